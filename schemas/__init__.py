@@ -1,0 +1,1 @@
+"""The wire contract: what crosses a process border. Nothing here but pydantic and the standard library."""

@@ -1,0 +1,129 @@
+"""The commands that the two services take, by their wire names (contract, sections 3 and 6)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from schemas.types import CommandData, Id, MuteSource
+
+ReleaseReason = Literal["no_show", "connection_lost"]
+ExpirySeconds = Annotated[int, Field(ge=10, le=604_800)]
+InvitationMessage = Annotated[str, StringConstraints(max_length=280, pattern=r"^[^\x00]*$")]
+
+
+class SendInvitation(CommandData):
+    """The host invites a user; the new invitation's id is the command's id."""
+
+    room_id: Id
+    user_id: Id
+    actor_id: Id
+    expires_in_seconds: ExpirySeconds = 86_400
+    message: InvitationMessage | None = None
+
+
+class CancelInvitation(CommandData):
+    """The host takes a pending invitation back."""
+
+    room_id: Id
+    invitation_id: Id
+    actor_id: Id
+
+
+class AcceptInvitation(CommandData):
+    """The invitee accepts and gets a seat."""
+
+    room_id: Id
+    invitation_id: Id
+    actor_id: Id
+
+
+class DeclineInvitation(CommandData):
+    """The invitee declines."""
+
+    room_id: Id
+    invitation_id: Id
+    actor_id: Id
+
+
+class RemoveCoHost(CommandData):
+    """The host takes a co-host's seat away."""
+
+    room_id: Id
+    user_id: Id
+    actor_id: Id
+
+
+class LeaveStage(CommandData):
+    """A co-host gives the seat up."""
+
+    room_id: Id
+    actor_id: Id
+
+
+class ExpireInvitation(CommandData):
+    """The clock as a command: harmless unless the invitation is overdue by the broker's time."""
+
+    room_id: Id
+    invitation_id: Id
+
+
+class ReleaseSeat(CommandData):
+    """Broadcast asks to end the seat that came from this invitation."""
+
+    room_id: Id
+    user_id: Id
+    invitation_id: Id
+    reason: ReleaseReason
+
+
+class ExcludeUser(CommandData):
+    """A ban, as a command per room: harmless unless the user is not eligible."""
+
+    room_id: Id
+    user_id: Id
+
+
+class MuteCoHost(CommandData):
+    """Mute a source of a co-host: soft (once) or hard (a state)."""
+
+    room_id: Id
+    user_id: Id
+    actor_id: Id
+    source: MuteSource
+    hard: bool = False
+
+
+class UnmuteCoHost(CommandData):
+    """Lift a hard mute and ask the co-host to unmute."""
+
+    room_id: Id
+    user_id: Id
+    actor_id: Id
+    source: MuteSource
+
+
+InvitationCommand = (
+    SendInvitation
+    | CancelInvitation
+    | AcceptInvitation
+    | DeclineInvitation
+    | RemoveCoHost
+    | LeaveStage
+    | ExpireInvitation
+    | ReleaseSeat
+    | ExcludeUser
+)
+BroadcastCommand = MuteCoHost | UnmuteCoHost
+
+INVITATIONS: tuple[type[CommandData], ...] = (
+    SendInvitation,
+    CancelInvitation,
+    AcceptInvitation,
+    DeclineInvitation,
+    RemoveCoHost,
+    LeaveStage,
+    ExpireInvitation,
+    ReleaseSeat,
+    ExcludeUser,
+)
+BROADCAST: tuple[type[CommandData], ...] = (MuteCoHost, UnmuteCoHost)

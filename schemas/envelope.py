@@ -1,0 +1,148 @@
+"""CloudEvents 1.0 in the Kafka protocol binding, as the contract's section 1 has it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeGuard
+
+from pydantic_core import from_json, to_json
+
+CONTENT_TYPE = b"application/cloudevents+json; charset=utf-8"
+TYPE_PREFIX = "cohost."
+TYPE_SUFFIX = ".v1"
+MAX_ID = 64
+MAX_ECHO = 256
+
+Headers = Sequence[tuple[str, bytes | None]]
+
+_STRUCTURED = b"application/cloudevents"
+_EXTENSIONS = ("correlationid", "causationid", "sequence", "traceparent", "tracestate")
+_ATTRIBUTES = ("subject", "time", *_EXTENSIONS)
+
+
+class NotACloudEvent(ValueError):  # noqa: N818 - the contract's own words
+    """The record is no CloudEvent: it belongs to the dead letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A CloudEvent as read: `id`, `source`, `type` are sound, the rest text or absent, `data` any JSON."""
+
+    id: str
+    source: str
+    type: str
+    data: Any
+    subject: str | None = None
+    time: str | None = None
+    correlationid: str | None = None
+    causationid: str | None = None
+    sequence: str | None = None
+    traceparent: str | None = None
+    tracestate: str | None = None
+
+
+def type_of(name: str) -> str:
+    """Return the wire type of a model's name: `cohost.SendInvitation.v1`."""
+    return f"{TYPE_PREFIX}{name}{TYPE_SUFFIX}"
+
+
+def name_of(type_: str) -> str:
+    """Return the model's name of a wire type, or the type itself where it is not one of ours."""
+    if type_.startswith(TYPE_PREFIX) and type_.endswith(TYPE_SUFFIX):
+        return type_[len(TYPE_PREFIX) : -len(TYPE_SUFFIX)]
+    return type_
+
+
+def decode(value: bytes | None, headers: Headers) -> Envelope:
+    """Read a record's value and headers, structured or binary mode.
+
+    Raises `NotACloudEvent`.
+    """
+    if value is None:
+        msg = "the value is null"
+        raise NotACloudEvent(msg)
+    found = dict(headers) if headers else {}
+    content_type = found.get("content-type") or b""
+    if "ce_specversion" in found and not content_type.lower().startswith(_STRUCTURED):
+        return _checked(_binary(value, found))
+    event = _parse(value)
+    if not isinstance(event, dict):
+        msg = "the value is not a JSON object"
+        raise NotACloudEvent(msg)
+    return _checked(event)
+
+
+def encode(event: dict[str, Any]) -> bytes:
+    """Return the JSON of a CloudEvent given as a dictionary whose `data` may hold models."""
+    return to_json(event, by_alias=True)
+
+
+def without_nulls(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the data without its null fields: on this wire `null` equals absent."""
+    return {name: value for name, value in data.items() if value is not None}
+
+
+def _parse(value: bytes) -> Any:
+    try:
+        return from_json(value, allow_inf_nan=False)
+    except ValueError:
+        return _parse_slowly(value)
+
+
+def _parse_slowly(value: bytes) -> Any:
+    # jiter refuses three things that are JSON: lone surrogates, huge integers, deep nesting.
+    try:
+        return json.loads(value.decode(), parse_constant=_refuse, parse_int=_integer)
+    except (ValueError, RecursionError) as error:
+        msg = "the value is not JSON"
+        raise NotACloudEvent(msg) from error
+
+
+def _refuse(_: str) -> NoReturn:
+    raise ValueError
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) < 4000 else float("inf")  # noqa: PLR2004 - Python's own limit is 4300 digits
+
+
+def _binary(value: bytes, headers: dict[str, bytes | None]) -> dict[str, Any]:
+    event: dict[str, Any] = {}
+    for name, raw in headers.items():
+        if name.startswith("ce_") and raw is not None:
+            try:
+                event[name[3:]] = raw.decode()
+            except UnicodeDecodeError:
+                continue
+    try:
+        event["data"] = _parse(value)
+    except NotACloudEvent:
+        event["data"] = None
+    return event
+
+
+def _checked(event: dict[str, Any]) -> Envelope:
+    get = event.get
+    id_, source, type_ = get("id"), get("source"), get("type")
+    if get("specversion") != "1.0":
+        msg = "specversion is not 1.0"
+        raise NotACloudEvent(msg)
+    if not (_sound(id_) and _sound(source) and _sound(type_) and len(id_) <= MAX_ID):
+        msg = "id, source or type is missing, empty, not a string, or the id is too long"
+        raise NotACloudEvent(msg)
+    if any(isinstance(text, str) and not _storable(text) for name, text in event.items() if name != "data"):
+        msg = "an attribute has a character that cannot be stored"
+        raise NotACloudEvent(msg)
+    optional = {name: text for name in _ATTRIBUTES if isinstance(text := get(name), str) and text}
+    return Envelope(id_, source, type_, get("data"), **optional)
+
+
+def _sound(text: Any) -> TypeGuard[str]:
+    return isinstance(text, str) and text != ""
+
+
+def _storable(text: str) -> bool:
+    # Postgres refuses U+0000. Only `_parse_slowly` lets lone surrogates through.
+    return "\x00" not in text and (
+        text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+    )

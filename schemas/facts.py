@@ -1,0 +1,33 @@
+"""What the platform says of its rooms and users (contract, section 3)."""
+
+from typing import Annotated
+
+from pydantic import Field, Strict
+
+from schemas.types import Id, Message, RoomStatus, Text, UserStatus
+
+SeatLimit = Annotated[int, Field(ge=0, le=100)]
+
+
+class RoomChanged(Message):
+    """A room as it now is; replaces all that was said of it before."""
+
+    room_id: Id
+    host_id: Id
+    status: RoomStatus
+    max_co_hosts: SeatLimit = 5
+    title: Text | None = None
+
+
+class UserChanged(Message):
+    """A user as they now are; replaces all that was said of them before."""
+
+    user_id: Id
+    status: UserStatus
+    can_receive_invitations: bool = True
+    blocked_user_ids: Annotated[tuple[Id, ...], Strict(strict=False)] = ()
+    display_name: Text | None = None
+
+
+ROOMS: tuple[type[Message], ...] = (RoomChanged,)
+USERS: tuple[type[Message], ...] = (UserChanged,)

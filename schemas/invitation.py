@@ -1,0 +1,20 @@
+"""The invitation, as events and HTTP show it."""
+
+from schemas.types import CloseReason, Id, InvitationStatus, Message, Timestamp
+
+
+class Invitation(Message):
+    """An invitation as it now is: the data of every invitation event, and the HTTP representation."""
+
+    invitation_id: Id
+    room_id: Id
+    user_id: Id
+    invited_by: Id
+    status: InvitationStatus
+    sent_at: Timestamp
+    expires_at: Timestamp
+    responded_at: Timestamp | None = None
+    updated_at: Timestamp
+    close_reason: CloseReason | None = None
+    message: str | None = None
+    previous_invitation_id: Id | None = None

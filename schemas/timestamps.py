@@ -1,0 +1,29 @@
+"""Milliseconds since the epoch to and from the wire's RFC 3339 form."""
+
+import time
+from datetime import UTC, datetime
+from functools import lru_cache
+
+
+@lru_cache(maxsize=65_536)
+def from_ms(milliseconds: int) -> str:
+    """Return `2026-01-01T12:00:00.000Z` for milliseconds since the epoch."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+
+
+@lru_cache(maxsize=65_536)
+def to_ms(timestamp: str) -> int:
+    """Return milliseconds since the epoch for a timestamp made by `from_ms`."""
+    moment = datetime.fromisoformat(timestamp)
+    return int(moment.timestamp()) * 1000 + moment.microsecond // 1000
+
+
+def add_seconds(timestamp: str, seconds: int) -> str:
+    """Return the timestamp `seconds` later."""
+    return from_ms(to_ms(timestamp) + 1000 * seconds)
+
+
+def now() -> str:
+    """Return this machine's time, for attributes that decide nothing."""
+    return from_ms(time.time_ns() // 1_000_000)

@@ -1,0 +1,65 @@
+"""The topics, their settings, and their names under a prefix (contract, section 2)."""
+
+from dataclasses import dataclass
+
+_DAY_MS = 24 * 60 * 60 * 1000
+_MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic without its prefix, and the broker settings it is created with."""
+
+    suffix: str
+    config: tuple[tuple[str, str], ...]
+
+    def name(self, prefix: str) -> str:
+        """Return the topic's name on the broker."""
+        return prefix + self.suffix
+
+
+def _deleted(days: int | None, *more: tuple[str, str]) -> tuple[tuple[str, str], ...]:
+    retention = -1 if days is None else days * _DAY_MS
+    return (("cleanup.policy", "delete"), ("retention.ms", str(retention)), *more)
+
+
+_BROKER_CLOCK = ("message.timestamp.type", "LogAppendTime")
+_FACTS = (
+    ("cleanup.policy", "compact"),
+    ("min.compaction.lag.ms", str(7 * _DAY_MS)),
+    ("delete.retention.ms", str(7 * _DAY_MS)),
+    _BROKER_CLOCK,
+)
+_LARGE = ("max.message.bytes", str(2 * _MEBIBYTE))
+
+ROOMS = Topic("rooms", _FACTS)
+USERS = Topic("users", _FACTS)
+INVITATION_COMMANDS = Topic("invitations.commands", _deleted(7, _BROKER_CLOCK))
+INVITATION_EVENTS = Topic("invitations.events", _deleted(None))
+INVITATION_REJECTIONS = Topic("invitations.rejections", _deleted(30))
+INVITATION_DEAD_LETTERS = Topic("invitations.dead-letters", _deleted(30, _LARGE))
+BROADCAST_COMMANDS = Topic("broadcast.commands", _deleted(7, _BROKER_CLOCK))
+BROADCAST_SIGNALS = Topic("broadcast.signals", _deleted(7))
+BROADCAST_EVENTS = Topic("broadcast.events", _deleted(None))
+BROADCAST_REJECTIONS = Topic("broadcast.rejections", _deleted(30))
+BROADCAST_DEAD_LETTERS = Topic("broadcast.dead-letters", _deleted(30, _LARGE))
+BADGES = Topic("badges", (("cleanup.policy", "compact"),))
+
+ALL: tuple[Topic, ...] = (
+    ROOMS,
+    USERS,
+    INVITATION_COMMANDS,
+    INVITATION_EVENTS,
+    INVITATION_REJECTIONS,
+    INVITATION_DEAD_LETTERS,
+    BROADCAST_COMMANDS,
+    BROADCAST_SIGNALS,
+    BROADCAST_EVENTS,
+    BROADCAST_REJECTIONS,
+    BROADCAST_DEAD_LETTERS,
+    BADGES,
+)
+BROKER_CLOCK_REQUIRED: tuple[Topic, ...] = tuple(topic for topic in ALL if _BROKER_CLOCK in topic.config)
+
+DEFAULT_PREFIX = "cohost."
+DEFAULT_PARTITIONS = 12

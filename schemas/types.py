@@ -1,0 +1,48 @@
+"""The scalar types of the contract and the two model bases."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+ID_PATTERN = r"^[A-Za-z0-9._:@-]{1,64}$"
+
+Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+"""1 to 64 characters of `A-Z a-z 0-9 . _ : @ -`."""
+
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+"""Any text but U+0000, which Postgres cannot store."""
+
+Timestamp = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")]
+"""RFC 3339, UTC, milliseconds. The width is fixed, so timestamps order as text."""
+
+RoomStatus = Literal["idle", "live", "waitingReconnect", "ended", "recorded", "terminated", "error"]
+UserStatus = Literal["active", "banned", "deleted"]
+InvitationStatus = Literal["pending", "accepted", "rejected", "cancelled", "expired"]
+CloseReason = Literal["declined", "cancelled_by_host", "room_ended", "not_eligible", "became_host", "expired"]
+LeaveReason = Literal[
+    "left", "removed_by_host", "room_ended", "not_eligible", "became_host", "no_show", "connection_lost"
+]
+MuteSource = Literal["microphone", "camera", "screen_share"]
+TrackSource = Literal["camera", "microphone", "screen_share", "screen_share_audio"]
+Badge = Literal["host", "coHost"]
+Role = Literal["host", "coHost", "viewer"]
+
+OPEN_STATUSES: frozenset[str] = frozenset({"idle", "live", "waitingReconnect"})
+
+
+class Message(BaseModel):
+    """What a reader takes in: frozen, camelCase on the wire, strict types, unknown fields ignored."""
+
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="ignore", alias_generator=to_camel, populate_by_name=True
+    )
+
+
+class CommandData(Message):
+    """A command's data: an unknown field is refused, so that a misspelled option is not lost."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+PositiveCount = Annotated[int, Field(ge=1)]
