@@ -1,0 +1,1 @@
+"""The exactly-once pipeline over Kafka and Postgres. It knows no service."""

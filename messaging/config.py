@@ -1,0 +1,33 @@
+"""What the pipeline must be told; the services' settings build it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas import topics
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Where Kafka and Postgres are, and how the topics are named.
+
+    `security` holds aiokafka's own arguments (`security_protocol`, `sasl_mechanism`, `ssl_context`, …);
+    `schema` is the Postgres schema that the service owns.
+    """
+
+    bootstrap_servers: str
+    database_url: str
+    schema: str
+    security: Mapping[str, Any] = field(default_factory=dict)
+    prefix: str = topics.DEFAULT_PREFIX
+    partitions: int = topics.DEFAULT_PARTITIONS
+    replication_factor: int = 1
+    create_topics: bool = True
+    session_timeout_ms: int = 10_000
+    max_records: int = 1000
+    batch_pause_ms: int = 5
+    fetch_max_wait_ms: int = 10
+
+    def client(self) -> dict[str, Any]:
+        """Return the arguments that every aiokafka client takes."""
+        return {"bootstrap_servers": self.bootstrap_servers, **self.security}

@@ -1,0 +1,187 @@
+"""The FastStream subscriber that feeds a session: batches of raw records, lanes that come and go."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.security import (
+    SASLGSSAPI,
+    BaseSecurity,
+    SASLPlaintext,
+    SASLScram256,
+    SASLScram512,
+)
+
+from messaging.config import Config
+
+_POLL_MS = 200
+
+
+class Listener(Protocol):
+    """Whom the consumer serves."""
+
+    async def handle(self, records: Sequence[ConsumerRecord]) -> None:
+        """Take a batch in; the next one comes when this returns."""
+        ...
+
+    def assigned(self, partitions: Sequence[TopicPartition]) -> None:
+        """Start to take over these partitions, which are paused."""
+        ...
+
+    async def revoked(self) -> None:
+        """Let go of every partition; when this returns, others may have them."""
+        ...
+
+    def fail(self, error: BaseException) -> None:
+        """Give the session up."""
+        ...
+
+
+class Consumer:
+    """A member of the service's consumer group. Use it once: `start`, then `stop`."""
+
+    def __init__(self, config: Config, group: str, topics: Sequence[str], listener: Listener) -> None:
+        self._config = config
+        self._listener = listener
+        self._broker = KafkaBroker(
+            config.bootstrap_servers.split(","),
+            security=_security(config),
+            consumer_only=True,
+            allow_auto_create_topics=False,
+            graceful_timeout=None,
+            logger=logging.getLogger("cohost.consumer"),
+            log_level=logging.DEBUG,
+            retry_backoff_ms=50,
+            request_timeout_ms=10_000,
+        )
+        self._subscriber = self._broker.subscriber(
+            *topics,
+            batch=True,
+            group_id=group,
+            # FastStream's Kafka default is ACK_FIRST, which commits the offset before the work is done.
+            ack_policy=AckPolicy.MANUAL,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            # Round robin, FastStream's default, would part a lane's topics.
+            partition_assignment_strategy=[RangePartitionAssignor],
+            session_timeout_ms=config.session_timeout_ms,
+            heartbeat_interval_ms=max(200, min(3000, config.session_timeout_ms // 6)),
+            rebalance_timeout_ms=60_000,
+            fetch_max_wait_ms=config.fetch_max_wait_ms,
+            max_partition_fetch_bytes=1024 * 1024,
+            max_records=config.max_records,
+            batch_timeout_ms=_POLL_MS,
+            listener=_Rebalance(self, listener),
+            parser=self._parse,
+            decoder=_decode,
+            no_reply=True,
+        )
+        self._subscriber(self._handle)
+        self._stopping = False
+        self.outstanding = False
+        """Whether records were fetched that are not handled yet."""
+
+    @property
+    def client(self) -> AIOKafkaConsumer:
+        """The aiokafka consumer behind the subscriber."""
+        return self._subscriber.consumer
+
+    async def start(self) -> None:
+        """Join the group."""
+        await self._broker.start()
+
+    async def stop(self) -> None:
+        """Leave the group. Lanes must have been let go of before: nobody is told of a revocation here."""
+        self._stopping = True
+        await self._broker.stop()
+
+    async def _parse(self, records: Sequence[ConsumerRecord]) -> KafkaMessage:
+        return KafkaMessage(raw_message=records, body=(), headers={}, consumer=self.client)
+
+    async def _handle(self, message: KafkaMessage) -> None:
+        records: Any = message.raw_message
+        try:
+            await self._listener.handle(records)
+        finally:
+            self.outstanding = False
+
+    def wrap(self) -> None:
+        """Make the consumer's poll wait for records, at a pace.
+
+        FastStream sleeps deaf after an empty poll, and five seconds after an error.
+        """
+        fetch = self.client.getmany
+        last = 0.0
+
+        async def getmany(**options: Any) -> dict[TopicPartition, list[ConsumerRecord]]:
+            nonlocal last
+            await asyncio.sleep(last + self._config.batch_pause_ms / 1000 - time.monotonic())
+            while not self._stopping:
+                try:
+                    records: dict[TopicPartition, list[ConsumerRecord]] = await fetch(**options)
+                except (KafkaError, ConsumerStoppedError, UnicodeDecodeError) as error:
+                    if self._stopping:
+                        break
+                    self._listener.fail(error)
+                    await asyncio.Event().wait()
+                if records:
+                    self.outstanding = True
+                    last = time.monotonic()
+                    return records
+            raise ConsumerStoppedError
+
+        self.client.getmany = getmany
+
+
+class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Pauses what comes, and lets go of what leaves. No exception may leave it: aiokafka would swallow it."""
+
+    def __init__(self, consumer: Consumer, listener: Listener) -> None:
+        self._consumer = consumer
+        self._listener = listener
+        self._wrapped = False
+
+    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        try:
+            if not self._wrapped:
+                self._wrapped = True
+                self._consumer.wrap()
+            # Fetching is unblocked already, and no heartbeat runs in here: pause, and do the work outside.
+            self._consumer.client.pause(*assigned)
+            self._listener.assigned(list(assigned))
+        except Exception as error:  # noqa: BLE001 - see above
+            self._listener.fail(error)
+
+    async def on_partitions_revoked(self, _: Sequence[TopicPartition]) -> None:
+        try:
+            await self._listener.revoked()
+        except Exception as error:  # noqa: BLE001 - see above
+            self._listener.fail(error)
+
+
+async def _decode(_: object) -> tuple[()]:
+    return ()
+
+
+def _security(config: Config) -> BaseSecurity | None:
+    options = dict(config.security)
+    protocol = options.get("security_protocol", "PLAINTEXT")
+    tls = {"ssl_context": options.get("ssl_context"), "use_ssl": protocol.endswith("SSL")}
+    if not protocol.startswith("SASL"):
+        return BaseSecurity(**tls) if protocol == "SSL" else None
+    mechanism = options.get("sasl_mechanism", "PLAIN")
+    if mechanism == "GSSAPI":
+        return SASLGSSAPI(**tls)
+    kinds: dict[str, Callable[..., BaseSecurity]] = {
+        "PLAIN": SASLPlaintext,
+        "SCRAM-SHA-256": SASLScram256,
+        "SCRAM-SHA-512": SASLScram512,
+    }
+    return kinds[mechanism](options["sasl_plain_username"], options["sasl_plain_password"], **tls)

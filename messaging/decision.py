@@ -1,0 +1,208 @@
+"""One batch, decided: what it publishes, what it remembers, and where its lanes then stand."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+from aiokafka import ConsumerRecord
+
+from messaging import records
+from messaging.domain import Domain, Refusal
+from messaging.intake import Intake, Reading, sound_id
+from messaging.lanes import Advance, Lane
+from messaging.metrics import Metrics
+from messaging.outcomes import Row
+from messaging.records import Records
+from messaging.segments import Record, Segment
+from schemas import timestamps
+
+_BREATH = 100
+"""How many records are decided before Postgres and the publisher get a turn."""
+
+
+@dataclass(slots=True)
+class Decision:
+    """What a batch does. It is void once `generation` is not the session's any more."""
+
+    generation: int
+    taken: Sequence[ConsumerRecord]
+    changes: Any
+    advances: list[Advance] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
+    outcomes: list[Row] = field(default_factory=list)
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+class Decider:
+    """Decides batches over the lanes that the worker owns, in memory and in log order."""
+
+    def __init__(
+        self,
+        domain: Domain[Any],
+        intake: Intake,
+        writer: Records,
+        metrics: Metrics,
+        topics: Sequence[str],
+    ) -> None:
+        self._domain = domain
+        self._intake = intake
+        self._writer = writer
+        self._metrics = metrics
+        self._topics = {topic: index for index, topic in enumerate(topics)}
+
+    async def decide(
+        self,
+        pool: asyncpg.Pool,
+        lanes: Mapping[int, Lane],
+        fetched: Iterable[ConsumerRecord],
+        repeated: AbstractSet[str],
+        generation: int,
+    ) -> Decision:
+        """Read, load and decide what of the records lies ahead of its lane; move the lanes in memory."""
+        taken = self._ahead(lanes, fetched)
+        decision = Decision(generation, taken, self._domain.changes())
+        with self._metrics.stage.labels("read").time():
+            readings = await self._read(taken, repeated)
+        with self._metrics.stage.labels("load").time():
+            async with pool.acquire() as connection:
+                await self._domain.load(
+                    connection, [reading.incoming for reading in readings if reading.incoming is not None]
+                )
+        touched = {reading.record.partition for reading in readings} | {record.partition for record in taken}
+        with self._metrics.stage.labels("decide").time():
+            written = await self._decide(lanes, readings, decision)
+        self._advance(lanes, taken)
+        for number in touched:
+            self._close(lanes[number], written.get(number, []), decision)
+        return decision
+
+    def _ahead(self, lanes: Mapping[int, Lane], fetched: Iterable[ConsumerRecord]) -> list[ConsumerRecord]:
+        """Return the records to handle, facts first: of lanes that are ours, and not handled before."""
+        topics = self._topics
+        ahead = [
+            record
+            for record in fetched
+            if (lane := lanes.get(record.partition)) is not None
+            and record.offset >= lane.positions[topics[record.topic]]
+        ]
+        ahead.sort(key=lambda record: topics[record.topic])
+        return ahead
+
+    async def _read(self, taken: Sequence[ConsumerRecord], repeated: AbstractSet[str]) -> list[Reading]:
+        seen = set(repeated)
+        readings = []
+        read = self._intake.read
+        for count, record in enumerate(taken, 1):
+            reading = read(record)
+            if reading.command:
+                if reading.id in seen:
+                    continue
+                seen.add(reading.id)
+            readings.append(reading)
+            if count % _BREATH == 0:
+                await asyncio.sleep(0)
+        return readings
+
+    async def _decide(
+        self, lanes: Mapping[int, Lane], readings: Sequence[Reading], decision: Decision
+    ) -> dict[int, list[Record]]:
+        written: dict[int, list[Record]] = {}
+        for count, reading in enumerate(readings, 1):
+            number = reading.record.partition
+            written.setdefault(number, []).extend(self._one(lanes[number], reading, decision))
+            if count % _BREATH == 0:
+                await asyncio.sleep(0)
+        return written
+
+    def _one(self, lane: Lane, reading: Reading, decision: Decision) -> list[Record]:
+        incoming = reading.incoming
+        if reading.dead is not None:
+            self._metrics.dead_letters.labels(reading.dead).inc()
+            return [self._writer.dead_letter(lane, reading)]
+        if incoming is None:
+            return [self._refuse(lane, reading, Refusal(reading.refused or "invalid_command"), decision)]
+        result = self._domain.decide(incoming, decision.changes)
+        if isinstance(result, Refusal):
+            return [self._refuse(lane, reading, result, decision)]
+        if reading.command:
+            data = incoming.data
+            name = type(data).__name__
+            decision.counts[name, "accepted"] += 1
+            decision.outcomes.append(
+                (
+                    reading.id,
+                    records.command_type(reading),
+                    incoming.at,
+                    incoming.key,
+                    getattr(data, "invitation_id", None) or getattr(result[-1].data, "invitation_id", None),
+                    getattr(data, "actor_id", None),
+                    ",".join([type(event.data).__name__ for event in result if event.data is not None]),
+                    None,
+                    None,
+                )
+            )
+        event = self._writer.event
+        return [event(lane, reading, incoming.at, entry) for entry in result]
+
+    def _refuse(self, lane: Lane, reading: Reading, refusal: Refusal, decision: Decision) -> Record:
+        event = reading.envelope
+        known = reading.incoming is not None
+        decision.counts[
+            type(reading.incoming.data).__name__ if known and reading.incoming else "-", refusal.reason
+        ] += 1
+        decision.outcomes.append(
+            (
+                reading.id,
+                records.command_type(reading),
+                timestamps.from_ms(reading.record.timestamp),
+                sound_id(event, "roomId"),
+                sound_id(event, "invitationId"),
+                sound_id(event, "actorId"),
+                None,
+                refusal.reason,
+                reading.detail,
+            )
+        )
+        return self._writer.rejection(lane, reading, refusal)
+
+    def _advance(self, lanes: Mapping[int, Lane], taken: Iterable[ConsumerRecord]) -> None:
+        for record in taken:
+            lanes[record.partition].positions[self._topics[record.topic]] = record.offset + 1
+
+    def _close(self, lane: Lane, written: list[Record], decision: Decision) -> None:
+        if written:
+            lane.segment += 1
+            decision.segments.append(Segment(lane.number, lane.segment, written))
+        decision.advances.append(advance(lane))
+
+
+def advance(lane: Lane) -> Advance:
+    """Return the step from where the lane was decided to before, to where it now is in memory."""
+    before, lane.standing = lane.standing, tuple(lane.positions)
+    return Advance(
+        lane.number,
+        lane.epoch,
+        before,
+        lane.standing,
+        tuple(lane.decided),
+        tuple(lane.acknowledged),
+        tuple(lane.tails),
+        lane.segment,
+    )
+
+
+def rewind(lanes: Mapping[int, Lane], decision: Decision) -> None:
+    """Take a decision back that was not committed: its lanes stand again where they stood before it."""
+    for step in decision.advances:
+        lane = lanes[step.lane]
+        lane.positions = list(step.before)
+        lane.standing = step.before
+    for segment in decision.segments:
+        lane = lanes[segment.lane]
+        lane.segment = segment.number - 1
+        for record in reversed(segment.records):
+            lane.decided[record.output] = record.sequence - 1

@@ -1,0 +1,201 @@
+"""Reading a record: what of it is sound, and what is to be said of the rest."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from aiokafka import ConsumerRecord
+from pydantic import ValidationError
+
+from messaging.domain import Incoming, Input, Layout
+from schemas import envelope, partitions, timestamps
+from schemas.envelope import Envelope
+from schemas.rejections import Reason
+from schemas.types import ID_PATTERN, Message
+
+DeadLetterReason = Literal["not_a_cloud_event", "wrong_partition", "unknown_fact", "invalid_fact"]
+
+_MAX_TRACE = 512
+_id = re.compile(ID_PATTERN[:-1] + r"\Z").match
+
+
+@dataclass(slots=True)
+class Reading:
+    """A record as read. Exactly one of `incoming`, `refused` and `dead` is set.
+
+    `id` is what outcomes name as their cause, `subject` what a rejection names as its subject.
+    """
+
+    record: ConsumerRecord
+    id: str
+    envelope: Envelope | None = None
+    command: bool = False
+    subject: str | None = None
+    incoming: Incoming | None = None
+    refused: Reason | None = None
+    detail: str | None = None
+    dead: DeadLetterReason | None = None
+
+
+class Intake:
+    """Reads the records of one service's inputs."""
+
+    def __init__(self, layout: Layout, prefix: str, count: int) -> None:
+        self._count = count
+        self._inputs = {entry.topic.name(prefix): entry for entry in layout.inputs}
+        self._models = {
+            name: {envelope.type_of(model.__name__): model for model in entry.models}
+            for name, entry in self._inputs.items()
+        }
+
+    def read(self, record: ConsumerRecord) -> Reading:
+        """Return what the record says."""
+        entry = self._inputs[record.topic]
+        if entry.kind == "commands":
+            return self._command(record, entry)
+        if entry.kind == "facts" and record.value is None:
+            return self._tombstone(record, entry)
+        return self._fact(record, entry)
+
+    def _command(self, record: ConsumerRecord, entry: Input) -> Reading:
+        try:
+            event = envelope.decode(record.value, record.headers)
+        except envelope.NotACloudEvent:
+            return Reading(record, position(record), dead="not_a_cloud_event")
+        key = _key(record)
+        subject = echoed(event.subject)
+        reading = Reading(record, event.id, event, command=True, subject=subject or key)
+        model = self._models[record.topic].get(event.type)
+        if not self._lies_right(record, subject):
+            reading.refused = "wrong_partition"
+        elif model is None:
+            reading.refused = "unknown_command"
+        elif subject is None or key != subject or not _id(event.id):
+            reading.refused = "invalid_command"
+            reading.detail = (
+                "The command's subject, key and roomId differ or are missing, or its id is no id."
+            )
+        else:
+            self._validate(reading, entry, model, subject)
+        return reading
+
+    def _lies_right(self, record: ConsumerRecord, subject: str | None) -> bool:
+        if subject is not None:
+            return bool(partitions.partition_of(subject, self._count) == record.partition)
+        if record.key is None:
+            return True
+        return bool(partitions.partition_of_bytes(record.key, self._count) == record.partition)
+
+    def _validate(self, reading: Reading, entry: Input, model: type[Message], subject: str) -> None:
+        try:
+            data = _validated(reading.envelope, model)
+        except ValidationError as error:
+            reading.refused = "invalid_command"
+            reading.detail = sentence(error)
+            return
+        if getattr(data, entry.key_field) != subject:
+            reading.refused = "invalid_command"
+            reading.detail = "The command's subject, key and roomId differ."
+            return
+        reading.incoming = _incoming(reading, entry, subject, data)
+
+    def _tombstone(self, record: ConsumerRecord, entry: Input) -> Reading:
+        reading = Reading(record, position(record))
+        key = _key(record)
+        if record.key is None:
+            reading.dead = "not_a_cloud_event"
+        elif partitions.partition_of_bytes(record.key, self._count) != record.partition:
+            reading.dead = "wrong_partition"
+        elif key is None or not _id(key):
+            reading.dead = "invalid_fact"
+        else:
+            reading.incoming = _incoming(reading, entry, key, None)
+        return reading
+
+    def _fact(self, record: ConsumerRecord, entry: Input) -> Reading:
+        try:
+            event = envelope.decode(record.value, record.headers)
+        except envelope.NotACloudEvent:
+            return Reading(record, position(record), dead="not_a_cloud_event")
+        reading = Reading(record, event.id, event)
+        model = self._models[record.topic].get(event.type)
+        key = _key(record)
+        if record.key is not None and not self._lies_right(record, None):
+            reading.dead = "wrong_partition"
+        elif model is None:
+            reading.dead = "unknown_fact"
+        else:
+            try:
+                data = _validated(event, model)
+            except ValidationError:
+                reading.dead = "invalid_fact"
+                return reading
+            if key is None or not key == event.subject == getattr(data, entry.key_field):
+                reading.dead = "invalid_fact"
+                return reading
+            reading.incoming = _incoming(reading, entry, key, data)
+        return reading
+
+
+def position(record: ConsumerRecord) -> str:
+    """Return `<topic>:<partition>:<offset>`."""
+    return f"{record.topic}:{record.partition}:{record.offset}"
+
+
+def echoed(text: str | None) -> str | None:
+    """Return the text, or None where it is too long to be carried on."""
+    return text if text is not None and len(text) <= envelope.MAX_ECHO else None
+
+
+def trace(event: Envelope | None) -> tuple[str | None, str | None]:
+    """Return traceparent and tracestate as they may be carried on."""
+    if event is None or event.traceparent is None or len(event.traceparent) > _MAX_TRACE:
+        return None, None
+    state = event.tracestate
+    return event.traceparent, state if state is not None and len(state) <= _MAX_TRACE else None
+
+
+def sentence(error: ValidationError) -> str:
+    """Return what is wrong with a command's data, without a word of the data itself."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    if first["type"] == "extra_forbidden":
+        return "The command's data has a field that is not known."
+    where = ".".join(str(part) for part in first["loc"]) or "data"
+    return f"The command's data breaks its schema at {where}: {first['msg']}."
+
+
+def _validated(event: Envelope | None, model: type[Message]) -> Message:
+    data = event.data if event is not None else None
+    if isinstance(data, dict) and None in data.values():
+        data = envelope.without_nulls(data)
+    return model.__pydantic_validator__.validate_python(data, by_alias=True, by_name=False)  # type: ignore[no-any-return]
+
+
+def _incoming(reading: Reading, entry: Input, key: str, data: Message | None) -> Incoming:
+    record = reading.record
+    return Incoming(
+        record.partition,
+        entry.topic,
+        record.offset,
+        timestamps.from_ms(record.timestamp),
+        key,
+        reading.id,
+        data,
+    )
+
+
+def _key(record: ConsumerRecord) -> str | None:
+    if record.key is None:
+        return None
+    try:
+        key: str = record.key.decode()
+    except UnicodeDecodeError:
+        return None
+    return key if len(key) <= envelope.MAX_ECHO and "\x00" not in key else None
+
+
+def sound_id(event: Envelope | None, name: str) -> str | None:
+    """Return an id of a command's data as it may be repeated in answers: only where it is a sound one."""
+    data = event.data if event is not None else None
+    found = data.get(name) if isinstance(data, dict) else None
+    return found if isinstance(found, str) and _id(found) else None

@@ -1,0 +1,170 @@
+"""Lanes: who owns which, how far each has come, and the fence around every write."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from messaging.database import Connection
+from messaging.errors import Fenced
+
+
+@dataclass(slots=True)
+class Lane:
+    """A lane as its owner has it in memory, ahead of the database by what is being committed.
+
+    Lists run in the order of the layout's inputs (`positions`, `standing`) or outputs (the others).
+    `standing` are the positions that the database will hold once all that is decided is committed.
+    """
+
+    number: int
+    epoch: int
+    peaceful: bool
+    positions: list[int]
+    standing: Sequence[int]
+    decided: list[int]
+    acknowledged: list[int]
+    tails: list[int]
+    segment: int
+    published: int = 0
+    deleted: int = 0
+    confirmed: float = 0.0
+    unfenced: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """A lane's next state, to be written only if the lane still stands where it was decided from."""
+
+    lane: int
+    epoch: int
+    before: Sequence[int]
+    positions: Sequence[int]
+    decided: Sequence[int]
+    acknowledged: Sequence[int]
+    tails: Sequence[int]
+    segment: int
+
+
+async def create(connection: Connection, partitions: int, inputs: int, outputs: int) -> None:
+    """Make the rows of lanes that were never claimed."""
+    await connection.execute(
+        """
+        INSERT INTO lanes (lane, positions, decided, acknowledged, tails)
+        SELECT lane, array_fill(-1::bigint, ARRAY[$2::int]), nothing, nothing, nothing
+        FROM generate_series(0, $1::int - 1) AS lane, array_fill(0::bigint, ARRAY[$3::int]) AS nothing
+        ON CONFLICT DO NOTHING
+        """,
+        partitions,
+        inputs,
+        outputs,
+    )
+
+
+async def claim(connection: Connection, numbers: Sequence[int], owner: str) -> list[Lane]:
+    """Take lanes over from whoever had them and return where to go on.
+
+    Every later write for a lane must carry the returned epoch. Until `fenced` is told, the previous owners
+    in `unfenced` may still publish: initialise each of these transactional ids before reading any tail.
+    """
+    rows = await connection.fetch(
+        """
+        WITH before AS (
+            SELECT lane, released FROM lanes WHERE lane = ANY($1::int[]) ORDER BY lane FOR UPDATE
+        )
+        UPDATE lanes SET
+            epoch = epoch + 1,
+            owner = $2,
+            released = false,
+            unfenced = CASE WHEN lanes.released OR owner IS NULL THEN unfenced ELSE unfenced || owner END
+        FROM before WHERE lanes.lane = before.lane
+        RETURNING lanes.*, before.released AS peaceful
+        """,
+        numbers,
+        owner,
+    )
+    return [
+        Lane(
+            number=row["lane"],
+            epoch=row["epoch"],
+            peaceful=row["peaceful"],
+            positions=row["positions"],
+            standing=tuple(row["positions"]),
+            decided=row["decided"],
+            acknowledged=row["acknowledged"],
+            tails=row["tails"],
+            segment=row["segment"],
+            unfenced=frozenset(row["unfenced"]),
+        )
+        for row in rows
+    ]
+
+
+async def fenced(connection: Connection, claimed: Iterable[Lane]) -> None:
+    """Note that every previous owner of the lanes can publish nothing any more. Raises `Fenced`."""
+    await _held(
+        connection,
+        "UPDATE lanes SET unfenced = '{}' FROM unnest($1::int[], $2::bigint[]) AS held (lane, epoch)"
+        " WHERE lanes.lane = held.lane AND lanes.epoch = held.epoch",
+        claimed,
+    )
+
+
+async def release(connection: Connection, owned: Iterable[Lane]) -> None:
+    """Give lanes up whose every committed segment is known to be published. Raises `Fenced`."""
+    await _held(
+        connection,
+        "UPDATE lanes SET released = true FROM unnest($1::int[], $2::bigint[]) AS held (lane, epoch)"
+        " WHERE lanes.lane = held.lane AND lanes.epoch = held.epoch",
+        owned,
+    )
+
+
+async def advance(connection: Connection, advances: Sequence[Advance]) -> None:
+    """Move lanes forward, each from the very positions it was decided from.
+
+    Raises `Fenced` when one of them has another epoch or stands elsewhere; nothing may be committed then.
+    """
+    status = await connection.execute(
+        """
+        UPDATE lanes SET
+            positions = new.positions::bigint[],
+            decided = new.decided::bigint[],
+            acknowledged = new.acknowledged::bigint[],
+            tails = new.tails::bigint[],
+            segment = new.segment
+        FROM unnest(
+            $1::int[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[]
+        ) AS new (lane, epoch, before, positions, decided, acknowledged, tails, segment)
+        WHERE lanes.lane = new.lane AND lanes.epoch = new.epoch AND lanes.positions = new.before::bigint[]
+        """,
+        [new.lane for new in advances],
+        [new.epoch for new in advances],
+        [_array(new.before) for new in advances],
+        [_array(new.positions) for new in advances],
+        [_array(new.decided) for new in advances],
+        [_array(new.acknowledged) for new in advances],
+        [_array(new.tails) for new in advances],
+        [new.segment for new in advances],
+    )
+    if status != f"UPDATE {len(advances)}":
+        msg = "a lane was taken over or moved"
+        raise Fenced(msg)
+
+
+async def positions(connection: Connection, index: int) -> dict[int, int]:
+    """Return how far every lane has read the input with this index."""
+    rows = await connection.fetch("SELECT lane, positions[$1] AS position FROM lanes", index + 1)
+    return {row["lane"]: row["position"] for row in rows}
+
+
+async def _held(connection: Connection, statement: str, held: Iterable[Lane]) -> None:
+    rows = list(held)
+    status = await connection.execute(
+        statement, [lane.number for lane in rows], [lane.epoch for lane in rows]
+    )
+    if status != f"UPDATE {len(rows)}":
+        msg = "a lane was taken over"
+        raise Fenced(msg)
+
+
+def _array(numbers: Sequence[int]) -> str:
+    return "{" + ",".join(map(str, numbers)) + "}"

@@ -1,0 +1,106 @@
+"""The memory of commands: which ids had their outcome, and what it was."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from messaging.database import Connection
+from messaging.domain import Repeated
+from schemas import envelope
+from schemas.rejections import MESSAGES
+
+RETENTION = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a command. `events` are wire types; `actor_id` is None where no valid one was named."""
+
+    command_id: str
+    command_type: str
+    outcome: Literal["accepted", "rejected"]
+    decided_at: str
+    room_id: str | None
+    invitation_id: str | None
+    actor_id: str | None
+    events: tuple[str, ...]
+    reason: str | None
+    message: str | None
+
+
+Row = tuple[str, str, str, str | None, str | None, str | None, str | None, str | None, str | None]
+"""id, type, decided_at, room_id, invitation_id, actor_id, events, reason, message (unless standard)."""
+
+
+async def add(connection: Connection, rows: Sequence[Row]) -> None:
+    """Remember what became of commands.
+
+    Raises `Repeated` when one of the ids is remembered already: the transaction must then be rolled back.
+    """
+    if not rows:
+        return
+    # Sorted, so that two workers that meet the same ids wait for each other instead of deadlocking.
+    columns = list(zip(*sorted(rows), strict=True))
+    status = await connection.execute(
+        """
+        INSERT INTO outcomes (id, type, decided_at, room_id, invitation_id, actor_id, events, reason, message)
+        SELECT id, type, decided_at::timestamptz, room_id, invitation_id, actor_id, events, reason, message
+        FROM unnest(
+            $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+            $9::text[]
+        ) AS new (id, type, decided_at, room_id, invitation_id, actor_id, events, reason, message)
+        ON CONFLICT DO NOTHING
+        """,
+        *columns,
+    )
+    if status != f"INSERT 0 {len(rows)}":
+        raise Repeated(())
+
+
+async def among(connection: Connection, ids: Sequence[str]) -> frozenset[str]:
+    """Return those of the ids that are remembered."""
+    rows = await connection.fetch("SELECT id FROM outcomes WHERE id = ANY($1::text[])", ids)
+    return frozenset(row["id"] for row in rows)
+
+
+async def find(connection: Connection, command_id: str) -> Outcome | None:
+    """Return what became of a command, or None while it is undecided or once it is forgotten."""
+    row = await connection.fetchrow(
+        """
+        SELECT type, to_char(decided_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS decided_at,
+               room_id, invitation_id, actor_id, events, reason, message
+        FROM outcomes WHERE id = $1
+        """,
+        command_id,
+    )
+    if row is None:
+        return None
+    events = row["events"]
+    reason = row["reason"]
+    return Outcome(
+        command_id=command_id,
+        command_type=row["type"],
+        outcome="accepted" if reason is None else "rejected",
+        decided_at=row["decided_at"],
+        room_id=row["room_id"],
+        invitation_id=row["invitation_id"],
+        actor_id=row["actor_id"],
+        events=tuple(envelope.type_of(name) for name in events.split(",")) if events else (),
+        reason=reason,
+        message=row["message"] or (None if reason is None else MESSAGES[reason]),
+    )
+
+
+async def prune(connection: Connection, limit: int = 2000) -> int:
+    """Forget at most `limit` outcomes that are older than the retention; return how many it were."""
+    status = await connection.execute(
+        """
+        DELETE FROM outcomes WHERE ctid = ANY(ARRAY(
+            SELECT ctid FROM outcomes WHERE decided_at < now() - $1::interval LIMIT $2
+        ))
+        """,
+        RETENTION,
+        limit,
+    )
+    return int(status.removeprefix("DELETE "))

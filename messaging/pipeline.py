@@ -1,0 +1,136 @@
+"""A worker's whole life: sessions one after the other, through outages, until it is stopped."""
+
+import asyncio
+import random
+from typing import Any
+
+import asyncpg
+import structlog
+
+from messaging import database, errors, lanes, outcomes, topology
+from messaging.config import Config
+from messaging.domain import Domain
+from messaging.metrics import Metrics
+from messaging.session import Session
+
+_FIRST_WAIT = 0.2
+_LONGEST_WAIT = 5.0
+_PRUNE_SECONDS = 60
+_STOP_SECONDS = 9
+
+log = structlog.get_logger()
+
+
+class Pipeline:
+    """Consumes, decides, commits and publishes for one service.
+
+    `migrations` names the packages whose `sql/` belongs into the service's schema, after the pipeline's own.
+    """
+
+    def __init__(
+        self, config: Config, domain: Domain[Any], metrics: Metrics, migrations: tuple[str, ...] = ()
+    ) -> None:
+        self._config = config
+        self._domain = domain
+        self._metrics = metrics
+        self._migrations = ("messaging", *migrations)
+        self._stopping = asyncio.Event()
+        self._session: Session | None = None
+        self._wait = _FIRST_WAIT
+
+    @property
+    def ready(self) -> bool:
+        """Whether the worker is connected and reads every lane that is assigned to it."""
+        return self._session is not None and self._session.open and not self._session.failure.done()
+
+    @property
+    def lanes(self) -> frozenset[int]:
+        """The lanes owned and read now."""
+        return frozenset(self._session.lanes) if self._session is not None and self.ready else frozenset()
+
+    def confirmed(self, lane: int) -> float:
+        """Return `time.monotonic()` of the last proof that the lane is ours; 0.0 where it is not."""
+        owned = self._session.lanes.get(lane) if self._session is not None else None
+        return owned.confirmed if owned is not None else 0.0
+
+    def stop(self) -> None:
+        """End `run` in peace."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until stopped. Outages are waited out, and logged once each way.
+
+        Raises `StartRefused` where cluster, database and topics do not fit together.
+        """
+        pool = await database.pool(self._config, size=6)
+        try:
+            while not self._stopping.is_set():
+                try:
+                    await self._live(pool)
+                except Exception as error:
+                    if not errors.worth_retrying(error):
+                        raise
+                    await self._recover(error)
+        finally:
+            pool.terminate()
+
+    async def _live(self, pool: asyncpg.Pool) -> None:
+        """Live through one session: until the stop, or an error, which is raised."""
+        found = await topology.ensure(self._config)
+        async with pool.acquire() as connection:
+            await database.migrate(connection, self._config, *self._migrations)
+            await topology.remember(connection, found, self._config.prefix)
+            layout = self._domain.layout
+            await lanes.create(connection, found.partitions, len(layout.inputs), len(layout.outputs))
+        session = Session(self._config, found, self._domain, pool, self._metrics)
+        self._session = session
+        background = [asyncio.create_task(self._prune(pool)), asyncio.create_task(self._recovered())]
+        try:
+            await session.start()
+            await self._ended(session)
+            if session.failure.done():
+                session.failure.result()
+            async with asyncio.timeout(_STOP_SECONDS):
+                await session.stop()
+        except BaseException:
+            self._session = None
+            await session.abandon()
+            raise
+        finally:
+            self._session = None
+            for task in background:
+                task.cancel()
+
+    async def _ended(self, session: Session) -> None:
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({stopping, session.failure}, return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
+        stopping.cancel()
+
+    async def _recover(self, error: Exception) -> None:
+        cause = type(error).__name__
+        self._metrics.recoveries.labels(cause).inc()
+        if self._wait == _FIRST_WAIT:
+            log.warning("work interrupted", cause=cause, error=str(error))
+        try:
+            async with asyncio.timeout(self._wait * random.uniform(0.5, 1.0)):  # noqa: S311 - jitter
+                await self._stopping.wait()
+        except TimeoutError:
+            self._wait = min(_LONGEST_WAIT, 2 * self._wait)
+
+    async def _recovered(self) -> None:
+        while not self.ready:
+            await asyncio.sleep(_FIRST_WAIT)
+        if self._wait != _FIRST_WAIT:
+            log.info("work resumed")
+        self._wait = _FIRST_WAIT
+
+    async def _prune(self, pool: asyncpg.Pool) -> None:
+        while True:
+            await asyncio.sleep(_PRUNE_SECONDS)
+            try:
+                async with pool.acquire() as connection:
+                    while await outcomes.prune(connection):
+                        await asyncio.sleep(_FIRST_WAIT)
+            except Exception as error:
+                if not errors.worth_retrying(error):
+                    raise

@@ -1,0 +1,94 @@
+"""Plain producing: commands of the service's own clock and signals, outside the exactly-once path."""
+
+import asyncio
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from messaging import transactions
+from messaging.config import Config
+from messaging.errors import Unavailable
+from schemas import envelope, timestamps
+from schemas.partitions import partition_of
+from schemas.topics import Topic
+from schemas.types import Message
+
+_SEND_SECONDS = 10
+_START_SECONDS = 10
+_HEADERS = [("content-type", envelope.CONTENT_TYPE)]
+
+
+class Producer:
+    """Writes CloudEvents, each under an id that makes sending it twice harmless."""
+
+    def __init__(self, config: Config, source: str) -> None:
+        self._config = config
+        self._source = source
+        self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Connect; unneeded, because `send` does it where it has not been done."""
+        await self._started()
+
+    async def stop(self) -> None:
+        """Drop the connection and all that is not confirmed."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await transactions.discard(producer)
+
+    async def send(
+        self, topic: Topic, message_id: str, data: Message, key: str, *, correlation_id: str | None = None
+    ) -> None:
+        """Write one record and wait until it is confirmed.
+
+        Raises `Unavailable` when it is not confirmed in time; sending it again under the same id is safe.
+        """
+        event = {
+            "specversion": "1.0",
+            "id": message_id,
+            "source": self._source,
+            "type": envelope.type_of(type(data).__name__),
+            "subject": key,
+            "time": timestamps.now(),
+            "datacontenttype": "application/json",
+            **({"correlationid": correlation_id} if correlation_id else {}),
+            "data": data,
+        }
+        producer: AIOKafkaProducer | None = None
+        try:
+            async with asyncio.timeout(_SEND_SECONDS):
+                producer = await self._started()
+                name = topic.name(self._config.prefix)
+                partition = partition_of(key, len(await producer.partitions_for(name)))
+                await producer.send_and_wait(
+                    name, envelope.encode(event), key=key.encode(), partition=partition, headers=_HEADERS
+                )
+        except (KafkaError, TimeoutError, OSError, AssertionError) as error:
+            await self._drop(producer)
+            msg = f"a record for {topic.suffix} is not confirmed"
+            raise Unavailable(msg) from error
+
+    async def _started(self) -> AIOKafkaProducer:
+        async with self._starting:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    **self._config.client(),
+                    enable_idempotence=True,
+                    request_timeout_ms=5_000,
+                    retry_backoff_ms=20,
+                )
+                try:
+                    async with asyncio.timeout(_START_SECONDS):
+                        await producer.start()
+                except BaseException:
+                    await transactions.discard(producer)
+                    raise
+                self._producer = producer
+            return self._producer
+
+    async def _drop(self, failed: AIOKafkaProducer | None) -> None:
+        # A failed batch has used up sequence numbers: everything sent later to its partition would fail.
+        if failed is not None and self._producer is failed:
+            self._producer = None
+            await transactions.discard(failed)

@@ -1,0 +1,132 @@
+"""The outbox: records that are decided and not yet known to be published, a lane's batch in a row."""
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from messaging.database import Connection
+
+# A list, because aiokafka takes nothing else.
+Headers = list[tuple[str, bytes | None]]
+
+_ABSENT = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record to publish: the output's index in the layout, its sequence, and what Kafka gets."""
+
+    output: int
+    sequence: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    def size(self) -> int:
+        """Return about how many bytes the record takes in a batch."""
+        headers = sum(len(name) + len(value or b"") + 10 for name, value in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + headers + 70
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """What one batch publishes of one lane: all of it in one Kafka transaction, or nothing."""
+
+    lane: int
+    number: int
+    records: Sequence[Record]
+
+
+def encode(records: Sequence[Record]) -> bytes:
+    """Return the records as bytes: a table of lengths, then all that the lengths are of."""
+    table: list[int] = [len(records)]
+    texts: list[bytes] = []
+    for record in records:
+        table += (
+            record.output,
+            record.sequence,
+            _measure(record.key, texts),
+            _measure(record.value, texts),
+            len(record.headers),
+        )
+        for name, value in record.headers:
+            table += (_measure(name.encode(), texts), _measure(value, texts))
+    return struct.pack(f"<I{len(table)}q", len(table), *table) + b"".join(texts)
+
+
+def decode(blob: bytes) -> list[Record]:
+    """Return the records that `encode` was given."""
+    (size,) = struct.unpack_from("<I", blob)
+    table = iter(struct.unpack_from(f"<{size}q", blob, 4))
+    texts = _Cutter(memoryview(blob)[4 + 8 * size :])
+    return [_record(table, texts) for _ in range(next(table))]
+
+
+async def append(connection: Connection, segments: Iterable[Segment]) -> None:
+    """Keep segments until they are published."""
+    rows = [segment for segment in segments if segment.records]
+    if rows:
+        await connection.execute(
+            "INSERT INTO segments (lane, number, records)"
+            " SELECT * FROM unnest($1::int[], $2::bigint[], $3::bytea[])",
+            [row.lane for row in rows],
+            [row.number for row in rows],
+            [encode(row.records) for row in rows],
+        )
+
+
+async def delete(connection: Connection, published: Iterable[tuple[int, int, int]]) -> None:
+    """Delete what is published, given as (lane, last number deleted before, last number published)."""
+    rows = [row for row in published if row[2] > row[1]]
+    if rows:
+        # The lower bound spares the scan the dead index entries of all that was deleted before.
+        await connection.execute(
+            """
+            DELETE FROM segments
+            USING unnest($1::int[], $2::bigint[], $3::bigint[]) AS done (lane, after, upto)
+            WHERE segments.lane = done.lane AND number > after AND number <= upto
+            """,
+            [row[0] for row in rows],
+            [row[1] for row in rows],
+            [row[2] for row in rows],
+        )
+
+
+async def pending(connection: Connection, lanes: Sequence[int]) -> list[Segment]:
+    """Return the lanes' segments that are not known to be published, in order."""
+    rows = await connection.fetch(
+        "SELECT lane, number, records FROM segments WHERE lane = ANY($1::int[]) ORDER BY lane, number", lanes
+    )
+    return [Segment(row["lane"], row["number"], decode(row["records"])) for row in rows]
+
+
+def _measure(text: bytes | None, texts: list[bytes]) -> int:
+    if text is None:
+        return _ABSENT
+    texts.append(text)
+    return len(text)
+
+
+class _Cutter:
+    """Cuts a run of bytes into pieces of given lengths."""
+
+    def __init__(self, texts: memoryview) -> None:
+        self._texts = texts
+        self._offset = 0
+
+    def cut(self, length: int) -> bytes | None:
+        if length == _ABSENT:
+            return None
+        start = self._offset
+        self._offset += length
+        return bytes(self._texts[start : self._offset])
+
+
+def _record(table: "Iterable[int]", texts: _Cutter) -> Record:
+    numbers = iter(table)
+    output, sequence = next(numbers), next(numbers)
+    key, value = texts.cut(next(numbers)), texts.cut(next(numbers))
+    headers = [
+        ((texts.cut(next(numbers)) or b"").decode(), texts.cut(next(numbers))) for _ in range(next(numbers))
+    ]
+    return Record(output, sequence, key, value, headers)

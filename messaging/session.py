@@ -1,0 +1,280 @@
+"""One incarnation of a worker: from joining the group to its stop, or to the first doubt."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from messaging import decision, lanes, outcomes, segments, transactions
+from messaging.config import Config
+from messaging.consumer import Consumer
+from messaging.decision import Decider, Decision
+from messaging.domain import Domain, Repeated
+from messaging.intake import Intake
+from messaging.lanes import Lane
+from messaging.metrics import Metrics
+from messaging.publisher import Publisher
+from messaging.records import Records
+from messaging.takeover import Takeover
+from messaging.topology import Topology
+
+_DRAIN_SECONDS = 8
+_TICK_SECONDS = 1
+
+log = structlog.get_logger()
+
+
+class Session:
+    """A worker between two recoveries. Whatever goes wrong in it ends it: `failure` then says why."""
+
+    def __init__(
+        self, config: Config, topology: Topology, domain: Domain[Any], pool: asyncpg.Pool, metrics: Metrics
+    ) -> None:
+        layout = domain.layout
+        self._config = config
+        self._domain = domain
+        self._pool = pool
+        self._metrics = metrics
+        self._inputs = [entry.topic.name(config.prefix) for entry in layout.inputs]
+        self._outputs = [topic.name(config.prefix) for topic in layout.outputs]
+        self._group = config.prefix + layout.name
+        self.owner = f"{self._group}-{uuid.uuid4()}"
+        self.lanes: dict[int, Lane] = {}
+        self.open = False
+        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._reading = False
+        self._producer: AIOKafkaProducer | None = None
+        self._generation = 0
+        self._handling = asyncio.Lock()
+        self._deciding = asyncio.Lock()
+        self._ahead: Decision | None = None
+        self._committing: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._take: asyncio.Task[None] | None = None
+        self._decider = Decider(
+            domain,
+            Intake(layout, config.prefix, topology.partitions),
+            Records(layout, config.prefix, topology.cluster),
+            metrics,
+            self._inputs,
+        )
+        self._consumer = Consumer(config, self._group, self._inputs, self)
+        self._takeover = Takeover(config, topology, layout, pool)
+
+    async def start(self) -> None:
+        """Fence nobody, own nothing yet: start the producer and join the group."""
+        self._producer = await transactions.start(self._config, self.owner)
+        self._publisher = Publisher(self._producer, self._outputs, self.lanes, self._metrics)
+        self._spawn(self._publisher.run())
+        await self._consumer.start()
+        self._spawn(self._tick())
+
+    async def stop(self) -> None:
+        """Finish and publish what is committed, release the lanes, leave the group."""
+        await self.revoked()
+        await self.abandon()
+
+    async def abandon(self) -> None:
+        """Leave everything as it is: whoever takes the lanes over finds out how it stands."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._committing is not None:
+            self._committing.cancel()
+            await asyncio.gather(self._committing, return_exceptions=True)
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            await self._consumer.stop()
+        # The handler must be out of the domain's memory before another session comes in.
+        async with self._handling:
+            self._domain.forget(list(self.lanes))
+            self.lanes.clear()
+        if self._producer is not None:
+            await transactions.discard(self._producer)
+
+    def fail(self, error: BaseException) -> None:
+        """End the session; the first error is the one that counts."""
+        if not self.failure.done():
+            self.failure.set_exception(error)
+
+    async def handle(self, records: Sequence[ConsumerRecord]) -> None:
+        """Decide a batch while the one before it is being committed."""
+        async with self._handling:
+            if self.failure.done():
+                return
+            try:
+                await self._handle(records)
+            except Exception as error:  # noqa: BLE001 - every error ends the session
+                self.fail(error)
+
+    async def _handle(self, records: Sequence[ConsumerRecord]) -> None:
+        decided = await self._decide(records)
+        await self._settled()
+        if decided.generation != self._generation:
+            decided = await self._decide(records)
+        self._ahead = None
+        self._domain.trim()
+        if decided.advances:
+            self._committing = asyncio.create_task(self._commit(decided))
+
+    async def _decide(self, records: Sequence[ConsumerRecord]) -> Decision:
+        async with self._deciding:
+            self._ahead = await self._decider.decide(
+                self._pool, self.lanes, records, frozenset(), self._generation
+            )
+            return self._ahead
+
+    async def _settled(self) -> None:
+        if self._committing is not None:
+            await self._committing
+            self._committing = None
+
+    async def _commit(self, decided: Decision) -> None:
+        """Commit a decision, or what becomes of it where ids in it turn out to be repeated."""
+        try:
+            while True:
+                try:
+                    await self._write(decided)
+                    break
+                except Repeated as repeated:
+                    decided = await self._again(decided, repeated.ids)
+            await self._publisher.put(decided.segments)
+        except Exception as error:
+            self.fail(error)
+            raise
+
+    async def _again(self, decided: Decision, repeated: frozenset[str]) -> Decision:
+        async with self._deciding:
+            self._generation += 1
+            if self._ahead is not None:
+                decision.rewind(self.lanes, self._ahead)
+                self._ahead = None
+            decision.rewind(self.lanes, decided)
+            self._domain.forget(list(self.lanes))
+            async with self._pool.acquire() as connection:
+                stored = await outcomes.among(connection, [row[0] for row in decided.outcomes])
+            return await self._decider.decide(
+                self._pool, self.lanes, decided.taken, repeated | stored, self._generation
+            )
+
+    async def _write(self, decided: Decision) -> None:
+        began = time.monotonic()
+        done = [
+            (lane.number, lane.deleted, lane.published)
+            for lane in (self.lanes[step.lane] for step in decided.advances)
+        ]
+        with self._metrics.stage.labels("commit").time():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await lanes.advance(connection, decided.advances)
+                await segments.delete(connection, done)
+                await segments.append(connection, decided.segments)
+                await outcomes.add(connection, decided.outcomes)
+                await self._domain.save(connection, decided.changes)
+        for number, _, published in done:
+            self.lanes[number].deleted = published
+            self.lanes[number].confirmed = began
+        self._metrics.count(decided.counts, len(decided.taken))
+
+    def assigned(self, partitions: Sequence[TopicPartition]) -> None:
+        """Take over the lanes of these partitions."""
+        self._take = self._spawn(self._taking(partitions))
+
+    async def _taking(self, partitions: Sequence[TopicPartition]) -> None:
+        taken, unpublished = await self._takeover.take(partitions, self.owner)
+        self.lanes.update(taken)
+        self._domain.forget(list(taken))
+        for segment in unpublished:
+            await self._publisher.put([segment])
+        await self._domain.taken({number: lane.peaceful for number, lane in taken.items()})
+        log.info("lanes taken", lanes=sorted(taken), unpublished=len(unpublished))
+        await self._takeover.seek(self._consumer.client, taken)
+        self._reading = True
+        await self._takeover.resume(self._consumer.client, self.lanes)
+        self.open = True
+
+    async def revoked(self) -> None:
+        """Let go of every lane: finish what is decided, publish it, and release what is then complete."""
+        self.open = False
+        self._reading = False
+        if self._take is not None:
+            # Its claims must not come after the next owner's.
+            self._takeover.hurry()
+            await asyncio.gather(self._take, return_exceptions=True)
+        async with self._handling:
+            if self.failure.done() or not self.lanes:
+                return
+            await self._settled()
+            await self._domain.releasing(list(self.lanes))
+            try:
+                async with asyncio.timeout(_DRAIN_SECONDS):
+                    await self._publisher.drained()
+            except TimeoutError:
+                log.warning("lanes not released", lanes=sorted(self.lanes))
+            else:
+                await self._release()
+            self._domain.forget(list(self.lanes))
+            self.lanes.clear()
+
+    async def _release(self) -> None:
+        await self._write(self._standing())
+        async with self._pool.acquire() as connection:
+            await lanes.release(connection, self.lanes.values())
+        log.info("lanes released", lanes=sorted(self.lanes))
+
+    def _standing(self) -> Decision:
+        """Return a decision of nothing: it proves that the lanes are ours and stores what is acknowledged."""
+        standing = Decision(self._generation, (), self._domain.changes())
+        standing.advances += [decision.advance(lane) for lane in self.lanes.values()]
+        return standing
+
+    async def _tick(self) -> None:
+        """Keep the database up with acknowledgements and markers, and prove the lanes ours, once a second."""
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            async with self._handling:
+                await self._settled()
+                if self.lanes and self._reading:
+                    standing = await self._past_markers()
+                    await self._write(standing)
+            await self._mirror()
+
+    async def _past_markers(self) -> Decision:
+        if not self._consumer.outstanding:
+            for lane in self.lanes.values():
+                for index, topic in enumerate(self._inputs):
+                    # Control and aborted records take offsets, but are never delivered.
+                    position = await self._consumer.client.position(TopicPartition(topic, lane.number))
+                    lane.positions[index] = max(lane.positions[index], position)
+        return self._standing()
+
+    async def _mirror(self) -> None:
+        """Show lag tools in Kafka where the lanes stand. Nothing is read from there."""
+        if not (self.open and self.lanes):
+            return
+        offsets = {
+            TopicPartition(topic, lane.number): lane.positions[index]
+            for lane in self.lanes.values()
+            for index, topic in enumerate(self._inputs)
+            if lane.positions[index] >= 0
+        }
+        try:
+            await self._consumer.client.commit(offsets)
+        except KafkaError as error:
+            log.info("offsets not mirrored", error=type(error).__name__)
+        self._metrics.watch(self._consumer.client, self._inputs, self.lanes)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.fail(error)

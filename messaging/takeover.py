@@ -1,0 +1,151 @@
+"""Taking lanes over: claim in Postgres, fence in Kafka, compare the tails, and only then read on."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from messaging import lanes, segments, tails, transactions
+from messaging.config import Config
+from messaging.domain import Layout
+from messaging.errors import Damaged
+from messaging.lanes import Lane
+from messaging.segments import Segment
+from messaging.topology import Topology
+
+_FACTS_SECONDS = 30
+_LOOK_SECONDS = 0.1
+
+log = structlog.get_logger()
+
+
+class Takeover:
+    """How a worker comes to own lanes."""
+
+    def __init__(self, config: Config, topology: Topology, layout: Layout, pool: asyncpg.Pool) -> None:
+        self._config = config
+        self._layout = layout
+        self._pool = pool
+        self._count = topology.partitions
+        self._inputs = [entry.topic.name(config.prefix) for entry in layout.inputs]
+        self._outputs = [topic.name(config.prefix) for topic in layout.outputs]
+        self._facts = [index for index, entry in enumerate(layout.inputs) if entry.kind == "facts"]
+        self._hurry = asyncio.Event()
+
+    def hurry(self) -> None:
+        """Stop waiting for facts: the lanes are going away again."""
+        self._hurry.set()
+
+    async def take(
+        self, partitions: Sequence[TopicPartition], owner: str
+    ) -> tuple[dict[int, Lane], list[Segment]]:
+        """Make the lanes of these partitions ours; return them and what is left to publish of them.
+
+        Raises `Damaged` where log and database contradict each other.
+        """
+        self._hurry.clear()
+        numbers = self._whole(partitions)
+        if not numbers:
+            return {}, []
+        async with self._pool.acquire() as connection, connection.transaction():
+            claimed = await lanes.claim(connection, numbers, owner)
+        # Claim before fence: whoever is fenced after our claim finds the lanes taken and gives up.
+        zombies = frozenset[str]().union(*(lane.unfenced for lane in claimed))
+        await transactions.fence(self._config, sorted(zombies))
+        async with self._pool.acquire() as connection:
+            await lanes.fenced(connection, claimed)
+            pending = await segments.pending(connection, numbers)
+        # Fence before tail: until then the end of the log may move.
+        unpublished = await self._unpublished(claimed, pending)
+        return {lane.number: lane for lane in claimed}, unpublished
+
+    async def seek(self, consumer: AIOKafkaConsumer, taken: Mapping[int, Lane]) -> None:
+        """Set the consumer to where the database says the lanes stand. Raises `Damaged` if input was lost."""
+        places = [TopicPartition(topic, number) for number in taken for topic in self._inputs]
+        begins = await consumer.beginning_offsets(places)
+        for lane in taken.values():
+            for index, topic in enumerate(self._inputs):
+                place = TopicPartition(topic, lane.number)
+                consumer.seek(place, self._start(lane, index, place, begins[place]))
+
+    async def resume(self, consumer: AIOKafkaConsumer, owned: Mapping[int, Lane]) -> None:
+        """Read facts to where they end now, and then the rest."""
+        facts = [TopicPartition(self._inputs[index], number) for index in self._facts for number in owned]
+        others = [
+            TopicPartition(topic, number)
+            for index, topic in enumerate(self._inputs)
+            for number in owned
+            if index not in self._facts
+        ]
+        if facts:
+            ends = await consumer.end_offsets(self._awaited(owned))
+            consumer.resume(*facts)
+            await self._caught_up(ends)
+        if not self._hurry.is_set():
+            consumer.resume(*others)
+
+    def _whole(self, partitions: Sequence[TopicPartition]) -> list[int]:
+        """Return the lanes of the partitions; every lane must have come with all its topics."""
+        numbers = sorted({partition.partition for partition in partitions})
+        if len(partitions) != len(numbers) * len(self._inputs):
+            msg = "a lane came without all its topics: the group's members must use the range assignor"
+            raise Damaged(msg)
+        return numbers
+
+    async def _unpublished(self, claimed: Sequence[Lane], pending: Sequence[Segment]) -> list[Segment]:
+        starts = {
+            TopicPartition(topic, lane.number): lane.tails[output]
+            for lane in claimed
+            for output, topic in enumerate(self._outputs)
+        }
+        read = await tails.read(self._config, starts)
+        unpublished: list[Segment] = []
+        for lane in claimed:
+            mine = [segment for segment in pending if segment.lane == lane.number]
+            ends = [read[TopicPartition(topic, lane.number)] for topic in self._outputs]
+            confirmed = tails.published(lane, self._outputs, ends, mine)
+            lane.deleted = mine[0].number - 1 if mine else lane.segment
+            lane.published = mine[confirmed - 1].number if confirmed else lane.deleted
+            unpublished += mine[confirmed:]
+        return unpublished
+
+    def _start(self, lane: Lane, index: int, place: TopicPartition, begin: int) -> int:
+        position = lane.positions[index]
+        entry = self._layout.inputs[index]
+        if position < 0 or (position < begin and entry.kind == "facts"):
+            lane.positions[index] = begin
+            return begin
+        if position < begin:
+            msg = (
+                f"{place.topic}:{place.partition} begins at offset {begin}, but was read to {position} only: "
+                "records were deleted unread; to go on without them, set the lane's position to the beginning"
+            )
+            raise Damaged(msg)
+        return position
+
+    def _awaited(self, owned: Mapping[int, Lane]) -> list[TopicPartition]:
+        """Return the partitions of facts that deciding depends on: some are read by other lanes' owners."""
+        return [
+            TopicPartition(self._inputs[index], number)
+            for index in self._facts
+            for number in (range(self._count) if self._layout.inputs[index].shared else owned)
+        ]
+
+    async def _caught_up(self, ends: Mapping[TopicPartition, int]) -> None:
+        try:
+            async with asyncio.timeout(_FACTS_SECONDS):
+                while not self._hurry.is_set() and await self._behind(ends):
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except TimeoutError:
+            log.warning("facts of other lanes not read in time")
+
+    async def _behind(self, ends: Mapping[TopicPartition, int]) -> bool:
+        async with self._pool.acquire() as connection:
+            for index in self._facts:
+                reached = await lanes.positions(connection, index)
+                for place, end in ends.items():
+                    if place.topic == self._inputs[index] and end > max(0, reached[place.partition]):
+                        return True
+        return False

@@ -1,0 +1,133 @@
+"""What the service runs on: topics with the contract's settings, and the cluster its database belongs to."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from messaging.config import Config
+from messaging.database import Connection
+from messaging.errors import StartRefused
+from schemas import topics
+
+_UNKNOWN_TOPIC = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """The cluster's id, and how many partitions every topic has."""
+
+    cluster: str
+    partitions: int
+
+
+async def ensure(config: Config) -> Topology:
+    """Create the topics that are missing and check those that are there.
+
+    Raises `StartRefused` where partition counts differ, a topic is missing that may not be created, or a
+    topic that must have the broker's timestamps has not; and aiokafka's errors while Kafka is away.
+    """
+    admin = AIOKafkaAdminClient(**config.client(), request_timeout_ms=10_000)
+    try:
+        await admin.start()
+        cluster = (await admin.describe_cluster())["cluster_id"]
+        if config.create_topics:
+            await _create(admin, config)
+        counts = await _counts(admin, config)
+        await _check_clock(admin, config)
+        return Topology(cluster, _one(counts))
+    finally:
+        await admin.close()
+
+
+async def remember(connection: Connection, topology: Topology, prefix: str) -> None:
+    """Tie the database to this cluster, prefix and partition count.
+
+    Raises `StartRefused` if it is tied to others.
+    """
+    here = (topology.cluster, prefix, topology.partitions)
+    await connection.execute(
+        "INSERT INTO installation (cluster, prefix, partitions) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        *here,
+    )
+    row = await connection.fetchrow("SELECT cluster, prefix, partitions FROM installation")
+    for name, remembered, found in zip(
+        ("cluster", "prefix", "partition count"), row or (), here, strict=True
+    ):
+        if remembered != found:
+            msg = f"the database belongs to {name} {remembered!r}, but this is {found!r}"
+            raise StartRefused(msg)
+
+
+async def _create(admin: AIOKafkaAdminClient, config: Config) -> None:
+    present = {topic["topic"] for topic in await _described(admin, config) if topic["error_code"] == 0}
+    missing = [topic for topic in topics.ALL if topic.name(config.prefix) not in present]
+    if not missing:
+        return
+    response = await admin.create_topics(
+        [
+            NewTopic(
+                topic.name(config.prefix),
+                config.partitions,
+                config.replication_factor,
+                topic_configs=dict(topic.config),
+            )
+            for topic in missing
+        ]
+    )
+    for name, code, message in ((error[0], error[1], error[-1]) for error in response.topic_errors):
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:
+            if error.retriable:
+                raise error(message)
+            msg = f"topic {name} cannot be created: {message or error.__name__}"
+            raise StartRefused(msg)
+
+
+async def _described(admin: AIOKafkaAdminClient, config: Config) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = await admin.describe_topics(
+        [topic.name(config.prefix) for topic in topics.ALL]
+    )
+    return found
+
+
+async def _counts(admin: AIOKafkaAdminClient, config: Config) -> dict[str, int]:
+    found = await _described(admin, config)
+    for topic in found:
+        if topic["error_code"] == _UNKNOWN_TOPIC and not config.create_topics:
+            msg = f"topic {topic['topic']} does not exist, and COHOST_CREATE_TOPICS is false"
+            raise StartRefused(msg)
+        if topic["error_code"]:
+            raise for_code(topic["error_code"])(topic["topic"])
+    return {topic["topic"]: len(topic["partitions"]) for topic in found}
+
+
+def _one(counts: Mapping[str, int]) -> int:
+    if len(set(counts.values())) == 1:
+        return next(iter(counts.values()))
+    listed = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+    msg = f"topics differ in their number of partitions: {listed}"
+    raise StartRefused(msg)
+
+
+async def _check_clock(admin: AIOKafkaAdminClient, config: Config) -> None:
+    names = [topic.name(config.prefix) for topic in topics.BROKER_CLOCK_REQUIRED]
+    responses = await admin.describe_configs(
+        [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    )
+    for code, message, _, name, entries in _resources(responses):
+        if code:
+            raise for_code(code)(message)
+        types = {entry[0]: entry[1] for entry in entries}
+        if types.get("message.timestamp.type") != "LogAppendTime":
+            found = types.get("message.timestamp.type")
+            msg = f"topic {name} has message.timestamp.type={found}, not LogAppendTime"
+            raise StartRefused(msg)
+
+
+def _resources(responses: Iterable[Any]) -> Iterable[tuple[int, str, int, str, list[tuple[Any, ...]]]]:
+    for response in responses:
+        yield from response.resources

@@ -1,0 +1,96 @@
+"""A domain as small as one can be that still has state: it counts those who leave a room.
+
+`LeaveStage` gives a `CoHostLeft` whose invitation id is the count in its room; it is refused for the actor
+`nobody`. A room's fact sets how many have left, so that facts and commands meet.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from messaging.database import Connection
+from messaging.domain import Event, Incoming, Input, Layout, Refusal
+from schemas import commands, events, facts, topics
+
+LAYOUT = Layout(
+    name="invitations",
+    source="/cohost/invitations",
+    inputs=(
+        Input(topics.ROOMS, "facts", facts.ROOMS),
+        Input(topics.USERS, "facts", facts.USERS, key_field="user_id", shared=True),
+        Input(topics.INVITATION_COMMANDS, "commands", commands.INVITATIONS),
+    ),
+    outputs=(topics.INVITATION_EVENTS, topics.INVITATION_REJECTIONS, topics.INVITATION_DEAD_LETTERS),
+    rejections=topics.INVITATION_REJECTIONS,
+    dead_letters=topics.INVITATION_DEAD_LETTERS,
+)
+TABLE = "CREATE TABLE IF NOT EXISTS turnstile (room text PRIMARY KEY, lane int, left_count int NOT NULL)"
+
+
+class Turnstile:
+    """The domain; `counts` is its memory."""
+
+    layout = LAYOUT
+
+    def __init__(self) -> None:
+        self.counts: dict[str, tuple[int, int]] = {}
+
+    def changes(self) -> dict[str, tuple[int, int]]:
+        return {}
+
+    async def load(self, connection: Connection, batch: Sequence[Incoming]) -> None:
+        missing = {incoming.key: incoming.lane for incoming in batch if incoming.key not in self.counts}
+        rows = await connection.fetch("SELECT * FROM turnstile WHERE room = ANY($1::text[])", list(missing))
+        found = {row["room"]: row["left_count"] for row in rows}
+        for room, lane in missing.items():
+            self.counts[room] = (lane, found.get(room, 0))
+
+    def decide(self, incoming: Incoming, changes: dict[str, tuple[int, int]]) -> Sequence[Event] | Refusal:
+        if isinstance(incoming.data, facts.RoomChanged):
+            self._set(incoming, incoming.data.max_co_hosts, changes)
+            return ()
+        if not isinstance(incoming.data, commands.LeaveStage):
+            return () if incoming.topic is not topics.INVITATION_COMMANDS else Refusal("not_co_host")
+        if incoming.data.actor_id == "nobody":
+            return Refusal("not_co_host")
+        count = self.counts[incoming.key][1] + 1
+        self._set(incoming, count, changes)
+        return (
+            Event(
+                topics.INVITATION_EVENTS,
+                incoming.key,
+                events.CoHostLeft(
+                    room_id=incoming.key,
+                    user_id=incoming.data.actor_id,
+                    invitation_id=str(count),
+                    reason="left",
+                    left_at=incoming.at,
+                ),
+            ),
+        )
+
+    def _set(self, incoming: Incoming, count: int, changes: dict[str, tuple[int, int]]) -> None:
+        self.counts[incoming.key] = changes[incoming.key] = (incoming.lane, count)
+
+    async def save(self, connection: Connection, changes: dict[str, tuple[int, int]]) -> None:
+        if changes:
+            await connection.execute(
+                """
+                INSERT INTO turnstile (room, lane, left_count)
+                SELECT * FROM unnest($1::text[], $2::int[], $3::int[])
+                ON CONFLICT (room) DO UPDATE SET left_count = excluded.left_count
+                """,
+                list(changes),
+                [lane for lane, _ in changes.values()],
+                [count for _, count in changes.values()],
+            )
+
+    def trim(self) -> None:
+        """Nothing: a test's rooms are few."""
+
+    def forget(self, lanes: Collection[int]) -> None:
+        self.counts = {room: entry for room, entry in self.counts.items() if entry[0] not in lanes}
+
+    async def taken(self, lanes: Mapping[int, bool]) -> None:
+        """Nothing stands outside."""
+
+    async def releasing(self, lanes: Collection[int]) -> None:
+        """Nothing stands outside."""
