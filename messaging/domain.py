@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from messaging.database import Connection
 from schemas.invitation import Invitation
@@ -10,16 +10,17 @@ from schemas.rejections import Reason
 from schemas.topics import Topic
 from schemas.types import Message
 
-InputKind = Literal["facts", "events", "commands"]
+InputKind = Literal["facts", "events", "signals", "commands"]
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
     """A topic that a service reads.
 
-    Of kind `facts` are topics that a lane reads to their present end before its first command. `models` are
-    the data types it may carry, `key_field` the field of the data that equals subject and key. `shared` facts
-    matter to every lane, whichever lane reads them.
+    A lane reads `facts` to their present end before its first command. Where unread `facts` or `signals` were
+    deleted it reads what is left; where others were, it stops. `models` are the data types that the topic may
+    carry, `key_field` names the field of the data that equals subject and key. `shared` facts matter to every
+    lane, whichever lane reads them.
     """
 
     topic: Topic
@@ -41,8 +42,7 @@ class Layout:
     dead_letters: Topic
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """One sound record: a command, a fact or an event; `data` is None for a tombstone.
 
     `id` is the CloudEvent's id (of a command: the command's id; of a tombstone:
@@ -59,8 +59,7 @@ class Incoming:
     data: Message | None
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """A record to publish. Its wire type is the name of `data`'s class; `data` None is a tombstone.
 
     `subject` is the room's id, and the record's key where no other is given.
@@ -72,8 +71,7 @@ class Event:
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """Why a command changes nothing. `current` is shown to whoever may see it."""
 
     reason: Reason

@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from messaging.database import Connection
 
@@ -12,8 +12,7 @@ Headers = list[tuple[str, bytes | None]]
 _ABSENT = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A record to publish: the output's index in the layout, its sequence, and what Kafka gets."""
 
     output: int
@@ -28,8 +27,7 @@ class Record:
         return len(self.key or b"") + len(self.value or b"") + headers + 70
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """What one batch publishes of one lane: all of it in one Kafka transaction, or nothing."""
 
     lane: int

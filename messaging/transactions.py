@@ -37,7 +37,7 @@ class Written:
     offset: int
 
 
-class _FinalEndTxn(EndTxnHandler):  # type: ignore[misc]
+class FinalEndTxn(EndTxnHandler):  # type: ignore[misc]
     """Ends the transaction with at most one unanswered request.
 
     aiokafka repeats an EndTxn on the same epoch after a lost connection; the delayed first one may then end
@@ -45,6 +45,7 @@ class _FinalEndTxn(EndTxnHandler):  # type: ignore[misc]
     """
 
     async def do(self, node_id: int) -> bool:
+        """Ask once. Raises `Unavailable` when no answer comes."""
         try:
             response = await self._sender.client.send(node_id, self.create_request(), group=self.group)
         except Exception as error:
@@ -150,7 +151,7 @@ def _producer(config: Config, transactional_id: str) -> AIOKafkaProducer:
         node = await inner._find_coordinator(  # noqa: SLF001 - as above
             sender.CoordinationType.TRANSACTION, manager.transactional_id
         )
-        await _FinalEndTxn(inner, commit).do(node)
+        await FinalEndTxn(inner, commit).do(node)
 
     inner._do_txn_commit = end_transaction  # noqa: SLF001 - as above
     return producer

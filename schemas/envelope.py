@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn, TypeGuard
+from typing import Any, NamedTuple, NoReturn, TypeGuard
 
 from pydantic_core import from_json, to_json
 
@@ -16,16 +15,22 @@ MAX_ECHO = 256
 Headers = Sequence[tuple[str, bytes | None]]
 
 _STRUCTURED = b"application/cloudevents"
-_EXTENSIONS = ("correlationid", "causationid", "sequence", "traceparent", "tracestate")
-_ATTRIBUTES = ("subject", "time", *_EXTENSIONS)
+_OPTIONAL = (
+    "subject",
+    "time",
+    "correlationid",
+    "causationid",
+    "sequence",
+    "traceparent",
+    "tracestate",
+)
 
 
 class NotACloudEvent(ValueError):  # noqa: N818 - the contract's own words
     """The record is no CloudEvent: it belongs to the dead letters."""
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """A CloudEvent as read: `id`, `source`, `type` are sound, the rest text or absent, `data` any JSON."""
 
     id: str
@@ -64,12 +69,13 @@ def decode(value: bytes | None, headers: Headers) -> Envelope:
     found = dict(headers) if headers else {}
     content_type = found.get("content-type") or b""
     if "ce_specversion" in found and not content_type.lower().startswith(_STRUCTURED):
-        return _checked(_binary(value, found))
+        return _checked(_binary(value, found), escaped=True)
     event = _parse(value)
     if not isinstance(event, dict):
         msg = "the value is not a JSON object"
         raise NotACloudEvent(msg)
-    return _checked(event)
+    # Without an escape there is no character that JSON or UTF-8 would not have refused already.
+    return _checked(event, escaped=b"\\u" in value)
 
 
 def encode(event: dict[str, Any]) -> bytes:
@@ -121,7 +127,7 @@ def _binary(value: bytes, headers: dict[str, bytes | None]) -> dict[str, Any]:
     return event
 
 
-def _checked(event: dict[str, Any]) -> Envelope:
+def _checked(event: dict[str, Any], *, escaped: bool) -> Envelope:
     get = event.get
     id_, source, type_ = get("id"), get("source"), get("type")
     if get("specversion") != "1.0":
@@ -130,19 +136,22 @@ def _checked(event: dict[str, Any]) -> Envelope:
     if not (_sound(id_) and _sound(source) and _sound(type_) and len(id_) <= MAX_ID):
         msg = "id, source or type is missing, empty, not a string, or the id is too long"
         raise NotACloudEvent(msg)
-    if any(isinstance(text, str) and not _storable(text) for name, text in event.items() if name != "data"):
+    if escaped and not all(_storable(text) for name, text in event.items() if name != "data"):
         msg = "an attribute has a character that cannot be stored"
         raise NotACloudEvent(msg)
-    optional = {name: text for name in _ATTRIBUTES if isinstance(text := get(name), str) and text}
-    return Envelope(id_, source, type_, get("data"), **optional)
+    return Envelope(id_, source, type_, get("data"), *[_text(get(name)) for name in _OPTIONAL])
+
+
+def _text(attribute: Any) -> str | None:
+    return attribute if isinstance(attribute, str) and attribute else None
 
 
 def _sound(text: Any) -> TypeGuard[str]:
     return isinstance(text, str) and text != ""
 
 
-def _storable(text: str) -> bool:
+def _storable(attribute: Any) -> bool:
     # Postgres refuses U+0000. Only `_parse_slowly` lets lone surrogates through.
-    return "\x00" not in text and (
-        text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+    return not isinstance(attribute, str) or not any(
+        character == "\x00" or "\ud800" <= character <= "\udfff" for character in attribute
     )

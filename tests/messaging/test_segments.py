@@ -1,0 +1,20 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from messaging import segments
+from messaging.segments import Record
+
+headers = st.lists(st.tuples(st.text(st.characters(exclude_categories=["Cs"])), st.none() | st.binary()))
+records = st.builds(
+    Record,
+    st.integers(0, 9),
+    st.integers(1, 2**62),
+    st.none() | st.binary(),
+    st.none() | st.binary(),
+    headers,
+)
+
+
+@given(st.lists(records))
+def test_a_segment_comes_back_as_it_was(given_records: list[Record]) -> None:
+    assert segments.decode(segments.encode(given_records)) == given_records
