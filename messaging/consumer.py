@@ -3,12 +3,12 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.security import (
@@ -19,9 +19,14 @@ from faststream.security import (
     SASLScram512,
 )
 
+from messaging import lenient
 from messaging.config import Config
+from messaging.errors import Unavailable
 
 _POLL_MS = 200
+_ANSWER_SECONDS = 5
+
+lenient.install()
 
 
 class Listener(Protocol):
@@ -102,6 +107,20 @@ class Consumer:
         self._stopping = True
         await self._broker.stop()
 
+    async def mirror(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Commit offsets for lag tools to see. Raises `Unavailable` when Kafka does not answer."""
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                if offsets:
+                    await self.client.commit(dict(offsets))
+                else:
+                    await self.client.topics()
+        except (CommitFailedError, IllegalStateError):
+            return  # a rebalance is under way: the offsets are its next owner's to mirror
+        except (KafkaError, TimeoutError) as error:
+            msg = "Kafka does not answer"
+            raise Unavailable(msg) from error
+
     async def _parse(self, records: Sequence[ConsumerRecord]) -> KafkaMessage:
         return KafkaMessage(raw_message=records, body=(), headers={}, consumer=self.client)
 
@@ -126,7 +145,7 @@ class Consumer:
             while not self._stopping:
                 try:
                     records: dict[TopicPartition, list[ConsumerRecord]] = await fetch(**options)
-                except (KafkaError, ConsumerStoppedError, UnicodeDecodeError) as error:
+                except (KafkaError, ConsumerStoppedError) as error:
                     if self._stopping:
                         break
                     self._listener.fail(error)

@@ -82,8 +82,9 @@ class Intake:
     def _lies_right(self, record: ConsumerRecord, subject: str | None) -> bool:
         if subject is not None:
             return bool(partitions.partition_of(subject, self._count) == record.partition)
-        if record.key is None:
-            return True
+        return kept_key(record) is None or self._own_partition(record)
+
+    def _own_partition(self, record: ConsumerRecord) -> bool:
         return bool(partitions.partition_of_bytes(record.key, self._count) == record.partition)
 
     def _validate(self, reading: Reading, entry: Input, model: type[Message], subject: str) -> None:
@@ -104,7 +105,7 @@ class Intake:
         key = _key(record)
         if record.key is None:
             reading.dead = "not_a_cloud_event"
-        elif partitions.partition_of_bytes(record.key, self._count) != record.partition:
+        elif not self._own_partition(record):
             reading.dead = "wrong_partition"
         elif key is None or not _id(key):
             reading.dead = "invalid_fact"
@@ -120,7 +121,7 @@ class Intake:
         reading = Reading(record, event.id, event)
         model = self._models[record.topic].get(event.type)
         key = _key(record)
-        if record.key is not None and not self._lies_right(record, None):
+        if record.key is not None and not self._own_partition(record):
             reading.dead = "wrong_partition"
         elif model is None:
             reading.dead = "unknown_fact"
@@ -145,6 +146,12 @@ def position(record: ConsumerRecord) -> str:
 def echoed(text: str | None) -> str | None:
     """Return the text, or None where it is too long to be carried on."""
     return text if text is not None and len(text) <= envelope.MAX_ECHO else None
+
+
+def kept_key(record: ConsumerRecord) -> bytes | None:
+    """Return a record's key, or None where it is too long to be carried on."""
+    key: bytes | None = record.key
+    return key if key is not None and len(key.decode(errors="replace")) <= envelope.MAX_ECHO else None
 
 
 def trace(event: Envelope | None) -> tuple[str | None, str | None]:

@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
 import asyncpg
 import structlog
@@ -12,6 +13,7 @@ from messaging.config import Config
 from messaging.domain import Domain
 from messaging.metrics import Metrics
 from messaging.session import Session
+from messaging.topology import Topology
 
 _FIRST_WAIT = 0.2
 _LONGEST_WAIT = 5.0
@@ -19,6 +21,8 @@ _PRUNE_SECONDS = 60
 _STOP_SECONDS = 9
 
 log = structlog.get_logger()
+
+ResultT = TypeVar("ResultT")
 
 
 class Pipeline:
@@ -76,20 +80,15 @@ class Pipeline:
 
     async def _live(self, pool: asyncpg.Pool) -> None:
         """Live through one session: until the stop, or an error, which is raised."""
-        found = await topology.ensure(self._config)
-        async with pool.acquire() as connection:
-            await database.migrate(connection, self._config, *self._migrations)
-            await topology.remember(connection, found, self._config.prefix)
-            layout = self._domain.layout
-            await lanes.create(connection, found.partitions, len(layout.inputs), len(layout.outputs))
+        found = await self._unless_stopped(self._prepare(pool))
+        if found is None:
+            return
         session = Session(self._config, found, self._domain, pool, self._metrics)
         self._session = session
         background = [asyncio.create_task(self._prune(pool)), asyncio.create_task(self._recovered())]
         try:
-            await session.start()
-            await self._ended(session)
-            if session.failure.done():
-                session.failure.result()
+            await self._unless_stopped(session.start())
+            await self._unless_stopped(asyncio.shield(session.failure))
             async with asyncio.timeout(_STOP_SECONDS):
                 await session.stop()
         except BaseException:
@@ -101,10 +100,26 @@ class Pipeline:
             for task in background:
                 task.cancel()
 
-    async def _ended(self, session: Session) -> None:
+    async def _prepare(self, pool: asyncpg.Pool) -> Topology:
+        found = await topology.ensure(self._config)
+        async with pool.acquire() as connection:
+            await database.migrate(connection, self._config, *self._migrations)
+            await topology.remember(connection, found, self._config.prefix)
+            layout = self._domain.layout
+            await lanes.create(connection, found.partitions, len(layout.inputs), len(layout.outputs))
+        return found
+
+    async def _unless_stopped(self, work: Awaitable[ResultT]) -> ResultT | None:
+        """Wait for the work, or give it up and return None where the stop comes first."""
+        working = asyncio.ensure_future(work)
         stopping = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait({stopping, session.failure}, return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
-        stopping.cancel()
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            return working.result() if working.done() else None
+        finally:
+            for waiting in (working, stopping):
+                waiting.cancel()
+            await asyncio.wait({working, stopping})
 
     async def _recover(self, error: Exception) -> None:
         cause = type(error).__name__

@@ -54,9 +54,7 @@ class Records:
         attributes = self._attributes(lane, output, sequence, cause, at)
         subject = cause.subject or "-"
         value = envelope.encode({**attributes, "type": _REJECTED, "subject": subject, "data": data})
-        key = cause.record.key
-        if key is not None and len(key.decode(errors="replace")) > envelope.MAX_ECHO:
-            key = None
+        key = intake.kept_key(cause.record)
         return Record(output, sequence, key, value, [_CONTENT_TYPE, _sequence(sequence)])
 
     def dead_letter(self, lane: Lane, reading: Reading) -> Record:

@@ -1,6 +1,7 @@
 """One incarnation of a worker: from joining the group to its stop, or to the first doubt."""
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import Coroutine, Sequence
@@ -24,7 +25,8 @@ from messaging.records import Records
 from messaging.takeover import Takeover
 from messaging.topology import Topology
 
-_DRAIN_SECONDS = 8
+_DRAIN_SECONDS = 6
+_LEAVE_SECONDS = 2
 _TICK_SECONDS = 1
 
 log = structlog.get_logger()
@@ -88,8 +90,9 @@ class Session:
         if self._committing is not None:
             self._committing.cancel()
             await asyncio.gather(self._committing, return_exceptions=True)
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            await self._consumer.stop()
+        with contextlib.suppress(TimeoutError, KafkaError, OSError):
+            async with asyncio.timeout(_LEAVE_SECONDS):
+                await self._consumer.stop()
         # The handler must be out of the domain's memory before another session comes in.
         async with self._handling:
             self._domain.forget(list(self.lanes))
@@ -136,19 +139,26 @@ class Session:
 
     async def _commit(self, decided: Decision) -> None:
         """Commit a decision, or what becomes of it where ids in it turn out to be repeated."""
+        seen = frozenset[str]()
         try:
             while True:
                 try:
                     await self._write(decided)
                     break
                 except Repeated as repeated:
-                    decided = await self._again(decided, repeated.ids)
+                    seen |= repeated.ids
+                    seen |= await self._remembered(decided)
+                    decided = await self._again(decided, seen)
             await self._publisher.put(decided.segments)
         except Exception as error:
             self.fail(error)
             raise
 
-    async def _again(self, decided: Decision, repeated: frozenset[str]) -> Decision:
+    async def _remembered(self, decided: Decision) -> frozenset[str]:
+        async with self._pool.acquire() as connection:
+            return await outcomes.among(connection, [row[0] for row in decided.outcomes])
+
+    async def _again(self, decided: Decision, seen: frozenset[str]) -> Decision:
         async with self._deciding:
             self._generation += 1
             if self._ahead is not None:
@@ -156,11 +166,7 @@ class Session:
                 self._ahead = None
             decision.rewind(self.lanes, decided)
             self._domain.forget(list(self.lanes))
-            async with self._pool.acquire() as connection:
-                stored = await outcomes.among(connection, [row[0] for row in decided.outcomes])
-            return await self._decider.decide(
-                self._pool, self.lanes, decided.taken, repeated | stored, self._generation
-            )
+            return await self._decider.decide(self._pool, self.lanes, decided.taken, seen, self._generation)
 
     async def _write(self, decided: Decision) -> None:
         began = time.monotonic()
@@ -244,17 +250,23 @@ class Session:
             await self._mirror()
 
     async def _past_markers(self) -> Decision:
+        """Take over the consumer's positions: control and aborted records take offsets, but never come."""
+        client = self._consumer.client
         if not self._consumer.outstanding:
-            for lane in self.lanes.values():
-                for index, topic in enumerate(self._inputs):
-                    # Control and aborted records take offsets, but are never delivered.
-                    position = await self._consumer.client.position(TopicPartition(topic, lane.number))
+            places = [(lane, index) for lane in self.lanes.values() for index in range(len(self._inputs))]
+            found = [
+                await client.position(TopicPartition(self._inputs[index], lane.number))
+                for lane, index in places
+            ]
+            # Asked again: records that came during the awaits above lie below these positions, undecided.
+            if not self._consumer.outstanding:
+                for (lane, index), position in zip(places, found, strict=True):
                     lane.positions[index] = max(lane.positions[index], position)
         return self._standing()
 
     async def _mirror(self) -> None:
         """Show lag tools in Kafka where the lanes stand. Nothing is read from there."""
-        if not (self.open and self.lanes):
+        if not self.open:
             return
         offsets = {
             TopicPartition(topic, lane.number): lane.positions[index]
@@ -262,10 +274,7 @@ class Session:
             for index, topic in enumerate(self._inputs)
             if lane.positions[index] >= 0
         }
-        try:
-            await self._consumer.client.commit(offsets)
-        except KafkaError as error:
-            log.info("offsets not mirrored", error=type(error).__name__)
+        await self._consumer.mirror(offsets)
         self._metrics.watch(self._consumer.client, self._inputs, self.lanes)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -65,10 +65,11 @@ class Takeover:
         """Set the consumer to where the database says the lanes stand. Raises `Damaged` if input was lost."""
         places = [TopicPartition(topic, number) for number in taken for topic in self._inputs]
         begins = await consumer.beginning_offsets(places)
+        ends = await consumer.end_offsets(places)
         for lane in taken.values():
             for index, topic in enumerate(self._inputs):
                 place = TopicPartition(topic, lane.number)
-                consumer.seek(place, self._start(lane, index, place, begins[place]))
+                consumer.seek(place, self._start(lane, index, place, range(begins[place], ends[place] + 1)))
 
     async def resume(self, consumer: AIOKafkaConsumer, owned: Mapping[int, Lane]) -> None:
         """Read facts to where they end now, and then the rest."""
@@ -111,19 +112,22 @@ class Takeover:
             unpublished += mine[confirmed:]
         return unpublished
 
-    def _start(self, lane: Lane, index: int, place: TopicPartition, begin: int) -> int:
+    def _start(self, lane: Lane, index: int, place: TopicPartition, log_: range) -> int:
+        """Return the offset to read on from, given those that the log can go on from."""
         position = lane.positions[index]
-        entry = self._layout.inputs[index]
-        if position < 0 or (position < begin and entry.kind == "facts"):
-            lane.positions[index] = begin
-            return begin
-        if position < begin:
-            msg = (
-                f"{place.topic}:{place.partition} begins at offset {begin}, but was read to {position} only: "
-                "records were deleted unread; to go on without them, set the lane's position to the beginning"
-            )
-            raise Damaged(msg)
-        return position
+        if position in log_:
+            return position
+        if position >= 0:
+            where = f"{place.topic}:{place.partition}"
+            if self._layout.inputs[index].kind not in ("facts", "signals"):
+                msg = (
+                    f"{where} has offsets {log_.start} to {log_.stop - 1}, but was read to {position}: records are"
+                    f" lost; to go on without them, set the position of lane {lane.number} to {log_.start}"
+                )
+                raise Damaged(msg)
+            log.warning("input lost", topic=place.topic, lane=lane.number, position=position)
+        lane.positions[index] = log_.start
+        return log_.start
 
     def _awaited(self, owned: Mapping[int, Lane]) -> list[TopicPartition]:
         """Return the partitions of facts that deciding depends on: some are read by other lanes' owners."""

@@ -1,5 +1,7 @@
 """What the service runs on: topics with the contract's settings, and the cluster its database belongs to."""
 
+import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +16,8 @@ from messaging.errors import StartRefused
 from schemas import topics
 
 _UNKNOWN_TOPIC = 3
+_CREATION_SECONDS = 5
+_LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +67,16 @@ async def remember(connection: Connection, topology: Topology, prefix: str) -> N
 
 
 async def _create(admin: AIOKafkaAdminClient, config: Config) -> None:
-    present = {topic["topic"] for topic in await _described(admin, config) if topic["error_code"] == 0}
+    present = {
+        topic["topic"]: len(topic["partitions"])
+        for topic in await _described(admin, config)
+        if topic["error_code"] == 0
+    }
     missing = [topic for topic in topics.ALL if topic.name(config.prefix) not in present]
     if not missing:
         return
+    # Before anything is made: a topic too few partitions cannot be taken back.
+    _one({**present, "COHOST_PARTITIONS": config.partitions})
     response = await admin.create_topics(
         [
             NewTopic(
@@ -96,6 +106,11 @@ async def _described(admin: AIOKafkaAdminClient, config: Config) -> list[dict[st
 
 async def _counts(admin: AIOKafkaAdminClient, config: Config) -> dict[str, int]:
     found = await _described(admin, config)
+    deadline = time.monotonic() + _CREATION_SECONDS
+    # A topic that was just created is not known to every broker at once.
+    while config.create_topics and _lacking(found) and time.monotonic() < deadline:
+        await asyncio.sleep(_LOOK_SECONDS)
+        found = await _described(admin, config)
     for topic in found:
         if topic["error_code"] == _UNKNOWN_TOPIC and not config.create_topics:
             msg = f"topic {topic['topic']} does not exist, and COHOST_CREATE_TOPICS is false"
@@ -103,6 +118,10 @@ async def _counts(admin: AIOKafkaAdminClient, config: Config) -> dict[str, int]:
         if topic["error_code"]:
             raise for_code(topic["error_code"])(topic["topic"])
     return {topic["topic"]: len(topic["partitions"]) for topic in found}
+
+
+def _lacking(found: Iterable[Mapping[str, Any]]) -> bool:
+    return any(topic["error_code"] == _UNKNOWN_TOPIC for topic in found)
 
 
 def _one(counts: Mapping[str, int]) -> int:

@@ -59,7 +59,7 @@ ALL: tuple[Topic, ...] = (
     BROADCAST_DEAD_LETTERS,
     BADGES,
 )
-BROKER_CLOCK_REQUIRED: tuple[Topic, ...] = tuple(topic for topic in ALL if _BROKER_CLOCK in topic.config)
+BROKER_CLOCK_REQUIRED: tuple[Topic, ...] = (ROOMS, INVITATION_COMMANDS, BROADCAST_COMMANDS)
 
 DEFAULT_PREFIX = "cohost."
 DEFAULT_PARTITIONS = 12

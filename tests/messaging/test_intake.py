@@ -1,0 +1,165 @@
+"""What is a command, what is refused, what goes to the dead letters."""
+
+import json
+from typing import Any
+
+import pytest
+from aiokafka import ConsumerRecord
+
+from messaging.domain import Incoming
+from messaging.intake import Intake, Reading
+from schemas import commands, facts, topics
+from schemas.partitions import partition_of
+from tests.messaging import turnstile
+
+COUNT = 3
+ROOM = "room-1"
+AT_MS = 1_767_268_800_123
+INTAKE = Intake(turnstile.LAYOUT, "cohost.", COUNT)
+
+
+def record(value: bytes | None, *, topic: str = "invitations.commands", **more: Any) -> ConsumerRecord:
+    key: bytes | None = more.pop("key", ROOM.encode())
+    partition: int = more.pop("partition", partition_of(ROOM, COUNT))
+    return ConsumerRecord(
+        topic="cohost." + topic,
+        partition=partition,
+        offset=7,
+        timestamp=AT_MS,
+        timestamp_type=1,
+        key=key,
+        value=value,
+        checksum=None,
+        serialized_key_size=0,
+        serialized_value_size=0,
+        headers=more.pop("headers", ()),
+    )
+
+
+def event(**changes: Any) -> bytes:
+    attributes = {
+        "specversion": "1.0",
+        "id": "command-1",
+        "source": "/tests",
+        "type": "cohost.LeaveStage.v1",
+        "subject": ROOM,
+        "data": {"roomId": ROOM, "actorId": "bob"},
+        **changes,
+    }
+    return json.dumps({name: value for name, value in attributes.items() if value is not ...}).encode()
+
+
+def said(reading: Reading) -> object:
+    return reading.dead or reading.refused or (reading.incoming and reading.incoming.data)
+
+
+def test_a_sound_command_comes_in_with_the_brokers_time() -> None:
+    data = commands.LeaveStage(room_id=ROOM, actor_id="bob")
+    assert INTAKE.read(record(event())).incoming == Incoming(
+        partition_of(ROOM, COUNT),
+        topics.INVITATION_COMMANDS,
+        7,
+        "2026-01-01T12:00:00.123Z",
+        ROOM,
+        "command-1",
+        data,
+    )
+
+
+LONG = "x" * 257
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param(record(None), "not_a_cloud_event", id="null value"),
+        pytest.param(record(b"{"), "not_a_cloud_event", id="no JSON"),
+        pytest.param(record(event(id="x" * 65)), "not_a_cloud_event", id="id too long"),
+        pytest.param(record(event(source=...)), "not_a_cloud_event", id="no source"),
+        pytest.param(record(event(subject="a\x00b")), "not_a_cloud_event", id="U+0000 in an attribute"),
+        pytest.param(
+            record(event(), partition=(partition_of(ROOM, COUNT) + 1) % COUNT), "wrong_partition", id="wrong"
+        ),
+        pytest.param(record(event(type="cohost.Leave.v1")), "unknown_command", id="unknown type"),
+        pytest.param(record(event(id="an id")), "invalid_command", id="id breaks the rule"),
+        pytest.param(record(event(subject=...)), "invalid_command", id="no subject"),
+        pytest.param(record(event(), key=None), "invalid_command", id="no key"),
+        pytest.param(record(event(), key=b"\xff"), "invalid_command", id="key is no text"),
+        pytest.param(
+            record(event(subject=LONG), key=LONG.encode()), "invalid_command", id="too long to count"
+        ),
+        pytest.param(
+            record(event(data={"roomId": "room-2", "actorId": "bob"})), "invalid_command", id="another room"
+        ),
+        pytest.param(
+            record(event(data={"roomId": ROOM, "actorId": "bob", "x": 1})),
+            "invalid_command",
+            id="unknown field",
+        ),
+        pytest.param(
+            record(event(data={"roomId": ROOM, "actorId": 5})), "invalid_command", id="strict types"
+        ),
+        pytest.param(
+            record(event(data={"room_id": ROOM, "actor_id": "bob"})), "invalid_command", id="snake case"
+        ),
+        pytest.param(record(event(data="text")), "invalid_command", id="data is no object"),
+        pytest.param(
+            record(event(data={"roomId": ROOM, "actorId": "bob\n"})),
+            "invalid_command",
+            id="newline at the end of an id",
+        ),
+    ],
+)
+def test_what_is_no_command_is_said(given: ConsumerRecord, expected: str) -> None:
+    assert said(INTAKE.read(given)) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param(record(b"[]", topic="rooms"), "not_a_cloud_event", id="no object"),
+        pytest.param(record(event(), topic="rooms"), "unknown_fact", id="unknown type"),
+        pytest.param(
+            record(event(type="cohost.RoomChanged.v1", data={"roomId": ROOM}), topic="rooms"),
+            "invalid_fact",
+            id="broken",
+        ),
+        pytest.param(
+            record(None, topic="rooms", key=b"a b", partition=partition_of("a b", COUNT)), "invalid_fact"
+        ),
+        pytest.param(
+            record(None, topic="rooms", key=b"elsewhere"), "wrong_partition", id="tombstone elsewhere"
+        ),
+    ],
+)
+def test_a_fact_that_cannot_be_taken_is_a_dead_letter(given: ConsumerRecord, expected: str) -> None:
+    if expected == "wrong_partition":
+        assert partition_of("elsewhere", COUNT) != partition_of(ROOM, COUNT)
+    assert said(INTAKE.read(given)) == expected
+
+
+def test_a_fact_may_say_more_than_we_know_and_null_is_absent() -> None:
+    data = {"roomId": ROOM, "hostId": "alice", "status": "live", "maxCoHosts": None, "colour": "red"}
+    given = record(event(type="cohost.RoomChanged.v1", data=data), topic="rooms")
+    assert said(INTAKE.read(given)) == facts.RoomChanged(room_id=ROOM, host_id="alice", status="live")
+
+
+def test_a_tombstone_is_named_by_where_it_lies() -> None:
+    reading = INTAKE.read(record(None, topic="rooms"))
+    assert (reading.id, said(reading)) == (f"cohost.rooms:{partition_of(ROOM, COUNT)}:7", None)
+
+
+def test_binary_mode_is_read_from_the_headers() -> None:
+    headers = (
+        ("ce_specversion", b"1.0"),
+        ("ce_id", b"command-1"),
+        ("ce_source", b"/tests"),
+        ("ce_type", b"cohost.LeaveStage.v1"),
+        ("ce_subject", ROOM.encode()),
+        ("content-type", b"application/json"),
+        ("nothing", None),
+    )
+    body = json.dumps({"roomId": ROOM, "actorId": "bob"}).encode()
+    assert said(INTAKE.read(record(body, headers=headers))) == commands.LeaveStage(
+        room_id=ROOM, actor_id="bob"
+    )

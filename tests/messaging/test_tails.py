@@ -1,0 +1,87 @@
+"""What the tail check makes of a log and an outbox, and what it refuses to guess."""
+
+import pytest
+
+from messaging import tails
+from messaging.errors import Damaged
+from messaging.lanes import Lane
+from messaging.segments import Record, Segment
+from messaging.tails import Tail
+
+TOPICS = ("events", "rejections")
+
+
+def lane(*, decided: tuple[int, int], acknowledged: tuple[int, int], ends: tuple[int, int]) -> Lane:
+    return Lane(
+        number=0,
+        epoch=1,
+        peaceful=False,
+        positions=[0],
+        standing=(0,),
+        decided=list(decided),
+        acknowledged=list(acknowledged),
+        tails=list(ends),
+        segment=9,
+    )
+
+
+def segment(number: int, *places: tuple[int, int]) -> Segment:
+    return Segment(0, number, [Record(output, sequence, None, b"", []) for output, sequence in places])
+
+
+def test_what_is_in_the_log_is_confirmed_and_the_rest_is_left_to_publish() -> None:
+    mine = lane(decided=(7, 3), acknowledged=(4, 2), ends=(10, 5))
+    pending = [segment(8, (0, 5), (0, 6)), segment(9, (0, 7), (1, 3))]
+    log = [Tail(14, [(5, 11), (6, 12)]), Tail(5, [])]
+    assert tails.published(mine, TOPICS, log, pending) == 1
+    assert (mine.acknowledged, mine.tails) == ([6, 2], [13, 5])
+
+
+def test_nothing_is_published_twice_where_all_is_in_the_log() -> None:
+    mine = lane(decided=(6, 2), acknowledged=(4, 2), ends=(10, 5))
+    assert (
+        tails.published(
+            mine, TOPICS, [Tail(14, [(5, 11), (6, 12)]), Tail(5, [])], [segment(9, (0, 5), (0, 6))]
+        )
+        == 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("decided", "log", "pending", "says"),
+    [
+        pytest.param(
+            (5, 2), [Tail(9, []), Tail(5, [])], [segment(9, (0, 5))], "truncated", id="the log is shorter"
+        ),
+        pytest.param((5, 2), [Tail(14, [(6, 11)]), Tail(5, [])], [segment(9, (0, 5))], "ahead", id="ahead"),
+        pytest.param(
+            (6, 2), [Tail(14, [(6, 11)]), Tail(5, [])], [segment(9, (0, 5), (0, 6))], "truncated", id="gap"
+        ),
+        pytest.param(
+            (5, 2), [Tail(14, [(4, 11)]), Tail(5, [])], [segment(9, (0, 5))], "truncated", id="again"
+        ),
+        pytest.param(
+            (6, 2), [Tail(10, []), Tail(5, [])], [segment(9, (0, 6))], "lost", id="the outbox lacks one"
+        ),
+        pytest.param(
+            (7, 2), [Tail(10, []), Tail(5, [])], [segment(9, (0, 5))], "lack", id="the last one is missing"
+        ),
+        pytest.param(
+            (5, 3), [Tail(14, [(5, 11)]), Tail(5, [])], [segment(9, (0, 5), (1, 3))], "half", id="half"
+        ),
+    ],
+)
+def test_a_log_that_contradicts_the_database_stops_the_lane(
+    decided: tuple[int, int], log: list[Tail], pending: list[Segment], says: str
+) -> None:
+    with pytest.raises(Damaged, match=says):
+        tails.published(lane(decided=decided, acknowledged=(4, 2), ends=(10, 5)), TOPICS, log, pending)
+
+
+def test_compaction_may_leave_gaps_among_the_badges() -> None:
+    mine = lane(decided=(7, 2), acknowledged=(4, 2), ends=(10, 5))
+    pending = [segment(9, (0, 5), (0, 6), (0, 7))]
+    assert (
+        tails.published(mine, ("cohost.badges", "rejections"), [Tail(14, [(7, 12)]), Tail(5, [])], pending)
+        == 1
+    )
