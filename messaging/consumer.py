@@ -25,6 +25,7 @@ from messaging.errors import Unavailable
 
 _POLL_MS = 200
 _ANSWER_SECONDS = 5
+_REBALANCE_MS = 15_000
 
 lenient.install()
 
@@ -64,7 +65,8 @@ class Consumer:
             logger=logging.getLogger("cohost.consumer"),
             log_level=logging.DEBUG,
             retry_backoff_ms=50,
-            request_timeout_ms=10_000,
+            # A request to join is answered when the others have let go.
+            request_timeout_ms=_REBALANCE_MS + 5_000,
         )
         self._subscriber = self._broker.subscriber(
             *topics,
@@ -78,7 +80,7 @@ class Consumer:
             partition_assignment_strategy=[RangePartitionAssignor],
             session_timeout_ms=config.session_timeout_ms,
             heartbeat_interval_ms=max(200, min(3000, config.session_timeout_ms // 6)),
-            rebalance_timeout_ms=60_000,
+            rebalance_timeout_ms=_REBALANCE_MS,
             fetch_max_wait_ms=config.fetch_max_wait_ms,
             max_partition_fetch_bytes=1024 * 1024,
             max_records=config.max_records,

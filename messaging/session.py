@@ -17,6 +17,7 @@ from messaging.config import Config
 from messaging.consumer import Consumer
 from messaging.decision import Decider, Decision
 from messaging.domain import Domain, Repeated
+from messaging.errors import Unavailable
 from messaging.intake import Intake
 from messaging.lanes import Lane
 from messaging.metrics import Metrics
@@ -84,6 +85,7 @@ class Session:
 
     async def abandon(self) -> None:
         """Leave everything as it is: whoever takes the lanes over finds out how it stands."""
+        self.failure.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -285,5 +287,8 @@ class Session:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            # By us the session has failed already; a library that cancels what it did not start is a failure.
+            self.fail(Unavailable("work was cancelled from within"))
+        elif (error := task.exception()) is not None:
             self.fail(error)

@@ -1,0 +1,45 @@
+# Every word is one line; `make` alone lists them. Python 3.11 or newer, Java 17 or newer, Maven and Go must be there.
+PYTHON ?= python3
+PY := .venv/bin/python
+
+help: ## list these words
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
+
+setup: .venv/locked ## install the locked requirements
+
+.venv/locked: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+demo: setup ## play a live show on real Kafka, Postgres and LiveKit
+	@$(PY) -m demo
+
+test: setup ## run every test on the real stack
+	@$(PY) -m pytest
+
+up: setup ## start the whole stack in the background and write .stack/env
+	@$(PY) -m stack up
+
+down: setup ## stop it
+	@$(PY) -m stack down
+
+status: setup ## say what runs where
+	@$(PY) -m stack status
+
+check: setup ## format, lint, types, import contracts, published schemas
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(PY) .venv/bin/lint-imports
+	$(PY) -m schemas.export --check
+
+fmt: setup ## format, and mend what the linter can
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+bench: setup ## measure the drain beside a plain handler
+	@$(PY) -m bench
+
+.PHONY: help setup demo test up down status check fmt bench
