@@ -1,0 +1,190 @@
+"""Processes that are started, watched while they come up, and ended."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+
+from stack import errors, guard
+
+PAUSE = 0.05
+GUARD = (sys.executable, "-I", guard.__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Whom root starts a process as."""
+
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to run, and how to end it: `stop` is asked for first, and after `patience` seconds it is killed.
+
+    `remove` names what shall not outlive a starter that was killed.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    folder: Path
+    log: Path
+    environment: Mapping[str, str]
+    stop: int = signal.SIGTERM
+    patience: float = 10.0
+    user: User | None = None
+    remove: tuple[Path, ...] = ()
+
+    def order(self) -> dict[str, object]:
+        """Return the program as the guard reads it."""
+        return {
+            "command": list(self.command),
+            "folder": str(self.folder),
+            "environment": dict(self.environment),
+            "stop": int(self.stop),
+            "patience": self.patience,
+            "user": self.user.uid if self.user else None,
+            "group": self.user.gid if self.user else None,
+            "remove": [str(path) for path in self.remove],
+        }
+
+
+class Process:
+    """A program that was started; with a guard it ends when its starter does."""
+
+    def __init__(self, program: Program, starter: "subprocess.Popen[bytes]", pid: int) -> None:
+        self.program = program
+        self.pid = pid
+        self._starter = starter
+        self._process = psutil.Process(pid)
+
+    @property
+    def started(self) -> float:
+        """When it started, in seconds since 1970; with the pid it names the process for good."""
+        return float(self._process.create_time())
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return guard.alive(self._process)
+
+    def log(self) -> str:
+        """Return the last lines that it wrote."""
+        return errors.tail(self.program.log)
+
+    def kill(self) -> None:
+        """Kill it and its children, and wait until they are gone."""
+        guard.kill(self._process)
+
+    def pause(self) -> None:
+        """Stop it and its children as with SIGSTOP, parent first."""
+        guard.send(guard.family(self._process), signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        guard.send(guard.family(self._process), signal.SIGCONT)
+
+    async def ended(self) -> int:
+        """Wait for its end and return the exit status, 128 and the signal's number where it was killed."""
+        return await asyncio.to_thread(self._starter.wait)
+
+    async def stop(self) -> None:
+        """End it in good order and wait for that."""
+        await asyncio.to_thread(self._stop)
+
+    def _stop(self) -> None:
+        if self._starter.stdin is None:
+            guard.end(self._process, self.program.stop, self.program.patience)
+        elif not self._starter.stdin.closed:
+            try:
+                self._starter.stdin.write(b"farewell\n")
+                self._starter.stdin.close()
+            except BrokenPipeError:
+                pass
+        self._starter.wait()
+
+    async def answers(self, ask: Callable[[], Awaitable[bool]], seconds: float = 120) -> None:
+        """Ask until it answers, and raise `StartError` as soon as it has ended or the time is over."""
+        deadline = time.monotonic() + seconds
+        while not await ask():
+            if not self.alive:
+                raise errors.StartError(self.program.name, "ended while it was starting", self.log())
+            if time.monotonic() > deadline:
+                raise errors.StartError(
+                    self.program.name, f"did not answer within {seconds:.0f} s", self.log()
+                )
+            await asyncio.sleep(PAUSE)
+
+
+async def start(program: Program, *, guarded: bool = True) -> Process:
+    """Start a program; without a guard it outlives its starter."""
+    program.log.parent.mkdir(parents=True, exist_ok=True)
+    return await asyncio.to_thread(_guarded if guarded else _detached, program)
+
+
+async def run(program: Program) -> None:
+    """Run a program to its end and raise `StartError` unless that was a good one."""
+    process = await start(program)
+    try:
+        status = await process.ended()
+    finally:
+        await process.stop()
+    if status:
+        raise errors.StartError(program.name, f"ended with status {status}", process.log())
+
+
+def find(pid: int, started: float) -> psutil.Process | None:
+    """Return the process of that pid if it is still the one that started then."""
+    try:
+        process = psutil.Process(pid)
+        same = abs(process.create_time() - started) < 1
+    except psutil.NoSuchProcess:
+        return None
+    return process if same and guard.alive(process) else None
+
+
+def _guarded(program: Program) -> Process:
+    with program.log.open("ab") as log:
+        starter = subprocess.Popen(  # noqa: S603 - this package's own file
+            GUARD,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            cwd="/",
+            start_new_session=True,
+        )
+    assert starter.stdin is not None  # noqa: S101 - both are pipes
+    assert starter.stdout is not None  # noqa: S101
+    starter.stdin.write(json.dumps(program.order()).encode() + b"\n")
+    starter.stdin.flush()
+    with starter.stdout as output:
+        line = output.readline()
+    return _process(program, starter, line.decode().strip())
+
+
+def _detached(program: Program) -> Process:
+    descriptor = os.open(program.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        starter = guard.spawn(program.order(), descriptor)
+    except OSError as error:
+        raise errors.StartError(program.name, f"cannot be run: {error}") from error
+    finally:
+        os.close(descriptor)
+    return _process(program, starter, str(starter.pid))
+
+
+def _process(program: Program, starter: "subprocess.Popen[bytes]", pid: str) -> Process:
+    try:
+        return Process(program, starter, int(pid))
+    except (ValueError, psutil.NoSuchProcess) as error:
+        starter.wait()
+        raise errors.StartError(program.name, "ended at once", errors.tail(program.log)) from error

@@ -1,0 +1,95 @@
+"""Ports that are taken, parts that run elsewhere, and the file for shells."""
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stack import Stack, StartError, exports, keys, parts, ports, settings
+from stack.place import Place
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind((ports.ADDRESS, 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def place(root: Path, *wanted: int) -> Place:
+    return Place(root, settings.load(), keys.load(root), keep=False, wanted=wanted)
+
+
+async def test_a_part_whose_port_is_taken_gets_a_free_one(tmp_path: Path, taken: int) -> None:
+    part, running = await parts.start(lambda: parts.create("postgres", place(tmp_path, taken)))
+    assert (part.ports != (taken,), running.alive) == (True, True)
+    await running.stop()
+
+
+async def test_a_part_whose_port_is_snatched_while_it_starts_is_started_on_another(
+    tmp_path: Path, taken: int
+) -> None:
+    numbers = iter([taken, ports.choose()])
+    part, running = await parts.start(lambda: parts.at("postgres", place(tmp_path), (next(numbers),)))
+    assert (part.ports != (taken,), running.alive) == (True, True)
+    await running.stop()
+
+
+def test_no_port_is_given_twice() -> None:
+    port = ports.choose()
+    assert ports.choose(port) != port
+    ports.give_back(port)
+    assert ports.choose(port) == port
+
+
+@pytest.mark.parametrize(
+    ("name", "variables"),
+    [
+        ("kafka", {"COHOST_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}),
+        ("postgres", {"COHOST_DATABASE_URL": "postgresql://127.0.0.1:1/cohost"}),
+        (
+            "livekit",
+            {
+                "COHOST_LIVEKIT_URL": "ws://127.0.0.1:1",
+                "COHOST_LIVEKIT_API_KEY": "key",
+                "COHOST_LIVEKIT_API_SECRET": "s" * 32,
+            },
+        ),
+    ],
+)
+async def test_a_part_that_runs_elsewhere_must_answer_there(
+    monkeypatch: pytest.MonkeyPatch, name: parts.Name, variables: dict[str, str]
+) -> None:
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
+    with pytest.raises(StartError, match=f"does not answer where {next(iter(variables))} says"):
+        await Stack(parts=[name]).__aenter__()
+
+
+async def test_a_part_that_runs_elsewhere_is_used_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Stack(parts=["postgres"]) as other:
+        monkeypatch.setenv("COHOST_DATABASE_URL", other.database_url)
+        async with Stack(parts=["postgres"]) as up:
+            assert up.database_url == other.database_url
+            with pytest.raises(LookupError):
+                up.kill("postgres")
+
+
+def test_what_a_shell_has_read_from_env_is_no_outside_stack(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COHOST_DATABASE_URL", "postgresql://127.0.0.1/cohost")
+    monkeypatch.setenv("COHOST_STACK", str(tmp_path))
+    assert settings.load().given == {}
+
+
+def test_env_gives_a_shell_every_value_as_it_is(tmp_path: Path) -> None:
+    root = tmp_path / "it's a folder"
+    root.mkdir()
+    path = exports.write(root, {"COHOST_ONE": "a 'quoted' $HOME `value`\\"})
+    script = '. "$1"; printf "%s|%s" "$COHOST_ONE" "$COHOST_STACK"'
+    said = subprocess.run(["sh", "-c", script, "sh", path], capture_output=True, text=True, check=True)  # noqa: S607
+    assert (said.stdout, path.stat().st_mode & 0o777) == (f"a 'quoted' $HOME `value`\\|{root}", 0o600)

@@ -1,0 +1,97 @@
+"""`python -m stack` from a folder with a space in its name."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from stack import services
+from stack.ledger import Ledger
+
+
+def stack(root: Path, *words: str) -> tuple[int, dict[str, str]]:
+    """Run the command and return its status, and the state that it prints for every part."""
+    command = [sys.executable, "-m", "stack", "--root", str(root), *words]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=services.REPOSITORY, check=False)
+    rows = [line.split() for line in ended.stdout.splitlines() if not line.startswith("the variables")]
+    return ended.returncode, {row[0]: row[1] for row in rows}
+
+
+def variable(root: Path, name: str) -> str:
+    script = '. "$1/env"; printenv "$2"'
+    command = ["sh", "-c", script, "sh", str(root), name]
+    return str(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
+
+
+def pids(root: Path) -> dict[str, int]:
+    return {name: entry["pid"] for name, entry in json.loads((root / "running.json").read_text()).items()}
+
+
+async def execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(statement)
+    await connection.close()
+
+
+PARTS_UP = {
+    "kafka": "up",
+    "postgres": "up",
+    "livekit": "up",
+    "invitations": "down",
+    "broadcast": "down",
+}
+ALL_DOWN = dict.fromkeys(PARTS_UP, "down")
+
+
+async def test_a_stack_goes_up_stays_up_comes_back_and_goes_down(tmp_path: Path) -> None:
+    root = tmp_path / "a folder" / ".stack"
+    try:
+        assert stack(root, "up", "--parts-only") == (0, PARTS_UP)
+        first = pids(root)
+        assert stack(root, "up", "--parts-only") == (0, PARTS_UP)
+        assert pids(root) == first
+        url = variable(root, "COHOST_DATABASE_URL")
+        await execute(url, "CREATE TABLE kept ()")
+
+        os.kill(first["livekit"], signal.SIGKILL)
+        livekit = Ledger(root).get("livekit")
+        assert livekit is not None
+        async with asyncio.timeout(10):
+            while livekit.alive:
+                await asyncio.sleep(0.02)
+        assert stack(root, "status") == (1, PARTS_UP | {"livekit": "down"})
+        assert stack(root, "up", "--parts-only") == (0, PARTS_UP)
+        assert pids(root) == first | {"livekit": pids(root)["livekit"]}
+
+        assert stack(root, "down") == (0, {})
+        assert stack(root, "status") == (1, ALL_DOWN)
+        assert stack(root, "up", "--parts-only") == (0, PARTS_UP)
+        await execute(variable(root, "COHOST_DATABASE_URL"), "SELECT FROM kept")
+    finally:
+        assert stack(root, "wipe") == (0, {})
+    assert [path.name for path in root.iterdir()] == ["lock"]
+
+
+def test_a_stack_that_was_never_up_can_be_asked_for_and_taken_down(tmp_path: Path) -> None:
+    assert stack(tmp_path / "none", "status") == (1, ALL_DOWN)
+    assert stack(tmp_path / "none", "down") == (0, {})
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_part_that_does_not_answer_elsewhere_fails_the_whole_with_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COHOST_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    command = [sys.executable, "-m", "stack", "--root", str(tmp_path), "up", "--parts-only"]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=services.REPOSITORY, check=False)
+    line = "kafka does not answer where COHOST_KAFKA_BOOTSTRAP_SERVERS says it is\n"
+    assert (ended.returncode, ended.stderr) == (1, line)
+    monkeypatch.delenv("COHOST_KAFKA_BOOTSTRAP_SERVERS")
+    assert stack(tmp_path, "status") == (1, ALL_DOWN)
+    stack(tmp_path, "wipe")

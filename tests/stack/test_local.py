@@ -1,0 +1,137 @@
+"""A stack for the length of a block: its faults, its end, and the end of who started it."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import asyncpg
+import psutil  # type: ignore[import-untyped]
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from stack import Stack, StartError, postgres, services
+
+SECONDS = 60
+STARTER = """
+import asyncio, json
+from pathlib import Path
+from stack import Stack
+
+async def main():
+    async with Stack(parts=["postgres", "livekit"]) as up:
+        folders = [str(up.root), str((up.root / "postgres").resolve())]
+        print(json.dumps({"pids": [up.pid("postgres"), up.pid("livekit")], "folders": folders}), flush=True)
+        await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+def offspring() -> set[int]:
+    return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
+async def test_a_killed_starter_leaves_neither_process_nor_data_behind() -> None:
+    starter = subprocess.Popen(
+        [sys.executable, "-c", STARTER], stdout=subprocess.PIPE, cwd=services.REPOSITORY
+    )
+    assert starter.stdout is not None
+    with starter.stdout:
+        told = json.loads(await asyncio.to_thread(starter.stdout.readline))
+    assert all(map(psutil.pid_exists, told["pids"]))
+    os.kill(starter.pid, signal.SIGKILL)
+    starter.wait()
+    async with asyncio.timeout(SECONDS):
+        while any(map(psutil.pid_exists, told["pids"])) or any(map(os.path.exists, told["folders"])):
+            await asyncio.sleep(0.05)
+
+
+async def test_a_part_that_cannot_start_raises_with_its_log_and_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = offspring()
+    monkeypatch.setitem(postgres.CONFIG, "max_connections", "many")
+    up = Stack(parts=["postgres", "livekit"])
+    with pytest.raises(StartError) as caught:
+        await up.__aenter__()
+    assert 'invalid value for parameter "max_connections": "many"' in caught.value.log
+    assert (offspring(), up.root.exists()) == (before, False)
+
+
+async def test_the_end_of_the_block_leaves_nothing_behind() -> None:
+    before = offspring()
+    async with Stack(parts=["postgres", "livekit"]) as up:
+        home = (up.root / "postgres").resolve()
+        assert home.exists()
+    assert (offspring(), up.root.exists(), home.exists()) == (before, False, False)
+
+
+async def test_kafka_that_was_killed_comes_back_where_it_was_with_what_it_had() -> None:
+    async with Stack(parts=["kafka"]) as up:
+        await make_topic(up, "kept")
+        up.kill("kafka")
+        address = up.kafka_bootstrap_servers
+        await up.restart("kafka")
+        await make_topic(up, "new")
+        assert (up.kafka_bootstrap_servers, await topics(up)) == (address, ["kept", "new"])
+
+
+async def test_postgres_that_was_killed_keeps_what_it_has_acknowledged(tmp_path: Path) -> None:
+    async with Stack(tmp_path / "a folder", parts=["postgres"]) as up:
+        url = await up.create_database("rooms")
+        await execute(url, "CREATE TABLE kept ()")
+        up.kill("postgres")
+        await up.restart("postgres")
+        await execute(url, "SELECT FROM kept")
+    async with Stack(tmp_path / "a folder", parts=["postgres"]) as up:
+        await execute(up.database_url.replace("/cohost", "/rooms"), "SELECT FROM kept")
+
+
+async def test_postgres_that_is_paused_answers_when_it_goes_on() -> None:
+    async with Stack(parts=["postgres"]) as up:
+        connection = await asyncpg.connect(up.database_url)
+        up.pause("postgres")
+        question = asyncio.create_task(connection.fetchval("SELECT 1"))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(question), 0.3)
+        up.resume("postgres")
+        assert await asyncio.wait_for(question, SECONDS) == 1
+        await connection.close()
+
+
+async def test_postgres_keeps_its_promises_and_takes_many_connections() -> None:
+    async with Stack(parts=["postgres"]) as up:
+        connection = await asyncpg.connect(up.database_url)
+        found = [await connection.fetchval(f"SHOW {name}") for name in ("fsync", "max_connections")]
+        await connection.close()
+        assert found == ["on", "200"]
+        stranger = up.database_url.replace("postgres:", "postgres:not", 1)
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            await asyncpg.connect(stranger)
+
+
+async def execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(statement)
+    await connection.close()
+
+
+async def make_topic(up: Stack, name: str) -> None:
+    client = AIOKafkaAdminClient(bootstrap_servers=up.kafka_bootstrap_servers)
+    await client.start()
+    answer = await client.create_topics([NewTopic(name, 1, 1)])
+    await client.close()
+    assert [error[1] for error in answer.topic_errors] == [0]
+
+
+async def topics(up: Stack) -> list[str]:
+    client = AIOKafkaAdminClient(bootstrap_servers=up.kafka_bootstrap_servers)
+    await client.start()
+    try:
+        return sorted(await client.list_topics())
+    finally:
+        await client.close()

@@ -1,0 +1,90 @@
+"""Processes end when they are told to, and when nobody is left to tell them."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+from stack import StartError, guard, ledger, process
+
+SLEEP = "import time; time.sleep(600)"
+STUBBORN = f"import signal; signal.signal(15, signal.SIG_IGN); print('here', flush=True); {SLEEP}"
+FAMILY = f"import subprocess; print(subprocess.Popen(['sleep', '600']).pid, flush=True); {SLEEP}"
+
+
+def program(tmp_path: Path, code: str, patience: float = 10) -> process.Program:
+    command = (sys.executable, "-c", code)
+    return process.Program(
+        "example", command, tmp_path, tmp_path / "log", dict(os.environ), patience=patience
+    )
+
+
+async def said(running: process.Process) -> str:
+    async def anything() -> bool:
+        return bool(running.log())
+
+    await running.answers(anything, 30)
+    return running.log()
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+async def test_what_ignores_its_end_is_killed_when_patience_is_over(tmp_path: Path, guarded: bool) -> None:  # noqa: FBT001
+    running = await process.start(program(tmp_path, STUBBORN, patience=0.2), guarded=guarded)
+    await said(running)
+    await running.stop()
+    assert not running.alive
+
+
+async def test_what_is_paused_can_be_ended(tmp_path: Path) -> None:
+    running = await process.start(program(tmp_path, SLEEP))
+    running.pause()
+    await running.stop()
+    assert not running.alive
+
+
+async def test_killing_a_process_kills_its_children(tmp_path: Path) -> None:
+    running = await process.start(program(tmp_path, FAMILY))
+    child = psutil.Process(int(await said(running)))
+    assert guard.alive(child)
+    running.kill()
+    assert (running.alive, guard.alive(child)) == (False, False)
+    assert await running.ended() == 128 + signal.SIGKILL
+
+
+async def test_a_program_that_ends_while_it_starts_is_reported_with_what_it_wrote(tmp_path: Path) -> None:
+    async def never() -> bool:
+        return False
+
+    running = await process.start(
+        program(tmp_path, "import time; time.sleep(0.3); raise SystemExit('no disk')")
+    )
+    with pytest.raises(StartError, match="ended while it was starting") as caught:
+        await running.answers(never)
+    assert caught.value.log == "no disk"
+    await running.stop()
+
+
+async def test_a_program_that_does_not_exist_is_reported(tmp_path: Path) -> None:
+    missing = process.Program("example", ("/no/such",), tmp_path, tmp_path / "log", {})
+    for guarded in (True, False):
+        with pytest.raises(StartError, match="example"):
+            await process.start(missing, guarded=guarded)
+
+
+async def test_a_run_with_a_bad_status_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="status 3"):
+        await process.run(program(tmp_path, "raise SystemExit(3)"))
+
+
+async def test_a_pid_that_now_belongs_to_another_process_is_left_alone(tmp_path: Path) -> None:
+    running = await process.start(program(tmp_path, SLEEP))
+    true = ledger.entry(running, (1,), [])
+    reused = ledger.Entry(true.pid, true.started - 100, (1,), signal.SIGKILL, 1, "", "")
+    await reused.end()
+    assert (reused.alive, true.alive) == (False, True)
+    await true.end()
+    assert not true.alive
+    await running.stop()
