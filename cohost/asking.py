@@ -1,0 +1,114 @@
+"""Commands: published, and their outcome awaited."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import httpx
+from aiokafka.errors import KafkaError
+
+from cohost import ids, past
+from cohost.channels import Channel, channel, last_types
+from cohost.connection import Connection
+from cohost.errors import OutcomeUnknown, ProblemError, Rejected
+from cohost.outcomes import Expectation, Outcomes
+from cohost.producing import Delivery, Producer
+from cohost.reads import Service, outcome
+from cohost.records import Accepted
+from cohost.views import CommandOutcome
+from schemas import timestamps
+from schemas.partitions import partition_of
+from schemas.types import CommandData, Message
+
+_PATIENCE_SECONDS = 1.0
+
+
+class Asking:
+    """Publishes commands and waits for what becomes of them."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        producer: Producer,
+        outcomes: Outcomes,
+        services: Mapping[Channel, Service],
+        seconds: float,
+    ) -> None:
+        self._connection = connection
+        self._producer = producer
+        self._outcomes = outcomes
+        self._services = services
+        self._seconds = seconds
+
+    async def ask(self, room_id: str, data: CommandData, command_id: str | None) -> Accepted[Any]:
+        """Publish a command and return its outcome.
+
+        Raises `Rejected`, `OutcomeUnknown`, and aiokafka's errors where publishing is in vain.
+        """
+        where = channel(data)
+        identifier = command_id if command_id is not None else ids.uuid7()
+        expectation = self._outcomes.expect(where, identifier, last_types(data))
+        delivery = Delivery()
+        try:
+            async with asyncio.timeout(self._seconds):
+                if not expectation.outcome.done():
+                    value = self._producer.event(identifier, data, room_id)
+                    await self._producer.send(where.commands, room_id, value, delivery)
+                return await self._outcome(where, room_id, expectation, again=command_id is not None)
+        except TimeoutError:
+            raise OutcomeUnknown(
+                identifier,
+                published=delivery.published,
+                partition=delivery.partition,
+                offset=delivery.offset,
+            ) from None
+
+    async def _outcome(
+        self, where: Channel, room_id: str, expectation: Expectation, *, again: bool
+    ) -> Accepted[Message]:
+        if not again:
+            return await expectation.wait()
+        # An id that had its outcome before gets no second one: then it must be found.
+        search = asyncio.create_task(self._search(where, room_id, expectation))
+        try:
+            return await expectation.wait()
+        finally:
+            search.cancel()
+
+    async def _search(self, where: Channel, room_id: str, expectation: Expectation) -> None:
+        patience = _PATIENCE_SECONDS
+        while not expectation.outcome.done():
+            await asyncio.sleep(patience)
+            patience *= 2
+            try:
+                await self._look(where, room_id, expectation)
+            except (KafkaError, OSError, TimeoutError):
+                continue
+
+    async def _look(self, where: Channel, room_id: str, expectation: Expectation) -> None:
+        known = await self._known(where, expectation.command_id)
+        if known == "undecided":
+            return
+        after = past.since(expectation.command_id, time.time_ns() // 1_000_000)
+        if isinstance(known, CommandOutcome):
+            after = timestamps.to_ms(known.decided_at) - past.SLACK_MS
+            room_id = known.room_id or room_id
+        partition = partition_of(room_id, await self._producer.partitions(where.commands))
+        await past.find(self._connection, where, partition, after, expectation)
+        if isinstance(known, CommandOutcome) and known.reason is not None:
+            expectation.settle(Rejected(known.command_id, known.reason, known.message or ""))
+
+    async def _known(
+        self, where: Channel, command_id: str
+    ) -> CommandOutcome | Literal["undecided", "not told"]:
+        """Return the outcome as HTTP has it, or why it has none."""
+        service = self._services[where]
+        if not service.there:
+            return "not told"
+        try:
+            return await outcome(service, command_id)
+        except ProblemError as problem:
+            return "undecided" if problem.reason == "command_not_found" else "not told"
+        except httpx.HTTPError:
+            return "not told"

@@ -1,0 +1,46 @@
+"""`python -m cohost.audit`: prints what the log proves, and exits 1 where it proves a promise broken."""
+
+import argparse
+import asyncio
+import sys
+
+from aiokafka.errors import KafkaError
+
+from cohost.audit.findings import Report
+from cohost.audit.run import audit
+from schemas import topics
+
+
+def main() -> int:
+    """Run the audit that the command line asks for and return the exit status."""
+    parser = argparse.ArgumentParser("python -m cohost.audit", description="Prove exactly-once from the log.")
+    parser.add_argument("--bootstrap", default="127.0.0.1:9092", help="Kafka's bootstrap servers")
+    parser.add_argument("--prefix", default=topics.DEFAULT_PREFIX, help="the topics' prefix")
+    options = parser.parse_args()
+    try:
+        report = asyncio.run(audit(options.bootstrap, options.prefix))
+    except (LookupError, KafkaError) as error:
+        sys.stderr.write(f"the log cannot be read: {error}\n")
+        return 2
+    sys.stdout.write(summary(report))
+    return 1 if report.violations else 0
+
+
+def summary(report: Report) -> str:
+    """Return the report as text for a person."""
+    counts = (
+        ("commands", report.commands),
+        ("outcomes", report.outcomes),
+        ("events", report.events),
+        ("rejections", report.rejections),
+        ("dead letters", report.dead_letters),
+    )
+    lines = [f"{name:<14}{count:>12,}" for name, count in counts]
+    lines += [f"not checked: {what}" for what in report.unchecked]
+    lines += [f"VIOLATION: {what}" for what in report.violations]
+    lines.append("broken promises, see above" if report.violations else "every promise was kept")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

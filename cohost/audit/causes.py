@@ -1,0 +1,82 @@
+"""What came into a lane: commands by id, the ids of facts, and what belongs to the dead letters."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from cohost.audit.layout import UNREADABLE, Deployment, Extent, Record
+from cohost.audit.ledger import Ledger
+from cohost.audit.reading import Reader
+
+
+class Bad(NamedTuple):
+    """A record that belongs to the dead letters."""
+
+    record: Record
+    reason: str
+
+
+class Causes:
+    """The inputs of one lane, read in the order of each topic. `commands` has the offset of an id's first."""
+
+    def __init__(self, deployment: Deployment, extents: Mapping[str, Extent], ledger: Ledger) -> None:
+        self._extents = extents
+        self._ledger = ledger
+        self._readers = {
+            name: Reader(entry, deployment.partitions) for name, entry in deployment.inputs.items()
+        }
+        self._kinds = {name: entry.kind for name, entry in deployment.inputs.items()}
+        self._read: Counter[str] = Counter()
+        self.unreadable: set[tuple[str, int]] = set()
+        self.commands: dict[str, int] = {}
+        self.facts: set[str] = set()
+        self.bad: dict[tuple[str, int], Bad] = {}
+
+    def take(self, record: Record) -> None:
+        """Take a record in."""
+        self._read[record.topic] += 1
+        if record.headers is UNREADABLE:
+            self.unreadable.add((record.topic, record.offset))
+            return
+        cause, dead = self._readers[record.topic].read(record)
+        if dead is not None:
+            self.bad[record.topic, record.offset] = Bad(record, dead)
+        elif cause is None:
+            return
+        elif self._kinds[record.topic] == "commands":
+            self._command(cause, record)
+        else:
+            self.facts.add(cause)
+
+    def complete(self, *, commands: bool) -> bool:
+        """Say whether all commands, or all that is none, that the lane ever had are still in the log."""
+        return all(
+            self._whole(topic) for topic, kind in self._kinds.items() if (kind == "commands") is commands
+        )
+
+    def missing(self, topic: str, offset: int) -> bool | None:
+        """Say whether a record that was not read may have been there; None for a topic that is no input."""
+        if topic not in self._kinds:
+            return None
+        if (topic, offset) in self.unreadable or offset < self._extents[topic].begin:
+            return True
+        return self._compacted(topic) and not self._whole(topic)
+
+    def reread(self, topic: str) -> bool:
+        """Say whether a service that lost some of this input may have read the rest of it twice."""
+        return self._kinds[topic] != "commands" and self._extents[topic].begin > 0
+
+    def _command(self, identifier: str, record: Record) -> None:
+        self._ledger.met(record.timestamp)
+        if identifier in self.commands or self._ledger.known(identifier):
+            self._ledger.again(identifier, record.timestamp)
+        self.commands.setdefault(identifier, record.offset)
+
+    def _whole(self, topic: str) -> bool:
+        extent = self._extents[topic]
+        gaps = self._compacted(topic) and self._read[topic] < extent.end - extent.begin
+        unreadable = any(where == topic for where, _ in self.unreadable)
+        return extent.begin == 0 and not gaps and not unreadable
+
+    def _compacted(self, topic: str) -> bool:
+        return self._kinds[topic] == "facts"

@@ -1,0 +1,134 @@
+"""One lane of one service: whether what went out follows from what came in."""
+
+from collections.abc import Mapping
+
+from cohost.audit.causes import Causes
+from cohost.audit.findings import Findings
+from cohost.audit.layout import COMMANDS_ONLY, UNREADABLE, Deployment, Extent, Record
+from cohost.audit.ledger import Ledger
+from cohost.audit.letters import Letters
+from cohost.audit.reading import position
+from cohost.audit.track import Track
+from schemas import envelope, partitions
+from schemas.envelope import Envelope
+from schemas.rejections import CommandRejected
+
+_REJECTED = envelope.type_of(CommandRejected.__name__)
+
+
+class Lane:
+    """Checks a lane: give `causes` every input record, then `check` every output record, then `close`.
+
+    Records of one topic come in the order of the log. `extents` holds all topics of the service by name.
+    """
+
+    def __init__(
+        self, deployment: Deployment, extents: Mapping[str, Extent], ledger: Ledger, findings: Findings
+    ) -> None:
+        self.causes = Causes(deployment, extents, ledger)
+        self._count = deployment.partitions
+        self._ledger = ledger
+        self._findings = findings
+        self._letters = Letters(self.causes, findings)
+        self._rejections = deployment.rejections
+        self._dead_letters = deployment.dead_letters
+        self._badges = deployment.badges
+        self._tracks = {
+            name: Track(extents[name], findings, gaps=name == self._badges) for name in deployment.outputs
+        }
+        self._decided: set[str] = set()
+
+    def check(self, record: Record) -> None:
+        """Check an output record."""
+        track = self._tracks[record.topic]
+        if record.headers is UNREADABLE:
+            self._findings.unchecked("records whose header names are no UTF-8, and what shares their batch")
+            track.skip()
+        elif record.topic == self._dead_letters:
+            self._findings.counts["dead_letters"] += 1
+            track.sequence(record)
+            self._letters.check(record)
+        elif record.value is None and record.topic == self._badges:
+            track.sequence(record)
+        else:
+            self._event(record, track)
+
+    def close(self) -> None:
+        """Note what has no outcome."""
+        for _ in self.causes.unreadable:
+            self._findings.unchecked("records whose header names are no UTF-8, and what shares their batch")
+        for identifier, offset in self.causes.commands.items():
+            if identifier in self._decided:
+                self._ledger.decided(identifier)
+            elif self._may_be_past(offset):
+                self._findings.unchecked("commands whose rejection may be past its retention")
+            else:
+                self._ledger.undecided(identifier, offset)
+        self._letters.close(complete=self._tracks[self._dead_letters].complete)
+
+    def _event(self, record: Record, track: Track) -> None:
+        try:
+            event = envelope.decode(record.value, record.headers)
+        except envelope.NotACloudEvent as error:
+            self._findings.violation(f"{position(record)} is not a CloudEvent: {error}")
+            return
+        track.sequence(record, event)
+        rejection = record.topic == self._rejections
+        if rejection != (event.type == _REJECTED):
+            self._findings.violation(f"{position(record)} has the type {event.type}")
+        if rejection:
+            self._findings.counts["rejections"] += 1
+        else:
+            self._findings.counts["events"] += record.topic != self._badges
+            self._place(record, event)
+        cause = event.causationid
+        if cause is None:
+            self._findings.violation(f"{position(record)} has no causationid")
+        elif rejection or cause != track.cause:
+            self._outcome(record, event, cause, track)
+        track.cause = cause
+
+    def _place(self, record: Record, event: Envelope) -> None:
+        """Check that an event lies where its room belongs."""
+        room = event.subject or ""
+        if partitions.partition_of(room, self._count) != record.partition:
+            self._findings.violation(f"{position(record)} lies outside the partition of its room")
+        if record.topic != self._badges and record.key != room.encode():
+            self._findings.violation(f"{position(record)} has another key than its subject")
+
+    def _outcome(self, record: Record, event: Envelope, cause: str, track: Track) -> None:
+        offset = self.causes.commands.get(cause)
+        known = cause in self.causes.facts
+        only_commands = event.type in COMMANDS_ONLY or event.type == _REJECTED
+        if offset is not None and (only_commands or not known):
+            self._decide(record, cause, offset, track)
+        elif offset is not None:
+            self._decided.add(cause)
+            self._findings.unchecked("events whose cause has the id of another record")
+        elif known and only_commands:
+            self._findings.violation(f"{position(record)} is an outcome, but its cause {cause} is no command")
+        elif not known:
+            self._uncaused(record, cause, only_commands=only_commands)
+
+    def _decide(self, record: Record, cause: str, offset: int, track: Track) -> None:
+        if record.topic == self._badges:
+            return
+        if cause in self._decided:
+            self._ledger.second(cause, f"at {position(record)}")
+        self._decided.add(cause)
+        track.command_at(record, offset)
+
+    def _uncaused(self, record: Record, cause: str, *, only_commands: bool) -> None:
+        complete = self.causes.complete(commands=True) and (
+            only_commands or self.causes.complete(commands=False)
+        )
+        if complete:
+            self._findings.violation(f"{position(record)} has a cause that is not in its lane: {cause}")
+        else:
+            self._findings.unchecked("events and rejections whose cause is not in the log any more")
+
+    def _may_be_past(self, offset: int) -> bool:
+        rejections = self._tracks[self._rejections]
+        if rejections.complete:
+            return False
+        return rejections.first_command is None or offset < rejections.first_command

@@ -1,0 +1,107 @@
+"""Reading topics from their beginning to where they end now, committed records alone."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any, Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from cohost.audit.layout import UNREADABLE, Extent, Record
+from cohost.closing import close
+
+_MEBIBYTE = 1024 * 1024
+_CAREFUL = 500
+
+
+class Log:
+    """The topics of one prefix. Use it as a context manager."""
+
+    def __init__(self, bootstrap_servers: str, security: Mapping[str, Any]) -> None:
+        self._options = {"bootstrap_servers": bootstrap_servers, **security}
+        self._consumer: AIOKafkaConsumer
+
+    async def __aenter__(self) -> Self:
+        self._consumer = AIOKafkaConsumer(
+            **self._options,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            fetch_max_wait_ms=20,
+            max_partition_fetch_bytes=4 * _MEBIBYTE,
+            fetch_max_bytes=16 * _MEBIBYTE,
+        )
+        await self._consumer.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await close(self._consumer.stop())
+
+    async def partitions(self, names: Iterable[str]) -> dict[str, int]:
+        """Return how many partitions each topic has; those that do not exist are left out."""
+        admin = AIOKafkaAdminClient(**self._options)
+        await admin.start()
+        try:
+            found = await admin.describe_topics(list(names))
+        finally:
+            await admin.close()
+        return {entry["topic"]: len(entry["partitions"]) for entry in found if not entry["error_code"]}
+
+    async def extents(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, Extent]:
+        """Return from where to where the partitions reach, for a reader of committed records."""
+        ends = await self._consumer.end_offsets(places)
+        begins = await self._consumer.beginning_offsets(places)
+        return {place: Extent(begins[place], ends[place]) for place in places}
+
+    async def read(self, extents: Mapping[TopicPartition, Extent]) -> AsyncIterator[Sequence[Record]]:
+        """Yield the records within the extents, in the order of each partition."""
+        ahead = {place: extent.begin for place, extent in extents.items() if extent.begin < extent.end}
+        if not ahead:
+            return
+        self._consumer.assign(list(ahead))
+        self._seek(ahead)
+        while ahead:
+            try:
+                fetched = await self._consumer.getmany(*ahead, timeout_ms=200)
+            except UnicodeDecodeError:
+                # aiokafka has lost what it had fetched together with the record whose headers it cannot read.
+                self._seek(ahead)
+                fetched = await self._carefully(ahead)
+            for place, records in fetched.items():
+                end = extents[place].end
+                yield (
+                    records
+                    if records[-1].offset < end
+                    else [entry for entry in records if entry.offset < end]
+                )
+            # Control and aborted records take offsets but are never delivered: the position tells.
+            ahead = {place: await self._consumer.position(place) for place in ahead}
+            self._pause({place for place in ahead if ahead[place] >= extents[place].end}, ahead)
+
+    async def _carefully(self, ahead: Iterable[TopicPartition]) -> dict[TopicPartition, list[Record]]:
+        """Return records one by one, of each partition up to the first that cannot be read, and that too."""
+        found: dict[TopicPartition, list[Record]] = {}
+        for place in ahead:
+            records = found.setdefault(place, [])
+            try:
+                while len(records) < _CAREFUL and (one := await self._one(place)) is not None:
+                    records.append(one)
+            except UnicodeDecodeError:
+                # The consumer takes note of how far it came only when it is asked once more.
+                await self._consumer.getmany(place, timeout_ms=0)
+                offset = await self._consumer.position(place)
+                records.append(Record(place.topic, place.partition, offset, 0, None, None, UNREADABLE))
+                self._consumer.seek(place, offset + 1)
+        return {place: records for place, records in found.items() if records}
+
+    async def _one(self, place: TopicPartition) -> Record | None:
+        fetched = await self._consumer.getmany(place, timeout_ms=200, max_records=1)
+        return next(iter(fetched.get(place, ())), None)
+
+    def _seek(self, ahead: Mapping[TopicPartition, int]) -> None:
+        for place, offset in ahead.items():
+            self._consumer.seek(place, offset)
+
+    def _pause(self, done: Iterable[TopicPartition], ahead: dict[TopicPartition, int]) -> None:
+        for place in done:
+            del ahead[place]
+            self._consumer.pause(place)

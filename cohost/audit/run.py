@@ -1,0 +1,87 @@
+"""The audit of a whole log: service by service, lane by lane."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from cohost.audit.findings import Findings, Report
+from cohost.audit.lane import Lane
+from cohost.audit.layout import SERVICES, Deployment, Extent, Record
+from cohost.audit.ledger import Ledger
+from cohost.audit.log import Log
+from schemas import topics
+
+_BREATH = 1000
+"""How many records are checked before the connection gets a turn."""
+
+Extents = Mapping[TopicPartition, Extent]
+
+
+async def audit(
+    bootstrap_servers: str,
+    prefix: str = topics.DEFAULT_PREFIX,
+    *,
+    security: Mapping[str, Any] | None = None,
+) -> Report:
+    """Read every topic from beginning to present end and say which of the contract's promises are broken.
+
+    `security` holds aiokafka's own arguments (`security_protocol`, `sasl_mechanism`, …). A command that a
+    running service has not come to yet counts as one without an outcome. Raises `LookupError` where
+    there are no such topics, and aiokafka's errors while Kafka is away.
+    """
+    findings = Findings()
+    async with Log(bootstrap_servers, security or {}) as log:
+        count = await _count(log, prefix)
+        extents = await _extents(log, prefix, count)
+        for service in SERVICES:
+            await _service(log, Deployment(service, prefix, count), extents, findings)
+    return findings.report()
+
+
+async def _count(log: Log, prefix: str) -> int:
+    names = [topic.name(prefix) for topic in topics.ALL]
+    counts = await log.partitions(names)
+    missing = [name for name in names if name not in counts]
+    if missing:
+        msg = f"no such topics: {', '.join(missing)}"
+        raise LookupError(msg)
+    if len(set(counts.values())) != 1:
+        msg = f"topics differ in their number of partitions: {counts}"
+        raise LookupError(msg)
+    return counts[names[0]]
+
+
+async def _extents(log: Log, prefix: str, count: int) -> Extents:
+    # The last in the chain first: then whatever is the cause of a record lies before its topic's end.
+    outputs = [topic for service in reversed(SERVICES) for topic in service.outputs]
+    inputs = [topic for topic in topics.ALL if topic not in outputs]
+    found: dict[TopicPartition, Extent] = {}
+    for topic in (*outputs, *inputs):
+        found |= await log.extents([TopicPartition(topic.name(prefix), lane) for lane in range(count)])
+    return found
+
+
+async def _service(log: Log, deployment: Deployment, extents: Extents, findings: Findings) -> None:
+    ledger = Ledger(deployment.commands, findings)
+    for number in range(deployment.partitions):
+        inputs = {name: extents[TopicPartition(name, number)] for name in deployment.inputs}
+        outputs = {name: extents[TopicPartition(name, number)] for name in deployment.outputs}
+        lane = Lane(deployment, inputs | outputs, ledger, findings)
+        await _feed(log, lane.causes.take, _places(inputs, number))
+        await _feed(log, lane.check, _places(outputs, number))
+        lane.close()
+    ledger.close()
+
+
+def _places(extents: Mapping[str, Extent], number: int) -> Extents:
+    return {TopicPartition(name, number): extent for name, extent in extents.items()}
+
+
+async def _feed(log: Log, check: Callable[[Record], None], extents: Extents) -> None:
+    async for records in log.read(extents):
+        for start in range(0, len(records), _BREATH):
+            for record in records[start : start + _BREATH]:
+                check(record)
+            await asyncio.sleep(0)

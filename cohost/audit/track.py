@@ -1,0 +1,68 @@
+"""One output partition: its sequences are dense, its outcomes follow the order of their commands."""
+
+from collections.abc import Sequence
+
+from cohost.audit.findings import Findings
+from cohost.audit.layout import Extent, Record
+from cohost.audit.reading import position
+from schemas.envelope import Envelope, Headers
+
+
+class Track:
+    """How far an output partition has been read, and which cause it is at."""
+
+    def __init__(self, extent: Extent, findings: Findings, *, gaps: bool = False) -> None:
+        self.complete = extent.begin == 0
+        self._findings = findings
+        self._gaps = gaps
+        self._last = 0 if self.complete else None
+        self.cause: str | None = None
+        self.command = -1
+        self.first_command: int | None = None
+
+    def sequence(self, record: Record, event: Envelope | None = None) -> None:
+        """Check a record's sequence against the one before, and against its envelope where it has one."""
+        sequence = header(record.headers)
+        if sequence is None:
+            self._findings.violation(f"{position(record)} has no header 'sequence'")
+            return
+        if event is not None and event.sequence != f"{sequence:020d}":
+            self._findings.violation(
+                f"{position(record)} has sequence {sequence} but says {event.sequence!r}"
+            )
+        before, self._last = self._last, sequence
+        if before is None:
+            return
+        if sequence <= before:
+            self._findings.violation(f"{position(record)} has sequence {sequence} after {before}")
+        elif sequence != before + 1 and not self._gaps:
+            self._findings.violation(
+                f"{position(record)} has sequence {sequence}: {_missing(before, sequence)}"
+            )
+
+    def skip(self) -> None:
+        """Count a record that cannot be read as the one with the next sequence."""
+        if self._last is not None:
+            self._last += 1
+
+    def command_at(self, record: Record, offset: int) -> None:
+        """Check that the command of an outcome lies behind that of the outcome before."""
+        if self.first_command is None:
+            self.first_command = offset
+        if offset < self.command:
+            self._findings.violation(
+                f"{position(record)} answers the command at offset {offset} after that at {self.command}"
+            )
+        self.command = max(self.command, offset)
+
+
+def header(headers: Headers) -> int | None:
+    """Return the header `sequence`; of several the last, because a dead letter keeps those of its record."""
+    found: Sequence[bytes | None] = [value for name, value in headers if name == "sequence"]
+    text = found[-1] if found else None
+    return int(text) if text is not None and text.isdigit() else None
+
+
+def _missing(before: int, sequence: int) -> str:
+    first, last = before + 1, sequence - 1
+    return f"{first} is missing" if first == last else f"{first} to {last} are missing"

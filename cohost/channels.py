@@ -1,0 +1,52 @@
+"""The two services as a client sees them: where commands go, and how their outcomes come back."""
+
+from dataclasses import dataclass
+
+from schemas import commands, envelope, events, topics
+from schemas.topics import Topic
+from schemas.types import CommandData, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """The topics of one service's commands and of their outcomes."""
+
+    commands: Topic
+    events: Topic
+    rejections: Topic
+
+
+INVITATIONS = Channel(topics.INVITATION_COMMANDS, topics.INVITATION_EVENTS, topics.INVITATION_REJECTIONS)
+BROADCAST = Channel(topics.BROADCAST_COMMANDS, topics.BROADCAST_EVENTS, topics.BROADCAST_REJECTIONS)
+CHANNELS = (INVITATIONS, BROADCAST)
+
+_EXPIRED = envelope.type_of(events.InvitationExpired.__name__)
+_LAST: dict[type[CommandData], tuple[type[Message], ...]] = {
+    commands.SendInvitation: (events.InvitationSent,),
+    commands.CancelInvitation: (events.InvitationCancelled,),
+    commands.AcceptInvitation: (events.InvitationAccepted,),
+    commands.DeclineInvitation: (events.InvitationDeclined,),
+    commands.RemoveCoHost: (events.CoHostLeft,),
+    commands.LeaveStage: (events.CoHostLeft,),
+    commands.ExpireInvitation: (events.InvitationExpired,),
+    commands.ReleaseSeat: (events.CoHostLeft,),
+    commands.ExcludeUser: (events.InvitationCancelled, events.InvitationExpired, events.CoHostLeft),
+    commands.MuteCoHost: (events.CoHostMuted,),
+    commands.UnmuteCoHost: (events.CoHostUnmuteRequested,),
+}
+_ANY = frozenset(envelope.type_of(model.__name__) for models in _LAST.values() for model in models)
+
+
+def channel(data: CommandData) -> Channel:
+    """Return the service that takes a command."""
+    return BROADCAST if isinstance(data, commands.BROADCAST) else INVITATIONS
+
+
+def last_types(data: CommandData) -> frozenset[str]:
+    """Return the event types of which one is the last of a command's outcome.
+
+    An id that was used for another command before has that command's outcome: so the last events of the
+    others count as well, all but the one that may stand before an `InvitationSent`.
+    """
+    own = frozenset(envelope.type_of(model.__name__) for model in _LAST[type(data)])
+    return own | (_ANY - {_EXPIRED})

@@ -1,0 +1,180 @@
+"""Writing CloudEvents: idempotent, murmur2, and through whatever breaks a producer."""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    InvalidTopicError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+)
+
+from cohost.closing import close
+from cohost.connection import Connection
+from schemas import envelope, timestamps
+from schemas.partitions import partition_of
+from schemas.topics import Topic
+from schemas.types import Message
+
+_log = logging.getLogger("cohost")
+
+_HEADERS = [("content-type", envelope.CONTENT_TYPE)]
+_HOPELESS = (
+    ClusterAuthorizationFailedError,
+    InvalidTopicError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+)
+_ATTEMPT_SECONDS = 10
+_PAUSE_SECONDS = 0.2
+
+Trace = Callable[[], Mapping[str, str]]
+
+
+@dataclass(slots=True)
+class Delivery:
+    """What is known of a record on its way: whether Kafka may have it, and where it then lies."""
+
+    attempted: bool = False
+    partition: int | None = None
+    offset: int | None = None
+
+    @property
+    def published(self) -> bool | None:
+        """True or False where that is known, else None."""
+        if self.offset is not None:
+            return True
+        return None if self.attempted else False
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A started producer; `broken` is done once it must not be used any more."""
+
+    producer: AIOKafkaProducer
+    broken: asyncio.Future[None]
+
+
+class Producer:
+    """Writes records one by one and waits for each to be confirmed; as many at once as there are callers."""
+
+    def __init__(self, connection: Connection, source: str, trace: Trace | None = None) -> None:
+        self._connection = connection
+        self._source = source
+        self._trace = trace
+        self._running: _Running | None = None
+        self._starting = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Connect. Raises aiokafka's errors while Kafka is away."""
+        await self._started()
+
+    async def stop(self) -> None:
+        """Disconnect; what is not confirmed yet has a second left."""
+        running, self._running = self._running, None
+        if running is not None:
+            await close(running.producer.stop(), seconds=1)
+            await self._discard(running)
+
+    async def partitions(self, topic: Topic) -> int:
+        """Return how many partitions a topic has."""
+        running = await self._started()
+        return len(await running.producer.partitions_for(self._connection.name(topic)))
+
+    def event(self, identifier: str, data: Message, subject: str) -> bytes:
+        """Return the CloudEvent of a command or a fact."""
+        return envelope.encode(
+            {
+                "specversion": "1.0",
+                "id": identifier,
+                "source": self._source,
+                "type": envelope.type_of(type(data).__name__),
+                "subject": subject,
+                "time": timestamps.now(),
+                "datacontenttype": "application/json",
+                **(self._trace() if self._trace is not None else {}),
+                "data": data,
+            }
+        )
+
+    async def send(self, topic: Topic, key: str, value: bytes | None, delivery: Delivery) -> None:
+        """Write a record and wait until it is confirmed, trying again for as long as the caller waits.
+
+        The same record may be written more than once. Raises aiokafka's errors where trying is in vain.
+        """
+        for attempt in itertools.count():
+            running: _Running | None = None
+            try:
+                async with asyncio.timeout(_ATTEMPT_SECONDS):
+                    running = await self._started()
+                    await self._attempt(running, topic, key, value, delivery)
+            except _HOPELESS:
+                await self._drop(running)
+                raise
+            except (KafkaError, TimeoutError, OSError, AssertionError) as error:
+                if attempt == 0:
+                    _log.warning("a record for %s is not confirmed: %r", topic.suffix, error)
+                await self._drop(running)
+                await asyncio.sleep(_PAUSE_SECONDS)
+            else:
+                return
+
+    async def _attempt(
+        self, running: _Running, topic: Topic, key: str, value: bytes | None, delivery: Delivery
+    ) -> None:
+        name = self._connection.name(topic)
+        partition = partition_of(key, len(await running.producer.partitions_for(name)))
+        future = await running.producer.send(
+            name,
+            value,
+            key=key.encode(),
+            partition=partition,
+            headers=_HEADERS if value is not None else [],
+        )
+        delivery.attempted = True
+        await asyncio.wait({future, running.broken}, return_when=asyncio.FIRST_COMPLETED)
+        if not future.done():
+            msg = "the producer broke on another record"
+            raise KafkaError(msg)
+        delivery.partition, delivery.offset = partition, future.result().offset
+
+    async def _started(self) -> _Running:
+        async with self._starting:
+            if self._running is None:
+                producer = AIOKafkaProducer(
+                    **self._connection.options(),
+                    enable_idempotence=True,
+                    request_timeout_ms=5_000,
+                    retry_backoff_ms=50,
+                )
+                running = _Running(producer, asyncio.get_running_loop().create_future())
+                try:
+                    await producer.start()
+                except BaseException:
+                    await self._discard(running)
+                    raise
+                self._running = running
+            return self._running
+
+    async def _drop(self, failed: _Running | None) -> None:
+        # A failed batch has used up sequence numbers: everything sent later to its partition would fail.
+        if failed is not None and self._running is failed:
+            self._running = None
+            await self._discard(failed)
+
+    async def _discard(self, running: _Running) -> None:
+        if not running.broken.done():
+            running.broken.set_result(None)
+        producer: Any = running.producer
+        # stop() alone waits for pending batches, and leaves a sender behind that delivers them later.
+        for step in (producer._sender.close, producer.client.close, producer.stop):  # noqa: SLF001
+            await close(step(), seconds=1)

@@ -1,0 +1,144 @@
+"""The services' HTTP reads, typed; lists page by themselves."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from cohost.errors import ProblemError
+from cohost.views import BroadcastData, CoHost, CommandOutcome, Stage
+from schemas.invitation import Invitation
+from schemas.types import InvitationStatus, Message
+
+Token = str | Callable[[], str]
+Filter = InvitationStatus | str
+ModelT = TypeVar("ModelT", bound=Message)
+
+_PAGE = "200"
+
+
+class Service:
+    """The HTTP of one service. Raises `ProblemError` for its refusals and httpx's errors for the rest."""
+
+    def __init__(self, url: str | None, token: Token | None, seconds: float, variable: str) -> None:
+        self._http = None if url is None else httpx.AsyncClient(base_url=url, timeout=seconds)
+        self._token = token
+        self._variable = variable
+
+    @property
+    def there(self) -> bool:
+        """Whether the client was told where this service is."""
+        return self._http is not None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._http is not None:
+            await self._http.aclose()
+
+    async def get(self, model: type[ModelT], path: str, **query: str) -> ModelT:
+        """Return what is at the path."""
+        return _model(model, await self._body(path, query))
+
+    async def items(self, model: type[ModelT], path: str, **query: str) -> AsyncIterator[ModelT]:
+        """Yield every item of a list, fetching page after page."""
+        cursor: str | None = None
+        while True:
+            page = {**query, "limit": _PAGE} | ({} if cursor is None else {"cursor": cursor})
+            body = await self._body(path, page)
+            for item in body["items"]:
+                yield _model(model, item)
+            cursor = body.get("nextCursor")
+            if cursor is None:
+                return
+
+    async def all(self, model: type[ModelT], path: str) -> tuple[ModelT, ...]:
+        """Return the items of a list that has no pages."""
+        body = await self._body(path, {})
+        return tuple(_model(model, item) for item in body["items"])
+
+    async def _body(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
+        if self._http is None:
+            msg = f"this read needs the client's {self._variable}"
+            raise ValueError(msg)
+        token = self._token() if callable(self._token) else self._token
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        response = await self._http.get(path, params=query, headers=headers)
+        if response.is_success:
+            body: dict[str, Any] = response.json()
+            return body
+        raise _problem(response)
+
+
+class Reads:
+    """What a client can ask the services over HTTP."""
+
+    def __init__(
+        self, invitations_url: str | None, broadcast_url: str | None, token: Token | None, seconds: float
+    ) -> None:
+        self.invitations = Service(invitations_url, token, seconds, "invitations_url")
+        self.broadcast = Service(broadcast_url, token, seconds, "broadcast_url")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.invitations.close()
+        await self.broadcast.close()
+
+    def room_invitations(self, room_id: str, status: Filter = "any") -> AsyncIterator[Invitation]:
+        """Yield a room's invitations, newest first; for its host."""
+        return self.invitations.items(Invitation, f"/v1/rooms/{_safe(room_id)}/invitations", status=status)
+
+    def user_invitations(
+        self, user_id: str, status: Filter = "pending", room_id: str | None = None
+    ) -> AsyncIterator[Invitation]:
+        """Yield a user's invitations, newest first; for that user."""
+        path = f"/v1/users/{_safe(user_id)}/invitations"
+        rooms = {} if room_id is None else {"roomId": room_id}
+        return self.invitations.items(Invitation, path, status=status, **rooms)
+
+    async def invitation(self, invitation_id: str) -> Invitation:
+        """Return one invitation; for the room's host, the inviter and the invitee."""
+        return await self.invitations.get(Invitation, f"/v1/invitations/{_safe(invitation_id)}")
+
+    async def co_hosts(self, room_id: str) -> tuple[CoHost, ...]:
+        """Return who has a seat in the room."""
+        return await self.invitations.all(CoHost, f"/v1/rooms/{_safe(room_id)}/co-hosts")
+
+    async def broadcast_data(self, room_id: str, *, as_viewer: bool = False) -> BroadcastData:
+        """Return what the token's user needs to connect to LiveKit as host or co-host, or as a viewer."""
+        query = {"as": "viewer"} if as_viewer else {}
+        return await self.broadcast.get(BroadcastData, f"/v1/rooms/{_safe(room_id)}/broadcast-data", **query)
+
+    async def stage(self, room_id: str) -> Stage:
+        """Return the room's stage as LiveKit has it."""
+        return await self.broadcast.get(Stage, f"/v1/rooms/{_safe(room_id)}/stage")
+
+    async def command(self, command_id: str) -> CommandOutcome:
+        """Return what became of an invitations command; for its actor."""
+        return await outcome(self.invitations, command_id)
+
+    async def mute_command(self, command_id: str) -> CommandOutcome:
+        """Return what became of a broadcast command; for its actor."""
+        return await outcome(self.broadcast, command_id)
+
+
+async def outcome(service: Service, command_id: str) -> CommandOutcome:
+    """Return what became of a service's command."""
+    return await service.get(CommandOutcome, f"/v1/commands/{_safe(command_id)}")
+
+
+def _safe(part: str) -> str:
+    return quote(part, safe="")
+
+
+def _model(model: type[ModelT], body: Any) -> ModelT:
+    return model.model_validate(body, by_alias=True, by_name=False)
+
+
+def _problem(response: httpx.Response) -> ProblemError:
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    found = body if isinstance(body, dict) else {}
+    return ProblemError(response.status_code, str(found.get("reason", "")), found.get("detail"), found)

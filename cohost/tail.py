@@ -1,0 +1,149 @@
+"""Reading partitions from given offsets on, for ever, through outages and without gap or repetition."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import ConsumerStoppedError, KafkaError, OffsetOutOfRangeError
+
+from cohost.closing import close
+from cohost.connection import Connection
+from cohost.errors import PositionLost
+
+_log = logging.getLogger("cohost")
+
+_POLL_MS = 1_000
+_IDLE_POLLS = 5
+_ASK_SECONDS = 5
+_PAUSE_SECONDS = 0.5
+
+
+class _Stuck(Exception):  # noqa: N818 - it names what is the case
+    """There are records, and the consumer does not bring them."""
+
+
+class Tail:
+    """Reads on from `offsets`, which say for each partition what comes next.
+
+    Where `patient`, a log that does not reach back far enough is read from where it begins; otherwise that
+    raises `PositionLost`.
+    """
+
+    def __init__(
+        self, connection: Connection, offsets: Mapping[TopicPartition, int], *, patient: bool = False
+    ) -> None:
+        self._connection = connection
+        self._offsets = dict(offsets)
+        self._patient = patient
+        self._stopped = asyncio.Event()
+        self._consumer: AIOKafkaConsumer | None = None
+        self._interrupted = False
+
+    async def stop(self) -> None:
+        """End the reading."""
+        self._stopped.set()
+        if self._consumer is not None:
+            await close(self._consumer.stop())
+
+    async def read(self) -> AsyncGenerator[Sequence[Any], None]:
+        """Yield records, each time of one partition and in its order, until stopped."""
+        while not self._stopped.is_set():
+            self._consumer = consumer = self._connection.consumer()
+            try:
+                await self._start(consumer)
+                async with contextlib.aclosing(self._records(consumer)) as batches:
+                    async for records in batches:
+                        yield records
+            except OffsetOutOfRangeError as error:
+                await self._lost(error)
+            except (KafkaError, ConsumerStoppedError, OSError, TimeoutError, _Stuck) as error:
+                await self._pause(error)
+            finally:
+                await close(consumer.stop())
+
+    async def _start(self, consumer: AIOKafkaConsumer) -> None:
+        async with asyncio.timeout(2 * _ASK_SECONDS):
+            await consumer.start()
+        consumer.assign(list(self._offsets))
+        for place, offset in self._offsets.items():
+            consumer.seek(place, offset)
+        self._interrupted = False
+
+    async def _records(self, consumer: AIOKafkaConsumer) -> AsyncGenerator[Sequence[Any], None]:
+        idle = 0
+        behind: dict[TopicPartition, int] = {}
+        while not self._stopped.is_set():
+            fetched = await consumer.getmany(timeout_ms=_POLL_MS)
+            idle = 0 if fetched else idle + 1
+            for place, records in fetched.items():
+                self._offsets[place] = records[-1].offset + 1
+                yield records
+            if idle == _IDLE_POLLS:
+                idle = 0
+                before, behind = behind, await self._behind(consumer)
+                if before.items() & behind.items():
+                    # After an outage of all brokers some consumers never wake up (aio-libs/aiokafka#703).
+                    raise _Stuck
+
+    async def _behind(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+        """Return where an idle consumer stands in those partitions that go on behind that."""
+        async with asyncio.timeout(_ASK_SECONDS):
+            ends = await consumer.end_offsets(list(self._offsets))
+            # Control and aborted records take offsets but are never delivered: the position tells.
+            positions = {place: await consumer.position(place) for place in self._offsets}
+        return {place: position for place, position in positions.items() if position < ends[place]}
+
+    async def _lost(self, error: Exception) -> None:
+        if not self._patient:
+            msg = "the log does not reach back to this position"
+            raise PositionLost(msg) from error
+        begins, ends = await extents(self._connection, list(self._offsets))
+        self._offsets = {
+            place: offset if begins[place] <= offset <= ends[place] else begins[place]
+            for place, offset in self._offsets.items()
+        }
+
+    async def _pause(self, error: Exception) -> None:
+        if self._stopped.is_set():
+            return
+        if not self._interrupted:
+            self._interrupted = True
+            _log.warning("reading is interrupted: %r", error)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), _PAUSE_SECONDS)
+
+
+async def upto(
+    consumer: AIOKafkaConsumer, starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
+) -> AsyncGenerator[Any, None]:
+    """Yield the records from `starts` up to `ends`, with a started consumer that does nothing else."""
+    ahead = {place: offset for place, offset in starts.items() if offset < ends[place]}
+    if not ahead:
+        return
+    consumer.assign(list(ahead))
+    for place, offset in ahead.items():
+        consumer.seek(place, offset)
+    while ahead:
+        for records in (await consumer.getmany(timeout_ms=500)).values():
+            for record in records:
+                if record.offset < ends[TopicPartition(record.topic, record.partition)]:
+                    yield record
+        # Control and aborted records take offsets but are never delivered: the position tells.
+        ahead = {place: await consumer.position(place) for place in ahead}
+        ahead = {place: position for place, position in ahead.items() if position < ends[place]}
+
+
+async def extents(
+    connection: Connection, places: Sequence[TopicPartition]
+) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+    """Return where partitions begin and where they end for a reader of committed records."""
+    consumer = connection.consumer()
+    try:
+        async with asyncio.timeout(2 * _ASK_SECONDS):
+            await consumer.start()
+            return await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+    finally:
+        await close(consumer.stop())

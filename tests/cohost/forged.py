@@ -1,0 +1,165 @@
+"""A log written by hand, sound until a test damages it."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from cohost.audit.findings import Findings, Report
+from cohost.audit.lane import Lane
+from cohost.audit.layout import SERVICES, Deployment, Extent, Record
+from cohost.audit.ledger import Ledger
+from schemas import envelope, topics
+from schemas.partitions import partition_of
+from schemas.topics import Topic
+
+PREFIX = "forged."
+PARTITIONS = 2
+DAY_MS = 24 * 60 * 60 * 1000
+
+ROOM = next(f"room-{number}" for number in range(100) if partition_of(f"room-{number}", PARTITIONS) == 0)
+OTHER_ROOM = next(
+    f"room-{number}" for number in range(100) if partition_of(f"room-{number}", PARTITIONS) == 1
+)
+
+AT = "2026-01-01T12:00:00.000Z"
+INVITATION = {
+    "invitationId": "send-1",
+    "userId": "bob",
+    "invitedBy": "alice",
+    "status": "pending",
+    "sentAt": AT,
+    "expiresAt": AT,
+    "updatedAt": AT,
+}
+DATA: dict[str, dict[str, Any]] = {
+    "StageChanged": {"hostId": "alice", "status": "live", "open": True, "maxCoHosts": 5},
+    "CoHostLeft": {"userId": "bob", "invitationId": "send-1", "reason": "left", "leftAt": AT},
+    "BadgeChanged": {"userId": "bob", "badge": "coHost", "since": AT},
+}
+
+
+@dataclass
+class Log:
+    """Topics as lists of records; `begins` says from which offset on a partition is still there."""
+
+    records: dict[tuple[str, int], list[Record]] = field(default_factory=lambda: defaultdict(list))
+    begins: dict[tuple[str, int], int] = field(default_factory=dict)
+    sequences: dict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
+    now: int = 1_000_000
+
+    def append(
+        self,
+        topic: Topic,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: list[tuple[str, bytes | None]],
+    ) -> Record:
+        place = (topic.name(PREFIX), partition)
+        offset = self.records[place][-1].offset + 1 if self.records[place] else 0
+        record = Record(*place, offset, self.now, key, value, headers)
+        self.records[place].append(record)
+        return record
+
+    def command(self, identifier: str, room: str = ROOM, name: str = "LeaveStage") -> Record:
+        return self.write(topics.INVITATION_COMMANDS, identifier, name, room)
+
+    def write(self, topic: Topic, identifier: str, name: str, room: str, **data: Any) -> Record:
+        event = _event(identifier, name, room, data)
+        headers: list[tuple[str, bytes | None]] = [("content-type", envelope.CONTENT_TYPE)]
+        partition = partition_of(room, PARTITIONS)
+        return self.append(topic, partition, room.encode(), envelope.encode(event), headers)
+
+    def event(
+        self,
+        cause: str,
+        name: str = "CoHostLeft",
+        room: str = ROOM,
+        topic: Topic = topics.INVITATION_EVENTS,
+        *,
+        partition: int | None = None,
+    ) -> Record:
+        place = partition_of(room, PARTITIONS) if partition is None else partition
+        sequence = self.next(topic, place)
+        event = _event(f"event-{topic.suffix}-{place}-{sequence}", name, room, DATA.get(name, INVITATION))
+        event |= {"causationid": cause, "sequence": f"{sequence:020d}"}
+        return self.append(topic, place, room.encode(), envelope.encode(event), [_mark(sequence)])
+
+    def rejection(self, cause: str, room: str = ROOM, *, partition: int | None = None) -> Record:
+        return self.event(cause, "CommandRejected", room, topics.INVITATION_REJECTIONS, partition=partition)
+
+    def tombstone(self, key: str, partition: int = 0) -> Record:
+        return self.append(topics.ROOMS, partition, key.encode(), None, [])
+
+    def dead_letter(self, record: Record, reason: str = "not_a_cloud_event", **change: Any) -> Record:
+        topic = topics.INVITATION_DEAD_LETTERS
+        sequence = self.next(topic, record.partition)
+        marks = [
+            ("dead-letter-reason", reason.encode()),
+            ("dead-letter-topic", record.topic.encode()),
+            ("dead-letter-partition", b"%d" % record.partition),
+            ("dead-letter-offset", b"%d" % record.offset),
+            ("dead-letter-time", b"2026-01-01T12:00:00.000Z"),
+            _mark(sequence),
+        ]
+        key, value = change.get("key", record.key), change.get("value", record.value)
+        headers = [*change.get("headers", record.headers), *marks, *change.get("more", [])]
+        return self.append(topic, record.partition, key, value, headers)
+
+    def next(self, topic: Topic, partition: int) -> int:
+        """Return the next sequence, which a test may spoil."""
+        place = (topic.name(PREFIX), partition)
+        self.sequences[place] += 1
+        return self.sequences[place]
+
+    def spoil(self, topic: Topic, partition: int, step: int) -> None:
+        """Make the sequence that follows wrong by a step."""
+        self.sequences[topic.name(PREFIX), partition] += step
+
+    def cut(self, topic: Topic, partition: int, begin: int) -> None:
+        """Lose what retention would have deleted."""
+        place = (topic.name(PREFIX), partition)
+        self.begins[place] = begin
+        self.records[place] = [record for record in self.records[place] if record.offset >= begin]
+
+    def audit(self) -> Report:
+        """Check the log as the audit would."""
+        findings = Findings()
+        for service in SERVICES:
+            deployment = Deployment(service, PREFIX, PARTITIONS)
+            ledger = Ledger(deployment.commands, findings)
+            for number in range(PARTITIONS):
+                self._lane(deployment, number, ledger, findings)
+            ledger.close()
+        return findings.report()
+
+    def _lane(self, deployment: Deployment, number: int, ledger: Ledger, findings: Findings) -> None:
+        names = (*deployment.inputs, *deployment.outputs)
+        lane = Lane(deployment, {name: self._extent(name, number) for name in names}, ledger, findings)
+        for name in deployment.inputs:
+            for record in self.records[name, number]:
+                lane.causes.take(record)
+        for name in deployment.outputs:
+            for record in self.records[name, number]:
+                lane.check(record)
+        lane.close()
+
+    def _extent(self, name: str, number: int) -> Extent:
+        records = self.records[name, number]
+        begin = self.begins.get((name, number), 0)
+        return Extent(begin, records[-1].offset + 1 if records else begin)
+
+
+def _event(identifier: str, name: str, room: str, data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": identifier,
+        "source": "/forged",
+        "type": envelope.type_of(name),
+        "subject": room,
+        "data": {"roomId": room, **data},
+    }
+
+
+def _mark(sequence: int) -> tuple[str, bytes]:
+    return ("sequence", b"%d" % sequence)

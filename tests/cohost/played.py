@@ -1,0 +1,144 @@
+"""The services, played by the test: it reads the commands and writes what becomes of them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from cohost.closing import close
+from messaging import ids, topology
+from messaging.config import Config
+from schemas import envelope, topics
+from schemas.envelope import Envelope
+from schemas.partitions import partition_of
+from schemas.topics import Topic
+
+PARTITIONS = 3
+SECONDS = 20
+AT = "2026-01-01T12:00:00.000Z"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A record of a commands topic."""
+
+    envelope: Envelope
+    key: bytes
+    partition: int
+    offset: int
+
+
+@dataclass
+class Played:
+    """Writes outcomes in transactions, as the services do."""
+
+    prefix: str
+    producer: AIOKafkaProducer
+    consumer: AIOKafkaConsumer
+    sequences: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    async def command(self) -> Command:
+        """Wait for the next command."""
+        record = await asyncio.wait_for(self.consumer.getone(), SECONDS)
+        event = envelope.decode(record.value, record.headers)
+        return Command(event, record.key, record.partition, record.offset)
+
+    async def cause(self, cause: str, room: str, *events: tuple[Topic, str, dict[str, Any]]) -> None:
+        """Write what follows from a cause, in one transaction."""
+        async with self.producer.transaction():
+            await self.write(cause, room, *events)
+
+    async def write(self, cause: str, room: str, *events: tuple[Topic, str, dict[str, Any]]) -> None:
+        for topic, name, data in events:
+            await self.record(topic, room, room.encode(), _event(cause, name, room, data))
+
+    async def record(self, topic: Topic, room: str, key: bytes, value: bytes | None) -> None:
+        partition = partition_of(room, PARTITIONS)
+        name = topic.name(self.prefix)
+        await self.producer.send_and_wait(name, value, key=key, partition=partition)
+
+    async def badge(self, room: str, user: str, badge: str | None) -> None:
+        """Write a badge, or its tombstone."""
+        data = {"roomId": room, "userId": user, "badge": badge, "since": AT}
+        value = None if badge is None else _event("cause", "BadgeChanged", room, data)
+        async with self.producer.transaction():
+            await self.record(topics.BADGES, room, f"{room}/{user}".encode(), value)
+
+
+def invitation(room: str, identifier: str, status: str = "pending") -> dict[str, Any]:
+    return {
+        "invitationId": identifier,
+        "roomId": room,
+        "userId": "bob",
+        "invitedBy": "alice",
+        "status": status,
+        "sentAt": AT,
+        "expiresAt": AT,
+        "updatedAt": AT,
+    }
+
+
+def left(room: str, user: str = "bob") -> tuple[Topic, str, dict[str, Any]]:
+    data = {"roomId": room, "userId": user, "invitationId": "i-1", "reason": "left", "leftAt": AT}
+    return topics.INVITATION_EVENTS, "CoHostLeft", data
+
+
+def rejected(command: Command, reason: str, **more: Any) -> tuple[Topic, str, dict[str, Any]]:
+    data = {
+        "commandId": command.envelope.id,
+        "commandType": command.envelope.type,
+        "reason": reason,
+        "message": "No.",
+        **more,
+    }
+    return topics.INVITATION_REJECTIONS, "CommandRejected", data
+
+
+@asynccontextmanager
+async def playing(kafka: str, prefix: str) -> AsyncIterator[Played]:
+    """Create the topics, and a service that reads commands from now on."""
+    await _ensure(Config(kafka, "", "", prefix=prefix, partitions=PARTITIONS))
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=ids.uuid7(), retry_backoff_ms=10)
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest")
+    await producer.start()
+    await consumer.start()
+    places = [
+        TopicPartition(topic.name(prefix), number)
+        for topic in (topics.INVITATION_COMMANDS, topics.BROADCAST_COMMANDS)
+        for number in range(PARTITIONS)
+    ]
+    consumer.assign(places)
+    try:
+        yield Played(prefix, producer, consumer)
+    finally:
+        await close(consumer.stop())
+        await close(producer.stop())
+
+
+async def _ensure(config: Config) -> None:
+    async with asyncio.timeout(SECONDS):
+        while True:
+            try:
+                await topology.ensure(config)
+            except KafkaError:
+                await asyncio.sleep(0.1)
+            else:
+                return
+
+
+def _event(cause: str, name: str, room: str, data: dict[str, Any]) -> bytes:
+    return envelope.encode(
+        {
+            "specversion": "1.0",
+            "id": ids.uuid7(),
+            "source": "/cohost/invitations",
+            "type": envelope.type_of(name),
+            "subject": room,
+            "causationid": cause,
+            "data": data,
+        }
+    )

@@ -1,0 +1,183 @@
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+import pytest
+from pydantic import ValidationError
+
+import cohost
+from cohost import ids
+from schemas import topics
+from schemas.envelope import Envelope
+from schemas.events import CoHostLeft, InvitationExpired, InvitationSent
+from schemas.invitation import Invitation
+from schemas.partitions import partition_of
+from tests.cohost.played import PARTITIONS, Played, invitation, left, rejected
+
+ResultT = TypeVar("ResultT")
+
+
+def begin(asking: Awaitable[ResultT]) -> "asyncio.Future[ResultT]":
+    return asyncio.ensure_future(asking)
+
+
+def impatient(kafka: str, service: Played) -> cohost.Client:
+    return cohost.Client(kafka, prefix=service.prefix, timeout=1.5)
+
+
+async def test_a_command_lies_where_its_room_belongs(client: cohost.Client, service: Played) -> None:
+    for number in range(5):
+        room = f"room-{number}"
+        asking = begin(client.leave_stage(room, "bob"))
+        command = await service.command()
+        assert command.partition == partition_of(room, PARTITIONS)
+        assert command.key == room.encode()
+        assert command.envelope == Envelope(
+            id=command.envelope.id,
+            source="/tests",
+            type="cohost.LeaveStage.v1",
+            subject=room,
+            time=command.envelope.time,
+            data={"roomId": room, "actorId": "bob"},
+        )
+        assert ids.made_at(command.envelope.id) is not None
+        asking.cancel()
+
+
+async def test_all_that_a_command_caused_is_its_outcome(client: cohost.Client, service: Played) -> None:
+    asking = begin(client.send_invitation("room", "bob", "alice"))
+    command = await service.command()
+    old, new = invitation("room", "old", "expired"), invitation("room", command.envelope.id)
+    await service.cause(
+        command.envelope.id,
+        "room",
+        (topics.INVITATION_EVENTS, "InvitationExpired", old),
+        (topics.INVITATION_EVENTS, "InvitationSent", new),
+    )
+    accepted = await asking
+    assert accepted.command_id == command.envelope.id
+    assert [event.data for event in accepted.events] == [
+        InvitationExpired.model_validate(old),
+        InvitationSent.model_validate(new),
+    ]
+    assert accepted.data == InvitationSent.model_validate(new)
+    assert {event.envelope.causationid for event in accepted.events} == {command.envelope.id}
+
+
+async def test_a_rejection_is_raised_with_what_is_stored(client: cohost.Client, service: Played) -> None:
+    asking = begin(client.accept_invitation("room", "i-1", "bob"))
+    command = await service.command()
+    current = invitation("room", "i-1", "cancelled")
+    await service.cause(
+        command.envelope.id, "room", rejected(command, "invitation_not_pending", current=current)
+    )
+    with pytest.raises(cohost.Rejected) as raised:
+        await asking
+    assert raised.value.command_id == command.envelope.id
+    assert (raised.value.reason, raised.value.message) == ("invitation_not_pending", "No.")
+    assert raised.value.current == Invitation.model_validate(current)
+
+
+async def test_a_reason_that_is_newer_than_the_client_is_raised_too(
+    client: cohost.Client, service: Played
+) -> None:
+    asking = begin(client.leave_stage("room", "bob"))
+    command = await service.command()
+    await service.cause(command.envelope.id, "room", rejected(command, "on_strike"))
+    with pytest.raises(cohost.Rejected, match="on_strike"):
+        await asking
+
+
+async def test_broadcasts_commands_have_their_outcome_from_broadcast(
+    client: cohost.Client, service: Played
+) -> None:
+    asking = begin(client.mute_co_host("room", "bob", "alice", "camera", hard=True))
+    command = await service.command()
+    data = {"roomId": "room", "userId": "bob", "source": "camera", "hard": True, "by": "alice"}
+    await service.cause(command.envelope.id, "room", (topics.BROADCAST_EVENTS, "CoHostMuted", data))
+    assert (await asking).data.hard
+
+
+async def test_what_breaks_the_contract_is_not_published(client: cohost.Client, service: Played) -> None:
+    with pytest.raises(ValidationError):
+        await client.send_invitation("room", "bob", "alice", expires_in_seconds=9)
+    with pytest.raises(ValidationError):
+        await client.leave_stage("a room", "bob")
+    begin(client.leave_stage("room", "carol")).cancel()
+    asking = begin(client.leave_stage("room", "bob"))
+    assert (await service.command()).envelope.data == {"roomId": "room", "actorId": "bob"}
+    asking.cancel()
+
+
+async def test_what_an_aborted_transaction_says_is_no_outcome(client: cohost.Client, service: Played) -> None:
+    asking = begin(client.leave_stage("room", "bob"))
+    command = await service.command()
+    await service.producer.begin_transaction()
+    await service.write(command.envelope.id, "room", left("room", "nobody"))
+    await service.producer.abort_transaction()
+    await service.cause(command.envelope.id, "room", left("room"))
+    assert (await asking).data.user_id == "bob"
+
+
+async def test_many_commands_at_once_have_each_its_own_outcome(
+    client: cohost.Client, service: Played
+) -> None:
+    askings = [begin(client.leave_stage(f"room-{number}", f"user-{number}")) for number in range(50)]
+    for _ in askings:
+        command = await service.command()
+        room, user = command.envelope.data["roomId"], command.envelope.data["actorId"]
+        await service.cause(command.envelope.id, room, left(room, user))
+    outcomes = [await asking for asking in askings]
+    assert [outcome.data.user_id for outcome in outcomes] == [f"user-{number}" for number in range(50)]
+
+
+async def test_a_time_out_says_where_the_command_lies(kafka: str, service: Played) -> None:
+    async with impatient(kafka, service) as client:
+        with pytest.raises(cohost.OutcomeUnknown) as raised:
+            await client.leave_stage("room", "bob")
+    command = await service.command()
+    assert raised.value.command_id == command.envelope.id
+    assert raised.value.published is True
+    assert (raised.value.partition, raised.value.offset) == (command.partition, command.offset)
+
+
+async def test_asking_again_gives_the_outcome_that_came_late(kafka: str, service: Played) -> None:
+    async with impatient(kafka, service) as client:
+        with pytest.raises(cohost.OutcomeUnknown) as raised:
+            await client.leave_stage("room", "bob")
+        command = await service.command()
+        await service.cause(command.envelope.id, "room", left("room"))
+        again = await client.leave_stage("room", "bob", command_id=raised.value.command_id)
+    assert again.data == CoHostLeft.model_validate(left("room")[2])
+
+
+@pytest.mark.parametrize("identifier", [ids.uuid7(), "my-own-id"])
+async def test_asking_again_from_another_process_gives_the_first_outcome(
+    kafka: str, service: Played, identifier: str
+) -> None:
+    async with cohost.Client(kafka, prefix=service.prefix) as first:
+        asking = begin(first.leave_stage("room", "bob", command_id=identifier))
+        await service.command()
+        await service.cause("something else", "room", left("room", "nobody"))
+        await service.cause(identifier, "room", left("room"))
+        outcome = await asking
+    async with cohost.Client(kafka, prefix=service.prefix) as second:
+        assert await second.leave_stage("room", "bob", command_id=identifier) == outcome
+
+
+async def test_asking_again_from_another_process_gives_the_first_rejection(
+    kafka: str, service: Played
+) -> None:
+    async with impatient(kafka, service) as first:
+        with pytest.raises(cohost.OutcomeUnknown) as raised:
+            await first.leave_stage("room", "bob")
+        command = await service.command()
+        await service.cause(command.envelope.id, "room", rejected(command, "not_co_host"))
+    async with cohost.Client(kafka, prefix=service.prefix) as second:
+        with pytest.raises(cohost.Rejected, match="not_co_host"):
+            await second.leave_stage("room", "bob", command_id=raised.value.command_id)
+
+
+async def test_a_client_that_is_not_entered_says_so(kafka: str) -> None:
+    with pytest.raises(RuntimeError, match="async with"):
+        await cohost.Client(kafka).leave_stage("room", "bob")

@@ -1,0 +1,85 @@
+import asyncio
+import json
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import MessageSizeTooLargeError
+
+import cohost
+from schemas import topics
+from schemas.facts import RoomChanged, UserChanged
+from schemas.partitions import partition_of
+from schemas.topics import Topic
+from tests.cohost.played import PARTITIONS, SECONDS, Played
+
+ROOM = RoomChanged(room_id="room", host_id="alice", status="live", max_co_hosts=2)
+
+
+async def written(kafka: str, service: Played, topic: Topic, key: str, count: int) -> list[object]:
+    """Return the data (None for tombstones) of the first records of a key's partition."""
+    place = TopicPartition(topic.name(service.prefix), partition_of(key, PARTITIONS))
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        consumer.assign([place])
+        records = [await asyncio.wait_for(consumer.getone(), SECONDS) for _ in range(count)]
+    finally:
+        await consumer.stop()
+    assert {record.key for record in records} == {key.encode()}
+    return [None if record.value is None else json.loads(record.value)["data"] for record in records]
+
+
+async def limit(kafka: str, topic: str, size: int) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    configs = {"max.message.bytes": str(size)}
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=configs)])
+    await admin.close()
+
+
+async def test_a_room_is_a_fact_and_then_a_tombstone(
+    kafka: str, client: cohost.Client, service: Played
+) -> None:
+    await client.set_room(ROOM)
+    await client.room_gone("room")
+    fact = {"roomId": "room", "hostId": "alice", "status": "live", "maxCoHosts": 2, "title": None}
+    assert await written(kafka, service, topics.ROOMS, "room", 2) == [fact, None]
+
+
+async def test_a_user_is_a_fact_and_then_a_tombstone(
+    kafka: str, client: cohost.Client, service: Played
+) -> None:
+    await client.set_user(UserChanged(user_id="bob", status="active", blocked_user_ids=("eve",)))
+    await client.user_gone("bob")
+    fact = {
+        "userId": "bob",
+        "status": "active",
+        "canReceiveInvitations": True,
+        "blockedUserIds": ["eve"],
+        "displayName": None,
+    }
+    assert await written(kafka, service, topics.USERS, "bob", 2) == [fact, None]
+
+
+async def test_after_a_batch_that_kafka_refused_the_client_goes_on(
+    kafka: str, client: cohost.Client, service: Played
+) -> None:
+    await limit(kafka, topics.ROOMS.name(service.prefix), 10_000)
+    with pytest.raises(MessageSizeTooLargeError):
+        await client.set_room(ROOM.model_copy(update={"title": "x" * 20_000}))
+    await client.set_room(ROOM)
+    assert len(await written(kafka, service, topics.ROOMS, "room", 1)) == 1
+
+
+async def test_what_was_under_way_beside_a_refused_batch_is_written(
+    kafka: str, client: cohost.Client, service: Played
+) -> None:
+    await limit(kafka, topics.ROOMS.name(service.prefix), 10_000)
+    large = ROOM.model_copy(update={"title": "x" * 20_000})
+    results = await asyncio.gather(
+        *(client.set_room(large if number == 2 else ROOM) for number in range(5)), return_exceptions=True
+    )
+    assert [type(result) for result in results if result is not None] == [MessageSizeTooLargeError]
+    assert len(await written(kafka, service, topics.ROOMS, "room", 4)) == 4

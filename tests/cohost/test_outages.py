@@ -1,0 +1,66 @@
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+
+import pytest
+
+import cohost
+from stack import Stack
+from tests.cohost.played import Played, left, playing
+
+LONG = 60
+
+
+@pytest.fixture(scope="module")
+async def alone() -> AsyncIterator[Stack]:
+    """A Kafka that nobody else uses, to be stopped and killed."""
+    async with Stack(parts=("kafka",)) as up:
+        yield up
+
+
+@pytest.fixture
+async def service(alone: Stack) -> AsyncIterator[Played]:
+    async with playing(alone.kafka_bootstrap_servers, f"t{secrets.token_hex(4)}.") as service:
+        yield service
+
+
+def client(alone: Stack, service: Played, timeout: float) -> cohost.Client:
+    return cohost.Client(alone.kafka_bootstrap_servers, prefix=service.prefix, timeout=timeout)
+
+
+async def answer(alone: Stack, prefix: str, command_id: str, user: str) -> None:
+    """Answer one command with a service that is started for it."""
+    async with playing(alone.kafka_bootstrap_servers, prefix) as service:
+        while (await service.command()).envelope.id != command_id:
+            continue
+        await service.cause(command_id, "room", left("room", user))
+
+
+async def test_while_kafka_is_stopped_a_time_out_says_that_nothing_is_known(
+    alone: Stack, service: Played
+) -> None:
+    async with client(alone, service, 2) as impatient:
+        alone.pause("kafka")
+        try:
+            with pytest.raises(cohost.OutcomeUnknown) as raised:
+                await impatient.leave_stage("room", "bob")
+            with pytest.raises(cohost.NotConfirmed):
+                await impatient.user_gone("bob")
+        finally:
+            alone.resume("kafka")
+    assert raised.value.published in (None, False)
+    assert raised.value.offset is None
+
+
+async def test_commands_and_streams_survive_the_death_of_kafka(alone: Stack, service: Played) -> None:
+    async with client(alone, service, LONG) as patient, patient.events() as events:
+        await service.cause("before", "room", left("room", "ann"))
+        first = await asyncio.wait_for(anext(events), LONG)
+        alone.kill("kafka")
+        asking = asyncio.ensure_future(patient.leave_stage("room", "bob", command_id="asked-in-vain"))
+        await alone.restart("kafka")
+        await answer(alone, service.prefix, "asked-in-vain", "bob")
+        accepted = await asking
+        second = await asyncio.wait_for(anext(events), LONG)
+    assert [first.envelope.causationid, second.envelope.causationid] == ["before", "asked-in-vain"]
+    assert accepted.data.user_id == "bob"

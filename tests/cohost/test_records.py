@@ -1,0 +1,47 @@
+import jwt
+import pytest
+
+from cohost import Position, ids, past, tokens
+
+DAY_MS = 24 * 60 * 60 * 1000
+NOW = 1_800_000_000_000
+
+
+def test_a_position_survives_as_text() -> None:
+    position = Position({("invitations.events", 0): 7, ("invitations.events", 11): 0, ("badges", 3): 12})
+    assert Position.parse(str(position)) == position
+
+
+@pytest.mark.parametrize("text", ["", "x", "W10=", "eyJhIjoxfQ==", "eyJhIjp7IngiOjF9fQ=="])
+def test_what_is_no_position_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no position"):
+        Position.parse(text)
+
+
+def test_ids_grow_and_tell_their_time() -> None:
+    first, second = ids.uuid7(), ids.uuid7()
+    made_at = ids.made_at(first)
+    assert made_at is not None
+    assert made_at <= (ids.made_at(second) or 0)
+    assert ids.made_at("order-17") is None
+    assert ids.made_at("b6cf2a25-93c8-4d0c-9d17-7d6d2f1b58a4") is None
+
+
+def test_the_search_for_an_outcome_starts_before_its_id_was_made() -> None:
+    made_at = NOW - 1000
+    identifier = f"{made_at:012x}"
+    identifier = f"{identifier[:8]}-{identifier[8:]}-7000-8000-000000000000"
+    assert past.since(identifier, NOW) == made_at - past.SLACK_MS
+
+
+def test_the_search_for_an_outcome_reaches_back_as_far_as_ids_are_remembered() -> None:
+    assert past.since("order-17", NOW) == NOW - 7 * DAY_MS
+    assert past.since("00000000-0000-7000-8000-000000000000", NOW) == NOW - 7 * DAY_MS
+
+
+def test_a_token_is_for_its_user_and_of_its_scope() -> None:
+    secret = "a secret of thirty-two characters"
+    token = jwt.decode(tokens.sign(secret, "alice", ttl=60), secret, ["HS256"])
+    assert (token["sub"], token["exp"] - token["iat"], "scope" in token) == ("alice", 60, False)
+    token = jwt.decode(tokens.sign(secret, "alice", ops=True), secret, ["HS256"])
+    assert token["scope"] == "cohost:ops"

@@ -1,0 +1,180 @@
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pytest
+
+import cohost
+from cohost import audit, ids, reads, tokens
+from cohost.views import CoHost
+from schemas.events import InvitationSent
+from schemas.facts import RoomChanged, UserChanged
+from stack import Stack
+from stack.services import Running
+
+SECONDS = 30
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Running services, and clients for them."""
+
+    kafka: str
+    running: Running
+
+    def client(self, user: str, *, ops: bool = False, http: bool = True) -> cohost.Client:
+        return cohost.Client(
+            self.kafka,
+            prefix=self.running.prefix,
+            invitations_url=self.running.invitations_url if http else None,
+            broadcast_url=self.running.broadcast_url if http else None,
+            token=lambda: tokens.sign(self.running.jwt_secret, user, ops=ops),
+        )
+
+
+@pytest.fixture(scope="module")
+async def place(stack: Stack) -> AsyncIterator[Place]:
+    async with stack.services(f"t{secrets.token_hex(4)}.") as running:
+        yield Place(stack.kafka_bootstrap_servers, running)
+
+
+@pytest.fixture
+async def alice(place: Place) -> AsyncIterator[cohost.Client]:
+    async with place.client("alice") as client:
+        yield client
+
+
+@pytest.fixture
+async def room(alice: cohost.Client) -> str:
+    """A live room of alice's."""
+    room = f"room-{secrets.token_hex(4)}"
+    await alice.set_room(RoomChanged(room_id=room, host_id="alice", status="live"))
+    for user in ("bob", "carol"):
+        await alice.set_user(UserChanged(user_id=user, status="active"))
+    return room
+
+
+async def heard(ask: Callable[[], Awaitable[ResultT]]) -> ResultT:
+    """Ask until the facts that it takes have been heard of."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            try:
+                return await ask()
+            except cohost.Rejected as rejected:
+                if rejected.reason not in ("room_not_found", "user_not_found"):
+                    raise
+
+
+async def invited(alice: cohost.Client, room: str, user: str = "bob") -> InvitationSent:
+    return (await heard(lambda: alice.send_invitation(room, user, "alice", message="Come up!"))).data
+
+
+async def test_an_invitation_from_its_sending_to_the_end_of_the_seat(
+    alice: cohost.Client, place: Place, room: str
+) -> None:
+    async with place.client("bob") as bob, bob.badges(room_id=room) as badges:
+        sent = await invited(alice, room)
+        assert await bob.reads.invitation(sent.invitation_id) == sent
+        accepted = (await bob.accept_invitation(room, sent.invitation_id, "bob")).data
+        assert accepted.status == "accepted"
+        assert await alice.reads.co_hosts(room) == (
+            CoHost(user_id="bob", invitation_id=sent.invitation_id, since=accepted.updated_at),
+        )
+        async with asyncio.timeout(SECONDS):
+            while (badge := await anext(badges)).user_id != "bob":
+                continue
+        assert badge.data is not None
+        assert badge.data.badge == "coHost"
+        connect = await bob.reads.broadcast_data(room)
+        assert (connect.role, connect.user_id, connect.livekit_room) == ("coHost", "bob", room)
+        muted = (await alice.mute_co_host(room, "bob", "alice", "camera", hard=True)).data
+        assert muted.hard
+        stage = await alice.reads.stage(room)
+        assert {(member.user_id, member.hard_muted) for member in stage.items} == {
+            ("alice", ()),
+            ("bob", ("camera",)),
+        }
+        left = (await bob.leave_stage(room, "bob")).data
+        assert (left.user_id, left.reason) == ("bob", "left")
+
+
+async def test_a_rejection_shows_the_invitation_that_stands_in_the_way(
+    alice: cohost.Client, room: str
+) -> None:
+    sent = await invited(alice, room)
+    with pytest.raises(cohost.Rejected) as raised:
+        await alice.send_invitation(room, "bob", "alice")
+    assert raised.value.reason == "already_invited"
+    assert raised.value.current == sent
+
+
+@pytest.mark.parametrize("http", [True, False])
+async def test_asking_again_long_after_gives_the_first_outcome(
+    alice: cohost.Client, place: Place, room: str, http: bool
+) -> None:
+    sent = await invited(alice, room)
+    accepting, repeating = ids.uuid7(), "repeated-" + secrets.token_hex(8)
+    async with place.client("bob") as bob:
+        first = await bob.accept_invitation(room, sent.invitation_id, "bob", command_id=accepting)
+        with pytest.raises(cohost.Rejected, match="invitation_not_pending"):
+            await bob.accept_invitation(room, sent.invitation_id, "bob", command_id=repeating)
+    async with place.client("bob", http=http) as bob:
+        again = await bob.accept_invitation(room, sent.invitation_id, "bob", command_id=accepting)
+        with pytest.raises(cohost.Rejected, match="invitation_not_pending"):
+            await bob.accept_invitation(room, sent.invitation_id, "bob", command_id=repeating)
+    assert again == first
+
+
+async def test_lists_page_by_themselves(
+    alice: cohost.Client, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reads, "_PAGE", "2")
+    sent = []
+    for _ in range(5):
+        sent.append(await invited(alice, room))
+        await alice.cancel_invitation(room, sent[-1].invitation_id, "alice")
+    listed = [invitation async for invitation in alice.reads.room_invitations(room)]
+    assert [found.invitation_id for found in listed] == [was.invitation_id for was in reversed(sent)]
+    assert {found.status for found in listed} == {"cancelled"}
+
+
+async def test_a_users_list_is_filtered(alice: cohost.Client, place: Place, room: str) -> None:
+    sent = await invited(alice, room, "carol")
+    async with place.client("carol") as carol:
+        mine = [found async for found in carol.reads.user_invitations("carol", room_id=room)]
+        others = [found async for found in carol.reads.user_invitations("carol", "expired", room_id=room)]
+    assert (mine, others) == ([sent], [])
+
+
+async def test_a_refused_read_says_why(alice: cohost.Client, place: Place, room: str) -> None:
+    sent = await invited(alice, room)
+    async with place.client("eve") as eve:
+        with pytest.raises(cohost.ProblemError) as raised:
+            await eve.reads.invitation(sent.invitation_id)
+        assert (raised.value.status, raised.value.reason) == (403, "forbidden")
+        with pytest.raises(cohost.ProblemError, match="404 invitation_not_found"):
+            await eve.reads.invitation("nothing")
+        with pytest.raises(cohost.ProblemError, match="404 command_not_found"):
+            await eve.reads.command("nothing")
+
+
+async def test_the_outcome_of_a_command_can_be_read(alice: cohost.Client, room: str) -> None:
+    sent = await invited(alice, room)
+    outcome = await alice.reads.command(sent.invitation_id)
+    assert (outcome.outcome, outcome.events) == ("accepted", ("cohost.InvitationSent.v1",))
+    assert outcome.invitation_id == sent.invitation_id
+
+
+async def test_a_read_without_a_url_names_what_is_missing(place: Place) -> None:
+    async with place.client("alice", http=False) as client:
+        with pytest.raises(ValueError, match="broadcast_url"):
+            await client.reads.stage("room")
+
+
+async def test_after_all_that_the_log_is_whole(place: Place) -> None:
+    report = await audit.audit(place.kafka, place.running.prefix)
+    assert report.violations == []
+    assert report.outcomes == report.commands > 0
