@@ -1,0 +1,72 @@
+"""What every test may ask for: real servers, and names of its own on them.
+
+Kafka and Postgres are started once a run and shared by all processes that run tests.
+"""
+
+import asyncio
+import os
+import secrets
+import threading
+from collections.abc import AsyncIterator
+
+import pytest
+
+from stack import Stack
+
+_SHARED = ("kafka", "postgres")
+_ADDRESSES = {"kafka": "COHOST_KAFKA_BOOTSTRAP_SERVERS", "postgres": "COHOST_DATABASE_URL"}
+
+
+class _Background:
+    """A stack in a thread of its own, for the process that only hands tests out."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        self._stack = Stack(parts=_SHARED)
+        self._wait(self._stack.__aenter__())
+        os.environ[_ADDRESSES["kafka"]] = self._stack.kafka_bootstrap_servers
+        os.environ[_ADDRESSES["postgres"]] = self._stack.database_url
+
+    def stop(self) -> None:
+        self._wait(self._stack.__aexit__(None, None, None))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _wait(self, work: object) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()  # type: ignore[arg-type]
+
+
+_background = pytest.StashKey[_Background]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # The processes that run the tests inherit the addresses, and so start nothing of their own.
+    if not hasattr(config, "workerinput") and getattr(config.option, "numprocesses", None):
+        config.stash[_background] = _Background()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _background in config.stash:
+        config.stash[_background].stop()
+
+
+@pytest.fixture(scope="session")
+async def stack() -> AsyncIterator[Stack]:
+    """Kafka and Postgres; `await stack.start("livekit")` adds LiveKit."""
+    async with Stack(parts=_SHARED) as up:
+        yield up
+
+
+@pytest.fixture(scope="session")
+def kafka(stack: Stack) -> str:
+    return stack.kafka_bootstrap_servers
+
+
+@pytest.fixture
+async def database_url(stack: Stack) -> str:
+    return await stack.create_database(f"test_{secrets.token_hex(6)}")
+
+
+@pytest.fixture
+def prefix() -> str:
+    return f"t{secrets.token_hex(4)}."

@@ -1,0 +1,162 @@
+"""Workers as processes, commands for them, and the question whether the log is whole."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from aiokafka import AIOKafkaProducer
+
+from cohost import audit
+from messaging import ids
+from messaging.config import Config
+from schemas import commands, envelope, topics
+from schemas.partitions import partition_of
+from schemas.types import Message
+from tests.messaging import turnstile
+
+SECONDS = 60
+PARTITIONS = 3
+
+
+@dataclass
+class Worker:
+    """A worker process and the folder of its marks."""
+
+    process: subprocess.Popen[bytes]
+    marks: Path
+
+    async def reached(self, point: str) -> None:
+        """Wait until the worker has come to a point."""
+        async with asyncio.timeout(SECONDS):
+            while not (self.marks / point).exists():
+                assert self.process.poll() in (None, -signal.SIGKILL), f"the worker ended before {point!r}"
+                await asyncio.sleep(0.02)
+
+    def go_on(self, point: str) -> None:
+        """Let a worker that waits at a point go on."""
+        (self.marks / f"{point}.go").touch()
+
+    def send(self, number: signal.Signals) -> None:
+        """Signal the worker."""
+        self.process.send_signal(number)
+
+    async def ended(self) -> int:
+        """Wait for the worker's end and return its exit status."""
+        return await asyncio.wait_for(asyncio.to_thread(self.process.wait), SECONDS)
+
+
+@dataclass
+class Fleet:
+    """Everything that one test starts."""
+
+    config: Config
+    workers: list[Worker] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
+
+    async def prepare(self) -> None:
+        connection = await asyncpg.connect(self.config.database_url)
+        await connection.execute(f'CREATE SCHEMA "{self.config.schema}"')
+        await connection.execute(f'SET search_path = "{self.config.schema}"')
+        await connection.execute(turnstile.TABLE)
+        await connection.close()
+
+    def start(self, **more: Any) -> Worker:
+        """Start a worker; `at` and `without` are as in `tests.messaging.worker`."""
+        marks = Path(tempfile.mkdtemp(prefix="marks-"))
+        options = {
+            "bootstrap_servers": self.config.bootstrap_servers,
+            "database_url": self.config.database_url,
+            "schema": self.config.schema,
+            "prefix": self.config.prefix,
+            "partitions": PARTITIONS,
+            "session_timeout_ms": self.config.session_timeout_ms,
+            "marks": str(marks),
+            **more,
+        }
+        command = [sys.executable, "-m", "tests.messaging.worker", json.dumps(options)]
+        worker = Worker(subprocess.Popen(command), marks)
+        self.workers.append(worker)
+        return worker
+
+    async def command(self, count: int) -> None:
+        """Publish commands over ten rooms, every fifth of which is to be refused."""
+        rooms = [f"room-{index % 10}" for index in range(count)]
+        actors = ["nobody" if index % 5 == 4 else f"user-{index}" for index in range(count)]
+        batch = [
+            (ids.uuid7(), commands.LeaveStage(room_id=room, actor_id=actor))
+            for room, actor in zip(rooms, actors, strict=True)
+        ]
+        self.sent += [identifier for identifier, _ in batch]
+        await self.publish(batch)
+
+    async def publish(self, batch: list[tuple[str, Any]]) -> None:
+        """Publish commands, given as (id, data)."""
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.config.bootstrap_servers, enable_idempotence=True, linger_ms=5
+        )
+        await producer.start()
+        try:
+            name = topics.INVITATION_COMMANDS.name(self.config.prefix)
+            for identifier, data in batch:
+                await producer.send(
+                    name,
+                    record(identifier, data),
+                    key=data.room_id.encode(),
+                    partition=partition_of(data.room_id, PARTITIONS),
+                )
+            await producer.flush()
+        finally:
+            await producer.stop()
+
+    async def decided(self) -> None:
+        """Wait until every command sent has its outcome in the database, and nothing waits in the outbox."""
+        await self._holds(
+            f'SELECT (SELECT count(*) FROM "{self.config.schema}".outcomes) >= {len(self.sent)}'
+            f' AND NOT EXISTS (SELECT FROM "{self.config.schema}".segments)'
+        )
+
+    async def emptied(self) -> None:
+        """Wait until nothing waits in the outbox."""
+        await self._holds(f'SELECT NOT EXISTS (SELECT FROM "{self.config.schema}".segments)')
+
+    async def _holds(self, question: str) -> None:
+        connection = await asyncpg.connect(self.config.database_url)
+        try:
+            async with asyncio.timeout(SECONDS):
+                while not await connection.fetchval(question):
+                    await asyncio.sleep(0.05)
+        finally:
+            await connection.close()
+
+    async def audit(self) -> audit.Report:
+        """Read the whole log and say what is wrong with it."""
+        return await audit.audit(self.config.bootstrap_servers, self.config.prefix)
+
+    async def stop(self) -> None:
+        """End every worker that is still there, stopped ones too."""
+        for worker in self.workers:
+            if worker.process.poll() is None:
+                os.kill(worker.process.pid, signal.SIGKILL)
+            worker.process.wait()
+
+
+def record(identifier: str, data: Message) -> bytes:
+    """Return the CloudEvent of a command."""
+    return envelope.encode(
+        {
+            "specversion": "1.0",
+            "id": identifier,
+            "source": "/tests",
+            "type": envelope.type_of(type(data).__name__),
+            "subject": getattr(data, "room_id", ""),
+            "data": data,
+        }
+    )

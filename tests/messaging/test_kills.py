@@ -1,0 +1,149 @@
+"""Killed here: what happens. One test a row of ARCHITECTURE.md's crash table."""
+
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+
+from messaging.config import Config
+from tests.messaging.fleet import Fleet
+
+COMMANDS = 300
+
+BATCH_POINTS = [
+    "before commit",
+    "after commit",
+    "before publish",
+    "before end of transaction",
+    "after end of transaction",
+]
+
+
+@pytest.fixture
+async def fleet(kafka: str, database_url: str, prefix: str) -> AsyncIterator[Fleet]:
+    fleet = Fleet(Config(kafka, database_url, "turnstile", prefix=prefix, session_timeout_ms=1500))
+    await fleet.prepare()
+    yield fleet
+    await fleet.stop()
+
+
+async def whole(fleet: Fleet) -> None:
+    """Claim that the log holds one outcome for each command, in order, without gap or duplicate."""
+    await fleet.decided()
+    for worker in fleet.workers:
+        if worker.process.poll() is None:
+            worker.send(signal.SIGTERM)
+            assert await worker.ended() == 0
+    report = await fleet.audit()
+    assert report.violations == []
+    assert report.commands == len(fleet.sent)
+
+
+@pytest.mark.parametrize("point", BATCH_POINTS)
+async def test_a_worker_killed_in_a_batch_leaves_a_whole_log(fleet: Fleet, point: str) -> None:
+    first = fleet.start(at={point: [1, "kill"]})
+    await first.reached("ready")
+    await fleet.command(COMMANDS)
+    await first.reached(point)
+    assert await first.ended() == -signal.SIGKILL
+    fleet.start()
+    await fleet.command(COMMANDS)
+    await whole(fleet)
+
+
+@pytest.mark.parametrize("point", ["after claim", "after fence", "after tails"])
+async def test_a_worker_killed_while_taking_over_leaves_a_whole_log(fleet: Fleet, point: str) -> None:
+    first = fleet.start(at={"after commit": [1, "kill"]})
+    await first.reached("ready")
+    await fleet.command(COMMANDS)
+    assert await first.ended() == -signal.SIGKILL
+    second = fleet.start(at={point: [1, "kill"]})
+    await second.reached(point)
+    assert await second.ended() == -signal.SIGKILL
+    fleet.start()
+    await whole(fleet)
+
+
+async def test_a_worker_killed_before_it_releases_leaves_a_whole_log(fleet: Fleet) -> None:
+    first = fleet.start(at={"before release": [1, "kill"]})
+    await first.reached("ready")
+    await fleet.command(COMMANDS)
+    await fleet.decided()
+    first.send(signal.SIGTERM)
+    await first.reached("before release")
+    assert await first.ended() == -signal.SIGKILL
+    fleet.start()
+    await fleet.command(COMMANDS)
+    await whole(fleet)
+
+
+async def test_a_stopped_worker_that_comes_back_writes_nothing(fleet: Fleet) -> None:
+    zombie = fleet.start(at={"before publish": [1, "stop"]})
+    await zombie.reached("ready")
+    await fleet.command(COMMANDS)
+    await zombie.reached("before publish")
+    heir = fleet.start()
+    await heir.reached("ready")
+    await fleet.decided()
+    zombie.send(signal.SIGCONT)
+    await fleet.command(COMMANDS)
+    await whole(fleet)
+
+
+async def test_two_workers_share_the_lanes_and_hand_them_over_in_peace(fleet: Fleet) -> None:
+    first = fleet.start()
+    await first.reached("ready")
+    await fleet.command(COMMANDS)
+    second = fleet.start()
+    await fleet.command(COMMANDS)
+    await second.reached("ready")
+    await fleet.command(COMMANDS)
+    await fleet.decided()
+    first.send(signal.SIGTERM)
+    assert await first.ended() == 0
+    await fleet.command(COMMANDS)
+    await whole(fleet)
+
+
+async def test_without_the_tail_check_the_audit_finds_duplicates(fleet: Fleet) -> None:
+    first = fleet.start(at={"after end of transaction": [1, "kill"]})
+    await first.reached("ready")
+    await fleet.command(COMMANDS)
+    assert await first.ended() == -signal.SIGKILL
+    heir = fleet.start(without=["tail check"], at={"after end of transaction": [1, "mark"]})
+    await heir.reached("after end of transaction")
+    assert (await fleet.audit()).violations
+
+
+async def test_without_the_fencing_the_audit_finds_duplicates(fleet: Fleet) -> None:
+    zombie = fleet.start(
+        at={
+            "before publish": [1, "stop, then go on without Postgres"],
+            "after end of transaction": [1, "wait"],
+        }
+    )
+    await zombie.reached("ready")
+    await fleet.command(COMMANDS)
+    await zombie.reached("before publish")
+    heir = fleet.start(without=["fencing"], at={"after end of transaction": [1, "wait"]})
+    await heir.reached("after end of transaction")
+    zombie.send(signal.SIGCONT)
+    await zombie.reached("after end of transaction")
+    assert (await fleet.audit()).violations
+
+
+async def test_without_the_epoch_test_the_audit_finds_commands_without_an_outcome(fleet: Fleet) -> None:
+    zombie = fleet.start(
+        without=["epoch test"], at={"before advance": [1, "stop"], "before publish": [1, "kill"]}
+    )
+    await zombie.reached("ready")
+    await fleet.command(COMMANDS)
+    await zombie.reached("before advance")
+    heir = fleet.start(without=["epoch test"], at={"before advance": [1, "wait"]})
+    await heir.reached("before advance")
+    zombie.send(signal.SIGCONT)
+    assert await zombie.ended() == -signal.SIGKILL
+    heir.go_on("before advance")
+    await fleet.command(COMMANDS)
+    await fleet.decided()
+    assert (await fleet.audit()).violations

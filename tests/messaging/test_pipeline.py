@@ -1,0 +1,300 @@
+"""What the pipeline does with whatever lies in its topics, and with whatever happens to its servers."""
+
+import json
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+from aiokafka.structs import TopicPartition
+
+from messaging import ids
+from messaging.config import Config
+from messaging.errors import Damaged, StartRefused
+from schemas import commands, facts, topics
+from schemas.partitions import partition_of
+from tests.messaging.crew import log_of, query, until, working
+from tests.messaging.fleet import PARTITIONS, Fleet, record
+
+COMMANDS = topics.INVITATION_COMMANDS
+ROOM = "room-1"
+LANE = partition_of(ROOM, PARTITIONS)
+
+
+@pytest.fixture
+async def fleet(kafka: str, database_url: str, prefix: str) -> Fleet:
+    fleet = Fleet(
+        Config(
+            kafka, database_url, "turnstile", prefix=prefix, partitions=PARTITIONS, session_timeout_ms=6000
+        )
+    )
+    await fleet.prepare()
+    return fleet
+
+
+@pytest.fixture
+async def producer(kafka: str) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True)
+    await producer.start()
+    yield producer
+    await producer.stop()
+
+
+def leave(room: str = ROOM, actor: str = "bob") -> tuple[str, commands.LeaveStage]:
+    return ids.uuid7(), commands.LeaveStage(room_id=room, actor_id=actor)
+
+
+async def send(producer: AIOKafkaProducer, name: str, value: bytes | None, **more: object) -> None:
+    await producer.send_and_wait(name, value, **{"partition": LANE, "key": ROOM.encode(), **more})
+
+
+async def test_poison_of_every_kind_is_a_dead_letter_and_costs_nobody_an_outcome(
+    fleet: Fleet, producer: AIOKafkaProducer
+) -> None:
+    name = COMMANDS.name(fleet.config.prefix)
+    poison: list[tuple[bytes | None, list[tuple[str, bytes | None]]]] = [
+        (None, []),
+        (b"\xff\xfe", []),
+        (b"{}", [("content-type", b"application/json")]),
+        (b'{"specversion":"1.0"', [("content-type", None)]),
+        (b"[" * 100_000, []),
+        (b'{"specversion":"1.0","id":"a\\u0000","source":"/s","type":"t"}', [("x", b"\xff")]),
+        (b"9" * 5000, []),
+        (b"x" * 900_000, [("big", b"y" * 100_000)]),
+    ]
+    async with working(fleet.config):
+        for value, headers in poison:
+            await send(producer, name, value, headers=headers)
+        await fleet.command(10)
+        await fleet.decided()
+    letters = await log_of(fleet.config, topics.INVITATION_DEAD_LETTERS)
+    assert [
+        (letter.value, list(letter.headers[: len(headers)]))
+        for letter, (_, headers) in zip(letters, poison, strict=True)
+    ] == poison
+    assert {dict(letter.headers)["dead-letter-reason"] for letter in letters} == {b"not_a_cloud_event"}
+    assert [int(dict(letter.headers)["sequence"]) for letter in letters] == list(range(1, len(poison) + 1))
+    assert (await fleet.audit()).violations == []
+
+
+class _Odd(str):
+    """A header name whose bytes are no UTF-8."""
+
+    __slots__ = ()
+
+    def encode(self, *_: object) -> bytes:
+        return b"b\xff\xfed"
+
+
+async def test_a_header_name_that_is_no_text_stops_nobody(fleet: Fleet, kafka: str) -> None:
+    async with working(fleet.config), AIOKafkaProducer(bootstrap_servers=kafka, acks="all") as producer:
+        batch = producer.create_batch()
+        batch._builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, -1, 100_000)  # noqa: SLF001 - no sane producer does it
+        identifier, data = leave()
+        batch.append(key=ROOM.encode(), value=record(*leave()), timestamp=None)
+        batch.append(
+            key=ROOM.encode(), value=record(identifier, data), timestamp=None, headers=[(_Odd("x"), b"1")]
+        )
+        batch.append(key=ROOM.encode(), value=b"no event", timestamp=None, headers=[(_Odd("x"), b"1")])
+        batch.close()
+        await (await producer.send_batch(batch, COMMANDS.name(fleet.config.prefix), partition=LANE))
+        await fleet.command(5)
+        fleet.sent += [identifier, "and the first"]
+        await fleet.decided()
+    assert (await fleet.audit()).violations == []
+    assert len(await log_of(fleet.config, topics.INVITATION_DEAD_LETTERS)) == 1
+
+
+async def test_an_id_met_by_two_lanes_at_once_has_one_outcome(fleet: Fleet) -> None:
+    rooms = {partition_of(room, PARTITIONS): room for room in map("room-{}".format, range(20))}
+    shared = [ids.uuid7() for _ in range(50)]
+    async with working(fleet.config):
+        for room in rooms.values():
+            await fleet.publish([(identifier, leave(room)[1]) for identifier in shared])
+        await fleet.command(20)
+        fleet.sent += shared
+        await fleet.decided()
+        # The commands of every lane are read, those whose id was met before too.
+        await until(lambda: _read(fleet, 3 * 50 + 20))
+    assert (await fleet.audit()).violations == []
+    events = await log_of(fleet.config, topics.INVITATION_EVENTS)
+    causes = [json.loads(event.value)["causationid"] for event in events]
+    assert sorted(cause for cause in causes if cause in shared) == sorted(shared)
+
+
+async def _read(fleet: Fleet, count: int) -> bool:
+    rows = await query(fleet.config, "SELECT sum(positions[3]) AS total FROM lanes WHERE positions[3] > 0")
+    return bool(rows[0]["total"] == count)
+
+
+async def test_a_repeated_id_has_no_second_outcome_after_a_restart(fleet: Fleet) -> None:
+    again = [leave() for _ in range(5)]
+    async with working(fleet.config):
+        await fleet.publish(again)
+        fleet.sent += [identifier for identifier, _ in again]
+        await fleet.decided()
+    async with working(fleet.config):
+        await fleet.publish(again)
+        await fleet.command(5)
+        await fleet.decided()
+        await until(lambda: _read(fleet, 15))
+    report = await fleet.audit()
+    assert (report.violations, report.commands) == ([], 10)
+    assert len(await log_of(fleet.config, topics.INVITATION_EVENTS)) == 9
+
+
+async def test_facts_are_read_to_their_end_before_the_first_command(
+    fleet: Fleet, producer: AIOKafkaProducer
+) -> None:
+    async with working(fleet.config):
+        """Makes the topics."""
+    await fleet.publish([leave()])
+    fact = facts.RoomChanged(room_id=ROOM, host_id="alice", status="live", max_co_hosts=41)
+    for _ in range(2000):
+        await producer.send(
+            topics.ROOMS.name(fleet.config.prefix),
+            record(ids.uuid7(), fact),
+            key=ROOM.encode(),
+            partition=LANE,
+        )
+    await producer.flush()
+    fleet.sent.append("the one")
+    async with working(fleet.config):
+        await fleet.decided()
+    (event,) = await log_of(fleet.config, topics.INVITATION_EVENTS)
+    assert json.loads(event.value)["data"]["invitationId"] == "42"
+
+
+async def test_an_aborted_command_never_happened(fleet: Fleet, kafka: str) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=fleet.config.prefix + "aborting")
+    async with working(fleet.config):
+        await producer.start()
+        await producer.begin_transaction()
+        await send(producer, COMMANDS.name(fleet.config.prefix), record(*leave()))
+        await producer.abort_transaction()
+        await producer.stop()
+        await fleet.command(10)
+        await fleet.decided()
+        await until(lambda: _read(fleet, 12))
+    assert len(await query(fleet.config, "SELECT FROM outcomes")) == 10
+
+
+async def test_a_stop_in_peace_releases_the_lanes_and_mirrors_their_positions(fleet: Fleet) -> None:
+    async with working(fleet.config):
+        await fleet.command(10)
+        await fleet.decided()
+        await until(lambda: _mirrored(fleet))
+    rows = await query(fleet.config, "SELECT DISTINCT released, unfenced FROM lanes")
+    assert [tuple(row) for row in rows] == [(True, [])]
+
+
+async def _mirrored(fleet: Fleet) -> bool:
+    admin = AIOKafkaAdminClient(bootstrap_servers=fleet.config.bootstrap_servers)
+    await admin.start()
+    try:
+        found = await admin.list_consumer_group_offsets(fleet.config.prefix + "invitations")
+    finally:
+        await admin.close()
+    name = COMMANDS.name(fleet.config.prefix)
+    return sum(max(0, entry.offset) for place, entry in found.items() if place.topic == name) == 10
+
+
+async def test_postgres_hanging_up_costs_time_and_nothing_else(fleet: Fleet) -> None:
+    async with working(fleet.config) as pipeline:
+        for _ in range(3):
+            await fleet.command(50)
+            await query(
+                fleet.config,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            )
+        await fleet.decided()
+        await until(lambda: pipeline.ready)
+    report = await fleet.audit()
+    assert (report.violations, report.commands) == ([], 150)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("UPDATE installation SET cluster = 'another'", "cluster 'another'"),
+        ("UPDATE installation SET prefix = 'another.'", "prefix 'another.'"),
+        ("UPDATE installation SET partitions = 7", "partition count 7"),
+    ],
+)
+async def test_a_database_of_something_else_is_refused(fleet: Fleet, change: str, says: str) -> None:
+    async with working(fleet.config):
+        """Ties the database to this cluster."""
+    await query(fleet.config, change)
+    with pytest.raises(StartRefused, match=says):
+        async with working(fleet.config):
+            """Never comes here."""
+
+
+async def test_a_commands_topic_with_the_producers_clock_is_refused(fleet: Fleet) -> None:
+    async with working(fleet.config):
+        """Makes the topics."""
+    await _alter(fleet, COMMANDS.name(fleet.config.prefix), "message.timestamp.type", "CreateTime")
+    with pytest.raises(StartRefused, match=r"invitations\.commands has message.timestamp.type=CreateTime"):
+        async with working(fleet.config):
+            """Never comes here."""
+
+
+async def _alter(fleet: Fleet, topic: str, name: str, value: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=fleet.config.bootstrap_servers)
+    await admin.start()
+    try:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs={name: value})])
+    finally:
+        await admin.close()
+
+
+async def test_commands_deleted_unread_stop_the_lane_with_a_way_out(fleet: Fleet) -> None:
+    async with working(fleet.config):
+        await fleet.publish([leave()])
+        fleet.sent.append("the one")
+        await fleet.decided()
+    await fleet.publish([leave(), leave()])
+    admin = AIOKafkaAdminClient(bootstrap_servers=fleet.config.bootstrap_servers)
+    await admin.start()
+    await admin.delete_records(
+        {TopicPartition(COMMANDS.name(fleet.config.prefix), LANE): RecordsToDelete(before_offset=2)}
+    )
+    await admin.close()
+    with pytest.raises(Damaged, match="was read to 1: records are lost; to go on"):
+        async with working(fleet.config) as pipeline:
+            await until(lambda: not pipeline.ready)
+
+
+async def test_a_database_that_lost_commits_stops_the_lane(fleet: Fleet) -> None:
+    async with working(fleet.config):
+        await fleet.publish([leave()])
+        fleet.sent.append("the one")
+        await fleet.decided()
+    columns = "positions, decided, acknowledged, tails, segment"
+    (before,) = await query(fleet.config, f"SELECT {columns} FROM lanes WHERE lane = $1", LANE)
+    async with working(fleet.config):
+        await fleet.publish([leave()])
+        fleet.sent.append("another")
+        await fleet.decided()
+    await query(
+        fleet.config, f"UPDATE lanes SET ({columns}) = ($2, $3, $4, $5, $6) WHERE lane = $1", LANE, *before
+    )
+    with pytest.raises(Damaged, match="the database lost commits"):
+        async with working(fleet.config) as pipeline:
+            await until(lambda: not pipeline.ready)
+
+
+async def test_the_pool_is_given_back(fleet: Fleet) -> None:
+    async with working(fleet.config):
+        await fleet.command(5)
+        await fleet.decided()
+    connection = await asyncpg.connect(fleet.config.database_url)
+    left = await connection.fetchval(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    )
+    await connection.close()
+    assert left == 1

@@ -1,0 +1,141 @@
+"""A worker process that dies, stops or waits at a named point, and can have a safeguard taken out.
+
+Run as `python -m tests.messaging.worker '{"bootstrap_servers": …, "at": {"after commit": [1, "kill"]}}'`.
+A point that was reached is a file in the folder `marks`, and all that `"mark"` asks for; a worker that waits
+at one goes on when `<point>.go` is there.
+"""
+
+import asyncio
+import inspect
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from messaging import database, lanes, outcomes, segments, tails, transactions
+from messaging.config import Config
+from messaging.metrics import Metrics
+from messaging.pipeline import Pipeline
+from messaging.publisher import Publisher
+from messaging.session import Session
+from tests.messaging.turnstile import Turnstile
+
+COMMANDS = 2
+"""The index of the commands among the inputs."""
+POINTS: dict[str, tuple[Any, str, str]] = {
+    "before commit": (outcomes, "add", "after"),
+    "after commit": (Publisher, "put", "before"),
+    "before publish": (transactions, "publish", "before"),
+    "before end of transaction": (transactions.FinalEndTxn, "do", "before"),
+    "after end of transaction": (transactions, "publish", "after"),
+    "after claim": (transactions, "fence", "before"),
+    "after fence": (transactions, "fence", "after"),
+    "after tails": (tails, "read", "after"),
+    "before release": (lanes, "release", "before"),
+    "before advance": (lanes, "advance", "before"),
+    "fetched": (Session, "handle", "before"),
+}
+
+
+def arm(point: str, count: int, action: str, marks: Path) -> None:
+    """Do the action when the point is reached for the `count`th time with something to lose."""
+    owner, name, when = POINTS[point]
+    original: Callable[..., Awaitable[Any]] = getattr(owner, name)
+    left = count
+
+    async def armed(*arguments: Any, **options: Any) -> Any:
+        nonlocal left
+        left -= 1 if _matters(point, arguments) else 0
+        due = left == 0
+        if due and when == "before":
+            await _act(action, marks / point)
+        result = await original(*arguments, **options)
+        if due and when == "after":
+            await _act(action, marks / point)
+        left -= due
+        return result
+
+    setattr(owner, name, armed)
+
+
+def _matters(point: str, arguments: tuple[Any, ...]) -> bool:
+    """Tell a batch with commands from the proof of ownership that a worker writes every second."""
+    if point == "before commit":
+        return bool(arguments[1])
+    if point == "after commit":
+        return bool(arguments[1])
+    if point == "fetched":
+        return any(record.topic.endswith("commands") for record in arguments[1])
+    if point == "before advance":
+        return any(step.positions[COMMANDS] > max(0, step.before[COMMANDS]) for step in arguments[1])
+    return True
+
+
+async def _act(action: str, mark: Path) -> None:
+    mark.touch()
+    if action == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif action.startswith("stop"):
+        os.kill(os.getpid(), signal.SIGSTOP)
+        if action == "stop, then go on without Postgres":
+            lanes.advance = _never  # type: ignore[assignment]
+    elif action == "wait":
+        while not mark.with_suffix(".go").exists():
+            await asyncio.sleep(0.01)
+
+
+def take_out(safeguard: str) -> None:
+    """Run without one of the three things that make a take-over safe."""
+    if safeguard == "tail check":
+        tails.published = lambda *_: 0
+    elif safeguard == "fencing":
+        transactions.fence = _nothing
+    elif safeguard == "epoch test":
+        # The segment's number is compared by its primary key: it belongs to the same fence.
+        test = "AND lanes.epoch = new.epoch AND lanes.positions = new.before::bigint[]"
+        _rewrite(lanes.advance, test, "")
+        row = "unnest($1::int[], $2::bigint[], $3::bytea[])"
+        _rewrite(
+            segments.append, row, f"{row} ON CONFLICT (lane, number) DO UPDATE SET records = excluded.records"
+        )
+
+
+def _rewrite(function: Callable[..., Any], part: str, other: str) -> None:
+    source = inspect.getsource(function)
+    assert part in source
+    module = sys.modules[function.__module__]
+    exec(compile(source.replace(part, other), module.__file__ or "", "exec"), vars(module))  # noqa: S102 - the mutation
+
+
+async def _never(*_: object) -> None:
+    await asyncio.Event().wait()
+
+
+async def _nothing(*_: object) -> None:
+    """Fence nobody."""
+
+
+async def main(options: dict[str, Any]) -> None:
+    marks = Path(options.pop("marks"))
+    for safeguard in options.pop("without", ()):
+        take_out(safeguard)
+    for point, (count, action) in options.pop("at", {}).items():
+        arm(point, count, action, marks)
+    # A stopped worker must not lose its transaction while others are being started.
+    database._BOUNDS["idle_in_transaction_session_timeout"] = "90s"  # noqa: SLF001 - a bound of the product
+    pipeline = Pipeline(Config(**options), Turnstile(), Metrics(CollectorRegistry(), "turnstile"))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, pipeline.stop)
+    running = asyncio.create_task(pipeline.run())
+    while not running.done() and not pipeline.ready:
+        await asyncio.sleep(0.02)
+    (marks / "ready").touch()
+    await running
+
+
+if __name__ == "__main__":
+    asyncio.run(main(json.loads(sys.argv[1])))
