@@ -1,0 +1,124 @@
+"""JSON Schemas (draft 2020-12) of what lies on the topics: a message's data, and the CloudEvent around it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+from pydantic_core.core_schema import CoreSchema
+
+from schemas import catalog, envelope
+from schemas.rejections import CommandRejected
+from schemas.types import ID_PATTERN, Message
+
+Schema = dict[str, Any]
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+REFERENCE = "#/$defs/{model}"
+
+_NULL = {"type": "null"}
+_TEXT: Schema = {"type": "string", "minLength": 1, "pattern": r"^[^\x00]*$"}
+_ID: Schema = {"type": "string", "pattern": ID_PATTERN}
+_ATTRIBUTES: dict[str, Schema] = {
+    "specversion": {"const": "1.0"},
+    "id": {**_TEXT, "maxLength": envelope.MAX_ID, "description": "Unique over all sources and rooms."},
+    "source": {**_TEXT, "description": "URI-reference of who wrote it."},
+    "type": {**_TEXT, "description": "`cohost.<Name>.v1`."},
+    "subject": {"type": "string", "description": "The room's id; the user's id on `users`."},
+    "time": {"type": "string", "description": "RFC 3339, UTC, milliseconds."},
+    "datacontenttype": {"type": "string", "default": "application/json"},
+    "correlationid": {"type": "string", "description": "Copied from the cause, else the cause's id."},
+    "causationid": {
+        "type": "string",
+        "description": "The id of the record that caused it; <topic>:<partition>:<offset> of a tombstone.",
+    },
+    "sequence": {
+        "type": "string",
+        "pattern": "^[0-9]{20}$",
+        "description": "Dense from 1 per topic and partition.",
+    },
+    "traceparent": {"type": "string", "description": "W3C Trace Context, carried through."},
+    "tracestate": {"type": "string", "description": "W3C Trace Context, carried through."},
+}
+_BASE = ("specversion", "id", "source", "type")
+_INPUT = (*_BASE, "subject", "data")
+_OUTPUT = (*_INPUT, "time", "datacontenttype", "correlationid", "causationid", "sequence")
+
+
+class _Generator(GenerateJsonSchema):
+    """Leaves out the titles that only repeat the fields' names."""
+
+    def field_title_should_be_set(self, schema: CoreSchema | FieldInfo) -> bool:  # noqa: ARG002 - pydantic's
+        """Say no."""
+        return False
+
+
+def definitions(models: Iterable[type[Message]], reference: str = REFERENCE) -> dict[str, Schema]:
+    """Return the schemas of the models' data, and of what that refers to, by name."""
+    chosen = [(model, "validation") for model in models]
+    _, document = models_json_schema(
+        chosen,  # type: ignore[arg-type]
+        by_alias=True,
+        ref_template=reference,
+        schema_generator=_Generator,
+    )
+    return {name: _nullable(schema) for name, schema in document["$defs"].items()}
+
+
+def cloud_event(model: type[Message], reference: str = REFERENCE) -> Schema:
+    """Return the schema of the CloudEvent that carries the model; its data is a reference."""
+    name = model.__name__
+    attributes = {**_ATTRIBUTES, "type": {"const": envelope.type_of(name)}, "subject": _subject(model)}
+    if model in catalog.COMMANDS:
+        attributes["id"] = {**_ID, "description": "The command's idempotency key."}
+    written_by_us = model not in catalog.COMMANDS + catalog.FACTS
+    return {
+        "title": envelope.type_of(name),
+        "description": model.__doc__ or "",
+        "type": "object",
+        "properties": {**attributes, "data": {"$ref": reference.format(model=name)}},
+        "required": list(_OUTPUT if written_by_us else _INPUT),
+    }
+
+
+def document(model: type[Message]) -> Schema:
+    """Return the schema of the CloudEvent that carries the model, complete in itself."""
+    head = {"$schema": DIALECT, "$id": f"{model.__name__}.v1.json"}
+    return {**head, **cloud_event(model), "$defs": definitions([model])}
+
+
+def any_cloud_event() -> Schema:
+    """Return the schema of the envelope, whatever it carries."""
+    return {
+        "$schema": DIALECT,
+        "$id": "CloudEvent.v1.json",
+        "title": "CloudEvent",
+        "description": "A CloudEvents 1.0 event in JSON format, with the contract's extensions.",
+        "type": "object",
+        "properties": {**_ATTRIBUTES, "data": {}},
+        "required": list(_BASE),
+    }
+
+
+def _subject(model: type[Message]) -> Schema:
+    if model is CommandRejected:
+        description = "The command's subject, else its key, else `-`."
+        return {"type": "string", "minLength": 1, "maxLength": envelope.MAX_ECHO, "description": description}
+    return {**_ID, "description": _ATTRIBUTES["subject"]["description"]}
+
+
+def _nullable(schema: Schema) -> Schema:
+    """Let every field that may be absent be null: on this wire that is the same."""
+    required = schema.get("required", ())
+    fields = {
+        name: field if name in required else _or_null(field)
+        for name, field in schema.get("properties", {}).items()
+    }
+    return {**schema, "properties": fields}
+
+
+def _or_null(field: Schema) -> Schema:
+    default = {"default": field["default"]} if field.get("default") is not None else {}
+    kind = {name: value for name, value in field.items() if name != "default"}
+    either = kind.get("anyOf", [kind])
+    return {"anyOf": [*either, *([] if _NULL in either else [_NULL])], **default}

@@ -1,0 +1,1 @@
+"""The two services, and what both of them need to be a process."""

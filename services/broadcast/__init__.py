@@ -1,0 +1,1 @@
+"""Makes on LiveKit what invitations decides, and says what it sees there."""

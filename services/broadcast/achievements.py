@@ -1,0 +1,148 @@
+"""What came of the calls to LiveKit: rights that are in place or gone, and calls that failed."""
+
+import re
+from dataclasses import replace
+from typing import assert_never
+
+from schemas.events import GrantFailed, GrantProvisioned, GrantRevoked, IntruderRemoved
+from schemas.signals import ErrandDone, GrantApplied, GrantCallFailed, Report, RoomDeleted
+from schemas.types import ID_PATTERN, Message
+from services.broadcast import membership, presence, rights
+from services.broadcast.change import Cause, Change
+from services.broadcast.state import Member, Patience, Seat, Stage
+
+_is_id = re.compile(ID_PATTERN[:-1] + r"\Z").match
+
+
+def decide(stage: Stage, report: Report, cause: Cause, patience: Patience) -> Change:
+    """Return what follows from the end of a call."""
+    match report:
+        case GrantApplied():
+            return _applied(stage, report, cause)
+        case GrantCallFailed():
+            return _failed(stage, report)
+        case ErrandDone():
+            return _errand_done(stage, report, cause)
+        case RoomDeleted():
+            return _room_deleted(stage, report, cause, patience)
+        case _:
+            assert_never(report)
+
+
+def _applied(stage: Stage, said: GrantApplied, cause: Cause) -> Change:
+    """Take note that the newest wish is fulfilled. Older wishes are nobody's concern any more."""
+    member = stage.members.get(said.user_id)
+    if member is None or member.version != said.version or member.settled:
+        return Change(stage)
+    events = (
+        *_revoked(stage, member, said, cause),
+        *_provisioned(stage, member, said, cause),
+        *_removed(stage, member, said, cause),
+    )
+    settled = replace(
+        member, achieved=said.version, failed=False, suspect=False, revoking=(), seat=_provided(stage, member)
+    )
+    change = Change(stage.with_members(settled), events)
+    if said.participant is None or stage.badge(said.user_id) is None or member.presence.connected:
+        return change
+    return change.then(presence.seen(change.stage, said.participant, cause))
+
+
+def _failed(stage: Stage, said: GrantCallFailed) -> Change:
+    """Tell of the first failure in a run."""
+    member = stage.members.get(said.user_id)
+    if member is None or member.version != said.version or member.settled or member.failed:
+        return Change(stage)
+    following = stage.with_members(replace(member, failed=True))
+    invitation_id = _concerned(member)
+    if invitation_id is None:
+        return Change(following)
+    told = GrantFailed(
+        room_id=said.room_id,
+        user_id=said.user_id,
+        invitation_id=invitation_id,
+        error=said.error,
+        attempts=said.attempts,
+        retryable=said.retryable,
+    )
+    return Change(following, (told,))
+
+
+def _errand_done(stage: Stage, said: ErrandDone, cause: Cause) -> Change:
+    """Strike an errand off, and note what it made of the tracks."""
+    member = stage.members.get(said.user_id)
+    if member is None or all(errand.id != said.errand_id for errand in member.errands):
+        return Change(stage)
+    left = tuple(errand for errand in member.errands if errand.id != said.errand_id)
+    following = stage.with_members(replace(member, errands=left))
+    if said.participant is None or said.participant.sid != member.presence.sid:
+        return Change(following)
+    return presence.seen(following, said.participant, cause)
+
+
+def _room_deleted(stage: Stage, said: RoomDeleted, cause: Cause, patience: Patience) -> Change:
+    """Tell of the rights that went with the LiveKit room."""
+    room = stage.room
+    if room.deletion != said.version:
+        return Change(stage)
+    events = membership.revoked_with_room(room, room.endings, cause)
+    emptied = stage.with_room(replace(room, deletion=None, endings=()))
+    if said.room_sid is None:
+        return Change(emptied, events)
+    return Change(emptied, events).then(presence.room_finished(emptied, said.room_sid, cause, patience))
+
+
+def _provided(stage: Stage, member: Member) -> Seat | None:
+    if member.seat is None or stage.badge(member.user_id) != "coHost":
+        return member.seat
+    return replace(member.seat, provisioned=True)
+
+
+def _concerned(member: Member) -> str | None:
+    """Return the invitation that a failure is about: the seat's, or that of the last seat that ended."""
+    if member.seat is not None:
+        return member.seat.invitation_id
+    return member.revoking[-1].invitation_id if member.revoking else None
+
+
+def _revoked(stage: Stage, member: Member, said: GrantApplied, cause: Cause) -> list[Message]:
+    return [
+        GrantRevoked(
+            room_id=stage.room.room_id,
+            user_id=ending.user_id,
+            invitation_id=ending.invitation_id,
+            reason=ending.reason,
+            mode="in_place" if said.mode == "in_place" else "absent",
+            revoked_at=cause.at,
+        )
+        for ending in member.revoking
+    ]
+
+
+def _provisioned(stage: Stage, member: Member, said: GrantApplied, cause: Cause) -> list[Message]:
+    seat = member.seat
+    if seat is None or seat.provisioned or stage.badge(member.user_id) != "coHost":
+        return []
+    return [
+        GrantProvisioned(
+            room_id=stage.room.room_id,
+            user_id=member.user_id,
+            invitation_id=seat.invitation_id,
+            mode="in_place" if said.mode == "in_place" else "on_join",
+            permissions=rights.wanted(stage, member.user_id),
+            provisioned_at=cause.at,
+        )
+    ]
+
+
+def _removed(stage: Stage, member: Member, said: GrantApplied, cause: Cause) -> list[Message]:
+    if not member.suspect or said.mode not in ("in_place", "removed") or not _is_id(member.user_id):
+        return []
+    return [
+        IntruderRemoved(
+            room_id=stage.room.room_id,
+            user_id=member.user_id,
+            action="demoted" if said.mode == "in_place" else "removed",
+            at=cause.at,
+        )
+    ]

@@ -1,0 +1,132 @@
+"""What the reconciler has to do: the newest wish of each key, and what rests after a failure."""
+
+import math
+import random
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+
+from services.broadcast.state import Errand, Member, Room
+from services.broadcast.store import Pending
+from services.broadcast.wakeup import Key
+
+_FIRST_WAIT = 0.25
+_LONGEST_WAIT = 5.0
+_DECISION_SECONDS = 5.0
+_PURGE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """All that is to be done for a key. Without a member it is the LiveKit room that has to go."""
+
+    room: Room
+    member: Member | None = None
+    rights: bool = True
+    errands: tuple[Errand, ...] = ()
+
+    @property
+    def key(self) -> Key:
+        """The room, and the user in it."""
+        return (self.room.room_id, self.member.user_id if self.member is not None else "")
+
+    @property
+    def version(self) -> int:
+        """The version of the wish."""
+        return self.member.version if self.member is not None else self.room.deletion or 0
+
+
+def of(pending: Pending) -> Task:
+    """Return what is to be done for a member."""
+    return Task(pending.room, pending.member, not pending.member.settled, pending.member.errands)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Failures in a row: of which wish the last was, and when it may be tried again."""
+
+    version: int
+    attempts: int
+    rests_until: float
+
+
+class Agenda:
+    """Tasks that wait and tasks under way, at most one of each per key. `clock` is monotonic, in seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._waiting: dict[Key, Task] = {}
+        self._running: dict[Key, Task] = {}
+        self._runs: dict[Key, _Run] = {}
+        self._reported: dict[tuple[Key, int | str], float] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def take_in(self, tasks: Iterable[Task]) -> bool:
+        """Let tasks wait, in the place of older ones; say whether any of them is news."""
+        ready = {task.key: task for task in tasks if self._ready(task) is not None}
+        news = any(key not in self._running and key not in self._waiting for key in ready)
+        self._waiting.update(ready)
+        return news
+
+    def rested(self, task: Task) -> None:
+        """Let a task wait that failed, unless something newer was wished or done since."""
+        if not self.first(task) and task.key not in self._waiting:
+            self._waiting[task.key] = task
+
+    def next(self) -> Task | None:
+        """Return the next task whose key has none under way, which it then has."""
+        for key in [key for key in self._waiting if key not in self._running]:
+            # What was under way when this began to wait may have been the same.
+            task = self._ready(self._waiting.pop(key))
+            if task is not None:
+                self._running[key] = task
+                return task
+        return None
+
+    def ended(self, task: Task) -> None:
+        """Note that a task is not under way any more."""
+        self._running.pop(task.key, None)
+
+    def reported(self, task: Task, what: int | str) -> None:
+        """Note that a version is fulfilled, or an errand done: the decision on that may take a while."""
+        now = self._clock()
+        if len(self._reported) >= _PURGE:
+            self._reported = {entry: until for entry, until in self._reported.items() if until > now}
+        self._reported[task.key, what] = now + _DECISION_SECONDS
+        self._runs.pop(task.key, None)
+
+    def attempts(self, task: Task) -> int:
+        """Return how often in a row the task's key has failed."""
+        run = self._runs.get(task.key)
+        return run.attempts if run is not None else 0
+
+    def first(self, task: Task) -> bool:
+        """Say whether a failure of this wish would be its first."""
+        run = self._runs.get(task.key)
+        return run is None or run.version != task.version
+
+    def failed(self, task: Task, *, retryable: bool) -> float:
+        """Let the key rest, for ever where this wish cannot be fulfilled; return for how long."""
+        attempts = self.attempts(task) + 1
+        ceiling = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(attempts - 1, 10))
+        rest = ceiling * random.uniform(0.5, 1.0) if retryable else math.inf  # noqa: S311 - jitter
+        self._runs[task.key] = _Run(task.version, attempts, self._clock() + rest)
+        return rest
+
+    def drop(self, lanes: Collection[int]) -> None:
+        """Forget what waits or rests for lanes that are somebody else's now."""
+        self._waiting = {key: task for key, task in self._waiting.items() if task.room.lane not in lanes}
+        self._runs.clear()
+        self._reported.clear()
+
+    def _ready(self, task: Task) -> Task | None:
+        """Return what is left to do of a task: nothing while it rests, and nothing that is reported."""
+        now = self._clock()
+        if not self.first(task) and now < self._runs[task.key].rests_until:
+            return None
+        rights = task.rights and self._reported.get((task.key, task.version), 0.0) <= now
+        errands = tuple(
+            errand for errand in task.errands if self._reported.get((task.key, errand.id), 0.0) <= now
+        )
+        return replace(task, rights=rights, errands=errands) if rights or errands else None

@@ -1,0 +1,141 @@
+"""What the service tells over HTTP (contract, section 5): the stage, and what is needed to connect to it."""
+# ruff: noqa: FAST003 - ruff does not see the aliases of `paths`
+
+from typing import Annotated, Literal
+
+import asyncpg
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from schemas.events import Permissions
+from schemas.signals import Track
+from schemas.types import Badge, MuteSource, Role
+from services.broadcast import admission, rights
+from services.broadcast.livekit import LiveKit
+from services.broadcast.settings import Settings
+from services.broadcast.state import Connection, Member, Stage
+from services.hosting import auth, paths, problems
+
+Grant = Literal["pending", "provisioned", "failed"]
+
+# LiveKit must not end a room whose last participant is gone before the grace of a dropped co-host is over.
+_DEPARTURE_SECONDS = 60
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class BroadcastData(_Answer):
+    """What a client needs to connect to LiveKit."""
+
+    room_id: str
+    user_id: str
+    role: Role
+    server_url: str
+    token: str
+    expires_at: str
+    livekit_room: str
+    permissions: Permissions
+
+
+class OnStage(_Answer):
+    """Somebody who wears a badge."""
+
+    user_id: str
+    role: Badge
+    badge: Badge
+    invitation_id: str | None
+    since: str
+    grant: Grant
+    connection: Connection
+    grace_ends_at: str | None
+    tracks: tuple[Track, ...]
+    hard_muted: tuple[MuteSource, ...]
+
+
+class StageAnswer(_Answer):
+    """A room, and who is on its stage: the host first, then by the time since when."""
+
+    room_id: str
+    status: str
+    items: list[OnStage]
+
+
+def router(pool: asyncpg.Pool, livekit: LiveKit, settings: Settings) -> APIRouter:
+    """Return the service's routes."""
+    routes = APIRouter(tags=["broadcast"])
+
+    @routes.get("/v1/rooms/{roomId}/stage", responses=problems.responses(404, 422))
+    async def stage(room_id: paths.RoomId) -> StageAnswer:
+        """Return who is on stage, to anyone with a token."""
+        found = await admission.look(pool, room_id)
+        return StageAnswer(room_id=room_id, status=found.room.status, items=_items(found))
+
+    @routes.get("/v1/rooms/{roomId}/broadcast-data", responses=problems.responses(403, 404, 409, 422, 503))
+    async def broadcast_data(
+        room_id: paths.RoomId,
+        caller: auth.Identified,
+        as_: Annotated[Literal["viewer"] | None, Query(alias="as")] = None,
+    ) -> BroadcastData:
+        """Return what is needed to connect: with the caller's own rights, or with a viewer's."""
+        found = await admission.look(pool, room_id)
+        admission.role(found, caller.user_id, as_viewer=as_ == "viewer")
+        departure = settings.reconnect_grace_seconds + _DEPARTURE_SECONDS
+        present = await admission.open_room(pool, livekit, found, departure)
+        role = admission.role(present, caller.user_id, as_viewer=as_ == "viewer")
+        return _data(livekit, settings.server_url, present, caller.user_id, role)
+
+    return routes
+
+
+def _data(livekit: LiveKit, server_url: str, stage: Stage, user_id: str, role: Role) -> BroadcastData:
+    room_id = stage.room.room_id
+    badge = None if role == "viewer" else role
+    permissions = rights.VIEWER if badge is None else rights.wanted(stage, user_id)
+    token = livekit.token(room_id, user_id, permissions, badge)
+    return BroadcastData(
+        room_id=room_id,
+        user_id=user_id,
+        role=role,
+        server_url=server_url,
+        token=token.text,
+        expires_at=token.expires_at,
+        livekit_room=room_id,
+        permissions=permissions,
+    )
+
+
+def _items(stage: Stage) -> list[OnStage]:
+    room = stage.room
+    host = [_item(stage, stage.member(room.host_id), "host", room.host_since)] if room.open else []
+    seated = [
+        _item(stage, member, "coHost", member.seat.since)
+        for member in stage.members.values()
+        if member.seat is not None and stage.badge(member.user_id) == "coHost"
+    ]
+    return host + sorted(seated, key=lambda item: (item.since, item.user_id))
+
+
+def _item(stage: Stage, member: Member, badge: Badge, since: str) -> OnStage:
+    presence = member.presence
+    return OnStage(
+        user_id=member.user_id,
+        role=badge,
+        badge=badge,
+        invitation_id=member.seat.invitation_id if member.seat is not None and badge == "coHost" else None,
+        since=since,
+        grant=_grant(member, badge),
+        connection=presence.state,
+        grace_ends_at=presence.grace_ends_at,
+        tracks=presence.tracks,
+        hard_muted=rights.hard_muted(stage, member.user_id),
+    )
+
+
+def _grant(member: Member, badge: Badge) -> Grant:
+    if member.failed:
+        return "failed"
+    there = member.settled if badge == "host" or member.seat is None else member.seat.provisioned
+    return "provisioned" if there else "pending"

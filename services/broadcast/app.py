@@ -1,0 +1,67 @@
+"""The service, put together."""
+
+import asyncpg
+from prometheus_client import CollectorRegistry
+
+from messaging import database, metrics
+from messaging.config import Config
+from messaging.pipeline import Pipeline
+from messaging.producer import Producer
+from services.broadcast import api, webhook
+from services.broadcast.comparison import Comparison
+from services.broadcast.livekit import LiveKit
+from services.broadcast.metrics import Metrics
+from services.broadcast.ownership import Ownership
+from services.broadcast.reconciler import Reconciler
+from services.broadcast.settings import Settings
+from services.broadcast.surroundings import Surroundings
+from services.broadcast.sweeper import Sweeper
+from services.broadcast.wakeup import Wakeup
+from services.broadcast.worker import LAYOUT, Worker
+from services.hosting import http, process
+
+
+async def build(settings: Settings) -> process.Service:
+    """Return the service that these settings describe."""
+    config = settings.pipeline(LAYOUT.name)
+    registry = CollectorRegistry()
+    pool = await database.pool(config, size=8)
+    acting = await database.pool(config, size=4)
+    around = _surroundings(settings, config, acting, registry)
+    wakeup = Wakeup()
+    comparison = Comparison(around, settings.patience, settings.comparison_seconds)
+    reconciler = Reconciler(around, comparison, wakeup)
+    worker = Worker(settings.patience, wakeup, (reconciler, comparison))
+    pipeline = Pipeline(config, worker, metrics.Metrics(registry, LAYOUT.name), ("services.broadcast",))
+    around.ownership.follow(pipeline)
+    web = http.create(
+        "Co-host broadcast",
+        settings=settings,
+        pipeline=pipeline,
+        registry=registry,
+        pool=pool,
+        layout=LAYOUT,
+        routers=[api.router(pool, around.livekit, settings)],
+        open_routers=[webhook.router(around.livekit, around.producer, around.metrics)],
+    )
+    return process.Service(
+        LAYOUT.name,
+        pipeline,
+        web,
+        background=(reconciler.run, comparison.run, Sweeper(around).run),
+        closers=(around.producer.stop, around.livekit.close, acting.close, pool.close),
+    )
+
+
+def _surroundings(
+    settings: Settings, config: Config, pool: asyncpg.Pool, registry: CollectorRegistry
+) -> Surroundings:
+    watched = Metrics(registry)
+    livekit = LiveKit(
+        settings.livekit_url,
+        settings.livekit_api_key,
+        settings.livekit_api_secret.get_secret_value(),
+        settings.livekit_timeout_seconds,
+        watched,
+    )
+    return Surroundings(livekit, Producer(config, LAYOUT.source), pool, Ownership(), watched)

@@ -1,0 +1,40 @@
+"""Who wears which badge, and what is to be said when that changes."""
+
+from schemas.events import BadgeChanged
+from services.broadcast.state import Stage
+
+
+def changed(before: Stage | None, after: Stage) -> list[tuple[str, BadgeChanged | None]]:
+    """Return the badges that differ, by user; None for one that is worn no more."""
+    if before is not None and before.members is after.members and _same_host(before, after):
+        return []
+    worn_before = _worn(before) if before is not None else {}
+    worn_after = _worn(after)
+    gone = [user_id for user_id in worn_before if user_id not in worn_after]
+    new = [(user_id, badge) for user_id, badge in worn_after.items() if worn_before.get(user_id) != badge]
+    return [*((user_id, None) for user_id in gone), *new]
+
+
+def _same_host(before: Stage, after: Stage) -> bool:
+    one, other = before.room, after.room
+    return (one.open, one.host_id, one.host_since) == (other.open, other.host_id, other.host_since)
+
+
+def _worn(stage: Stage) -> dict[str, BadgeChanged]:
+    room = stage.room
+    worn = {
+        member.user_id: BadgeChanged(
+            room_id=room.room_id,
+            user_id=member.user_id,
+            badge="coHost",
+            invitation_id=member.seat.invitation_id,
+            since=member.seat.since,
+        )
+        for member in stage.members.values()
+        if member.seat is not None
+    }
+    if room.open:
+        worn[room.host_id] = BadgeChanged(
+            room_id=room.room_id, user_id=room.host_id, badge="host", since=room.host_since
+        )
+    return worn

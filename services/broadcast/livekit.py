@@ -1,0 +1,290 @@
+"""The only door to LiveKit: its calls, its tokens, its webhooks, in this project's own words."""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Iterable
+from datetime import timedelta
+from typing import Any, NamedTuple, TypeVar
+
+import aiohttp
+import jwt
+from google.protobuf.json_format import ParseError
+from livekit import api
+from livekit.api.room_service import RoomService
+from livekit.protocol import models
+from livekit.protocol import webhook as webhooks
+
+from schemas import signals, timestamps
+from schemas.events import Permissions
+from schemas.signals import Participant, Track
+from schemas.types import ID_PATTERN, Badge, TrackSource
+from services.broadcast import rights
+from services.broadcast.metrics import Metrics
+
+BADGE = "cohost.badge"
+TOPIC = "cohost"
+
+# Under ten minutes even when the clock's second turns while the token is made.
+_TOKEN_LIFE = timedelta(seconds=590)
+_ACCEPTED_AFTER_EXPIRY = 60
+_KEY_LIFE = timedelta(minutes=10)
+_KEY_SECONDS = 300
+_KEYS = 4096
+_PERMANENT = frozenset({"invalid_argument", "failed_precondition", "unimplemented", "malformed"})
+_REFUSED = frozenset({401, 403})
+_MOVED = frozenset(
+    {
+        models.DisconnectReason.DUPLICATE_IDENTITY,
+        models.DisconnectReason.SERVER_SHUTDOWN,
+        models.DisconnectReason.MIGRATION,
+    }
+)
+_is_id = re.compile(ID_PATTERN[:-1] + r"\Z").match
+
+T = TypeVar("T")
+
+
+class CallFailed(Exception):  # noqa: N818 - it names what happened
+    """A call had no success. `retryable`: the same may succeed later; `unknown`: it may yet take effect."""
+
+    def __init__(self, error: str, *, retryable: bool, unknown: bool = False) -> None:
+        super().__init__(error)
+        self.error = error
+        self.retryable = retryable
+        self.unknown = unknown
+
+
+class Unsigned(Exception):  # noqa: N818 - it names what happened
+    """A webhook that LiveKit has not signed, or not with our key."""
+
+
+class Token(NamedTuple):
+    """A token to connect with, and when it ends."""
+
+    text: str
+    expires_at: str
+
+
+class _Rooms(RoomService):
+    """The room service with one signed token per room and right, instead of one per call."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, key: str, secret: str) -> None:
+        super().__init__(session, url, key, secret, failover=False)
+        self._signed: dict[tuple[object, ...], tuple[float, dict[str, str]]] = {}
+
+    def _auth_header(self, grants: Any, sip: Any = None) -> dict[str, str]:  # noqa: ARG002 - its parent's
+        what = (grants.room, grants.room_admin, grants.room_create, grants.room_list)
+        made, header = self._signed.get(what, (0.0, {}))
+        if time.monotonic() - made > _KEY_SECONDS or not header:
+            if len(self._signed) >= _KEYS:
+                self._signed.clear()
+            token = api.AccessToken(self.api_key, self.api_secret).with_ttl(_KEY_LIFE).with_grants(grants)
+            header = {"authorization": f"Bearer {token.to_jwt()}"}
+            self._signed[what] = (time.monotonic(), header)
+        return header
+
+
+class LiveKit:
+    """LiveKit's rooms and who is in them. Every call raises `CallFailed`."""
+
+    def __init__(self, url: str, key: str, secret: str, seconds: float, metrics: Metrics) -> None:
+        self._url = url
+        self._key = key
+        self._secret = secret
+        self.seconds = seconds
+        """How long a call may take."""
+        self._metrics = metrics
+        self._session: aiohttp.ClientSession | None = None
+        self._receiver = api.WebhookReceiver(api.TokenVerifier(key, secret))
+
+    async def close(self) -> None:
+        """Drop the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def set_rights(
+        self, room_id: str, user_id: str, permissions: Permissions, badge: Badge | None
+    ) -> Participant | None:
+        """Give a participant exactly these rights; None if there is no such participant."""
+        # The permission replaces the whole object, so all of it is said.
+        wanted = models.ParticipantPermission(
+            can_subscribe=permissions.can_subscribe,
+            can_publish=permissions.can_publish,
+            can_publish_data=permissions.can_publish_data,
+            can_publish_sources=[source.upper() for source in permissions.can_publish_sources],
+        )
+        request = api.UpdateParticipantRequest(
+            room=room_id, identity=user_id, permission=wanted, attributes={BADGE: badge or ""}
+        )
+        info = await self._call("UpdateParticipant", self._rooms.update_participant(request))
+        return _participant(info) if info is not None else None
+
+    async def participant(self, room_id: str, user_id: str) -> Participant | None:
+        """Return a participant as LiveKit has them; None if there is no such participant."""
+        request = api.RoomParticipantIdentity(room=room_id, identity=user_id)
+        info = await self._call("GetParticipant", self._rooms.get_participant(request))
+        return _participant(info) if info is not None else None
+
+    async def remove(self, room_id: str, user_id: str) -> bool:
+        """Disconnect a participant; say whether there was one."""
+        request = api.RoomParticipantIdentity(room=room_id, identity=user_id)
+        return await self._call("RemoveParticipant", self._rooms.remove_participant(request)) is not None
+
+    async def mute(self, room_id: str, user_id: str, track_sid: str) -> None:
+        """Mute a track of a participant who is known to be there: of others LiveKit says so after seconds."""
+        request = api.MuteRoomTrackRequest(room=room_id, identity=user_id, track_sid=track_sid, muted=True)
+        await self._call("MutePublishedTrack", self._rooms.mute_published_track(request))
+
+    async def send(self, room_id: str, user_id: str, data: bytes) -> None:
+        """Send a participant a data message on the topic `cohost`."""
+        request = api.SendDataRequest(
+            room=room_id,
+            data=data,
+            kind=models.DataPacket.Kind.RELIABLE,
+            destination_identities=[user_id],
+            topic=TOPIC,
+        )
+        await self._call("SendData", self._rooms.send_data(request))
+
+    async def create_room(self, room_id: str, departure_seconds: int) -> None:
+        """Make sure that there is a room, which outlives a token and an absence of `departure_seconds`."""
+        request = api.CreateRoomRequest(
+            name=room_id,
+            empty_timeout=int(_TOKEN_LIFE.total_seconds()) + 2 * _ACCEPTED_AFTER_EXPIRY,
+            departure_timeout=departure_seconds,
+        )
+        await self._call("CreateRoom", self._rooms.create_room(request))
+
+    async def delete_room(self, room_id: str) -> None:
+        """Make sure that there is no such room."""
+        await self._call("DeleteRoom", self._rooms.delete_room(api.DeleteRoomRequest(room=room_id)))
+
+    async def rooms(self, names: Iterable[str] = ()) -> dict[str, str]:
+        """Return the sids of the rooms that there are, by name: of all, or of some."""
+        request = api.ListRoomsRequest(names=list(names))
+        found = await self._call("ListRooms", self._rooms.list_rooms(request))
+        return {room.name: room.sid for room in found.rooms} if found is not None else {}
+
+    async def participants(self, room_id: str) -> list[Participant]:
+        """Return who is in a room; of a room that is not there, nobody."""
+        request = api.ListParticipantsRequest(room=room_id)
+        found = await self._call("ListParticipants", self._rooms.list_participants(request))
+        return [_participant(info) for info in found.participants] if found is not None else []
+
+    def token(self, room_id: str, user_id: str, permissions: Permissions, badge: Badge | None) -> Token:
+        """Return a token to join the room with exactly these rights."""
+        # Whatever is left out here, LiveKit allows.
+        grants = api.VideoGrants(
+            room_join=True,
+            room=room_id,
+            can_publish=permissions.can_publish,
+            can_publish_data=permissions.can_publish_data,
+            can_subscribe=permissions.can_subscribe,
+            can_publish_sources=list(permissions.can_publish_sources) or None,
+        )
+        token = api.AccessToken(self._key, self._secret).with_identity(user_id).with_grants(grants)
+        if badge is not None:
+            token = token.with_attributes({BADGE: badge})
+        text = token.with_ttl(_TOKEN_LIFE).to_jwt()
+        claims = jwt.decode(text, options={"verify_signature": False})
+        return Token(text, timestamps.from_ms(1000 * claims["exp"]))
+
+    def sight(self, body: bytes, authorization: str) -> tuple[str, signals.Sight] | None:
+        """Return a webhook's id and what it tells, None if that is of no concern here. Raises `Unsigned`."""
+        try:
+            event = self._receiver.receive(body.decode(), authorization.removeprefix("Bearer "))
+        except ParseError:
+            return None
+        except Exception as error:
+            # The receiver raises whatever it comes upon, down to a bare Exception.
+            raise Unsigned from error
+        told = _sight(event) if _is_id(event.room.name) else None
+        return (event.id, told) if told is not None else None
+
+    @property
+    def _rooms(self) -> RoomService:
+        if self._session is None:
+            self._session = aiohttp.ClientSession()
+            self._service = _Rooms(self._session, self._url, self._key, self._secret)
+        return self._service
+
+    async def _call(self, method: str, answer: Awaitable[T]) -> T | None:
+        """Wait for an answer; None where LiveKit knows no such room or participant."""
+        result = "cancelled"
+        try:
+            with self._metrics.seconds.labels(method).time():
+                # The client hands aiohttp `timeout=None`, which overrides the session's time-out with none.
+                async with asyncio.timeout(self.seconds):
+                    answered = await answer
+        except api.ServerError as error:
+            result = error.code
+            if error.code == "not_found":
+                return None
+            permanent = error.code in _PERMANENT or error.status in _REFUSED
+            message = f"{method}: {error.code} ({error.status}) {_text(error.message)}"
+            raise CallFailed(message, retryable=not permanent) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            result = type(error).__name__
+            message = f"{method}: LiveKit did not answer ({result})"
+            unknown = not isinstance(error, aiohttp.ClientConnectorError)
+            raise CallFailed(message, retryable=True, unknown=unknown) from error
+        else:
+            result = "ok"
+            return answered
+        finally:
+            self._metrics.calls.labels(method, result).inc()
+
+
+def _participant(info: models.ParticipantInfo) -> Participant:
+    had = info.permission
+    return Participant(
+        user_id=_text(info.identity),
+        sid=info.sid,
+        permissions=Permissions(
+            can_publish=had.can_publish,
+            can_publish_data=had.can_publish_data,
+            can_subscribe=had.can_subscribe,
+            can_publish_sources=_sources(had.can_publish_sources),
+        ),
+        can_update_metadata=had.can_update_metadata,
+        badge=_text(info.attributes.get(BADGE, "")),
+        tracks=tuple(_track(track) for track in info.tracks),
+    )
+
+
+def _sources(numbers: Iterable[int]) -> tuple[TrackSource, ...]:
+    given = {models.TrackSource.Name(number).lower() for number in numbers}
+    return tuple(source for source in rights.SOURCES if source in given)
+
+
+def _track(info: models.TrackInfo) -> Track:
+    source: Any = models.TrackSource.Name(info.source).lower()
+    return Track(sid=info.sid, source=source, muted=info.muted)
+
+
+def _sight(event: webhooks.WebhookEvent) -> signals.Sight | None:
+    if event.event == "room_finished":
+        return signals.RoomFinished(room_id=event.room.name, room_sid=event.room.sid)
+    if not event.participant.identity:
+        return None
+    room = {"room_id": event.room.name, "room_sid": event.room.sid}
+    who = {**room, "user_id": _text(event.participant.identity), "sid": event.participant.sid}
+    if event.event == "participant_joined":
+        return signals.ParticipantJoined(**room, participant=_participant(event.participant))
+    if event.event == "track_published":
+        return signals.TrackPublished(**who, track=_track(event.track))
+    if event.event == "track_unpublished":
+        return signals.TrackUnpublished(**who, track_sid=event.track.sid)
+    return _left(event, who)
+
+
+def _left(event: webhooks.WebhookEvent, who: Any) -> signals.ParticipantLeft | None:
+    if event.event not in ("participant_left", "participant_connection_aborted"):
+        return None
+    moved = event.participant.disconnect_reason in _MOVED
+    return signals.ParticipantLeft(**who, reason="moved" if moved else "departed")
+
+
+def _text(text: str) -> str:
+    return text.replace("\x00", "")

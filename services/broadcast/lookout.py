@@ -1,0 +1,97 @@
+"""Finds what is wished and not confirmed: at once what was just saved, and by and by all there is."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from messaging import errors
+from messaging.database import Connection
+from services.broadcast import agenda, store
+from services.broadcast.agenda import Agenda, Task
+from services.broadcast.surroundings import Surroundings
+from services.broadcast.wakeup import Wakeup
+
+_PAGE = 500
+_PERIOD_SECONDS = 1.0
+_COMMIT_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3)
+
+log = structlog.get_logger()
+
+
+class Lookout:
+    """Puts tasks on the agenda and says so by `begin`. It relies on what stands in Postgres alone."""
+
+    def __init__(
+        self, around: Surroundings, wakeup: Wakeup, agenda: Agenda, begin: Callable[[], None]
+    ) -> None:
+        self._pool = around.pool
+        self._ownership = around.ownership
+        self._metrics = around.metrics
+        self._wakeup = wakeup
+        self._agenda = agenda
+        self._begin = begin
+        self._scan_at = 0.0
+        self._room_after = ""
+        self._member_after = ("", "")
+
+    def start_over(self) -> None:
+        """Look at everything again, soon."""
+        self._room_after, self._member_after = "", ("", "")
+        self._scan_at = 0.0
+        self._wakeup.ring()
+
+    async def look(self) -> None:
+        """Wait for a ring, or for the time to scan on, and look."""
+        await self._wakeup.wait(max(0.0, self._scan_at - time.monotonic()))
+        try:
+            await self._expected()
+            if time.monotonic() >= self._scan_at:
+                await self._scan()
+        except Exception as error:
+            if not errors.worth_retrying(error):
+                raise
+            log.info("wishes not read", error=type(error).__name__)
+            self._scan_at = time.monotonic() + _PERIOD_SECONDS
+
+    async def _expected(self) -> None:
+        """Look at what was saved until it is committed, or given up for rolled back or done."""
+        for seconds in _COMMIT_SECONDS:
+            keys = self._wakeup.expected()
+            if not keys:
+                return
+            async with self._pool.acquire() as connection:
+                rooms, members = await store.wished(connection, keys)
+            self._take_in([*map(Task, rooms), *map(agenda.of, members)])
+            if self._wakeup.expected():
+                await asyncio.sleep(seconds)
+        self._wakeup.give_up()
+
+    async def _scan(self) -> None:
+        """Look at the next page of all that is pending; at once at the one after it, while there is news."""
+        self._scan_at = time.monotonic() + _PERIOD_SECONDS
+        lanes = self._ownership.lanes()
+        if not lanes or len(self._agenda) >= _PAGE:
+            return
+        async with self._pool.acquire() as connection:
+            news = self._take_in(await self._page(connection, lanes))
+            self._metrics.unfinished.set(await store.unfinished(connection))
+        if news and (self._room_after or self._member_after[0]):
+            self._scan_at = 0.0
+
+    async def _page(self, connection: Connection, lanes: list[int]) -> list[Task]:
+        rooms = await store.deletions(connection, lanes, self._room_after, _PAGE)
+        members = await store.pending(connection, lanes, self._member_after, _PAGE)
+        tasks = [*map(Task, rooms), *map(agenda.of, members)]
+        self._room_after = rooms[-1].room_id if len(rooms) == _PAGE else ""
+        self._member_after = tasks[-1].key if len(members) == _PAGE else ("", "")
+        return tasks
+
+    def _take_in(self, tasks: list[Task]) -> bool:
+        """Put tasks on the agenda; say whether it did not know any of them."""
+        for task in tasks:
+            self._wakeup.found(task.key, task.version)
+        news = self._agenda.take_in(tasks)
+        self._begin()
+        return news

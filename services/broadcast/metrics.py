@@ -1,0 +1,29 @@
+"""What operators watch of the way to LiveKit."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
+
+class Metrics:
+    """Broadcast's own collectors, in the service's registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.calls = Counter(
+            "cohost_livekit_calls", "Calls to LiveKit.", ["method", "result"], registry=registry
+        )
+        self.seconds = Histogram(
+            "cohost_livekit_seconds",
+            "Seconds that a call to LiveKit takes.",
+            ["method"],
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self.unfinished = Gauge(
+            "cohost_livekit_unfinished",
+            "Users and rooms for whom LiveKit is not yet as it should be.",
+            registry=registry,
+        )
+        self.webhooks = Counter(
+            "cohost_livekit_webhooks", "Webhooks by event and result.", ["result"], registry=registry
+        )

@@ -1,0 +1,197 @@
+"""Who is there: what LiveKit's webhooks say of hosts, co-hosts, and those who should not have what they have.
+
+Order is by the participant's sid: what is said of a connection that ended is not taken back by a late word.
+"""
+
+from dataclasses import replace
+from typing import assert_never
+
+from schemas import timestamps
+from schemas.events import CoHostConnected, CoHostDisconnected, CoHostReconnected
+from schemas.signals import (
+    Participant,
+    ParticipantJoined,
+    ParticipantLeft,
+    RoomFinished,
+    Sight,
+    TrackPublished,
+    TrackUnpublished,
+)
+from services.broadcast import rights
+from services.broadcast.change import Cause, Change
+from services.broadcast.state import Member, Patience, Presence, Stage, wish
+
+_FINISHED = 4
+"""How many sids of LiveKit rooms that are over are remembered."""
+
+
+def decide(stage: Stage, sight: Sight, cause: Cause, patience: Patience) -> Change:
+    """Return what follows from a webhook."""
+    match sight:
+        case ParticipantJoined():
+            return _joined(stage, sight, cause)
+        case ParticipantLeft():
+            return _left(stage, sight, cause, patience)
+        case TrackPublished():
+            return _track_published(stage, sight, cause)
+        case TrackUnpublished():
+            return _track_unpublished(stage, sight, cause)
+        case RoomFinished():
+            return room_finished(stage, sight.room_sid, cause, patience)
+        case _:
+            assert_never(sight)
+
+
+def _joined(stage: Stage, said: ParticipantJoined, cause: Cause) -> Change:
+    """Note a connection, and have rights checked that are not the right ones."""
+    if said.room_sid in stage.room.finished:
+        return Change(stage)
+    if not stage.room.open:
+        return Change(unwelcome(stage))
+    participant = said.participant
+    here = stage.with_room(replace(stage.room, room_sid=said.room_sid))
+    if here.badge(participant.user_id) is None:
+        return Change(suspect(here, participant.user_id) if rights.suspicious(participant) else stage)
+    change = seen(here, participant, cause)
+    return (
+        change
+        if rights.match(here, participant)
+        else change._replace(stage=wish(change.stage, participant.user_id))
+    )
+
+
+def _left(stage: Stage, said: ParticipantLeft, cause: Cause, patience: Patience) -> Change:
+    """Note that a connection ended, unless another of the same user replaces it."""
+    member = stage.members.get(said.user_id)
+    if member is None or not stage.room.open or said.reason == "moved":
+        return Change(stage)
+    if member.presence.connected and member.presence.sid == said.sid:
+        return departed(stage, member, cause, patience)
+    if member.presence.connected:
+        return Change(stage)
+    return Change(stage.with_members(replace(member, presence=replace(member.presence, left_sid=said.sid))))
+
+
+def _track_published(stage: Stage, said: TrackPublished, cause: Cause) -> Change:
+    """Note a track; somebody who may not publish it is looked at."""
+    if said.room_sid in stage.room.finished:
+        return Change(stage)
+    if not stage.room.open:
+        return Change(unwelcome(stage))
+    if stage.badge(said.user_id) is None:
+        return Change(suspect(stage, said.user_id))
+    member = stage.member(said.user_id)
+    if member.presence.sid != said.sid:
+        return Change(stage)
+    others = tuple(track for track in member.presence.tracks if track.sid != said.track.sid)
+    presence = replace(member.presence, tracks=(*others, said.track), changed=cause.offset)
+    following = stage.with_members(replace(member, presence=presence))
+    allowed = rights.wanted(stage, said.user_id).can_publish_sources
+    known = said.track.source in rights.SOURCES
+    return Change(wish(following, said.user_id) if known and said.track.source not in allowed else following)
+
+
+def _track_unpublished(stage: Stage, said: TrackUnpublished, cause: Cause) -> Change:
+    """Note that a track is gone."""
+    member = stage.members.get(said.user_id)
+    if member is None or member.presence.sid != said.sid:
+        return Change(stage)
+    left_over = tuple(track for track in member.presence.tracks if track.sid != said.track_sid)
+    presence = replace(member.presence, tracks=left_over, changed=cause.offset)
+    return Change(stage.with_members(replace(member, presence=presence)))
+
+
+def room_finished(stage: Stage, room_sid: str, cause: Cause, patience: Patience) -> Change:
+    """Note that the LiveKit room with this sid is over, and with it every connection."""
+    room = stage.room
+    if room_sid in room.finished:
+        return Change(stage)
+    over = replace(room, finished=(*room.finished, room_sid)[-_FINISHED:])
+    if room.room_sid not in (None, room_sid):
+        return Change(stage.with_room(over))
+    change = Change(stage.with_room(replace(over, room_sid=None)))
+    for member in stage.members.values() if room.open else ():
+        if member.presence.connected:
+            change = change.then(departed(change.stage, member, cause, patience))
+    return change
+
+
+def seen(stage: Stage, participant: Participant, cause: Cause) -> Change:
+    """Note that a host or co-host is connected."""
+    member = stage.member(participant.user_id)
+    before = member.presence
+    if participant.sid == before.left_sid:
+        return Change(stage)
+    if before.connected and before.sid == participant.sid:
+        if before.tracks == participant.tracks and before.missing is None:
+            return Change(stage)
+        again = replace(before, tracks=participant.tracks, missing=None, changed=cause.offset)
+        return Change(stage.with_members(replace(member, presence=again)))
+    presence = Presence(
+        "connected",
+        participant.sid,
+        left_sid=before.left_sid,
+        tracks=participant.tracks,
+        changed=cause.offset,
+    )
+    seat = replace(member.seat, no_show_at=None) if member.seat is not None else None
+    following = stage.with_members(replace(member, presence=presence, seat=seat))
+    return Change(following, _connected(stage, member, cause))
+
+
+def departed(stage: Stage, member: Member, cause: Cause, patience: Patience) -> Change:
+    """Note that the connection of a host or co-host is gone; a co-host's seat now waits for them."""
+    before = member.presence
+    waits = (
+        stage.badge(member.user_id) == "coHost" and member.seat is not None and member.seat.release is None
+    )
+    grace_ends_at = timestamps.add_seconds(cause.at, patience.grace) if waits else None
+    presence = Presence(
+        "disconnected", left_sid=before.sid, grace_ends_at=grace_ends_at, changed=cause.offset
+    )
+    following = stage.with_members(replace(member, presence=presence))
+    if member.seat is None or grace_ends_at is None:
+        return Change(following)
+    disconnected = CoHostDisconnected(
+        room_id=stage.room.room_id,
+        user_id=member.user_id,
+        invitation_id=member.seat.invitation_id,
+        at=cause.at,
+        grace_ends_at=grace_ends_at,
+    )
+    return Change(following, (disconnected,))
+
+
+def suspect(stage: Stage, user_id: str) -> Stage:
+    """Have somebody without a seat looked at, and their rights taken.
+
+    Whose rights are being taken already is no intruder.
+    """
+    member = stage.member(user_id)
+    if member.settled:
+        stage = stage.with_members(replace(member, suspect=True))
+    return wish(stage, user_id)
+
+
+def unwelcome(stage: Stage) -> Stage:
+    """Wish a LiveKit room away that somebody opened though the room is closed."""
+    if stage.room.deletion is not None:
+        return stage
+    version = stage.room.version + 1
+    return stage.with_room(replace(stage.room, version=version, deletion=version))
+
+
+def _connected(stage: Stage, member: Member, cause: Cause) -> tuple[CoHostConnected | CoHostReconnected, ...]:
+    if stage.badge(member.user_id) != "coHost" or member.seat is None or member.seat.release is not None:
+        return ()
+    if member.presence.connected:
+        return ()
+    kind = CoHostConnected if member.presence.state == "never" else CoHostReconnected
+    return (
+        kind(
+            room_id=stage.room.room_id,
+            user_id=member.user_id,
+            invitation_id=member.seat.invitation_id,
+            at=cause.at,
+        ),
+    )

@@ -1,0 +1,163 @@
+"""Makes LiveKit what it should be: looks at what is wished and not confirmed, and sees to it, key by key."""
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping
+
+import structlog
+
+from messaging import errors, ids
+from schemas import timestamps, topics
+from schemas.signals import ErrandDone, GrantCallFailed, Report
+from services.broadcast.agenda import Agenda, Task
+from services.broadcast.comparison import Comparison
+from services.broadcast.fulfilment import Fulfilment, Lost
+from services.broadcast.livekit import CallFailed
+from services.broadcast.lookout import Lookout
+from services.broadcast.state import Errand, Member
+from services.broadcast.surroundings import Surroundings
+from services.broadcast.wakeup import Wakeup
+
+_AT_ONCE = 64
+_RETRY_SECONDS = 0.5
+_ERRAND_MS = 60_000
+
+log = structlog.get_logger()
+
+
+class Reconciler:
+    """Works on keys whose wished and confirmed rights differ: newest wish, one call at a time per key.
+
+    It is driven by what stands in Postgres: a ring only makes it look sooner.
+    """
+
+    def __init__(self, around: Surroundings, comparison: Comparison, wakeup: Wakeup) -> None:
+        self._fulfilment = Fulfilment(around.livekit, around.ownership.holds)
+        self._comparison = comparison
+        self._producer = around.producer
+        self._wakeup = wakeup
+        self._ownership = around.ownership
+        self._call_seconds = around.livekit.seconds
+        self._agenda = Agenda(time.monotonic)
+        self._tasks: dict[asyncio.Task[None], int] = {}
+        self._broken: BaseException | None = None
+        self._lookout = Lookout(around, wakeup, self._agenda, self._fill)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        try:
+            while self._broken is None:
+                await self._lookout.look()
+            raise self._broken
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    async def taken(self, lanes: Mapping[int, bool]) -> None:
+        """Look at lanes that are ours now. A late call of their last owner may yet undo something."""
+        if not all(lanes.values()):
+            self._comparison.soon(2 * self._call_seconds)
+        self._lookout.start_over()
+
+    async def releasing(self, lanes: Collection[int]) -> None:
+        """Wait for the calls under way; nothing new is begun for lanes that are not ours."""
+        self._agenda.drop(lanes)
+        under_way = [task for task, lane in self._tasks.items() if lane in lanes]
+        if under_way:
+            await asyncio.wait(under_way, timeout=self._call_seconds)
+            for task in under_way:
+                task.cancel()
+
+    def _fill(self) -> None:
+        """Begin as many tasks as may be under way."""
+        while len(self._tasks) < _AT_ONCE and (task := self._agenda.next()) is not None:
+            under_way = asyncio.create_task(self._do(task))
+            self._tasks[under_way] = task.room.lane
+            under_way.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._broken = error
+            self._wakeup.ring()
+        self._fill()
+
+    async def _do(self, task: Task) -> None:
+        try:
+            if not self._ownership.holds(task.room.lane):
+                return
+            if task.member is None:
+                deleted = await self._fulfilment.deletion(task.room, task.version)
+                await self._report(task, deleted, task.version)
+            else:
+                await self._member(task, task.member)
+        except Lost:
+            return
+        except CallFailed as error:
+            self._rest(task, error)
+        finally:
+            self._agenda.ended(task)
+
+    async def _member(self, task: Task, member: Member) -> None:
+        if task.rights:
+            try:
+                applied = await self._fulfilment.rights(task.room, member)
+            except CallFailed as error:
+                if not member.failed and self._agenda.first(task):
+                    await self._tell(task, member, error)
+                raise
+            await self._report(task, applied, task.version)
+        for errand in task.errands:
+            await self._report(task, await self._errand(task, member, errand), errand.id)
+
+    async def _errand(self, task: Task, member: Member, errand: Errand) -> ErrandDone:
+        in_vain = ErrandDone(room_id=task.room.room_id, user_id=member.user_id, errand_id=errand.id)
+        if timestamps.to_ms(timestamps.now()) - timestamps.to_ms(errand.at) > _ERRAND_MS:
+            return in_vain
+        try:
+            return await self._fulfilment.errand(task.room, member, errand)
+        except CallFailed as error:
+            if error.retryable:
+                raise
+            log.warning("errand in vain", kind=errand.kind, error=error.error)
+            return in_vain
+
+    def _rest(self, task: Task, error: CallFailed) -> None:
+        """Let the key rest. A call whose outcome is unknown may yet undo a newer one: look again then."""
+        rest = self._agenda.failed(task, retryable=error.retryable)
+        if error.retryable:
+            asyncio.get_running_loop().call_later(rest, self._again, task)
+        if error.unknown:
+            self._comparison.soon(2 * self._call_seconds)
+
+    def _again(self, task: Task) -> None:
+        self._agenda.rested(task)
+        self._fill()
+
+    async def _tell(self, task: Task, member: Member, error: CallFailed) -> None:
+        log.warning("LiveKit call failed", error=error.error, retryable=error.retryable)
+        failure = GrantCallFailed(
+            room_id=task.room.room_id,
+            user_id=member.user_id,
+            version=task.version,
+            error=error.error,
+            attempts=self._agenda.attempts(task) + 1,
+            retryable=error.retryable,
+        )
+        await self._send(task, failure)
+
+    async def _report(self, task: Task, report: Report, what: int | str) -> None:
+        if await self._send(task, report):
+            self._agenda.reported(task, what)
+
+    async def _send(self, task: Task, report: Report) -> bool:
+        """Write a signal, as often as it takes; say whether it is written before the lane is lost."""
+        signal_id = ids.uuid7()
+        while self._ownership.holds(task.room.lane):
+            try:
+                await self._producer.send(topics.BROADCAST_SIGNALS, signal_id, report, task.room.room_id)
+            except errors.Unavailable:
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                return True
+        return False

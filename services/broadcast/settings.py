@@ -1,0 +1,44 @@
+"""What broadcast is told, from the environment alone."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from services.broadcast.state import Patience
+from services.hosting import settings
+from services.hosting.settings import is_example
+
+LiveKitUrl = Annotated[str, Field(pattern=r"^(ws|wss|http|https)://[^\s/]+(/\S*)?$")]
+Seconds = Annotated[int, Field(ge=0, le=86_400)]
+Secret = Annotated[SecretStr, Field(min_length=1)]
+
+
+class Settings(settings.Settings):
+    """Broadcast's settings."""
+
+    http_port: settings.Port = 8082
+    livekit_url: LiveKitUrl
+    livekit_public_url: LiveKitUrl | None = None
+    livekit_api_key: Annotated[str, Field(min_length=1)]
+    livekit_api_secret: Secret
+    livekit_timeout_seconds: Annotated[float, Field(ge=0.1, le=5)] = 4.0
+    reconnect_grace_seconds: Seconds = 60
+    no_show_seconds: Seconds = 0
+    comparison_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 30.0
+
+    @model_validator(mode="after")
+    def _no_example(self) -> Self:
+        if self.production and is_example(self.livekit_api_secret.get_secret_value()):
+            msg = "COHOST_LIVEKIT_API_SECRET: the example's secret is for COHOST_ENVIRONMENT=development"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def server_url(self) -> str:
+        """What clients connect to."""
+        return self.livekit_public_url or self.livekit_url
+
+    @property
+    def patience(self) -> Patience:
+        """For how long seats wait."""
+        return Patience(grace=self.reconnect_grace_seconds, no_show=self.no_show_seconds)

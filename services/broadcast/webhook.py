@@ -1,0 +1,49 @@
+"""LiveKit's webhooks: verified, put into our words, written to the signals, and only then answered."""
+
+import asyncio
+
+from fastapi import APIRouter, Request
+
+from messaging import ids
+from messaging.errors import Unavailable
+from messaging.producer import Producer
+from schemas import topics
+from services.broadcast.livekit import LiveKit, Unsigned
+from services.broadcast.metrics import Metrics
+from services.hosting import problems
+from services.hosting.problems import Problem
+
+_SECONDS = 4.0
+_LONGEST_ID = 64
+
+
+def router(livekit: LiveKit, producer: Producer, metrics: Metrics) -> APIRouter:
+    """Return the route that LiveKit posts to."""
+    routes = APIRouter(tags=["livekit"])
+
+    @routes.post("/livekit/webhook", responses=problems.responses(401, 503))
+    async def webhook(request: Request) -> dict[str, str]:
+        """Take in what LiveKit reports; it sends again what is answered with 503."""
+        try:
+            told = livekit.sight(await request.body(), request.headers.get("authorization", ""))
+        except Unsigned as error:
+            metrics.webhooks.labels("unsigned").inc()
+            raise Problem(401, "unauthorized", "The webhook is not signed with our key.") from error
+        if told is None:
+            metrics.webhooks.labels("ignored").inc()
+            return {"status": "ignored"}
+        signal_id, sight = told
+        try:
+            async with asyncio.timeout(_SECONDS):
+                await producer.send(topics.BROADCAST_SIGNALS, _sound(signal_id), sight, sight.room_id)
+        except (Unavailable, TimeoutError) as error:
+            metrics.webhooks.labels("unavailable").inc()
+            raise Problem(503, "unavailable", "Kafka is away; send it again.") from error
+        metrics.webhooks.labels("written").inc()
+        return {"status": "written"}
+
+    return routes
+
+
+def _sound(event_id: str) -> str:
+    return event_id if 0 < len(event_id) <= _LONGEST_ID else ids.uuid7()

@@ -1,0 +1,150 @@
+"""Broadcast's part of the pipeline: stages in memory, decided record by record, kept in Postgres."""
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Protocol, cast
+
+from messaging.database import Connection
+from messaging.domain import Event, Incoming, Input, Layout, Refusal
+from schemas import commands, events, signals, topics
+from schemas.types import Message
+from services.broadcast import badges, decider, store
+from services.broadcast.change import Cause
+from services.broadcast.state import Patience, Stage
+from services.broadcast.store import Changes
+from services.broadcast.wakeup import Key, Wakeup
+
+LAYOUT = Layout(
+    name="broadcast",
+    source="/cohost/broadcast",
+    inputs=(
+        Input(topics.INVITATION_EVENTS, "events", events.INVITATIONS),
+        Input(topics.BROADCAST_SIGNALS, "signals", signals.ALL),
+        Input(topics.BROADCAST_COMMANDS, "commands", commands.BROADCAST),
+    ),
+    outputs=(
+        topics.BROADCAST_EVENTS,
+        topics.BROADCAST_REJECTIONS,
+        topics.BADGES,
+        topics.BROADCAST_DEAD_LETTERS,
+    ),
+    rejections=topics.BROADCAST_REJECTIONS,
+    dead_letters=topics.BROADCAST_DEAD_LETTERS,
+)
+SIGNALS_INPUT = 1
+"""The index of the signals among the inputs."""
+
+_STAGES = 20_000
+_RELEVANT = (events.StageChanged, events.InvitationAccepted, events.CoHostLeft)
+
+
+class Effects(Protocol):
+    """What stands outside the pipeline and must know which lanes are ours."""
+
+    async def taken(self, lanes: Mapping[int, bool]) -> None:
+        """Begin to work for these lanes; the value says whether their last owner let go of them."""
+        ...
+
+    async def releasing(self, lanes: Collection[int]) -> None:
+        """Finish all that is under way for these lanes, and begin nothing."""
+        ...
+
+
+class Worker:
+    """The domain that the pipeline runs."""
+
+    layout = LAYOUT
+
+    def __init__(self, patience: Patience, wakeup: Wakeup, effects: Sequence[Effects]) -> None:
+        self._patience = patience
+        self._wakeup = wakeup
+        self._effects = effects
+        self._stages: OrderedDict[str, tuple[int, Stage | None]] = OrderedDict()
+        self._touched: list[set[str]] = [set(), set()]
+
+    def changes(self) -> Changes:
+        """Return an empty collection of what one batch changes."""
+        return Changes()
+
+    async def load(self, connection: Connection, batch: Sequence[Incoming]) -> None:
+        """Bring the stages into memory that this batch is about."""
+        lanes = {incoming.key: incoming.lane for incoming in batch if _relevant(incoming.data)}
+        self._touched = [self._touched[1], set(lanes)]
+        missing = [room_id for room_id in lanes if room_id not in self._stages]
+        found = await store.load(connection, missing) if missing else {}
+        for room_id in missing:
+            self._stages.setdefault(room_id, (lanes[room_id], found.get(room_id)))
+        for room_id in lanes:
+            self._stages.move_to_end(room_id)
+
+    def decide(self, incoming: Incoming, changes: Changes) -> Sequence[Event] | Refusal:
+        """Decide one record and take its effect over into memory."""
+        if not _relevant(incoming.data):
+            return ()
+        before = self._stages[incoming.key][1]
+        cause = Cause(incoming.id, incoming.at, incoming.offset, incoming.lane)
+        data = cast("decider.Relevant", incoming.data)
+        decided = decider.decide(before, data, cause, self._patience)
+        if decided is None:
+            return ()
+        if isinstance(decided, str):
+            return Refusal(decided)
+        after = decided.stage
+        if after is not before:
+            self._stages[incoming.key] = (incoming.lane, after)
+            changes.note(before, after)
+        return [*_told(incoming.key, decided.events), *_worn(incoming.key, before, after)]
+
+    async def save(self, connection: Connection, changes: Changes) -> None:
+        """Write what the batch changed, and have the reconciler look at it once it is committed."""
+        await store.save(connection, changes)
+        wishes = dict(_wishes(changes))
+        if wishes:
+            self._wakeup.ring(wishes.items())
+
+    def trim(self) -> None:
+        """Forget the stages that were not needed for the longest time."""
+        excess = len(self._stages) - _STAGES
+        recent = self._touched[0] | self._touched[1]
+        for room_id in list(self._stages)[:excess] if excess > 0 else ():
+            if room_id not in recent:
+                del self._stages[room_id]
+
+    def forget(self, lanes: Collection[int]) -> None:
+        """Forget all stages of these lanes."""
+        for room_id in [room_id for room_id, (lane, _) in self._stages.items() if lane in lanes]:
+            del self._stages[room_id]
+
+    async def taken(self, lanes: Mapping[int, bool]) -> None:
+        """Let the effects begin."""
+        for effect in self._effects:
+            await effect.taken(lanes)
+
+    async def releasing(self, lanes: Collection[int]) -> None:
+        """Let the effects come to an end."""
+        for effect in self._effects:
+            await effect.releasing(lanes)
+
+
+def _relevant(data: Message | None) -> bool:
+    """Say whether a record is of any concern here: pending invitations are not."""
+    return data is not None and (not isinstance(data, events.INVITATIONS) or isinstance(data, _RELEVANT))
+
+
+def _told(room_id: str, told: Sequence[Message]) -> Iterator[Event]:
+    for event in told:
+        yield Event(topics.BROADCAST_EVENTS, room_id, event)
+
+
+def _worn(room_id: str, before: Stage | None, after: Stage) -> Iterator[Event]:
+    for user_id, badge in badges.changed(before, after):
+        yield Event(topics.BADGES, room_id, badge, key=f"{room_id}/{user_id}")
+
+
+def _wishes(changes: Changes) -> Iterator[tuple[Key, int]]:
+    for room in changes.rooms.values():
+        if room.deletion is not None:
+            yield (room.room_id, ""), room.deletion
+    for (room_id, user_id), (_, member) in changes.members.items():
+        if member is not None and member.pending:
+            yield (room_id, user_id), member.version

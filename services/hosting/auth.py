@@ -1,0 +1,109 @@
+"""Who is asking: the bearer tokens of the contract's section 5."""
+
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import jwt
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from schemas.types import ID_PATTERN
+from services.hosting.problems import Problem
+
+OPS = "cohost:ops"
+
+_ALGORITHMS = ("RS256", "ES256")
+_OPTIONS: Any = {"require": ["sub"], "verify_aud": False, "verify_iat": False, "verify_jti": False}
+_id = re.compile(ID_PATTERN).fullmatch
+_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="`sub` is the user's id.")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking; `ops` may read everything."""
+
+    user_id: str
+    ops: bool
+
+
+class Authenticator:
+    """Checks tokens: HS256 with the secret, RS256 and ES256 with the keys of a JWK set.
+
+    Raises `ValueError` where neither gives a key to check with.
+    """
+
+    def __init__(self, secret: str | None, jwks: Mapping[str, Any] | None) -> None:
+        self._secret = secret
+        self._keys = _keys(jwks) if jwks is not None else []
+        # A short secret is the operator's choice; PyJWT would complain of it with every request.
+        warnings.filterwarnings("ignore", category=jwt.InsecureKeyLengthWarning)
+        if secret is not None:
+            try:
+                jwt.encode({}, secret, "HS256")
+            except jwt.PyJWTError as error:
+                msg = "it cannot be used as an HS256 secret"
+                raise ValueError(msg) from error
+
+    def caller(self, token: str) -> Caller:
+        """Return whom the token names. Raises `Problem` (401)."""
+        try:
+            return self._checked(token)
+        except (jwt.PyJWTError, ValueError):
+            raise Problem(401, "unauthorized", "The token is not valid.") from None
+
+    def _checked(self, token: str) -> Caller:
+        claims = jwt.decode(token, **self._key(token), options=_OPTIONS)
+        user_id = claims["sub"]
+        if not _id(user_id):
+            msg = "sub is not an id"
+            raise ValueError(msg)
+        return Caller(user_id, OPS in _scopes(claims.get("scope")))
+
+    def _key(self, token: str) -> dict[str, Any]:
+        """Return the one key for the token's algorithm, and that algorithm alone."""
+        header = jwt.get_unverified_header(token)
+        algorithm, kid = header.get("alg"), header.get("kid")
+        if algorithm == "HS256" and self._secret is not None:
+            return {"key": self._secret, "algorithms": ["HS256"]}
+        fitting = [key for key in self._keys if key.algorithm_name == algorithm and kid in (None, key.key_id)]
+        if len(fitting) != 1:
+            msg = "no key, or more than one, for this token"
+            raise ValueError(msg)
+        return {"key": fitting[0], "algorithms": [algorithm]}
+
+
+def _keys(jwks: Mapping[str, Any]) -> list[jwt.PyJWK]:
+    entries = jwks.get("keys")
+    listed = entries if isinstance(entries, list) else []
+    public = [entry for entry in listed if isinstance(entry, dict) and "d" not in entry]
+    try:
+        found = jwt.PyJWKSet(public).keys
+    except jwt.PyJWTError:
+        found = []
+    keys = [key for key in found if key.algorithm_name in _ALGORITHMS and key.public_key_use in (None, "sig")]
+    if not keys:
+        msg = "it has no public RS256 or ES256 key"
+        raise ValueError(msg)
+    return keys
+
+
+def _scopes(scope: Any) -> list[Any]:
+    if isinstance(scope, str):
+        return scope.split(" ")
+    return scope if isinstance(scope, list) else []
+
+
+async def caller(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Caller:
+    """Return who is asking, by the application's authenticator. Raises `Problem` (401)."""
+    if credentials is None:
+        raise Problem(401, "unauthorized", "A bearer token is needed.")
+    authenticator: Authenticator = request.app.state.authenticator
+    return authenticator.caller(credentials.credentials)
+
+
+Identified = Annotated[Caller, Depends(caller)]

@@ -1,0 +1,78 @@
+"""Lists, a page at a time: `limit`, and an opaque `cursor` that says after which item to go on."""
+
+import base64
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import Depends, Query
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic.alias_generators import to_camel
+
+from schemas.types import Timestamp
+from services.hosting.problems import Problem
+
+T = TypeVar("T")
+
+_LONGEST = 1024
+
+
+def _exists(timestamp: str) -> str:
+    datetime.fromisoformat(timestamp)
+    return timestamp
+
+
+Moment = Annotated[Timestamp, AfterValidator(_exists)]
+"""A timestamp that the calendar knows, safe to hand to Postgres."""
+
+Number = Annotated[int, Field(ge=0, lt=2**63)]
+"""A number that fits a bigint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list is asked for."""
+
+    limit: Annotated[int, Query(ge=1, le=200)] = 50
+    cursor: Annotated[
+        str | None, Query(max_length=_LONGEST, description="`nextCursor` of the page before.")
+    ] = None
+
+
+Requested = Annotated[Page, Depends()]
+
+
+class Listing(BaseModel, Generic[T]):
+    """A page of a list; `nextCursor` is null on the last one."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    items: list[T]
+    next_cursor: str | None
+
+
+def encode(*parts: str | int) -> str:
+    """Return the cursor that says: go on after the item with these values."""
+    text = json.dumps(parts, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode(cursor: str, shape: type[T]) -> T:
+    """Return a cursor's values in the shape given, a NamedTuple of annotated fields.
+
+    Raises `Problem` (422) for whatever `encode` did not make of such values.
+    """
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        text = base64.b64decode(padded, altchars=b"-_", validate=True)
+        position: T = _adapter(shape).validate_json(text, strict=True)  # type: ignore[arg-type]
+    except ValueError:
+        raise Problem(422, "invalid_request", "cursor: It is not one of this list.") from None
+    return position
+
+
+@lru_cache(maxsize=32)
+def _adapter(shape: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(shape)

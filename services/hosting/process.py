@@ -1,0 +1,208 @@
+"""The life of a service's process: start, work, a peaceful end within ten seconds, and the exit status."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import asyncpg
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from messaging.errors import StartRefused, worth_retrying
+from messaging.pipeline import Pipeline
+from services.hosting import logs
+from services.hosting.settings import WRONG_SETTING, Settings
+
+REFUSED = 3
+
+_DRAIN_SECONDS = 8
+_CLOSE_SECONDS = 0.5
+_END_SECONDS = 9.7
+_PROBE_SECONDS = 2
+_LOOK_SECONDS = 0.1
+_REFUSALS = (
+    StartRefused,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+)
+
+log = structlog.get_logger()
+
+S = TypeVar("S", bound=Settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What makes up a service.
+
+    `background` runs beside the pipeline and is cancelled once that has stopped; an error in it ends the
+    process. `closers` are called last, in order.
+    """
+
+    name: str
+    pipeline: Pipeline
+    http: FastAPI
+    background: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
+    closers: tuple[Callable[[], Awaitable[object]], ...] = ()
+
+
+class WrongSetting(Exception):  # noqa: N818 - it names what happened
+    """A setting turned out to be wrong when it was used; the text is one line that names it."""
+
+
+def run(settings: S, build: Callable[[S], Awaitable[Service]]) -> int:
+    """Run the service that `build` makes until it is told to stop, and return the exit status.
+
+    0: stopped in peace. 1: a mistake in the program. 2: a wrong setting. 3: what it may not run on.
+    """
+    logs.configure(settings.log_level)
+    try:
+        asyncio.run(_live(settings, build))
+    except WrongSetting as wrong:
+        return _say(wrong, WRONG_SETTING)
+    except _REFUSALS as refused:
+        return _say(refused, REFUSED)
+    except Exception:
+        log.exception("stopped by an error")
+        return 1
+    log.info("stopped")
+    return 0
+
+
+def _say(error: Exception, status: int) -> int:
+    sys.stderr.write(" ".join(str(error).split()) + "\n")
+    return status
+
+
+async def _live(settings: S, build: Callable[[S], Awaitable[Service]]) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    with _listening(settings) as listener:
+        await _probe(settings.database_url.get_secret_value())
+        service = await build(settings)
+        try:
+            await _Life(service, stopping).lead(listener)
+        finally:
+            for close in service.closers:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_CLOSE_SECONDS):
+                        await close()
+
+
+@contextlib.contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    host, port = settings.http_host, settings.http_port
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        msg = f"COHOST_HTTP_HOST: {error.strerror}"
+        raise WrongSetting(msg) from error
+    with socket.socket(family, kind) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+            listener.listen()
+        except OSError as error:
+            msg = f"COHOST_HTTP_PORT: {host}:{port} cannot be listened on: {error.strerror}"
+            raise WrongSetting(msg) from error
+        yield listener
+
+
+async def _probe(url: str) -> None:
+    """Find out at once whether the database is a wrong one. One that is away is waited for elsewhere."""
+    try:
+        connection = await asyncpg.connect(url, timeout=_PROBE_SECONDS)
+    except ValueError as error:
+        # The text of other errors than asyncpg's own may show a part of the URL, and so of the password.
+        own = isinstance(error, asyncpg.InterfaceError)
+        msg = f"COHOST_DATABASE_URL: {error if own else 'it is not a URL that Postgres understands'}"
+        raise WrongSetting(msg) from error
+    except asyncpg.PostgresError as error:
+        if not worth_retrying(error):
+            raise StartRefused(str(error)) from error
+    except Exception as error:
+        if not worth_retrying(error):
+            raise
+    else:
+        connection.terminate()
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to the process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _Life:
+    """A service at work. The first of its tasks that fails ends it."""
+
+    def __init__(self, service: Service, stopping: asyncio.Event) -> None:
+        self._service = service
+        self._stopping = stopping
+        self._tasks: list[asyncio.Task[None]] = []
+        self._server = _Server(
+            uvicorn.Config(
+                service.http,
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=3,
+            )
+        )
+
+    async def lead(self, listener: socket.socket) -> None:
+        """Work until told to stop; raise what went wrong."""
+        service = self._service
+        lasting = [self._spawn(self._server.serve([listener])), self._spawn(service.pipeline.run())]
+        announcing = self._spawn(self._announce())
+        for work in service.background:
+            self._spawn(work())
+        await self._stopping.wait()
+        failed = any(task.done() for task in self._tasks if task is not announcing)
+        asyncio.get_running_loop().call_later(_END_SECONDS, _abort, int(failed))
+        self._server.should_exit = True
+        service.pipeline.stop()
+        # Effects under way may be needed to release lanes: the background goes last.
+        await asyncio.wait(lasting, timeout=_DRAIN_SECONDS)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks, timeout=_CLOSE_SECONDS)
+        for task in self._tasks:
+            if task.done() and not task.cancelled():
+                task.result()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._stopping.set()
+
+    async def _announce(self) -> None:
+        while not self._service.pipeline.ready:
+            await asyncio.sleep(_LOOK_SECONDS)
+        log.info("ready", service=self._service.name)
+
+
+def _abort(status: int) -> None:
+    # Whoever takes over finds out how things stand, as after a crash.
+    log.warning("not finished in time: everything is left as it is")
+    os._exit(status)

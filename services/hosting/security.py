@@ -1,0 +1,78 @@
+"""Speaking to a Kafka that demands passwords or certificates: aiokafka's `sasl_*` and `ssl_*`."""
+
+import importlib.util
+import os
+import ssl
+from typing import Any, Literal
+
+from aiokafka.helpers import create_ssl_context
+from pydantic import BaseModel, SecretStr
+
+_NAME = "COHOST_KAFKA_{}: {}"
+_FILES = ("cafile", "capath", "certfile", "keyfile")
+
+
+class KafkaSecurity(BaseModel):
+    """The variables about it."""
+
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI"] = "PLAIN"
+    kafka_sasl_plain_username: str | None = None
+    kafka_sasl_plain_password: SecretStr | None = None
+    kafka_sasl_kerberos_service_name: str = "kafka"
+    kafka_sasl_kerberos_domain_name: str | None = None
+    kafka_ssl_cafile: str | None = None
+    kafka_ssl_capath: str | None = None
+    kafka_ssl_cadata: str | None = None
+    kafka_ssl_certfile: str | None = None
+    kafka_ssl_keyfile: str | None = None
+    kafka_ssl_password: SecretStr | None = None
+
+    def security(self) -> dict[str, Any]:
+        """Return aiokafka's arguments. Raises `ValueError` that names the variable which does not fit."""
+        protocol = self.kafka_security_protocol
+        arguments: dict[str, Any] = {"security_protocol": protocol}
+        if protocol.startswith("SASL"):
+            kerberos = self.kafka_sasl_mechanism == "GSSAPI"
+            arguments |= {"sasl_mechanism": self.kafka_sasl_mechanism}
+            arguments |= self._kerberos() if kerberos else self._password()
+        if protocol.endswith("SSL"):
+            arguments["ssl_context"] = self._tls()
+        return arguments
+
+    def _password(self) -> dict[str, Any]:
+        mechanism = self.kafka_sasl_mechanism
+        if self.kafka_sasl_plain_username is None:
+            raise ValueError(_NAME.format("SASL_PLAIN_USERNAME", f"{mechanism} needs it"))
+        if self.kafka_sasl_plain_password is None:
+            raise ValueError(_NAME.format("SASL_PLAIN_PASSWORD", f"{mechanism} needs it"))
+        return {
+            "sasl_plain_username": self.kafka_sasl_plain_username,
+            "sasl_plain_password": self.kafka_sasl_plain_password.get_secret_value(),
+        }
+
+    def _kerberos(self) -> dict[str, Any]:
+        if importlib.util.find_spec("gssapi") is None:
+            raise ValueError(_NAME.format("SASL_MECHANISM", "the package gssapi is not installed"))
+        return {
+            "sasl_kerberos_service_name": self.kafka_sasl_kerberos_service_name,
+            "sasl_kerberos_domain_name": self.kafka_sasl_kerberos_domain_name,
+        }
+
+    def _tls(self) -> ssl.SSLContext:
+        given = {
+            name: value
+            for name in (*_FILES, "cadata")
+            if (value := getattr(self, f"kafka_ssl_{name}")) is not None
+        }
+        for name in _FILES:
+            if name in given and not os.access(given[name], os.R_OK):
+                raise ValueError(_NAME.format(f"SSL_{name.upper()}", "it cannot be read"))
+        # Without a password, OpenSSL would ask the terminal for one.
+        password = self.kafka_ssl_password.get_secret_value() if self.kafka_ssl_password else ""
+        try:
+            context: ssl.SSLContext = create_ssl_context(**given, password=password)
+        except (OSError, ValueError) as error:
+            blamed = "certfile" if "certfile" in given else next(iter(given), "cafile")
+            raise ValueError(_NAME.format(f"SSL_{blamed.upper()}", f"it is not usable: {error}")) from error
+        return context

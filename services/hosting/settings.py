@@ -1,0 +1,179 @@
+"""The settings that both services share (contract, section 8), from the environment alone."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from messaging.config import Config
+from schemas import topics
+from services.hosting import auth
+from services.hosting.security import KafkaSecurity
+
+WRONG_SETTING = 2
+
+_LONGEST_PREFIX = 249 - max(len(topic.suffix) for topic in topics.ALL)
+_LAST_PORT = 65_535
+# An event's id has three hexadecimal digits for its partition.
+_MOST_PARTITIONS = 4096
+
+_server = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]@]+)(:(?P<port>[0-9]{1,5}))?").fullmatch
+_database = re.compile(r"postgres(ql)?://\S*").fullmatch
+
+
+def is_example(secret: str) -> bool:
+    """Say whether this is one of the secrets that the published examples carry."""
+    return secret.lower().startswith("change-me")
+
+
+def _servers(value: str) -> str:
+    servers = [server.strip() for server in value.split(",")]
+    for server in servers:
+        found = _server(server)
+        if found is None or not 0 < int(found["port"] or 1) <= _LAST_PORT:
+            msg = "it must be host:port, or several of them with commas between"
+            raise ValueError(msg)
+    return ",".join(servers)
+
+
+def _postgres(value: SecretStr) -> SecretStr:
+    if _database(value.get_secret_value()) is None:
+        msg = "it must be a URL that begins with postgresql://"
+        raise ValueError(msg)
+    return value
+
+
+def _usable(value: SecretStr) -> SecretStr:
+    auth.Authenticator(value.get_secret_value(), None)
+    return value
+
+
+def _key_set(value: Path) -> Path:
+    auth.Authenticator(None, _jwks(value))
+    return value
+
+
+def _jwks(file: Path) -> dict[str, Any]:
+    try:
+        jwks = json.loads(file.read_bytes())
+    except OSError as error:
+        msg = f"it cannot be read: {error.strerror}"
+        raise ValueError(msg) from error
+    except ValueError as error:
+        msg = "it is not JSON"
+        raise ValueError(msg) from error
+    return jwks if isinstance(jwks, dict) else {}
+
+
+Port = Annotated[int, Field(ge=1, le=_LAST_PORT)]
+Servers = Annotated[str, AfterValidator(_servers)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgres)]
+JwtSecret = Annotated[SecretStr, AfterValidator(_usable)]
+JwksFile = Annotated[Path, AfterValidator(_key_set)]
+TopicPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=_LONGEST_PREFIX)]
+
+
+class Settings(KafkaSecurity, BaseSettings):
+    """What both services are told; a service adds its own fields."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="COHOST_", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    kafka_bootstrap_servers: Servers = "127.0.0.1:9092"
+    database_url: DatabaseUrl
+    topic_prefix: TopicPrefix = topics.DEFAULT_PREFIX
+    partitions: Annotated[int, Field(ge=1, le=_MOST_PARTITIONS)] = topics.DEFAULT_PARTITIONS
+    replication_factor: Annotated[int, Field(ge=1, le=32_767)] = 1
+    create_topics: bool = True
+    jwt_secret: JwtSecret | None = None
+    jwks_file: JwksFile | None = None
+    http_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    http_port: Port
+    environment: Literal["production", "development"] = "production"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    session_timeout_ms: Annotated[int, Field(ge=1000, le=300_000)] = 10_000
+    max_records: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    batch_pause_ms: Annotated[int, Field(ge=0, le=10_000)] = 5
+    fetch_max_wait_ms: Annotated[int, Field(ge=1, le=10_000)] = 10
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Take an optional variable that is set to nothing for one that is not set."""
+        optional = {name for name, field in cls.model_fields.items() if field.default is None}
+        return {name: value for name, value in values.items() if not (value == "" and name in optional)}
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.jwt_secret is None and self.jwks_file is None:
+            msg = "COHOST_JWT_SECRET: it is required, or COHOST_JWKS_FILE"
+            raise ValueError(msg)
+        if self.production:
+            self._refuse_examples()
+        self.security()
+        return self
+
+    def _refuse_examples(self) -> None:
+        jwt_secret = self.jwt_secret.get_secret_value() if self.jwt_secret else ""
+        address = self.database_url.get_secret_value().partition("://")[2]
+        database_password = address.rpartition("@")[0].partition(":")[2]
+        for name, secret in (("JWT_SECRET", jwt_secret), ("DATABASE_URL", database_password)):
+            if is_example(secret):
+                msg = f"COHOST_{name}: the example's secret is for COHOST_ENVIRONMENT=development"
+                raise ValueError(msg)
+
+    @property
+    def production(self) -> bool:
+        """Whether the example's secrets are refused."""
+        return self.environment == "production"
+
+    def pipeline(self, schema: str) -> Config:
+        """Return what the pipeline must be told, for the service that owns this schema."""
+        return Config(
+            bootstrap_servers=self.kafka_bootstrap_servers,
+            database_url=self.database_url.get_secret_value(),
+            schema=schema,
+            security=self.security(),
+            prefix=self.topic_prefix,
+            partitions=self.partitions,
+            replication_factor=self.replication_factor,
+            create_topics=self.create_topics,
+            session_timeout_ms=self.session_timeout_ms,
+            max_records=self.max_records,
+            batch_pause_ms=self.batch_pause_ms,
+            fetch_max_wait_ms=self.fetch_max_wait_ms,
+        )
+
+    def authenticator(self) -> auth.Authenticator:
+        """Return what checks callers' tokens."""
+        secret = self.jwt_secret.get_secret_value() if self.jwt_secret else None
+        return auth.Authenticator(secret, _jwks(self.jwks_file) if self.jwks_file else None)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def load(kind: type[S]) -> S:
+    """Return the settings in the environment.
+
+    Where one is missing or wrong, one line on standard error names it and the process ends with status 2.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        sys.stderr.write(f"{_line(error)}\n")
+        raise SystemExit(WRONG_SETTING) from None
+
+
+def _line(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    said = first["msg"].removeprefix("Value error, ").replace("\n", " ")
+    if not first["loc"]:
+        return said
+    said = "it is required" if first["type"] == "missing" else said
+    return f"COHOST_{str(first['loc'][0]).upper()}: {said}"

@@ -1,0 +1,1 @@
+"""Decides who may be on a room's stage: invitations, answers and seats."""

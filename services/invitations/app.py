@@ -1,0 +1,36 @@
+"""The service, put together."""
+
+from prometheus_client import CollectorRegistry
+
+from messaging import database
+from messaging.metrics import Metrics
+from messaging.pipeline import Pipeline
+from messaging.producer import Producer
+from services.hosting import http, process
+from services.invitations import api
+from services.invitations.settings import Settings
+from services.invitations.sweeper import Sweeper
+from services.invitations.worker import LAYOUT, Invitations
+
+
+async def build(settings: Settings) -> process.Service:
+    """Return the service that these settings describe."""
+    config = settings.pipeline("invitations")
+    registry = CollectorRegistry()
+    metrics = Metrics(registry, "invitations")
+    pipeline = Pipeline(config, Invitations(settings.policy()), metrics, ("services.invitations",))
+    pool = await database.pool(config, size=8)
+    web = http.create(
+        "Co-host invitations",
+        settings=settings,
+        pipeline=pipeline,
+        registry=registry,
+        pool=pool,
+        layout=LAYOUT,
+        routers=[api.router(pool)],
+    )
+    sweeping = await database.pool(config, size=2)
+    producer = Producer(config, LAYOUT.source)
+    sweeper = Sweeper(pipeline, sweeping, producer)
+    closers = (producer.stop, sweeping.close, pool.close)
+    return process.Service("invitations", pipeline, web, background=(sweeper.run,), closers=closers)

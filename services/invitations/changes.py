@@ -1,0 +1,75 @@
+"""What one batch changes: final states only, whatever happened to them in between."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from schemas.events import (
+    CoHostLeft,
+    InvitationAccepted,
+    InvitationCancelled,
+    InvitationDeclined,
+    InvitationExpired,
+    InvitationSent,
+    StageChanged,
+)
+from schemas.invitation import Invitation
+from services.invitations.stage import Happening, Stage
+from services.invitations.state import Room, Seat, User
+
+
+@dataclass(slots=True)
+class Sent:
+    """An invitation that the batch sent, as it is at the batch's end, and where its command lay."""
+
+    lane: int
+    life: int
+    position: int
+    invitation: Invitation
+
+
+class Told(NamedTuple):
+    """What was last told of a user, and where the fact lay."""
+
+    lane: int
+    position: int
+    user: User
+
+
+@dataclass(slots=True)
+class Changes:
+    """What to keep of a batch.
+
+    `sent` and `settled` are by invitation id: those of this batch, and older ones that it closed. A seat that
+    ended is None. `refused` are the ids of invitations that were not sent.
+    """
+
+    sent: dict[str, Sent] = field(default_factory=dict)
+    settled: dict[str, Invitation] = field(default_factory=dict)
+    seats: dict[tuple[str, str], tuple[int, Seat | None]] = field(default_factory=dict)
+    rooms: dict[str, tuple[int, Room]] = field(default_factory=dict)
+    users: dict[str, Told] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+
+    def note(self, event: Happening, stage: Stage, position: int) -> None:
+        """Note what an event leaves behind; the stage must not have moved to another life yet."""
+        match event:
+            case InvitationSent():
+                life = stage.room.life if stage.room is not None else 0
+                self.sent[event.invitation_id] = Sent(stage.lane, life, position, event)
+            case InvitationAccepted():
+                self._settle(event)
+                seat = stage.seats[event.user_id]
+                self.seats[event.room_id, event.user_id] = (stage.lane, seat)
+            case InvitationDeclined() | InvitationCancelled() | InvitationExpired():
+                self._settle(event)
+            case CoHostLeft():
+                self.seats[event.room_id, event.user_id] = (stage.lane, None)
+            case StageChanged():
+                pass
+
+    def _settle(self, invitation: Invitation) -> None:
+        sent = self.sent.get(invitation.invitation_id)
+        if sent is None:
+            self.settled[invitation.invitation_id] = invitation
+        else:
+            sent.invitation = invitation

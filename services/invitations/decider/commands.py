@@ -1,0 +1,241 @@
+"""What becomes of a command: rules in the order in which they are checked, the first that fails refuses."""
+
+from typing import NamedTuple, assert_never, cast
+
+from messaging.domain import Incoming, Refusal
+from schemas import timestamps
+from schemas.commands import (
+    AcceptInvitation,
+    CancelInvitation,
+    DeclineInvitation,
+    ExcludeUser,
+    ExpireInvitation,
+    InvitationCommand,
+    LeaveStage,
+    ReleaseSeat,
+    RemoveCoHost,
+    SendInvitation,
+)
+from schemas.events import InvitationAccepted, InvitationDeclined, InvitationSent
+from schemas.invitation import Invitation
+from schemas.rejections import Reason
+from services.invitations.decider import endings
+from services.invitations.stage import Happening, Stage
+from services.invitations.state import Policy, Room, User, build, overdue
+
+Outcome = tuple[Happening, ...] | Refusal
+
+
+class Situation(NamedTuple):
+    """What a command meets: the moment, the room and its stage, and the user whom it is about."""
+
+    id: str
+    at: str
+    room: Room
+    stage: Stage
+    user: User | None
+    policy: Policy
+
+
+def decide(incoming: Incoming, stage: Stage, user: User | None, policy: Policy) -> Outcome:  # noqa: C901, PLR0911 - a case for each command
+    """Return what happens, or why nothing does.
+
+    `user` is whom the command would put on the stage, or take off it for being banned; None is one never
+    heard of. The stage has what the command may ask for.
+    """
+    room = stage.room
+    if room is None or room.forgotten:
+        return Refusal("room_not_found")
+    command = cast("InvitationCommand", incoming.data)
+    situation = Situation(incoming.id, incoming.at, room, stage, user, policy)
+    match command:
+        case SendInvitation():
+            return _refuse_to_send(command, situation) or _send(command, situation)
+        case AcceptInvitation():
+            return _accept(command, situation)
+        case DeclineInvitation():
+            return _decline(command, situation)
+        case CancelInvitation():
+            return _cancel(command, situation)
+        case LeaveStage():
+            return _leave(command, situation)
+        case ExpireInvitation():
+            return _expire(command, situation)
+        case RemoveCoHost():
+            return _remove(command, situation)
+        case ReleaseSeat():
+            return _release(command, situation)
+        case ExcludeUser():
+            return _exclude(command, situation)
+        case _:
+            assert_never(command)
+
+
+def _refuse_to_send(command: SendInvitation, situation: Situation) -> Refusal | None:
+    room = situation.room
+    if not room.open:
+        return Refusal("room_not_open")
+    if command.actor_id != room.host_id:
+        return Refusal("not_room_host")
+    if command.user_id == room.host_id:
+        return Refusal("invalid_target")
+    if reason := _uninvitable(situation.user, room, situation.policy):
+        return Refusal(reason)
+    return _refuse_once_more(command.user_id, situation)
+
+
+def _refuse_once_more(user_id: str, situation: Situation) -> Refusal | None:
+    """Refuse who is on the stage or asked already, or one more where too many are."""
+    stage = situation.stage
+    if user_id in stage.seats:
+        return Refusal("already_co_host")
+    waiting = stage.waiting.get(user_id)
+    if waiting is not None and not overdue(waiting, situation.at):
+        return Refusal("already_invited", waiting)
+    # An overdue one of the user's own is closed in passing, so it does not count.
+    if len(stage.pending) - (waiting is not None) >= situation.policy.max_pending:
+        return Refusal("too_many_pending")
+    return None
+
+
+def _send(command: SendInvitation, situation: Situation) -> Outcome:
+    stage, at = situation.stage, situation.at
+    sent = build(
+        InvitationSent,
+        {
+            "invitation_id": situation.id,
+            "room_id": command.room_id,
+            "user_id": command.user_id,
+            "invited_by": command.actor_id,
+            "status": "pending",
+            "sent_at": at,
+            "expires_at": timestamps.add_seconds(at, command.expires_in_seconds),
+            "responded_at": None,
+            "updated_at": at,
+            "close_reason": None,
+            "message": command.message,
+            "previous_invitation_id": stage.last.get(command.user_id),
+        },
+    )
+    passed = stage.waiting.get(command.user_id)
+    return (sent,) if passed is None else (endings.expire(passed), sent)
+
+
+def _accept(command: AcceptInvitation, situation: Situation) -> Outcome:
+    invitation = _answerable(command, situation)
+    if isinstance(invitation, Refusal):
+        return invitation
+    if reason := _barred(situation.user, situation.policy):
+        return Refusal(reason, invitation)
+    if len(situation.stage.seats) >= situation.room.max_co_hosts:
+        return Refusal("room_full", invitation)
+    answer = {"status": "accepted", "responded_at": situation.at, "updated_at": situation.at}
+    return (build(InvitationAccepted, {**vars(invitation), **answer}),)
+
+
+def _decline(command: DeclineInvitation, situation: Situation) -> Outcome:
+    invitation = _answerable(command, situation)
+    if isinstance(invitation, Refusal):
+        return invitation
+    answer = {
+        "status": "rejected",
+        "responded_at": situation.at,
+        "updated_at": situation.at,
+        "close_reason": "declined",
+    }
+    return (build(InvitationDeclined, {**vars(invitation), **answer}),)
+
+
+def _cancel(command: CancelInvitation, situation: Situation) -> Outcome:
+    invitation = situation.stage.find(command.invitation_id)
+    if invitation is None:
+        return Refusal("invitation_not_found")
+    if command.actor_id != situation.room.host_id:
+        return _shown("not_room_host", invitation, command.actor_id, situation)
+    if reason := _over(invitation, situation.at):
+        return Refusal(reason, invitation)
+    return (endings.cancel(invitation, situation.at, "cancelled_by_host"),)
+
+
+def _remove(command: RemoveCoHost, situation: Situation) -> Outcome:
+    if command.actor_id != situation.room.host_id:
+        return Refusal("not_room_host")
+    seat = situation.stage.seats.get(command.user_id)
+    if seat is None:
+        return Refusal("not_co_host")
+    return (endings.remove(command, seat, situation.at),)
+
+
+def _leave(command: LeaveStage, situation: Situation) -> Outcome:
+    seat = situation.stage.seats.get(command.actor_id)
+    if seat is None:
+        return Refusal("not_co_host")
+    return (endings.leave(command.room_id, command.actor_id, seat, situation.at, "left"),)
+
+
+def _release(command: ReleaseSeat, situation: Situation) -> Outcome:
+    seat = situation.stage.seats.get(command.user_id)
+    if seat is None or seat.invitation_id != command.invitation_id:
+        return Refusal("not_co_host")
+    return (endings.leave(command.room_id, command.user_id, seat, situation.at, command.reason),)
+
+
+def _expire(command: ExpireInvitation, situation: Situation) -> Outcome:
+    invitation = situation.stage.find(command.invitation_id)
+    if invitation is None:
+        return Refusal("invitation_not_found")
+    if invitation.status != "pending":
+        return Refusal("invitation_not_pending")
+    if not overdue(invitation, situation.at):
+        return Refusal("not_due")
+    return (endings.expire(invitation),)
+
+
+def _exclude(command: ExcludeUser, situation: Situation) -> Outcome:
+    if _barred(situation.user, situation.policy) is None:
+        return Refusal("user_eligible")
+    ending = endings.Ending(command.room_id, situation.at, "not_eligible")
+    return endings.of_user(situation.stage, command.user_id, ending) or Refusal("not_involved")
+
+
+def _answerable(command: AcceptInvitation | DeclineInvitation, situation: Situation) -> Invitation | Refusal:
+    """Return the pending invitation that the actor may answer now."""
+    invitation = situation.stage.find(command.invitation_id)
+    if invitation is None:
+        return Refusal("invitation_not_found")
+    if command.actor_id != invitation.user_id:
+        return _shown("not_invitee", invitation, command.actor_id, situation)
+    if reason := _over(invitation, situation.at):
+        return Refusal(reason, invitation)
+    return invitation
+
+
+def _over(invitation: Invitation, at: str) -> Reason | None:
+    """Return why an invitation can be neither answered nor taken back any more."""
+    if invitation.status != "pending":
+        return "invitation_not_pending"
+    return "invitation_expired" if overdue(invitation, at) else None
+
+
+def _shown(reason: Reason, invitation: Invitation, actor_id: str, situation: Situation) -> Refusal:
+    """Refuse, and show the invitation to those whom it concerns."""
+    concerned = (situation.room.host_id, invitation.invited_by, invitation.user_id)
+    return Refusal(reason, invitation if actor_id in concerned else None)
+
+
+def _barred(user: User | None, policy: Policy) -> Reason | None:
+    """Return why a user may not be on any stage."""
+    if user is None:
+        return None if policy.accept_unknown_users else "user_not_found"
+    if user.status == "gone":
+        return "user_not_found"
+    return None if user.status == "active" else "user_not_eligible"
+
+
+def _uninvitable(user: User | None, room: Room, policy: Policy) -> Reason | None:
+    """Return why a user may not be invited to this room."""
+    if reason := _barred(user, policy):
+        return reason
+    if user is None or (user.can_receive_invitations and room.host_id not in user.blocked_user_ids):
+        return None
+    return "user_not_eligible"

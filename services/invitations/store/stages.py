@@ -1,0 +1,92 @@
+"""Stages as they were committed last."""
+
+from collections.abc import Mapping, Sequence
+
+from messaging.database import Connection
+from services.invitations.stage import Stage
+from services.invitations.state import Room, Seat
+from services.invitations.store import rows
+
+
+async def load(connection: Connection, room_ids: Sequence[str], lanes: Mapping[str, int]) -> dict[str, Stage]:
+    """Return the stages of these rooms: empty and complete ones of rooms that were never heard of."""
+    loaded = {room_id: Stage(lanes[room_id], complete=True) for room_id in room_ids}
+    found = await connection.fetch(
+        """
+        SELECT room_id, host_id, status, max_co_hosts, life, forgotten, position
+        FROM unnest($1::text[]) AS asked (room_id) JOIN rooms USING (room_id)
+        """,
+        room_ids,
+    )
+    for room_id, *room in found:
+        stage = loaded[room_id]
+        stage.room = Room(*room)
+        stage.complete = False
+    if found:
+        known = [row["room_id"] for row in found]
+        await _add_pending(connection, known, loaded)
+        await _add_seats(connection, known, loaded)
+    return loaded
+
+
+async def _add_pending(connection: Connection, room_ids: Sequence[str], loaded: Mapping[str, Stage]) -> None:
+    found = await connection.fetch(
+        """
+        SELECT i.*
+        FROM unnest($1::text[]) AS asked (room_id)
+        JOIN pending USING (room_id)
+        JOIN invitations AS i USING (invitation_id)
+        ORDER BY i.position
+        """,
+        room_ids,
+    )
+    for row in found:
+        loaded[row["room_id"]].admit(rows.invitation(row))
+
+
+async def _add_seats(connection: Connection, room_ids: Sequence[str], loaded: Mapping[str, Stage]) -> None:
+    found = await connection.fetch(
+        """
+        SELECT room_id, user_id, invitation_id, since, position
+        FROM unnest($1::text[]) AS asked (room_id) JOIN seats USING (room_id)
+        ORDER BY position
+        """,
+        room_ids,
+    )
+    for room_id, user_id, *seat in found:
+        loaded[room_id].seats[user_id] = Seat(*seat)
+
+
+async def add_closed(connection: Connection, asking: Mapping[tuple[str, str], Stage]) -> None:
+    """Bring in invitations that are sought by id and room, where they belong to the room's present life."""
+    found = await connection.fetch(
+        """
+        SELECT i.* FROM unnest($1::text[]) AS asked (invitation_id)
+        JOIN invitations AS i USING (invitation_id)
+        """,
+        list({invitation_id for invitation_id, _ in asking}),
+    )
+    for row in found:
+        stage = asking.get((row["invitation_id"], row["room_id"]))
+        if stage is not None and stage.room is not None and stage.room.life == row["life"]:
+            stage.closed.now[row["invitation_id"]] = rows.invitation(row)
+
+
+async def add_last(connection: Connection, asking: Mapping[tuple[str, str], Stage]) -> None:
+    """Bring in users' last invitations in a room's present life, or that there is none."""
+    lives = [0 if stage.room is None else stage.room.life for stage in asking.values()]
+    found = await connection.fetch(
+        """
+        SELECT room_id, user_id, (
+            SELECT invitation_id FROM invitations AS i
+            WHERE i.room_id = asked.room_id AND i.user_id = asked.user_id AND i.life = asked.life
+            ORDER BY i.position DESC LIMIT 1
+        )
+        FROM unnest($1::text[], $2::text[], $3::bigint[]) AS asked (room_id, user_id, life)
+        """,
+        [room_id for room_id, _ in asking],
+        [user_id for _, user_id in asking],
+        lives,
+    )
+    for room_id, user_id, invitation_id in found:
+        asking[room_id, user_id].last.now[user_id] = invitation_id

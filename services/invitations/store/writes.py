@@ -1,0 +1,201 @@
+"""Writing what a batch changed, inside the batch's transaction."""
+
+from collections.abc import Mapping, Sequence
+
+from messaging.database import Connection
+from messaging.domain import Repeated
+from schemas.invitation import Invitation
+from services.invitations.changes import Changes, Sent, Told
+from services.invitations.state import Room, Seat
+
+
+async def save(connection: Connection, changes: Changes) -> None:
+    """Write final states, a statement for each kind.
+
+    Raises `Repeated` where an invitation to be sent is stored already, or one that was refused is.
+    """
+    if changes.refused:
+        await _check_refused(connection, changes.refused)
+    # Closing comes before sending: a room and user have one pending row at most.
+    if changes.settled:
+        await _settle(connection, list(changes.settled.values()))
+    if changes.sent:
+        await _send(connection, sorted(changes.sent.items()))
+    if changes.seats:
+        await _seat(connection, changes.seats)
+    if changes.rooms:
+        await _keep_rooms(connection, changes.rooms)
+    if changes.users:
+        await _keep_users(connection, changes.users)
+
+
+async def _check_refused(connection: Connection, ids: Sequence[str]) -> None:
+    rows = await connection.fetch(
+        """
+        SELECT invitation_id
+        FROM unnest($1::text[]) AS asked (invitation_id) JOIN invitations USING (invitation_id)
+        """,
+        ids,
+    )
+    if rows:
+        raise Repeated([row["invitation_id"] for row in rows])
+
+
+async def _settle(connection: Connection, invitations: Sequence[Invitation]) -> None:
+    """Close invitations that were pending before the batch."""
+    await connection.execute(
+        """
+        WITH closed AS (
+            SELECT * FROM unnest(
+                $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[]
+            ) AS closed (invitation_id, room_id, user_id, status, responded_at, updated_at, close_reason)
+        ), answered AS (
+            DELETE FROM pending USING closed
+            WHERE pending.room_id = closed.room_id AND pending.user_id = closed.user_id
+        )
+        UPDATE invitations AS i
+        SET status = closed.status, responded_at = closed.responded_at, updated_at = closed.updated_at,
+            close_reason = closed.close_reason
+        FROM closed WHERE i.invitation_id = closed.invitation_id
+        """,
+        [invitation.invitation_id for invitation in invitations],
+        [invitation.room_id for invitation in invitations],
+        [invitation.user_id for invitation in invitations],
+        [invitation.status for invitation in invitations],
+        [invitation.responded_at for invitation in invitations],
+        [invitation.updated_at for invitation in invitations],
+        [invitation.close_reason for invitation in invitations],
+    )
+
+
+async def _send(connection: Connection, sent: Sequence[tuple[str, Sent]]) -> None:
+    """Add new invitations as they are at the batch's end. Raises `Repeated` for ids that are taken."""
+    invitations = [entry.invitation for _, entry in sent]
+    ids = [invitation_id for invitation_id, _ in sent]
+    lanes = [entry.lane for _, entry in sent]
+    positions = [entry.position for _, entry in sent]
+    status = await connection.execute(
+        """
+        WITH new AS (
+            SELECT * FROM unnest(
+                $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::int[], $14::bigint[],
+                $15::bigint[]
+            ) AS new (
+                invitation_id, room_id, user_id, invited_by, status, sent_at, expires_at, responded_at,
+                updated_at, close_reason, message, previous_invitation_id, lane, life, position
+            )
+        ), waiting AS (
+            INSERT INTO pending (room_id, user_id, lane, invitation_id, expires_at)
+            SELECT room_id, user_id, lane, invitation_id, expires_at FROM new WHERE status = 'pending'
+        )
+        INSERT INTO invitations (
+            invitation_id, room_id, user_id, invited_by, status, sent_at, expires_at, responded_at,
+            updated_at, close_reason, message, previous_invitation_id, lane, life, position
+        )
+        SELECT * FROM new ON CONFLICT DO NOTHING
+        """,
+        ids,
+        [invitation.room_id for invitation in invitations],
+        [invitation.user_id for invitation in invitations],
+        [invitation.invited_by for invitation in invitations],
+        [invitation.status for invitation in invitations],
+        [invitation.sent_at for invitation in invitations],
+        [invitation.expires_at for invitation in invitations],
+        [invitation.responded_at for invitation in invitations],
+        [invitation.updated_at for invitation in invitations],
+        [invitation.close_reason for invitation in invitations],
+        [invitation.message for invitation in invitations],
+        [invitation.previous_invitation_id for invitation in invitations],
+        lanes,
+        [entry.life for _, entry in sent],
+        positions,
+    )
+    if status != f"INSERT 0 {len(sent)}":
+        raise Repeated(await _taken(connection, ids, lanes, positions))
+
+
+async def _taken(
+    connection: Connection, ids: Sequence[str], lanes: Sequence[int], positions: Sequence[int]
+) -> list[str]:
+    """Return those of the ids that another command has."""
+    rows = await connection.fetch(
+        """
+        SELECT invitation_id
+        FROM unnest($1::text[], $2::int[], $3::bigint[]) AS new (invitation_id, lane, position)
+        JOIN invitations AS i USING (invitation_id)
+        WHERE (i.lane, i.position) <> (new.lane, new.position)
+        """,
+        ids,
+        lanes,
+        positions,
+    )
+    return [row["invitation_id"] for row in rows]
+
+
+async def _seat(connection: Connection, seats: Mapping[tuple[str, str], tuple[int, Seat | None]]) -> None:
+    ended = [key for key, (_, seat) in seats.items() if seat is None]
+    taken = [(*key, lane, seat) for key, (lane, seat) in seats.items() if seat is not None]
+    if ended:
+        await connection.execute(
+            """
+            DELETE FROM seats USING unnest($1::text[], $2::text[]) AS ended (room_id, user_id)
+            WHERE seats.room_id = ended.room_id AND seats.user_id = ended.user_id
+            """,
+            [room_id for room_id, _ in ended],
+            [user_id for _, user_id in ended],
+        )
+    if taken:
+        await connection.execute(
+            """
+            INSERT INTO seats (room_id, user_id, lane, position, invitation_id, since)
+            SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::text[], $6::text[])
+            ON CONFLICT (room_id, user_id) DO UPDATE SET
+                position = excluded.position, invitation_id = excluded.invitation_id, since = excluded.since
+            """,
+            [room_id for room_id, _, _, _ in taken],
+            [user_id for _, user_id, _, _ in taken],
+            [lane for _, _, lane, _ in taken],
+            [seat.position for _, _, _, seat in taken],
+            [seat.invitation_id for _, _, _, seat in taken],
+            [seat.since for _, _, _, seat in taken],
+        )
+
+
+async def _keep_rooms(connection: Connection, rooms: Mapping[str, tuple[int, Room]]) -> None:
+    columns = [(room_id, lane, *room) for room_id, (lane, room) in rooms.items()]
+    await connection.execute(
+        """
+        INSERT INTO rooms (room_id, lane, host_id, status, max_co_hosts, life, forgotten, position)
+        SELECT * FROM unnest(
+            $1::text[], $2::int[], $3::text[], $4::text[], $5::int[], $6::bigint[], $7::boolean[],
+            $8::bigint[]
+        )
+        ON CONFLICT (room_id) DO UPDATE SET
+            host_id = excluded.host_id, status = excluded.status, max_co_hosts = excluded.max_co_hosts,
+            life = excluded.life, forgotten = excluded.forgotten, position = excluded.position
+        """,
+        *zip(*columns, strict=True),
+    )
+
+
+async def _keep_users(connection: Connection, users: Mapping[str, Told]) -> None:
+    """Replace what is known of users; ids hold no blank, so that blanks can part them."""
+    await connection.execute(
+        """
+        INSERT INTO users (user_id, lane, position, status, can_receive_invitations, blocked_user_ids)
+        SELECT user_id, lane, position, status, can_receive, string_to_array(blocked, ' ')
+        FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::boolean[], $6::text[])
+            AS told (user_id, lane, position, status, can_receive, blocked)
+        ON CONFLICT (user_id) DO UPDATE SET
+            lane = excluded.lane, position = excluded.position, status = excluded.status,
+            can_receive_invitations = excluded.can_receive_invitations,
+            blocked_user_ids = excluded.blocked_user_ids, changed_at = now()
+        """,
+        list(users),
+        [told.lane for told in users.values()],
+        [told.position for told in users.values()],
+        [told.user.status for told in users.values()],
+        [told.user.can_receive_invitations for told in users.values()],
+        [" ".join(told.user.blocked_user_ids) for told in users.values()],
+    )

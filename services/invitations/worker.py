@@ -1,0 +1,135 @@
+"""The service's part of the pipeline: load what a batch asks for, decide, keep what changed."""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import cast
+
+from messaging.database import Connection
+from messaging.domain import Event, Incoming, Input, Layout, Refusal
+from schemas import commands, facts, topics
+from schemas.commands import SendInvitation
+from schemas.facts import RoomChanged, UserChanged
+from services.invitations import decider
+from services.invitations.changes import Changes, Told
+from services.invitations.memory import Memory
+from services.invitations.needs import Needs, user_of
+from services.invitations.stage import Happening, Stage
+from services.invitations.state import Policy, User
+from services.invitations.store import stages, users, writes
+
+LAYOUT = Layout(
+    name="invitations",
+    source="/cohost/invitations",
+    inputs=(
+        Input(topics.ROOMS, "facts", facts.ROOMS),
+        Input(topics.USERS, "facts", facts.USERS, key_field="user_id", shared=True),
+        Input(topics.INVITATION_COMMANDS, "commands", commands.INVITATIONS),
+    ),
+    outputs=(topics.INVITATION_EVENTS, topics.INVITATION_REJECTIONS, topics.INVITATION_DEAD_LETTERS),
+    rejections=topics.INVITATION_REJECTIONS,
+    dead_letters=topics.INVITATION_DEAD_LETTERS,
+)
+
+
+class Invitations:
+    """Decides every lane's rooms from memory; see `messaging.domain.Domain`."""
+
+    layout = LAYOUT
+
+    def __init__(
+        self, policy: Policy, memory: Memory | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._policy = policy
+        self._memory = memory if memory is not None else Memory()
+        self._clock = clock
+
+    def changes(self) -> Changes:
+        """Return an empty collection of changes."""
+        return Changes()
+
+    async def load(self, connection: Connection, batch: Sequence[Incoming]) -> None:
+        """Bring in the rooms that are missing, then what the batch's commands ask of them and of users."""
+        memory = self._memory
+        rooms = {incoming.key: incoming.lane for incoming in batch if incoming.topic is not topics.USERS}
+        missing = memory.touch(rooms)
+        if missing:
+            for room_id, stage in (await stages.load(connection, missing, rooms)).items():
+                memory.add(room_id, stage)
+        needs = Needs.of(batch, memory.stages)
+        if needs.invitations:
+            await stages.add_closed(connection, needs.invitations)
+        if needs.last:
+            await stages.add_last(connection, needs.last)
+        now = self._clock()
+        if stale := memory.stale(needs.users, now):
+            memory.learn(stale, await users.load(connection, stale), now)
+
+    def decide(self, incoming: Incoming, changes: Changes) -> Sequence[Event] | Refusal:
+        """Decide one record."""
+        if incoming.topic is topics.INVITATION_COMMANDS:
+            return self._command(incoming, changes)
+        if incoming.topic is topics.ROOMS:
+            return self._room(incoming, changes)
+        self._user(incoming, changes)
+        return ()
+
+    def _command(self, incoming: Incoming, changes: Changes) -> Sequence[Event] | Refusal:
+        stage = self._memory.stages[incoming.key]
+        user_id = user_of(incoming.data)
+        user = self._memory.user(user_id) if user_id is not None else None
+        outcome = decider.decide(incoming, stage, user, self._policy)
+        if isinstance(outcome, Refusal):
+            if isinstance(incoming.data, SendInvitation):
+                changes.refused.append(incoming.id)
+            return outcome
+        return _happened(outcome, stage, incoming, changes)
+
+    def _room(self, incoming: Incoming, changes: Changes) -> Sequence[Event]:
+        stage = self._memory.stages[incoming.key]
+        at, position = incoming.at, incoming.offset
+        if incoming.data is None:
+            room, outcome = decider.room_gone(incoming.key, at, position, stage)
+        else:
+            room, outcome = decider.room_changed(cast("RoomChanged", incoming.data), at, position, stage)
+        published = _happened(outcome, stage, incoming, changes)
+        if room is not None:
+            stage.enter(room)
+            changes.rooms[incoming.key] = (incoming.lane, room)
+        return published
+
+    def _user(self, incoming: Incoming, changes: Changes) -> None:
+        fact = cast("UserChanged | None", incoming.data)
+        user = (
+            User("gone")
+            if fact is None
+            else User(fact.status, fact.can_receive_invitations, frozenset(fact.blocked_user_ids))
+        )
+        self._memory.tell(incoming.key, user, incoming.lane, self._clock())
+        changes.users[incoming.key] = Told(incoming.lane, incoming.offset, user)
+
+    async def save(self, connection: Connection, changes: Changes) -> None:
+        """Write what the batch changed. Raises `Repeated` for invitations that were sent before."""
+        await writes.save(connection, changes)
+
+    def trim(self) -> None:
+        """Forget what is over memory's bounds."""
+        self._memory.trim()
+
+    def forget(self, lanes: Collection[int]) -> None:
+        """Forget all of these lanes."""
+        self._memory.forget(lanes)
+
+    async def taken(self, lanes: Mapping[int, bool]) -> None:
+        """Nothing: the sweeper looks for itself which lanes are ours."""
+
+    async def releasing(self, lanes: Collection[int]) -> None:
+        """Nothing: a command that the sweeper still sends is harmless from anyone."""
+
+
+def _happened(
+    outcome: Sequence[Happening], stage: Stage, incoming: Incoming, changes: Changes
+) -> list[Event]:
+    for event in outcome:
+        stage.evolve(event, incoming.offset)
+        changes.note(event, stage, incoming.offset)
+    return [Event(topics.INVITATION_EVENTS, incoming.key, event) for event in outcome]

@@ -1,0 +1,275 @@
+"""A LiveKit that refuses, hangs or is away: nothing is lost, nothing is done twice, nobody else waits."""
+
+import asyncio
+import signal
+from typing import Any
+
+from livekit.protocol import models
+
+from schemas import commands, signals, topics
+from services.broadcast import rights
+from tests.broadcast.e2e.house import House, room, until
+from tests.broadcast.fake_livekit import FakeLiveKit, refused
+
+
+async def live(house: House) -> str:
+    name = room()
+    await house.stage(name)
+    await house.await_(lambda heard: heard.key == f"{name}/alice")
+    return name
+
+
+def unavailable(fake: FakeLiveKit, *methods: str) -> None:
+    for method in methods or ("UpdateParticipant",):
+        fake.troubles[method] = lambda: refused(503, "unavailable")
+
+
+async def test_a_grant_that_fails_is_tried_again_until_it_succeeds(
+    frail_house: House, fake: FakeLiveKit
+) -> None:
+    name = await live(frail_house)
+    fake.join(name, "bob")
+    unavailable(fake)
+    invitation_id = await frail_house.seat(name, "bob")
+    failed = await frail_house.event("GrantFailed", name, "bob")
+    assert failed.data == {
+        "roomId": name,
+        "userId": "bob",
+        "invitationId": invitation_id,
+        "error": "UpdateParticipant: unavailable (503) as the test wishes",
+        "attempts": 1,
+        "retryable": True,
+    }
+    assert (await _grant(frail_house, name)) == "failed"
+    await until(lambda: fake.calls["UpdateParticipant"] >= 4)
+    fake.troubles.clear()
+    granted = await frail_house.event("GrantProvisioned", name, "bob")
+    assert granted.data is not None
+    assert granted.data["mode"] == "in_place"
+    assert grants(frail_house, name) == ["GrantFailed", "GrantProvisioned"]
+    assert (await _grant(frail_house, name)) == "provisioned"
+
+
+def grants(house: House, room_id: str) -> list[str]:
+    """Return the names of the events about bob's rights."""
+    return [name for name in house.events(room_id, "bob") if name.startswith("Grant")]
+
+
+async def _grant(house: House, room_id: str) -> str:
+    answer = (await house.get(f"/v1/rooms/{room_id}/stage", "anyone")).json()
+    return str(answer["items"][1]["grant"])
+
+
+async def test_a_wrong_key_is_not_tried_again_until_something_else_is_wished(
+    frail_house: House, fake: FakeLiveKit
+) -> None:
+    name = await live(frail_house)
+    fake.join(name, "bob")
+    fake.troubles["UpdateParticipant"] = lambda: refused(401, "unknown")
+    invitation_id = await frail_house.seat(name, "bob")
+    failed = await frail_house.event("GrantFailed", name, "bob")
+    assert failed.data is not None
+    assert failed.data["retryable"] is False
+    calls = fake.calls["UpdateParticipant"]
+    fake.troubles.clear()
+    # A room next door proves that the reconciler has looked again since.
+    other = await live(frail_house)
+    await frail_house.seat(other, "carol")
+    await frail_house.event("GrantProvisioned", other, "carol")
+    assert fake.calls["UpdateParticipant"] == calls + 1
+    await frail_house.unseat(name, "bob", invitation_id)
+    await frail_house.event("GrantRevoked", name, "bob")
+
+
+async def test_a_grant_and_its_end_before_the_first_success_are_one_call(
+    frail_house: House, fake: FakeLiveKit
+) -> None:
+    name = await live(frail_house)
+    fake.join(name, "bob", can_publish=True)
+    unavailable(fake)
+    invitation_id = await frail_house.seat(name, "bob")
+    await frail_house.event("GrantFailed", name, "bob")
+    await frail_house.unseat(name, "bob", invitation_id)
+    await frail_house.await_(lambda heard: heard.key == f"{name}/bob" and heard.data is None)
+    fake.requests.clear()
+    fake.troubles.clear()
+    await frail_house.event("GrantRevoked", name, "bob")
+    assert grants(frail_house, name) == ["GrantFailed", "GrantRevoked"]
+    wanted = [request.permission for kind, request in fake.requests if getattr(request, "room", "") == name]
+    assert wanted == [models.ParticipantPermission(can_subscribe=True)]
+
+
+async def test_a_livekit_that_hangs_delays_nothing_but_itself(frail_house: House, fake: FakeLiveKit) -> None:
+    name = await live(frail_house)
+    fake.hang.add("UpdateParticipant")
+    users = [f"user-{number}" for number in range(100)]
+    for user_id in users:
+        await frail_house.seat(name, user_id)
+    await frail_house.await_(lambda heard: heard.topic == "badges" and heard.key.startswith(name), 101, 5)
+    command = commands.MuteCoHost(
+        room_id=name, user_id="user-1", actor_id="alice", source="camera", hard=True
+    )
+    await frail_house.say(topics.BROADCAST_COMMANDS, command, name)
+    await frail_house.event("CoHostMuted", name, "user-1")
+    assert (await frail_house.get(f"/v1/rooms/{name}/stage", "anyone")).status_code == 200
+    fake.recover()
+    await asyncio.gather(*(frail_house.event("GrantProvisioned", name, user_id) for user_id in users))
+    assert all(frail_house.events(name, user_id).count("GrantProvisioned") == 1 for user_id in users)
+
+
+async def test_an_intruder_whose_demotion_fails_is_removed(frail_house: House, fake: FakeLiveKit) -> None:
+    name = await live(frail_house)
+    fake.join(name, "mallory", can_publish=True)
+    unavailable(fake)
+    await frail_house.say(topics.BROADCAST_SIGNALS, _published(name, "mallory"), name)
+    removed = await frail_house.event("IntruderRemoved", name, "mallory")
+    assert removed.data is not None
+    assert removed.data["action"] == "removed"
+    assert "mallory" not in fake.rooms[name]
+
+
+def _published(room_id: str, user_id: str) -> signals.TrackPublished:
+    track = signals.Track(sid="TR_1", source="camera", muted=False)
+    return signals.TrackPublished(room_id=room_id, room_sid="RM_1", user_id=user_id, sid="PA_1", track=track)
+
+
+async def test_a_livekit_room_that_cannot_be_deleted_is_deleted_later(
+    frail_house: House, fake: FakeLiveKit
+) -> None:
+    name = await live(frail_house)
+    fake.rooms[name] = {}
+    unavailable(fake, "DeleteRoom", "ListRooms")
+    invitation_id = await frail_house.seat(name, "bob")
+    await frail_house.event("GrantProvisioned", name, "bob")
+    await frail_house.stage(name, "ended")
+    await frail_house.unseat(name, "bob", invitation_id, "room_ended")
+    await until(lambda: fake.calls["ListRooms"] >= 2)
+    assert frail_house.events(name, "bob") == ["GrantProvisioned"]
+    fake.troubles.clear()
+    revoked = await frail_house.event("GrantRevoked", name, "bob")
+    assert revoked.data is not None
+    assert revoked.data["mode"] == "room_deleted"
+    assert name not in fake.rooms
+
+
+async def test_who_opens_a_room_again_waits_until_the_last_one_is_gone(
+    frail_house: House, fake: FakeLiveKit
+) -> None:
+    name = await live(frail_house)
+    fake.rooms[name] = {}
+    fake.hang.add("ListRooms")
+    await frail_house.stage(name, "ended")
+    await frail_house.stage(name, "live")
+    await frail_house.await_(lambda heard: heard.key == f"{name}/alice", 3)
+    asking = asyncio.create_task(frail_house.get(f"/v1/rooms/{name}/broadcast-data", "alice"))
+    await until(lambda: fake.calls["ListRooms"] >= 1)
+    assert fake.calls["CreateRoom"] == 0
+    fake.recover()
+    assert (await asking).status_code == 200
+    about = [kind for kind, request in fake.requests if name in (*_names(request),)]
+    assert about == ["DeleteRoomRequest", "CreateRoomRequest"]
+
+
+def _names(request: Any) -> tuple[str, str]:
+    return getattr(request, "name", ""), getattr(request, "room", "")
+
+
+async def test_without_livekit_nobody_gets_a_token(frail_house: House, fake: FakeLiveKit) -> None:
+    name = await live(frail_house)
+    unavailable(fake, "CreateRoom")
+    answer = await frail_house.get(f"/v1/rooms/{name}/broadcast-data", "alice")
+    assert (answer.status_code, answer.json()["reason"]) == (503, "unavailable")
+
+
+async def test_who_joins_with_the_services_own_token_needs_no_call(
+    frail_house: House, fake: FakeLiveKit
+) -> None:
+    name = await live(frail_house)
+    await frail_house.seat(name, "bob")
+    await frail_house.event("GrantProvisioned", name, "bob")
+    calls = fake.calls["UpdateParticipant"]
+    participant = signals.Participant(
+        user_id="bob",
+        sid="PA_1",
+        permissions=rights.permissions("coHost"),
+        badge="coHost",
+        can_update_metadata=False,
+        tracks=(),
+    )
+    joined = signals.ParticipantJoined(room_id=name, room_sid="RM_1", participant=participant)
+    await frail_house.say(topics.BROADCAST_SIGNALS, joined, name)
+    await frail_house.event("CoHostConnected", name, "bob")
+    await frail_house.seat(name, "carol")
+    await frail_house.event("GrantProvisioned", name, "carol")
+    assert fake.calls["UpdateParticipant"] == calls + 1
+
+
+async def test_a_soft_mute_for_somebody_who_is_absent_is_in_vain(
+    frail_house: House, fake: FakeLiveKit
+) -> None:
+    name = await live(frail_house)
+    await frail_house.seat(name, "bob")
+    await frail_house.event("GrantProvisioned", name, "bob")
+    command = commands.MuteCoHost(room_id=name, user_id="bob", actor_id="alice", source="camera")
+    await frail_house.say(topics.BROADCAST_COMMANDS, command, name)
+    await frail_house.event("CoHostMuted", name, "bob")
+    await until(lambda: fake.calls["GetParticipant"] == 1)
+    assert fake.calls["MutePublishedTrack"] == 0
+
+
+async def test_what_a_killed_service_had_not_reported_is_done_by_the_next(
+    frail_house: House, fake: FakeLiveKit
+) -> None:
+    name = await live(frail_house)
+    fake.join(name, "bob")
+    fake.hang.add("UpdateParticipant")
+    await frail_house.seat(name, "bob")
+    await until(lambda: fake.calls["UpdateParticipant"] >= 1)
+    await frail_house.stop(signal.SIGKILL)
+    fake.recover()
+    frail_house.start()
+    await frail_house.ready()
+    await frail_house.event("GrantProvisioned", name, "bob")
+    assert frail_house.events(name, "bob").count("GrantProvisioned") == 1
+
+
+async def test_a_service_that_is_stopped_waits_for_its_call_and_hands_over(
+    frail_house: House, fake: FakeLiveKit
+) -> None:
+    name = await live(frail_house)
+    fake.join(name, "bob")
+    fake.hang.add("UpdateParticipant")
+    await frail_house.seat(name, "bob")
+    await until(lambda: fake.calls["UpdateParticipant"] >= 1)
+    stopping = asyncio.create_task(frail_house.stop())
+    fake.recover()
+    assert await stopping == 0
+    frail_house.start()
+    await frail_house.ready()
+    await frail_house.event("GrantProvisioned", name, "bob")
+    assert grants(frail_house, name) == ["GrantProvisioned"]
+
+
+async def test_what_a_killed_services_late_call_undid_is_done_again(
+    frail_house: House, fake: FakeLiveKit
+) -> None:
+    name = await live(frail_house)
+    bob = fake.join(name, "bob")
+    await frail_house.seat(name, "bob")
+    await frail_house.event("GrantProvisioned", name, "bob")
+    fake.hang.add("UpdateParticipant")
+    mute = commands.MuteCoHost(room_id=name, user_id="bob", actor_id="alice", source="camera", hard=True)
+    await frail_house.say(topics.BROADCAST_COMMANDS, mute, name)
+    await until(lambda: fake.calls["UpdateParticipant"] >= 2)
+    await frail_house.stop(signal.SIGKILL)
+    late = fake.let_go
+    fake.hang.clear()
+    frail_house.start(COHOST_LIVEKIT_TIMEOUT_SECONDS="0.5", COHOST_COMPARISON_SECONDS="3600")
+    await frail_house.ready()
+    unmute = commands.UnmuteCoHost(room_id=name, user_id="bob", actor_id="alice", source="camera")
+    await frail_house.say(topics.BROADCAST_COMMANDS, unmute, name)
+    await until(lambda: len(bob.permission.can_publish_sources) == 4)
+    late.set()
+    await until(lambda: len(bob.permission.can_publish_sources) == 3)
+    await until(lambda: len(bob.permission.can_publish_sources) == 4)
+    assert grants(frail_house, name) == ["GrantProvisioned"]

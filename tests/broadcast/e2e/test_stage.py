@@ -1,0 +1,413 @@
+"""A show with real participants on a real LiveKit."""
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from livekit import api, rtc
+
+from schemas import commands, topics
+from tests.broadcast.e2e.house import Heard, House, room, server, until
+
+Join = Callable[..., Awaitable[rtc.Room]]
+SOURCES = ["camera", "microphone", "screen_share", "screen_share_audio"]
+
+
+@pytest.fixture
+async def join(house: House) -> AsyncIterator[Join]:
+    """Connect somebody to LiveKit, by the service's token or by one of their own."""
+    rooms: list[rtc.Room] = []
+
+    async def connect(
+        room_id: str, user_id: str, *, viewer: bool = False, token: str | None = None
+    ) -> rtc.Room:
+        if token is None:
+            data = await house.get(f"/v1/rooms/{room_id}/broadcast-data{'?as=viewer' * viewer}", user_id)
+            assert data.status_code == 200, data.text
+            token = data.json()["token"]
+        joined = rtc.Room()
+        await joined.connect(house.place.livekit_url, token)
+        rooms.append(joined)
+        return joined
+
+    yield connect
+    for joined in rooms:
+        await joined.disconnect()
+
+
+async def live(house: House, status: str = "live") -> str:
+    """Return a room that is open."""
+    name = room()
+    await house.stage(name, status)
+    await house.await_(lambda heard: heard.key == f"{name}/alice")
+    return name
+
+
+async def badge(house: House, room_id: str, user_id: str) -> Heard:
+    """Wait until a user wears a badge."""
+    found = await house.await_(lambda heard: heard.key == f"{room_id}/{user_id}" and heard.data is not None)
+    return found[-1]
+
+
+async def items(house: House, room_id: str) -> dict[str, dict[str, Any]]:
+    answer = await house.get(f"/v1/rooms/{room_id}/stage", "anyone")
+    return {item["userId"]: item for item in answer.json()["items"]}
+
+
+async def publish(who: rtc.Room) -> rtc.LocalTrackPublication:
+    """Publish a microphone."""
+    track = rtc.LocalAudioTrack.create_audio_track("microphone", rtc.AudioSource(48_000, 1))
+    options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+    return await asyncio.wait_for(who.local_participant.publish_track(track, options), 10)
+
+
+def rights_of(who: rtc.Room) -> dict[str, Any]:
+    """Return what LiveKit lets a participant do, as that participant knows it."""
+    had = who.local_participant.permissions
+    return {
+        "canPublish": had.can_publish,
+        "canPublishData": had.can_publish_data,
+        "canSubscribe": had.can_subscribe,
+        "canPublishSources": len(had.can_publish_sources),
+        "badge": who.local_participant.attributes.get("cohost.badge", ""),
+    }
+
+
+CO_HOST = {
+    "canPublish": True,
+    "canPublishData": True,
+    "canSubscribe": True,
+    "canPublishSources": 4,
+    "badge": "coHost",
+}
+VIEWER = {
+    "canPublish": False,
+    "canPublishData": False,
+    "canSubscribe": True,
+    "canPublishSources": 0,
+    "badge": "",
+}
+
+
+async def test_a_connected_viewer_is_promoted_in_place_and_demoted_again(house: House, join: Join) -> None:
+    name = await live(house)
+    bob = await join(name, "bob", viewer=True)
+    assert rights_of(bob) == VIEWER
+    invitation_id = await house.seat(name, "bob")
+    granted = await house.event("GrantProvisioned", name, "bob")
+    assert granted.data is not None
+    assert {**granted.data, "provisionedAt": ""} == {
+        "roomId": name,
+        "userId": "bob",
+        "invitationId": invitation_id,
+        "mode": "in_place",
+        "permissions": {
+            "canPublish": True,
+            "canPublishData": True,
+            "canSubscribe": True,
+            "canPublishSources": SOURCES,
+        },
+        "provisionedAt": "",
+    }
+    await until(lambda: rights_of(bob) == CO_HOST)
+    await publish(bob)
+    await house.unseat(name, "bob", invitation_id, "removed_by_host")
+    revoked = await house.event("GrantRevoked", name, "bob")
+    assert revoked.data is not None
+    assert (revoked.data["mode"], revoked.data["reason"]) == ("in_place", "removed_by_host")
+    await until(lambda: rights_of(bob) == VIEWER)
+    async with server(house.place) as livekit:
+        asked = api.RoomParticipantIdentity(room=name, identity="bob")
+        await until(lambda: _no_tracks(livekit, asked))
+    assert sorted(house.events(name, "bob")) == ["CoHostConnected", "GrantProvisioned", "GrantRevoked"]
+
+
+async def _no_tracks(livekit: api.LiveKitAPI, asked: api.RoomParticipantIdentity) -> bool:
+    return not (await livekit.room.get_participant(asked)).tracks
+
+
+async def test_an_absent_invitee_joins_with_a_token_that_carries_the_grant(house: House, join: Join) -> None:
+    name = await live(house, "idle")
+    await house.seat(name, "bob")
+    await badge(house, name, "bob")
+    bob = await join(name, "bob")
+    assert rights_of(bob) == CO_HOST
+    await house.event("CoHostConnected", name, "bob")
+    await publish(bob)
+    await until(lambda: _track_of(house, name, "bob"))
+    on_stage = (await items(house, name))["bob"]
+    tracks = on_stage.pop("tracks")
+    assert [(track["source"], track["muted"]) for track in tracks] == [("microphone", False)]
+    assert on_stage == {
+        "userId": "bob",
+        "role": "coHost",
+        "badge": "coHost",
+        "invitationId": on_stage["invitationId"],
+        "since": (await badge(house, name, "bob")).data["since"],  # type: ignore[index]
+        "grant": "provisioned",
+        "connection": "connected",
+        "graceEndsAt": None,
+        "hardMuted": [],
+    }
+    granted = await house.event("GrantProvisioned", name, "bob")
+    assert granted.data is not None
+    assert granted.data["mode"] == "on_join"
+
+
+async def _track_of(house: House, room_id: str, user_id: str) -> Any:
+    return (await items(house, room_id))[user_id]["tracks"]
+
+
+async def test_a_viewers_token_of_yesterday_is_promoted_on_join(house: House, join: Join) -> None:
+    name = await live(house)
+    token = (await house.get(f"/v1/rooms/{name}/broadcast-data?as=viewer", "bob")).json()["token"]
+    await house.seat(name, "bob")
+    await house.event("GrantProvisioned", name, "bob")
+    bob = await join(name, "bob", token=token)
+    await until(lambda: rights_of(bob) == CO_HOST)
+
+
+async def test_a_closed_rooms_livekit_room_is_deleted_with_everybodys_rights(
+    house: House, join: Join
+) -> None:
+    name = await live(house)
+    invitation_id = await house.seat(name, "bob")
+    bob = await join(name, "bob") if await badge(house, name, "bob") else None
+    assert bob is not None
+    reasons: list[int] = []
+    bob.on("disconnected", reasons.append)
+    await house.stage(name, "ended")
+    await house.unseat(name, "bob", invitation_id, "room_ended")
+    revoked = await house.event("GrantRevoked", name, "bob")
+    assert revoked.data is not None
+    assert revoked.data["mode"] == "room_deleted"
+    await until(lambda: reasons)
+    async with server(house.place) as livekit:
+        assert not (await livekit.room.list_rooms(api.ListRoomsRequest(names=[name]))).rooms
+    for path in ("", "?as=viewer"):
+        answer = await house.get(f"/v1/rooms/{name}/broadcast-data{path}", "bob")
+        assert (answer.status_code, answer.json()["reason"]) == (409, "room_not_open")
+    gone = await house.await_(lambda heard: heard.name == "tombstone" and heard.key.startswith(f"{name}/"), 2)
+    assert {heard.key for heard in gone} == {f"{name}/alice", f"{name}/bob"}
+    assert "CoHostDisconnected" not in house.events(name)
+
+
+async def test_a_room_that_opens_again_is_a_new_livekit_room(house: House, join: Join) -> None:
+    name = await live(house)
+    await join(name, "alice")
+    await house.stage(name, "ended")
+    await house.stage(name, "live")
+    await house.await_(lambda heard: heard.key == f"{name}/alice", 3)
+    alice = await join(name, "alice")
+    assert alice.isconnected()
+    await until(lambda: _connected(house, name, "alice"))
+
+
+async def _connected(house: House, room_id: str, user_id: str) -> bool:
+    return bool((await items(house, room_id))[user_id]["connection"] == "connected")
+
+
+async def test_a_dropped_co_host_comes_back_within_the_grace(house: House, join: Join) -> None:
+    name = await live(house)
+    await house.seat(name, "bob")
+    await badge(house, name, "bob")
+    bob = await join(name, "bob")
+    await house.event("CoHostConnected", name, "bob")
+    await bob.disconnect()
+    dropped = await house.event("CoHostDisconnected", name, "bob")
+    on_stage = (await items(house, name))["bob"]
+    assert dropped.data is not None
+    assert (on_stage["connection"], on_stage["graceEndsAt"]) == ("disconnected", dropped.data["graceEndsAt"])
+    await join(name, "bob")
+    await house.event("CoHostReconnected", name, "bob")
+    assert (await items(house, name))["bob"]["graceEndsAt"] is None
+
+
+async def test_a_co_host_who_stays_away_loses_the_seat(house: House, join: Join) -> None:
+    name = await live(house)
+    invitation_id = await house.seat(name, "bob")
+    await badge(house, name, "bob")
+    bob = await join(name, "bob")
+    await house.event("CoHostConnected", name, "bob")
+    await bob.disconnect()
+    lost = await house.event("CoHostLost", name, "bob")
+    asked = await house.event("ReleaseSeat", name, "bob")
+    assert lost.data is not None
+    assert asked.data == {
+        "roomId": name,
+        "userId": "bob",
+        "invitationId": invitation_id,
+        "reason": "connection_lost",
+    }
+    await house.unseat(name, "bob", invitation_id, "connection_lost")
+    await house.event("GrantRevoked", name, "bob")
+    assert house.events(name, "bob").count("CoHostLost") == 1
+
+
+async def test_a_soft_mute_mutes_once_and_its_owner_may_unmute(house: House, join: Join) -> None:
+    name = await live(house)
+    await house.seat(name, "bob")
+    await badge(house, name, "bob")
+    bob = await join(name, "bob")
+    publication = await publish(bob)
+    await until(lambda: _track_of(house, name, "bob"))
+    await _mute(house, name)
+    await house.event("CoHostMuted", name, "bob")
+    await until(lambda: publication.muted)
+    await until(lambda: _all_muted(house, name))
+    assert rights_of(bob) == CO_HOST
+    assert publication.track is not None
+    publication.track.unmute()
+    async with server(house.place) as livekit:
+        asked = api.RoomParticipantIdentity(room=name, identity="bob")
+        await until(lambda: _sounding(livekit, asked))
+
+
+async def _sounding(livekit: api.LiveKitAPI, asked: api.RoomParticipantIdentity) -> bool:
+    return any(not track.muted for track in (await livekit.room.get_participant(asked)).tracks)
+
+
+async def _all_muted(house: House, room_id: str) -> bool:
+    tracks = (await items(house, room_id))["bob"]["tracks"]
+    return bool(tracks) and all(track["muted"] for track in tracks)
+
+
+async def _mute(house: House, room_id: str, *, hard: bool = False) -> str:
+    command = commands.MuteCoHost(
+        room_id=room_id, user_id="bob", actor_id="alice", source="microphone", hard=hard
+    )
+    return await house.say(topics.BROADCAST_COMMANDS, command, room_id)
+
+
+async def test_a_hard_mute_takes_the_source_until_it_is_lifted_and_asked_for(
+    house: House, join: Join
+) -> None:
+    name = await live(house)
+    await house.seat(name, "bob")
+    await badge(house, name, "bob")
+    bob = await join(name, "bob")
+    messages: list[rtc.DataPacket] = []
+    bob.on("data_received", messages.append)
+    await publish(bob)
+    command_id = await _mute(house, name, hard=True)
+    muted = await house.event("CoHostMuted", name, "bob")
+    assert muted.envelope["causationid"] == command_id
+    await until(lambda: rights_of(bob) == {**CO_HOST, "canPublishSources": 3})
+    on_stage = (await items(house, name))["bob"]
+    assert on_stage["hardMuted"] == ["microphone"]
+    data = (await house.get(f"/v1/rooms/{name}/broadcast-data", "bob")).json()
+    video = jwt.decode(data["token"], options={"verify_signature": False})["video"]
+    assert (
+        video["canPublishSources"]
+        == data["permissions"]["canPublishSources"]
+        == [
+            "camera",
+            "screen_share",
+            "screen_share_audio",
+        ]
+    )
+    await until(lambda: _no_track(house, name))
+    unmute = commands.UnmuteCoHost(room_id=name, user_id="bob", actor_id="alice", source="microphone")
+    await house.say(topics.BROADCAST_COMMANDS, unmute, name)
+    await house.event("CoHostUnmuteRequested", name, "bob")
+    await until(lambda: rights_of(bob) == CO_HOST)
+    await until(lambda: messages)
+    assert [message.topic for message in messages] == ["cohost"]
+
+
+async def _no_track(house: House, room_id: str) -> bool:
+    return not (await items(house, room_id))["bob"]["tracks"]
+
+
+async def test_an_intruder_is_demoted(house: House, join: Join) -> None:
+    name = await live(house)
+    await join(name, "alice")
+    mallory = await join(name, "mallory", token=_forged(house, name))
+    removed = await house.event("IntruderRemoved", name, "mallory")
+    assert removed.data is not None
+    assert removed.data["action"] == "demoted"
+    await until(lambda: rights_of(mallory) == VIEWER)
+
+
+async def test_a_former_co_host_with_an_old_token_is_an_intruder(house: House, join: Join) -> None:
+    name = await live(house)
+    invitation_id = await house.seat(name, "bob")
+    await badge(house, name, "bob")
+    token = (await house.get(f"/v1/rooms/{name}/broadcast-data", "bob")).json()["token"]
+    await house.unseat(name, "bob", invitation_id)
+    await house.event("GrantRevoked", name, "bob")
+    bob = await join(name, "bob", token=token)
+    await house.event("IntruderRemoved", name, "bob")
+    await until(lambda: rights_of(bob) == VIEWER)
+
+
+def _forged(house: House, room_id: str) -> str:
+    token = api.AccessToken(house.place.livekit_key, house.place.livekit_secret).with_identity("mallory")
+    return token.with_grants(api.VideoGrants(room_join=True, room=room_id)).to_jwt()
+
+
+async def test_a_new_host_gets_the_hosts_rights_and_the_old_one_loses_them(house: House, join: Join) -> None:
+    name = await live(house)
+    alice = await join(name, "alice")
+    bob = await join(name, "bob", viewer=True)
+    await until(lambda: rights_of(alice) == {**CO_HOST, "badge": "host"})
+    await house.stage(name, "live", "bob")
+    await until(lambda: rights_of(bob) == {**CO_HOST, "badge": "host"})
+    await until(lambda: rights_of(alice) == VIEWER)
+    assert house.events(name) == []
+
+
+async def test_who_may_connect_and_when(house: House) -> None:
+    name = await live(house, "idle")
+    expected = {
+        ("alice", ""): (200, None),
+        ("bob", ""): (403, "not_on_stage"),
+        ("bob", "?as=viewer"): (409, "room_not_live"),
+        ("alice", "?as=viewer"): (409, "room_not_live"),
+        ("bob", "?as=host"): (422, "invalid_request"),
+    }
+    found = {
+        (user_id, query): await house.get(f"/v1/rooms/{name}/broadcast-data{query}", user_id)
+        for user_id, query in expected
+    }
+    assert {
+        key: (answer.status_code, answer.json().get("reason")) for key, answer in found.items()
+    } == expected
+    for path in ("stage", "broadcast-data"):
+        missing = await house.get(f"/v1/rooms/{room()}/{path}", "bob")
+        assert (missing.status_code, missing.json()["reason"]) == (404, "room_not_found")
+
+
+async def test_a_host_as_viewer_has_a_viewers_token(house: House) -> None:
+    name = await live(house)
+    data = (await house.get(f"/v1/rooms/{name}/broadcast-data?as=viewer", "alice")).json()
+    claims = jwt.decode(data["token"], house.place.livekit_secret, algorithms=["HS256"])
+    assert (data["role"], claims["video"]["canPublish"], claims.get("attributes")) == ("viewer", False, None)
+    assert data["serverUrl"] == house.place.livekit_url
+
+
+async def test_a_webhook_that_is_not_signed_is_refused_and_a_dull_one_is_not(house: House) -> None:
+    dull = b'{"event": "room_started"}'
+    digest = base64.b64encode(hashlib.sha256(dull).digest()).decode()
+    token = api.AccessToken(house.place.livekit_key, house.place.livekit_secret).with_sha256(digest).to_jwt()
+    url = f"http://127.0.0.1:{house.place.http_port}/livekit/webhook"
+    async with httpx.AsyncClient() as client:
+        unsigned = await client.post(url, content=dull)
+        signed = await client.post(url, content=dull, headers={"authorization": token})
+    assert (unsigned.status_code, unsigned.json()["reason"]) == (401, "unauthorized")
+    assert signed.status_code == 200
+
+
+async def test_what_became_of_a_command_can_be_asked(house: House) -> None:
+    name = await live(house)
+    command_id = await _mute(house, name)
+    rejected = await house.event("CommandRejected", name)
+    assert rejected.data is not None
+    assert (rejected.data["commandId"], rejected.data["reason"]) == (command_id, "not_co_host")
+    outcome = (await house.get(f"/v1/commands/{command_id}", "alice")).json()
+    assert (outcome["outcome"], outcome["reason"]) == ("rejected", "not_co_host")

@@ -1,0 +1,152 @@
+"""A LiveKit that fails as told: the real one cannot be asked to refuse, to hang, or to answer late."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+from google.protobuf.message import Message
+from livekit import api
+from livekit.protocol import models, room
+
+Reply = Message | web.Response
+
+
+def refused(status: int, code: str) -> web.Response:
+    """Return an error as Twirp has it."""
+    return web.json_response({"code": code, "msg": "as the test wishes"}, status=status)
+
+
+@dataclass
+class FakeLiveKit:
+    """Rooms by name, and in each its participants by identity.
+
+    `troubles` are answers instead of the real ones, by method: each is used until it is taken out. `hang` are
+    methods that do not answer until `let_go` is set.
+    """
+
+    rooms: dict[str, dict[str, models.ParticipantInfo]] = field(default_factory=dict)
+    troubles: dict[str, Callable[[], web.Response]] = field(default_factory=dict)
+    hang: set[str] = field(default_factory=set)
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
+    calls: Counter[str] = field(default_factory=Counter)
+    requests: list[tuple[str, Any]] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
+    url: str = ""
+
+    def recover(self) -> None:
+        """Answer everything from now on, and forget what was called."""
+        self.let_go.set()
+        self.let_go = asyncio.Event()
+        for memory in (self.troubles, self.hang, self.calls, self.requests, self.tokens):
+            memory.clear()
+
+    def join(self, room_id: str, user_id: str, **permission: Any) -> models.ParticipantInfo:
+        """Let somebody be there."""
+        info = models.ParticipantInfo(
+            identity=user_id,
+            sid=f"PA_{user_id}",
+            state=models.ParticipantInfo.State.ACTIVE,
+            permission=models.ParticipantPermission(can_subscribe=True, **permission),
+        )
+        self.rooms.setdefault(room_id, {})[user_id] = info
+        return info
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Answer a call."""
+        method = request.match_info["method"]
+        self.tokens.append(request.headers["authorization"])
+        self.calls[method] += 1
+        if method in self.hang:
+            await self.let_go.wait()
+        if method in self.troubles:
+            return self.troubles[method]()
+        reply = getattr(self, f"_{method}")(await request.read())
+        if isinstance(reply, web.Response):
+            return reply
+        return web.Response(body=reply.SerializeToString(), content_type="application/protobuf")
+
+    def _note(self, kind: type[Any], body: bytes) -> Any:
+        request = kind.FromString(body)
+        self.requests.append((kind.__name__, request))
+        return request
+
+    def _found(self, request: Any) -> models.ParticipantInfo | None:
+        return self.rooms.get(request.room, {}).get(request.identity)
+
+    def _CreateRoom(self, body: bytes) -> Reply:  # noqa: N802 - LiveKit's name
+        request = self._note(api.CreateRoomRequest, body)
+        self.rooms.setdefault(request.name, {})
+        return models.Room(name=request.name, sid=f"RM_{request.name}")
+
+    def _DeleteRoom(self, body: bytes) -> Reply:  # noqa: N802
+        request = self._note(api.DeleteRoomRequest, body)
+        if self.rooms.pop(request.room, None) is None:
+            return refused(404, "not_found")
+        return room.DeleteRoomResponse()
+
+    def _ListRooms(self, body: bytes) -> Reply:  # noqa: N802
+        names = api.ListRoomsRequest.FromString(body).names
+        there = [
+            models.Room(name=name, sid=f"RM_{name}") for name in self.rooms if not names or name in names
+        ]
+        return room.ListRoomsResponse(rooms=there)
+
+    def _ListParticipants(self, body: bytes) -> Reply:  # noqa: N802
+        request = api.ListParticipantsRequest.FromString(body)
+        return room.ListParticipantsResponse(participants=self.rooms.get(request.room, {}).values())
+
+    def _GetParticipant(self, body: bytes) -> Reply:  # noqa: N802
+        return self._found(api.RoomParticipantIdentity.FromString(body)) or refused(404, "not_found")
+
+    def _RemoveParticipant(self, body: bytes) -> Reply:  # noqa: N802
+        request = self._note(api.RoomParticipantIdentity, body)
+        if self.rooms.get(request.room, {}).pop(request.identity, None) is None:
+            return refused(404, "not_found")
+        return room.RemoveParticipantResponse()
+
+    def _UpdateParticipant(self, body: bytes) -> Reply:  # noqa: N802
+        request = self._note(api.UpdateParticipantRequest, body)
+        found = self._found(request)
+        if found is None:
+            return refused(404, "not_found")
+        found.permission.CopyFrom(request.permission)
+        for name, value in request.attributes.items():
+            found.attributes[name] = value
+        return found
+
+    def _MutePublishedTrack(self, body: bytes) -> Reply:  # noqa: N802
+        request = self._note(api.MuteRoomTrackRequest, body)
+        found = self._found(request)
+        if found is None:
+            return refused(503, "unavailable")
+        for track in found.tracks:
+            if track.sid == request.track_sid:
+                track.muted = request.muted
+                return room.MuteRoomTrackResponse(track=track)
+        return room.MuteRoomTrackResponse()
+
+    def _SendData(self, body: bytes) -> Reply:  # noqa: N802
+        self._note(api.SendDataRequest, body)
+        return room.SendDataResponse()
+
+
+@contextlib.asynccontextmanager
+async def serve() -> AsyncIterator[FakeLiveKit]:
+    """Serve a fake LiveKit on a free port."""
+    fake = FakeLiveKit()
+    application = web.Application()
+    application.router.add_post("/twirp/livekit.RoomService/{method}", fake.answer)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield fake
+    finally:
+        fake.let_go.set()
+        await runner.cleanup()

@@ -1,0 +1,200 @@
+"""What the pure tests say to the deciders, and the stage that comes of it. All of it happens in `room`."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas import commands, events, signals, timestamps
+from schemas.events import Permissions
+from schemas.types import Badge, Message
+from services.broadcast import badges, decider, rights
+from services.broadcast.change import Cause
+from services.broadcast.state import Member, Patience, Stage
+
+ROOM = "room"
+HOST = "alice"
+START = timestamps.to_ms("2026-01-01T12:00:00.000Z")
+PATIENCE = Patience(grace=60, no_show=0)
+ALL = rights.permissions("coHost")
+
+
+def at(second: int) -> str:
+    """Return the time so many seconds after the start."""
+    return timestamps.from_ms(START + 1000 * second)
+
+
+@dataclass
+class Play:
+    """Decides one record after the other, one a second; `told` is all that came of it but the badges."""
+
+    patience: Patience = PATIENCE
+    stage: Stage | None = None
+    told: list[Message] = field(default_factory=list)
+    worn: list[tuple[str, Badge | None]] = field(default_factory=list)
+    second: int = 0
+
+    def __call__(self, *records: Message) -> "Play":
+        for record in records:
+            self.decide(record)
+        return self
+
+    def decide(self, record: Any, record_id: str | None = None) -> Any:
+        """Decide a record and return what the decider does."""
+        self.second += 1
+        cause = Cause(record_id or f"record-{self.second}", at(self.second), self.second, 0)
+        decided = decider.decide(self.stage, record, cause, self.patience)
+        if decided is None or isinstance(decided, str):
+            return decided
+        before, self.stage = self.stage, decided.stage
+        self.told += decided.events
+        self.worn += [
+            (user_id, badge.badge if badge is not None else None)
+            for user_id, badge in badges.changed(before, decided.stage)
+        ]
+        return decided
+
+    def member(self, user_id: str = "bob") -> Member:
+        """Return what the room knows of a user."""
+        assert self.stage is not None
+        return self.stage.member(user_id)
+
+    def applied(self, user_id: str = "bob", mode: signals.ApplyMode = "in_place", **more: Any) -> "Play":
+        """Let the newest wish for a user be fulfilled."""
+        version = self.member(user_id).version
+        return self(signals.GrantApplied(room_id=ROOM, user_id=user_id, version=version, mode=mode, **more))
+
+    def failed(self, user_id: str = "bob", *, retryable: bool = True) -> "Play":
+        """Let a call for a user fail."""
+        return self(
+            signals.GrantCallFailed(
+                room_id=ROOM,
+                user_id=user_id,
+                version=self.member(user_id).version,
+                error="no answer",
+                attempts=1,
+                retryable=retryable,
+            )
+        )
+
+    def deleted(self, room_sid: str | None = "RM_1") -> "Play":
+        """Let the LiveKit room be deleted."""
+        assert self.stage is not None
+        version = self.stage.room.deletion or 0
+        return self(signals.RoomDeleted(room_id=ROOM, version=version, room_sid=room_sid))
+
+    def since(self) -> list[Message]:
+        """Return what was told since this was last asked."""
+        told, self.told = self.told, []
+        return told
+
+
+def applied(version: int, user_id: str = "bob", mode: signals.ApplyMode = "in_place") -> signals.GrantApplied:
+    return signals.GrantApplied(room_id=ROOM, user_id=user_id, version=version, mode=mode)
+
+
+def stage_changed(status: Any = "live", host: str = HOST) -> events.StageChanged:
+    open_ = status in ("idle", "live", "waitingReconnect")
+    return events.StageChanged(room_id=ROOM, host_id=host, status=status, open=open_, max_co_hosts=5)
+
+
+def accepted(user_id: str = "bob", invitation_id: str = "invitation-1") -> events.InvitationAccepted:
+    return events.InvitationAccepted(
+        invitation_id=invitation_id,
+        room_id=ROOM,
+        user_id=user_id,
+        invited_by=HOST,
+        status="accepted",
+        sent_at=at(0),
+        expires_at=at(3600),
+        responded_at=at(0),
+        updated_at=at(0),
+    )
+
+
+def left(
+    user_id: str = "bob", invitation_id: str = "invitation-1", reason: Any = "left"
+) -> events.CoHostLeft:
+    return events.CoHostLeft(
+        room_id=ROOM, user_id=user_id, invitation_id=invitation_id, reason=reason, left_at=at(0)
+    )
+
+
+def participant(
+    user_id: str = "bob",
+    sid: str = "PA_1",
+    permissions: Permissions = rights.VIEWER,
+    badge: str = "",
+    **more: Any,
+) -> signals.Participant:
+    return signals.Participant(
+        user_id=user_id,
+        sid=sid,
+        permissions=permissions,
+        badge=badge,
+        can_update_metadata=more.get("can_update_metadata", False),
+        tracks=more.get("tracks", ()),
+    )
+
+
+def co_host(user_id: str = "bob", sid: str = "PA_1", **more: Any) -> signals.Participant:
+    return participant(user_id, sid, ALL, "coHost", **more)
+
+
+def joined(who: signals.Participant, room_sid: str = "RM_1") -> signals.ParticipantJoined:
+    return signals.ParticipantJoined(room_id=ROOM, room_sid=room_sid, participant=who)
+
+
+def gone(user_id: str = "bob", sid: str = "PA_1", reason: Any = "departed") -> signals.ParticipantLeft:
+    return signals.ParticipantLeft(room_id=ROOM, room_sid="RM_1", user_id=user_id, sid=sid, reason=reason)
+
+
+def track(sid: str = "TR_1", source: Any = "microphone", *, muted: bool = False) -> signals.Track:
+    return signals.Track(sid=sid, source=source, muted=muted)
+
+
+def published(user_id: str = "bob", sid: str = "PA_1", **more: Any) -> signals.TrackPublished:
+    return signals.TrackPublished(
+        room_id=ROOM, room_sid="RM_1", user_id=user_id, sid=sid, track=more.get("track", track())
+    )
+
+
+def mute(actor: str = HOST, source: Any = "microphone", *, hard: bool = False) -> commands.MuteCoHost:
+    return commands.MuteCoHost(room_id=ROOM, user_id="bob", actor_id=actor, source=source, hard=hard)
+
+
+def unmute(actor: str = HOST, source: Any = "microphone") -> commands.UnmuteCoHost:
+    return commands.UnmuteCoHost(room_id=ROOM, user_id="bob", actor_id=actor, source=source)
+
+
+def compared(
+    *there: signals.Participant, look: str = "look-1", room_sid: str | None = "RM_1", **more: Any
+) -> signals.RoomCompared:
+    return signals.RoomCompared(
+        room_id=ROOM,
+        look_id=look,
+        room_sid=room_sid,
+        position=more.get("position", 1_000),
+        version=more.get("version", 1_000),
+        participants=there,
+    )
+
+
+def provisioned(mode: Any = "in_place", invitation_id: str = "invitation-1", **more: Any) -> Message:
+    return events.GrantProvisioned(
+        room_id=ROOM,
+        user_id="bob",
+        invitation_id=invitation_id,
+        mode=mode,
+        permissions=more.get("permissions", ALL),
+        provisioned_at=at(more["second"]),
+    )
+
+
+def revoked(second: int, mode: Any = "in_place", reason: Any = "left", **more: Any) -> Message:
+    return events.GrantRevoked(
+        room_id=ROOM,
+        user_id=more.get("user_id", "bob"),
+        invitation_id=more.get("invitation_id", "invitation-1"),
+        reason=reason,
+        mode=mode,
+        revoked_at=at(second),
+    )

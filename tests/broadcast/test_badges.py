@@ -1,0 +1,47 @@
+"""Badges: a co-host's from the seat to its end, the host's while the room is open."""
+
+from schemas.events import BadgeChanged
+from services.broadcast import badges
+from tests.broadcast.scenes import HOST, ROOM, Play, accepted, at, left, mute, stage_changed
+
+
+def test_the_host_wears_a_badge_while_the_room_is_open() -> None:
+    play = Play()(stage_changed("idle"), stage_changed("live"), stage_changed("ended"), stage_changed("idle"))
+    assert play.worn == [(HOST, "host"), (HOST, None), (HOST, "host")]
+
+
+def test_a_room_that_was_never_open_has_no_badges() -> None:
+    assert Play()(stage_changed("ended")).worn == []
+
+
+def test_a_co_host_wears_a_badge_from_seat_to_its_end() -> None:
+    play = Play()(stage_changed(), accepted()).applied()(left()).applied()
+    assert play.worn == [(HOST, "host"), ("bob", "coHost"), ("bob", None)]
+
+
+def test_a_co_host_keeps_the_badge_until_the_closing_reaches_the_seat() -> None:
+    play = Play()(stage_changed(), accepted(), stage_changed("ended"))
+    assert play.worn[2:] == [(HOST, None)]
+    assert play(left(reason="room_ended")).worn[3:] == [("bob", None)]
+
+
+def test_who_becomes_host_changes_the_badge_without_taking_it_off() -> None:
+    play = Play()(stage_changed(), accepted(), stage_changed(host="bob"), left(reason="became_host"))
+    assert play.worn == [(HOST, "host"), ("bob", "coHost"), (HOST, None), ("bob", "host")]
+
+
+def test_since_is_when_the_seat_began_whatever_comes_later() -> None:
+    play = Play()(stage_changed(), accepted())
+    before = play.stage
+    play(mute(hard=True)).applied()
+    assert badges.changed(before, play.stage) == []  # type: ignore[arg-type]
+    worn = badges.changed(None, play.stage)  # type: ignore[arg-type]
+    assert worn == [
+        (
+            "bob",
+            BadgeChanged(
+                room_id=ROOM, user_id="bob", badge="coHost", invitation_id="invitation-1", since=at(0)
+            ),
+        ),
+        (HOST, BadgeChanged(room_id=ROOM, user_id=HOST, badge="host", since=at(1))),
+    ]

@@ -1,0 +1,202 @@
+"""Seats become rights on LiveKit, and their ends take them away: once each, whatever comes in between."""
+
+from typing import Any
+
+import pytest
+
+from schemas import events, signals
+from services.broadcast import rights
+from tests.broadcast.scenes import (
+    HOST,
+    ROOM,
+    Play,
+    accepted,
+    applied,
+    at,
+    co_host,
+    gone,
+    joined,
+    left,
+    mute,
+    participant,
+    provisioned,
+    revoked,
+    stage_changed,
+)
+
+
+def seated() -> Play:
+    return Play()(stage_changed(), accepted())
+
+
+def failure() -> events.GrantFailed:
+    return events.GrantFailed(
+        room_id=ROOM,
+        user_id="bob",
+        invitation_id="invitation-1",
+        error="no answer",
+        attempts=1,
+        retryable=True,
+    )
+
+
+def test_a_connected_viewer_is_promoted_in_place() -> None:
+    assert seated().applied().told == [provisioned(second=3)]
+
+
+def test_an_absent_invitee_gets_the_grant_on_join() -> None:
+    assert seated().applied(mode="absent").told == [provisioned("on_join", second=3)]
+
+
+def test_applying_again_is_silent() -> None:
+    play = seated().applied()
+    again = play.told[:]
+    play(joined(participant())).applied().applied()
+    assert [type(event) for event in play.told] == [type(again[0]), events.CoHostConnected]
+
+
+def test_an_older_wish_that_is_fulfilled_late_says_nothing() -> None:
+    play = seated()
+    late = applied(play.member().version)
+    play(left(), late)
+    assert play.told == []
+    assert play.member().revoking != ()
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"), [("in_place", "in_place"), ("absent", "absent"), ("removed", "absent")]
+)
+def test_a_seat_that_ends_loses_its_rights(mode: Any, told: str) -> None:
+    play = seated().applied()
+    play.since()
+    play(left(reason="removed_by_host")).applied(mode=mode)
+    assert play.told == [revoked(5, told, "removed_by_host")]
+    assert "bob" not in play.stage.members  # type: ignore[union-attr]
+
+
+def test_a_seat_that_ended_before_it_was_provisioned_is_revoked_once_and_never_provisioned() -> None:
+    assert seated()(left()).applied().told == [revoked(4)]
+
+
+def test_who_is_seated_again_before_the_revocation_gets_both_events_at_once() -> None:
+    play = seated().applied()
+    play.since()
+    play(left(), accepted(invitation_id="invitation-2")).applied()
+    assert play.told == [revoked(6), provisioned(invitation_id="invitation-2", second=6)]
+
+
+def test_the_end_of_another_seat_changes_nothing() -> None:
+    play = seated()
+    before = play.stage
+    assert play(left(invitation_id="invitation-0")).stage == before
+
+
+def test_all_rights_go_with_the_room() -> None:
+    play = seated()(accepted("carol", "invitation-2")).applied().applied("carol")
+    play.since()
+    play(
+        stage_changed("ended"),
+        left(reason="room_ended"),
+        left("carol", "invitation-2", "room_ended"),
+    ).deleted()
+    assert play.told == [
+        revoked(9, "room_deleted", "room_ended"),
+        revoked(9, "room_deleted", "room_ended", user_id="carol", invitation_id="invitation-2"),
+    ]
+
+
+def test_a_revocation_that_is_owed_when_the_room_closes_goes_with_the_room() -> None:
+    play = seated()(left(), stage_changed("ended")).deleted()
+    assert play.told == [revoked(5, "room_deleted")]
+
+
+def test_a_seat_that_ends_after_the_room_was_deleted_has_lost_its_rights_already() -> None:
+    play = seated()(stage_changed("ended")).deleted()(left(reason="room_ended"))
+    assert play.told == [revoked(5, "room_deleted", "room_ended")]
+
+
+def test_the_deletion_for_an_earlier_closing_says_nothing_of_a_later_one() -> None:
+    play = seated()(stage_changed("ended"))
+    early = play.stage.room.deletion  # type: ignore[union-attr]
+    play(left(reason="room_ended"), stage_changed("live"), stage_changed("ended"))
+    play(signals.RoomDeleted(room_id=ROOM, version=early or 0))
+    assert play.told == []
+    assert play.deleted().told == [revoked(8, "room_deleted", "room_ended")]
+
+
+def test_a_room_that_opens_again_starts_with_an_empty_stage() -> None:
+    play = seated()(stage_changed("ended"), left(reason="room_ended")).deleted()(stage_changed("live"))
+    assert play.stage is not None
+    assert (play.stage.members, play.stage.room.open) == ({}, True)
+
+
+def test_who_becomes_host_loses_no_right() -> None:
+    play = seated().applied()
+    play.since()
+    play(stage_changed(host="bob"), left(reason="became_host")).applied().applied(HOST)
+    assert play.told == []
+    assert play.stage.badge("bob") == "host"  # type: ignore[union-attr]
+
+
+def test_a_former_host_becomes_a_viewer_without_a_word() -> None:
+    play = Play()(
+        stage_changed(), joined(participant(HOST, permissions=rights.permissions("host"), badge="host"))
+    )
+    play(stage_changed(host="carol"))
+    assert rights.wanted(play.stage, HOST) == rights.VIEWER  # type: ignore[arg-type]
+    assert play.applied(HOST).told == []
+    assert HOST not in play.stage.members  # type: ignore[union-attr]
+
+
+def test_a_host_is_neither_provisioned_nor_connected_by_event() -> None:
+    play = Play()(stage_changed(), joined(participant(HOST))).applied(HOST)
+    assert play.told == []
+
+
+def test_a_failure_is_told_once_per_run() -> None:
+    play = seated().failed().failed()
+    assert play.told == [failure()]
+    assert play.applied().told[1:] == [provisioned(second=5)]
+    play.since()
+    play(left()).failed()
+    assert play.told == [failure()]
+
+
+def test_a_failure_that_outlasts_the_seat_is_the_same_run() -> None:
+    play = seated().failed()(left()).failed().applied(mode="absent")
+    assert play.told == [failure(), revoked(6, "absent")]
+
+
+def test_a_new_seat_has_its_own_run_of_failures() -> None:
+    play = seated().failed()(left(), accepted(invitation_id="invitation-2")).failed()
+    assert [event.invitation_id for event in play.told if isinstance(event, events.GrantFailed)] == [
+        "invitation-1",
+        "invitation-2",
+    ]
+
+
+def test_whoever_was_promoted_while_connected_is_connected() -> None:
+    play = seated().applied(participant=co_host())
+    connected = events.CoHostConnected(room_id=ROOM, user_id="bob", invitation_id="invitation-1", at=at(3))
+    assert play.told == [provisioned(second=3), connected]
+
+
+def test_a_report_that_is_read_again_after_the_co_host_came_and_went_brings_nobody_back() -> None:
+    play = seated()
+    report = applied(play.member().version).model_copy(update={"participant": co_host()})
+    play(report, gone(), joined(co_host(sid="PA_2")), gone(sid="PA_2"))
+    before = play.stage
+    assert play(report).stage == before
+
+
+def test_a_grant_shows_what_is_muted_for_good() -> None:
+    play = seated()(mute(hard=True)).applied()
+    without = rights.permissions("coHost", ["microphone"])
+    assert play.told[1:] == [provisioned(second=4, permissions=without)]
+
+
+def test_records_of_a_room_never_heard_of_mean_nothing() -> None:
+    play = Play()
+    assert play.decide(accepted()) is None
+    assert play.decide(left()) is None
+    assert play.decide(joined(co_host())) is None

@@ -1,0 +1,113 @@
+"""Rights without a seat: looked at, taken, and told of once."""
+
+from typing import Any
+
+import pytest
+
+from schemas import events, signals
+from services.broadcast import rights
+from services.broadcast.state import Stage
+from tests.broadcast.scenes import (
+    HOST,
+    ROOM,
+    Play,
+    accepted,
+    at,
+    co_host,
+    joined,
+    left,
+    participant,
+    published,
+    stage_changed,
+    track,
+)
+
+
+def removed(second: int, action: Any = "demoted", user_id: str = "mallory") -> events.IntruderRemoved:
+    return events.IntruderRemoved(room_id=ROOM, user_id=user_id, action=action, at=at(second))
+
+
+def show() -> Play:
+    return Play()(stage_changed())
+
+
+@pytest.mark.parametrize(
+    "intruder",
+    [
+        participant("mallory", permissions=rights.permissions("coHost")),
+        participant("mallory", badge="host"),
+        participant("mallory", can_update_metadata=True),
+        participant("mallory", tracks=(track(),)),
+    ],
+)
+def test_who_has_more_than_a_viewer_is_demoted(intruder: signals.Participant) -> None:
+    assert show()(joined(intruder)).applied("mallory").told == [removed(3)]
+
+
+def test_a_track_without_a_seat_is_looked_at() -> None:
+    assert show()(published("mallory")).applied("mallory").told == [removed(3)]
+
+
+@pytest.mark.parametrize("mode", ["clean", "absent"])
+def test_whoever_had_nothing_to_take_is_no_intruder(mode: Any) -> None:
+    play = show()(published("mallory")).applied("mallory", mode=mode)
+    assert play.told == []
+    assert play.stage.members == {}  # type: ignore[union-attr]
+
+
+def test_who_cannot_be_demoted_is_removed() -> None:
+    play = show()(joined(co_host("mallory"))).applied("mallory", mode="removed")
+    assert play.told == [removed(3, "removed")]
+
+
+def test_the_same_word_twice_is_one_removal() -> None:
+    play = show()(joined(co_host("mallory")), joined(co_host("mallory")), published("mallory"))
+    play.applied("mallory")(published("mallory")).applied("mallory", mode="clean")
+    assert play.told == [removed(5)]
+
+
+def test_who_comes_again_with_an_old_token_is_removed_again() -> None:
+    play = show()(joined(co_host("mallory"))).applied("mallory")
+    play(joined(co_host("mallory", sid="PA_2"))).applied("mallory")
+    assert play.told == [removed(3), removed(5)]
+
+
+def test_a_former_co_host_whose_rights_are_being_taken_is_no_intruder() -> None:
+    play = Play()(stage_changed(), accepted()).applied()(left(), published(), joined(co_host())).applied()
+    assert [type(event) for event in play.told] == [events.GrantProvisioned, events.GrantRevoked]
+
+
+def test_a_former_co_host_who_comes_back_with_an_old_token_is_one() -> None:
+    play = Play()(stage_changed(), accepted()).applied()(left()).applied()
+    play.since()
+    assert play(joined(co_host())).applied().told == [removed(7, user_id="bob")]
+
+
+def test_a_suspect_who_gets_a_seat_meanwhile_is_none() -> None:
+    play = show()(joined(co_host()), accepted()).applied()
+    assert [type(event) for event in play.told] == [events.GrantProvisioned]
+
+
+def test_a_former_host_whose_rights_are_being_taken_is_none() -> None:
+    play = Play()(stage_changed(), stage_changed(host="carol"), published(HOST)).applied(HOST)
+    assert play.told == []
+
+
+def test_somebody_whose_name_is_no_user_id_is_thrown_out_in_silence() -> None:
+    play = show()(joined(co_host("mal lory/")))
+    assert play.member("mal lory/").pending
+    assert play.applied("mal lory/").told == []
+    assert play.stage.members == {}  # type: ignore[union-attr]
+
+
+def test_who_joins_a_closed_room_has_it_deleted_again() -> None:
+    play = show()(stage_changed("ended")).deleted("RM_1")
+    assert wish(play(joined(co_host("mallory")))) is None
+    assert wish(play(joined(co_host("mallory"), "RM_2"))) is not None
+    assert wish(play(published("mallory"))) is not None
+    assert play.deleted("RM_2").told == []
+
+
+def wish(play: Play) -> int | None:
+    assert isinstance(play.stage, Stage)
+    return play.stage.room.deletion

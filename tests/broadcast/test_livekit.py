@@ -1,0 +1,288 @@
+"""The door to LiveKit: what it asks for, what it makes of the answers, what its tokens allow."""
+
+import base64
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import jwt
+import pytest
+from aiohttp import web
+from livekit import api
+from livekit.protocol import models
+from prometheus_client import CollectorRegistry
+
+from schemas import signals, timestamps
+from schemas.events import Permissions
+from services.broadcast import rights
+from services.broadcast.livekit import CallFailed, LiveKit, Unsigned
+from services.broadcast.metrics import Metrics
+from tests.broadcast import fake_livekit
+from tests.broadcast.fake_livekit import FakeLiveKit, refused
+
+KEY, SECRET = "devkey", "a secret that only the tests know, and LiveKit"
+SOURCES = ["CAMERA", "MICROPHONE", "SCREEN_SHARE", "SCREEN_SHARE_AUDIO"]
+CO_HOST = rights.permissions("coHost")
+
+
+def livekit(url: str) -> LiveKit:
+    return LiveKit(url, KEY, SECRET, 0.5, Metrics(CollectorRegistry()))
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeLiveKit]:
+    async with fake_livekit.serve() as served:
+        yield served
+
+
+@pytest.fixture
+async def door(fake: FakeLiveKit) -> AsyncIterator[LiveKit]:
+    opened = livekit(fake.url)
+    yield opened
+    await opened.close()
+
+
+async def test_rights_are_set_whole_with_their_sources_in_livekits_order(
+    fake: FakeLiveKit, door: LiveKit
+) -> None:
+    fake.join("room", "bob")
+    participant = await door.set_rights("room", "bob", CO_HOST, "coHost")
+    expected = api.UpdateParticipantRequest(
+        room="room",
+        identity="bob",
+        permission=models.ParticipantPermission(
+            can_subscribe=True, can_publish=True, can_publish_data=True, can_publish_sources=SOURCES
+        ),
+        attributes={"cohost.badge": "coHost"},
+    )
+    assert fake.requests == [("UpdateParticipantRequest", expected)]
+    assert participant == signals.Participant(
+        user_id="bob", sid="PA_bob", permissions=CO_HOST, can_update_metadata=False, badge="coHost", tracks=()
+    )
+
+
+async def test_somebody_who_is_not_there_is_no_failure(door: LiveKit) -> None:
+    assert await door.set_rights("room", "bob", CO_HOST, "coHost") is None
+    assert await door.participant("room", "bob") is None
+    assert not await door.remove("room", "bob")
+    await door.delete_room("room")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "retryable"),
+    [
+        (lambda: refused(503, "unavailable"), True),
+        (lambda: refused(500, "internal"), True),
+        (lambda: refused(408, "deadline_exceeded"), True),
+        (lambda: web.Response(status=502, text="a proxy's page"), True),
+        (lambda: refused(401, "unknown"), False),
+        (lambda: refused(401, "unauthenticated"), False),
+        (lambda: refused(403, "permission_denied"), False),
+        (lambda: refused(400, "invalid_argument"), False),
+        (lambda: refused(412, "failed_precondition"), False),
+    ],
+)
+async def test_what_may_heal_is_worth_another_try(
+    fake: FakeLiveKit, door: LiveKit, trouble: Callable[[], web.Response], *, retryable: bool
+) -> None:
+    fake.troubles["UpdateParticipant"] = trouble
+    with pytest.raises(CallFailed) as failed:
+        await door.set_rights("room", "bob", CO_HOST, "coHost")
+    assert (failed.value.retryable, failed.value.unknown) == (retryable, False)
+
+
+async def test_a_call_without_an_answer_may_yet_take_effect(fake: FakeLiveKit, door: LiveKit) -> None:
+    fake.hang.add("UpdateParticipant")
+    with pytest.raises(CallFailed) as failed:
+        await door.set_rights("room", "bob", CO_HOST, "coHost")
+    assert (failed.value.retryable, failed.value.unknown) == (True, True)
+
+
+async def test_a_call_that_nobody_took_has_no_effect() -> None:
+    door = livekit("http://127.0.0.1:1")
+    with pytest.raises(CallFailed) as failed:
+        await door.rooms()
+    assert (failed.value.retryable, failed.value.unknown) == (True, False)
+    await door.close()
+
+
+async def test_one_token_is_signed_for_many_calls_to_a_room(fake: FakeLiveKit, door: LiveKit) -> None:
+    for _ in range(3):
+        await door.participant("room", "bob")
+    await door.participant("other", "bob")
+    assert len(set(fake.tokens)) == 2
+    assert len(fake.tokens) == 4
+
+
+async def test_a_room_outlives_a_token_and_a_grace(fake: FakeLiveKit, door: LiveKit) -> None:
+    await door.create_room("room", 120)
+    ((_, request),) = fake.requests
+    assert (request.name, request.departure_timeout) == ("room", 120)
+    assert request.empty_timeout >= 600 + 60
+
+
+def claims(permissions: Permissions, badge: Any) -> dict[str, Any]:
+    token = livekit("ws://nowhere").token("room", "bob", permissions, badge)
+    decoded: dict[str, Any] = jwt.decode(token.text, SECRET, algorithms=["HS256"])
+    assert timestamps.from_ms(1000 * decoded["exp"]) == token.expires_at
+    assert decoded["exp"] - decoded["nbf"] <= 600
+    return {name: decoded.get(name) for name in ("iss", "sub", "attributes", "video")}
+
+
+def test_a_viewers_token_says_no_where_livekit_would_say_yes() -> None:
+    assert claims(rights.VIEWER, None) == {
+        "iss": KEY,
+        "sub": "bob",
+        "attributes": None,
+        "video": {
+            "roomJoin": True,
+            "room": "room",
+            "canPublish": False,
+            "canPublishData": False,
+            "canSubscribe": True,
+        },
+    }
+
+
+def test_a_co_hosts_token_carries_badge_and_sources() -> None:
+    assert claims(rights.permissions("coHost", ["screen_share"]), "coHost") == {
+        "iss": KEY,
+        "sub": "bob",
+        "attributes": {"cohost.badge": "coHost"},
+        "video": {
+            "roomJoin": True,
+            "room": "room",
+            "canPublish": True,
+            "canPublishData": True,
+            "canSubscribe": True,
+            "canPublishSources": ["camera", "microphone"],
+        },
+    }
+
+
+def test_a_token_without_any_source_does_not_allow_them_all() -> None:
+    video = claims(rights.permissions("coHost", ["microphone", "camera", "screen_share"]), "coHost")["video"]
+    assert (video["canPublish"], video.get("canPublishSources")) == (False, None)
+
+
+def signed(
+    event: dict[str, Any], *, secret: str = SECRET, key: str = KEY, body: bytes | None = None
+) -> tuple[bytes, str]:
+    sent = json.dumps(event).encode()
+    digest = base64.b64encode(hashlib.sha256(sent).digest()).decode()
+    token = api.AccessToken(key, secret).with_sha256(digest).to_jwt()
+    return body if body is not None else sent, token
+
+
+ROOM = {"name": "room", "sid": "RM_1"}
+BOB = {"identity": "bob", "sid": "PA_1"}
+
+
+def told(event: dict[str, Any]) -> Any:
+    return livekit("ws://nowhere").sight(*signed(event))
+
+
+def test_a_join_is_told_with_rights_badge_and_tracks() -> None:
+    event = {
+        "event": "participant_joined",
+        "id": "EV_1",
+        "room": ROOM,
+        "participant": {
+            **BOB,
+            "permission": {
+                "canSubscribe": True,
+                "canPublish": True,
+                "canPublishSources": ["MICROPHONE", "CAMERA"],
+            },
+            "attributes": {"cohost.badge": "host", "color": "red"},
+            "tracks": [{"sid": "TR_1", "source": "SCREEN_SHARE_AUDIO", "muted": True}, {"sid": "TR_2"}],
+        },
+    }
+    participant = signals.Participant(
+        user_id="bob",
+        sid="PA_1",
+        permissions=Permissions(
+            can_publish=True,
+            can_publish_data=False,
+            can_subscribe=True,
+            can_publish_sources=("camera", "microphone"),
+        ),
+        can_update_metadata=False,
+        badge="host",
+        tracks=(
+            signals.Track(sid="TR_1", source="screen_share_audio", muted=True),
+            signals.Track(sid="TR_2", source="unknown", muted=False),
+        ),
+    )
+    joined = signals.ParticipantJoined(room_id="room", room_sid="RM_1", participant=participant)
+    assert told(event) == ("EV_1", joined)
+
+
+@pytest.mark.parametrize(
+    ("name", "disconnect", "reason"),
+    [
+        ("participant_left", "CLIENT_INITIATED", "departed"),
+        ("participant_left", "CONNECTION_TIMEOUT", "departed"),
+        ("participant_left", "PARTICIPANT_REMOVED", "departed"),
+        ("participant_left", "DUPLICATE_IDENTITY", "moved"),
+        ("participant_left", "SERVER_SHUTDOWN", "moved"),
+        ("participant_left", "MIGRATION", "moved"),
+        ("participant_connection_aborted", "JOIN_FAILURE", "departed"),
+    ],
+)
+def test_an_end_is_a_departure_or_a_move(name: str, disconnect: str, reason: Any) -> None:
+    event = {
+        "event": name,
+        "id": "EV_1",
+        "room": ROOM,
+        "participant": {**BOB, "disconnectReason": disconnect},
+    }
+    left = signals.ParticipantLeft(room_id="room", room_sid="RM_1", user_id="bob", sid="PA_1", reason=reason)
+    assert told(event) == ("EV_1", left)
+
+
+def test_tracks_and_the_rooms_end_are_told() -> None:
+    about = {"id": "EV_1", "room": ROOM, "participant": BOB, "track": {"sid": "TR_1", "source": "CAMERA"}}
+    track = signals.Track(sid="TR_1", source="camera", muted=False)
+    where = {"room_id": "room", "room_sid": "RM_1"}
+    assert told({"event": "track_published", **about})[1] == signals.TrackPublished(
+        **where, user_id="bob", sid="PA_1", track=track
+    )
+    assert told({"event": "track_unpublished", **about})[1] == signals.TrackUnpublished(
+        **where, user_id="bob", sid="PA_1", track_sid="TR_1"
+    )
+    assert told({"event": "room_finished", **about})[1] == signals.RoomFinished(**where)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"event": "room_started", "room": ROOM},
+        {"event": "egress_started", "egressInfo": {"roomName": "room"}},
+        {"event": "of_the_future", "room": ROOM, "participant": BOB, "unknown": [1]},
+        {"event": "participant_joined", "room": {"name": "not one of ours"}, "participant": BOB},
+        {"event": "participant_joined", "room": ROOM},
+        {"event": "participant_joined", "room": "a room of another shape"},
+        {},
+    ],
+)
+def test_what_is_of_no_concern_is_nothing(event: dict[str, Any]) -> None:
+    assert told(event) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "header"),
+    [
+        signed({"event": "room_finished", "room": ROOM}, secret="another secret of more than thirty bytes"),
+        signed({"event": "room_finished", "room": ROOM}, key="another key"),
+        signed({"event": "room_finished", "room": ROOM}, body=b'{"event": "room_finished"}'),
+        (b"{}", ""),
+        (b"{}", "Bearer"),
+        (b"\xff", signed({})[1]),
+        (b"{}", api.AccessToken(KEY, SECRET).to_jwt()),
+    ],
+)
+def test_what_livekit_has_not_signed_is_refused(body: bytes, header: str) -> None:
+    with pytest.raises(Unsigned):
+        livekit("ws://nowhere").sight(body, header)

@@ -1,0 +1,148 @@
+"""The mute commands: who may give them, and what becomes of them."""
+
+import pytest
+
+from schemas import events, signals
+from schemas.events import CoHostMuted, CoHostUnmuteRequested
+from schemas.types import MuteSource, TrackSource
+from services.broadcast import rights
+from services.broadcast.state import Errand
+from tests.broadcast.scenes import (
+    ROOM,
+    Play,
+    accepted,
+    at,
+    co_host,
+    joined,
+    left,
+    mute,
+    published,
+    stage_changed,
+    track,
+    unmute,
+)
+
+
+def seated() -> Play:
+    play = Play()(stage_changed(), accepted()).applied()
+    play.since()
+    return play
+
+
+def muted(*, hard: bool = False, by: str = "alice") -> CoHostMuted:
+    return CoHostMuted(room_id=ROOM, user_id="bob", source="microphone", hard=hard, by=by)
+
+
+REQUESTED = CoHostUnmuteRequested(room_id=ROOM, user_id="bob", source="microphone", by="alice")
+
+
+@pytest.mark.parametrize("command", [mute(), mute(hard=True), unmute()])
+def test_a_room_never_heard_of_is_not_found(command: object) -> None:
+    assert Play().decide(command) == "room_not_found"
+
+
+@pytest.mark.parametrize("command", [mute(), mute(actor="mallory", hard=True), unmute()])
+def test_who_has_no_seat_is_no_co_host_whoever_asks(command: object) -> None:
+    assert Play()(stage_changed()).decide(command) == "not_co_host"
+
+
+@pytest.mark.parametrize("command", [mute(), unmute()])
+def test_in_a_closed_room_nobody_is_a_co_host(command: object) -> None:
+    assert seated()(stage_changed("ended")).decide(command) == "not_co_host"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [mute(actor="mallory"), mute(actor="bob", hard=True), unmute(actor="bob"), unmute(actor="mallory")],
+)
+def test_only_the_host_may_but_for_muting_oneself_softly(command: object) -> None:
+    assert seated().decide(command) == "not_room_host"
+
+
+def test_a_soft_mute_is_an_errand_and_no_state() -> None:
+    play = seated()
+    assert play.decide(mute(), "command-1").events == (muted(),)
+    assert play.member().errands == (Errand("command-1", "mute", "microphone", "alice", at(4)),)
+    assert play.member().seat.hard_muted == ()  # type: ignore[union-attr]
+
+
+def test_a_co_host_may_mute_itself_softly() -> None:
+    assert seated().decide(mute(actor="bob")).events == (muted(by="bob"),)
+
+
+def test_a_hard_mute_takes_the_source_from_the_grant() -> None:
+    play = seated()
+    assert play.decide(mute(hard=True)).events == (muted(hard=True),)
+    assert play.member().pending
+    assert rights.wanted(play.stage, "bob") == rights.permissions("coHost", ["microphone"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("hard", [True, False])
+def test_muting_what_is_muted_for_good_is_no_error_and_changes_nothing(*, hard: bool) -> None:
+    play = seated()(mute(hard=True)).applied()
+    before = play.stage
+    assert play.decide(mute(hard=hard)).events == (muted(hard=hard),)
+    assert play.stage == before
+
+
+def test_unmuting_gives_the_source_back_and_asks() -> None:
+    play = seated()(mute(hard=True)).applied()
+    assert play.decide(unmute(), "command-2").events == (REQUESTED,)
+    assert play.member().errands == (Errand("command-2", "ask_unmute", "microphone", "alice", at(6)),)
+    assert rights.wanted(play.stage, "bob") == rights.permissions("coHost")  # type: ignore[arg-type]
+
+
+def test_unmuting_what_is_not_muted_for_good_asks_only() -> None:
+    play = seated()
+    version = play.member().version
+    assert play.decide(unmute()).events == (REQUESTED,)
+    assert play.member().version == version
+
+
+def test_an_errand_is_struck_off_once_and_shows_what_it_did() -> None:
+    play = seated()(joined(co_host()), published())
+    play.decide(mute(), "command-1")
+    silent = co_host(tracks=(track(muted=True),))
+    done = signals.ErrandDone(room_id=ROOM, user_id="bob", errand_id="command-1", participant=silent)
+    play(done)
+    after = play.stage
+    assert (play.member().errands, play.member().presence.tracks) == ((), (track(muted=True),))
+    assert play(done).stage == after
+
+
+def test_errands_end_with_the_seat() -> None:
+    assert seated()(mute(), left()).member().errands == ()
+
+
+def test_a_hard_mute_ends_with_the_seat() -> None:
+    play = seated()(mute(hard=True), left(), accepted(invitation_id="invitation-2"))
+    assert play.member().seat.hard_muted == ()  # type: ignore[union-attr]
+
+
+def test_a_track_of_a_muted_source_that_appears_has_the_grant_applied_again() -> None:
+    play = seated()(joined(co_host()), mute(hard=True)).applied()
+    assert not play.member().pending
+    assert play(published()).member().pending
+    assert play.told[-1] == muted(hard=True)
+
+
+@pytest.mark.parametrize(
+    ("source", "left_over"),
+    [
+        ("microphone", ("camera", "screen_share", "screen_share_audio")),
+        ("camera", ("microphone", "screen_share", "screen_share_audio")),
+        ("screen_share", ("camera", "microphone")),
+    ],
+)
+def test_screen_share_includes_its_audio(source: MuteSource, left_over: tuple[TrackSource, ...]) -> None:
+    expected = events.Permissions(
+        can_publish=True, can_publish_data=True, can_subscribe=True, can_publish_sources=left_over
+    )
+    assert rights.permissions("coHost", [source]) == expected
+
+
+def test_where_no_source_remains_nothing_may_be_published() -> None:
+    expected = events.Permissions(
+        can_publish=False, can_publish_data=True, can_subscribe=True, can_publish_sources=()
+    )
+    assert rights.permissions("coHost", ["microphone", "camera", "screen_share"]) == expected

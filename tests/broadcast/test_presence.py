@@ -1,0 +1,208 @@
+"""Connections of co-hosts, the patience with those who drop, and the order of what webhooks say."""
+
+from typing import Any
+
+from schemas import events, signals
+from schemas.types import Message
+from services.broadcast.state import Patience, Presence, Release
+from tests.broadcast.scenes import (
+    HOST,
+    ROOM,
+    Play,
+    accepted,
+    at,
+    co_host,
+    gone,
+    joined,
+    left,
+    participant,
+    published,
+    stage_changed,
+    track,
+)
+
+
+def seated(patience: Patience | None = None) -> Play:
+    play = Play(patience or Patience(grace=60, no_show=0))(stage_changed(), accepted()).applied(mode="absent")
+    play.since()
+    return play
+
+
+def there(kind: Any, second: int) -> Message:
+    said: Message = kind(room_id=ROOM, user_id="bob", invitation_id="invitation-1", at=at(second))
+    return said
+
+
+def dropped(second: int, grace: int = 60) -> Message:
+    return events.CoHostDisconnected(
+        room_id=ROOM,
+        user_id="bob",
+        invitation_id="invitation-1",
+        at=at(second),
+        grace_ends_at=at(second + grace),
+    )
+
+
+def deadline(
+    due_at: str, kind: Any = "grace", invitation_id: str = "invitation-1"
+) -> signals.DeadlineReached:
+    return signals.DeadlineReached(
+        room_id=ROOM,
+        user_id="bob",
+        invitation_id=invitation_id,
+        kind=kind,
+        due_at=due_at,
+        command_id="command",
+    )
+
+
+def test_a_co_host_connects_drops_and_comes_back() -> None:
+    play = seated()(joined(co_host()), gone(), joined(co_host(sid="PA_2")))
+    assert play.told == [
+        there(events.CoHostConnected, 4),
+        dropped(5),
+        there(events.CoHostReconnected, 6),
+    ]
+    assert play.member().deadline is None
+
+
+def test_the_same_word_twice_is_one_event() -> None:
+    play = seated()(joined(co_host()), joined(co_host()), gone(), gone())
+    assert play.told == [there(events.CoHostConnected, 4), dropped(6)]
+
+
+def test_a_late_word_of_a_connection_that_ended_is_ignored() -> None:
+    play = seated()(joined(co_host()), gone(), joined(co_host()))
+    assert play.told == [there(events.CoHostConnected, 4), dropped(5)]
+
+
+def test_the_end_of_an_older_connection_is_no_departure() -> None:
+    play = seated()(joined(co_host()), joined(co_host(sid="PA_2")), gone(sid="PA_1"))
+    assert play.told == [there(events.CoHostConnected, 4)]
+    assert play.member().presence.sid == "PA_2"
+
+
+def test_a_connection_that_another_replaces_is_no_departure() -> None:
+    assert seated()(joined(co_host()), gone(reason="moved")).told == [there(events.CoHostConnected, 4)]
+
+
+def test_an_end_that_is_told_before_the_beginning_leaves_nobody_connected() -> None:
+    assert seated()(gone(), joined(co_host())).told == []
+
+
+def test_a_hosts_connection_is_seen_but_not_told() -> None:
+    play = seated()(joined(participant(HOST, "PA_9"))).applied(HOST)(gone(HOST, "PA_9"))
+    assert play.told == []
+    assert play.member(HOST).presence == Presence("disconnected", left_sid="PA_9", changed=6)
+
+
+def test_a_viewers_comings_and_goings_are_nobodys_business() -> None:
+    play = seated()
+    before = play.stage
+    assert play(joined(participant("vera")), gone("vera")).stage == before
+
+
+def test_when_the_grace_is_over_the_seat_is_given_up() -> None:
+    play = seated()(joined(co_host()), gone())
+    due = play.member().deadline
+    assert due == at(65)
+    play.since()
+    play(deadline(due), deadline(due))
+    assert play.told == [there(events.CoHostLost, 6)]
+    assert play.member().seat.release == Release("connection_lost", "command")  # type: ignore[union-attr]
+
+
+def test_a_deadline_that_passed_while_the_co_host_came_back_means_nothing() -> None:
+    play = seated()(joined(co_host()), gone())
+    due = play.member().deadline
+    assert due is not None
+    play(joined(co_host(sid="PA_2")))
+    before = play.stage
+    assert play(deadline(due)).stage == before
+
+
+def test_a_deadline_of_another_seat_means_nothing() -> None:
+    play = seated()(joined(co_host()), gone())
+    before = play.stage
+    assert play(deadline(play.member().deadline or "", invitation_id="invitation-0")).stage == before
+
+
+def test_who_was_given_up_is_not_said_to_come_and_go() -> None:
+    play = seated()(joined(co_host()), gone())
+    play(deadline(play.member().deadline or ""))
+    play.since()
+    assert play(joined(co_host(sid="PA_2")), gone(sid="PA_2")).told == []
+
+
+def test_who_never_came_while_the_room_was_live_is_given_up_without_being_lost() -> None:
+    play = seated(Patience(grace=60, no_show=30))
+    assert play.member().deadline == at(32)
+    play(deadline(at(32), "no_show"))
+    assert play.told == []
+    assert play.member().seat.release == Release("no_show", "command")  # type: ignore[union-attr]
+
+
+def test_waiting_for_somebody_to_show_up_lasts_while_the_room_is_live() -> None:
+    play = Play(Patience(grace=60, no_show=30))(stage_changed("idle"), accepted())
+    assert play.member().deadline is None
+    assert play(stage_changed("live")).member().deadline == at(33)
+    assert play(stage_changed("waitingReconnect")).member().deadline is None
+
+
+def test_who_has_come_is_not_waited_for() -> None:
+    play = seated(Patience(grace=60, no_show=30))(joined(co_host()))
+    assert play.member().deadline is None
+    assert play(stage_changed("idle"), stage_changed("live")).member().deadline is None
+
+
+def test_without_a_time_to_show_up_a_seat_waits_for_ever() -> None:
+    assert seated().member().deadline is None
+
+
+def test_tracks_come_and_go_with_their_participant() -> None:
+    play = seated()(joined(co_host()), published(), published(track=track("TR_2", "camera")))
+    assert play.member().presence.tracks == (track(), track("TR_2", "camera"))
+    play(signals.TrackUnpublished(room_id=ROOM, room_sid="RM_1", user_id="bob", sid="PA_1", track_sid="TR_1"))
+    assert play.member().presence.tracks == (track("TR_2", "camera"),)
+    assert play(published(sid="PA_0")).member().presence.tracks == (track("TR_2", "camera"),)
+    assert play(gone()).member().presence.tracks == ()
+
+
+def test_when_livekit_ends_the_room_everybody_has_dropped() -> None:
+    play = seated()(joined(co_host()), signals.RoomFinished(room_id=ROOM, room_sid="RM_1"))
+    assert play.told == [there(events.CoHostConnected, 4), dropped(5)]
+
+
+def test_what_is_told_of_a_finished_livekit_room_is_ignored() -> None:
+    play = seated()(signals.RoomFinished(room_id=ROOM, room_sid="RM_1"), joined(co_host()), published())
+    assert play.told == []
+
+
+def test_the_end_of_another_livekit_room_is_nobodys_departure() -> None:
+    play = seated()(joined(co_host()), signals.RoomFinished(room_id=ROOM, room_sid="RM_0"))
+    assert play.told == [there(events.CoHostConnected, 4)]
+
+
+def test_nobody_drops_from_a_room_that_closed() -> None:
+    play = seated()(joined(co_host()), stage_changed("ended"), gone(), left(reason="room_ended")).deleted()
+    assert [type(event) for event in play.told] == [events.CoHostConnected, events.GrantRevoked]
+
+
+def test_who_joins_with_other_rights_than_theirs_has_them_set_right() -> None:
+    play = seated()
+    assert not play(joined(co_host())).member().pending
+    assert play(joined(participant(sid="PA_2"))).member().pending
+
+
+def test_a_join_during_a_call_has_the_rights_applied_once_more() -> None:
+    play = seated()(left())
+    version = play.member().version
+    assert play(joined(co_host())).member().version > version
+    assert play.applied().told[-1] == events.GrantRevoked(
+        room_id=ROOM,
+        user_id="bob",
+        invitation_id="invitation-1",
+        reason="left",
+        mode="in_place",
+        revoked_at=at(6),
+    )

@@ -1,0 +1,251 @@
+"""What holds whatever happens in whatever order."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from schemas import events, signals
+from schemas.types import Message
+from services.broadcast.state import Member, Patience, Room, Stage
+from tests.broadcast.scenes import (
+    HOST,
+    ROOM,
+    Play,
+    accepted,
+    applied,
+    at,
+    co_host,
+    compared,
+    gone,
+    joined,
+    left,
+    mute,
+    participant,
+    published,
+    stage_changed,
+    unmute,
+)
+
+USERS = ("alice", "bob", "carol")
+SIDS = ("PA_1", "PA_2")
+
+_users = st.sampled_from(USERS)
+_steps = st.one_of(
+    st.tuples(st.just("stage"), st.sampled_from(["live", "idle", "ended"]), st.sampled_from(USERS[:2])),
+    st.tuples(st.just("seat"), _users),
+    st.tuples(st.just("leave"), _users),
+    st.tuples(st.just("applied"), _users, st.sampled_from(["in_place", "absent", "removed", "clean"])),
+    st.tuples(st.just("older"), _users),
+    st.tuples(st.just("failed"), _users, st.booleans()),
+    st.tuples(st.just("deleted")),
+    st.tuples(st.just("joined"), _users, st.sampled_from(SIDS), st.booleans()),
+    st.tuples(st.just("gone"), _users, st.sampled_from(SIDS)),
+    st.tuples(st.just("published"), _users, st.sampled_from(SIDS)),
+    st.tuples(st.just("mute"), st.booleans()),
+    st.tuples(st.just("unmute")),
+    st.tuples(st.just("compared"), _users, st.sampled_from(SIDS), st.booleans()),
+    st.tuples(st.just("deadline"), _users),
+    st.tuples(st.just("finished")),
+)
+scripts = st.lists(_steps, max_size=40)
+
+
+@dataclass
+class Show:
+    """Turns steps into records that invitations and LiveKit could have written."""
+
+    play: Play = field(default_factory=lambda: Play(Patience(grace=5, no_show=5)))
+    seats: dict[str, str] = field(default_factory=dict)
+    ended: list[str] = field(default_factory=list)
+    open: bool = False
+    count: int = 0
+
+    def records(self, step: tuple[Any, ...]) -> Sequence[Message]:
+        records: Sequence[Message] = getattr(self, f"_{step[0]}")(*step[1:])
+        return records
+
+    def run(self, script: Sequence[tuple[Any, ...]]) -> "Show":
+        for step in script:
+            self.play(*self.records(step))
+        return self
+
+    def settle(self) -> None:
+        """Let LiveKit do all that is wished."""
+        if self.play.stage is None:
+            return
+        if self.play.stage.room.deletion is not None:
+            self.play.deleted()
+        for user_id in list(self.play.stage.members):
+            if self.play.stage.room.open and not self.play.member(user_id).settled:
+                self.play.applied(user_id)
+
+    def _leaving(self, user_id: str, reason: Any) -> Message:
+        invitation_id = self.seats.pop(user_id)
+        if reason != "became_host":
+            self.ended.append(invitation_id)
+        return left(user_id, invitation_id, reason)
+
+    def _stage(self, status: str, host: str) -> Sequence[Message]:
+        records: list[Message] = [stage_changed(status, host)]
+        self.open = status != "ended"
+        if not self.open:
+            records += [self._leaving(user_id, "room_ended") for user_id in list(self.seats)]
+        elif host in self.seats:
+            records.append(self._leaving(host, "became_host"))
+        return records
+
+    def _seat(self, user_id: str) -> Sequence[Message]:
+        stage = self.play.stage
+        if not self.open or user_id in self.seats or stage is None or stage.room.host_id == user_id:
+            return ()
+        self.count += 1
+        self.seats[user_id] = f"invitation-{self.count}"
+        return (accepted(user_id, self.seats[user_id]),)
+
+    def _leave(self, user_id: str) -> Sequence[Message]:
+        return (self._leaving(user_id, "left"),) if user_id in self.seats else ()
+
+    def _applied(self, user_id: str, mode: Any) -> Sequence[Message]:
+        if self.play.stage is None:
+            return ()
+        member = self.play.member(user_id)
+        # Clean is said of suspects alone, and removed of those who wear no badge.
+        if mode == "clean" and not member.suspect:
+            return ()
+        return (applied(member.version, user_id, mode),)
+
+    def _older(self, user_id: str) -> Sequence[Message]:
+        return (applied(self.play.member(user_id).version - 1, user_id),) if self.play.stage else ()
+
+    def _failed(self, user_id: str, retryable: Any) -> Sequence[Message]:
+        if self.play.stage is None:
+            return ()
+        return (
+            signals.GrantCallFailed(
+                room_id=ROOM,
+                user_id=user_id,
+                version=self.play.member(user_id).version,
+                error="no",
+                attempts=1,
+                retryable=retryable,
+            ),
+        )
+
+    def _deleted(self) -> Sequence[Message]:
+        if self.play.stage is None or self.play.stage.room.deletion is None:
+            return ()
+        return (signals.RoomDeleted(room_id=ROOM, version=self.play.stage.room.deletion),)
+
+    def _joined(self, user_id: str, sid: str, rights: Any) -> Sequence[Message]:
+        return (joined(co_host(user_id, sid) if rights else participant(user_id, sid)),)
+
+    def _gone(self, user_id: str, sid: str) -> Sequence[Message]:
+        return (gone(user_id, sid),)
+
+    def _published(self, user_id: str, sid: str) -> Sequence[Message]:
+        return (published(user_id, sid),)
+
+    def _mute(self, hard: Any) -> Sequence[Message]:
+        return (mute(self._host(), hard=hard),)
+
+    def _unmute(self) -> Sequence[Message]:
+        return (unmute(self._host()),)
+
+    def _compared(self, user_id: str, sid: str, there: Any) -> Sequence[Message]:
+        self.count += 1
+        return (compared(*([co_host(user_id, sid)] if there else []), look=f"look-{self.count}"),)
+
+    def _deadline(self, user_id: str) -> Sequence[Message]:
+        member = self.play.member(user_id) if self.play.stage else None
+        if member is None or member.seat is None or member.deadline is None:
+            return ()
+        return (
+            signals.DeadlineReached(
+                room_id=ROOM,
+                user_id=user_id,
+                invitation_id=member.seat.invitation_id,
+                kind="grace" if member.presence.grace_ends_at else "no_show",
+                due_at=member.deadline,
+                command_id="command",
+            ),
+        )
+
+    def _finished(self) -> Sequence[Message]:
+        return (signals.RoomFinished(room_id=ROOM, room_sid="RM_1"),)
+
+    def _host(self) -> str:
+        return self.play.stage.room.host_id if self.play.stage else HOST
+
+
+@given(scripts)
+@settings(max_examples=300, deadline=None)
+def test_every_seat_that_ended_is_revoked_once_and_provisioned_at_most_once(script: Any) -> None:
+    show = Show().run(script)
+    counted = Counter(
+        event.invitation_id for event in show.play.told if isinstance(event, events.GrantRevoked)
+    )
+    assert max(counted.values(), default=0) <= 1
+    show.settle()
+    told = show.play.told
+    revoked = sorted(event.invitation_id for event in told if isinstance(event, events.GrantRevoked))
+    provisioned = Counter(event.invitation_id for event in told if isinstance(event, events.GrantProvisioned))
+    assert revoked == sorted(show.ended)
+    assert max(provisioned.values(), default=0) <= 1
+
+
+@given(scripts)
+@settings(max_examples=300, deadline=None)
+def test_a_signal_that_is_written_twice_is_told_once(script: Any) -> None:
+    show = Show()
+    for step in script:
+        for record in show.records(step):
+            show.play(record)
+            told = len(show.play.told)
+            if isinstance(record, signals.ALL):
+                show.play(record)
+            assert show.play.told[told:] == []
+
+
+@given(scripts)
+@settings(max_examples=200, deadline=None)
+def test_a_stage_that_was_stored_and_read_again_goes_on_as_if_it_never_was(script: Any) -> None:
+    kept, stored = Show(), Show()
+    for step in script:
+        kept.play(*kept.records(step))
+        stored.play(*stored.records(step))
+        stored.play.stage = _stored(stored.play.stage)
+    assert stored.play == kept.play
+
+
+@given(scripts)
+@settings(max_examples=200, deadline=None)
+def test_badges_are_worn_by_the_host_and_by_those_who_are_seated(script: Any) -> None:
+    show = Show().run(script)
+    worn = {user_id: badge for user_id, badge in show.play.worn if badge is not None}
+    for user_id, badge in show.play.worn:
+        if badge is None:
+            worn.pop(user_id, None)
+        else:
+            worn[user_id] = badge
+    expected = dict.fromkeys(show.seats, "coHost")
+    if show.open and show.play.stage is not None:
+        expected[show.play.stage.room.host_id] = "host"
+    assert worn == expected
+
+
+def _stored(stage: Stage | None) -> Stage | None:
+    if stage is None:
+        return None
+    rooms, members = TypeAdapter(Room), TypeAdapter(Member)
+    read = [members.validate_json(members.dump_json(member)) for member in stage.members.values()]
+    room = rooms.validate_json(rooms.dump_json(stage.room))
+    return Stage(room, {member.user_id: member for member in read})
+
+
+def test_times_order_as_text() -> None:
+    assert at(9) < at(10) < at(100)

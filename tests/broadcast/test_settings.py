@@ -1,0 +1,61 @@
+"""Broadcast's own settings: a wrong one ends the process with one line that names it."""
+
+import pytest
+
+from services.broadcast.settings import Settings
+from services.broadcast.state import Patience
+from services.hosting import settings
+
+SOUND = {
+    "COHOST_DATABASE_URL": "postgresql://localhost/cohost",
+    "COHOST_JWT_SECRET": "a secret of the tests, and of nobody else",
+    "COHOST_LIVEKIT_URL": "ws://127.0.0.1:7880",
+    "COHOST_LIVEKIT_API_KEY": "key",
+    "COHOST_LIVEKIT_API_SECRET": "secret of LiveKit",
+}
+
+
+def load(monkeypatch: pytest.MonkeyPatch, **more: str) -> Settings:
+    for name, value in {**SOUND, **more}.items():
+        monkeypatch.setenv(name, value)
+    return settings.load(Settings)
+
+
+def test_what_is_left_out_has_the_contracts_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = load(monkeypatch)
+    found = (loaded.http_port, loaded.server_url, loaded.patience)
+    assert found == (8082, "ws://127.0.0.1:7880", Patience(grace=60, no_show=0))
+
+
+def test_clients_may_be_sent_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (
+        load(monkeypatch, COHOST_LIVEKIT_PUBLIC_URL="wss://live.example").server_url == "wss://live.example"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("COHOST_LIVEKIT_URL", ""),
+        ("COHOST_LIVEKIT_URL", "127.0.0.1:7880"),
+        ("COHOST_LIVEKIT_API_KEY", ""),
+        ("COHOST_LIVEKIT_API_SECRET", ""),
+        ("COHOST_LIVEKIT_API_SECRET", "change-me-livekit"),
+        ("COHOST_RECONNECT_GRACE_SECONDS", "-1"),
+        ("COHOST_NO_SHOW_SECONDS", "soon"),
+    ],
+)
+def test_a_wrong_setting_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        load(monkeypatch, **{name: value})
+    said = capsys.readouterr().err
+    assert (ended.value.code, said.count("\n"), said.split(":")[0]) == (2, 1, name)
+
+
+def test_the_examples_secret_is_for_development(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = load(
+        monkeypatch, COHOST_LIVEKIT_API_SECRET="change-me-livekit", COHOST_ENVIRONMENT="development"
+    )
+    assert loaded.livekit_api_secret.get_secret_value() == "change-me-livekit"

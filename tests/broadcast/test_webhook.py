@@ -1,0 +1,59 @@
+"""The webhook's answers, where the service around it is of no matter."""
+
+import asyncio
+import base64
+import hashlib
+import json
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from livekit import api
+from prometheus_client import CollectorRegistry
+
+from messaging.config import Config
+from messaging.producer import Producer
+from services.broadcast import webhook
+from services.broadcast.livekit import LiveKit
+from services.broadcast.metrics import Metrics
+from services.hosting import problems
+
+KEY, SECRET = "devkey", "a secret that only the tests know, and LiveKit"
+NOWHERE = "127.0.0.1:1"
+
+
+@pytest.fixture
+async def client() -> httpx.AsyncClient:
+    """Ask a webhook whose Kafka is away."""
+    application = FastAPI()
+    problems.install(application)
+    metrics = Metrics(CollectorRegistry())
+    livekit = LiveKit("ws://nowhere", KEY, SECRET, 1, metrics)
+    producer = Producer(Config(NOWHERE, "", "broadcast"), "/cohost/broadcast")
+    application.include_router(webhook.router(livekit, producer, metrics))
+    return httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://broadcast")
+
+
+async def post(client: httpx.AsyncClient, event: dict[str, object], *, signed: bool = True) -> httpx.Response:
+    body = json.dumps(event).encode()
+    digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    token = api.AccessToken(KEY, SECRET).with_sha256(digest).to_jwt()
+    headers = {"content-type": "application/webhook+json", **({"authorization": token} if signed else {})}
+    async with asyncio.timeout(10):
+        return await client.post("/livekit/webhook", content=body, headers=headers)
+
+
+async def test_while_kafka_is_away_livekit_is_asked_to_send_again(client: httpx.AsyncClient) -> None:
+    answer = await post(
+        client, {"event": "room_finished", "id": "EV_1", "room": {"name": "room", "sid": "RM_1"}}
+    )
+    assert (answer.status_code, answer.json()["reason"]) == (503, "unavailable")
+
+
+async def test_what_is_of_no_concern_is_taken_whatever_is_away(client: httpx.AsyncClient) -> None:
+    assert (await post(client, {"event": "room_started"})).status_code == 200
+
+
+async def test_what_is_not_signed_is_refused_whatever_it_says(client: httpx.AsyncClient) -> None:
+    answer = await post(client, {"event": "room_started"}, signed=False)
+    assert (answer.status_code, answer.json()["reason"]) == (401, "unauthorized")

@@ -1,0 +1,101 @@
+"""A service as small as one can be, in the frame of the real ones."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import asyncpg
+import jwt
+from fastapi import APIRouter, FastAPI
+from prometheus_client import CollectorRegistry
+
+from messaging.domain import Input, Layout
+from schemas import commands, facts, topics
+from services.hosting import auth, http, pages, paths
+from services.hosting.problems import Problem
+from services.hosting.settings import Port, Settings
+
+SECRET = "a secret of the tests, long enough for PyJWT"
+LAYOUT = Layout(
+    name="invitations",
+    source="/cohost/invitations",
+    inputs=(
+        Input(topics.ROOMS, "facts", facts.ROOMS),
+        Input(topics.INVITATION_COMMANDS, "commands", commands.INVITATIONS),
+    ),
+    outputs=(topics.INVITATION_EVENTS, topics.INVITATION_REJECTIONS, topics.INVITATION_DEAD_LETTERS),
+    rejections=topics.INVITATION_REJECTIONS,
+    dead_letters=topics.INVITATION_DEAD_LETTERS,
+)
+
+
+class ExampleSettings(Settings):
+    http_port: Port = 8081
+
+
+class Pipeline:
+    """A pipeline that does nothing until it is stopped, or does `instead`."""
+
+    def __init__(self, *, ready: bool = True, instead: Coroutine[Any, Any, None] | None = None) -> None:
+        self.ready = ready
+        self.stopped = asyncio.Event()
+        self._work = instead or self._wait()
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+    async def run(self) -> None:
+        await self._work
+
+    async def _wait(self) -> None:
+        await self.stopped.wait()
+
+
+def settings(**more: Any) -> ExampleSettings:
+    values = {"database_url": "postgresql://nobody@127.0.0.1:1/none", "jwt_secret": SECRET, **more}
+    return ExampleSettings.model_validate(values)
+
+
+def application(pool: asyncpg.Pool, pipeline: Any, chosen: ExampleSettings, **more: Any) -> FastAPI:
+    return http.create(
+        "Example",
+        settings=chosen,
+        pipeline=pipeline,
+        registry=CollectorRegistry(),
+        pool=pool,
+        layout=LAYOUT,
+        routers=[router(pool)],
+        **more,
+    )
+
+
+def router(pool: asyncpg.Pool) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.get("/v1/rooms/{roomId}/example")  # noqa: FAST003 - paths has the alias
+    async def example(
+        room_id: paths.RoomId, caller: auth.Identified, page: pages.Requested
+    ) -> pages.Listing[str]:
+        items = [room_id, caller.user_id, str(caller.ops), str(page.limit)]
+        return pages.Listing(items=items, next_cursor=page.cursor)
+
+    @routes.get("/v1/mine")
+    async def mine() -> None:
+        raise Problem(403, "forbidden", "It is somebody else's.")
+
+    @routes.get("/v1/stored")
+    async def stored() -> int:
+        async with pool.acquire() as connection:
+            return int(await connection.fetchval("SELECT count(*) FROM absent"))
+
+    @routes.get("/v1/broken")
+    async def broken() -> None:
+        msg = "a mistake with a secret in it"
+        raise RuntimeError(msg)
+
+    return routes
+
+
+def bearer(user_id: str = "alice", *, scope: Any = None, secret: str = SECRET) -> dict[str, str]:
+    claims = {"sub": user_id, **({"scope": scope} if scope is not None else {})}
+    return {"Authorization": f"Bearer {jwt.encode(claims, secret, 'HS256')}"}

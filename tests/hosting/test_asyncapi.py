@@ -1,0 +1,98 @@
+"""The AsyncAPI document tells of the real topics and payloads, and its page needs nothing from elsewhere."""
+
+import re
+from typing import Any
+
+from schemas import catalog, jsonschema
+from schemas.commands import AcceptInvitation
+from services.hosting import asyncapi
+from tests.hosting.example import LAYOUT
+
+DOCUMENT = asyncapi.document("Example", "1", LAYOUT, "stage.", 4)
+
+
+def references(part: Any) -> list[str]:
+    if isinstance(part, dict):
+        own = [part["$ref"]] if isinstance(part.get("$ref"), str) else []
+        return own + [found for value in part.values() for found in references(value)]
+    return [found for value in part for found in references(value)] if isinstance(part, list) else []
+
+
+def resolved(reference: str) -> Any:
+    part: Any = DOCUMENT
+    for name in reference.removeprefix("#/").split("/"):
+        part = part[name]
+    return part
+
+
+def test_every_topic_that_is_read_or_written_is_a_channel() -> None:
+    assert {name: channel["address"] for name, channel in DOCUMENT["channels"].items()} == {
+        "rooms": "stage.rooms",
+        "invitations.commands": "stage.invitations.commands",
+        "invitations.events": "stage.invitations.events",
+        "invitations.rejections": "stage.invitations.rejections",
+        "invitations.dead-letters": "stage.invitations.dead-letters",
+    }
+    assert list(DOCUMENT["operations"]) == [
+        "receive.rooms",
+        "receive.invitations.commands",
+        "send.invitations.events",
+        "send.invitations.rejections",
+        "send.invitations.dead-letters",
+        "send.invitations.commands",
+    ]
+
+
+def test_every_message_of_a_topic_is_listed() -> None:
+    assert {name: list(channel["messages"]) for name, channel in DOCUMENT["channels"].items()} == {
+        "rooms": ["RoomChanged", "Tombstone"],
+        "invitations.commands": [model.__name__ for model in LAYOUT.inputs[1].models],
+        "invitations.events": [model.__name__ for model in catalog.CONTENT[LAYOUT.outputs[0]]],
+        "invitations.rejections": ["CommandRejected"],
+        "invitations.dead-letters": ["DeadLetter"],
+    }
+
+
+def test_what_a_service_asks_for_by_itself_is_told() -> None:
+    channel = "#/channels/invitations.commands"
+    assert DOCUMENT["operations"]["send.invitations.commands"] == {
+        "action": "send",
+        "channel": {"$ref": channel},
+        "messages": [{"$ref": f"{channel}/messages/{name}"} for name in ("ExpireInvitation", "ExcludeUser")],
+    }
+
+
+def test_a_payload_is_the_whole_cloud_event_with_typed_data() -> None:
+    message = DOCUMENT["components"]["messages"]["AcceptInvitation"]
+    assert message["payload"]["properties"]["data"] == {"$ref": "#/components/schemas/AcceptInvitation"}
+    expected = jsonschema.definitions([AcceptInvitation])["AcceptInvitation"]
+    assert DOCUMENT["components"]["schemas"]["AcceptInvitation"] == expected
+    assert message["examples"] == [{"payload": catalog.example(AcceptInvitation)}]
+
+
+def test_every_reference_leads_somewhere() -> None:
+    found = references(DOCUMENT)
+    assert found
+    assert all(resolved(reference) for reference in found)
+
+
+def test_the_topics_settings_are_told() -> None:
+    assert DOCUMENT["channels"]["invitations.commands"]["bindings"]["kafka"] == {
+        "topic": "stage.invitations.commands",
+        "partitions": 4,
+        "topicConfiguration": {"cleanup.policy": ["delete"], "retention.ms": 604_800_000},
+        "bindingVersion": "0.5.0",
+    }
+
+
+def test_the_page_shows_every_topic_and_loads_nothing() -> None:
+    page = asyncapi.page(DOCUMENT)
+    for channel in DOCUMENT["channels"].values():
+        assert channel["address"] in page
+    assert "<script" not in page
+    assert re.findall(r'(?:src|href)="([^"]*)"', page) == ["asyncapi.json"]
+
+
+def test_the_page_escapes_what_it_shows() -> None:
+    page = asyncapi.page(asyncapi.document("<b>&", "1", LAYOUT, "stage.", 4))
+    assert "<title>&lt;b&gt;&amp;</title>" in page

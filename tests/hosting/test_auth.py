@@ -1,0 +1,186 @@
+"""Who gets in: tokens by the contract's section 5, and none beside them."""
+
+import base64
+import json
+import time
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from hypothesis import given
+from hypothesis import strategies as some
+
+from services.hosting.auth import Authenticator, Caller
+from services.hosting.problems import Problem
+
+SECRET = "a secret of more than sixty-four bytes, as PyJWT likes it for every hash"
+RSA = rsa.generate_private_key(65537, 2048)
+OTHER_RSA = rsa.generate_private_key(65537, 2048)
+EC = ec.generate_private_key(ec.SECP256R1())
+LATER = 4_000_000_000
+
+
+def key(private: Any, kid: str, **more: str) -> dict[str, Any]:
+    algorithm = jwt.algorithms.RSAAlgorithm if private in (RSA, OTHER_RSA) else jwt.algorithms.ECAlgorithm
+    return {**json.loads(algorithm.to_jwk(private.public_key())), "kid": kid, **more}
+
+
+KEYS = {"keys": [key(RSA, "r1", alg="RS256"), key(OTHER_RSA, "r2", use="sig"), key(EC, "e1")]}
+BY_SECRET = Authenticator(SECRET, None)
+BY_KEYS = Authenticator(None, KEYS)
+BY_BOTH = Authenticator(SECRET, KEYS)
+
+
+def refused(authenticator: Authenticator, token: str) -> bool:
+    try:
+        authenticator.caller(token)
+    except Problem as problem:
+        return (problem.status, problem.reason) == (401, "unauthorized")
+    return False
+
+
+def signed(**claims: Any) -> str:
+    return jwt.encode(claims, SECRET, "HS256")
+
+
+def forged(header: Any, claims: Any, signature: bytes = b"") -> str:
+    parts = [json.dumps(header).encode(), json.dumps(claims).encode(), signature]
+    return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("scope", "ops"),
+    [
+        ("cohost:ops", True),
+        ("a cohost:ops b", True),
+        (["a", "cohost:ops"], True),
+        ("", False),
+        ("cohost:opsx", False),
+        ("COHOST:OPS", False),
+        ([], False),
+        ({"cohost:ops": 1}, False),
+        (5, False),
+        (None, False),
+    ],
+)
+def test_the_subject_is_the_user_and_the_scope_may_name_ops(scope: object, ops: object) -> None:
+    assert BY_SECRET.caller(signed(sub="alice", scope=scope)) == Caller("alice", ops=bool(ops))
+
+
+def test_a_token_without_scope_is_no_ops() -> None:
+    assert BY_SECRET.caller(signed(sub="alice")) == Caller("alice", ops=False)
+
+
+@pytest.mark.parametrize("more", [{"exp": LATER}, {"aud": "app"}, {"iss": "me"}, {"iat": LATER}, {"jti": 5}])
+def test_other_claims_do_not_matter(more: dict[str, Any]) -> None:
+    assert BY_SECRET.caller(signed(sub="alice", **more)) == Caller("alice", ops=False)
+
+
+@pytest.mark.parametrize("sub", [..., None, "", 5, ["alice"], "a b", "x" * 65, "a\n", "ä", "a\x00"])
+def test_a_subject_that_is_no_id_is_refused(sub: object) -> None:
+    claims = json.dumps({} if sub is ... else {"sub": sub}).encode()
+    assert refused(BY_SECRET, jwt.api_jws.encode(claims, SECRET, "HS256"))
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"exp": 1},
+        {"exp": "soon"},
+        {"exp": float("inf")},
+        {"exp": float("nan")},
+        {"exp": None},
+        {"exp": [1]},
+        {"nbf": LATER},
+        {"nbf": {}},
+    ],
+)
+def test_a_token_out_of_its_time_is_refused(claims: dict[str, Any]) -> None:
+    text = json.dumps({"sub": "alice", **claims}).encode()
+    assert refused(BY_SECRET, jwt.api_jws.encode(text, SECRET, "HS256"))
+
+
+def test_a_token_that_has_just_expired_is_refused() -> None:
+    assert refused(BY_SECRET, signed(sub="alice", exp=int(time.time()) - 1))
+
+
+@pytest.mark.parametrize("kid", ["r1", "r2"])
+def test_the_kid_chooses_the_key(kid: str) -> None:
+    private = {"r1": RSA, "r2": OTHER_RSA}[kid]
+    token = jwt.encode({"sub": "alice"}, private, "RS256", headers={"kid": kid})
+    assert BY_KEYS.caller(token) == BY_BOTH.caller(token) == Caller("alice", ops=False)
+    wrong = {"r1": OTHER_RSA, "r2": RSA}[kid]
+    assert refused(BY_KEYS, jwt.encode({"sub": "alice"}, wrong, "RS256", headers={"kid": kid}))
+
+
+def test_es256_is_taken_and_without_kid_where_only_one_key_fits() -> None:
+    assert BY_KEYS.caller(jwt.encode({"sub": "alice"}, EC, "ES256")) == Caller("alice", ops=False)
+    assert refused(BY_KEYS, jwt.encode({"sub": "alice"}, RSA, "RS256"))
+
+
+def test_an_unknown_kid_is_refused() -> None:
+    assert refused(BY_KEYS, jwt.encode({"sub": "alice"}, EC, "ES256", headers={"kid": "other"}))
+
+
+def test_another_secret_is_refused() -> None:
+    assert refused(BY_SECRET, jwt.encode({"sub": "alice"}, SECRET[::-1], "HS256"))
+
+
+def test_a_public_key_is_no_secret() -> None:
+    public = RSA.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    token = forged({"alg": "HS256", "kid": "r1"}, {"sub": "alice"})
+    signing = token.rpartition(".")[0].encode()
+    mac = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(signing, public)
+    token = forged({"alg": "HS256", "kid": "r1"}, {"sub": "alice"}, mac)
+    assert refused(BY_KEYS, token)
+    assert refused(BY_BOTH, token)
+
+
+@pytest.mark.parametrize("algorithm", ["none", "None", "", "HS384", "HS512", "RS512", None, 5, ["HS256"], {}])
+def test_no_other_algorithm_is_taken(algorithm: object) -> None:
+    for authenticator in (BY_SECRET, BY_KEYS, BY_BOTH):
+        assert refused(authenticator, forged({"alg": algorithm, "kid": "r1"}, {"sub": "alice"}))
+
+
+def test_hs512_with_the_right_secret_is_refused() -> None:
+    assert refused(BY_BOTH, jwt.encode({"sub": "alice"}, SECRET, "HS512"))
+
+
+def test_where_there_is_no_secret_the_empty_one_does_not_do() -> None:
+    signing = forged({"alg": "HS256"}, {"sub": "alice"}).rpartition(".")[0].encode()
+    mac = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(signing, b"")
+    assert refused(BY_KEYS, forged({"alg": "HS256"}, {"sub": "alice"}, mac))
+
+
+def test_json_that_is_too_deep_is_refused() -> None:
+    deep = b"[" * 100_000
+    header = base64.urlsafe_b64encode(deep).decode()
+    assert refused(BY_BOTH, f"{header}.e30.x")
+    assert refused(BY_BOTH, jwt.api_jws.encode(deep, SECRET, "HS256"))
+
+
+@pytest.mark.parametrize("token", ["", ".", "..", "a.b.c", "ä.ö.ü", "\x00", signed(sub="a")[:-2], "x" * 5000])
+def test_what_is_no_token_is_refused(token: str) -> None:
+    assert refused(BY_BOTH, token)
+
+
+words = some.none() | some.booleans() | some.integers() | some.floats() | some.text(max_size=4)
+claims_ = some.dictionaries(
+    some.sampled_from(["sub", "scope", "exp", "nbf", "iat", "aud", "iss", "jti"]),
+    words | some.lists(words, max_size=2) | some.dictionaries(some.text(max_size=2), words, max_size=2),
+)
+
+
+@given(claims=claims_)
+def test_whatever_a_sound_signature_covers_ends_in_a_caller_or_in_401(claims: dict[str, Any]) -> None:
+    token = jwt.api_jws.encode(json.dumps(claims).encode(), SECRET, "HS256")
+    assert refused(BY_SECRET, token) or BY_SECRET.caller(token).user_id == claims["sub"]
+
+
+@given(header=some.dictionaries(some.sampled_from(["alg", "kid", "typ", "crit", "b64"]), words))
+def test_whatever_the_header_says_an_unsigned_token_is_refused(header: dict[str, Any]) -> None:
+    assert refused(BY_BOTH, forged(header, {"sub": "alice"}))

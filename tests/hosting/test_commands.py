@@ -1,0 +1,141 @@
+"""What became of a command, on the real database, and readiness on real servers."""
+
+from collections.abc import AsyncIterator
+from urllib.parse import quote
+
+import asyncpg
+import httpx
+import pytest
+
+from messaging import database, outcomes
+from tests.hosting import example
+from tests.hosting.example import bearer
+
+AT = "2026-01-01T12:00:00.007Z"
+ACCEPTED: outcomes.Row = (
+    "c-1",
+    "cohost.SendInvitation.v1",
+    AT,
+    "room-1",
+    "c-1",
+    "alice",
+    "InvitationExpired,InvitationSent",
+    None,
+    None,
+)
+REJECTED: outcomes.Row = (
+    "c-2",
+    "cohost.AcceptInvitation.v1",
+    AT,
+    "room-1",
+    "c-1",
+    "bob",
+    None,
+    "room_full",
+    None,
+)
+ODD: outcomes.Row = ("a/b ä?#%", "Odd", AT, None, None, None, None, "unknown_command", "It is odd.")
+ANSWERS = {
+    "c-1": {
+        "commandId": "c-1",
+        "commandType": "cohost.SendInvitation.v1",
+        "outcome": "accepted",
+        "decidedAt": AT,
+        "roomId": "room-1",
+        "invitationId": "c-1",
+        "events": ["cohost.InvitationExpired.v1", "cohost.InvitationSent.v1"],
+        "reason": None,
+        "message": None,
+    },
+    "c-2": {
+        "commandId": "c-2",
+        "commandType": "cohost.AcceptInvitation.v1",
+        "outcome": "rejected",
+        "decidedAt": AT,
+        "roomId": "room-1",
+        "invitationId": "c-1",
+        "events": [],
+        "reason": "room_full",
+        "message": "Every seat is taken; the invitation stays pending.",
+    },
+    "a/b ä?#%": {
+        "commandId": "a/b ä?#%",
+        "commandType": "Odd",
+        "outcome": "rejected",
+        "decidedAt": AT,
+        "roomId": None,
+        "invitationId": None,
+        "events": [],
+        "reason": "unknown_command",
+        "message": "It is odd.",
+    },
+}
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
+    pool = await database.pool(example.settings(database_url=database_url).pipeline("example"), 2)
+    yield pool
+    pool.terminate()
+
+
+@pytest.fixture
+async def migrated(pool: asyncpg.Pool, database_url: str) -> asyncpg.Pool:
+    config = example.settings(database_url=database_url).pipeline("example")
+    async with pool.acquire() as connection:
+        await database.migrate(connection, config, "messaging")
+        await outcomes.add(connection, [ACCEPTED, REJECTED, ODD])
+    return pool
+
+
+def calling(pool: asyncpg.Pool, **settings: str) -> httpx.AsyncClient:
+    application = example.application(pool, example.Pipeline(), example.settings(**settings))
+    return httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://example")
+
+
+async def asked(pool: asyncpg.Pool, command_id: str, headers: dict[str, str]) -> httpx.Response:
+    async with calling(pool) as client:
+        return await client.get(f"/v1/commands/{quote(command_id, safe='')}", headers=headers)
+
+
+@pytest.mark.parametrize("command_id", ANSWERS)
+async def test_ops_may_read_what_became_of_any_command(migrated: asyncpg.Pool, command_id: str) -> None:
+    answer = await asked(migrated, command_id, bearer("ops", scope="cohost:ops"))
+    assert (answer.status_code, answer.json()) == (200, ANSWERS[command_id])
+
+
+@pytest.mark.parametrize(("command_id", "actor"), [("c-1", "alice"), ("c-2", "bob")])
+async def test_its_actor_may_read_what_became_of_a_command(
+    migrated: asyncpg.Pool, command_id: str, actor: str
+) -> None:
+    assert (await asked(migrated, command_id, bearer(actor))).json() == ANSWERS[command_id]
+
+
+@pytest.mark.parametrize(("command_id", "other"), [("c-1", "bob"), ("c-2", "alice"), ("a/b ä?#%", "alice")])
+async def test_nobody_else_may(migrated: asyncpg.Pool, command_id: str, other: str) -> None:
+    answer = await asked(migrated, command_id, bearer(other))
+    assert (answer.status_code, answer.json()["reason"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("command_id", ["c-3", "c-1 ", "C-1", "'; DROP TABLE outcomes; --"])
+async def test_an_undecided_command_is_not_found(migrated: asyncpg.Pool, command_id: str) -> None:
+    for headers in (bearer("alice"), bearer("ops", scope="cohost:ops")):
+        answer = await asked(migrated, command_id, headers)
+        assert (answer.status_code, answer.json()["reason"]) == (404, "command_not_found")
+
+
+async def test_before_the_tables_are_made_the_answer_is_that_the_service_is_unavailable(
+    pool: asyncpg.Pool,
+) -> None:
+    answer = await asked(pool, "c-1", bearer())
+    assert (answer.status_code, answer.json()["reason"]) == (503, "unavailable")
+
+
+async def test_the_service_is_ready_when_every_part_is_there(pool: asyncpg.Pool, kafka: str) -> None:
+    async with calling(pool, kafka_bootstrap_servers=kafka) as client:
+        answer = await client.get("/readyz")
+    assert answer.json() == {
+        "status": "ready",
+        "parts": {"lanes": True, "kafka": True, "database": True},
+    }
+    assert answer.status_code == 200

@@ -1,0 +1,79 @@
+"""Cursors come back as what they were made of, and forged ones are invalid requests."""
+
+import base64
+import json
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from schemas import timestamps
+from schemas.types import Id
+from services.hosting import pages
+from services.hosting.problems import Problem
+
+
+class Place(NamedTuple):
+    sent_at: pages.Moment
+    invitation_id: Id
+    number: pages.Number
+
+
+PLACE = Place("2026-01-01T12:00:00.000Z", "i-1", 7)
+
+
+def refused(cursor: str) -> bool:
+    try:
+        pages.decode(cursor, Place)
+    except Problem as problem:
+        return (problem.status, problem.reason) == (422, "invalid_request")
+    return False
+
+
+@given(
+    milliseconds=some.integers(0, 253_402_300_799_999),
+    id_=some.from_regex(r"[A-Za-z0-9._:@-]{1,64}", fullmatch=True),
+    number=some.integers(0, 2**63 - 1),
+)
+def test_a_cursor_comes_back_as_what_it_was_made_of(milliseconds: int, id_: str, number: int) -> None:
+    place = Place(timestamps.from_ms(milliseconds), id_, number)
+    assert pages.decode(pages.encode(*place), Place) == place
+
+
+def test_a_cursor_needs_no_escaping_in_a_url() -> None:
+    assert set(pages.encode(*PLACE)) <= set(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [],
+        ["2026-01-01T12:00:00.000Z", "i-1"],
+        [*PLACE, 1],
+        ["2026-13-01T12:00:00.000Z", "i-1", 7],
+        ["2026-02-30T12:00:00.000Z", "i-1", 7],
+        ["٢٠٢٦-01-01T12:00:00.000Z", "i-1", 7],
+        ["2026-01-01T12:00:00.000Z", "i 1", 7],
+        ["2026-01-01T12:00:00.000Z", "i\x00", 7],
+        ["2026-01-01T12:00:00.000Z", "i-1", "7"],
+        ["2026-01-01T12:00:00.000Z", "i-1", 7.5],
+        ["2026-01-01T12:00:00.000Z", "i-1", -1],
+        ["2026-01-01T12:00:00.000Z", "i-1", 2**63],
+        [None, None, None],
+        "text",
+        5,
+        None,
+    ],
+)
+def test_a_forged_cursor_is_refused(values: object) -> None:
+    assert refused(base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("="))
+
+
+@given(
+    some.text(max_size=40) | some.binary(max_size=40).map(lambda raw: base64.urlsafe_b64encode(raw).decode())
+)
+def test_what_is_no_cursor_is_refused(cursor: str) -> None:
+    assert refused(cursor)

@@ -1,0 +1,202 @@
+"""How a service's process begins and ends, seen from outside."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.hosting import example
+
+SECONDS = 15
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+class Child:
+    """A service process, with what it has said so far."""
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+        self.process = process
+        self.url = f"http://127.0.0.1:{port}"
+        self.lines: list[dict[str, Any]] = []
+
+    async def said(self, event: str) -> dict[str, Any]:
+        """Wait until it logs the event, and return the line."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(SECONDS):
+            while True:
+                line = json.loads(await self.process.stdout.readline())
+                self.lines.append(line)
+                if line["event"] == event:
+                    return line
+
+    async def ended(self) -> tuple[int | None, list[str], str]:
+        """Wait for its end; return the status, the events logged since, and its standard error."""
+        async with asyncio.timeout(SECONDS):
+            out, err = await self.process.communicate()
+        rest = [json.loads(line) for line in out.splitlines()]
+        self.lines += rest
+        return self.process.returncode, [line["event"] for line in rest], err.decode()
+
+
+Start = Callable[..., Coroutine[Any, Any, Child]]
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    children: list[Child] = []
+
+    async def start(what: str, **variables: str) -> Child:
+        port = int(variables.get("COHOST_HTTP_PORT", free_port()))
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("COHOST_")},
+            "COHOST_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+            "COHOST_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+            "COHOST_JWT_SECRET": "s",
+            "COHOST_HTTP_PORT": str(port),
+            **variables,
+        }
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tests.hosting.child",
+            what,
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        children.append(Child(process, port))
+        return children[-1]
+
+    yield start
+    for child in children:
+        if child.process.returncode is None:
+            child.process.kill()
+            await child.process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_process_that_is_told_to_stop_ends_in_peace(start: Start, number: signal.Signals) -> None:
+    child = await start("works")
+    await child.said("ready")
+    async with httpx.AsyncClient() as client:
+        assert (await client.get(f"{child.url}/healthz")).json() == {"status": "alive"}
+    child.process.send_signal(number)
+    async with asyncio.timeout(6):
+        ended = await child.ended()
+    assert ended == (0, ["background ended", "closed", "stopped"], "")
+
+
+async def test_a_request_under_way_is_answered_before_the_end(start: Start) -> None:
+    child = await start("works")
+    await child.said("ready")
+    async with httpx.AsyncClient() as client:
+        asking = asyncio.create_task(client.get(f"{child.url}/slow"))
+        await child.said("slow began")
+        child.process.send_signal(signal.SIGTERM)
+        assert (await asking).json() == "done"
+    assert (await child.ended())[0] == 0
+
+
+async def test_a_process_ends_within_ten_seconds_though_its_work_does_not(start: Start) -> None:
+    child = await start("stuck")
+    await child.said("ready")
+    child.process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(10):
+        status, events, err = await child.ended()
+    assert (status, err) == (0, "")
+    assert events[-1] == "not finished in time: everything is left as it is"
+
+
+@pytest.mark.parametrize(
+    ("what", "line"),
+    [
+        ("refused", "the database belongs to another cluster\n"),
+        ("damaged", "the log ends before what was acknowledged\n"),
+    ],
+)
+async def test_what_it_may_not_run_on_is_one_line_and_status_3(start: Start, what: str, line: str) -> None:
+    child = await start(what)
+    status, events, err = await child.ended()
+    assert (status, err) == (3, line)
+    assert "ready" not in events
+
+
+@pytest.mark.parametrize("what", ["broken", "broken background"])
+async def test_a_mistake_in_the_program_is_logged_and_status_1(start: Start, what: str) -> None:
+    child = await start(what)
+    status, events, err = await child.ended()
+    assert (status, err) == (1, "")
+    assert events[-1] == "stopped by an error"
+    assert "RuntimeError: a mistake" in child.lines[-1]["exception"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "name"),
+    [
+        ({"COHOST_PARTITIONS": "none"}, "COHOST_PARTITIONS"),
+        ({"COHOST_DATABASE_URL": ""}, "COHOST_DATABASE_URL"),
+        ({"COHOST_DATABASE_URL": "postgresql://u:hush@h:port/db"}, "COHOST_DATABASE_URL"),
+        ({"COHOST_DATABASE_URL": "postgresql://h/db?sslmode=perhaps"}, "COHOST_DATABASE_URL"),
+        ({"COHOST_HTTP_HOST": "no.such.host.invalid"}, "COHOST_HTTP_HOST"),
+        ({"COHOST_HTTP_HOST": "192.0.2.1"}, "COHOST_HTTP_PORT"),
+    ],
+)
+async def test_a_wrong_setting_is_one_line_and_status_2(
+    start: Start, variables: dict[str, str], name: str
+) -> None:
+    child = await start("works", **variables)
+    status, events, err = await child.ended()
+    assert (status, events) == (2, [])
+    assert err.startswith(f"{name}: ")
+    assert err.count("\n") == 1
+    assert "hush" not in err
+
+
+async def test_a_taken_port_is_one_line_and_status_2(start: Start) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        child = await start("works", COHOST_HTTP_PORT=str(port))
+        expected = f"COHOST_HTTP_PORT: 127.0.0.1:{port} cannot be listened on: Address already in use\n"
+        assert await child.ended() == (2, [], expected)
+
+
+async def test_what_is_said_over_and_over_is_said_once(start: Start) -> None:
+    child = await start("works")
+    await child.said("ready")
+    async with httpx.AsyncClient() as client:
+        for _ in range(3):
+            assert (await client.get(f"{child.url}/readyz")).status_code == 503
+            await asyncio.sleep(1.1)  # readiness remembers for a second
+    child.process.send_signal(signal.SIGTERM)
+    await child.ended()
+    complaints = [line for line in child.lines if line.get("logger", "").startswith("aiokafka")]
+    assert [line["level"] for line in complaints] == ["error"]
+
+
+async def test_nothing_secret_is_logged(start: Start) -> None:
+    child = await start("works", COHOST_LOG_LEVEL="debug", COHOST_JWT_SECRET=example.SECRET)
+    await child.said("ready")
+    token = example.bearer()
+    async with httpx.AsyncClient() as client:
+        for path in ("/v1/stored", "/v1/broken", "/v1/rooms/a/example"):
+            await client.get(child.url + path, headers=token)
+    child.process.send_signal(signal.SIGTERM)
+    _, _, err = await child.ended()
+    said = err + json.dumps(child.lines)
+    assert "a mistake with a secret in it" in said
+    assert token["Authorization"].split(".")[1] not in said
+    assert example.SECRET not in said

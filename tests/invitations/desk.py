@@ -1,0 +1,95 @@
+"""The HTTP side of the service, over rows that the domain itself has written."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import httpx
+import jwt
+from prometheus_client import CollectorRegistry
+
+from messaging.domain import Incoming
+from schemas import commands, facts, topics
+from schemas.types import Message
+from services.hosting import http
+from services.invitations import api
+from services.invitations.settings import Settings
+from services.invitations.worker import LAYOUT
+from tests.hosting import example
+from tests.invitations.ledger import Ledger
+from tests.invitations.theatre import GUEST, HOST, ROOM
+
+SECRET = "a secret of the tests, long enough for PyJWT"
+LONG_AGO = "2001-01-01T12:00:00.000Z"
+ONE_DAY = {"sentAt": "2126-01-01T12:00:00.000Z", "expiresAt": "2126-01-02T12:00:00.000Z"}
+SOON = ONE_DAY["sentAt"]
+
+
+@dataclass
+class Desk:
+    """The HTTP side, and what it tells of; everything is said in the future unless the test says when."""
+
+    book: Ledger
+    http: httpx.AsyncClient
+    offsets: "count[int]" = field(default_factory=count)
+
+    async def hear(self, data: Message | None, key: str = ROOM, *, at: str = SOON, name: str = "") -> None:
+        """Decide and store one record of a room's lane."""
+        topic = topics.ROOMS if data is None or isinstance(data, facts.RoomChanged) else None
+        offset = next(self.offsets)
+        topic = topic or topics.INVITATION_COMMANDS
+        await self.book.run([[Incoming(0, topic, offset, at, key, name or f"id-{offset}", data)]])
+
+    async def room(self, status: Any = "live", host: str = HOST, room: str = ROOM, *, at: str = SOON) -> None:
+        """Tell of a room."""
+        await self.hear(facts.RoomChanged(room_id=room, host_id=host, status=status), room, at=at)
+
+    async def invite(self, name: str, user: str = GUEST, room: str = ROOM, *, at: str = SOON) -> None:
+        """Let the host invite a user for a day."""
+        await self.hear(
+            commands.SendInvitation(room_id=room, user_id=user, actor_id=HOST), room, at=at, name=name
+        )
+
+    async def answer(self, kind: Any, name: str, actor: str, room: str = ROOM) -> None:
+        """Accept, decline or cancel."""
+        await self.hear(kind(room_id=room, invitation_id=name, actor_id=actor), room)
+
+    async def get(self, path: str, user: str = HOST, *, ops: bool = False) -> tuple[int, Any]:
+        """Return the status and the body of an answer."""
+        claims = {"sub": user, **({"scope": "cohost:ops"} if ops else {})}
+        token = jwt.encode(claims, SECRET, "HS256")
+        answer = await self.http.get(path, headers={"Authorization": f"Bearer {token}"})
+        return answer.status_code, answer.json()
+
+    async def listed(self, path: str, user: str = HOST, *, ops: bool = False) -> list[str]:
+        """Return the ids of all of a list's pages."""
+        found: list[str] = []
+        cursor = ""
+        while True:
+            more = "&" if "?" in path else "?"
+            status, page = await self.get(path + (f"{more}cursor={cursor}" if cursor else ""), user, ops=ops)
+            assert status == 200, page
+            found += [item["invitationId"] for item in page["items"]]
+            if page["nextCursor"] is None:
+                return found
+            cursor = page["nextCursor"]
+
+
+@contextlib.asynccontextmanager
+async def opened(book: Ledger) -> AsyncIterator[Desk]:
+    """Serve what is in the ledger."""
+    url = "postgresql://nobody@127.0.0.1:1/none"
+    application = http.create(
+        "Co-host invitations",
+        settings=Settings.model_validate({"database_url": url, "jwt_secret": SECRET}),
+        pipeline=example.Pipeline(),  # type: ignore[arg-type]
+        registry=CollectorRegistry(),
+        pool=book.pool,
+        layout=LAYOUT,
+        routers=[api.router(book.pool)],
+    )
+    transport = httpx.ASGITransport(application)
+    async with httpx.AsyncClient(transport=transport, base_url="http://invitations") as client:
+        yield Desk(book, client)

@@ -1,0 +1,82 @@
+"""The domain on a real Postgres, batch by batch as the pipeline would, without Kafka."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from messaging import database
+from messaging.config import Config
+from messaging.domain import Incoming, Refusal
+from services.invitations.changes import Changes
+from services.invitations.state import Policy
+from services.invitations.worker import Invitations
+
+TABLES = ("rooms", "users", "invitations", "pending", "seats")
+SCHEMA = "invitations"
+
+
+@dataclass
+class Ledger:
+    """A worker's domain and its database. `told` is what was published, event by event."""
+
+    pool: asyncpg.Pool
+    domain: Invitations
+    told: list[Any]
+
+    async def run(self, batches: Sequence[Sequence[Incoming]], *, forgetful: bool = False) -> None:
+        """Decide each batch before the one ahead of it is saved; the forgetful start anew after each."""
+        ahead: Changes | None = None
+        async with self.pool.acquire() as loading, self.pool.acquire() as saving:
+            for batch in batches:
+                changes = self.domain.changes()
+                await self.domain.load(loading, batch)
+                self.told += [plain(self.domain.decide(incoming, changes)) for incoming in batch]
+                await self._save(saving, ahead)
+                self.domain.trim()
+                ahead = changes
+                if forgetful:
+                    await self._save(saving, ahead)
+                    ahead = None
+                    self.domain.forget([0])
+            await self._save(saving, ahead)
+
+    async def _save(self, connection: database.Connection, changes: Changes | None) -> None:
+        if changes is not None:
+            async with connection.transaction():
+                await self.domain.save(connection, changes)
+
+    async def rows(self) -> dict[str, list[dict[str, Any]]]:
+        """Return all that is stored."""
+        found = {}
+        async with self.pool.acquire() as connection:
+            for table in TABLES:
+                rows = [dict(row) for row in await connection.fetch(f"SELECT * FROM {table}")]
+                for row in rows:
+                    row.pop("changed_at", None)
+                found[table] = sorted(rows, key=str)
+        return found
+
+    async def wipe(self) -> None:
+        """Forget everything, in memory and on disk."""
+        self.domain.forget([0])
+        self.told = []
+        async with self.pool.acquire() as connection:
+            await connection.execute(f"TRUNCATE {', '.join(TABLES)}, asks, outcomes")
+
+
+async def opened(url: str, policy: Policy) -> Ledger:
+    """Return an empty ledger in a fresh database."""
+    config = Config("", url, SCHEMA)
+    pool = await database.pool(config, size=4)
+    async with pool.acquire() as connection:
+        await database.migrate(connection, config, "messaging", "services.invitations")
+    return Ledger(pool, Invitations(policy), [])
+
+
+def plain(outcome: Any) -> Any:
+    """Return an outcome without the classes that tell how an invitation came into memory."""
+    if isinstance(outcome, Refusal):
+        return (outcome.reason, None if outcome.current is None else vars(outcome.current))
+    return [(type(event.data).__name__, vars(event.data)) for event in outcome]

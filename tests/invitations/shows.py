@@ -1,0 +1,121 @@
+"""Arbitrary shows for properties: facts and commands over few rooms and users, so that they meet often."""
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from hypothesis import strategies as st
+
+from messaging.domain import Incoming
+from schemas import commands, facts, topics
+from schemas.topics import Topic
+from tests.invitations.theatre import HOST, at
+
+ROOMS = ("room-1", "room-2")
+USERS = ("bob", "carol", "dave")
+BY_INVITATION: tuple[Any, ...] = (
+    commands.AcceptInvitation,
+    commands.AcceptInvitation,
+    commands.DeclineInvitation,
+    commands.CancelInvitation,
+    commands.ExpireInvitation,
+)
+BY_USER: tuple[Any, ...] = (
+    commands.RemoveCoHost,
+    commands.LeaveStage,
+    commands.ReleaseSeat,
+    commands.ExcludeUser,
+)
+
+
+@dataclass
+class Author:
+    """Writes a show: mostly what makes sense, so that much of it takes effect."""
+
+    random: Random
+    second: float = 0.0
+    written: list[Incoming] = field(default_factory=list)
+    sent: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def write(self, length: int) -> list[Incoming]:
+        """Return so many records of one lane, after two open rooms and their users."""
+        for room in ROOMS:
+            self._room(room, "live", HOST)
+        for user in USERS:
+            self._user(user, "active")
+        for _ in range(length):
+            self.second += self.random.choice((0, 0, 0, 0, 0.001, 1, 5, 20))
+            weights = (8, 10, 4, 1, 1, 0.5)
+            steps = (self._send, self._answer, self._seat, self._room, self._user, self._tombstone)
+            self.random.choices(steps, weights)[0]()
+        return self.written
+
+    def _likely(self, likely: str, *others: str) -> str:
+        return self.random.choice((likely,) * 6 + others)
+
+    def _tell(self, topic: Topic, key: str, data: Any) -> None:
+        offset = len(self.written)
+        self.written.append(Incoming(0, topic, offset, at(self.second), key, f"id-{offset}", data))
+
+    def _command(self, data: Any) -> None:
+        self._tell(topics.INVITATION_COMMANDS, data.room_id, data)
+
+    def _send(self) -> None:
+        room, user = self.random.choice(ROOMS), self.random.choice(USERS)
+        seconds = self.random.randint(10, 60)
+        self.sent.append((f"id-{len(self.written)}", room, user))
+        self._command(
+            commands.SendInvitation(
+                room_id=room, user_id=user, actor_id=self._likely(HOST, user), expires_in_seconds=seconds
+            )
+        )
+
+    def _answer(self) -> None:
+        kind = self.random.choice(BY_INVITATION)
+        invitation, room, user = self.random.choice(self.sent[-6:] or [("none", ROOMS[0], USERS[0])])
+        fields = {"room_id": self._likely(room, *ROOMS), "invitation_id": invitation}
+        if kind is not commands.ExpireInvitation:
+            likely = HOST if kind is commands.CancelInvitation else user
+            fields["actor_id"] = self._likely(likely, *USERS)
+        self._command(kind(**fields))
+
+    def _seat(self) -> None:
+        kind = self.random.choice(BY_USER)
+        invitation, room, user = self.random.choice(self.sent[-6:] or [("none", ROOMS[0], USERS[0])])
+        told = {
+            "room_id": room,
+            "user_id": user,
+            "actor_id": user if kind is commands.LeaveStage else self._likely(HOST, user),
+            "invitation_id": invitation,
+            "reason": "no_show",
+        }
+        self._command(kind(**{name: told[name] for name in kind.model_fields}))
+
+    def _room(self, room: str = "", status: str = "", host: str = "") -> None:
+        data = facts.RoomChanged.model_validate(
+            {
+                "roomId": room or self.random.choice(ROOMS),
+                "hostId": host or self._likely(HOST, *USERS),
+                "status": status or self._likely("live", "idle", "ended"),
+                "maxCoHosts": self.random.randint(1, 3),
+            }
+        )
+        self._tell(topics.ROOMS, data.room_id, data)
+
+    def _user(self, user: str = "", status: str = "") -> None:
+        user = user or self.random.choice(USERS)
+        data = facts.UserChanged.model_validate(
+            {"userId": user, "status": status or self._likely("active", "banned", "deleted")}
+        )
+        self._tell(topics.USERS, user, data)
+
+    def _tombstone(self) -> None:
+        topic, keys = self.random.choice(((topics.ROOMS, ROOMS), (topics.USERS, USERS)))
+        self._tell(topic, self.random.choice(keys), None)
+
+
+def _show(seed: int, length: int) -> list[Incoming]:
+    return Author(Random(seed)).write(length)  # noqa: S311 - a show must be repeatable, not secret
+
+
+SHOWS = st.builds(_show, st.integers(0, 2**32), st.integers(20, 100))

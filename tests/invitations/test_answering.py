@@ -1,0 +1,229 @@
+"""Accepting, declining, cancelling and running out: what happens, and why it does not."""
+
+from typing import Any
+
+import pytest
+
+from messaging.domain import Refusal
+from schemas.commands import (
+    AcceptInvitation,
+    CancelInvitation,
+    DeclineInvitation,
+    ExpireInvitation,
+)
+from schemas.events import (
+    InvitationAccepted,
+    InvitationCancelled,
+    InvitationDeclined,
+    InvitationExpired,
+)
+from services.invitations.state import Policy, Seat
+from tests.invitations.theatre import EXPIRY, GUEST, HOST, ROOM, Theatre, at, invitation, shown
+
+BARELY = EXPIRY - 0.001
+
+
+def accept(identifier: str = "i1", actor: str = GUEST, room: str = ROOM) -> AcceptInvitation:
+    return AcceptInvitation(room_id=room, invitation_id=identifier, actor_id=actor)
+
+
+def decline(identifier: str = "i1", actor: str = GUEST, room: str = ROOM) -> DeclineInvitation:
+    return DeclineInvitation(room_id=room, invitation_id=identifier, actor_id=actor)
+
+
+def cancel(identifier: str = "i1", actor: str = HOST, room: str = ROOM) -> CancelInvitation:
+    return CancelInvitation(room_id=room, invitation_id=identifier, actor_id=actor)
+
+
+def expire(identifier: str = "i1", room: str = ROOM) -> ExpireInvitation:
+    return ExpireInvitation(room_id=room, invitation_id=identifier)
+
+
+EVERY = [accept, decline, cancel, expire]
+ANSWERS = [accept, decline]
+
+ACCEPTED = invitation("i1", status="accepted", responded_at=at(7), updated_at=at(7))
+EXPIRED = invitation("i1", status="expired", updated_at=at(EXPIRY), close_reason="expired")
+
+
+@pytest.fixture
+def invited(theatre: Theatre) -> Theatre:
+    theatre.invite("i1")
+    return theatre
+
+
+def refused(outcome: Any, reason: str, current: dict[str, Any] | None) -> None:
+    assert isinstance(outcome, Refusal)
+    assert outcome.reason == reason
+    assert shown(outcome) == current
+
+
+def test_accepting_gives_a_seat(invited: Theatre) -> None:
+    assert invited.do(accept(), 7) == [InvitationAccepted(**ACCEPTED)]
+    assert invited.pending() == []
+    assert invited.seats() == {GUEST: Seat("i1", at(7), 3)}
+
+
+def test_declining_gives_none(invited: Theatre) -> None:
+    assert invited.do(decline(), 7) == [
+        InvitationDeclined(
+            **invitation(
+                "i1", status="rejected", responded_at=at(7), updated_at=at(7), close_reason="declined"
+            )
+        )
+    ]
+    assert (invited.pending(), invited.seats()) == ([], {})
+
+
+def test_cancelling_takes_the_invitation_back(invited: Theatre) -> None:
+    assert invited.do(cancel(), 7) == [
+        InvitationCancelled(
+            **invitation("i1", status="cancelled", updated_at=at(7), close_reason="cancelled_by_host")
+        )
+    ]
+
+
+def test_running_out_is_dated_back_to_the_deadline(invited: Theatre) -> None:
+    assert invited.do(expire(), EXPIRY + 3) == [InvitationExpired(**EXPIRED)]
+
+
+@pytest.mark.parametrize("command", EVERY)
+def test_without_a_room_there_is_no_invitation(theatre: Theatre, command: Any) -> None:
+    assert theatre.do(command(room="elsewhere")) == Refusal("room_not_found")
+
+
+@pytest.mark.parametrize("command", EVERY)
+def test_an_invitation_that_does_not_exist_is_not_found(theatre: Theatre, command: Any) -> None:
+    assert theatre.do(command()) == Refusal("invitation_not_found")
+
+
+@pytest.mark.parametrize("command", EVERY)
+def test_an_invitation_of_another_room_is_not_found(invited: Theatre, command: Any) -> None:
+    invited.room(room="room-2")
+    assert invited.do(command(room="room-2")) == Refusal("invitation_not_found")
+
+
+@pytest.mark.parametrize("command", EVERY)
+def test_an_invitation_from_before_a_rooms_tombstone_is_not_found(invited: Theatre, command: Any) -> None:
+    invited.room_gone(1)
+    invited.room("live", 2)
+    assert invited.do(command(), 3) == Refusal("invitation_not_found")
+
+
+@pytest.mark.parametrize("command", ANSWERS)
+def test_only_the_invitee_answers_and_a_stranger_is_shown_nothing(invited: Theatre, command: Any) -> None:
+    refused(invited.do(command(actor="stranger")), "not_invitee", None)
+
+
+@pytest.mark.parametrize("command", ANSWERS)
+def test_the_host_who_may_not_answer_is_shown_the_invitation(invited: Theatre, command: Any) -> None:
+    refused(invited.do(command(actor=HOST)), "not_invitee", invitation("i1"))
+
+
+def test_only_the_host_cancels_and_a_stranger_is_shown_nothing(invited: Theatre) -> None:
+    refused(invited.do(cancel(actor="stranger")), "not_room_host", None)
+
+
+@pytest.mark.parametrize("actor", [HOST, GUEST])
+def test_inviter_and_invitee_who_may_not_cancel_are_shown_the_invitation(
+    invited: Theatre, actor: str
+) -> None:
+    invited.room(host="carol")
+    refused(invited.do(cancel(actor=actor)), "not_room_host", invitation("i1"))
+
+
+def test_a_new_host_may_cancel_what_the_old_one_sent(invited: Theatre) -> None:
+    invited.room(host="carol")
+    assert invited.do(cancel(actor="carol"), 7) == [
+        InvitationCancelled(
+            **invitation("i1", status="cancelled", updated_at=at(7), close_reason="cancelled_by_host")
+        )
+    ]
+
+
+@pytest.mark.parametrize("command", [accept, decline, cancel])
+def test_what_is_answered_stays_answered_and_is_shown(invited: Theatre, command: Any) -> None:
+    invited.do(accept(), 7)
+    refused(invited.do(command(), 2 * EXPIRY), "invitation_not_pending", ACCEPTED)
+
+
+def test_what_is_answered_does_not_run_out(invited: Theatre) -> None:
+    invited.do(accept(), 7)
+    assert invited.do(expire(), EXPIRY) == Refusal("invitation_not_pending")
+
+
+@pytest.mark.parametrize("command", EVERY)
+def test_who_may_not_ask_is_told_so_before_what_became_of_it(invited: Theatre, command: Any) -> None:
+    invited.do(accept(), 7)
+    if command is not expire:
+        reason = "not_room_host" if command is cancel else "not_invitee"
+        refused(invited.do(command(actor="stranger"), 8), reason, None)
+
+
+@pytest.mark.parametrize("command", [accept, decline, cancel])
+def test_at_the_moment_of_expiry_it_is_too_late_though_it_is_still_stored_as_pending(
+    invited: Theatre, command: Any
+) -> None:
+    refused(invited.do(command(), EXPIRY), "invitation_expired", invitation("i1"))
+
+
+@pytest.mark.parametrize("command", [accept, decline, cancel])
+def test_a_millisecond_before_expiry_is_in_time(invited: Theatre, command: Any) -> None:
+    assert isinstance(invited.do(command(), BARELY), list)
+
+
+def test_nothing_runs_out_before_its_time(invited: Theatre) -> None:
+    assert invited.do(expire(), BARELY) == Refusal("not_due")
+
+
+def test_who_was_banned_meanwhile_may_not_accept(invited: Theatre) -> None:
+    for status in ("banned", "deleted"):
+        invited.user(status=status)
+        refused(invited.do(accept()), "user_not_eligible", invitation("i1"))
+
+
+def test_who_is_gone_or_unknown_may_not_accept() -> None:
+    theatre = Theatre()
+    theatre.room()
+    theatre.user()
+    theatre.invite("i1")
+    theatre.user_gone()
+    refused(theatre.do(accept()), "user_not_found", invitation("i1"))
+    theatre.memory.users.clear()
+    refused(theatre.do(accept()), "user_not_found", invitation("i1"))
+
+
+def test_who_takes_no_more_invitations_may_still_accept_one(invited: Theatre) -> None:
+    invited.user(canReceiveInvitations=False, blockedUserIds=[HOST])
+    assert invited.do(accept(), 7) == [InvitationAccepted(**ACCEPTED)]
+
+
+def test_who_is_banned_may_still_decline(invited: Theatre) -> None:
+    invited.user(status="banned")
+    assert isinstance(invited.do(decline()), list)
+
+
+def test_a_full_stage_refuses_and_the_invitation_stays_pending() -> None:
+    theatre = Theatre(Policy(accept_unknown_users=True))
+    theatre.room(seats=1)
+    theatre.invite("i1")
+    theatre.invite("i2", user="carol")
+    theatre.do(accept("i2", "carol"), 5)
+    refused(theatre.do(accept(), 7), "room_full", invitation("i1"))
+    theatre.room(seats=2)
+    assert theatre.do(accept(), 7) == [InvitationAccepted(**ACCEPTED)]
+
+
+def test_being_banned_comes_before_the_stage_being_full(invited: Theatre) -> None:
+    invited.room(seats=0)
+    invited.user(status="banned")
+    refused(invited.do(accept()), "user_not_eligible", invitation("i1"))
+
+
+@pytest.mark.parametrize("first", [accept, decline, cancel])
+@pytest.mark.parametrize("second", [accept, decline, cancel])
+def test_of_two_that_race_the_first_wins(invited: Theatre, first: Any, second: Any) -> None:
+    assert isinstance(invited.do(first(), 1), list)
+    outcome = invited.do(second(), 1)
+    assert isinstance(outcome, Refusal)
+    assert outcome.reason == "invitation_not_pending"

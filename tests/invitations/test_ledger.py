@@ -1,0 +1,137 @@
+"""What is stored: the same whatever the batches, and what memory lacks is found again."""
+
+from itertools import pairwise
+from typing import Any
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from messaging.domain import Incoming, Repeated
+from schemas import topics
+from schemas.commands import AcceptInvitation, LeaveStage, SendInvitation
+from schemas.facts import RoomChanged
+from services.invitations.memory import Memory
+from services.invitations.state import Policy
+from services.invitations.worker import Invitations
+from tests.invitations import shows
+from tests.invitations.ledger import Ledger
+from tests.invitations.theatre import GUEST, HOST, ROOM, at
+
+SETTINGS = settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def record(offset: int, data: Any, identifier: str, room: str = ROOM) -> Incoming:
+    topic = topics.ROOMS if isinstance(data, RoomChanged) else topics.INVITATION_COMMANDS
+    return Incoming(0, topic, offset, at(0), room, identifier, data)
+
+
+def opening(offset: int, room: str = ROOM) -> Incoming:
+    return record(offset, RoomChanged(room_id=room, host_id=HOST, status="live"), "fact", room)
+
+
+def send(offset: int, identifier: str, user: str = GUEST, room: str = ROOM) -> Incoming:
+    return record(offset, SendInvitation(room_id=room, user_id=user, actor_id=HOST), identifier, room)
+
+
+def cut(script: list[Incoming], cuts: list[int]) -> list[list[Incoming]]:
+    """Return the script in batches; facts come first in each, as the pipeline has it."""
+    places = sorted({0, len(script), *(place % (len(script) + 1) for place in cuts)})
+    batches = [script[start:end] for start, end in pairwise(places)]
+    return [sorted(batch, key=lambda entry: entry.topic is topics.INVITATION_COMMANDS) for batch in batches]
+
+
+@given(script=shows.SHOWS, cuts=st.lists(st.integers(0, 120), max_size=12))
+@SETTINGS
+async def test_splitting_a_batch_anywhere_changes_nothing(
+    book: Ledger, script: list[Incoming], cuts: list[int]
+) -> None:
+    batches = cut(script, cuts)
+    whole = [entry for batch in batches for entry in batch]
+    in_one = await played(book, [whole])
+    assert await played(book, batches) == in_one
+    assert await played(book, [[entry] for entry in whole], forgetful=True) == in_one
+
+
+async def played(book: Ledger, batches: list[list[Incoming]], *, forgetful: bool = False) -> Any:
+    await book.wipe()
+    await book.run(batches, forgetful=forgetful)
+    return book.told, await book.rows()
+
+
+async def test_an_invitation_sent_and_accepted_in_one_batch_is_stored_as_accepted(book: Ledger) -> None:
+    accept = AcceptInvitation(room_id=ROOM, invitation_id="i1", actor_id=GUEST)
+    await book.run([[opening(1), send(2, "i1"), record(3, accept, "c1")]])
+    rows = await book.rows()
+    assert rows["pending"] == []
+    assert rows["seats"] == [
+        {
+            "room_id": ROOM,
+            "user_id": GUEST,
+            "lane": 0,
+            "position": 3,
+            "invitation_id": "i1",
+            "since": at(0),
+        }
+    ]
+    assert [row["status"] for row in rows["invitations"]] == ["accepted"]
+
+
+async def test_an_invitations_id_is_taken_in_every_room_and_for_ever(book: Ledger) -> None:
+    await book.run([[opening(1), opening(2, "room-2"), send(3, "i1")]])
+    with pytest.raises(Repeated) as repeated:
+        await book.run([[send(4, "i2", "carol", "room-2"), send(5, "i1", "carol", "room-2")]])
+    assert repeated.value.ids == {"i1"}
+
+
+async def test_a_refused_invitation_is_a_repeat_too_where_its_id_is_taken(book: Ledger) -> None:
+    await book.run([[opening(1), send(2, "i1")]])
+    with pytest.raises(Repeated) as repeated:
+        await book.run([[send(3, "i1"), send(4, "i2")]])
+    assert repeated.value.ids == {"i1"}
+
+
+async def test_a_worker_that_starts_anew_does_not_find_what_a_tombstone_forgot(book: Ledger) -> None:
+    accept = AcceptInvitation(room_id=ROOM, invitation_id="i1", actor_id=GUEST)
+    gone = Incoming(0, topics.ROOMS, 3, at(0), ROOM, "rooms:0:3", None)
+    script = [opening(1), send(2, "i1"), gone, opening(4), record(5, accept, "c1"), send(6, "i2")]
+    await book.run([[entry] for entry in script], forgetful=True)
+    assert book.told[4] == ("invitation_not_found", None)
+    [(name, sent)] = book.told[5]
+    assert (name, sent["previous_invitation_id"]) == ("InvitationSent", None)
+
+
+async def test_the_database_itself_refuses_a_second_pending_invitation(book: Ledger) -> None:
+    await book.run([[opening(1), send(2, "i1")]])
+    async with book.pool.acquire() as connection:
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await connection.execute(
+                "INSERT INTO pending SELECT room_id, user_id, lane, 'i2', expires_at FROM pending"
+            )
+
+
+async def test_memory_stays_within_its_bounds_and_loses_nothing(shelf: Ledger) -> None:
+    await shelf.wipe()
+    memory = Memory(weight_limit=10, users_limit=3)
+    book = Ledger(shelf.pool, Invitations(Policy(accept_unknown_users=True), memory), [])
+    rooms = [f"room-{number}" for number in range(30)]
+    users = [f"user-{number}" for number in range(30)]
+    pairs = list(zip(rooms, users, strict=True))
+    await book.run([[opening(number, room)] for number, room in enumerate(rooms)])
+    await book.run([[send(100 + number, user, user, room)] for number, (room, user) in enumerate(pairs)])
+    assert len(memory.stages) <= 10
+    accepts = [
+        record(200 + number, AcceptInvitation(room_id=room, invitation_id=user, actor_id=user), room, room)
+        for number, (room, user) in enumerate(pairs)
+    ]
+    await book.run([[accept] for accept in accepts])
+    leaves = [
+        record(300 + number, LeaveStage(room_id=room, actor_id=user), user, room)
+        for number, (room, user) in enumerate(pairs)
+    ]
+    book.told = []
+    await book.run([leaves[:15], leaves[15:]])
+    assert [name for [(name, _)] in book.told] == ["CoHostLeft"] * 30

@@ -1,0 +1,70 @@
+"""What holds of every show, whatever the order of its facts and commands."""
+
+from copy import deepcopy
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from messaging.domain import Incoming, Refusal
+from schemas import topics
+from services.invitations.stage import Stage
+from tests.invitations import shows
+from tests.invitations.theatre import Theatre
+
+
+def play(theatre: Theatre, record: Incoming) -> Any:
+    if record.topic is not topics.USERS and theatre.memory.touch([record.key]):
+        theatre.memory.add(record.key, Stage(0, complete=True))
+    return theatre.domain.decide(record, theatre.changes)
+
+
+def stages(theatre: Theatre) -> dict[str, Any]:
+    return {
+        key: (stage.room, dict(stage.pending), dict(stage.seats))
+        for key, stage in theatre.memory.stages.items()
+    }
+
+
+@given(shows.SHOWS)
+@settings(max_examples=300, deadline=None)
+def test_a_command_that_took_effect_changes_nothing_when_repeated(script: list[Incoming]) -> None:
+    theatre = Theatre()
+    for record in script:
+        outcome = play(theatre, record)
+        if record.topic is topics.INVITATION_COMMANDS:
+            before = deepcopy(stages(theatre))
+            again = play(theatre, record._replace(id=f"{record.id}-again", offset=record.offset + 1000))
+            assert isinstance(again, Refusal)
+            assert stages(theatre) == before
+            assert isinstance(outcome, Refusal) or len(outcome) >= 1
+
+
+@given(shows.SHOWS)
+@settings(max_examples=300, deadline=None)
+def test_a_stage_never_holds_more_than_it_may(script: list[Incoming]) -> None:
+    theatre = Theatre()
+    for record in script:
+        seated = {key: len(stage.seats) for key, stage in theatre.memory.stages.items()}
+        play(theatre, record)
+        for key, stage in theatre.memory.stages.items():
+            waiting = [entry.user_id for entry in stage.pending.values()]
+            room = stage.room
+            assert len(waiting) == len(set(waiting))
+            assert sorted(waiting) == sorted(stage.waiting)
+            assert not set(waiting) & set(stage.seats)
+            assert room is None or room.host_id not in {*waiting, *stage.seats}
+            assert room is None or len(stage.seats) <= max(room.max_co_hosts, seated.get(key, 0))
+            assert room is None or (room.open and not room.forgotten) or not (waiting or stage.seats)
+
+
+@given(shows.SHOWS, st.data())
+@settings(max_examples=200, deadline=None)
+def test_every_refusal_leaves_the_stage_as_it_was(script: list[Incoming], data: Any) -> None:
+    theatre = Theatre()
+    watched = data.draw(st.integers(0, len(script)))
+    for index, record in enumerate(script):
+        before = deepcopy(stages(theatre)) if index >= watched else None
+        outcome = play(theatre, record)
+        if before is not None and isinstance(outcome, Refusal):
+            assert {key: stages(theatre)[key] for key in before} == before

@@ -1,0 +1,136 @@
+"""What the platform says of a room, and what that ends."""
+
+from typing import Any
+
+import pytest
+
+from schemas.commands import AcceptInvitation
+from schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired, StageChanged
+from services.invitations.state import Policy
+from tests.invitations.theatre import EXPIRY, GUEST, HOST, ROOM, Theatre, at, invitation
+
+
+def said(status: str, *, opened: bool, host: str = HOST, seats: int = 5) -> StageChanged:
+    return StageChanged.model_validate(
+        {"roomId": ROOM, "hostId": host, "status": status, "open": opened, "maxCoHosts": seats}
+    )
+
+
+def cancelled(identifier: str, reason: str, **more: Any) -> InvitationCancelled:
+    told = {"status": "cancelled", "updated_at": at(9), "close_reason": reason, **more}
+    return InvitationCancelled(**invitation(identifier, **told))
+
+
+def left(user: str, identifier: str, reason: str) -> CoHostLeft:
+    return CoHostLeft.model_validate(
+        {"roomId": ROOM, "userId": user, "invitationId": identifier, "reason": reason, "leftAt": at(9)}
+    )
+
+
+@pytest.fixture
+def busy() -> Theatre:
+    """Return a theatre with bob asked, carol seated and dave's time over at the ninth second."""
+    theatre = Theatre(Policy(accept_unknown_users=True))
+    theatre.room()
+    theatre.invite("i1")
+    theatre.invite("i2", user="carol")
+    theatre.do(AcceptInvitation(room_id=ROOM, invitation_id="i2", actor_id="carol"), 5)
+    return theatre
+
+
+def test_the_first_fact_of_a_room_is_passed_on() -> None:
+    assert Theatre().room("idle") == [said("idle", opened=True)]
+    assert Theatre().room("ended") == [said("ended", opened=False)]
+
+
+def test_the_same_fact_again_is_not(theatre: Theatre) -> None:
+    assert theatre.room() == []
+
+
+def test_every_difference_is_passed_on(theatre: Theatre) -> None:
+    assert theatre.room("waitingReconnect") == [said("waitingReconnect", opened=True)]
+    assert theatre.room("waitingReconnect", seats=7) == [said("waitingReconnect", opened=True, seats=7)]
+    assert theatre.room("waitingReconnect", seats=7, host="carol") == [
+        said("waitingReconnect", opened=True, seats=7, host="carol")
+    ]
+
+
+@pytest.mark.parametrize("status", ["ended", "recorded", "terminated", "error"])
+def test_closing_a_room_ends_all_that_is_on_its_stage(busy: Theatre, status: str) -> None:
+    assert busy.room(status, 9) == [
+        said(status, opened=False),
+        cancelled("i1", "room_ended"),
+        left("carol", "i2", "room_ended"),
+    ]
+    assert (busy.pending(), busy.seats()) == ([], {})
+
+
+def test_closing_a_room_lets_the_overdue_expire(busy: Theatre) -> None:
+    expired = invitation("i1", status="expired", updated_at=at(EXPIRY), close_reason="expired")
+    assert busy.room("ended", EXPIRY)[:2] == [said("ended", opened=False), InvitationExpired(**expired)]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("status", ["idle", "live", "waitingReconnect"])
+def test_a_change_between_open_states_ends_nothing(busy: Theatre, status: str) -> None:
+    busy.room(status, 9)
+    assert [entry.invitation_id for entry in busy.pending()] == ["i1"]
+    assert list(busy.seats()) == ["carol"]
+
+
+def test_a_room_opens_again_with_an_empty_stage(busy: Theatre) -> None:
+    busy.room("ended", 9)
+    assert busy.room("live", 10) == [said("live", opened=True)]
+    assert (busy.pending(), busy.seats()) == ([], {})
+
+
+def test_lowering_the_seats_removes_nobody(busy: Theatre) -> None:
+    assert busy.room(seats=0) == [said("live", opened=True, seats=0)]
+    assert list(busy.seats()) == ["carol"]
+
+
+def test_a_tombstone_ends_an_open_room(busy: Theatre) -> None:
+    assert busy.room_gone(9) == [
+        said("ended", opened=False),
+        cancelled("i1", "room_ended"),
+        left("carol", "i2", "room_ended"),
+    ]
+
+
+def test_a_tombstone_says_nothing_of_a_closed_room(theatre: Theatre) -> None:
+    theatre.room("recorded")
+    assert theatre.room_gone() == []
+
+
+def test_a_tombstone_of_a_room_that_is_gone_or_was_never_heard_of_says_nothing(theatre: Theatre) -> None:
+    theatre.room_gone()
+    assert theatre.room_gone() == []
+    assert theatre.room_gone(room="elsewhere") == []
+
+
+def test_a_room_that_comes_back_is_passed_on(theatre: Theatre) -> None:
+    theatre.room_gone()
+    assert theatre.room() == [said("live", opened=True)]
+
+
+def test_a_new_host_loses_the_pending_invitation(busy: Theatre) -> None:
+    assert busy.room(host=GUEST, second=9) == [
+        said("live", opened=True, host=GUEST),
+        cancelled("i1", "became_host"),
+    ]
+    assert list(busy.seats()) == ["carol"]
+
+
+def test_a_new_host_loses_the_seat(busy: Theatre) -> None:
+    assert busy.room(host="carol", second=9) == [
+        said("live", opened=True, host="carol"),
+        left("carol", "i2", "became_host"),
+    ]
+    assert [entry.invitation_id for entry in busy.pending()] == ["i1"]
+
+
+def test_a_room_that_closes_under_a_new_host_has_ended_for_everybody(busy: Theatre) -> None:
+    assert busy.room("ended", host="carol", second=9) == [
+        said("ended", opened=False, host="carol"),
+        cancelled("i1", "room_ended"),
+        left("carol", "i2", "room_ended"),
+    ]

@@ -1,0 +1,141 @@
+"""How seats end: by the host, by their owner, by broadcast, by a ban."""
+
+from typing import Any
+
+import pytest
+
+from messaging.domain import Refusal
+from schemas.commands import AcceptInvitation, ExcludeUser, LeaveStage, ReleaseSeat, RemoveCoHost
+from schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired
+from services.invitations.state import Policy
+from tests.invitations.theatre import EXPIRY, GUEST, HOST, ROOM, Theatre, at, invitation
+
+
+def remove(user: str = GUEST, actor: str = HOST, room: str = ROOM) -> RemoveCoHost:
+    return RemoveCoHost(room_id=room, user_id=user, actor_id=actor)
+
+
+def leave(user: str = GUEST, room: str = ROOM) -> LeaveStage:
+    return LeaveStage(room_id=room, actor_id=user)
+
+
+def release(user: str = GUEST, identifier: str = "i1", room: str = ROOM) -> ReleaseSeat:
+    return ReleaseSeat(room_id=room, user_id=user, invitation_id=identifier, reason="no_show")
+
+
+def exclude(user: str = GUEST, room: str = ROOM) -> ExcludeUser:
+    return ExcludeUser(room_id=room, user_id=user)
+
+
+def left(reason: str, **more: Any) -> CoHostLeft:
+    return CoHostLeft(
+        **{
+            "room_id": ROOM,
+            "user_id": GUEST,
+            "invitation_id": "i1",
+            "reason": reason,
+            "left_at": at(9),
+            **more,
+        }
+    )
+
+
+@pytest.fixture
+def seated(theatre: Theatre) -> Theatre:
+    theatre.invite("i1")
+    theatre.do(AcceptInvitation(room_id=ROOM, invitation_id="i1", actor_id=GUEST), 5)
+    return theatre
+
+
+def test_the_host_removes_a_co_host(seated: Theatre) -> None:
+    assert seated.do(remove(), 9) == [left("removed_by_host", removed_by=HOST)]
+    assert seated.seats() == {}
+
+
+def test_a_co_host_leaves(seated: Theatre) -> None:
+    assert seated.do(leave(), 9) == [left("left")]
+
+
+@pytest.mark.parametrize("reason", ["no_show", "connection_lost"])
+def test_broadcast_releases_a_seat(seated: Theatre, reason: str) -> None:
+    command = ReleaseSeat.model_validate(
+        {"roomId": ROOM, "userId": GUEST, "invitationId": "i1", "reason": reason}
+    )
+    assert seated.do(command, 9) == [left(reason)]
+
+
+def test_a_banned_co_host_loses_the_seat(seated: Theatre) -> None:
+    seated.user(status="banned")
+    assert seated.do(exclude(), 9) == [left("not_eligible")]
+
+
+def test_a_user_who_is_gone_loses_the_pending_invitation(theatre: Theatre) -> None:
+    theatre.invite("i1")
+    theatre.user_gone()
+    assert theatre.do(exclude(), 9) == [
+        InvitationCancelled(
+            **invitation("i1", status="cancelled", updated_at=at(9), close_reason="not_eligible")
+        )
+    ]
+
+
+def test_an_overdue_invitation_of_a_banned_user_expires(theatre: Theatre) -> None:
+    theatre.invite("i1")
+    theatre.user(status="deleted")
+    assert theatre.do(exclude(), EXPIRY + 1) == [
+        InvitationExpired(**invitation("i1", status="expired", updated_at=at(EXPIRY), close_reason="expired"))
+    ]
+
+
+@pytest.mark.parametrize("command", [remove, leave, release, exclude])
+def test_without_a_room_there_is_no_seat(seated: Theatre, command: Any) -> None:
+    assert seated.do(command(room="elsewhere")) == Refusal("room_not_found")
+
+
+def test_only_the_host_removes_whoever_it_is(seated: Theatre) -> None:
+    assert seated.do(remove(actor=GUEST)) == Refusal("not_room_host")
+    assert seated.do(remove(user="nobody", actor=GUEST)) == Refusal("not_room_host")
+
+
+@pytest.mark.parametrize("command", [remove, leave, release])
+def test_who_has_no_seat_cannot_lose_it(theatre: Theatre, command: Any) -> None:
+    theatre.invite("i1")
+    assert theatre.do(command()) == Refusal("not_co_host")
+
+
+@pytest.mark.parametrize("command", [remove, leave, release])
+def test_a_seat_is_lost_once(seated: Theatre, command: Any) -> None:
+    assert isinstance(seated.do(command(), 9), list)
+    assert seated.do(command(), 9) == Refusal("not_co_host")
+
+
+def test_a_seat_from_another_invitation_is_not_released(seated: Theatre) -> None:
+    assert seated.do(release(identifier="i0")) == Refusal("not_co_host")
+
+
+def test_an_active_user_is_not_excluded(seated: Theatre) -> None:
+    seated.user(status="banned")
+    seated.user()
+    assert seated.do(exclude()) == Refusal("user_eligible")
+    assert seated.do(exclude()) == Refusal("user_eligible")
+
+
+def test_a_user_who_only_takes_no_invitations_is_not_excluded(seated: Theatre) -> None:
+    seated.user(canReceiveInvitations=False, blockedUserIds=[HOST])
+    assert seated.do(exclude()) == Refusal("user_eligible")
+
+
+def test_who_is_not_involved_cannot_be_excluded(theatre: Theatre) -> None:
+    theatre.user(status="banned")
+    assert theatre.do(exclude()) == Refusal("not_involved")
+
+
+def test_unknown_users_are_eligible_where_they_are_accepted() -> None:
+    theatre = Theatre(Policy(accept_unknown_users=True))
+    theatre.room()
+    assert theatre.do(exclude("nobody")) == Refusal("user_eligible")
+
+
+def test_of_two_that_race_for_a_seat_the_first_has_it(seated: Theatre) -> None:
+    seated.do(leave(), 9)
+    assert seated.do(remove(), 9) == Refusal("not_co_host")

@@ -1,0 +1,192 @@
+"""SendInvitation: what happens, and every reason why it does not, in the order of the contract."""
+
+from typing import Any
+
+from messaging.domain import Refusal
+from schemas.commands import AcceptInvitation, DeclineInvitation, LeaveStage, SendInvitation
+from schemas.events import InvitationExpired, InvitationSent
+from services.invitations.state import Policy
+from tests.invitations.theatre import EXPIRY, GUEST, HOST, ROOM, Theatre, at, invitation, shown
+
+
+def send(**more: Any) -> SendInvitation:
+    return SendInvitation(
+        **{"room_id": ROOM, "user_id": GUEST, "actor_id": HOST, "expires_in_seconds": EXPIRY, **more}
+    )
+
+
+def test_an_invitation_is_pending_under_its_commands_id(theatre: Theatre) -> None:
+    outcome = theatre.do(send(message="join us"), identifier="i1")
+    assert outcome == [InvitationSent(**invitation("i1", message="join us"))]
+
+
+def test_an_invitation_lasts_a_day_where_nothing_is_said(theatre: Theatre) -> None:
+    outcome = theatre.do(SendInvitation(room_id=ROOM, user_id=GUEST, actor_id=HOST), identifier="i1")
+    assert outcome == [InvitationSent(**invitation("i1", expires_at="2026-01-02T12:00:00.000Z"))]
+
+
+def test_a_room_never_heard_of_has_no_invitations(theatre: Theatre) -> None:
+    assert theatre.do(send(room_id="elsewhere")) == Refusal("room_not_found")
+
+
+def test_a_room_that_is_gone_is_not_found(theatre: Theatre) -> None:
+    theatre.room_gone()
+    assert theatre.do(send(actor_id="stranger")) == Refusal("room_not_found")
+
+
+def test_a_closed_room_refuses_before_it_looks_at_the_actor(theatre: Theatre) -> None:
+    theatre.room("ended")
+    assert theatre.do(send(actor_id="stranger")) == Refusal("room_not_open")
+
+
+def test_every_open_state_takes_invitations(theatre: Theatre) -> None:
+    for status in ("idle", "live", "waitingReconnect"):
+        theatre.room(status)
+        theatre.user(status)
+        assert theatre.do(send(user_id=status), identifier=status) == [
+            InvitationSent(**invitation(status, user_id=status))
+        ]
+
+
+def test_only_the_host_invites(theatre: Theatre) -> None:
+    assert theatre.do(send(actor_id="stranger", user_id=HOST)) == Refusal("not_room_host")
+
+
+def test_a_former_host_invites_no_more(theatre: Theatre) -> None:
+    theatre.room(host="carol")
+    assert theatre.do(send()) == Refusal("not_room_host")
+
+
+def test_the_host_is_no_target_known_or_not(theatre: Theatre) -> None:
+    assert theatre.do(send(user_id=HOST)) == Refusal("invalid_target")
+
+
+def test_a_user_never_heard_of_is_not_found(theatre: Theatre) -> None:
+    assert theatre.do(send(user_id="nobody")) == Refusal("user_not_found")
+
+
+def test_unknown_users_may_be_accepted_by_the_operators_wish() -> None:
+    theatre = Theatre(Policy(accept_unknown_users=True))
+    theatre.room()
+    assert theatre.invite("i1") == [InvitationSent(**invitation("i1"))]
+
+
+def test_a_user_who_is_gone_is_not_found_even_where_unknown_ones_are_accepted() -> None:
+    theatre = Theatre(Policy(accept_unknown_users=True))
+    theatre.room()
+    theatre.user_gone()
+    assert theatre.invite() == Refusal("user_not_found")
+
+
+def test_who_may_not_be_invited_is_not_eligible(theatre: Theatre) -> None:
+    theatre.user("banned", "banned")
+    theatre.user("deleted", "deleted")
+    theatre.user("shy", canReceiveInvitations=False)
+    theatre.user("offended", blockedUserIds=["someone", HOST])
+    for user in ("banned", "deleted", "shy", "offended"):
+        assert theatre.do(send(user_id=user)) == Refusal("user_not_eligible"), user
+
+
+def test_a_block_of_somebody_else_is_no_block(theatre: Theatre) -> None:
+    theatre.user(blockedUserIds=["someone"])
+    assert theatre.invite("i1") == [InvitationSent(**invitation("i1"))]
+
+
+def test_a_fact_replaces_the_whole_of_the_last_one(theatre: Theatre) -> None:
+    theatre.user(blockedUserIds=[HOST], canReceiveInvitations=False)
+    theatre.user()
+    assert theatre.invite("i1") == [InvitationSent(**invitation("i1"))]
+
+
+def test_a_banned_host_may_invite(theatre: Theatre) -> None:
+    theatre.user(HOST, "banned")
+    assert theatre.invite("i1") == [InvitationSent(**invitation("i1"))]
+
+
+def test_a_co_host_is_not_invited_again(theatre: Theatre) -> None:
+    theatre.invite("i1")
+    theatre.do(AcceptInvitation(room_id=ROOM, invitation_id="i1", actor_id=GUEST))
+    assert theatre.invite("i2") == Refusal("already_co_host")
+
+
+def test_a_second_pending_invitation_is_refused_and_the_first_is_shown(theatre: Theatre) -> None:
+    theatre.invite("i1")
+    refusal = theatre.invite("i2", EXPIRY - 0.001)
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == "already_invited"
+    assert shown(refusal) == invitation("i1")
+
+
+def test_an_overdue_invitation_is_closed_in_passing(theatre: Theatre) -> None:
+    theatre.invite("i1")
+    outcome = theatre.invite("i2", EXPIRY)
+    assert outcome == [
+        InvitationExpired(
+            **invitation("i1", status="expired", updated_at=at(EXPIRY), close_reason="expired")
+        ),
+        InvitationSent(
+            **invitation(
+                "i2",
+                sent_at=at(EXPIRY),
+                updated_at=at(EXPIRY),
+                expires_at=at(2 * EXPIRY),
+                previous_invitation_id="i1",
+            )
+        ),
+    ]
+
+
+def test_a_room_waits_for_so_many_answers_and_no_more() -> None:
+    theatre = Theatre(Policy(accept_unknown_users=True, max_pending=2))
+    theatre.room()
+    theatre.invite("i1", user="one")
+    theatre.invite("i2", user="two")
+    assert theatre.invite("i3", user="three") == Refusal("too_many_pending")
+
+
+def test_overdue_invitations_count_until_they_are_closed() -> None:
+    theatre = Theatre(Policy(accept_unknown_users=True, max_pending=2))
+    theatre.room()
+    theatre.invite("i1", user="one")
+    theatre.invite("i2", user="two")
+    assert theatre.invite("i3", EXPIRY + 1, user="three") == Refusal("too_many_pending")
+    assert isinstance(theatre.invite("i4", EXPIRY + 1, user="two"), list)
+
+
+def test_already_invited_comes_before_too_many() -> None:
+    theatre = Theatre(Policy(accept_unknown_users=True, max_pending=1))
+    theatre.room()
+    theatre.invite("i1")
+    refusal = theatre.invite("i2")
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == "already_invited"
+
+
+def test_a_new_invitation_names_the_last_one_however_it_ended(theatre: Theatre) -> None:
+    theatre.invite("declined")
+    theatre.do(DeclineInvitation(room_id=ROOM, invitation_id="declined", actor_id=GUEST))
+    theatre.invite("accepted")
+    theatre.do(AcceptInvitation(room_id=ROOM, invitation_id="accepted", actor_id=GUEST))
+    theatre.do(LeaveStage(room_id=ROOM, actor_id=GUEST))
+    theatre.user("carol")
+    theatre.invite("another", user="carol")
+    outcome = theatre.invite("i3")
+    assert outcome == [InvitationSent(**invitation("i3", previous_invitation_id="accepted"))]
+    previous = theatre.stage().find("accepted")
+    assert previous is not None
+    assert previous.previous_invitation_id == "declined"
+
+
+def test_a_room_that_opens_again_remembers_its_invitations(theatre: Theatre) -> None:
+    theatre.invite("i1")
+    theatre.room("ended", 1)
+    theatre.room("live", 2)
+    outcome = theatre.invite("i2")
+    assert outcome == [InvitationSent(**invitation("i2", previous_invitation_id="i1"))]
+
+
+def test_a_rooms_tombstone_forgets(theatre: Theatre) -> None:
+    theatre.invite("i1")
+    theatre.room_gone(1)
+    theatre.room("live", 2)
+    assert theatre.invite("i2") == [InvitationSent(**invitation("i2"))]

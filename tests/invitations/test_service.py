@@ -1,0 +1,194 @@
+"""The whole service on a real Kafka and Postgres: commands in, events out, and what stays true of the log."""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+import cohost
+from cohost import audit
+from messaging import ids
+from schemas import commands, timestamps
+from schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired, StageChanged
+from schemas.facts import RoomChanged, UserChanged
+from services.invitations import app
+from services.invitations.settings import Settings
+from stack import Stack
+
+SECONDS = 60
+CONTRACT_SECONDS = 5
+
+
+@dataclass
+class House:
+    """The service at work in this process, and a client of it."""
+
+    settings: Settings
+    client: cohost.Client
+
+    async def open_room(self, *users: str, seats: int = 5) -> str:
+        """Open a room of its own, make its users known, and return its id once the service has heard."""
+        room = f"room-{secrets.token_hex(4)}"
+        for user in users:
+            await self.client.set_user(UserChanged(user_id=user, status="active"))
+        async with self.client.events("invitations", room_id=room) as events:
+            fact = RoomChanged(room_id=room, host_id="alice", status="live", max_co_hosts=seats)
+            await self.client.set_room(fact)
+            await until(events, StageChanged)
+        return room
+
+
+async def until(events: cohost.Stream[cohost.Event], kind: type[Any]) -> Any:
+    """Return the next event of a kind."""
+    async with asyncio.timeout(SECONDS):
+        async for event in events:
+            if isinstance(event.data, kind):
+                return event.data
+    return None
+
+
+@contextlib.asynccontextmanager
+async def working(settings: Settings) -> AsyncIterator[None]:
+    """Run the service as its process would, without listening on a port."""
+    service = await app.build(settings)
+    running = asyncio.create_task(service.pipeline.run())
+    background = [asyncio.create_task(work()) for work in service.background]
+    try:
+        async with asyncio.timeout(SECONDS):
+            while not service.pipeline.ready:
+                assert not running.done()
+                await asyncio.sleep(0.05)
+        yield
+    finally:
+        service.pipeline.stop()
+        await running
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        for close in service.closers:
+            await close()
+
+
+@pytest.fixture(scope="module")
+async def place(stack: Stack) -> Settings:
+    return Settings.model_validate(
+        {
+            "kafka_bootstrap_servers": stack.kafka_bootstrap_servers,
+            "database_url": await stack.create_database(f"house_{secrets.token_hex(6)}"),
+            "topic_prefix": f"t{secrets.token_hex(4)}.",
+            "partitions": 3,
+            "jwt_secret": "a secret of the tests, long enough for PyJWT",
+            "unknown_users": "accept",
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+async def house(place: Settings) -> AsyncIterator[House]:
+    async with (
+        working(place),
+        cohost.Client(place.kafka_bootstrap_servers, prefix=place.topic_prefix, timeout=30) as client,
+    ):
+        yield House(place, client)
+
+
+async def test_an_accepted_invitation_becomes_a_seat_that_can_be_given_up(house: House) -> None:
+    room = await house.open_room()
+    sent = await house.client.send_invitation(room, "bob", "alice")
+    assert sent.data.invitation_id == sent.command_id
+    accepted = await house.client.accept_invitation(room, sent.command_id, "bob")
+    assert accepted.data.status == "accepted"
+    left = await house.client.leave_stage(room, "bob")
+    assert left.data == CoHostLeft(
+        room_id=room,
+        user_id="bob",
+        invitation_id=sent.command_id,
+        reason="left",
+        left_at=left.data.left_at,
+    )
+
+
+async def test_of_many_that_answer_at_once_one_is_heard(house: House) -> None:
+    room = await house.open_room()
+    sent = await house.client.send_invitation(room, "bob", "alice")
+    calls = [
+        call(room, sent.command_id, actor)
+        for call, actor in (
+            (house.client.accept_invitation, "bob"),
+            (house.client.decline_invitation, "bob"),
+            (house.client.cancel_invitation, "alice"),
+        )
+        for _ in range(5)
+    ]
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    refused = [outcome.reason for outcome in outcomes if isinstance(outcome, cohost.Rejected)]
+    assert refused == ["invitation_not_pending"] * (len(calls) - 1)
+
+
+async def test_a_full_stage_takes_one_of_those_who_race_for_its_last_seat(house: House) -> None:
+    room = await house.open_room(seats=1)
+    users = [f"user-{number}" for number in range(6)]
+    sent = await asyncio.gather(*[house.client.send_invitation(room, user, "alice") for user in users])
+    outcomes = await asyncio.gather(
+        *[
+            house.client.accept_invitation(room, entry.command_id, user)
+            for entry, user in zip(sent, users, strict=True)
+        ],
+        return_exceptions=True,
+    )
+    refused = [outcome.reason for outcome in outcomes if isinstance(outcome, cohost.Rejected)]
+    assert refused == ["room_full"] * (len(users) - 1)
+
+
+async def test_an_id_that_two_rooms_meet_has_one_outcome(house: House) -> None:
+    rooms = [await house.open_room() for _ in range(4)]
+    command_id = ids.uuid7()
+    asked = [
+        house.client.execute(
+            room, commands.SendInvitation(room_id=room, user_id="bob", actor_id="alice"), command_id
+        )
+        for room in rooms
+    ]
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
+    told = {outcome.data.room_id for outcome in outcomes if isinstance(outcome, cohost.Accepted)}
+    assert len(told) == 1
+
+
+async def test_who_is_banned_loses_seat_and_invitation_in_every_room_in_time(house: House) -> None:
+    user = f"user-{secrets.token_hex(4)}"
+    seated, waiting = await house.open_room(user), await house.open_room(user)
+    sent = await house.client.send_invitation(seated, user, "alice")
+    await house.client.accept_invitation(seated, sent.command_id, user)
+    await house.client.send_invitation(waiting, user, "alice")
+    async with (
+        house.client.events("invitations", room_id=seated) as of_seated,
+        house.client.events("invitations", room_id=waiting) as of_waiting,
+    ):
+        began = time.monotonic()
+        await house.client.set_user(UserChanged(user_id=user, status="banned"))
+        left = await until(of_seated, CoHostLeft)
+        cancelled = await until(of_waiting, InvitationCancelled)
+        assert time.monotonic() - began < CONTRACT_SECONDS
+    assert (left.reason, cancelled.close_reason) == ("not_eligible", "not_eligible")
+
+
+async def test_an_invitation_runs_out_in_time_and_another_worker_goes_on_with_what_there_is(
+    place: Settings, house: House
+) -> None:
+    room = await house.open_room()
+    sent = await house.client.send_invitation(room, "bob", "alice", expires_in_seconds=10)
+    kept = await house.client.send_invitation(room, "carol", "alice")
+    async with house.client.events("invitations", room_id=room) as events, working(place):
+        expired = await until(events, InvitationExpired)
+        late = timestamps.to_ms(timestamps.now()) - timestamps.to_ms(sent.data.expires_at)
+        assert 0 <= late < CONTRACT_SECONDS * 1000
+        accepted = await house.client.accept_invitation(room, kept.command_id, "carol")
+    assert (expired.invitation_id, expired.updated_at) == (sent.command_id, sent.data.expires_at)
+    assert accepted.data.sent_at == kept.data.sent_at
+    report = await audit.audit(place.kafka_bootstrap_servers, place.topic_prefix)
+    assert report.violations == []

@@ -1,0 +1,196 @@
+"""What time and bans bring about, on a real Postgres; the commands go to a list instead of a topic."""
+
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from messaging.config import Config
+from messaging.domain import Incoming
+from messaging.errors import Unavailable
+from messaging.metrics import Metrics
+from messaging.pipeline import Pipeline
+from schemas import commands, facts, topics
+from schemas.topics import Topic
+from schemas.types import Message
+from services.invitations.sweeper import Sweeper
+from tests.invitations import ledger
+from tests.invitations.ledger import Ledger
+from tests.invitations.theatre import GUEST, HOST, ROOM
+
+LONG_AGO = "2001-01-01T12:00:00.000Z"
+SOON = "2126-01-01T12:00:00.000Z"
+
+
+@dataclass
+class Letterbox:
+    """Where commands end up instead of on their topic, or nowhere while Kafka is away."""
+
+    letters: list[tuple[str, Message]] = field(default_factory=list)
+    away: bool = False
+
+    async def send(self, topic: Topic, message_id: str, data: Message, key: str) -> None:
+        assert topic is topics.INVITATION_COMMANDS
+        assert key == getattr(data, "room_id", None)
+        self.letters.append((message_id, data))
+        if self.away:
+            raise Unavailable
+
+
+@dataclass
+class Broom:
+    """A sweeper, what it sweeps and what it asked."""
+
+    book: Ledger
+    box: Letterbox
+    sweeper: Sweeper
+    offsets: "count[int]" = field(default_factory=count)
+
+    async def hear(self, topic: Topic, key: str, data: Any, name: str = "", *, at: str = SOON) -> None:
+        """Decide and store one record of lane 0."""
+        offset = next(self.offsets)
+        await self.book.run([[Incoming(0, topic, offset, at, key, name or f"id-{offset}", data)]])
+
+    async def invite(self, name: str, user: str = GUEST, room: str = ROOM, *, at: str = LONG_AGO) -> None:
+        """Open a room and invite a user for a day."""
+        await self.hear(topics.ROOMS, room, facts.RoomChanged(room_id=room, host_id=HOST, status="live"))
+        command = commands.SendInvitation(room_id=room, user_id=user, actor_id=HOST)
+        await self.hear(topics.INVITATION_COMMANDS, room, command, name, at=at)
+
+    async def asked(self) -> list[Message]:
+        """Sweep, and return what was asked."""
+        before = len(self.box.letters)
+        await self.sweeper.sweep([0])
+        return [data for _, data in self.box.letters[before:]]
+
+    async def later(self, seconds: int) -> None:
+        """Let all that was asked be so much longer ago."""
+        async with self.book.pool.acquire() as connection:
+            await connection.execute(
+                "UPDATE asks SET asked_at = asked_at - make_interval(secs => $1)", seconds
+            )
+
+    async def refused(self) -> None:
+        """Let every command that was asked have an outcome that changed nothing."""
+        async with self.book.pool.acquire() as connection:
+            await connection.execute(
+                "INSERT INTO outcomes (id, type, decided_at) SELECT command_id, '', now() FROM asks"
+            )
+
+
+@pytest.fixture
+def broom(book: Ledger) -> Broom:
+    config = Config("127.0.0.1:1", "", ledger.SCHEMA)
+    pipeline = Pipeline(config, book.domain, Metrics(CollectorRegistry(), "invitations"))
+    box = Letterbox()
+    return Broom(book, box, Sweeper(pipeline, book.pool, box))  # type: ignore[arg-type]
+
+
+def expire(name: str, room: str = ROOM) -> Message:
+    return commands.ExpireInvitation(room_id=room, invitation_id=name)
+
+
+def exclude(user: str, room: str = ROOM) -> Message:
+    return commands.ExcludeUser(room_id=room, user_id=user)
+
+
+async def test_what_is_overdue_is_asked_for_once(broom: Broom) -> None:
+    await broom.invite("i1")
+    await broom.invite("i2", "carol", at=SOON)
+    assert await broom.asked() == [expire("i1")]
+    assert await broom.asked() == []
+
+
+async def test_lanes_of_others_are_left_alone(broom: Broom) -> None:
+    await broom.invite("i1")
+    assert not await broom.sweeper.sweep([1])
+    assert not await broom.sweeper.sweep([])
+    assert broom.box.letters == []
+
+
+async def test_what_finds_no_outcome_is_asked_again_under_the_same_id_after_half_a_minute(
+    broom: Broom,
+) -> None:
+    await broom.invite("i1")
+    await broom.asked()
+    await broom.later(29)
+    assert await broom.asked() == []
+    await broom.later(2)
+    assert await broom.asked() == [expire("i1")]
+    [(first, _), (second, _)] = broom.box.letters
+    assert first == second
+
+
+async def test_what_was_refused_and_is_still_due_is_asked_again_under_another_id(broom: Broom) -> None:
+    await broom.invite("i1")
+    await broom.asked()
+    await broom.refused()
+    assert await broom.asked() == []
+    await broom.later(3)
+    assert await broom.asked() == [expire("i1")]
+    [(first, _), (second, _)] = broom.box.letters
+    assert first != second
+
+
+async def test_what_was_not_confirmed_is_asked_again_at_once_under_the_same_id(broom: Broom) -> None:
+    await broom.invite("i1")
+    broom.box.away = True
+    with pytest.raises(Unavailable):
+        await broom.sweeper.sweep([0])
+    broom.box.away = False
+    assert await broom.asked() == [expire("i1")]
+    [(first, _), (second, _)] = broom.box.letters
+    assert first == second
+
+
+async def test_what_is_decided_is_forgotten(broom: Broom) -> None:
+    await broom.invite("i1")
+    await broom.asked()
+    await broom.hear(topics.INVITATION_COMMANDS, ROOM, expire("i1"))
+    await broom.refused()
+    await broom.later(3)
+    assert await broom.asked() == []
+    async with broom.book.pool.acquire() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM asks") == 0
+
+
+@pytest.mark.parametrize("status", ["banned", "deleted", None])
+async def test_who_is_barred_is_excluded_from_every_room_once(broom: Broom, status: Any) -> None:
+    await broom.invite("i1", at=SOON)
+    await broom.invite("i2", room="room-2", at=SOON)
+    accept = commands.AcceptInvitation(room_id="room-2", invitation_id="i2", actor_id=GUEST)
+    await broom.hear(topics.INVITATION_COMMANDS, "room-2", accept)
+    await broom.invite("i3", room="room-3", user="carol", at=SOON)
+    assert await broom.asked() == []
+    told = None if status is None else facts.UserChanged(user_id=GUEST, status=status)
+    await broom.hear(topics.USERS, GUEST, told)
+    assert sorted(await broom.asked(), key=str) == [exclude(GUEST), exclude(GUEST, "room-2")]
+    assert await broom.asked() == []
+
+
+async def test_who_was_barred_long_ago_is_found_by_whoever_takes_the_lane_over(broom: Broom) -> None:
+    await broom.invite("i1", at=SOON)
+    await broom.asked()
+    await broom.hear(topics.USERS, GUEST, facts.UserChanged(user_id=GUEST, status="banned"))
+    async with broom.book.pool.acquire() as connection:
+        await connection.execute("UPDATE users SET changed_at = now() - interval '1 day'")
+    assert await broom.asked() == []
+    await broom.sweeper.sweep([])
+    assert await broom.asked() == [exclude(GUEST)]
+
+
+async def test_thousands_that_are_due_at_once_are_all_asked_for(broom: Broom) -> None:
+    due = 2500
+    await broom.invite("i1")
+    async with broom.book.pool.acquire() as connection:
+        await connection.execute(
+            "INSERT INTO pending SELECT room_id, 'user-' || n, lane, 'i-' || n, expires_at"
+            " FROM pending, generate_series(2, $1::int) AS n",
+            due,
+        )
+    assert await broom.sweeper.sweep([0])
+    assert await broom.sweeper.sweep([0])
+    assert not await broom.sweeper.sweep([0])
+    assert len({str(data) for _, data in broom.box.letters}) == due

@@ -1,0 +1,121 @@
+"""The domain in memory, told facts and given commands one by one; time and ids come from the test."""
+
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from messaging.domain import Incoming, Refusal
+from schemas import topics
+from schemas.commands import SendInvitation
+from schemas.facts import RoomChanged, UserChanged
+from schemas.invitation import Invitation
+from schemas.topics import Topic
+from schemas.types import Message
+from services.invitations.memory import Memory
+from services.invitations.stage import Stage
+from services.invitations.state import Policy, Seat
+from services.invitations.worker import Invitations
+
+ROOM = "room-1"
+HOST = "alice"
+GUEST = "bob"
+EXPIRY = 60
+
+Outcome = list[Message | None] | Refusal
+
+
+def at(second: float) -> str:
+    """Return the moment so many seconds into the show."""
+    minutes, seconds = divmod(second, 60)
+    return f"2026-01-01T12:{int(minutes):02d}:{seconds:06.3f}Z"
+
+
+def invitation(identifier: str, **fields: Any) -> dict[str, Any]:
+    """Return the fields of an invitation, by default one that the host sent the guest at the start."""
+    told = {
+        "invitation_id": identifier,
+        "room_id": ROOM,
+        "user_id": GUEST,
+        "invited_by": HOST,
+        "status": "pending",
+        "sent_at": at(0),
+        "expires_at": at(EXPIRY),
+        "responded_at": None,
+        "updated_at": at(0),
+        "close_reason": None,
+        "message": None,
+        "previous_invitation_id": None,
+    }
+    return {**told, **fields}
+
+
+def shown(refusal: Any) -> dict[str, Any] | None:
+    """Return the fields of the invitation that a refusal shows."""
+    assert isinstance(refusal, Refusal)
+    return None if refusal.current is None else dict(vars(refusal.current))
+
+
+@dataclass
+class Theatre:
+    """One worker's memory without a database: what it has not heard of does not exist."""
+
+    policy: Policy = field(default_factory=Policy)
+    memory: Memory = field(default_factory=Memory)
+    offsets: "count[int]" = field(default_factory=count)
+
+    def __post_init__(self) -> None:
+        self.domain = Invitations(self.policy, self.memory, clock=lambda: 0.0)
+        self.changes = self.domain.changes()
+
+    def hear(self, topic: Topic, key: str, data: Message | None, second: float, identifier: str) -> Outcome:
+        """Decide one record."""
+        if topic is not topics.USERS and self.memory.touch([key]):
+            self.memory.add(key, Stage(0, complete=True))
+        incoming = Incoming(0, topic, next(self.offsets), at(second), key, identifier, data)
+        outcome = self.domain.decide(incoming, self.changes)
+        return outcome if isinstance(outcome, Refusal) else [event.data for event in outcome]
+
+    def room(
+        self, status: str = "live", second: float = 0, *, host: str = HOST, room: str = ROOM, seats: int = 5
+    ) -> Outcome:
+        """Tell of a room."""
+        data = RoomChanged.model_validate(
+            {"roomId": room, "hostId": host, "status": status, "maxCoHosts": seats}
+        )
+        return self.hear(topics.ROOMS, room, data, second, "room-fact")
+
+    def room_gone(self, second: float = 0, room: str = ROOM) -> Outcome:
+        """Tell that a room is gone."""
+        return self.hear(topics.ROOMS, room, None, second, "rooms:0:1")
+
+    def user(self, user: str = GUEST, status: str = "active", **more: Any) -> Outcome:
+        """Tell of a user."""
+        data = UserChanged.model_validate({"userId": user, "status": status, **more})
+        return self.hear(topics.USERS, user, data, 0, "user-fact")
+
+    def user_gone(self, user: str = GUEST) -> Outcome:
+        """Tell that a user is gone."""
+        return self.hear(topics.USERS, user, None, 0, "users:0:1")
+
+    def do(self, command: Any, second: float = 0, identifier: str = "command") -> Outcome:
+        """Give a command."""
+        return self.hear(topics.INVITATION_COMMANDS, command.room_id, command, second, identifier)
+
+    def invite(
+        self, identifier: str = "i1", second: float = 0, *, user: str = GUEST, room: str = ROOM
+    ) -> Outcome:
+        """Let the host invite a user; the invitation has a minute."""
+        command = SendInvitation(room_id=room, user_id=user, actor_id=HOST, expires_in_seconds=EXPIRY)
+        return self.do(command, second, identifier)
+
+    def stage(self, room: str = ROOM) -> Stage:
+        """Return a room's stage."""
+        return self.memory.stages[room]
+
+    def pending(self, room: str = ROOM) -> list[Invitation]:
+        """Return the room's pending invitations."""
+        return list(self.stage(room).pending.values())
+
+    def seats(self, room: str = ROOM) -> dict[str, Seat]:
+        """Return the room's seats by user."""
+        return self.stage(room).seats

@@ -1,0 +1,117 @@
+"""The models whose wire form the files in schemas/examples are, written down once more as code."""
+
+from schemas import commands, events, facts
+from schemas.invitation import Invitation
+from schemas.rejections import CommandRejected
+from schemas.types import Message
+
+ROOM, HOST, GUEST = "room-1", "alice", "bob"
+INVITATION = "01980000-0000-7000-8000-000000000001"
+EARLIER = "01980000-0000-7000-8000-000000000002"
+NOTE = "Komm auf die Bühne 🎤"
+SENT, ANSWERED, EXPIRY = (
+    "2026-01-01T12:00:00.000Z",
+    "2026-01-01T12:00:07.000Z",
+    "2026-01-01T13:00:00.000Z",
+)
+
+SENT_INVITATION = Invitation(
+    invitation_id=INVITATION,
+    room_id=ROOM,
+    user_id=GUEST,
+    invited_by=HOST,
+    status="pending",
+    sent_at=SENT,
+    expires_at=EXPIRY,
+    updated_at=SENT,
+    message=NOTE,
+    previous_invitation_id=EARLIER,
+)
+ACCEPTED = SENT_INVITATION.model_copy(
+    update={"status": "accepted", "responded_at": ANSWERED, "updated_at": ANSWERED}
+)
+DECLINED = SENT_INVITATION.model_copy(
+    update={
+        "status": "rejected",
+        "responded_at": ANSWERED,
+        "updated_at": ANSWERED,
+        "close_reason": "declined",
+    }
+)
+CANCELLED = SENT_INVITATION.model_copy(
+    update={"status": "cancelled", "updated_at": ANSWERED, "close_reason": "cancelled_by_host"}
+)
+EXPIRED = SENT_INVITATION.model_copy(
+    update={"status": "expired", "updated_at": EXPIRY, "close_reason": "expired"}
+)
+RIGHTS = events.Permissions(
+    can_publish=True,
+    can_publish_data=True,
+    can_subscribe=True,
+    can_publish_sources=("camera", "microphone", "screen_share", "screen_share_audio"),
+)
+ANSWER = {"room_id": ROOM, "invitation_id": INVITATION}
+SEAT = {"room_id": ROOM, "user_id": GUEST, "invitation_id": INVITATION}
+
+COMMANDS: tuple[Message, ...] = (
+    commands.SendInvitation(
+        room_id=ROOM, user_id=GUEST, actor_id=HOST, expires_in_seconds=3600, message=NOTE
+    ),
+    commands.CancelInvitation(**ANSWER, actor_id=HOST),
+    commands.AcceptInvitation(**ANSWER, actor_id=GUEST),
+    commands.DeclineInvitation(**ANSWER, actor_id=GUEST),
+    commands.RemoveCoHost(room_id=ROOM, user_id=GUEST, actor_id=HOST),
+    commands.LeaveStage(room_id=ROOM, actor_id=GUEST),
+    commands.ExpireInvitation(**ANSWER),
+    commands.ReleaseSeat(**SEAT, reason="connection_lost"),
+    commands.ExcludeUser(room_id=ROOM, user_id=GUEST),
+    commands.MuteCoHost(room_id=ROOM, user_id=GUEST, actor_id=HOST, source="microphone", hard=True),
+    commands.UnmuteCoHost(room_id=ROOM, user_id=GUEST, actor_id=HOST, source="microphone"),
+)
+FACTS: tuple[Message, ...] = (
+    facts.RoomChanged(room_id=ROOM, host_id=HOST, status="live", max_co_hosts=5, title="Friday night"),
+    facts.UserChanged(
+        user_id=GUEST,
+        status="active",
+        can_receive_invitations=True,
+        blocked_user_ids=("mallory",),
+        display_name="Bob",
+    ),
+)
+EVENTS: tuple[Message, ...] = (
+    events.StageChanged(room_id=ROOM, host_id=HOST, status="live", open=True, max_co_hosts=5),
+    events.InvitationSent(**SENT_INVITATION.model_dump()),
+    events.InvitationAccepted(**ACCEPTED.model_dump()),
+    events.InvitationDeclined(**DECLINED.model_dump()),
+    events.InvitationCancelled(**CANCELLED.model_dump()),
+    events.InvitationExpired(**EXPIRED.model_dump()),
+    events.CoHostLeft(**SEAT, reason="removed_by_host", left_at="2026-01-01T12:30:00.000Z", removed_by=HOST),
+    events.GrantProvisioned(
+        **SEAT, mode="in_place", permissions=RIGHTS, provisioned_at="2026-01-01T12:00:07.120Z"
+    ),
+    events.GrantRevoked(**SEAT, reason="left", mode="in_place", revoked_at="2026-01-01T12:30:00.080Z"),
+    events.GrantFailed(**SEAT, error="LiveKit does not answer", attempts=3, retryable=True),
+    events.CoHostConnected(**SEAT, at="2026-01-01T12:00:09.000Z"),
+    events.CoHostDisconnected(
+        **SEAT, at="2026-01-01T12:10:00.000Z", grace_ends_at="2026-01-01T12:11:00.000Z"
+    ),
+    events.CoHostReconnected(**SEAT, at="2026-01-01T12:10:20.000Z"),
+    events.CoHostLost(**SEAT, at="2026-01-01T12:11:00.000Z"),
+    events.CoHostMuted(room_id=ROOM, user_id=GUEST, source="microphone", hard=True, by=HOST),
+    events.CoHostUnmuteRequested(room_id=ROOM, user_id=GUEST, source="microphone", by=HOST),
+    events.IntruderRemoved(room_id=ROOM, user_id="mallory", action="demoted", at="2026-01-01T12:15:00.000Z"),
+    events.BadgeChanged(
+        room_id=ROOM, user_id=GUEST, badge="coHost", invitation_id=INVITATION, since=ANSWERED
+    ),
+    CommandRejected(
+        command_id=EARLIER,
+        command_type="cohost.AcceptInvitation.v1",
+        reason="invitation_not_pending",
+        message="The invitation has been answered or closed already.",
+        room_id=ROOM,
+        invitation_id=INVITATION,
+        actor_id=GUEST,
+        current=ACCEPTED,
+    ),
+)
+ALL: dict[str, Message] = {type(data).__name__: data for data in (*COMMANDS, *FACTS, *EVENTS)}

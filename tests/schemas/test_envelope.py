@@ -1,0 +1,203 @@
+"""What is a CloudEvent, in structured and in binary mode, and what belongs to the dead letters."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from schemas import envelope
+from schemas.envelope import Envelope, NotACloudEvent
+
+STRUCTURED = [("content-type", b"application/cloudevents+json; charset=utf-8")]
+EVENT = {"specversion": "1.0", "id": "c-1", "source": "/s", "type": "cohost.LeaveStage.v1"}
+BINARY = [(f"ce_{name}", value.encode()) for name, value in EVENT.items()]
+DATA = {"roomId": "room-1"}
+READ = Envelope("c-1", "/s", "cohost.LeaveStage.v1", DATA)
+
+
+def encoded(**changes: Any) -> bytes:
+    event = {**EVENT, "data": DATA, **changes}
+    return json.dumps({name: value for name, value in event.items() if value is not ...}).encode()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        STRUCTURED,
+        [],
+        [("content-type", b"APPLICATION/CloudEvents+JSON")],
+        [("content-type", b"text/plain")],
+        [("content-type", None)],
+    ],
+)
+def test_a_structured_event_is_read_whatever_its_content_type(
+    headers: list[tuple[str, bytes | None]],
+) -> None:
+    assert envelope.decode(encoded(), headers) == READ
+
+
+def test_every_attribute_of_the_contract_is_read() -> None:
+    attributes = {name: name for name in Envelope._fields[4:]}
+    assert envelope.decode(encoded(**attributes), STRUCTURED) == READ._replace(**attributes)
+
+
+def test_attributes_that_are_not_known_are_ignored() -> None:
+    assert envelope.decode(encoded(partitionkey="x", dataschema="/d", extra={"a": 1}), STRUCTURED) == READ
+
+
+@pytest.mark.parametrize("value", [None, "", 5, True, ["room-1"], {}])
+def test_an_optional_attribute_that_is_no_text_counts_as_absent(value: object) -> None:
+    assert envelope.decode(encoded(subject=value, time=value, sequence=value), STRUCTURED) == READ
+
+
+@pytest.mark.parametrize("data", [None, 5, "text", [], {"deep": [{"er": None}]}, "\ud800", "\x00", 10**400])
+def test_data_may_be_any_json(data: object) -> None:
+    assert envelope.decode(encoded(data=data), STRUCTURED) == READ._replace(data=data)
+
+
+def test_an_event_without_data_is_one() -> None:
+    assert envelope.decode(encoded(data=...), STRUCTURED) == READ._replace(data=None)
+
+
+@pytest.mark.parametrize("content_type", [None, b"application/json", b"text/plain"])
+def test_a_binary_event_is_read_from_its_headers(content_type: bytes | None) -> None:
+    headers = [*BINARY, ("ce_subject", b"room-1"), ("content-type", content_type)]
+    assert envelope.decode(b'{"roomId": "room-1"}', headers) == READ._replace(subject="room-1")
+
+
+def test_binary_data_that_is_no_json_is_no_data() -> None:
+    assert envelope.decode(b"\xff{", BINARY) == READ._replace(data=None)
+
+
+def test_a_header_named_like_data_is_not_the_data() -> None:
+    assert envelope.decode(b'{"roomId": "room-1"}', [*BINARY, ("ce_data", b"{}")]) == READ
+
+
+def test_a_structured_content_type_wins_over_binary_headers() -> None:
+    headers = [*STRUCTURED, ("ce_specversion", b"0.3"), ("ce_id", b"other")]
+    assert envelope.decode(encoded(), headers) == READ
+
+
+def test_an_id_of_64_characters_is_taken_whatever_its_bytes() -> None:
+    assert envelope.decode(encoded(id="ä" * 64), STRUCTURED).id == "ä" * 64
+
+
+@pytest.mark.parametrize("name", ["id", "source", "type"])
+@pytest.mark.parametrize("value", [..., None, "", 5, True, ["c-1"], "a\x00b", "\ud800"])
+def test_an_event_needs_id_source_and_type(name: str, value: object) -> None:
+    with pytest.raises(NotACloudEvent):
+        envelope.decode(encoded(**{name: value}), STRUCTURED)
+
+
+@pytest.mark.parametrize("value", [..., None, "", "1.1", "0.3", "1", 1, 1.0])
+def test_only_version_1_0_is_a_cloud_event(value: object) -> None:
+    with pytest.raises(NotACloudEvent):
+        envelope.decode(encoded(specversion=value), STRUCTURED)
+
+
+@pytest.mark.parametrize("name", ["subject", "time", "correlationid", "tracestate", "unheardof"])
+def test_u0000_in_any_attribute_makes_it_none(name: str) -> None:
+    with pytest.raises(NotACloudEvent):
+        envelope.decode(encoded(**{name: "a\x00"}), STRUCTURED)
+    with pytest.raises(NotACloudEvent):
+        envelope.decode(b"{}", [*BINARY, (f"ce_{name}", b"a\x00")])
+
+
+def test_an_id_over_64_characters_makes_it_none() -> None:
+    with pytest.raises(NotACloudEvent):
+        envelope.decode(encoded(id="x" * 65), STRUCTURED)
+
+
+@pytest.mark.parametrize("name", ["ce_id", "ce_source", "ce_type"])
+@pytest.mark.parametrize("value", [None, b"", b"\xff"])
+def test_a_binary_event_needs_id_source_and_type(name: str, value: bytes | None) -> None:
+    headers = [(header, value if header == name else given) for header, given in BINARY]
+    with pytest.raises(NotACloudEvent):
+        envelope.decode(b"{}", headers)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"",
+        b"null",
+        b"5",
+        b'"text"',
+        b"[]",
+        b"[" + encoded() + b"]",
+        encoded()[:-1],
+        encoded() + b"}",
+        encoded().replace(b"c-1", b"\xff"),
+        encoded().replace(b"c-1", b"c\n1"),
+        encoded().replace(b'"room-1"', b"NaN"),
+        encoded().replace(b'"room-1"', b"-Infinity"),
+        b"\xef\xbb\xbf" + encoded(),
+        encoded().decode().encode("utf-16"),
+    ],
+)
+def test_what_is_not_a_json_object_in_utf_8_is_none(value: bytes | None) -> None:
+    with pytest.raises(NotACloudEvent):
+        envelope.decode(value, STRUCTURED)
+
+
+anything = (
+    some.none()
+    | some.booleans()
+    | some.integers()
+    | some.floats()
+    | some.text(max_size=5)
+    | some.lists(some.text(max_size=2), max_size=2)
+)
+names = some.sampled_from([*Envelope._fields, "specversion", "extra"])
+objects = some.dictionaries(names, anything | some.sampled_from(["1.0", "c-1"]), max_size=8).map(
+    lambda event: json.dumps(event).encode()
+)
+header_names = some.sampled_from(["content-type", *(f"ce_{name}" for name in EVENT), "ce_subject"])
+headers_ = some.lists(
+    some.tuples(
+        header_names, some.none() | some.binary(max_size=5) | some.sampled_from([b"1.0", STRUCTURED[0][1]])
+    ),
+    max_size=6,
+)
+
+
+@given(value=some.none() | some.binary(max_size=20) | objects, headers=headers_)
+def test_reading_ends_in_an_event_or_in_not_a_cloud_event(
+    value: bytes | None, headers: list[tuple[str, bytes | None]]
+) -> None:
+    end_in_one_of_the_two(value, headers)
+
+
+@pytest.mark.parametrize(
+    "value", [b"[" * 200_000, b'{"data":' * 200_000, b'{"data":' + b"9" * 5000 + b"}", b'{"data":1e999}']
+)
+def test_so_does_reading_what_is_too_deep_or_too_large(value: bytes) -> None:
+    end_in_one_of_the_two(value, [])
+    end_in_one_of_the_two(value, BINARY)
+
+
+def end_in_one_of_the_two(value: bytes | None, headers: list[tuple[str, bytes | None]]) -> None:
+    try:
+        event = envelope.decode(value, headers)
+    except NotACloudEvent:
+        return
+    assert event.id
+    assert event.source
+    assert event.type
+    assert all(field is None or "\x00" not in field for field in event[4:])
+
+
+def test_a_type_is_its_models_name_with_prefix_and_version() -> None:
+    assert envelope.type_of("LeaveStage") == "cohost.LeaveStage.v1"
+    assert envelope.name_of("cohost.LeaveStage.v1") == "LeaveStage"
+    assert envelope.name_of("com.example.Other") == "com.example.Other"
+
+
+def test_null_equals_absent() -> None:
+    assert envelope.without_nulls({"roomId": "r", "message": None, "hard": False}) == {
+        "roomId": "r",
+        "hard": False,
+    }

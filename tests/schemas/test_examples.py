@@ -1,0 +1,52 @@
+"""The examples are what crosses the wire, byte for byte, and what the published schemas describe."""
+
+import json
+from typing import Any
+
+import pytest
+
+from schemas import catalog, envelope, jsonschema
+from tests.schemas import golden, validator
+
+NAMES = [model.__name__ for model in catalog.PUBLISHED]
+MODELS = {model.__name__: model for model in catalog.PUBLISHED}
+
+
+def example(name: str) -> dict[str, Any]:
+    return catalog.example(MODELS[name])
+
+
+def test_every_published_type_has_an_example() -> None:
+    assert sorted(golden.ALL) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_message_is_written_as_its_example(name: str) -> None:
+    expected = example(name)
+    written = envelope.encode({**expected, "data": golden.ALL[name]})
+    assert written == json.dumps(expected, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_is_read_as_its_message(name: str) -> None:
+    value = json.dumps(example(name)).encode()
+    event = envelope.decode(value, [("content-type", envelope.CONTENT_TYPE)])
+    assert envelope.name_of(event.type) == name
+    data = envelope.without_nulls(event.data)
+    assert MODELS[name].model_validate(data, by_alias=True, by_name=False) == golden.ALL[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_is_valid_by_the_published_schema(name: str) -> None:
+    schema = jsonschema.document(MODELS[name])
+    assert validator.valid(example(name), schema, schema)
+    envelope_alone = jsonschema.any_cloud_event()
+    assert validator.valid(example(name), envelope_alone, envelope_alone)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_published_schema_demands_what_the_envelope_demands(name: str) -> None:
+    schema = jsonschema.document(MODELS[name])
+    for attribute in ("specversion", "id", "source", "type", "subject", "data"):
+        left_out = {key: value for key, value in example(name).items() if key != attribute}
+        assert not validator.valid(left_out, schema, schema)

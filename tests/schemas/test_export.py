@@ -1,0 +1,80 @@
+"""The files in schemas/json are the models' schemas, and the schemas tell the truth."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from pydantic import ValidationError
+
+from schemas import catalog, envelope, export, jsonschema
+from schemas.types import CommandData, Message
+from tests.schemas import golden, validator
+
+TAKEN_IN = catalog.COMMANDS + catalog.FACTS
+SCHEMAS = {model: jsonschema.document(model) for model in catalog.PUBLISHED}
+
+
+def test_the_files_are_the_models_schemas() -> None:
+    assert export.differing(export.FOLDER) == []
+    assert export.main(["--check"]) == 0
+
+
+def test_a_file_that_differs_is_missing_or_is_too_much_is_found(tmp_path: Path) -> None:
+    export.write(tmp_path)
+    assert export.differing(tmp_path) == []
+    (tmp_path / "SendInvitation.v1.json").write_text("{}")
+    (tmp_path / "RoomChanged.v1.json").unlink()
+    (tmp_path / "Extra.v1.json").write_text("{}")
+    assert export.differing(tmp_path) == ["Extra.v1.json", "RoomChanged.v1.json", "SendInvitation.v1.json"]
+
+
+def test_command_data_refuses_unknown_fields_and_everything_else_ignores_them() -> None:
+    refusing = [
+        model.__name__
+        for model, schema in SCHEMAS.items()
+        if schema["$defs"][model.__name__].get("additionalProperties") is False
+    ]
+    assert refusing == [model.__name__ for model in catalog.COMMANDS]
+
+
+def test_a_default_stands_in_the_schema() -> None:
+    fields = SCHEMAS[catalog.COMMANDS[0]]["$defs"]["SendInvitation"]["properties"]
+    assert fields["expiresInSeconds"] == {
+        "anyOf": [{"type": "integer", "minimum": 10, "maximum": 604_800}, {"type": "null"}],
+        "default": 86_400,
+    }
+
+
+values = (
+    some.none()
+    | some.booleans()
+    | some.integers(-2, 700_000)
+    | some.sampled_from(["60", 60.5, "", "a\n", "room-1", "\x00", "x" * 64, "x" * 65, "ä", "live", "active"])
+    | some.sampled_from(["microphone", "no_show", "😀" * 280, "😀" * 281])
+    | some.lists(some.sampled_from(["bob", "", 5, None]), max_size=2)
+    | some.just({})
+)
+
+
+@pytest.mark.parametrize("model", TAKEN_IN, ids=lambda model: model.__name__)
+@given(changes=some.data())
+def test_a_schema_says_what_the_service_says(model: type[Message], changes: some.DataObject) -> None:
+    schema = SCHEMAS[model]
+    fields = [*schema["$defs"][model.__name__]["properties"], "unknown"]
+    data = golden.ALL[model.__name__].model_dump(mode="json", by_alias=True)
+    data |= changes.draw(some.dictionaries(some.sampled_from(fields), values, max_size=3))
+    for name in changes.draw(some.sets(some.sampled_from(fields), max_size=2)):
+        data.pop(name, None)
+    if issubclass(model, CommandData) and data.get("unknown", "") is None:
+        data.pop("unknown")  # null equals absent, which a schema cannot say of names it does not know
+    assert validator.valid(data, schema["$defs"][model.__name__], schema) == _accepted(model, data)
+
+
+def _accepted(model: type[Message], data: dict[str, Any]) -> bool:
+    try:
+        model.model_validate(envelope.without_nulls(data), by_alias=True, by_name=False)
+    except ValidationError:
+        return False
+    return True

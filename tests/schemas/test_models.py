@@ -1,0 +1,132 @@
+"""What the models take and refuse, sentence by sentence of the contract."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from schemas import catalog, commands, envelope, events, facts, rejections
+from schemas.types import Message
+
+IDS = {"roomId": "room-1", "userId": "bob", "actorId": "alice"}
+ANSWER = {"roomId": "room-1", "invitationId": "i-1", "actorId": "bob"}
+
+
+def read(model: type[Message], data: dict[str, Any]) -> Message:
+    return model.model_validate(envelope.without_nulls(data), by_alias=True, by_name=False)
+
+
+def refused(model: type[Message], data: Any) -> bool:
+    try:
+        model.model_validate(data, by_alias=True, by_name=False)
+    except ValidationError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("id_", ["a", "x" * 64, "AZaz09._:@-", ".", ".."])
+def test_an_id_that_obeys_the_rule_is_taken(id_: str) -> None:
+    assert read(commands.LeaveStage, {"roomId": id_, "actorId": id_}) == commands.LeaveStage(
+        room_id=id_, actor_id=id_
+    )
+
+
+@pytest.mark.parametrize(
+    "id_", ["", "x" * 65, "a b", "a/b", "ä", "a\n", "\na", "a\x00", "\ud800", "\uff21", "٣", 5, None, ["a"]]
+)
+def test_an_id_that_breaks_the_rule_is_refused(id_: object) -> None:
+    assert refused(commands.LeaveStage, {"roomId": id_, "actorId": "alice"})
+
+
+@pytest.mark.parametrize("seconds", [10, 604_800])
+def test_an_expiry_within_its_bounds_is_taken(seconds: int) -> None:
+    sent = read(commands.SendInvitation, {**IDS, "expiresInSeconds": seconds})
+    assert sent == commands.SendInvitation(
+        room_id="room-1", user_id="bob", actor_id="alice", expires_in_seconds=seconds
+    )
+
+
+@pytest.mark.parametrize(
+    "seconds", [9, 604_801, -1, 0, "60", 60.0, 60.5, True, [60], {}, float("inf"), 10**400]
+)
+def test_an_expiry_out_of_bounds_or_of_another_json_type_is_refused(seconds: object) -> None:
+    assert refused(commands.SendInvitation, {**IDS, "expiresInSeconds": seconds})
+
+
+@pytest.mark.parametrize("message", ["", "😀" * 280, "é" * 280, "two\nlines", "\x01"])
+def test_a_message_counts_code_points(message: str) -> None:
+    assert not refused(commands.SendInvitation, {**IDS, "message": message})
+
+
+@pytest.mark.parametrize("message", ["😀" * 281, "a\x00", "\ud83d", 5, ["text"]])
+def test_a_message_too_long_or_of_no_text_is_refused(message: object) -> None:
+    assert refused(commands.SendInvitation, {**IDS, "message": message})
+
+
+@pytest.mark.parametrize("hard", [1, 0, "true", [True]])
+def test_a_boolean_is_true_or_false_and_nothing_else(hard: object) -> None:
+    assert refused(commands.MuteCoHost, {**IDS, "source": "camera", "hard": hard})
+
+
+def test_null_equals_absent() -> None:
+    without = commands.SendInvitation(room_id="room-1", user_id="bob", actor_id="alice")
+    assert read(commands.SendInvitation, {**IDS, "expiresInSeconds": None, "message": None}) == without
+    room = {"roomId": "room-1", "hostId": "alice", "status": "live"}
+    assert read(facts.RoomChanged, {**room, "maxCoHosts": None}) == read(facts.RoomChanged, room)
+    user = {"userId": "bob", "status": "active"}
+    assert read(facts.UserChanged, {**user, "blockedUserIds": None}) == read(facts.UserChanged, user)
+
+
+@pytest.mark.parametrize("model", catalog.COMMANDS, ids=lambda model: model.__name__)
+def test_a_command_refuses_a_field_that_it_does_not_know(model: type[Message]) -> None:
+    data = catalog.example(model)["data"]
+    assert not refused(model, data)
+    assert refused(model, {**data, "expires_in_seconds": 60})
+    assert refused(model, {**data, "surprise": False})
+
+
+@pytest.mark.parametrize("model", catalog.COMMANDS, ids=lambda model: model.__name__)
+def test_a_command_needs_every_field_that_is_not_optional(model: type[Message]) -> None:
+    data = catalog.example(model)["data"]
+    for name in data:
+        without = {key: value for key, value in data.items() if key != name}
+        assert refused(model, without) == (name not in ("expiresInSeconds", "message", "hard"))
+
+
+@pytest.mark.parametrize("data", [None, [], "text", 5, True])
+def test_data_that_is_no_object_is_refused(data: object) -> None:
+    assert refused(commands.LeaveStage, data)
+
+
+def test_facts_ignore_fields_that_they_do_not_know() -> None:
+    room = {"roomId": "room-1", "hostId": "alice", "status": "live"}
+    assert read(facts.RoomChanged, {**room, "theme": "dark"}) == read(facts.RoomChanged, room)
+
+
+@pytest.mark.parametrize("seats", [-1, 101, 5.0, "5", True])
+def test_a_number_of_seats_out_of_bounds_is_refused(seats: object) -> None:
+    room = {"roomId": "room-1", "hostId": "alice", "status": "live", "maxCoHosts": seats}
+    assert refused(facts.RoomChanged, room)
+
+
+@pytest.mark.parametrize("blocked", ["bob", {"bob": 1}, ["bo b"], [5], [None], 5])
+def test_blocked_users_are_a_list_of_ids(blocked: object) -> None:
+    assert refused(facts.UserChanged, {"userId": "bob", "status": "active", "blockedUserIds": blocked})
+
+
+@pytest.mark.parametrize(
+    "time",
+    ["2026-01-01T12:00:00Z", "2026-01-01T12:00:00.000+00:00", "٢٠٢٦-01-01T12:00:00.000Z", "", 5],
+)
+def test_a_timestamp_has_its_one_form(time: object) -> None:
+    data = {"roomId": "r", "userId": "u", "invitationId": "i", "reason": "left"}
+    assert refused(events.CoHostLeft, {**data, "leftAt": time})
+    assert not refused(events.CoHostLeft, {**data, "leftAt": "2026-01-01T12:00:00.000Z"})
+
+
+def test_every_reason_has_a_sentence_for_a_person() -> None:
+    assert tuple(rejections.MESSAGES) == rejections.REASONS
+
+
+def test_an_answer_carries_no_user() -> None:
+    assert refused(commands.AcceptInvitation, {**ANSWER, "userId": "bob"})

@@ -1,0 +1,64 @@
+"""As much of JSON Schema (draft 2020-12) as the exported schemas use; other keywords are an error."""
+
+import re
+from typing import Any
+
+_REMARKS = {"$schema", "$id", "$defs", "title", "description", "default"}
+_TYPES: dict[str, Any] = {
+    "string": lambda value: isinstance(value, str),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "boolean": lambda value: isinstance(value, bool),
+    "null": lambda value: value is None,
+    "array": lambda value: isinstance(value, list),
+    "object": lambda value: isinstance(value, dict),
+}
+
+
+def valid(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> bool:
+    """Say whether the value is as the schema wants it."""
+    return all(
+        _CHECKS[keyword](value, wanted, schema, root)
+        for keyword, wanted in schema.items()
+        if keyword not in _REMARKS
+    )
+
+
+def _reference(value: Any, wanted: str, _: Any, root: dict[str, Any]) -> bool:
+    assert wanted.startswith("#/$defs/")
+    return valid(value, root["$defs"][wanted.removeprefix("#/$defs/")], root)
+
+
+def _properties(value: Any, wanted: dict[str, Any], _: Any, root: dict[str, Any]) -> bool:
+    return not isinstance(value, dict) or all(
+        valid(field, wanted[name], root) for name, field in value.items() if name in wanted
+    )
+
+
+def _additional(value: Any, wanted: Any, schema: dict[str, Any], _: Any) -> bool:
+    assert wanted is False
+    return not isinstance(value, dict) or value.keys() <= schema["properties"].keys()
+
+
+def _pattern(value: Any, wanted: str, *_: Any) -> bool:
+    # A `$` of ECMA-262 stands for the very end, which Python's does not.
+    return not isinstance(value, str) or bool(re.search(wanted.removesuffix("$") + r"\Z", value))
+
+
+_CHECKS: dict[str, Any] = {
+    "type": lambda value, wanted, *_: _TYPES[wanted](value),
+    "const": lambda value, wanted, *_: value == wanted,
+    "enum": lambda value, wanted, *_: value in wanted,
+    "minimum": lambda value, wanted, *_: not _TYPES["integer"](value) or value >= wanted,
+    "maximum": lambda value, wanted, *_: not _TYPES["integer"](value) or value <= wanted,
+    "minLength": lambda value, wanted, *_: not isinstance(value, str) or len(value) >= wanted,
+    "maxLength": lambda value, wanted, *_: not isinstance(value, str) or len(value) <= wanted,
+    "pattern": _pattern,
+    "required": lambda value, wanted, *_: not isinstance(value, dict) or value.keys() >= set(wanted),
+    "properties": _properties,
+    "additionalProperties": _additional,
+    "items": lambda value, wanted, _, root: (
+        not isinstance(value, list) or all(valid(item, wanted, root) for item in value)
+    ),
+    "anyOf": lambda value, wanted, _, root: any(valid(value, schema, root) for schema in wanted),
+    "$ref": _reference,
+}
