@@ -32,6 +32,9 @@ _OUTAGES = (
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
     asyncpg.InterfaceError,
+    # What asyncpg says of a connection that died between two steps of a statement.
+    asyncpg.InternalClientError,
+    asyncpg.ReadOnlySQLTransactionError,
     OSError,
     TimeoutError,
 )

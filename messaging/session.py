@@ -1,7 +1,6 @@
 """One incarnation of a worker: from joining the group to its stop, or to the first doubt."""
 
 import asyncio
-import contextlib
 import time
 import uuid
 from collections.abc import Coroutine, Sequence
@@ -10,9 +9,9 @@ from typing import Any
 import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
 
 from messaging import decision, lanes, outcomes, segments, transactions
+from messaging.closing import closed
 from messaging.config import Config
 from messaging.consumer import Consumer
 from messaging.decision import Decider, Decision
@@ -92,9 +91,7 @@ class Session:
         if self._committing is not None:
             self._committing.cancel()
             await asyncio.gather(self._committing, return_exceptions=True)
-        with contextlib.suppress(TimeoutError, KafkaError, OSError):
-            async with asyncio.timeout(_LEAVE_SECONDS):
-                await self._consumer.stop()
+        await closed(self._consumer.stop(), _LEAVE_SECONDS)
         # The handler must be out of the domain's memory before another session comes in.
         async with self._handling:
             self._domain.forget(list(self.lanes))

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from messaging.closing import closed
 from messaging.config import Config
 from messaging.errors import Damaged
 from messaging.lanes import Lane
 from messaging.segments import Segment
 
 _READ_SECONDS = 60
+_CLOSE_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ async def _consumer(config: Config, isolation_level: str) -> AsyncIterator[AIOKa
         await consumer.start()
         yield consumer
     finally:
-        await consumer.stop()
+        await closed(consumer.stop(), _CLOSE_SECONDS)
 
 
 def published(lane: Lane, topics: Sequence[str], tails: Sequence[Tail], pending: Sequence[Segment]) -> int:

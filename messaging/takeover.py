@@ -121,8 +121,9 @@ class Takeover:
             where = f"{place.topic}:{place.partition}"
             if self._layout.inputs[index].kind not in ("facts", "signals"):
                 msg = (
-                    f"{where} has offsets {log_.start} to {log_.stop - 1}, but was read to {position}: records "
-                    f"are lost; to go on without them, set lane {lane.number}'s position to {log_.start}"
+                    f"{where} has offsets {log_.start} to {log_.stop - 1}, but was read to {position}: "
+                    "records are lost; to go on without them, set the position of "
+                    f"lane {lane.number} to {log_.start}"
                 )
                 raise Damaged(msg)
             log.warning("input lost", topic=place.topic, lane=lane.number, position=position)

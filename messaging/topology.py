@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+from messaging.closing import closed
 from messaging.config import Config
 from messaging.database import Connection
 from messaging.errors import StartRefused
@@ -18,6 +19,7 @@ from schemas import topics
 _UNKNOWN_TOPIC = 3
 _CREATION_SECONDS = 5
 _LOOK_SECONDS = 0.05
+_CLOSE_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ async def ensure(config: Config) -> Topology:
         await _check_clock(admin, config)
         return Topology(cluster, _one(counts))
     finally:
-        await admin.close()
+        await closed(admin.close(), _CLOSE_SECONDS)
 
 
 async def remember(connection: Connection, topology: Topology, prefix: str) -> None:

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.producer import sender
 from aiokafka.producer.sender import EndTxnHandler
 
+from messaging.closing import closed
 from messaging.config import Config
 from messaging.errors import Unavailable
 from messaging.segments import Record
@@ -87,11 +88,7 @@ async def discard(producer: AIOKafkaProducer) -> None:
     `stop()` alone waits for pending batches, which never expire while a leader is known.
     """
     for close in (producer._sender.close, producer.client.close, producer.stop):  # noqa: SLF001 - no public way
-        # In a task of its own: closing a sender that never ran raises the sender's CancelledError at us.
-        closing = asyncio.ensure_future(close())
-        await asyncio.wait({closing}, timeout=_CLOSE_SECONDS)
-        closing.cancel()
-        await asyncio.gather(closing, return_exceptions=True)
+        await closed(close(), _CLOSE_SECONDS)
 
 
 async def publish(

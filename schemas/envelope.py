@@ -15,15 +15,8 @@ MAX_ECHO = 256
 Headers = Sequence[tuple[str, bytes | None]]
 
 _STRUCTURED = b"application/cloudevents"
-_OPTIONAL = (
-    "subject",
-    "time",
-    "correlationid",
-    "causationid",
-    "sequence",
-    "traceparent",
-    "tracestate",
-)
+_EXTENSIONS = ("correlationid", "causationid", "sequence", "traceparent", "tracestate")
+_ANY_EXTENSION = frozenset(_EXTENSIONS)
 
 
 class NotACloudEvent(ValueError):  # noqa: N818 - the contract's own words
@@ -66,10 +59,8 @@ def decode(value: bytes | None, headers: Headers) -> Envelope:
     if value is None:
         msg = "the value is null"
         raise NotACloudEvent(msg)
-    found = dict(headers) if headers else {}
-    content_type = found.get("content-type") or b""
-    if "ce_specversion" in found and not content_type.lower().startswith(_STRUCTURED):
-        return _checked(_binary(value, found), escaped=True)
+    if _is_binary(headers):
+        return _checked(_binary(value, dict(headers)), escaped=True)
     event = _parse(value)
     if not isinstance(event, dict):
         msg = "the value is not a JSON object"
@@ -86,6 +77,14 @@ def encode(event: dict[str, Any]) -> bytes:
 def without_nulls(data: dict[str, Any]) -> dict[str, Any]:
     """Return the data without its null fields: on this wire `null` equals absent."""
     return {name: value for name, value in data.items() if value is not None}
+
+
+def _is_binary(headers: Headers) -> bool:
+    for name, _ in headers:
+        if name == "ce_specversion":
+            content_type = dict(headers).get("content-type") or b""
+            return not content_type.lower().startswith(_STRUCTURED)
+    return False
 
 
 def _parse(value: bytes) -> Any:
@@ -139,7 +138,11 @@ def _checked(event: dict[str, Any], *, escaped: bool) -> Envelope:
     if escaped and not all(_storable(text) for name, text in event.items() if name != "data"):
         msg = "an attribute has a character that cannot be stored"
         raise NotACloudEvent(msg)
-    return Envelope(id_, source, type_, get("data"), *[_text(get(name)) for name in _OPTIONAL])
+    subject, time = _text(get("subject")), _text(get("time"))
+    if _ANY_EXTENSION.isdisjoint(event):
+        return Envelope(id_, source, type_, get("data"), subject, time)
+    extensions = [_text(get(name)) for name in _EXTENSIONS]
+    return Envelope(id_, source, type_, get("data"), subject, time, *extensions)
 
 
 def _text(attribute: Any) -> str | None:

@@ -6,9 +6,9 @@ _DAY_MS = 24 * 60 * 60 * 1000
 _MEBIBYTE = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Topic:
-    """A topic without its prefix, and the broker settings it is created with."""
+    """A topic without its prefix, and the broker settings it is created with. There is one of each."""
 
     suffix: str
     config: tuple[tuple[str, str], ...]

@@ -248,8 +248,14 @@ async def _alter(fleet: Fleet, topic: str, name: str, value: str) -> None:
     await admin.start()
     try:
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs={name: value})])
+        await until(lambda: _has(admin, topic, name, value))
     finally:
         await admin.close()
+
+
+async def _has(admin: AIOKafkaAdminClient, topic: str, name: str, value: str) -> bool:
+    (response,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+    return (name, value) in {entry[:2] for *_, entries in response.resources for entry in entries}
 
 
 async def test_commands_deleted_unread_stop_the_lane_with_a_way_out(fleet: Fleet) -> None:
