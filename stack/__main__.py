@@ -17,10 +17,9 @@ def main(words: list[str] | None = None) -> int:
     stack = kept.Kept(arguments.root.resolve())
     try:
         return asyncio.run(_do(stack, arguments))
-    except* StartError as group:
-        for error in group.exceptions:
-            sys.stderr.write(f"{error}\n")
-    except* KeyboardInterrupt:
+    except StartError as error:
+        sys.stderr.write(f"{error}\n")
+    except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
     return 1
 

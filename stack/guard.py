@@ -1,8 +1,9 @@
 """Stand between a starter and its process, and end the process when the starter is gone.
 
-Run by file and isolated, so that it imports nothing of this package. The first line on standard input
-is the order, as JSON; the child's pid goes to standard output. Another line before the end of input
-is a farewell; an end without one means that the starter died, and what the order names is removed.
+Run by file and without its folder on the path, so that it imports nothing of this package. The first
+line on standard input is the order, as JSON; the child's pid goes to standard output. Another line
+before the end of input is a farewell; an end without one means that the starter died, and what the
+order names is removed.
 """
 
 import json

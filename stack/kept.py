@@ -74,16 +74,13 @@ class Kept:
             data.wipe(self._root)
         http = {name: self._http_port(name) for name in services.PORTS}
         webhooks = (services.webhook(http["broadcast"]),)
-        async with asyncio.TaskGroup() as group:
-            tasks = {name: group.create_task(self._part_up(name, webhooks)) for name in parts.NAMES}
+        addresses = await process.together(*(self._part_up(name, webhooks) for name in parts.NAMES))
         if len(own) == len(parts.NAMES) - 1:
             data.marry(self._root)
-        variables = self._variables({name: task.result() for name, task in tasks.items()})
+        variables = self._variables(dict(zip(parts.NAMES, addresses, strict=True)))
         urls = {f"COHOST_{name.upper()}_URL": services.url(port) for name, port in http.items()}
         if with_services:
-            async with asyncio.TaskGroup() as group:
-                for name, port in http.items():
-                    group.create_task(self._service_up(name, port, variables))
+            await process.together(*(self._service_up(*where, variables) for where in http.items()))
         exports.write(self._root, {**variables, **urls})
 
     def _elsewhere(self, name: parts.Name) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -46,17 +46,13 @@ class Stack:
         self._processes: dict[Name, process.Process] = {}
 
     async def __aenter__(self) -> Self:
-        self._root = self._root or Path(tempfile.mkdtemp(prefix="cohost-"))
-        self._root.mkdir(parents=True, exist_ok=True)
-        self._keys = keys.load(self._root) if self._keep else keys.new()
+        if self._root is not None:
+            self._root.mkdir(parents=True, exist_ok=True)
+        self._keys = keys.load(self._root) if self._root is not None else keys.new()
         try:
-            async with asyncio.TaskGroup() as group:
-                for name in self._wanted:
-                    group.create_task(self.start(name))
-        except BaseException as error:
+            await process.together(*map(self.start, self._wanted))
+        except BaseException:
             await self._end()
-            if isinstance(error, BaseExceptionGroup):
-                raise error.exceptions[0] from None
             raise
         return self
 
@@ -71,7 +67,9 @@ class Stack:
     @property
     def root(self) -> Path:
         """The folder of data and logs."""
-        return cast("Path", self._root)
+        if self._root is None:
+            self._root = Path(tempfile.mkdtemp(prefix="cohost-"))
+        return self._root
 
     @property
     def kafka_bootstrap_servers(self) -> str:
@@ -196,8 +194,8 @@ class Stack:
         await asyncio.gather(*(running.stop() for running in self._processes.values()))
         for part in self._parts.values():
             ports.give_back(*part.ports)
-        if not self._keep:
-            await asyncio.to_thread(_remove, self.root)
+        if self._root is not None and not self._keep:
+            await asyncio.to_thread(_remove, self._root)
 
 
 def _webhooks(urls: str | Iterable[str] | None) -> tuple[str, ...]:

@@ -7,16 +7,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import psutil  # type: ignore[import-untyped]
 
 from stack import errors, guard
 
+T = TypeVar("T")
+
 PAUSE = 0.05
-GUARD = (sys.executable, "-I", guard.__file__)
+GUARD = (sys.executable, "-P", guard.__file__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,16 @@ async def run(program: Program) -> None:
         raise errors.StartError(program.name, f"ended with status {status}", process.log())
 
 
+async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
+    """Do all at once; the first error ends the others and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(each) for each in work]
+    except BaseExceptionGroup as errors_found:
+        raise errors_found.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
 def find(pid: int, started: float) -> psutil.Process | None:
     """Return the process of that pid if it is still the one that started then."""
     try:
@@ -159,7 +172,6 @@ def _guarded(program: Program) -> Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            cwd="/",
             start_new_session=True,
         )
     assert starter.stdin is not None  # noqa: S101 - both are pipes

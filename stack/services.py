@@ -1,6 +1,5 @@
 """The two services as child processes on free ports."""
 
-import asyncio
 import secrets
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -202,7 +201,7 @@ async def run(
         for copy in copies:
             ending.callback(ports.give_back, copy.port)
             ending.push_async_callback(copy.stop)
-        await asyncio.gather(*(copy.start() for copy in copies))
+        await process.together(*(copy.start() for copy in copies))
         invitations = tuple(copy for copy in copies if copy.name == "invitations")
         yield Running(invitations, broadcast, environment)
 

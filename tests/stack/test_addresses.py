@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stack import Stack, StartError, exports, keys, parts, ports, settings
+from stack import Stack, StartError, data, exports, keys, parts, ports, settings
 from stack.place import Place
 
 
@@ -27,6 +27,7 @@ async def test_a_part_whose_port_is_taken_gets_a_free_one(tmp_path: Path, taken:
     part, running = await parts.start(lambda: parts.create("postgres", place(tmp_path, taken)))
     assert (part.ports != (taken,), running.alive) == (True, True)
     await running.stop()
+    data.wipe(tmp_path)
 
 
 async def test_a_part_whose_port_is_snatched_while_it_starts_is_started_on_another(
@@ -36,6 +37,7 @@ async def test_a_part_whose_port_is_snatched_while_it_starts_is_started_on_anoth
     part, running = await parts.start(lambda: parts.at("postgres", place(tmp_path), (next(numbers),)))
     assert (part.ports != (taken,), running.alive) == (True, True)
     await running.stop()
+    data.wipe(tmp_path)
 
 
 def test_no_port_is_given_twice() -> None:

@@ -13,7 +13,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from stack import Stack, StartError, postgres, services
+from stack import Stack, StartError, data, postgres, services
 
 SECONDS = 60
 STARTER = """
@@ -89,6 +89,7 @@ async def test_postgres_that_was_killed_keeps_what_it_has_acknowledged(tmp_path:
         await execute(url, "SELECT FROM kept")
     async with Stack(tmp_path / "a folder", parts=["postgres"]) as up:
         await execute(up.database_url.replace("/cohost", "/rooms"), "SELECT FROM kept")
+    data.wipe(tmp_path / "a folder")
 
 
 async def test_postgres_that_is_paused_answers_when_it_goes_on() -> None:
