@@ -30,7 +30,7 @@ def _worn(stage: Stage) -> dict[str, BadgeChanged]:
             invitation_id=member.seat.invitation_id,
             since=member.seat.since,
         )
-        for member in stage.members.values()
+        for member in stage.in_order
         if member.seat is not None
     }
     if room.open:

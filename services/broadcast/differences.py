@@ -52,7 +52,7 @@ def _absent(stage: Stage, said: RoomCompared, cause: Cause, patience: Patience) 
     """Let those go whom two looks have not found."""
     change = Change(stage)
     listed = _sids(said.participants)
-    for member in stage.members.values():
+    for member in stage.in_order:
         before = member.presence
         if not before.connected or before.sid in listed or before.changed >= said.position:
             continue

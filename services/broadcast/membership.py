@@ -99,7 +99,7 @@ def _room(before: Room | None, said: StageChanged, cause: Cause) -> Room:
 def _closed(stage: Stage, room: Room) -> Stage:
     """Wish the LiveKit room away; nothing is owed to its members any more but what goes with it."""
     version = room.version + 1
-    owed = tuple(ending for member in stage.members.values() for ending in member.revoking)
+    owed = tuple(ending for member in stage.in_order for ending in member.revoking)
     closed = replace(room, version=version, deletion=version, endings=room.endings + owed)
     seated = {
         user_id: Member(user_id, seat=replace(member.seat, no_show_at=None))

@@ -110,7 +110,7 @@ def room_finished(stage: Stage, room_sid: str, cause: Cause, patience: Patience)
     if room.room_sid not in (None, room_sid):
         return Change(stage.with_room(over))
     change = Change(stage.with_room(replace(over, room_sid=None)))
-    for member in stage.members.values() if room.open else ():
+    for member in stage.in_order if room.open else ():
         if member.presence.connected:
             change = change.then(departed(change.stage, member, cause, patience))
     return change

@@ -41,6 +41,7 @@ class Reconciler:
         self._agenda = Agenda(time.monotonic)
         self._tasks: dict[asyncio.Task[None], int] = {}
         self._broken: BaseException | None = None
+        self._failing = False
         self._lookout = Lookout(around, wakeup, self._agenda, self._fill)
 
     async def run(self) -> None:
@@ -135,7 +136,9 @@ class Reconciler:
         self._fill()
 
     async def _tell(self, task: Task, member: Member, error: CallFailed) -> None:
-        log.warning("LiveKit call failed", error=error.error, retryable=error.retryable)
+        if not self._failing:
+            log.warning("LiveKit calls fail", error=error.error, retryable=error.retryable)
+        self._failing = True
         failure = GrantCallFailed(
             room_id=task.room.room_id,
             user_id=member.user_id,
@@ -147,6 +150,9 @@ class Reconciler:
         await self._send(task, failure)
 
     async def _report(self, task: Task, report: Report, what: int | str) -> None:
+        if self._failing:
+            log.info("LiveKit calls succeed")
+        self._failing = False
         if await self._send(task, report):
             self._agenda.reported(task, what)
 

@@ -157,6 +157,11 @@ class Stage:
         """Return what the room knows of a user."""
         return self.members.get(user_id) or Member(user_id)
 
+    @property
+    def in_order(self) -> list[Member]:
+        """The members in the one order in which more than one is told of, whatever memory or Postgres has."""
+        return [self.members[user_id] for user_id in sorted(self.members)]
+
     def badge(self, user_id: str) -> Badge | None:
         """Return what a user is in this room, which is also the badge that is worn."""
         return _badge(self.room, user_id, self.members.get(user_id))

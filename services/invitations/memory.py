@@ -10,7 +10,7 @@ from services.invitations.state import User
 _WEIGHT = 300_000
 """How many stages, pending invitations, seats and remembered users are kept between batches."""
 _USERS = 200_000
-_USER_SECONDS = 1.0
+_USER_SECONDS = 0.5
 _STORED = -2
 
 

@@ -58,13 +58,14 @@ class FakeLiveKit:
     async def answer(self, request: web.Request) -> web.Response:
         """Answer a call."""
         method = request.match_info["method"]
+        body = await request.read()
         self.tokens.append(request.headers["authorization"])
         self.calls[method] += 1
         if method in self.hang:
             await self.let_go.wait()
         if method in self.troubles:
             return self.troubles[method]()
-        reply = getattr(self, f"_{method}")(await request.read())
+        reply = getattr(self, f"_{method}")(body)
         if isinstance(reply, web.Response):
             return reply
         return web.Response(body=reply.SerializeToString(), content_type="application/protobuf")

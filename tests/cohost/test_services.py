@@ -9,8 +9,8 @@ import pytest
 import cohost
 from cohost import audit, ids, reads, tokens
 from cohost.views import CoHost
-from schemas.events import InvitationSent
 from schemas.facts import RoomChanged, UserChanged
+from schemas.invitation import Invitation
 from stack import Stack
 from stack.services import Running
 
@@ -68,8 +68,9 @@ async def heard(ask: Callable[[], Awaitable[ResultT]]) -> ResultT:
                     raise
 
 
-async def invited(alice: cohost.Client, room: str, user: str = "bob") -> InvitationSent:
-    return (await heard(lambda: alice.send_invitation(room, user, "alice", message="Come up!"))).data
+async def invited(alice: cohost.Client, room: str, user: str = "bob") -> Invitation:
+    sent = await heard(lambda: alice.send_invitation(room, user, "alice", message="Come up!"))
+    return Invitation.model_validate(sent.data.model_dump())
 
 
 async def test_an_invitation_from_its_sending_to_the_end_of_the_seat(
@@ -113,7 +114,7 @@ async def test_a_rejection_shows_the_invitation_that_stands_in_the_way(
 
 @pytest.mark.parametrize("http", [True, False])
 async def test_asking_again_long_after_gives_the_first_outcome(
-    alice: cohost.Client, place: Place, room: str, http: bool
+    alice: cohost.Client, place: Place, room: str, *, http: bool
 ) -> None:
     sent = await invited(alice, room)
     accepting, repeating = ids.uuid7(), "repeated-" + secrets.token_hex(8)

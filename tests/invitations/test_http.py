@@ -120,7 +120,7 @@ async def test_a_pending_invitation_whose_time_is_over_reads_expired_everywhere(
         "i1", status="expired", sentAt=LONG_AGO, expiresAt=expiry, updatedAt=expiry, closeReason="expired"
     )
     page = {"items": [expired], "nextCursor": None}
-    nothing = {"items": [], "nextCursor": None}
+    nothing: dict[str, Any] = {"items": [], "nextCursor": None}
     assert await desk.get("/v1/invitations/i1") == (200, expired)
     for status, shown in {"any": page, "expired": page, "pending": nothing}.items():
         assert await desk.get(f"/v1/rooms/{ROOM}/invitations?status={status}") == (200, shown)
@@ -138,7 +138,7 @@ async def test_a_users_list_is_that_users_and_ops(desk: Desk) -> None:
 
 
 async def test_an_unknown_users_own_list_is_empty(desk: Desk) -> None:
-    nothing = {"items": [], "nextCursor": None}
+    nothing: dict[str, Any] = {"items": [], "nextCursor": None}
     assert await desk.get("/v1/users/nobody/invitations?status=any", "nobody") == (200, nothing)
 
 

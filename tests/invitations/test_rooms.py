@@ -67,7 +67,7 @@ def test_closing_a_room_ends_all_that_is_on_its_stage(busy: Theatre, status: str
 
 def test_closing_a_room_lets_the_overdue_expire(busy: Theatre) -> None:
     expired = invitation("i1", status="expired", updated_at=at(EXPIRY), close_reason="expired")
-    assert busy.room("ended", EXPIRY)[:2] == [said("ended", opened=False), InvitationExpired(**expired)]  # type: ignore[index]
+    assert busy.room("ended", EXPIRY)[:2] == [said("ended", opened=False), InvitationExpired(**expired)]
 
 
 @pytest.mark.parametrize("status", ["idle", "live", "waitingReconnect"])

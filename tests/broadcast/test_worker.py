@@ -1,0 +1,137 @@
+"""Batches over a real Postgres: where they are cut, and what memory held, changes nothing."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import asyncpg
+import pytest
+
+from messaging import database
+from messaging.config import Config
+from messaging.domain import Event, Incoming, Refusal
+from schemas import commands, events, topics
+from schemas.types import Message
+from services.broadcast import store
+from services.broadcast.state import Patience
+from services.broadcast.wakeup import Wakeup
+from services.broadcast.worker import Worker
+from tests.broadcast.scenes import (
+    ROOM,
+    accepted,
+    applied,
+    at,
+    co_host,
+    gone,
+    joined,
+    left,
+    mute,
+    published,
+    stage_changed,
+    unmute,
+)
+
+SCRIPT: Sequence[Message] = (
+    mute(),
+    stage_changed("idle"),
+    accepted(),
+    applied(1),
+    joined(co_host()),
+    published(),
+    mute(hard=True),
+    mute(),
+    stage_changed("live"),
+    accepted("carol", "invitation-2"),
+    joined(co_host("mallory", "PA_7")),
+    gone(),
+    unmute(),
+    left(),
+    accepted(invitation_id="invitation-3"),
+    applied(7),
+    stage_changed("ended"),
+    left("carol", "invitation-2", "room_ended"),
+    left("bob", "invitation-3", "room_ended"),
+    stage_changed("live", "carol"),
+)
+
+
+def incoming(record: Message, offset: int) -> Incoming:
+    topic = topics.BROADCAST_COMMANDS if isinstance(record, commands.BROADCAST) else topics.BROADCAST_SIGNALS
+    return Incoming(0, topic, offset, at(offset), ROOM, f"record-{offset}", record)
+
+
+@pytest.fixture
+async def pool(database_url: str) -> Any:
+    config = Config("", database_url, "broadcast")
+    made = await database.pool(config, size=3)
+    async with made.acquire() as connection:
+        await database.migrate(connection, config, "messaging", "services.broadcast")
+    yield made
+    await made.close()
+
+
+async def play(
+    pool: asyncpg.Pool, cuts: Sequence[int], *, forgetful: bool
+) -> tuple[list[Event | Refusal], dict[str, Any]]:
+    """Return what was told of the script, cut into batches, and the stages that are then stored."""
+    worker = Worker(Patience(grace=60, no_show=30), Wakeup(), ())
+    records = [incoming(record, offset) for offset, record in enumerate(SCRIPT, 1)]
+    told: list[Event | Refusal] = []
+    for start, end in pairwise([0, *cuts, len(records)]):
+        changes = worker.changes()
+        async with pool.acquire() as connection, connection.transaction():
+            await worker.load(connection, records[start:end])
+            for record in records[start:end]:
+                decided = worker.decide(record, changes)
+                told += [decided] if isinstance(decided, Refusal) else decided
+            await worker.save(connection, changes)
+        worker.trim()
+        if forgetful:
+            worker.forget([0])
+    async with pool.acquire() as connection:
+        stored: dict[str, Any] = dict(await store.load(connection, [ROOM]))
+        await connection.execute("TRUNCATE rooms, members")
+    return told, stored
+
+
+async def test_where_batches_are_cut_and_what_memory_held_changes_nothing(pool: asyncpg.Pool) -> None:
+    whole = await play(pool, [], forgetful=False)
+    single = list(range(1, len(SCRIPT)))
+    assert whole[1]
+    assert [
+        event
+        for event in whole[0]
+        if isinstance(event, Event) and isinstance(event.data, events.GrantRevoked)
+    ]
+    for cuts in (single, single[::2], single[::3], [7]):
+        assert await play(pool, cuts, forgetful=True) == whole
+        assert await play(pool, cuts, forgetful=False) == whole
+
+
+async def test_pending_invitations_are_no_concern_and_need_no_look(pool: asyncpg.Pool) -> None:
+    worker = Worker(Patience(grace=60, no_show=0), Wakeup(), ())
+    sent = events.InvitationSent(**{**accepted().model_dump(), "status": "pending", "responded_at": None})
+    async with pool.acquire() as connection:
+        await connection.execute("DROP TABLE rooms CASCADE")
+        await worker.load(connection, [incoming(sent, 1)])
+    assert worker.decide(incoming(sent, 1), worker.changes()) == ()
+
+
+async def test_what_is_pending_due_and_connected_is_found(pool: asyncpg.Pool) -> None:
+    worker = Worker(Patience(grace=60, no_show=30), Wakeup(), ())
+    records = [incoming(record, offset) for offset, record in enumerate(SCRIPT[1:12], 1)]
+    changes = worker.changes()
+    async with pool.acquire() as connection:
+        await worker.load(connection, records)
+        for record in records:
+            worker.decide(record, changes)
+        await worker.save(connection, changes)
+        pending = await store.pending(connection, [0], ("", ""), 10)
+        wished = await store.wished(connection, [(ROOM, "carol"), (ROOM, ""), ("other", "carol")])
+        due = await store.due(connection, [0], at(10_000), 10)
+        nothing_yet = await store.due(connection, [0], at(0), 10)
+        elsewhere = await store.pending(connection, [1], ("", ""), 10)
+    assert [entry.member.user_id for entry in pending] == ["bob", "carol", "mallory"]
+    assert [entry.member.user_id for entry in wished[1]] == ["carol"]
+    assert [entry.member.user_id for entry in due] == ["carol", "bob"]
+    assert (wished[0], nothing_yet, elsewhere) == ([], [], [])

@@ -1,0 +1,39 @@
+"""The settings that only invitations has."""
+
+import pytest
+
+from services.hosting import settings
+from services.invitations.settings import Settings
+from services.invitations.state import Policy
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COHOST_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    monkeypatch.setenv("COHOST_JWT_SECRET", "a secret of the tests, long enough for PyJWT")
+
+
+def test_unknown_users_are_refused_and_a_hundred_may_wait_where_nothing_is_said() -> None:
+    loaded = settings.load(Settings)
+    assert (loaded.policy(), loaded.http_port) == (Policy(accept_unknown_users=False, max_pending=100), 8081)
+
+
+def test_the_operator_decides_who_may_take_part_and_how_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COHOST_UNKNOWN_USERS", "accept")
+    monkeypatch.setenv("COHOST_MAX_PENDING", "7")
+    assert settings.load(Settings).policy() == Policy(accept_unknown_users=True, max_pending=7)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("COHOST_UNKNOWN_USERS", "maybe"), ("COHOST_MAX_PENDING", "0"), ("COHOST_MAX_PENDING", "many")],
+)
+def test_a_wrong_setting_is_named_in_one_line_and_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SystemExit) as ended:
+        settings.load(Settings)
+    assert ended.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(variable)
