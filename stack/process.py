@@ -131,7 +131,13 @@ class Process:
 async def start(program: Program, *, guarded: bool = True) -> Process:
     """Start a program; without a guard it outlives its starter."""
     program.log.parent.mkdir(parents=True, exist_ok=True)
-    return await asyncio.to_thread(_guarded if guarded else _detached, program)
+    starting = asyncio.ensure_future(asyncio.to_thread(_guarded if guarded else _detached, program))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # The thread goes on: what it starts would be nobody's.
+        await (await starting).stop()
+        raise
 
 
 async def run(program: Program) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -89,6 +90,7 @@ async def _live(settings: S, build: Callable[[S], Awaitable[Service]]) -> None:
     with _listening(settings) as listener:
         await _probe(settings.database_url.get_secret_value())
         service = await build(settings)
+        _spare_the_collector()
         try:
             await _Life(service, stopping).lead(listener)
         finally:
@@ -96,6 +98,16 @@ async def _live(settings: S, build: Callable[[S], Awaitable[Service]]) -> None:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_CLOSE_SECONDS):
                         await close()
+
+
+def _spare_the_collector() -> None:
+    """Have cyclic garbage looked for rarely, and never among what lives as long as the process.
+
+    By default a look begins with every 700 new objects, which took a third of a drain's decisions.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 @contextlib.contextmanager

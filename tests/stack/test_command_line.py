@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pytest
 
 from stack import services
@@ -94,4 +95,9 @@ def test_a_part_that_does_not_answer_elsewhere_fails_the_whole_with_one_line(
     assert (ended.returncode, ended.stderr) == (1, line)
     monkeypatch.delenv("COHOST_KAFKA_BOOTSTRAP_SERVERS")
     assert stack(tmp_path, "status") == (1, ALL_DOWN)
+    assert not [process for process in psutil.process_iter(["cmdline"]) if _names(process, tmp_path)]
     stack(tmp_path, "wipe")
+
+
+def _names(process: psutil.Process, folder: Path) -> bool:
+    return any(str(folder) in argument for argument in process.info["cmdline"] or ())
