@@ -1,0 +1,24 @@
+FROM python:3.11-slim-bookworm AS packages
+# A mirror of the package index, where there is one: --build-arg PIP_INDEX_URL=…
+ARG PIP_INDEX_URL
+COPY requirements.txt .
+# Wheels alone, so that no compiler is needed; what installs is gone from the result.
+RUN python -m venv /venv \
+    && /venv/bin/pip install --no-cache-dir --only-binary=:all: --require-hashes --requirement requirements.txt \
+    && /venv/bin/pip uninstall --yes pip setuptools
+
+FROM python:3.11-slim-bookworm
+RUN useradd --system --no-create-home --uid 10001 cohost
+COPY --from=packages /venv /venv
+WORKDIR /app
+COPY schemas schemas
+COPY messaging messaging
+COPY services services
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    COHOST_HTTP_HOST=0.0.0.0 COHOST_HTTP_PORT=8081
+USER cohost
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=5s --start-period=20s --retries=6 \
+    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['COHOST_HTTP_PORT'] + '/healthz', timeout=4)"]
+# The other service: python -m services.broadcast, with COHOST_HTTP_PORT=8082.
+CMD ["python", "-m", "services.invitations"]
