@@ -1,0 +1,123 @@
+"""`python -m demo`: sets everything up, plays the show, and exits 1 where anything of it did not happen."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+
+import cohost
+from cohost import audit, tokens
+from demo import scenes, show
+from demo.claims import Claim
+from demo.show import House, Show
+from demo.timeline import Timeline
+from stack import Stack, StartError
+
+PREFIX = "demo."
+
+_GRACE_SECONDS = "30"
+
+
+def main() -> int:
+    """Play the show and return the exit status."""
+    argparse.ArgumentParser(prog="python -m demo", description=__doc__).parse_args()
+    # The clients log every hiccup of a broker that is just starting; the show prints what matters.
+    logging.disable(logging.CRITICAL)
+    try:
+        return asyncio.run(_perform())
+    except StartError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.stderr.write("\ninterrupted\n")
+        return 130
+
+
+async def _perform() -> int:
+    if (task := asyncio.current_task()) is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    async with _house() as house:
+        playing = await _play(house)
+    playing.timeline.lines(_summary(playing))
+    return 1 if playing.claims.broken else 0
+
+
+@contextlib.asynccontextmanager
+async def _house() -> AsyncIterator[House]:
+    began = time.monotonic()
+    grace = {"COHOST_RECONNECT_GRACE_SECONDS": _GRACE_SECONDS}
+    _say("Setting up Kafka, Postgres and LiveKit (a first run fetches and builds them) …")
+    async with Stack() as up:
+        _say(f"They run after {time.monotonic() - began:.1f} s. Starting the two services …")
+        async with up.services(PREFIX, extra_env=grace) as running:
+            _say(f"Everything runs after {time.monotonic() - began:.1f} s. The show's own clock starts now.")
+            yield House(
+                up.kafka_bootstrap_servers,
+                running.invitations_url,
+                running.broadcast_url,
+                running.jwt_secret,
+                up.livekit_url,
+                up.livekit_api_key,
+                up.livekit_api_secret,
+            )
+
+
+async def _play(house: House) -> Show:
+    timeline = Timeline()
+    token = tokens.sign(house.jwt_secret, show.HOST, ops=True)
+    async with cohost.Client(
+        house.kafka,
+        prefix=PREFIX,
+        invitations_url=house.invitations_url,
+        broadcast_url=house.broadcast_url,
+        token=token,
+        source="/demo",
+    ) as client:
+        playing = Show(house, client, timeline)
+        async with client.events(room_id=show.ROOM) as events, client.badges(room_id=show.ROOM) as badges:
+            following = [
+                asyncio.create_task(timeline.follow_events(events)),
+                asyncio.create_task(timeline.follow_badges(badges)),
+            ]
+            try:
+                await show.play(playing, scenes.ALL)
+            finally:
+                await playing.close()
+                for task in following:
+                    task.cancel()
+                await asyncio.gather(*following, return_exceptions=True)
+    await _audit(playing)
+    return playing
+
+
+async def _audit(playing: Show) -> None:
+    playing.timeline.say("the log of it all is read again, from the beginning")
+    report = await audit.audit(playing.house.kafka, PREFIX)
+    for violation in report.violations:
+        playing.timeline.wrong(violation)
+    if not report.violations and report.commands:
+        playing.claims.kept(Claim.AUDITED, f"{report.commands} commands, {report.outcomes} outcomes")
+
+
+def _summary(playing: Show) -> list[tuple[bool, str]]:
+    broken = playing.claims.broken
+    verdict = f"{len(broken)} of {len(Claim)} did not happen" if broken else "all of it happened"
+    return [
+        (True, ""),
+        *playing.claims.table(),
+        (True, ""),
+        (not broken, f"What was seen: {verdict}."),
+        *((False, f"MISSING: {claim}") for claim in broken),
+    ]
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - the show
+
+
+if __name__ == "__main__":
+    sys.exit(main())

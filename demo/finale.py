@@ -1,0 +1,56 @@
+"""How it ends: for those whose time runs out, for those who are removed, and for all."""
+
+import cohost
+from demo.claims import Claim
+from demo.show import ABSENT, HOST, ROOM, Show, until
+from demo.timeline import Missing
+
+
+async def expired(show: Show) -> None:
+    """Erin's time is over."""
+    show.timeline.say("meanwhile erin's time runs out")
+    await show.timeline.saw("InvitationExpired", "erin", close_reason="expired")
+    show.claims.kept(Claim.EXPIRED, "InvitationExpired")
+
+
+async def removed(show: Show) -> None:
+    """Bob is removed."""
+    show.timeline.say(f"{HOST} removes bob from the stage")
+    bob = show.people["bob"]
+    await show.client.remove_co_host(ROOM, "bob", HOST)
+    await show.timeline.saw("GrantRevoked", "bob", reason="removed_by_host", mode="in_place")
+    await show.timeline.saw("(badge removed)", "bob")
+    await show.falls_silent("bob")
+    show.timeline.right(f"bob's track disappears for {HOST}")
+    await until(lambda: bob.connected and not bob.may_publish, "bob watches on without rights")
+    show.claims.kept(Claim.REMOVED, "GrantRevoked in_place, he watches on")
+
+
+async def ending(show: Show) -> None:
+    """End the show."""
+    show.timeline.say(f"{HOST} invites dave again, and ends the show before he answers")
+    await show.invite("dave")
+    await show.room("ended")
+    await show.timeline.saw("StageChanged", status="ended", open=False)
+    await show.timeline.saw("InvitationCancelled", "dave", close_reason="room_ended")
+    for name in ("carol", ABSENT):
+        await show.timeline.saw("CoHostLeft", name, reason="room_ended")
+        await show.timeline.saw("GrantRevoked", name, reason="room_ended", mode="room_deleted")
+        await show.timeline.saw("(badge removed)", name)
+    await show.timeline.saw("(badge removed)", HOST)
+    people = show.people.values()
+    await until(lambda: not any(person.connected for person in people), "everybody is disconnected")
+    show.timeline.right("LiveKit's room is gone and everybody is disconnected")
+    await _refused_to_return(show)
+    show.claims.kept(Claim.ENDED, "GrantRevoked room_deleted for all, badges gone")
+
+
+async def _refused_to_return(show: Show) -> None:
+    try:
+        await show.data(HOST)
+    except cohost.ProblemError as problem:
+        if problem.reason == "room_not_open":
+            return
+        raise
+    msg = "the ended room still gives broadcast data"
+    raise Missing(msg)

@@ -1,0 +1,157 @@
+"""The show: who takes part, where, and what everybody can do in it."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from livekit import api
+
+import cohost
+from cohost import tokens
+from cohost.reads import Reads
+from cohost.views import BroadcastData
+from demo.claims import Claims
+from demo.people import Person
+from demo.timeline import Missing, Timeline
+from schemas.facts import RoomChanged, UserChanged
+
+ROOM = "evening-show"
+HOST = "alice"
+VIEWERS = ("bob", "carol", "dave", "erin", "mallory")
+ABSENT = "frank"
+PITCHES = {"bob": 440, "carol": 550, "frank": 660, "mallory": 880}
+
+_SECONDS = 20
+_LOOK_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class House:
+    """Where everything runs."""
+
+    kafka: str
+    invitations_url: str
+    broadcast_url: str
+    jwt_secret: str
+    livekit_url: str
+    livekit_key: str
+    livekit_secret: str
+
+
+class Show:
+    """What the scenes share."""
+
+    def __init__(self, house: House, client: cohost.Client, timeline: Timeline) -> None:
+        self.house = house
+        self.client = client
+        self.timeline = timeline
+        self.claims = Claims()
+        self.people = {name: Person(name, PITCHES) for name in (HOST, *VIEWERS, ABSENT)}
+        self.invitations: dict[str, str] = {}
+
+    async def tell(self) -> None:
+        """Say who there is."""
+        for name in self.people:
+            await self.client.set_user(UserChanged(user_id=name, status="active"))
+
+    async def room(self, status: Any) -> None:
+        """Say how the room is."""
+        await self.client.set_room(RoomChanged(room_id=ROOM, host_id=HOST, status=status))
+
+    async def data(self, name: str, *, as_viewer: bool = False) -> BroadcastData:
+        """Return what this person needs to connect."""
+        token = tokens.sign(self.house.jwt_secret, name)
+        reads = Reads(self.house.invitations_url, self.house.broadcast_url, token, _SECONDS)
+        try:
+            return await reads.broadcast_data(ROOM, as_viewer=as_viewer)
+        finally:
+            await reads.close()
+
+    async def join(self, name: str, *, as_viewer: bool = False) -> BroadcastData:
+        """Connect this person to LiveKit as the broadcast data say."""
+        data = await self.data(name, as_viewer=as_viewer)
+        await self.people[name].join(data.server_url, data.token)
+        return data
+
+    async def invite(self, name: str, expires_in_seconds: int = 300) -> str:
+        """Invite somebody and return the invitation's id."""
+        sent = await self.client.send_invitation(ROOM, name, HOST, expires_in_seconds=expires_in_seconds)
+        self.invitations[name] = sent.command_id
+        return sent.command_id
+
+    async def accept(self, name: str) -> float:
+        """Accept the last invitation and return when the command was sent."""
+        began = time.monotonic()
+        await self.client.accept_invitation(ROOM, self.invitations[name], name)
+        return began
+
+    async def promote(self, name: str) -> float:
+        """Invite somebody who is there, accept, and return the milliseconds from command to permission."""
+        await self.invite(name)
+        person = self.people[name]
+        person.promoted_at = None
+        began = await self.accept(name)
+        await until(lambda: person.promoted_at is not None, f"{name} may publish")
+        await self.timeline.saw("GrantProvisioned", name, mode="in_place")
+        return 1000 * ((person.promoted_at or began) - began)
+
+    async def plays(self, name: str, windows: int = 5) -> None:
+        """Let somebody play, until the host has heard this very tone for so many tenths of a second."""
+        host = self.people[HOST]
+        await self.people[name].play()
+        await until(lambda: host.hears.get(name, 0) >= windows, f"{HOST} hears {name}'s tone")
+
+    async def falls_silent(self, name: str) -> None:
+        """Wait until the host has no track of this person any more."""
+        host = self.people[HOST]
+        await until(lambda: name not in host.sees, f"{name}'s track disappears for {HOST}")
+
+    @contextlib.asynccontextmanager
+    async def livekit(self) -> AsyncIterator[api.LiveKitAPI]:
+        """Open LiveKit's own API, which only somebody with the server's key can do."""
+        house = self.house
+        async with api.LiveKitAPI(house.livekit_url, house.livekit_key, house.livekit_secret) as opened:
+            yield opened
+
+    async def close(self) -> None:
+        """Send everybody home."""
+        await asyncio.gather(*(person.leave() for person in self.people.values()))
+
+
+Scene = Callable[[Show], Coroutine[Any, Any, None]]
+
+_TROUBLE = (
+    Missing,
+    TimeoutError,
+    cohost.Rejected,
+    cohost.OutcomeUnknown,
+    cohost.NotConfirmed,
+    cohost.ProblemError,
+    httpx.HTTPError,
+    api.ServerError,
+)
+
+
+async def play(show: Show, scenes: tuple[Scene, ...]) -> None:
+    """Play the scenes one after the other; only a first one that goes wrong ends the show."""
+    for scene in scenes:
+        try:
+            await scene(show)
+        except _TROUBLE as trouble:
+            show.timeline.wrong(f"{type(trouble).__name__}: {trouble}")
+            if scene is scenes[0]:
+                return
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait until it is so. Raises `Missing`, naming what is missing."""
+    deadline = time.monotonic() + _SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            msg = f"not within {_SECONDS} s: {what}"
+            raise Missing(msg)
+        await asyncio.sleep(_LOOK_SECONDS)

@@ -1,0 +1,36 @@
+"""Whose tone it is, by ear."""
+
+import random
+from array import array
+
+import pytest
+
+from demo import tone
+
+
+def played(pitch: int) -> "array[int]":
+    samples = array("h")
+    for number in range(tone.WINDOW // tone.FRAME):
+        samples.frombytes(bytes(tone.frame(pitch, number).data))
+    return samples
+
+
+@pytest.mark.parametrize("pitch", [440, 550, 660, 880])
+def test_a_tone_is_known_by_its_pitch_alone(pitch: int) -> None:
+    known = [other for other in (440, 550, 660, 880) if tone.holds(played(pitch), other)]
+    assert known == [pitch]
+
+
+def test_silence_holds_no_tone() -> None:
+    assert not tone.holds(array("h", [0] * tone.WINDOW), 440)
+
+
+def test_noise_holds_no_tone() -> None:
+    dice = random.Random(1)  # noqa: S311 - noise
+    noise = array("h", (dice.randrange(-8000, 8000) for _ in range(tone.WINDOW)))
+    assert not tone.holds(noise, 440)
+
+
+def test_a_tone_too_faint_to_hear_is_not_heard() -> None:
+    faint = array("h", (sample // 100 for sample in played(440)))
+    assert not tone.holds(faint, 440)

@@ -1,0 +1,48 @@
+"""The show fails loudly where something of it did not happen."""
+
+import pytest
+
+from demo import timeline
+from demo.claims import Claim, Claims
+from demo.timeline import Missing, Seen, Timeline
+from schemas.events import BadgeChanged
+
+WORN = BadgeChanged(room_id="room-1", user_id="bob", badge="coHost", since="2026-01-01T12:00:00.000Z")
+
+
+def test_a_claim_that_was_not_kept_is_named_and_marked() -> None:
+    claims = Claims()
+    for claim in Claim:
+        if claim is not Claim.HEARD:
+            claims.kept(claim, "seen")
+    assert claims.broken == [Claim.HEARD]
+    assert [line.split()[0] for right, line in claims.table() if not right] == ["NO"]
+
+
+def test_a_show_in_which_all_was_seen_has_no_broken_claim() -> None:
+    claims = Claims()
+    for claim in Claim:
+        claims.kept(claim, "seen")
+    assert claims.broken == []
+
+
+async def test_an_event_that_does_not_come_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeline, "_SECONDS", 0.01)
+    with pytest.raises(Missing, match="no BadgeChanged bob badge=host"):
+        await Timeline().saw("BadgeChanged", "bob", badge="host")
+
+
+@pytest.mark.parametrize(
+    ("name", "who", "fields", "matches"),
+    [
+        ("BadgeChanged", "bob", {"badge": "coHost"}, True),
+        ("BadgeChanged", None, {}, True),
+        ("BadgeChanged", "carol", {}, False),
+        ("BadgeChanged", "bob", {"badge": "host"}, False),
+        ("CoHostLeft", "bob", {}, False),
+    ],
+)
+def test_an_event_is_known_by_name_person_and_fields(
+    name: str, who: str | None, fields: dict[str, object], *, matches: bool
+) -> None:
+    assert Seen("BadgeChanged", "bob", WORN).matches(name, who, fields) is matches
