@@ -1,0 +1,87 @@
+"""`python -m bench`: measure the pipeline on a Kafka and a Postgres of its own, which are gone afterwards.
+
+drain    one worker drains prefilled topics, beside plain FastStream handlers; CPU by Linux' /proc
+latency  an open loop at 1 000 and 5 000 commands a second
+kills    two workers under load, one killed ten times, one stopped; then the audit of the topics
+
+Without a word: all three, with moderate sizes. The exit status is 1 where an outcome was wrong.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import pstats
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from bench import report
+from bench.place import Place, opened
+from stack import StartError
+
+_MODERATE = 50_000
+_HOTTEST = 30
+
+Measurement = Callable[[Place, argparse.Namespace], Awaitable[list[str]]]
+
+_MEASUREMENTS: dict[str, Measurement] = {
+    "drain": report.drained,
+    "latency": report.timed,
+    "kills": report.tormented,
+}
+
+
+def main() -> int:
+    """Measure what the command line asks for and return the exit status."""
+    options = _options()
+    # The clients log every hiccup of a broker whose topics are seconds old.
+    logging.disable(logging.CRITICAL)
+    try:
+        wrong = asyncio.run(_measure(options))
+    except StartError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.stderr.write("\ninterrupted\n")
+        return 130
+    if options.profile is not None:
+        pstats.Stats(str(options.profile)).sort_stats("tottime").print_stats(_HOTTEST)
+    return 1 if wrong else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", nargs="?", choices=_MEASUREMENTS, help="default: all of them")
+    parser.add_argument(
+        "--commands", type=int, help=f"to drain (default 100000; {_MODERATE} with the others)"
+    )
+    parser.add_argument("--seconds", type=int, default=10, help="of steady load at each rate (default 10)")
+    parser.add_argument("--seed", type=int, default=1, help="of traffic and kills (default 1)")
+    parser.add_argument("--profile", type=Path, help="run the drain's worker under cProfile into this file")
+    options = parser.parse_args()
+    options.commands = options.commands or (100_000 if options.what else _MODERATE)
+    return options
+
+
+async def _measure(options: argparse.Namespace) -> list[str]:
+    if (task := asyncio.current_task()) is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    began = time.monotonic()
+    wrong: list[str] = []
+    async with opened() as place:
+        report.say(f"Kafka and Postgres on {os.cpu_count()} processors with the rest, seed {options.seed}")
+        for name, measure in _MEASUREMENTS.items():
+            if options.what in (None, name):
+                report.say(f"\n== {name}")
+                wrong += await measure(place, options)
+    report.say(f"\n{time.monotonic() - began:.0f} s in all")
+    return wrong
+
+
+if __name__ == "__main__":
+    sys.exit(main())

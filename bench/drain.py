@@ -1,0 +1,104 @@
+"""How fast one worker drains commands that lie there already."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer
+
+from bench import outcomes, producing, traffic, worker
+from bench.cpu import Usage
+from bench.measured import Measured
+from bench.place import Run
+from bench.room import Command
+from bench.worker import Worker
+from schemas.partitions import partition_of
+from schemas.topics import DEFAULT_PARTITIONS
+
+_LOOK_SECONDS = 0.025
+_LONGEST_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What was seen at a moment: commands decided, or offsets published, and the time taken so far."""
+
+    at: float
+    count: int
+    usage: Usage
+
+
+async def fill(run: Run, count: int, rooms: int, seed: int) -> list[Command]:
+    """Write the traffic into the topics and return its commands."""
+    made = traffic.make(rooms, seed)
+    short = made.short()
+    commands = [*short, *islice(made.turns(), count - 2 * len(short))]
+    async with producing.Producer(run.kafka, run.prefix, linger_ms=5) as producer:
+        await producer.facts(made)
+        await producer.commands(commands)
+        await asyncio.sleep(traffic.EXPIRY_SECONDS)
+        ends = made.ends(short)
+        await producer.commands(ends)
+    return [*commands, *ends]
+
+
+async def measure(run: Run, commands: Sequence[Command], profile: Path | None = None) -> Measured:
+    """Start a worker on filled topics and measure it from its first progress to its last publication."""
+    async with worker.started(run, profile) as process, outcomes.consumer(run) as reader:
+        connection = await asyncpg.connect(run.database_url)
+        try:
+            watch = _Watch(process, connection, reader, run)
+            async with asyncio.timeout(_LONGEST_SECONDS):
+                first = await watch.first()
+                last = await watch.last(commands)
+        finally:
+            await connection.close()
+    seconds = last.at - first.at
+    return Measured(
+        len(commands) - first.count, seconds, last.usage.minus(first.usage).minus(run.idle.times(seconds))
+    )
+
+
+class _Watch:
+    """Looks at a worker from outside, as cheaply as one can."""
+
+    def __init__(
+        self, process: Worker, connection: asyncpg.Connection, reader: AIOKafkaConsumer, run: Run
+    ) -> None:
+        self._process = process
+        self._connection = connection
+        self._reader = reader
+        self._places = outcomes.places(run)
+        self._meter = run.meter._replace(worker=process.running.pid)
+
+    async def first(self) -> Moment:
+        """Wait for the first commands to be decided."""
+        while not (standing := await worker.standing(self._connection)).decided:
+            await self._pause()
+        return Moment(time.monotonic(), standing.decided, self._meter.read())
+
+    async def last(self, commands: Sequence[Command]) -> Moment:
+        """Wait until all is published and return when the last of it was."""
+        ends = Counter(partition_of(command.room_id, DEFAULT_PARTITIONS) for command in commands)
+        while not (await worker.standing(self._connection)).past(ends):
+            await self._pause()
+        # The lanes learn of a publication with the next commit: the moment of it is Kafka's to tell.
+        last = await self._published()
+        while not (await worker.standing(self._connection)).published:
+            await self._pause()
+            now = await self._published()
+            last = now if now.count > last.count else last
+        return last
+
+    async def _published(self) -> Moment:
+        ends = await self._reader.end_offsets(self._places)
+        return Moment(time.monotonic(), sum(ends.values()), self._meter.read())
+
+    async def _pause(self) -> None:
+        self._process.check()
+        await asyncio.sleep(_LOOK_SECONDS)

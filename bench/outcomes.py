@@ -1,0 +1,88 @@
+"""What became of commands, read from the topics as any subscriber may."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from pydantic_core import from_json
+
+from bench import table
+from bench.place import Run
+from bench.room import ACCEPTED, Command
+from schemas import topics
+from schemas.topics import DEFAULT_PARTITIONS
+
+_POLL_MS = 100
+_OUTPUTS = (topics.INVITATION_EVENTS, topics.INVITATION_REJECTIONS)
+
+
+def consumer(run: Run) -> AIOKafkaConsumer:
+    """Return a reader of what is committed, without a group."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=run.kafka, isolation_level="read_committed", auto_offset_reset="earliest"
+    )
+
+
+def places(run: Run) -> list[TopicPartition]:
+    """Return every partition that has outcomes."""
+    return [
+        TopicPartition(topic.name(run.prefix), number)
+        for topic in _OUTPUTS
+        for number in range(DEFAULT_PARTITIONS)
+    ]
+
+
+def outcome(record: ConsumerRecord) -> tuple[str, str]:
+    """Return which command a record answers, and with `accepted` or the reason of a refusal."""
+    event: Mapping[str, Any] = from_json(record.value)
+    return event["causationid"], event["data"].get("reason", ACCEPTED) if _refuses(event) else ACCEPTED
+
+
+async def read(run: Run) -> dict[str, str]:
+    """Return every outcome there is at present, by the command's id."""
+    found: dict[str, str] = {}
+    async for record in _records(run):
+        command_id, answer = outcome(record)
+        found[command_id] = answer
+    return found
+
+
+def unexpected(commands: Iterable[Command], found: Mapping[str, str]) -> list[str]:
+    """Return a line for each command whose outcome is another than it should be."""
+    return [
+        f"{command.name} {command.id}: {found.get(command.id, 'no outcome')}, not {command.expected}"
+        for command in commands
+        if found.get(command.id) != command.expected
+    ]
+
+
+def mix(commands: Iterable[Command], found: Mapping[str, str]) -> str:
+    """Return a table of the commands by type and outcome."""
+    counts = Counter((command.name, found.get(command.id, "no outcome")) for command in commands)
+    total = sum(counts.values())
+    accepted = sum(number for (_, answer), number in counts.items() if answer == ACCEPTED)
+    rows = [
+        [f"{name} {answer}", f"{number}", f"{number / total:.1%}"]
+        for (name, answer), number in sorted(counts.items())
+    ]
+    rows.append(["all accepted", str(accepted), f"{accepted / total:.1%}"])
+    return table.show(["command and outcome", "number", "share"], rows)
+
+
+def _refuses(event: Mapping[str, Any]) -> bool:
+    return bool(event["type"] == "cohost.CommandRejected.v1")
+
+
+async def _records(run: Run) -> AsyncIterator[ConsumerRecord]:
+    async with consumer(run) as reader:
+        everywhere = places(run)
+        reader.assign(everywhere)
+        ends = await reader.end_offsets(everywhere)
+        for place in everywhere:
+            reader.seek(place, 0)
+        # Markers of transactions take offsets but never come: the position tells the end, not a record.
+        while any([await reader.position(place) < end for place, end in ends.items()]):
+            for records in (await reader.getmany(timeout_ms=_POLL_MS)).values():
+                for record in records:
+                    yield record

@@ -1,0 +1,61 @@
+"""Where a measurement runs: a stack of its own, and for each run new topics and a new database."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from bench import cpu
+from bench.cpu import Meter, Usage
+from messaging import topology
+from messaging.config import Config
+from stack import Stack
+
+
+@dataclass(frozen=True)
+class Run:
+    """New topics and a new database; `idle` is what the parts take in a second at rest."""
+
+    up: Stack
+    prefix: str
+    database_url: str
+    meter: Meter
+    idle: Usage
+
+    @property
+    def kafka(self) -> str:
+        """Where Kafka is."""
+        return self.up.kafka_bootstrap_servers
+
+    def config(self) -> Config:
+        """Return what the invitations pipeline is told."""
+        return Config(self.kafka, self.database_url, "invitations", prefix=self.prefix)
+
+
+@dataclass
+class Place:
+    """A running stack."""
+
+    up: Stack
+    meter: Meter
+    idle: Usage
+    runs: int = 0
+
+    async def run(self, name: str) -> Run:
+        """Return the place of a run: its topics are there and its database is empty."""
+        self.runs += 1
+        label = f"{name}{self.runs}"
+        url = await self.up.create_database(label)
+        run = Run(self.up, f"{label}.", url, self.meter, self.idle)
+        await topology.ensure(run.config())
+        return run
+
+
+@contextlib.asynccontextmanager
+async def opened() -> AsyncIterator[Place]:
+    """Start Kafka and Postgres, look at them at rest, and stop them at the end."""
+    async with Stack(parts=("kafka", "postgres")) as up:
+        meter = Meter(
+            postgres=up.pid("postgres") if up.runs("postgres") else None,
+            kafka=up.pid("kafka") if up.runs("kafka") else None,
+        )
+        yield Place(up, meter, await cpu.at_rest(meter))

@@ -1,0 +1,23 @@
+"""Aligned tables for a terminal."""
+
+from collections.abc import Sequence
+
+
+def show(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return the rows under their head: the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = [_line(head, widths), "-" * (sum(widths) + 2 * len(widths) - 2)]
+    return "\n".join([*lines, *(_line(row, widths) for row in rows)])
+
+
+def number(value: float) -> str:
+    """Return a figure with as many digits as are worth reading."""
+    return f"{value:,.0f}".replace(",", " ") if abs(value) >= 100 else f"{value:.1f}"  # noqa: PLR2004
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *rest = (
+        cell.rjust(width) if index else cell.ljust(width)
+        for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return "  ".join([first, *rest]).rstrip()

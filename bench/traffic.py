@@ -1,0 +1,83 @@
+"""Mixed commands over many rooms in turn, each with what must become of it; ids aside, a seed tells all."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from bench import steps
+from bench.room import BANNED, MAX_CO_HOSTS, Command, Room
+from schemas.facts import RoomChanged, UserChanged
+
+EXPIRY_SECONDS = 10
+USERS_A_ROOM = 8
+SHORT_ROOMS = 20
+"""An invitation runs out in one of so many rooms."""
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Rooms, the facts that their commands stand on, and the commands."""
+
+    rooms: Sequence[Room]
+
+    def stages(self) -> list[RoomChanged]:
+        """Return every room, live."""
+        return [
+            RoomChanged(room_id=room.room_id, host_id=room.host, status="live", max_co_hosts=MAX_CO_HOSTS)
+            for room in self.rooms
+        ]
+
+    def people(self) -> list[UserChanged]:
+        """Return every user who is known."""
+        names = {name for room in self.rooms for name in (*room.users, _late(room))}
+        return [
+            UserChanged(user_id=BANNED, status="banned"),
+            *(UserChanged(user_id=name, status="active") for name in sorted(names)),
+        ]
+
+    def short(self) -> list[Command]:
+        """Return invitations that run out after `EXPIRY_SECONDS`."""
+        return [
+            room.command(
+                "SendInvitation", userId=_late(room), actorId=room.host, expiresInSeconds=EXPIRY_SECONDS
+            )
+            for room in self.rooms[::SHORT_ROOMS]
+        ]
+
+    def ends(self, short: Sequence[Command]) -> list[Command]:
+        """Return the ends of invitations that have run out by now."""
+        rooms = {room.room_id: room for room in self.rooms}
+        return [rooms[sent.room_id].command("ExpireInvitation", invitationId=sent.id) for sent in short]
+
+    def turns(self) -> Iterator[Command]:
+        """Yield commands without end, from every room in turn."""
+        while True:
+            for room in self.rooms:
+                yield steps.following(room)
+
+
+def make(rooms: int, seed: int) -> Traffic:
+    """Return the traffic of so many rooms."""
+    random = Random(seed)  # noqa: S311 - traffic, not secrets
+    new_id = _ids(random)
+    return Traffic([_room(number, random, new_id) for number in range(rooms)])
+
+
+def _room(number: int, random: Random, new_id: Callable[[], str]) -> Room:
+    users = [f"user-{number}-{seat}" for seat in range(USERS_A_ROOM)]
+    return Room(f"room-{number}", users, random, new_id)
+
+
+def _late(room: Room) -> str:
+    return f"late-{room.room_id}"
+
+
+def _ids(random: Random) -> Callable[[], str]:
+    def new_id() -> str:
+        milliseconds = time.time_ns() // 1_000_000
+        value = milliseconds << 80 | 7 << 76 | random.getrandbits(12) << 64 | 2 << 62 | random.getrandbits(62)
+        return str(uuid.UUID(int=value))
+
+    return new_id

@@ -1,0 +1,104 @@
+"""The service's own worker as a process, and how far it has come."""
+
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from bench.place import Run
+from services.invitations.worker import LAYOUT
+from stack import ports, process, services
+from stack.process import Process
+
+_COMMANDS = [entry.kind for entry in LAYOUT.inputs].index("commands") + 1
+
+
+class Failed(Exception):  # noqa: N818 - it names what happened
+    """A process ended that should not have; the text is the end of its log."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A process of `python -m services.invitations`."""
+
+    running: Process
+    url: str
+
+    def check(self) -> None:
+        """Raise `Failed` where the process has ended."""
+        if not self.running.alive:
+            msg = f"the worker ended:\n{self.running.log()}"
+            raise Failed(msg)
+
+    async def ready(self) -> None:
+        """Wait until it reads every lane that is assigned to it."""
+        await self.running.answers(lambda: services.ready(self.url))
+
+
+async def start(run: Run, profile: Path | None = None, **more: str) -> Worker:
+    """Start a worker; `more` are further settings of it, `profile` is where cProfile puts what it finds."""
+    port = ports.choose()
+    under = () if profile is None else ("-m", "cProfile", "-o", str(profile))
+    program = process.Program(
+        name="worker",
+        command=(sys.executable, *under, "-m", "services.invitations"),
+        folder=services.REPOSITORY,
+        log=run.up.root / f"{run.prefix}worker.log",
+        environment={**run.up.inherited, **_settings(run, port), **more},
+    )
+    return Worker(await process.start(program), f"http://{ports.ADDRESS}:{port}")
+
+
+@contextlib.asynccontextmanager
+async def started(run: Run, profile: Path | None = None, **more: str) -> AsyncIterator[Worker]:
+    """Start a worker and stop it at the end."""
+    worker = await start(run, profile, **more)
+    try:
+        yield worker
+    finally:
+        await worker.running.stop()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far every lane has decided its commands, and whether all it published is known to be published."""
+
+    positions: Mapping[int, int]
+    published: bool
+
+    @property
+    def decided(self) -> int:
+        """The commands decided in all lanes together."""
+        return sum(self.positions.values())
+
+    def past(self, ends: Mapping[int, int]) -> bool:
+        """Say whether every lane has come to its end."""
+        return all(self.positions.get(lane, 0) >= end for lane, end in ends.items())
+
+
+async def standing(connection: asyncpg.Connection) -> Standing:
+    """Return how far the workers of a database have come; nothing before its tables are there."""
+    try:
+        rows = await connection.fetch(
+            "SELECT lane, greatest(positions[$1], 0) AS position, decided = acknowledged AS published"
+            " FROM invitations.lanes",
+            _COMMANDS,
+        )
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        rows = []
+    return Standing({row["lane"]: row["position"] for row in rows}, all(row["published"] for row in rows))
+
+
+def _settings(run: Run, port: int) -> dict[str, str]:
+    return {
+        "COHOST_KAFKA_BOOTSTRAP_SERVERS": run.kafka,
+        "COHOST_DATABASE_URL": run.database_url,
+        "COHOST_TOPIC_PREFIX": run.prefix,
+        "COHOST_JWT_SECRET": run.up.jwt_secret,
+        "COHOST_ENVIRONMENT": "development",
+        "COHOST_LOG_LEVEL": "warning",
+        "COHOST_HTTP_PORT": str(port),
+    }
