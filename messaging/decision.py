@@ -58,12 +58,11 @@ class Decider:
         self,
         pool: asyncpg.Pool,
         lanes: Mapping[int, Lane],
-        fetched: Iterable[ConsumerRecord],
+        taken: Sequence[ConsumerRecord],
         repeated: AbstractSet[str],
         generation: int,
     ) -> Decision:
-        """Read, load and decide what of the records lies ahead of its lane; move the lanes in memory."""
-        taken = self._ahead(lanes, fetched)
+        """Read, load and decide records; move the lanes in memory."""
         decision = Decision(generation, taken, self._domain.changes())
         with self._metrics.stage.labels("read").time():
             readings = await self._read(taken, repeated)
@@ -80,7 +79,7 @@ class Decider:
             self._close(lanes[number], written.get(number, []), decision)
         return decision
 
-    def _ahead(self, lanes: Mapping[int, Lane], fetched: Iterable[ConsumerRecord]) -> list[ConsumerRecord]:
+    def ahead(self, lanes: Mapping[int, Lane], fetched: Iterable[ConsumerRecord]) -> list[ConsumerRecord]:
         """Return the records to handle, facts first: of lanes that are ours, and not handled before."""
         topics = self._topics
         ahead = [
@@ -171,7 +170,9 @@ class Decider:
 
     def _advance(self, lanes: Mapping[int, Lane], taken: Iterable[ConsumerRecord]) -> None:
         for record in taken:
-            lanes[record.partition].positions[self._topics[record.topic]] = record.offset + 1
+            positions = lanes[record.partition].positions
+            index = self._topics[record.topic]
+            positions[index] = max(positions[index], record.offset + 1)
 
     def _close(self, lane: Lane, written: list[Record], decision: Decision) -> None:
         if written:

@@ -121,6 +121,13 @@ class Domain(Protocol[ChangesT]):
         """
         ...
 
+    async def unseen(self, connection: Connection, topic: Topic, lane: int, begin: int) -> Sequence[str]:
+        """Return keys of a topic of facts that are stored, not gone, and last told of before this offset.
+
+        Whoever deleted those records has forgotten the keys. Many may come in portions.
+        """
+        ...
+
     def trim(self) -> None:
         """Forget what is over the memory's bound, oldest first, sparing what the last two batches touched."""
         ...

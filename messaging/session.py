@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -126,8 +126,9 @@ class Session:
 
     async def _decide(self, records: Sequence[ConsumerRecord]) -> Decision:
         async with self._deciding:
+            taken = self._decider.ahead(self.lanes, records)
             self._ahead = await self._decider.decide(
-                self._pool, self.lanes, records, frozenset(), self._generation
+                self._pool, self.lanes, taken, frozenset(), self._generation
             )
             return self._ahead
 
@@ -197,10 +198,25 @@ class Session:
             await self._publisher.put([segment])
         await self._domain.taken({number: lane.peaceful for number, lane in taken.items()})
         log.info("lanes taken", lanes=sorted(taken), unpublished=len(unpublished))
-        await self._takeover.seek(self._consumer.client, taken)
+        cut = await self._takeover.seek(self._consumer.client, taken)
         self._reading = True
-        await self._takeover.resume(self._consumer.client, self.lanes)
+        if await self._takeover.read_facts(self._consumer.client, self.lanes):
+            await self._bury(cut)
+            self._takeover.resume(self._consumer.client, self.lanes)
         self.open = True
+
+    async def _bury(self, cut: Mapping[TopicPartition, int]) -> None:
+        """Treat as gone what is stored of facts, but was deleted from the beginning of their topic."""
+        for place, begin in cut.items():
+            while graves := await self._takeover.graves(self._domain, place, begin):
+                log.warning("facts lost", topic=place.topic, lane=place.partition, keys=len(graves))
+                async with self._handling:
+                    await self._settled()
+                    async with self._deciding:
+                        buried = await self._decider.decide(
+                            self._pool, self.lanes, graves, frozenset(), self._generation
+                        )
+                    await self._commit(buried)
 
     async def revoked(self) -> None:
         """Let go of every lane: finish what is decided, publish it, and release what is then complete."""

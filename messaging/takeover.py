@@ -1,15 +1,17 @@
 """Taking lanes over: claim in Postgres, fence in Kafka, compare the tails, and only then read on."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import asyncpg
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from messaging import lanes, segments, tails, transactions
 from messaging.config import Config
-from messaging.domain import Layout
+from messaging.domain import Domain, Layout
 from messaging.errors import Damaged
 from messaging.lanes import Lane
 from messaging.segments import Segment
@@ -61,8 +63,11 @@ class Takeover:
         unpublished = await self._unpublished(claimed, pending)
         return {lane.number: lane for lane in claimed}, unpublished
 
-    async def seek(self, consumer: AIOKafkaConsumer, taken: Mapping[int, Lane]) -> None:
-        """Set the consumer to where the database says the lanes stand. Raises `Damaged` if input was lost."""
+    async def seek(self, consumer: AIOKafkaConsumer, taken: Mapping[int, Lane]) -> dict[TopicPartition, int]:
+        """Set the consumer to where the database says the lanes stand. Raises `Damaged` if input was lost.
+
+        Return where facts begin whose first ones were deleted, by something else than compaction.
+        """
         places = [TopicPartition(topic, number) for number in taken for topic in self._inputs]
         begins = await consumer.beginning_offsets(places)
         ends = await consumer.end_offsets(places)
@@ -70,22 +75,34 @@ class Takeover:
             for index, topic in enumerate(self._inputs):
                 place = TopicPartition(topic, lane.number)
                 consumer.seek(place, self._start(lane, index, place, range(begins[place], ends[place] + 1)))
+        facts = {self._inputs[index] for index in self._facts}
+        return {place: begin for place, begin in begins.items() if begin > 0 and place.topic in facts}
 
-    async def resume(self, consumer: AIOKafkaConsumer, owned: Mapping[int, Lane]) -> None:
-        """Read facts to where they end now, and then the rest."""
+    async def read_facts(self, consumer: AIOKafkaConsumer, owned: Mapping[int, Lane]) -> bool:
+        """Read facts to where they end now; say whether the lanes are then still wanted."""
         facts = [TopicPartition(self._inputs[index], number) for index in self._facts for number in owned]
+        if facts:
+            ends = await consumer.end_offsets(self._awaited(owned))
+            consumer.resume(*facts)
+            await self._caught_up(ends)
+        return not self._hurry.is_set()
+
+    def resume(self, consumer: AIOKafkaConsumer, owned: Mapping[int, Lane]) -> None:
+        """Read everything else."""
         others = [
             TopicPartition(topic, number)
             for index, topic in enumerate(self._inputs)
             for number in owned
             if index not in self._facts
         ]
-        if facts:
-            ends = await consumer.end_offsets(self._awaited(owned))
-            consumer.resume(*facts)
-            await self._caught_up(ends)
-        if not self._hurry.is_set():
-            consumer.resume(*others)
+        consumer.resume(*others)
+
+    async def graves(self, domain: Domain[Any], place: TopicPartition, begin: int) -> list[ConsumerRecord]:
+        """Return tombstones, as if they lay before the beginning, for keys that the topic has forgotten."""
+        topic = self._layout.inputs[self._inputs.index(place.topic)].topic
+        async with self._pool.acquire() as connection:
+            keys = await domain.unseen(connection, topic, place.partition, begin)
+        return [_tombstone(place, begin - 1, key) for key in keys]
 
     def _whole(self, partitions: Sequence[TopicPartition]) -> list[int]:
         """Return the lanes of the partitions; every lane must have come with all its topics."""
@@ -154,3 +171,19 @@ class Takeover:
                     if place.topic == self._inputs[index] and end > max(0, reached[place.partition]):
                         return True
         return False
+
+
+def _tombstone(place: TopicPartition, offset: int, key: str) -> ConsumerRecord:
+    return ConsumerRecord(
+        topic=place.topic,
+        partition=place.partition,
+        offset=offset,
+        timestamp=time.time_ns() // 1_000_000,
+        timestamp_type=1,
+        key=key.encode(),
+        value=None,
+        checksum=None,
+        serialized_key_size=len(key),
+        serialized_value_size=0,
+        headers=(),
+    )

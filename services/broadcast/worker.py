@@ -7,6 +7,7 @@ from typing import Protocol, cast
 from messaging.database import Connection
 from messaging.domain import Event, Incoming, Input, Layout, Refusal
 from schemas import commands, events, signals, topics
+from schemas.topics import Topic
 from schemas.types import Message
 from services.broadcast import badges, decider, store
 from services.broadcast.change import Cause
@@ -101,6 +102,10 @@ class Worker:
         wishes = dict(_wishes(changes))
         if wishes:
             self._wakeup.ring(wishes.items())
+
+    async def unseen(self, connection: Connection, topic: Topic, lane: int, begin: int) -> Sequence[str]:  # noqa: ARG002 - no facts are read
+        """Return nothing: broadcast learns of rooms by invitations' events alone."""
+        return ()
 
     def trim(self) -> None:
         """Forget the stages that were not needed for the longest time."""

@@ -9,6 +9,7 @@ from messaging.domain import Event, Incoming, Input, Layout, Refusal
 from schemas import commands, facts, topics
 from schemas.commands import SendInvitation
 from schemas.facts import RoomChanged, UserChanged
+from schemas.topics import Topic
 from services.invitations import decider
 from services.invitations.changes import Changes, Told
 from services.invitations.memory import Memory
@@ -110,6 +111,12 @@ class Invitations:
     async def save(self, connection: Connection, changes: Changes) -> None:
         """Write what the batch changed. Raises `Repeated` for invitations that were sent before."""
         await writes.save(connection, changes)
+
+    async def unseen(self, connection: Connection, topic: Topic, lane: int, begin: int) -> Sequence[str]:
+        """Return rooms or users that are known only from before this offset."""
+        if topic is topics.ROOMS:
+            return await stages.unseen(connection, lane, begin)
+        return await users.unseen(connection, lane, begin)
 
     def trim(self) -> None:
         """Forget what is over memory's bounds."""

@@ -90,3 +90,13 @@ async def add_last(connection: Connection, asking: Mapping[tuple[str, str], Stag
     )
     for room_id, user_id, invitation_id in found:
         asking[room_id, user_id].last.now[user_id] = invitation_id
+
+
+async def unseen(connection: Connection, lane: int, begin: int) -> list[str]:
+    """Return rooms that are not forgotten and of which nothing was told from this offset on, 1000 at most."""
+    found = await connection.fetch(
+        "SELECT room_id FROM rooms WHERE lane = $1 AND position < $2 AND NOT forgotten LIMIT 1000",
+        lane,
+        begin,
+    )
+    return [row["room_id"] for row in found]

@@ -1,0 +1,95 @@
+"""What becomes of rooms and users whose facts were deleted from the beginning of their topic."""
+
+import asyncio
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import PolicyViolationError
+from aiokafka.structs import TopicPartition
+
+import cohost
+from cohost import audit
+from schemas import topics
+from schemas.events import InvitationCancelled, StageChanged
+from schemas.facts import RoomChanged
+from schemas.partitions import partition_of
+from services.invitations.settings import Settings
+from stack import Stack
+from tests.invitations.test_service import SECONDS, until, working
+
+PARTITIONS = 3
+LANE = 1
+FORGOTTEN, KEPT = [
+    room for room in map("room-{}".format, range(20)) if partition_of(room, PARTITIONS) == LANE
+][:2]
+
+
+@pytest.fixture
+async def place(stack: Stack, database_url: str, prefix: str) -> Settings:
+    return Settings.model_validate(
+        {
+            "kafka_bootstrap_servers": stack.kafka_bootstrap_servers,
+            "database_url": database_url,
+            "topic_prefix": prefix,
+            "partitions": PARTITIONS,
+            "jwt_secret": "a secret of the tests, long enough for PyJWT",
+            "unknown_users": "accept",
+        }
+    )
+
+
+async def invite(client: cohost.Client, room: str) -> str:
+    async with client.events("invitations", room_id=room) as events:
+        await client.set_room(RoomChanged(room_id=room, host_id="alice", status="live"))
+        await until(events, StageChanged)
+    return (await client.send_invitation(room, "bob", "alice")).command_id
+
+
+async def delete_before(place: Settings, offset: int) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=place.kafka_bootstrap_servers)
+    await admin.start()
+    try:
+        name = topics.ROOMS.name(place.topic_prefix)
+        # Kafka deletes no records of a topic that is compacted alone.
+        configs = {**dict(topics.ROOMS.config), "cleanup.policy": "compact,delete"}
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=configs)])
+        deleted = {TopicPartition(name, LANE): RecordsToDelete(before_offset=offset)}
+        async with asyncio.timeout(SECONDS):
+            while not await _deleted(admin, deleted):
+                await asyncio.sleep(0.05)
+    finally:
+        await admin.close()
+
+
+async def _deleted(admin: AIOKafkaAdminClient, records: dict[TopicPartition, RecordsToDelete]) -> bool:
+    try:
+        await admin.delete_records(records)
+    except PolicyViolationError:
+        return False
+    return True
+
+
+async def test_a_room_that_the_topic_has_forgotten_is_gone(place: Settings) -> None:
+    async with (
+        working(place),
+        cohost.Client(place.kafka_bootstrap_servers, prefix=place.topic_prefix, timeout=30) as client,
+    ):
+        forgotten = await invite(client, FORGOTTEN)
+        kept = await invite(client, KEPT)
+    await delete_before(place, 1)
+    async with (
+        cohost.Client(place.kafka_bootstrap_servers, prefix=place.topic_prefix, timeout=30) as client,
+        client.events("invitations", room_id=FORGOTTEN) as events,
+        working(place),
+    ):
+        ended = await until(events, StageChanged)
+        cancelled = await until(events, InvitationCancelled)
+        with pytest.raises(cohost.Rejected) as refused:
+            await client.send_invitation(FORGOTTEN, "carol", "alice")
+        accepted = await client.accept_invitation(KEPT, kept, "bob")
+    assert (ended.open, ended.status) == (False, "ended")
+    assert (cancelled.invitation_id, cancelled.close_reason) == (forgotten, "room_ended")
+    assert refused.value.reason == "room_not_found"
+    assert accepted.data.status == "accepted"
+    assert (await audit.audit(place.kafka_bootstrap_servers, place.topic_prefix)).violations == []
