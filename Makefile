@@ -1,4 +1,4 @@
-# Every word is one line; `make` alone lists them. Python 3.11 or newer, Java 17 or newer, Maven and Go must be there.
+# Every word is one line; `make` alone lists them. Python 3.11 or newer and Maven must be there; Java and Go come as wheels.
 PYTHON ?= python3
 PY := .venv/bin/python
 
@@ -17,7 +17,7 @@ demo: setup ## play a live show on real Kafka, Postgres and LiveKit
 	@$(PY) -m demo
 
 test: setup ## run every test on the real stack
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 3 --dist loadfile
 
 up: setup ## start the whole stack in the background and write .stack/env
 	@$(PY) -m stack up
