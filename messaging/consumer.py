@@ -94,6 +94,7 @@ class Consumer:
         self._stopping = False
         self.outstanding = False
         """Whether records were fetched that are not handled yet."""
+        self._dropped = False
 
     @property
     def client(self) -> AIOKafkaConsumer:
@@ -108,6 +109,14 @@ class Consumer:
         """Leave the group. Lanes must have been let go of before: nobody is told of a revocation here."""
         self._stopping = True
         await self._broker.stop()
+
+    def drop_fetched(self) -> None:
+        """Have a batch that is fetched and not handled yet never handled: it is not of where we stand now.
+
+        aiokafka fetches from the mirrored offsets before the listener can pause it, and between there and
+        where the lane really stands may lie what was decided and never committed.
+        """
+        self._dropped = True
 
     async def mirror(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Commit offsets for lag tools to see. Raises `Unavailable` when Kafka does not answer."""
@@ -129,7 +138,8 @@ class Consumer:
     async def _handle(self, message: KafkaMessage) -> None:
         records: Any = message.raw_message
         try:
-            await self._listener.handle(records)
+            if not self._dropped:
+                await self._listener.handle(records)
         finally:
             self.outstanding = False
 
@@ -154,6 +164,7 @@ class Consumer:
                     await asyncio.Event().wait()
                 if records:
                     self.outstanding = True
+                    self._dropped = False
                     last = time.monotonic()
                     return records
             raise ConsumerStoppedError

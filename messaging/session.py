@@ -1,7 +1,6 @@
 """One incarnation of a worker: from joining the group to its stop, or to the first doubt."""
 
 import asyncio
-import time
 import uuid
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
@@ -10,18 +9,20 @@ import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from messaging import decision, lanes, outcomes, segments, transactions
+from messaging import lanes, transactions
+from messaging.batches import Batches
 from messaging.closing import closed
 from messaging.config import Config
 from messaging.consumer import Consumer
-from messaging.decision import Decider, Decision
-from messaging.domain import Domain, Repeated
+from messaging.decision import Decider
+from messaging.domain import Domain
 from messaging.errors import Unavailable
 from messaging.intake import Intake
 from messaging.lanes import Lane
 from messaging.metrics import Metrics
 from messaging.publisher import Publisher
 from messaging.records import Records
+from messaging.segments import Segment
 from messaging.takeover import Takeover
 from messaging.topology import Topology
 
@@ -52,19 +53,18 @@ class Session:
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._reading = False
         self._producer: AIOKafkaProducer | None = None
-        self._generation = 0
         self._handling = asyncio.Lock()
-        self._deciding = asyncio.Lock()
-        self._ahead: Decision | None = None
-        self._committing: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._take: asyncio.Task[None] | None = None
-        self._decider = Decider(
+        decider = Decider(
             domain,
             Intake(layout, config.prefix, topology.partitions),
             Records(layout, config.prefix, topology.cluster),
             metrics,
             self._inputs,
+        )
+        self._batches = Batches(
+            pool, domain, decider, metrics, owned=self.lanes, publish=self._publish, fail=self.fail
         )
         self._consumer = Consumer(config, self._group, self._inputs, self)
         self._takeover = Takeover(config, topology, layout, pool)
@@ -88,9 +88,7 @@ class Session:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._committing is not None:
-            self._committing.cancel()
-            await asyncio.gather(self._committing, return_exceptions=True)
+        await self._batches.abandon()
         await closed(self._consumer.stop(), _LEAVE_SECONDS)
         # The handler must be out of the domain's memory before another session comes in.
         async with self._handling:
@@ -110,81 +108,12 @@ class Session:
             if self.failure.done():
                 return
             try:
-                await self._handle(records)
+                await self._batches.take(records)
             except Exception as error:  # noqa: BLE001 - every error ends the session
                 self.fail(error)
 
-    async def _handle(self, records: Sequence[ConsumerRecord]) -> None:
-        decided = await self._decide(records)
-        await self._settled()
-        if decided.generation != self._generation:
-            decided = await self._decide(records)
-        self._ahead = None
-        self._domain.trim()
-        if decided.advances:
-            self._committing = asyncio.create_task(self._commit(decided))
-
-    async def _decide(self, records: Sequence[ConsumerRecord]) -> Decision:
-        async with self._deciding:
-            taken = self._decider.ahead(self.lanes, records)
-            self._ahead = await self._decider.decide(
-                self._pool, self.lanes, taken, frozenset(), self._generation
-            )
-            return self._ahead
-
-    async def _settled(self) -> None:
-        if self._committing is not None:
-            await self._committing
-            self._committing = None
-
-    async def _commit(self, decided: Decision) -> None:
-        """Commit a decision, or what becomes of it where ids in it turn out to be repeated."""
-        seen = frozenset[str]()
-        try:
-            while True:
-                try:
-                    await self._write(decided)
-                    break
-                except Repeated as repeated:
-                    seen |= repeated.ids
-                    seen |= await self._remembered(decided)
-                    decided = await self._again(decided, seen)
-            await self._publisher.put(decided.segments)
-        except Exception as error:
-            self.fail(error)
-            raise
-
-    async def _remembered(self, decided: Decision) -> frozenset[str]:
-        async with self._pool.acquire() as connection:
-            return await outcomes.among(connection, [row[0] for row in decided.outcomes])
-
-    async def _again(self, decided: Decision, seen: frozenset[str]) -> Decision:
-        async with self._deciding:
-            self._generation += 1
-            if self._ahead is not None:
-                decision.rewind(self.lanes, self._ahead)
-                self._ahead = None
-            decision.rewind(self.lanes, decided)
-            self._domain.forget(list(self.lanes))
-            return await self._decider.decide(self._pool, self.lanes, decided.taken, seen, self._generation)
-
-    async def _write(self, decided: Decision) -> None:
-        began = time.monotonic()
-        done = [
-            (lane.number, lane.deleted, lane.published)
-            for lane in (self.lanes[step.lane] for step in decided.advances)
-        ]
-        with self._metrics.stage.labels("commit").time():
-            async with self._pool.acquire() as connection, connection.transaction():
-                await lanes.advance(connection, decided.advances)
-                await segments.delete(connection, done)
-                await segments.append(connection, decided.segments)
-                await outcomes.add(connection, decided.outcomes)
-                await self._domain.save(connection, decided.changes)
-        for number, _, published in done:
-            self.lanes[number].deleted = published
-            self.lanes[number].confirmed = began
-        self._metrics.count(decided.counts, len(decided.taken))
+    async def _publish(self, committed: Sequence[Segment]) -> None:
+        await self._publisher.put(committed)
 
     def assigned(self, partitions: Sequence[TopicPartition]) -> None:
         """Take over the lanes of these partitions."""
@@ -199,11 +128,12 @@ class Session:
         await self._domain.taken({number: lane.peaceful for number, lane in taken.items()})
         log.info("lanes taken", lanes=sorted(taken), unpublished=len(unpublished))
         cut = await self._takeover.seek(self._consumer.client, taken)
+        self._consumer.drop_fetched()
         self._reading = True
         if await self._takeover.read_facts(self._consumer.client, self.lanes):
             await self._bury(cut)
             self._takeover.resume(self._consumer.client, self.lanes)
-        self.open = True
+            self.open = True
 
     async def _bury(self, cut: Mapping[TopicPartition, int]) -> None:
         """Treat as gone what is stored of facts, but was deleted from the beginning of their topic."""
@@ -211,17 +141,13 @@ class Session:
             while graves := await self._takeover.graves(self._domain, place, begin):
                 log.warning("facts lost", topic=place.topic, lane=place.partition, keys=len(graves))
                 async with self._handling:
-                    await self._settled()
-                    async with self._deciding:
-                        buried = await self._decider.decide(
-                            self._pool, self.lanes, graves, frozenset(), self._generation
-                        )
-                    await self._commit(buried)
+                    await self._batches.insert(graves)
 
     async def revoked(self) -> None:
         """Let go of every lane: finish what is decided, publish it, and release what is then complete."""
         self.open = False
         self._reading = False
+        self._consumer.drop_fetched()
         if self._take is not None:
             # Its claims must not come after the next owner's.
             self._takeover.hurry()
@@ -229,7 +155,7 @@ class Session:
         async with self._handling:
             if self.failure.done() or not self.lanes:
                 return
-            await self._settled()
+            await self._batches.settled()
             await self._domain.releasing(list(self.lanes))
             try:
                 async with asyncio.timeout(_DRAIN_SECONDS):
@@ -242,55 +168,48 @@ class Session:
             self.lanes.clear()
 
     async def _release(self) -> None:
-        await self._write(self._standing())
+        await self._batches.prove()
         async with self._pool.acquire() as connection:
             await lanes.release(connection, self.lanes.values())
         log.info("lanes released", lanes=sorted(self.lanes))
-
-    def _standing(self) -> Decision:
-        """Return a decision of nothing: it proves that the lanes are ours and stores what is acknowledged."""
-        standing = Decision(self._generation, (), self._domain.changes())
-        standing.advances += [decision.advance(lane) for lane in self.lanes.values()]
-        return standing
 
     async def _tick(self) -> None:
         """Keep the database up with acknowledgements and markers, and prove the lanes ours, once a second."""
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             async with self._handling:
-                await self._settled()
+                await self._batches.settled()
                 if self.lanes and self._reading:
-                    standing = await self._past_markers()
-                    await self._write(standing)
-            await self._mirror()
+                    await self._pass_markers()
+                    await self._batches.prove()
+                # Of what is committed: whoever starts from there must find everything before it done.
+                stands = self._stands()
+            if self.open:
+                await self._consumer.mirror(stands)
+                self._metrics.watch(self._consumer.client, self._inputs, self.lanes)
 
-    async def _past_markers(self) -> Decision:
+    async def _pass_markers(self) -> None:
         """Take over the consumer's positions: control and aborted records take offsets, but never come."""
-        client = self._consumer.client
-        if not self._consumer.outstanding:
-            places = [(lane, index) for lane in self.lanes.values() for index in range(len(self._inputs))]
-            found = [
-                await client.position(TopicPartition(self._inputs[index], lane.number))
-                for lane, index in places
-            ]
-            # Asked again: records that came during the awaits above lie below these positions, undecided.
-            if not self._consumer.outstanding:
-                for (lane, index), position in zip(places, found, strict=True):
-                    lane.positions[index] = max(lane.positions[index], position)
-        return self._standing()
-
-    async def _mirror(self) -> None:
-        """Show lag tools in Kafka where the lanes stand. Nothing is read from there."""
-        if not self.open:
+        if self._consumer.outstanding:
             return
-        offsets = {
+        client = self._consumer.client
+        places = [(lane, index) for lane in self.lanes.values() for index in range(len(self._inputs))]
+        found = [
+            await client.position(TopicPartition(self._inputs[index], lane.number)) for lane, index in places
+        ]
+        # Asked again: records that came during the awaits above lie below these positions, undecided.
+        if not self._consumer.outstanding:
+            for (lane, index), position in zip(places, found, strict=True):
+                lane.positions[index] = max(lane.positions[index], position)
+
+    def _stands(self) -> dict[TopicPartition, int]:
+        """Return the positions of our lanes, for lag tools to see. Nothing is read from there."""
+        return {
             TopicPartition(topic, lane.number): lane.positions[index]
             for lane in self.lanes.values()
             for index, topic in enumerate(self._inputs)
             if lane.positions[index] >= 0
         }
-        await self._consumer.mirror(offsets)
-        self._metrics.watch(self._consumer.client, self._inputs, self.lanes)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -1,0 +1,145 @@
+"""Batches of records: each is decided while the one before it is being committed."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import asyncpg
+from aiokafka import ConsumerRecord
+
+from messaging import decision, lanes, outcomes, segments
+from messaging.decision import Decider, Decision
+from messaging.domain import Domain, Repeated
+from messaging.lanes import Lane
+from messaging.metrics import Metrics
+from messaging.segments import Segment
+
+Publish = Callable[[Sequence[Segment]], Awaitable[None]]
+
+
+class Batches:
+    """Decides and commits what a session reads, in order; its caller runs one method at a time.
+
+    `owned` are the lanes as the session has them; `publish` takes committed segments, and `fail` an error,
+    after which nothing of this is of use any more.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a batch goes through
+        self,
+        pool: asyncpg.Pool,
+        domain: Domain[Any],
+        decider: Decider,
+        metrics: Metrics,
+        *,
+        owned: dict[int, Lane],
+        publish: Publish,
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        self._pool = pool
+        self._domain = domain
+        self._decider = decider
+        self._metrics = metrics
+        self._lanes = owned
+        self._publish = publish
+        self._fail = fail
+        self._generation = 0
+        self._deciding = asyncio.Lock()
+        self._ahead: Decision | None = None
+        self._committing: asyncio.Task[None] | None = None
+
+    async def take(self, records: Sequence[ConsumerRecord]) -> None:
+        """Decide what of the records lies ahead of its lane, and begin to commit it."""
+        decided = await self._decide(records)
+        await self.settled()
+        if decided.generation != self._generation:
+            decided = await self._decide(records)
+        self._ahead = None
+        self._domain.trim()
+        if decided.advances:
+            self._committing = asyncio.create_task(self._commit(decided))
+
+    async def settled(self) -> None:
+        """Wait until everything decided is committed and handed to the publisher."""
+        if self._committing is not None:
+            await self._committing
+            self._committing = None
+
+    async def insert(self, records: Sequence[ConsumerRecord]) -> None:
+        """Decide and commit records that are not in the log ahead of us."""
+        await self.settled()
+        async with self._deciding:
+            decided = await self._decider.decide(
+                self._pool, self._lanes, records, frozenset(), self._generation
+            )
+        await self._commit(decided)
+
+    async def prove(self) -> None:
+        """Commit nothing but where the lanes stand and what is acknowledged: it proves that they are ours."""
+        await self.settled()
+        standing = Decision(self._generation, (), self._domain.changes())
+        standing.advances += [decision.advance(lane) for lane in self._lanes.values()]
+        await self._write(standing)
+
+    async def abandon(self) -> None:
+        """Give up what is being committed; whether it is, nobody here will know."""
+        if self._committing is not None:
+            self._committing.cancel()
+            await asyncio.gather(self._committing, return_exceptions=True)
+
+    async def _decide(self, records: Sequence[ConsumerRecord]) -> Decision:
+        async with self._deciding:
+            taken = self._decider.ahead(self._lanes, records)
+            self._ahead = await self._decider.decide(
+                self._pool, self._lanes, taken, frozenset(), self._generation
+            )
+            return self._ahead
+
+    async def _commit(self, decided: Decision) -> None:
+        """Commit a decision, or what becomes of it where ids in it turn out to be repeated."""
+        seen = frozenset[str]()
+        try:
+            while True:
+                try:
+                    await self._write(decided)
+                    break
+                except Repeated as repeated:
+                    seen |= repeated.ids
+                    seen |= await self._remembered(decided)
+                    decided = await self._again(decided, seen)
+            await self._publish(decided.segments)
+        except Exception as error:
+            self._fail(error)
+            raise
+
+    async def _remembered(self, decided: Decision) -> frozenset[str]:
+        async with self._pool.acquire() as connection:
+            return await outcomes.among(connection, [row[0] for row in decided.outcomes])
+
+    async def _again(self, decided: Decision, seen: frozenset[str]) -> Decision:
+        async with self._deciding:
+            self._generation += 1
+            if self._ahead is not None:
+                decision.rewind(self._lanes, self._ahead)
+                self._ahead = None
+            decision.rewind(self._lanes, decided)
+            self._domain.forget(list(self._lanes))
+            return await self._decider.decide(self._pool, self._lanes, decided.taken, seen, self._generation)
+
+    async def _write(self, decided: Decision) -> None:
+        began = time.monotonic()
+        done = [
+            (lane.number, lane.deleted, lane.published)
+            for lane in (self._lanes[step.lane] for step in decided.advances)
+        ]
+        with self._metrics.stage.labels("commit").time():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await lanes.advance(connection, decided.advances)
+                await segments.delete(connection, done)
+                await segments.append(connection, decided.segments)
+                await outcomes.add(connection, decided.outcomes)
+                await self._domain.save(connection, decided.changes)
+        for number, _, published in done:
+            self._lanes[number].deleted = published
+            self._lanes[number].confirmed = began
+        self._metrics.count(decided.counts, len(decided.taken))
