@@ -97,7 +97,7 @@ class Stage:
     def enter(self, room: Room) -> None:
         """Take over what a fact says of the room; a new life has no past."""
         if self.room is None or self.room.life != room.life:
-            self.complete = self.complete or self.room is not None
+            self.complete = True
             self.closed = Recent()
             self.last = Recent()
         self.room = room

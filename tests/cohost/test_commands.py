@@ -151,7 +151,7 @@ async def test_asking_again_gives_the_outcome_that_came_late(kafka: str, service
     assert again.data == CoHostLeft.model_validate(left("room")[2])
 
 
-@pytest.mark.parametrize("identifier", [ids.uuid7(), "my-own-id"])
+@pytest.mark.parametrize("identifier", [ids.uuid7(), "my-own-id"], ids=["uuid7", "any other"])
 async def test_asking_again_from_another_process_gives_the_first_outcome(
     kafka: str, service: Played, identifier: str
 ) -> None:

@@ -1,6 +1,6 @@
 """What is stored: the same whatever the batches, and what memory lacks is found again."""
 
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 import asyncpg
@@ -20,7 +20,7 @@ from tests.invitations.ledger import Ledger
 from tests.invitations.theatre import GUEST, HOST, ROOM, at
 
 SETTINGS = settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -54,6 +54,14 @@ async def test_splitting_a_batch_anywhere_changes_nothing(
     in_one = await played(book, [whole])
     assert await played(book, batches) == in_one
     assert await played(book, [[entry] for entry in whole], forgetful=True) == in_one
+    assert await played(cramped(book), batches) == in_one
+
+
+def cramped(book: Ledger) -> Ledger:
+    """Return the ledger of a worker that keeps in memory only what it must, and for whom seconds fly."""
+    memory, clock = Memory(weight_limit=0, users_limit=0), count()
+    domain = Invitations(Policy(accept_unknown_users=True), memory, lambda: next(clock))
+    return Ledger(book.pool, domain, [])
 
 
 async def played(book: Ledger, batches: list[list[Incoming]], *, forgetful: bool = False) -> Any:
@@ -83,7 +91,7 @@ async def test_an_invitation_sent_and_accepted_in_one_batch_is_stored_as_accepte
 async def test_an_invitations_id_is_taken_in_every_room_and_for_ever(book: Ledger) -> None:
     await book.run([[opening(1), opening(2, "room-2"), send(3, "i1")]])
     with pytest.raises(Repeated) as repeated:
-        await book.run([[send(4, "i2", "carol", "room-2"), send(5, "i1", "carol", "room-2")]])
+        await book.run([[send(4, "i2", "carol", "room-2"), send(5, "i1", "dave", "room-2")]])
     assert repeated.value.ids == {"i1"}
 
 
@@ -102,6 +110,20 @@ async def test_a_worker_that_starts_anew_does_not_find_what_a_tombstone_forgot(b
     assert book.told[4] == ("invitation_not_found", None)
     [(name, sent)] = book.told[5]
     assert (name, sent["previous_invitation_id"]) == ("InvitationSent", None)
+
+
+async def test_a_worker_that_starts_anew_ends_a_stage_in_the_order_in_which_it_filled(book: Ledger) -> None:
+    users = ["dave", "bob", "carol"]
+    sent = [send(2 + number, f"{user}-1", user) for number, user in enumerate(users)]
+    accepts = [
+        record(10 + number, AcceptInvitation(room_id=ROOM, invitation_id=f"{user}-1", actor_id=user), user)
+        for number, user in enumerate(users)
+    ]
+    others = ["frank", "erin", "grace"]
+    waiting = [send(20 + number, f"{user}-1", user) for number, user in enumerate(others)]
+    end = record(30, RoomChanged(room_id=ROOM, host_id=HOST, status="ended"), "fact")
+    await book.run([[opening(1), *sent, *accepts, *waiting], [end]], forgetful=True)
+    assert [fields["user_id"] for _, fields in book.told[-1][1:]] == [*others, *users]
 
 
 async def test_the_database_itself_refuses_a_second_pending_invitation(book: Ledger) -> None:

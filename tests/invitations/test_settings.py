@@ -1,5 +1,7 @@
 """The settings that only invitations has."""
 
+import os
+
 import pytest
 
 from services.hosting import settings
@@ -9,6 +11,8 @@ from services.invitations.state import Policy
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in [name for name in os.environ if name.startswith("COHOST_")]:
+        monkeypatch.delenv(variable)
     monkeypatch.setenv("COHOST_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     monkeypatch.setenv("COHOST_JWT_SECRET", "a secret of the tests, long enough for PyJWT")
 

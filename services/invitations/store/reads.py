@@ -62,7 +62,7 @@ async def invitation(connection: Connection, invitation_id: str) -> tuple[Invita
         """
         SELECT i.*, rooms.host_id
         FROM invitations AS i
-        LEFT JOIN rooms ON rooms.room_id = i.room_id AND rooms.life = i.life AND NOT rooms.forgotten
+        LEFT JOIN rooms ON rooms.room_id = i.room_id AND rooms.life = i.life
         WHERE i.invitation_id = $1
         """,
         invitation_id,
