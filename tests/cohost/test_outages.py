@@ -14,7 +14,10 @@ LONG = 60
 @pytest.fixture(scope="module")
 async def alone() -> AsyncIterator[Stack]:
     """A Kafka that nobody else uses, to be stopped and killed."""
-    async with Stack(parts=("kafka",)) as up:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("COHOST_KAFKA_BOOTSTRAP_SERVERS", raising=False)
+        own = Stack(parts=("kafka",))
+    async with own as up:
         yield up
 
 
