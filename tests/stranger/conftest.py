@@ -1,0 +1,97 @@
+"""The stranger's place in the world: addresses, a log of all topics, a web client, some people."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.stranger import place as places
+from tests.stranger.client import Stranger, connected, unique
+from tests.stranger.onstage import Director
+from tests.stranger.overdue import Overdue
+from tests.stranger.participants import LiveKit
+from tests.stranger.place import Place
+from tests.stranger.web import Web
+
+
+class People(NamedTuple):
+    """Active users whom every test may invite into rooms of its own."""
+
+    bob: str
+    carol: str
+    dave: str
+    erin: str
+
+
+class World(NamedTuple):
+    """The stranger, and what runs out while the tests run."""
+
+    stranger: Stranger
+    overdue: Overdue
+
+
+@pytest.fixture(scope="session")
+async def place(stack: Any) -> AsyncIterator[Place]:
+    """Go where the environment says, as `.stack/env` does, or else to a system of the tests' own."""
+    if "COHOST_INVITATIONS_URL" in os.environ:
+        yield places.read(os.environ)
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COHOST_KAFKA_BOOTSTRAP_SERVERS", stack.kafka_bootstrap_servers)
+        patch.setenv("COHOST_DATABASE_URL", stack.database_url)
+        # Others point the shared LiveKit at webhooks of theirs, so this one is not shared.
+        own = type(stack)(parts=["livekit"])
+    async with own:
+        settings = {
+            "COHOST_RECONNECT_GRACE_SECONDS": "3",
+            "COHOST_LIVEKIT_PUBLIC_URL": own.livekit_url.replace("127.0.0.1", "localhost"),
+        }
+        async with own.services(f"{unique('stranger')}.", extra_env=settings) as running:
+            urls = {
+                "COHOST_INVITATIONS_URL": running.invitations_url,
+                "COHOST_BROADCAST_URL": running.broadcast_url,
+            }
+            yield places.read({**running.environment, **urls})
+
+
+@pytest.fixture(scope="session")
+async def web(place: Place) -> AsyncIterator[Web]:
+    async with Web(place) as web:
+        yield web
+
+
+@pytest.fixture(scope="session")
+async def world(place: Place, web: Web) -> AsyncIterator[World]:
+    async with connected(place) as stranger:
+        overdue = Overdue(stranger, web)
+        yield World(stranger, overdue)
+        await overdue.stop()
+
+
+@pytest.fixture(scope="session")
+async def stranger(world: World) -> Stranger:
+    return world.stranger
+
+
+@pytest.fixture(scope="session")
+async def overdue(world: World) -> Overdue:
+    return world.overdue
+
+
+@pytest.fixture(scope="session")
+async def people(stranger: Stranger) -> People:
+    return People(*await asyncio.gather(*(stranger.user() for _ in People._fields)))
+
+
+@pytest.fixture(scope="session")
+async def livekit(place: Place) -> AsyncIterator[LiveKit]:
+    livekit = LiveKit(place)
+    yield livekit
+    await livekit.close()
+
+
+@pytest.fixture(scope="session")
+async def director(stranger: Stranger, web: Web) -> Director:
+    return Director(stranger, web)

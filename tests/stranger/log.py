@@ -1,0 +1,152 @@
+"""All that the system says: every topic, read committed, from the beginning."""
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, TypeVar
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from tests.stranger.place import Place
+
+OUTPUTS = (
+    "invitations.events",
+    "invitations.rejections",
+    "invitations.dead-letters",
+    "broadcast.events",
+    "broadcast.rejections",
+    "broadcast.dead-letters",
+    "badges",
+)
+COMMANDS = ("invitations.commands", "broadcast.commands")
+SIGNALS = "broadcast.signals"
+SECONDS = 15.0
+
+Found = TypeVar("Found")
+
+
+def moment(milliseconds: int) -> str:
+    """Return a broker timestamp as the contract writes it."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record; `topic` is its name without the prefix."""
+
+    topic: str
+    partition: int
+    offset: int
+    at: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+
+    @cached_property
+    def event(self) -> dict[str, Any]:
+        found = json.loads(self.value or b"null")
+        assert isinstance(found, dict)
+        return found
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return dict(self.event["data"])
+
+    @property
+    def name(self) -> str:
+        return str(self.event["type"]).removeprefix("cohost.").removesuffix(".v1")
+
+    @property
+    def header(self) -> dict[str, bytes | None]:
+        return dict(self.headers)
+
+    def attribute(self, name: str) -> Any:
+        with suppress(ValueError, AssertionError, RecursionError):
+            return self.event.get(name)
+        return None
+
+
+class Log:
+    """Everything read so far, and a way to wait for more."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._news = asyncio.Condition()
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=place.bootstrap_servers,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            fetch_max_wait_ms=20,
+        )
+        self._task: asyncio.Task[None] | None = None
+        self.records: list[Record] = []
+        self.by_cause: dict[str, list[Record]] = defaultdict(list)
+        self.by_key: dict[tuple[str, bytes | None], list[Record]] = defaultdict(list)
+        self.by_id: dict[str, list[Record]] = defaultdict(list)
+        self.letters: dict[str, list[Record]] = defaultdict(list)
+
+    async def start(self) -> None:
+        await self._consumer.start()
+        names = [self._place.prefix + name for name in (*OUTPUTS, *COMMANDS, SIGNALS)]
+        self._consumer.assign(
+            [TopicPartition(name, number) for name in names for number in range(self._place.partitions)]
+        )
+        self._task = asyncio.create_task(self._read())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        await self._consumer.stop()
+
+    async def until(self, found: Callable[[], Found], what: str = "", seconds: float = SECONDS) -> Found:
+        """Wait until the answer is neither None nor empty, and return it."""
+        try:
+            async with asyncio.timeout(seconds), self._news:
+                while not (answer := found()):
+                    await self._news.wait()
+                    assert self._task is None or not self._task.done(), "the log cannot be read"
+                return answer
+        except TimeoutError:
+            msg = f"{what or 'what was waited for'} did not come within {seconds} s"
+            raise AssertionError(msg) from None
+
+    def named(self, topic: str, key: str, *names: str) -> list[Record]:
+        """Return the events of these types under a key, all of them where no type is given."""
+        found = self.by_key[topic, key.encode()]
+        return [record for record in found if not names or (record.value and record.name in names)]
+
+    async def _read(self) -> None:
+        while True:
+            batches: dict[TopicPartition, Sequence[Any]] = await self._consumer.getmany(timeout_ms=200)
+            for found in batches.values():
+                for record in found:
+                    self._take(record)
+            if batches:
+                async with self._news:
+                    self._news.notify_all()
+
+    def _take(self, found: Any) -> None:
+        topic = found.topic.removeprefix(self._place.prefix)
+        headers = tuple(found.headers)
+        at = moment(found.timestamp)
+        record = Record(topic, found.partition, found.offset, at, found.key, found.value, headers)
+        self.records.append(record)
+        self.by_key[topic, found.key].append(record)
+        if topic in {*COMMANDS, SIGNALS}:
+            self.by_id[str(record.attribute("id"))].append(record)
+        elif topic.endswith(".dead-letters"):
+            origin = [
+                record.header[f"dead-letter-{name}"] or b"" for name in ("topic", "partition", "offset")
+            ]
+            self.letters[b":".join(origin).decode()].append(record)
+        elif record.value is not None:
+            self.by_id[record.event["id"]].append(record)
+            self.by_cause[record.event["causationid"]].append(record)

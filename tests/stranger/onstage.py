@@ -1,0 +1,132 @@
+"""Shows that the broadcast tests begin from, and what broadcast says of them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tests.stranger import snapshots
+from tests.stranger.client import Put, Room, Stranger
+from tests.stranger.log import Record
+from tests.stranger.web import Web
+
+EVENTS = "broadcast.events"
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A co-host's seat and how it came to be."""
+
+    room: Room
+    user: str
+    invitation: str
+    accepted: Put
+
+    @property
+    def named(self) -> dict[str, str]:
+        return {"roomId": self.room.id, "userId": self.user, "invitationId": self.invitation}
+
+
+class Director:
+    """Puts people on stage and waits for what broadcast makes of it."""
+
+    def __init__(self, stranger: Stranger, web: Web) -> None:
+        self.stranger = stranger
+        self.web = web
+
+    async def show(self, status: str = "live", **data: Any) -> Room:
+        """Return a room that broadcast knows of."""
+        room = await self.stranger.room(status, **data)
+        if status in {"idle", "live", "waitingReconnect"}:
+            await self.badge(room, room.host)
+        return room
+
+    async def closed(self, status: str = "ended") -> Room:
+        """Return a closed room that broadcast knows of."""
+        room = await self.show()
+        await self.close(room, status)
+        return room
+
+    async def close(self, room: Room, status: str = "ended") -> None:
+        await self.stranger.say_room(room.id, hostId=room.host, status=status)
+        await self.no_badge(room, room.host)
+
+    async def invite(self, room: Room, user: str) -> str:
+        put, _ = await self.stranger.accepted("SendInvitation", room, userId=user, actorId=room.host)
+        return put.id
+
+    async def accept(self, room: Room, user: str, invitation: str) -> Seat:
+        data = {"invitationId": invitation, "actorId": user}
+        put, _ = await self.stranger.accepted("AcceptInvitation", room, **data)
+        return Seat(room, user, invitation, put)
+
+    async def seat(self, room: Room, user: str) -> Seat:
+        """Give a user a seat and wait for the badge."""
+        seat = await self.accept(room, user, await self.invite(room, user))
+        await self.badge(room, user)
+        return seat
+
+    async def provisioned(self, seat: Seat) -> Record:
+        return (await self.events(seat, "GrantProvisioned"))[0]
+
+    async def revoked(self, seat: Seat) -> Record:
+        return (await self.events(seat, "GrantRevoked"))[0]
+
+    def said(self, seat: Seat, *names: str) -> list[Record]:
+        """Return what has been said of a seat so far."""
+        found = self.stranger.log.named(EVENTS, seat.room.id, *names)
+        return [record for record in found if record.data.get("invitationId") == seat.invitation]
+
+    async def events(self, seat: Seat, *names: str) -> list[Record]:
+        return await self.stranger.log.until(lambda: self.said(seat, *names), f"{names} of the seat")
+
+    def worn(self, room: Room, user: str) -> list[Record]:
+        return self.stranger.log.by_key["badges", f"{room}/{user}".encode()]
+
+    async def badge(self, room: Room, user: str) -> Record:
+        """Wait until a user wears a badge, and return its record."""
+        worn = self.worn(room, user)
+        await self.stranger.log.until(lambda: worn and worn[-1].value is not None, f"{user}'s badge")
+        return worn[-1]
+
+    async def no_badge(self, room: Room, user: str) -> Record:
+        """Wait until a user wears none any more, and return the tombstone."""
+        worn = self.worn(room, user)
+        await self.stranger.log.until(lambda: worn and worn[-1].value is None, f"{user}'s badge to go")
+        return worn[-1]
+
+    async def data(self, room: Room | str, user: str, **query: str) -> dict[str, Any]:
+        return dict(await self.web.json(f"/v1/rooms/{room}/broadcast-data", user, broadcast=True, **query))
+
+    async def refused(self, room: Room | str, user: str, **query: str) -> tuple[int, str]:
+        path = f"/v1/rooms/{room}/broadcast-data"
+        return await self.web.problem(path, user, broadcast=True, **query)
+
+    async def items(self, room: Room) -> dict[str, dict[str, Any]]:
+        """Return who is on stage, by user."""
+        found = await self.web.json(f"/v1/rooms/{room}/stage", "anyone", broadcast=True)
+        return {item["userId"]: item for item in found["items"]}
+
+
+def item(seat: Seat, **changes: Any) -> dict[str, Any]:
+    """Return a co-host's line of the stage."""
+    return {
+        "userId": seat.user,
+        "role": "coHost",
+        "badge": "coHost",
+        "invitationId": seat.invitation,
+        "since": seat.accepted.at,
+        "grant": "provisioned",
+        "connection": "never",
+        "graceEndsAt": None,
+        "tracks": [],
+        "hardMuted": [],
+        **changes,
+    }
+
+
+def provisioned(seat: Seat, mode: str, at: str) -> dict[str, Any]:
+    permissions = snapshots.publisher()
+    return {**seat.named, "mode": mode, "permissions": permissions, "provisionedAt": at}
+
+
+def revoked(seat: Seat, reason: str, mode: str, at: str) -> dict[str, Any]:
+    return {**seat.named, "reason": reason, "mode": mode, "revokedAt": at}

@@ -1,0 +1,130 @@
+"""Real participants on the real LiveKit, and a look at it from the server's side."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import jwt
+from livekit import rtc
+
+from tests.stranger.patience import eventually
+from tests.stranger.place import Place
+
+AUDIO = {"microphone": rtc.TrackSource.SOURCE_MICROPHONE}
+VIDEO = {
+    "camera": rtc.TrackSource.SOURCE_CAMERA,
+    "screen_share": rtc.TrackSource.SOURCE_SCREENSHARE,
+}
+BADGE = "cohost.badge"
+
+
+class Participant:
+    """A person with a LiveKit client."""
+
+    def __init__(self) -> None:
+        self.room = rtc.Room()
+        self.messages: list[rtc.DataPacket] = []
+        self.disconnected: list[Any] = []
+        self.room.on("data_received", self.messages.append)
+        self.room.on("disconnected", self.disconnected.append)
+        self._sources: list[Any] = []
+
+    @property
+    def can_publish(self) -> bool:
+        found = self.room.local_participant.permissions
+        return bool(found and found.can_publish)
+
+    @property
+    def badge(self) -> str:
+        return self.room.local_participant.attributes.get(BADGE, "")
+
+    def hears(self, identity: str) -> list[str]:
+        """Return the sids of the tracks that somebody else publishes here."""
+        found = self.room.remote_participants.get(identity)
+        return list(found.track_publications) if found is not None else []
+
+    async def publish(self, source: str = "microphone") -> rtc.LocalTrackPublication:
+        """Publish a silent or dark track."""
+        track: Any
+        if source in AUDIO:
+            audio = rtc.AudioSource(48_000, 1)
+            self._sources.append(audio)
+            track = rtc.LocalAudioTrack.create_audio_track(source, audio)
+        else:
+            video = rtc.VideoSource(64, 64)
+            self._sources.append(video)
+            track = rtc.LocalVideoTrack.create_video_track(source, video)
+        options = rtc.TrackPublishOptions(source=(AUDIO | VIDEO)[source])
+        publishing = self.room.local_participant.publish_track(track, options)
+        return await asyncio.wait_for(publishing, 15)
+
+
+@asynccontextmanager
+async def joined(data: dict[str, Any]) -> AsyncIterator[Participant]:
+    """Be connected with what `broadcast-data` answered."""
+    participant = Participant()
+    await participant.room.connect(data["serverUrl"], data["token"])
+    try:
+        yield participant
+    finally:
+        await participant.room.disconnect()
+
+
+class LiveKit:
+    """The server's own view, by its published HTTP API."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        url = place.livekit_url.replace("ws://", "http://").replace("wss://", "https://")
+        self._http = httpx.AsyncClient(base_url=url, timeout=10)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    def token(self, identity: str, **claims: Any) -> str:
+        now = int(time.time())
+        said = {"iss": self.place.livekit_api_key, "sub": identity, "nbf": now - 1, "exp": now + 60, **claims}
+        return jwt.encode(said, self.place.livekit_api_secret, "HS256")
+
+    def forged(self, room: str, identity: str, **grants: Any) -> dict[str, Any]:
+        """Return what `broadcast-data` would have answered, with rights at will."""
+        video = {"roomJoin": True, "room": room, "canPublish": True, "canPublishData": False, **grants}
+        return {"serverUrl": self.place.livekit_url, "token": self.token(identity, video=video)}
+
+    async def call(self, method: str, room: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Call as an administrator of a room."""
+        video = {"roomAdmin": True, "roomList": True, "roomCreate": True, "room": room}
+        headers = {"Authorization": f"Bearer {self.token('stranger', video=video)}"}
+        answer = await self._http.post(f"/twirp/livekit.RoomService/{method}", json=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async def exists(self, room: str) -> bool:
+        return bool((await self.call("ListRooms", room, {"names": [room]})).get("rooms"))
+
+    async def participant(self, room: str, identity: str) -> dict[str, Any] | None:
+        found = (await self.call("ListParticipants", room, {"room": room})).get("participants", [])
+        return next((someone for someone in found if someone["identity"] == identity), None)
+
+    async def permissions(self, room: str, identity: str) -> dict[str, Any]:
+        """Return somebody's permissions in the contract's words."""
+        found = await self.participant(room, identity)
+        assert found is not None
+        said = found["permission"]
+        sources = said.get("can_publish_sources", [])
+        names = {1: "camera", 2: "microphone", 3: "screen_share", 4: "screen_share_audio"}
+        return {
+            "canPublish": said.get("can_publish", False),
+            "canPublishData": said.get("can_publish_data", False),
+            "canSubscribe": said.get("can_subscribe", False),
+            "canPublishSources": [names.get(name, str(name).lower()) for name in sources],
+        }
+
+    async def come_to_have(self, room: str, identity: str, permissions: dict[str, Any]) -> None:
+        async def matches() -> bool:
+            return await self.permissions(room, identity) == permissions
+
+        await eventually(matches, f"the permissions {permissions}")

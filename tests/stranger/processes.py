@@ -1,0 +1,96 @@
+"""The two services as the contract's section 8 has them: a command and an environment."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+
+from tests.stranger.patience import eventually
+from tests.stranger.place import Place
+
+REPOSITORY = Path(__file__).parents[2]
+SECONDS = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def start(service: str, variables: Mapping[str, str]) -> asyncio.subprocess.Process:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("COHOST_")}
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", f"services.{service}"),
+        cwd=REPOSITORY,
+        env={**inherited, **variables},
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def ended(service: str, variables: Mapping[str, str]) -> tuple[int, str]:
+    """Run a service that refuses to start, and return its exit status and last line."""
+    process = await start(service, {"COHOST_HTTP_PORT": str(free_port()), **variables})
+    try:
+        _, said = await asyncio.wait_for(process.communicate(), SECONDS)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return process.returncode or 0, said.decode().strip().splitlines()[-1]
+
+
+@dataclass
+class Running:
+    """A service that should run; its log is read all the time, or it would block."""
+
+    url: str
+    process: asyncio.subprocess.Process
+    log: asyncio.Task[tuple[bytes, bytes]]
+
+    async def ready(self) -> bool:
+        if self.log.done():
+            message = f"{self.url} ended: {self.log.result()[1].decode()[-2000:]}"
+            raise AssertionError(message)
+        async with httpx.AsyncClient() as client:
+            try:
+                return (await client.get(f"{self.url}/readyz")).status_code == httpx.codes.OK
+            except httpx.HTTPError:
+                return False
+
+    async def stop(self) -> None:
+        if self.process.returncode is None:
+            self.process.terminate()
+        await asyncio.wait([self.log])
+
+
+async def run(service: str, variables: Mapping[str, str]) -> Running:
+    port = free_port()
+    process = await start(service, {**variables, "COHOST_HTTP_PORT": str(port)})
+    return Running(f"http://127.0.0.1:{port}", process, asyncio.create_task(process.communicate()))
+
+
+@asynccontextmanager
+async def running(place: Place, *services: str, **variables: str) -> AsyncIterator[Place]:
+    """Run services with other settings until the block ends, and give their place."""
+    said = {**place.variables, **variables}
+    all_ = {service: await run(service, said) for service in services}
+    try:
+        for found in all_.values():
+            await eventually(found.ready, f"{found.url} to be ready", SECONDS)
+        urls = {f"{service}_url": found.url for service, found in all_.items()}
+        partitions = int(said.get("COHOST_PARTITIONS", "12"))
+        prefix = said["COHOST_TOPIC_PREFIX"]
+        yield replace(place, prefix=prefix, partitions=partitions, variables=said, **urls)
+    finally:
+        await asyncio.gather(*(found.stop() for found in all_.values()))
+    assert {service: found.process.returncode for service, found in all_.items()} == dict.fromkeys(
+        services, 0
+    )

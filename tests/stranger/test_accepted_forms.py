@@ -1,0 +1,159 @@
+"""Section 1: in which forms a command may come."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.stranger.client import INVITATIONS, STRUCTURED, Room, Stranger, event, new_id
+from tests.stranger.conftest import People
+
+Say = Callable[..., dict[str, Any]]
+
+
+def invitation(room: Room, user: str, **attributes: Any) -> dict[str, Any]:
+    data = {"roomId": room.id, "userId": user, "actorId": room.host}
+    return event("SendInvitation", room.id, data, **attributes)
+
+
+def binary(said: dict[str, Any], **more: bytes) -> list[tuple[str, bytes | None]]:
+    """Return the headers that carry the attributes."""
+    attributes = {f"ce_{name}": str(text).encode() for name, text in said.items() if name != "data"}
+    return [*attributes.items(), *[(name.replace("_", "-"), value) for name, value in more.items()]]
+
+
+async def outcome(stranger: Stranger, said: dict[str, Any], value: Any, headers: Any) -> str:
+    put = await stranger.put(INVITATIONS, said["subject"], json.dumps(value).encode(), headers, id=said["id"])
+    return await stranger.fate(put)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        None,
+        b"application/cloudevents+json; charset=utf-8",
+        b"application/cloudevents+json",
+        b"application/cloudevents+json;charset=UTF-8",
+        b"Application/CloudEvents+JSON; charset=utf-8",
+        b"application/json",
+    ],
+)
+async def test_structured_mode_is_read_with_and_without_a_content_type(
+    stranger: Stranger, people: People, content_type: bytes | None
+) -> None:
+    room = await stranger.room()
+    said = invitation(room, people.bob)
+    headers = [("content-type", content_type)] if content_type else []
+    assert await outcome(stranger, said, said, headers) == "InvitationSent"
+
+
+@pytest.mark.parametrize("more", [{}, {"content_type": b"application/json"}])
+async def test_binary_mode_is_read(stranger: Stranger, people: People, more: dict[str, bytes]) -> None:
+    room = await stranger.room()
+    said = invitation(room, people.bob, correlationid="c-1")
+    assert await outcome(stranger, said, said["data"], binary(said, **more)) == "InvitationSent"
+    [sent] = await stranger.outcome(said["id"])
+    assert sent.event["correlationid"] == "c-1"
+
+
+async def test_a_structured_content_type_wins_over_ce_headers(stranger: Stranger, people: People) -> None:
+    room = await stranger.room()
+    said, other = invitation(room, people.bob), invitation(room, people.carol)
+    headers = [*binary(other), *STRUCTURED]
+    assert await outcome(stranger, said, said, headers) == "InvitationSent"
+    [sent] = await stranger.outcome(said["id"])
+    assert sent.data["userId"] == people.bob
+    assert stranger.log.by_cause[other["id"]] == []
+
+
+async def test_a_structured_content_type_asks_for_an_envelope_in_the_value(
+    stranger: Stranger, people: People
+) -> None:
+    room = await stranger.room()
+    said = invitation(room, people.bob)
+    headers = [*binary(said), *STRUCTURED]
+    assert await outcome(stranger, said, said["data"], headers) == "not_a_cloud_event"
+
+
+@pytest.mark.parametrize("missing", ["id", "source", "type"])
+async def test_binary_mode_needs_its_attributes(stranger: Stranger, people: People, missing: str) -> None:
+    room = await stranger.room()
+    said = invitation(room, people.bob)
+    headers = [(name, value) for name, value in binary(said) if name != f"ce_{missing}"]
+    assert await outcome(stranger, said, said["data"], headers) == "not_a_cloud_event"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ce_specversion", b"0.3"),
+        ("ce_id", b""),
+        ("ce_id", None),
+        ("ce_source", b""),
+        ("ce_type", b"\xff\xfe"),
+        ("ce_id", b"i" * 65),
+        ("ce_id", b"nul\x00"),
+        ("ce_subject", b"nul\x00"),
+        ("ce_vendor", b"nul\x00"),
+    ],
+)
+async def test_binary_mode_needs_them_sound(
+    stranger: Stranger, people: People, name: str, value: bytes | None
+) -> None:
+    room = await stranger.room()
+    said = invitation(room, people.bob)
+    headers = [(other, raw) for other, raw in binary(said) if other != name]
+    assert await outcome(stranger, said, said["data"], [*headers, (name, value)]) == "not_a_cloud_event"
+
+
+async def test_binary_mode_without_a_subject_lacks_one(stranger: Stranger, people: People) -> None:
+    room = await stranger.room()
+    said = invitation(room, people.bob)
+    headers = [(name, value) for name, value in binary(said) if name != "ce_subject"]
+    assert await outcome(stranger, said, said["data"], headers) == "invalid_command"
+
+
+async def test_binary_facts_are_read(stranger: Stranger) -> None:
+    data = {"roomId": f"room-{new_id()}", "hostId": "alice", "status": "idle"}
+    said = event("RoomChanged", data["roomId"], data)
+    put = await stranger.put("rooms", data["roomId"], json.dumps(data).encode(), binary(said), id=said["id"])
+    assert await stranger.fate(put) == "StageChanged"
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"time": "2026-01-01T12:00:00Z"},
+        {"time": "2026-01-01T12:00:00.123456+02:00"},
+        {"datacontenttype": "application/json"},
+        {"dataschema": "https://example.com/schema"},
+        {"vendor": "anything", "number": 7, "flag": True},
+        {"nested": {"readers": ["ignore", "it"]}},
+        {"source": "urn:example:platform"},
+        {"data_base64": "e30="},
+        {"traceparent": "not a trace"},
+    ],
+    ids="-".join,
+)
+async def test_other_attributes_are_no_hindrance(
+    stranger: Stranger, people: People, attributes: dict[str, Any]
+) -> None:
+    room = await stranger.room()
+    said = invitation(room, people.bob, **attributes)
+    assert await outcome(stranger, said, said, STRUCTURED) == "InvitationSent"
+
+
+@pytest.mark.parametrize("value", [b"not json", b"", b"\xff"])
+async def test_binary_data_that_is_no_json_is_not_taken(stranger: Stranger, value: bytes) -> None:
+    room = f"room-{new_id()}"
+    said = event("LeaveStage", room, None)
+    put = await stranger.put(INVITATIONS, room, value, binary(said), id=said["id"])
+    assert await stranger.fate(put) in {"not_a_cloud_event", "invalid_command"}
+
+
+async def test_a_null_value_is_no_command_in_binary_mode_either(stranger: Stranger) -> None:
+    room = f"room-{new_id()}"
+    said = event("LeaveStage", room, None)
+    put = await stranger.put(INVITATIONS, room, None, binary(said), id=said["id"])
+    assert await stranger.fate(put) == "not_a_cloud_event"

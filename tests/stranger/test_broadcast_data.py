@@ -1,0 +1,157 @@
+"""Section 5: what somebody needs to connect, and who gets it."""
+
+import time
+from datetime import datetime
+from typing import Any
+
+import jwt
+import pytest
+
+from tests.stranger import snapshots
+from tests.stranger.client import OPEN, Room, unique
+from tests.stranger.conftest import People
+from tests.stranger.onstage import Director
+from tests.stranger.participants import BADGE, LiveKit, joined
+
+CLOSED = ["ended", "recorded", "terminated", "error"]
+
+
+def looked_into(answer: dict[str, Any], director: Director) -> dict[str, Any]:
+    """Return an answer with its token decoded and its times checked."""
+    place = director.stranger.place
+    token = jwt.decode(answer["token"], place.livekit_api_secret, ["HS256"])
+    expires = datetime.fromisoformat(answer["expiresAt"]).timestamp()
+    assert abs(expires - token["exp"]) < 1
+    assert time.time() < expires <= time.time() + 600
+    forbidden = ("roomAdmin", "roomCreate", "roomList", "canUpdateOwnMetadata", "roomRecord", "hidden")
+    assert not any(token["video"].get(grant) for grant in forbidden)
+    names = ("roomJoin", "room", "canPublish", "canPublishData", "canSubscribe", "canPublishSources")
+    video = {"canPublishSources": []} | {name: token["video"].get(name) for name in names}
+    video["canPublishSources"] = video["canPublishSources"] or []
+    badge = token.get("attributes", {}).get(BADGE, "")
+    return {**answer, "token": {"sub": token["sub"], "video": video, "badge": badge}, "expiresAt": ""}
+
+
+def expected(director: Director, room: Room, user: str, role: str) -> dict[str, Any]:
+    permissions = snapshots.VIEWER if role == "viewer" else snapshots.publisher()
+    video = {"roomJoin": True, "room": room.id, **permissions}
+    return {
+        "roomId": room.id,
+        "userId": user,
+        "role": role,
+        "serverUrl": director.stranger.place.public_livekit_url,
+        "token": {"sub": user, "video": video, "badge": "" if role == "viewer" else role},
+        "expiresAt": "",
+        "livekitRoom": room.id,
+        "permissions": permissions,
+    }
+
+
+@pytest.mark.parametrize("status", OPEN)
+async def test_the_host_connects_in_any_open_state(director: Director, status: str) -> None:
+    room = await director.show(status)
+    answer = looked_into(await director.data(room, room.host), director)
+    assert answer == expected(director, room, room.host, "host")
+
+
+@pytest.mark.parametrize("status", OPEN)
+async def test_a_co_host_connects_in_any_open_state(director: Director, people: People, status: str) -> None:
+    room = await director.show(status)
+    await director.seat(room, people.bob)
+    answer = looked_into(await director.data(room, people.bob), director)
+    assert answer == expected(director, room, people.bob, "coHost")
+
+
+@pytest.mark.parametrize("status", ["live", "waitingReconnect"])
+async def test_viewers_connect_once_the_room_is_live(director: Director, status: str) -> None:
+    room = await director.show(status)
+    answer = looked_into(await director.data(room, "viewer", **{"as": "viewer"}), director)
+    assert answer == expected(director, room, "viewer", "viewer")
+
+
+async def test_host_and_co_host_may_come_as_viewers(director: Director, people: People) -> None:
+    room = await director.show()
+    await director.seat(room, people.bob)
+    for user in (room.host, people.bob):
+        answer = looked_into(await director.data(room, user, **{"as": "viewer"}), director)
+        assert answer == expected(director, room, user, "viewer")
+
+
+async def test_before_it_is_live_viewers_wait(director: Director) -> None:
+    room = await director.show("idle")
+    for user in ("viewer", room.host):
+        assert await director.refused(room, user, **{"as": "viewer"}) == (409, "room_not_live")
+
+
+async def test_who_is_not_on_stage_is_told_so(director: Director, people: People) -> None:
+    room = await director.show()
+    await director.invite(room, people.bob)
+    for user in ("mallory", people.bob):
+        assert await director.refused(room, user) == (403, "not_on_stage")
+
+
+async def test_who_has_left_is_not_on_stage(director: Director, people: People) -> None:
+    room = await director.show()
+    seat = await director.seat(room, people.bob)
+    await director.stranger.accepted("LeaveStage", room, actorId=people.bob)
+    await director.revoked(seat)
+    assert await director.refused(room, people.bob) == (403, "not_on_stage")
+
+
+async def test_an_unknown_room_is_not_found_by_anybody(director: Director) -> None:
+    room = unique("room")
+    assert await director.refused(room, "alice") == (404, "room_not_found")
+    assert await director.refused(room, "alice", **{"as": "viewer"}) == (404, "room_not_found")
+
+
+@pytest.mark.parametrize("status", CLOSED)
+async def test_a_closed_room_is_open_to_nobody(director: Director, status: str) -> None:
+    room = await director.closed(status)
+    for user in (room.host, "mallory"):
+        assert await director.refused(room, user) == (409, "room_not_open")
+        assert await director.refused(room, user, **{"as": "viewer"}) == (409, "room_not_open")
+
+
+async def test_a_gone_room_is_to_broadcast_a_closed_one(director: Director) -> None:
+    room = await director.show()
+    await director.stranger.remove_room(room)
+    await director.no_badge(room, room.host)
+    assert await director.refused(room, room.host) == (409, "room_not_open")
+
+
+async def test_an_old_host_is_not_on_stage(director: Director) -> None:
+    room = await director.show()
+    await director.stranger.say_room(room.id, hostId="zoe", status="live")
+    await director.no_badge(room, room.host)
+    await director.badge(room, "zoe")
+    assert await director.refused(room, room.host) == (403, "not_on_stage")
+    assert (await director.data(room, "zoe"))["role"] == "host"
+
+
+async def test_one_may_come_as_a_viewer_only(director: Director) -> None:
+    room = await director.show()
+    assert await director.refused(room, room.host, **{"as": "host"}) == (422, "invalid_request")
+
+
+async def test_the_livekit_room_is_made_when_first_needed(director: Director, livekit: LiveKit) -> None:
+    room = await director.show()
+    await director.data(room, room.host)
+    assert await livekit.exists(room.id)
+
+
+async def test_each_role_has_its_rights_on_livekit(
+    director: Director, livekit: LiveKit, people: People
+) -> None:
+    room = await director.show()
+    await director.seat(room, people.bob)
+    wanted = {
+        room.host: (snapshots.publisher(), "host"),
+        people.bob: (snapshots.publisher(), "coHost"),
+        "viewer": (snapshots.VIEWER, ""),
+    }
+    for user, (permissions, badge) in wanted.items():
+        query = {"as": "viewer"} if user == "viewer" else {}
+        async with joined(await director.data(room, user, **query)) as participant:
+            assert participant.room.local_participant.identity == user
+            assert await livekit.permissions(room.id, user) == permissions
+            assert participant.badge == badge

@@ -1,0 +1,208 @@
+"""Section 1 and 3: which data a command may carry."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.stranger.client import INVITATIONS, STRUCTURED, Stranger, event, unique
+from tests.stranger.conftest import People
+
+COMMANDS: dict[str, dict[str, Any]] = {
+    "SendInvitation": {"userId": "bob", "actorId": "alice"},
+    "CancelInvitation": {"invitationId": "i-1", "actorId": "alice"},
+    "AcceptInvitation": {"invitationId": "i-1", "actorId": "bob"},
+    "DeclineInvitation": {"invitationId": "i-1", "actorId": "bob"},
+    "RemoveCoHost": {"userId": "bob", "actorId": "alice"},
+    "LeaveStage": {"actorId": "bob"},
+    "ExpireInvitation": {"invitationId": "i-1"},
+    "ReleaseSeat": {"userId": "bob", "invitationId": "i-1", "reason": "no_show"},
+    "ExcludeUser": {"userId": "bob"},
+}
+FIELDS = [(name, field) for name, data in COMMANDS.items() for field in ("roomId", *data)]
+BAD_IDS = ["", "a b", "a/b", "grün", "🙂", "x" * 65, "a\u0000", "a\n", 17, True, ["bob"], {"id": "bob"}]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+async def test_each_command_is_understood(stranger: Stranger, name: str) -> None:
+    assert await stranger.reason(name, unique("room"), **COMMANDS[name]) == "room_not_found"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+async def test_a_field_that_is_not_known_is_refused(stranger: Stranger, name: str) -> None:
+    assert await stranger.reason(name, unique("room"), **COMMANDS[name], hots="x") == "invalid_command"
+
+
+async def refused(stranger: Stranger, name: str, data: Any) -> str:
+    """Return why a command with exactly this data is refused."""
+    room = unique("room")
+    filled = {**data, "roomId": room} if isinstance(data, dict) and data.get("roomId") == "here" else data
+    put = await stranger.publish(INVITATIONS, event(name, room, filled))
+    return str((await stranger.rejection(put.id))["reason"])
+
+
+@pytest.mark.parametrize(("name", "field"), FIELDS)
+@pytest.mark.parametrize("absence", ["left out", "null"])
+async def test_a_field_that_is_missing_is_refused(
+    stranger: Stranger, name: str, field: str, absence: str
+) -> None:
+    data = {"roomId": "here", **COMMANDS[name]}
+    if absence == "null":
+        data[field] = None
+    else:
+        del data[field]
+    assert await refused(stranger, name, data) == "invalid_command"
+
+
+@pytest.mark.parametrize("bad", BAD_IDS)
+@pytest.mark.parametrize("field", ["userId", "actorId"])
+async def test_an_id_that_is_no_id_is_refused(stranger: Stranger, field: str, bad: Any) -> None:
+    data = {"roomId": "here", "userId": "bob", "actorId": "alice", field: bad}
+    assert await refused(stranger, "RemoveCoHost", data) == "invalid_command"
+
+
+@pytest.mark.parametrize("data", [None, [], "text", 17, True, {}])
+async def test_data_that_is_no_object_with_fields_is_refused(stranger: Stranger, data: Any) -> None:
+    assert await refused(stranger, "LeaveStage", data) == "invalid_command"
+
+
+@pytest.mark.parametrize("reason", ["left", "NO_SHOW", "", 1, None])
+async def test_a_seat_is_released_for_two_reasons_only(stranger: Stranger, reason: Any) -> None:
+    data = {"roomId": "here", **COMMANDS["ReleaseSeat"], "reason": reason}
+    assert await refused(stranger, "ReleaseSeat", data) == "invalid_command"
+
+
+async def test_names_are_in_camel_case(stranger: Stranger) -> None:
+    data = {"room_id": "here", "actor_id": "bob"}
+    assert await refused(stranger, "LeaveStage", data) == "invalid_command"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("expiresInSeconds", "60"),
+        ("expiresInSeconds", True),
+        ("expiresInSeconds", 60.5),
+        ("expiresInSeconds", 9),
+        ("expiresInSeconds", 604_801),
+        ("expiresInSeconds", 0),
+        ("expiresInSeconds", -60),
+        ("expiresInSeconds", 2**31),
+        ("expiresInSeconds", 2**63),
+        ("expiresInSeconds", 10**300),
+        ("expiresInSeconds", [60]),
+        ("expiresInSeconds", {}),
+        ("message", 17),
+        ("message", True),
+        ("message", ["text"]),
+        ("message", "x" * 281),
+        ("message", "🎤" * 281),
+        ("message", "nul\x00"),
+        ("message", "\ud83d"),
+    ],
+)
+async def test_options_out_of_bounds_or_of_another_type_are_refused(
+    stranger: Stranger, people: People, field: str, value: Any
+) -> None:
+    room = await stranger.room()
+    data = {"userId": people.bob, "actorId": room.host, field: value}
+    assert await stranger.reason("SendInvitation", room, **data) == "invalid_command"
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "1" * 5000, "6.02e23"])
+async def test_numbers_may_be_huge_and_are_refused_all_the_same(stranger: Stranger, number: str) -> None:
+    room = unique("room")
+    data = {"roomId": room, "userId": "bob", "actorId": "alice", "expiresInSeconds": 4711}
+    said = event("SendInvitation", room, data)
+    value = json.dumps(said).replace("4711", number).encode()
+    put = await stranger.put(INVITATIONS, room, value, STRUCTURED, id=said["id"])
+    assert await stranger.fate(put) == "invalid_command"
+
+
+async def nested(stranger: Stranger, depth: int) -> str:
+    room = unique("room")
+    said = event("LeaveStage", room, {"roomId": room, "actorId": "bob", "deep": 4711})
+    value = json.dumps(said).replace("4711", "[" * depth + "]" * depth).encode()
+    return await stranger.fate(await stranger.put(INVITATIONS, room, value, STRUCTURED, id=said["id"]))
+
+
+async def test_data_may_be_nested_deeply_and_is_refused(stranger: Stranger) -> None:
+    assert await nested(stranger, 500) == "invalid_command"
+
+
+async def test_data_nested_beyond_all_reason_stops_nobody(stranger: Stranger) -> None:
+    assert await nested(stranger, 100_000) in {"invalid_command", "not_a_cloud_event"}
+
+
+async def test_a_large_command_is_refused_like_a_small_one(stranger: Stranger) -> None:
+    data = {"roomId": "here", "actorId": "bob", "essay": "x" * 900_000}
+    assert await refused(stranger, "LeaveStage", data) == "invalid_command"
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds", "message"),
+    [
+        ({}, 86_400, None),
+        ({"expiresInSeconds": None, "message": None}, 86_400, None),
+        ({"expiresInSeconds": 10}, 10, None),
+        ({"expiresInSeconds": 604_800}, 604_800, None),
+        ({"message": ""}, 86_400, ""),
+        ({"message": "🎤" * 280}, 86_400, "🎤" * 280),
+        ({"message": "'; DROP TABLE \n\t\"\\\u2028"}, 86_400, "'; DROP TABLE \n\t\"\\\u2028"),
+    ],
+)
+async def test_options_within_bounds_are_taken(
+    stranger: Stranger, people: People, given: dict[str, Any], seconds: int, message: str | None
+) -> None:
+    room = await stranger.room()
+    data = {"userId": people.bob, "actorId": room.host, **given}
+    put, sent = await stranger.accepted("SendInvitation", room, **data)
+    assert (sent.data["expiresAt"], sent.data["message"]) == (put.after(seconds), message)
+
+
+@pytest.mark.parametrize("length", [1, 64])
+async def test_ids_have_one_to_64_characters(stranger: Stranger, length: int) -> None:
+    alphabet = "abcxyzABCXYZ0189._:@-"
+    user = (alphabet * 4)[:length]
+    data = {"userId": user, "actorId": "alice"}
+    assert await stranger.reason("RemoveCoHost", unique("room"), **data) == "room_not_found"
+
+
+async def test_a_rejection_repeats_only_ids_that_are_ids(stranger: Stranger) -> None:
+    room = unique("room")
+    data = {"roomId": room, "invitationId": "i" * 65, "actorId": "no id!"}
+    put = await stranger.publish(INVITATIONS, event("AcceptInvitation", room, data))
+    refused = await stranger.rejection(put.id)
+    del refused["message"]
+    assert refused == {
+        "commandId": put.id,
+        "commandType": "cohost.AcceptInvitation.v1",
+        "reason": "invalid_command",
+        "roomId": room,
+    }
+
+
+async def test_a_rejection_repeats_what_it_can(stranger: Stranger) -> None:
+    room = unique("room")
+    data = {"invitationId": "i-1", "actorId": "bob"}
+    refused = await stranger.refused("AcceptInvitation", room, **data)
+    command, message = refused.pop("commandId"), refused.pop("message")
+    assert (len(command), isinstance(message, str)) == (36, True)
+    assert refused == {
+        "commandType": "cohost.AcceptInvitation.v1",
+        "reason": "room_not_found",
+        "roomId": room,
+        **data,
+    }
+
+
+async def test_a_whole_number_with_a_point_has_one_fate(stranger: Stranger, people: People) -> None:
+    room = await stranger.room()
+    data = {"userId": people.bob, "actorId": room.host, "expiresInSeconds": 60.0}
+    fate = await stranger.fate(await stranger.send("SendInvitation", room, **data))
+    assert fate in {"InvitationSent", "invalid_command"}
+
+
+async def test_a_field_that_is_not_known_and_null_is_absent(stranger: Stranger) -> None:
+    reason = await stranger.reason("LeaveStage", unique("room"), actorId="bob", hots=None)
+    assert reason == "room_not_found"

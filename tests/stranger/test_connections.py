@@ -1,0 +1,96 @@
+"""Section 7: co-hosts who connect, drop, come back or are lost."""
+
+from datetime import datetime, timedelta
+
+from tests.stranger import onstage, snapshots
+from tests.stranger.conftest import People
+from tests.stranger.log import SECONDS, Record
+from tests.stranger.onstage import Director, Seat
+from tests.stranger.participants import joined
+from tests.stranger.patience import eventually
+
+NAMES = ("CoHostConnected", "CoHostDisconnected", "CoHostReconnected", "CoHostLost")
+
+
+def ends(record: Record) -> timedelta:
+    """Return how long the grace is."""
+    said = record.data
+    return datetime.fromisoformat(said["graceEndsAt"]) - datetime.fromisoformat(said["at"])
+
+
+def heard(director: Director, seat: Seat) -> list[str]:
+    found = director.said(seat, *NAMES)
+    for record in found:
+        times = {"at"} | ({"graceEndsAt"} if record.name == "CoHostDisconnected" else set())
+        assert {name: value for name, value in record.data.items() if name not in times} == seat.named
+        assert times <= set(record.data)
+    return [record.name for record in found]
+
+
+async def test_who_drops_keeps_the_seat_for_the_grace_and_may_come_back(
+    director: Director, people: People
+) -> None:
+    room = await director.show()
+    seat = await director.seat(room, people.bob)
+    async with joined(await director.data(room, people.bob)):
+        await director.events(seat, "CoHostConnected")
+    [dropped] = await director.events(seat, "CoHostDisconnected")
+    grace = timedelta(seconds=director.stranger.place.grace_seconds)
+    assert abs(ends(dropped) - grace) < timedelta(seconds=1)
+    shown = (await director.items(room))[people.bob]
+    times = {"connection": "disconnected", "graceEndsAt": dropped.data["graceEndsAt"]}
+    assert shown == onstage.item(seat, **times)
+    async with joined(await director.data(room, people.bob)):
+        await director.events(seat, "CoHostReconnected")
+        assert (await director.items(room))[people.bob] == onstage.item(seat, connection="connected")
+    assert heard(director, seat)[:3] == ["CoHostConnected", "CoHostDisconnected", "CoHostReconnected"]
+
+
+async def test_who_does_not_come_back_loses_the_seat(director: Director, people: People) -> None:
+    room = await director.show()
+    seat = await director.seat(room, people.bob)
+    async with joined(await director.data(room, people.bob)):
+        await director.events(seat, "CoHostConnected")
+    patience = director.stranger.place.grace_seconds + SECONDS
+    log = director.stranger.log
+    await log.until(lambda: director.said(seat, "GrantRevoked"), "the revocation", patience)
+    assert heard(director, seat) == ["CoHostConnected", "CoHostDisconnected", "CoHostLost"]
+    revoked = await director.revoked(seat)
+    at = revoked.data["revokedAt"]
+    assert revoked.data == onstage.revoked(seat, "connection_lost", "absent", at)
+
+    [left] = log.named("invitations.events", room.id, "CoHostLeft")
+    invitation = {**seat.named}
+    at = left.data["leftAt"]
+    assert snapshots.without_nulls(left.data) == snapshots.left(invitation, at, "connection_lost")
+    [command] = log.by_id[left.event["causationid"]]
+    assert (command.topic, command.name) == ("invitations.commands", "ReleaseSeat")
+    assert command.data == {**seat.named, "reason": "connection_lost"}
+    assert command.key == room.id.encode()
+
+
+async def test_a_second_device_takes_the_place_of_the_first(director: Director, people: People) -> None:
+    room = await director.show()
+    seat = await director.seat(room, people.bob)
+    async with joined(await director.data(room, people.bob)) as first:
+        await director.events(seat, "CoHostConnected")
+        async with joined(await director.data(room, people.bob)) as second:
+            await eventually(lambda: first.disconnected, "the first device to be disconnected")
+            await second.publish()
+
+            async def shown() -> bool:
+                found = (await director.items(room))[people.bob]
+                return found["connection"] == "connected" and len(found["tracks"]) == 1
+
+            await eventually(shown, "the second device on the stage")
+            assert "CoHostLost" not in heard(director, seat)
+
+
+async def test_nobody_speaks_of_the_connections_of_viewers(director: Director, people: People) -> None:
+    room = await director.show()
+    async with joined(await director.data(room, people.carol, **{"as": "viewer"})):
+        seat = await director.seat(room, people.bob)
+        async with joined(await director.data(room, people.bob)):
+            await director.events(seat, "CoHostConnected")
+    said = director.stranger.log.named(onstage.EVENTS, room.id)
+    assert {record.data["userId"] for record in said} == {people.bob}

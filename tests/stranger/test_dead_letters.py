@@ -1,0 +1,236 @@
+"""Section 2: dead letters are the records as they were, and say where they lay and why they are there."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from tests.stranger.client import BROADCAST, INVITATIONS, Stranger, event, unique
+from tests.stranger.log import Record
+
+WEEK = 7 * 24 * 60 * 60 * 1000
+
+
+def marks(letter: Record, count: int) -> dict[str, bytes | None]:
+    """Return what was added after the record's own headers."""
+    added = dict(letter.headers[count:])
+    assert len(added) == len(letter.headers) - count
+    return added
+
+
+async def test_a_dead_letter_is_the_record_and_its_place(stranger: Stranger) -> None:
+    key = unique("key").encode()
+    headers = [
+        ("content-type", b"text/plain"),
+        ("empty", b""),
+        ("null", None),
+        ("twice", b"1"),
+        ("twice", b"2"),
+    ]
+    put = await stranger.put(INVITATIONS, key, b"\x00\xffnot json", headers)
+    letter = await stranger.letter(put)
+    assert (letter.topic, letter.partition) == ("invitations.dead-letters", put.partition)
+    assert (letter.key, letter.value) == (key, b"\x00\xffnot json")
+    assert list(letter.headers[:5]) == headers
+    added = marks(letter, 5)
+    assert re.fullmatch(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", added.pop("dead-letter-time") or b"")
+    assert re.fullmatch(rb"[1-9][0-9]*", added.pop("sequence") or b"")
+    assert added == {
+        "dead-letter-reason": b"not_a_cloud_event",
+        "dead-letter-topic": put.topic.encode(),
+        "dead-letter-partition": str(put.partition).encode(),
+        "dead-letter-offset": str(put.offset).encode(),
+    }
+
+
+async def test_a_dead_letter_without_a_key_or_without_a_value(stranger: Stranger) -> None:
+    letter = await stranger.letter(await stranger.put(BROADCAST, "key", None, partition=1))
+    assert (letter.partition, letter.key, letter.value) == (1, b"key", None)
+    put = await stranger.put(BROADCAST, None, b"odd", partition=0)
+    letter = await stranger.letter(put)
+    assert (letter.topic, letter.partition) == ("broadcast.dead-letters", 0)
+    assert (letter.key, letter.value) == (None, b"odd")
+
+
+async def test_headers_that_look_like_ours_stay_too(stranger: Stranger) -> None:
+    headers = [("sequence", b"mine"), ("dead-letter-reason", b"mine"), ("dead-letter-offset", b"mine")]
+    put = await stranger.put(INVITATIONS, "key", b"odd", headers)
+    letter = await stranger.letter(put)
+    assert list(letter.headers[:3]) == headers
+    assert letter.header["dead-letter-reason"] == b"not_a_cloud_event"
+
+
+@pytest.mark.parametrize("topic", ["invitations", "broadcast"])
+async def test_what_does_not_fit_keeps_its_headers_and_says_how_long_it_was(
+    stranger: Stranger, topic: str
+) -> None:
+    name = f"{topic}.commands"
+    admin = AIOKafkaAdminClient(bootstrap_servers=stranger.place.bootstrap_servers)
+    await admin.start()
+    try:
+        await _allow(admin, stranger.place.prefix + name, str(4 * 1024 * 1024))
+        value = b"x" * 3 * 1024 * 1024
+        put = await stranger.put(name, "key", value, [("mine", b"1")])
+        letter = await stranger.letter(put)
+    finally:
+        await admin.close()
+    assert (letter.topic, letter.key, letter.value) == (f"{topic}.dead-letters", b"key", b"")
+    assert letter.headers[0] == ("mine", b"1")
+    assert letter.header["dead-letter-truncated"] == str(len(value)).encode()
+    assert letter.header["dead-letter-reason"] == b"not_a_cloud_event"
+
+
+async def _allow(admin: AIOKafkaAdminClient, topic: str, size: str) -> None:
+    # What is not said again falls back to the broker's default.
+    kept = {"cleanup.policy": "delete", "retention.ms": str(WEEK), "message.timestamp.type": "LogAppendTime"}
+    settings = {**kept, "max.message.bytes": size}
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, settings)])
+
+
+async def letter_of_fact(
+    stranger: Stranger, said: dict[str, Any], key: str, topic: str = "rooms", **where: Any
+) -> str:
+    put = await stranger.publish(topic, said, key, **where)
+    letter = await stranger.letter(put)
+    assert (letter.topic, letter.partition) == ("invitations.dead-letters", put.partition)
+    assert (letter.key, letter.value) == (key.encode(), json.dumps(said).encode())
+    return (letter.header["dead-letter-reason"] or b"").decode()
+
+
+def room_fact(room: str, **changes: Any) -> dict[str, Any]:
+    data = {"roomId": room, "hostId": "alice", "status": "live", **changes}
+    return event("RoomChanged", room, {name: value for name, value in data.items() if value is not ...})
+
+
+def user_fact(user: str, **changes: Any) -> dict[str, Any]:
+    data = {"userId": user, "status": "active", **changes}
+    return event("UserChanged", user, {name: value for name, value in data.items() if value is not ...})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"roomId": ...},
+        {"roomId": "another"},
+        {"hostId": ...},
+        {"hostId": None},
+        {"hostId": "no id!"},
+        {"hostId": 17},
+        {"status": ...},
+        {"status": "paused"},
+        {"status": "LIVE"},
+        {"status": 1},
+        {"maxCoHosts": -1},
+        {"maxCoHosts": 101},
+        {"maxCoHosts": "5"},
+        {"maxCoHosts": True},
+        {"maxCoHosts": 2.5},
+        {"title": 17},
+        {"title": "nul\x00"},
+    ],
+)
+async def test_a_room_fact_that_breaks_its_schema(stranger: Stranger, changes: dict[str, Any]) -> None:
+    room = unique("room")
+    assert await letter_of_fact(stranger, room_fact(room, **changes), room) == "invalid_fact"
+    assert await stranger.reason("LeaveStage", room, actorId="bob") == "room_not_found"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"userId": ...},
+        {"userId": "another"},
+        {"status": ...},
+        {"status": "gone"},
+        {"canReceiveInvitations": "true"},
+        {"canReceiveInvitations": 1},
+        {"blockedUserIds": "alice"},
+        {"blockedUserIds": ["no id!"]},
+        {"blockedUserIds": [17]},
+        {"blockedUserIds": {"alice": True}},
+        {"displayName": 17},
+        {"displayName": "nul\x00"},
+    ],
+)
+async def test_a_user_fact_that_breaks_its_schema(stranger: Stranger, changes: dict[str, Any]) -> None:
+    user = unique("user")
+    assert await letter_of_fact(stranger, user_fact(user, **changes), user, "users") == "invalid_fact"
+
+
+async def test_the_last_good_fact_stays(stranger: Stranger) -> None:
+    room = await stranger.room()
+    assert await letter_of_fact(stranger, room_fact(room.id, status="paused"), room.id) == "invalid_fact"
+    assert await stranger.reason("LeaveStage", room, actorId="bob") == "not_co_host"
+
+
+@pytest.mark.parametrize("topic", ["rooms", "users"])
+async def test_a_fact_of_another_kind(stranger: Stranger, topic: str) -> None:
+    key = unique("key")
+    said = user_fact(key) if topic == "rooms" else room_fact(key)
+    assert await letter_of_fact(stranger, said, key, topic) == "unknown_fact"
+    newer = {**room_fact(key), "type": "cohost.RoomChanged.v2"}
+    assert await letter_of_fact(stranger, newer, key, topic) == "unknown_fact"
+
+
+async def test_a_fact_whose_key_and_subject_differ(stranger: Stranger) -> None:
+    key, room = unique("key"), unique("room")
+    assert await letter_of_fact(stranger, room_fact(room), key) == "invalid_fact"
+    without = {name: value for name, value in room_fact(room).items() if name != "subject"}
+    assert await letter_of_fact(stranger, without, room) == "invalid_fact"
+
+
+async def test_a_fact_in_another_partition_changes_nothing(stranger: Stranger) -> None:
+    room = unique("room")
+    wrong = (stranger.partition(room) + 1) % stranger.place.partitions
+    assert await letter_of_fact(stranger, room_fact(room), room, partition=wrong) == "wrong_partition"
+    assert await stranger.reason("LeaveStage", room, actorId="bob") == "room_not_found"
+
+
+async def test_the_reasons_have_an_order(stranger: Stranger) -> None:
+    room = unique("room")
+    wrong = (stranger.partition(room) + 1) % stranger.place.partitions
+    broken = {**user_fact(room), "specversion": "0.3"}
+    assert await letter_of_fact(stranger, broken, room, partition=wrong) == "not_a_cloud_event"
+    assert await letter_of_fact(stranger, user_fact(room), room, partition=wrong) == "wrong_partition"
+    unknown = {**room_fact(room, status="paused"), "type": "cohost.RoomPainted.v1"}
+    assert await letter_of_fact(stranger, unknown, room) == "unknown_fact"
+
+
+async def test_a_tombstone_in_another_partition_changes_nothing(stranger: Stranger) -> None:
+    room = await stranger.room()
+    wrong = (stranger.partition(room.id) + 1) % stranger.place.partitions
+    put = await stranger.put("rooms", room.id, None, partition=wrong)
+    letter = await stranger.letter(put)
+    assert (letter.header["dead-letter-reason"], letter.value) == (b"wrong_partition", None)
+    assert await stranger.reason("LeaveStage", room, actorId="bob") == "not_co_host"
+
+
+async def test_a_fact_may_carry_what_readers_do_not_know(stranger: Stranger) -> None:
+    room = unique("room")
+    said = {**room_fact(room, colour="blue", maxCoHosts=None, title=None), "vendor": "x"}
+    put = await stranger.publish("rooms", said)
+    [changed] = await stranger.outcome(put.id)
+    assert changed.data == {
+        "roomId": room,
+        "hostId": "alice",
+        "status": "live",
+        "open": True,
+        "maxCoHosts": 5,
+    }
+
+
+async def test_what_is_no_signal_is_a_dead_letter_of_broadcast(stranger: Stranger) -> None:
+    letter = await stranger.letter(await stranger.put("broadcast.signals", "room", b"odd"))
+    assert letter.topic == "broadcast.dead-letters"
+
+
+async def test_a_user_fact_in_another_partition_changes_nothing(stranger: Stranger) -> None:
+    user = await stranger.user()
+    wrong = (stranger.partition(user) + 1) % stranger.place.partitions
+    banned = user_fact(user, status="banned")
+    assert await letter_of_fact(stranger, banned, user, "users", partition=wrong) == "wrong_partition"
+    room = await stranger.room()
+    await stranger.accepted("SendInvitation", room, userId=user, actorId=room.host)

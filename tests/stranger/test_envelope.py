@@ -1,0 +1,143 @@
+"""Section 1: what every record that the services write looks like."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.stranger.client import INVITATIONS, Put, Room, Stranger, event, new_id, unique
+from tests.stranger.conftest import People
+from tests.stranger.log import Record
+
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+ATTRIBUTES = {
+    "specversion": "1.0",
+    "source": "/cohost/invitations",
+    "datacontenttype": "application/json",
+}
+
+
+async def invite(stranger: Stranger, room: Room, user: str, **attributes: Any) -> Record:
+    data = {"roomId": room.id, "userId": user, "actorId": room.host}
+    put = await stranger.publish(INVITATIONS, event("SendInvitation", room.id, data, **attributes))
+    [found] = await stranger.outcome(put.id)
+    return found
+
+
+def dressed(record: Record, cause: Put, **changes: Any) -> dict[str, Any]:
+    """Return the attributes that a record must have, but for its own id and time."""
+    said = record.event
+    assert MOMENT.fullmatch(said["time"])
+    assert 1 <= len(said["id"]) <= 64
+    sequence = record.header["sequence"] or b""
+    assert re.fullmatch(r"[1-9][0-9]*", sequence.decode())
+    return {
+        **ATTRIBUTES,
+        "id": said["id"],
+        "time": said["time"],
+        "type": f"cohost.{record.name}.v1",
+        "subject": (record.key or b"").decode(),
+        "correlationid": cause.id,
+        "causationid": cause.id,
+        "sequence": f"{int(sequence):020d}",
+        "data": said["data"],
+        **changes,
+    }
+
+
+async def test_an_event_is_a_structured_cloud_event_with_exactly_these_attributes(
+    stranger: Stranger, people: People
+) -> None:
+    room = await stranger.room()
+    put, sent = await stranger.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
+    assert sent.event == dressed(sent, put, subject=room.id)
+    assert sent.header["content-type"] == b"application/cloudevents+json; charset=utf-8"
+    assert (sent.topic, sent.key) == ("invitations.events", room.id.encode())
+
+
+async def test_a_rejection_is_one_too(stranger: Stranger) -> None:
+    room = unique("room")
+    put = await stranger.send("LeaveStage", room, actorId="bob")
+    [refused] = await stranger.outcome(put.id)
+    assert refused.event == dressed(refused, put, subject=room)
+    assert refused.header["content-type"] == b"application/cloudevents+json; charset=utf-8"
+    assert (refused.topic, refused.key) == ("invitations.rejections", room.encode())
+    assert refused.partition == put.partition
+
+
+async def test_a_fact_causes_what_follows_from_it(stranger: Stranger) -> None:
+    room = await stranger.room()
+    [changed] = await stranger.outcome(room.fact.id)
+    assert changed.event == dressed(changed, room.fact, subject=room.id)
+
+
+async def test_a_tombstone_is_named_as_a_cause_by_its_place(stranger: Stranger) -> None:
+    room = await stranger.room()
+    gone = await stranger.remove_room(room)
+    [changed] = await stranger.outcome(gone.position)
+    expected = dressed(changed, gone, subject=room.id, causationid=gone.position, correlationid=gone.position)
+    assert changed.event == expected
+
+
+async def test_what_follows_lies_in_the_partition_of_its_cause(stranger: Stranger) -> None:
+    room = await stranger.room()
+    [changed] = await stranger.outcome(room.fact.id)
+    assert changed.partition == room.fact.partition == stranger.partition(room.id)
+
+
+async def test_the_correlation_is_copied(stranger: Stranger, people: People) -> None:
+    room = await stranger.room()
+    sent = await invite(stranger, room, people.bob, correlationid="order 66")
+    assert sent.event["correlationid"] == "order 66"
+    again = await invite(stranger, room, people.bob, correlationid="order 67")
+    assert (again.name, again.event["correlationid"]) == ("CommandRejected", "order 67")
+
+
+@pytest.mark.parametrize(("length", "copied"), [(256, True), (257, False)])
+async def test_a_correlation_over_256_characters_counts_as_absent(
+    stranger: Stranger, people: People, *, length: int, copied: bool
+) -> None:
+    room = await stranger.room()
+    long = "🙂" * length
+    sent = await invite(stranger, room, people.bob, correlationid=long)
+    assert sent.event["correlationid"] == (long if copied else sent.event["causationid"])
+
+
+async def test_the_trace_goes_on(stranger: Stranger, people: People) -> None:
+    room = await stranger.room()
+    sent = await invite(stranger, room, people.bob, traceparent=TRACE, tracestate="vendor=1")
+    assert sent.event["traceparent"].split("-")[1] == TRACE.split("-")[1]
+    assert sent.event["tracestate"] == "vendor=1"
+    refused = await invite(stranger, room, people.bob, traceparent=TRACE)
+    assert refused.event["traceparent"].split("-")[1] == TRACE.split("-")[1]
+    assert "tracestate" not in refused.event
+
+
+async def test_the_trace_of_a_fact_goes_on_too(stranger: Stranger) -> None:
+    room = unique("room")
+    data = {"roomId": room, "hostId": "alice", "status": "live"}
+    said = event("RoomChanged", room, data, traceparent=TRACE, correlationid="show 7")
+    fact = await stranger.publish("rooms", said)
+    [changed] = await stranger.outcome(fact.id)
+    assert changed.event["traceparent"].split("-")[1] == TRACE.split("-")[1]
+    assert changed.event["correlationid"] == "show 7"
+
+
+async def test_the_value_is_utf_8(stranger: Stranger, people: People) -> None:
+    room = await stranger.room()
+    message = "Komm herüber 🎤"
+    data = {"userId": people.bob, "actorId": room.host, "message": message}
+    _, sent = await stranger.accepted("SendInvitation", room, **data)
+    assert json.loads((sent.value or b"").decode())["data"]["message"] == message
+
+
+async def test_a_command_id_may_be_any_id(stranger: Stranger, people: People) -> None:
+    room = await stranger.room()
+    for id in (f"A.z_0:@-{new_id()}", unique("x").ljust(64, "y")):  # noqa: A001
+        put, sent = await stranger.accepted(
+            "SendInvitation", room, id=id, userId=people.bob, actorId=room.host
+        )
+        assert sent.data["invitationId"] == put.id == id
+        await stranger.accepted("CancelInvitation", room, invitationId=id, actorId=room.host)

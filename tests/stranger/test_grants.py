@@ -1,0 +1,192 @@
+"""Section 7: rights come with the seat and go with it."""
+
+import asyncio
+
+import pytest
+
+from tests.stranger import onstage, snapshots
+from tests.stranger.client import Stranger
+from tests.stranger.conftest import People
+from tests.stranger.onstage import Director, Seat
+from tests.stranger.participants import LiveKit, joined
+from tests.stranger.patience import eventually
+
+
+async def whole(director: Director, seat: Seat, reason: str, mode: str) -> None:
+    """Claim that the seat's end was said once, and so."""
+    revoked = await director.revoked(seat)
+    at = revoked.data["revokedAt"]
+    assert revoked.data == onstage.revoked(seat, reason, mode, at)
+    await director.no_badge(seat.room, seat.user)
+    assert len(director.said(seat, "GrantRevoked")) == 1
+    assert len(director.said(seat, "GrantProvisioned")) <= 1
+
+
+async def test_who_is_absent_gets_the_rights_on_joining(
+    director: Director, livekit: LiveKit, people: People
+) -> None:
+    room = await director.show()
+    seat = await director.seat(room, people.bob)
+    granted = await director.provisioned(seat)
+    assert granted.data == onstage.provisioned(seat, "on_join", granted.data["provisionedAt"])
+    assert (granted.event["source"], granted.event["subject"]) == ("/cohost/broadcast", room.id)
+    async with joined(await director.data(room, people.bob)) as bob:
+        await bob.publish()
+        assert await livekit.permissions(room.id, people.bob) == snapshots.publisher()
+    assert len(director.said(seat, "GrantProvisioned")) == 1
+
+
+async def test_a_viewer_is_promoted_in_place_and_demoted_again(
+    director: Director, livekit: LiveKit, people: People
+) -> None:
+    room = await director.show()
+    invitation = await director.invite(room, people.bob)
+    as_viewer = await director.data(room, people.bob, **{"as": "viewer"})
+    async with joined(await director.data(room, room.host)) as host, joined(as_viewer) as bob:
+        assert (bob.can_publish, bob.badge) == (False, "")
+        seat = await director.accept(room, people.bob, invitation)
+        granted = await director.provisioned(seat)
+        assert granted.data == onstage.provisioned(seat, "in_place", granted.data["provisionedAt"])
+        await eventually(lambda: bob.can_publish and bob.badge == "coHost", "bob's promotion")
+        assert await livekit.permissions(room.id, people.bob) == snapshots.publisher()
+        publication = await bob.publish()
+        await eventually(lambda: publication.sid in host.hears(people.bob), "bob's track at the host's")
+
+        data = {"userId": people.bob, "actorId": room.host}
+        await director.stranger.accepted("RemoveCoHost", room, **data)
+        await whole(director, seat, "removed_by_host", "in_place")
+        await eventually(lambda: not bob.can_publish and bob.badge == "", "bob's demotion")
+        await eventually(lambda: host.hears(people.bob) == [], "bob's track to go")
+        assert await livekit.permissions(room.id, people.bob) == snapshots.VIEWER
+        assert bob.disconnected == []
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("LeaveStage", "left"),
+        ("RemoveCoHost", "removed_by_host"),
+        ("ReleaseSeat", "no_show"),
+        ("ReleaseSeat", "connection_lost"),
+    ],
+)
+async def test_who_is_absent_loses_them_too(
+    director: Director, people: People, command: str, reason: str
+) -> None:
+    room = await director.show()
+    seat = await director.seat(room, people.bob)
+    await director.provisioned(seat)
+    data = {
+        "LeaveStage": {"actorId": people.bob},
+        "RemoveCoHost": {"userId": people.bob, "actorId": room.host},
+        "ReleaseSeat": {"userId": people.bob, "invitationId": seat.invitation, "reason": reason},
+    }[command]
+    await director.stranger.accepted(command, room, **data)
+    await whole(director, seat, reason, "absent")
+
+
+async def test_who_is_banned_loses_them(director: Director, stranger: Stranger) -> None:
+    room, user = await director.show(), await stranger.user()
+    seat = await director.seat(room, user)
+    await director.provisioned(seat)
+    await stranger.say_user(user, "banned")
+    await whole(director, seat, "not_eligible", "absent")
+
+
+async def test_a_closed_room_is_deleted_with_everybodys_rights(
+    director: Director, livekit: LiveKit, people: People
+) -> None:
+    room = await director.show()
+    seats = [await director.seat(room, user) for user in (people.bob, people.carol)]
+    async with joined(await director.data(room, people.bob)) as bob:
+        await director.close(room)
+        for seat in seats:
+            await whole(director, seat, "room_ended", "room_deleted")
+        await eventually(lambda: bob.disconnected, "bob's disconnection", 10)
+        assert not await livekit.exists(room.id)
+
+
+async def test_a_room_that_nobody_entered_is_closed_all_the_same(director: Director, people: People) -> None:
+    room = await director.show("idle")
+    seat = await director.seat(room, people.bob)
+    await director.stranger.remove_room(room)
+    await whole(director, seat, "room_ended", "room_deleted")
+
+
+async def test_a_seat_of_a_moment_still_ends_once(director: Director, people: People) -> None:
+    room = await director.show()
+    for _ in range(5):
+        invitation = await director.invite(room, people.bob)
+        accept = {"invitationId": invitation, "actorId": people.bob}
+        puts = [
+            await director.stranger.send("AcceptInvitation", room, **accept),
+            await director.stranger.send("LeaveStage", room, actorId=people.bob),
+        ]
+        await asyncio.gather(*(director.stranger.outcome(put.id) for put in puts))
+        await whole(director, Seat(room, people.bob, invitation, puts[0]), "left", "absent")
+
+
+async def test_a_new_seat_brings_new_rights(director: Director, people: People) -> None:
+    room = await director.show()
+    for _ in range(2):
+        seat = await director.seat(room, people.bob)
+        await director.provisioned(seat)
+        await director.stranger.accepted("LeaveStage", room, actorId=people.bob)
+        await whole(director, seat, "left", "absent")
+
+
+async def test_who_becomes_host_keeps_the_rights(
+    director: Director, livekit: LiveKit, people: People
+) -> None:
+    room = await director.show()
+    seat = await director.seat(room, people.bob)
+    async with (
+        joined(await director.data(room, room.host)) as old,
+        joined(await director.data(room, people.bob)) as bob,
+    ):
+        publication = await bob.publish()
+        await director.stranger.say_room(room.id, hostId=people.bob, status="live")
+        await eventually(lambda: bob.badge == "host", "bob's new badge")
+        await eventually(lambda: not old.can_publish and old.badge == "", "the old host's demotion")
+        assert await livekit.permissions(room.id, people.bob) == snapshots.publisher()
+        assert publication.sid in old.hears(people.bob)
+        await director.close(room)
+    await director.no_badge(room, people.bob)
+    await eventually_deleted(livekit, room.id)
+    assert director.said(seat, "GrantRevoked") == []
+
+
+async def eventually_deleted(livekit: LiveKit, room: str) -> None:
+    async def gone() -> bool:
+        return not await livekit.exists(room)
+
+    await eventually(gone, "the LiveKit room to go", 10)
+
+
+async def test_hosts_have_no_grants(director: Director) -> None:
+    room = await director.show()
+    async with joined(await director.data(room, room.host)) as host:
+        await host.publish()
+        await director.close(room)
+    assert director.stranger.log.named(onstage.EVENTS, room.id) == []
+
+
+async def test_a_room_that_opens_again_is_entered_again(
+    director: Director, livekit: LiveKit, people: People
+) -> None:
+    room = await director.show()
+    async with joined(await director.data(room, room.host)):
+        await director.close(room)
+        await eventually_deleted(livekit, room.id)
+    assert await director.refused(room, room.host) == (409, "room_not_open")
+    assert not await livekit.exists(room.id)
+    await director.stranger.say_room(room.id, hostId=room.host, status="live")
+    await director.badge(room, room.host)
+    seat = await director.seat(room, people.bob)
+    async with (
+        joined(await director.data(room, room.host)) as host,
+        joined(await director.data(room, people.bob)) as bob,
+    ):
+        published = await bob.publish()
+        await eventually(lambda: published.sid in host.hears(people.bob), "bob's track at the host's")
+        await director.events(seat, "CoHostConnected")

@@ -1,0 +1,125 @@
+"""Section 7: whoever has rights without a seat loses them within five seconds, and webhooks are signed."""
+
+import base64
+import hashlib
+import json
+
+from tests.stranger import onstage, snapshots
+from tests.stranger.client import Room, new_id
+from tests.stranger.conftest import People
+from tests.stranger.log import Record
+from tests.stranger.onstage import Director
+from tests.stranger.participants import LiveKit, Participant, joined
+from tests.stranger.patience import eventually
+from tests.stranger.web import Web, problem
+
+SECONDS = 5.0
+
+
+async def removed(director: Director, room: Room, user: str) -> Record:
+    """Wait for the event about an intruder."""
+    log = director.stranger.log
+
+    def found() -> list[Record]:
+        events = log.named(onstage.EVENTS, room.id, "IntruderRemoved")
+        return [record for record in events if record.data["userId"] == user]
+
+    [event] = await log.until(found, "the intruder's removal", SECONDS)
+    assert event.data["action"] in {"demoted", "removed"}
+    at = event.data["at"]
+    expected = {"roomId": room.id, "userId": user, "action": event.data["action"], "at": at}
+    assert event.data == expected
+    return event
+
+
+async def harmless(livekit: LiveKit, room: Room, user: str, participant: Participant) -> None:
+    async def so() -> bool:
+        found = await livekit.participant(room.id, user)
+        return found is None or await livekit.permissions(room.id, user) == snapshots.VIEWER
+
+    await eventually(so, "the intruder to be harmless", SECONDS)
+    await eventually(lambda: participant.disconnected or not participant.can_publish)
+
+
+async def test_who_joins_with_a_right_to_publish_and_no_seat(director: Director, livekit: LiveKit) -> None:
+    room = await director.show()
+    await director.data(room, room.host)
+    async with joined(livekit.forged(room.id, "mallory")) as mallory:
+        await removed(director, room, "mallory")
+        await harmless(livekit, room, "mallory", mallory)
+
+
+async def test_who_comes_back_with_the_token_of_a_seat_that_ended(
+    director: Director, livekit: LiveKit, people: People
+) -> None:
+    room = await director.show()
+    seat = await director.seat(room, people.bob)
+    old = await director.data(room, people.bob)
+    await director.stranger.accepted("LeaveStage", room, actorId=people.bob)
+    await director.revoked(seat)
+    async with joined(old) as bob:
+        await removed(director, room, people.bob)
+        await harmless(livekit, room, people.bob, bob)
+
+
+async def test_a_viewer_who_is_promoted_behind_the_services_back(
+    director: Director, livekit: LiveKit
+) -> None:
+    room = await director.show()
+    async with (
+        joined(await director.data(room, room.host)) as host,
+        joined(await director.data(room, "mallory", **{"as": "viewer"})) as mallory,
+    ):
+        permission = {"can_publish": True, "can_subscribe": True, "can_publish_data": True}
+        await livekit.call(
+            "UpdateParticipant", room.id, {"room": room.id, "identity": "mallory", "permission": permission}
+        )
+        await eventually(lambda: mallory.can_publish)
+        await mallory.publish()
+        await removed(director, room, "mallory")
+        await harmless(livekit, room, "mallory", mallory)
+        await eventually(lambda: host.hears("mallory") == [], "the intruder's track to go")
+
+
+async def test_host_co_hosts_and_viewers_are_no_intruders(
+    director: Director, livekit: LiveKit, people: People
+) -> None:
+    room = await director.show()
+    await director.seat(room, people.bob)
+    async with (
+        joined(await director.data(room, room.host)) as host,
+        joined(await director.data(room, people.bob)) as bob,
+        joined(await director.data(room, "viewer", **{"as": "viewer"})),
+    ):
+        await host.publish()
+        await bob.publish()
+        async with joined(livekit.forged(room.id, "mallory")):
+            await removed(director, room, "mallory")
+    intruders = director.stranger.log.named(onstage.EVENTS, room.id, "IntruderRemoved")
+    assert {record.data["userId"] for record in intruders} == {"mallory"}
+
+
+async def test_a_webhook_without_a_good_signature_is_refused(web: Web, livekit: LiveKit) -> None:
+    body = json.dumps({"event": "room_started", "id": new_id()})
+    other = base64.b64encode(hashlib.sha256(b"another body").digest()).decode()
+    for headers in (
+        {},
+        {"Authorization": "abc"},
+        {"Authorization": livekit.token("x", sha256=other)},
+        {"Authorization": web.token("x")},
+    ):
+        found = {"Content-Type": "application/webhook+json", **headers}
+        answer = await web.broadcast.post("/livekit/webhook", content=body, headers=found)
+        assert problem(answer) == (401, "unauthorized")
+
+
+async def test_a_signed_webhook_is_taken_whatever_it_says(web: Web, livekit: LiveKit) -> None:
+    for event in ("room_started", "egress_ended", "something_new"):
+        body = json.dumps({"event": event, "id": new_id(), "createdAt": "1"})
+        digest = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
+        headers = {
+            "Authorization": livekit.token("", sha256=digest),
+            "Content-Type": "application/webhook+json",
+        }
+        answer = await web.broadcast.post("/livekit/webhook", content=body, headers=headers)
+        assert answer.status_code == 200

@@ -1,0 +1,154 @@
+"""Section 1: what is no CloudEvent goes to the dead letters, and everything else gets an outcome."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.stranger.client import BROADCAST, INVITATIONS, STRUCTURED, Put, Stranger, event, new_id, unique
+
+NUL = "nul\x00"
+
+
+async def raw(stranger: Stranger, value: bytes | None, id: str = "", topic: str = INVITATIONS) -> Put:  # noqa: A002
+    return await stranger.put(topic, unique("room"), value, STRUCTURED, id=id)
+
+
+async def changed(stranger: Stranger, **changes: Any) -> str:
+    """Return the fate of a command whose attributes are changed so; `...` takes one away."""
+    room = unique("room")
+    said = {**event("LeaveStage", room, {"roomId": room, "actorId": "bob"}), **changes}
+    said = {name: value for name, value in said.items() if value is not ...}
+    put = await stranger.put(INVITATIONS, room, json.dumps(said).encode(), STRUCTURED, id=str(said.get("id")))
+    return await stranger.fate(put)
+
+
+@pytest.mark.parametrize("topic", [INVITATIONS, BROADCAST])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"",
+        b" ",
+        b"null",
+        b"17",
+        b'"text"',
+        b"[]",
+        b"{",
+        b"{}",
+        b"\xff\xfe\x00",
+        b'{"specversion":"1.0",}',
+        b"{'specversion': '1.0'}",
+    ],
+)
+async def test_what_is_no_json_object_of_that_kind(
+    stranger: Stranger, topic: str, value: bytes | None
+) -> None:
+    letter = await stranger.letter(await raw(stranger, value, topic=topic))
+    assert letter.header["dead-letter-reason"] == b"not_a_cloud_event"
+    assert letter.topic == topic.replace("commands", "dead-letters")
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "01", "0x1", "+1", ".5", "True"])
+async def test_what_json_does_not_know_makes_the_record_no_json(stranger: Stranger, text: str) -> None:
+    said = json.dumps(event("LeaveStage", "room", 4711)).replace("4711", text)
+    assert await stranger.fate(await raw(stranger, said.encode())) == "not_a_cloud_event"
+
+
+async def test_what_is_not_utf_8(stranger: Stranger) -> None:
+    said = json.dumps(event("LeaveStage", "room", {"message": "caf?"})).encode().replace(b"?", b"\xe9")
+    assert await stranger.fate(await raw(stranger, said)) == "not_a_cloud_event"
+
+
+@pytest.mark.parametrize("version", ["0.3", "1", "1.1", "", 1.0, 1, None, ...])
+async def test_another_specversion(stranger: Stranger, version: Any) -> None:
+    assert await changed(stranger, specversion=version) == "not_a_cloud_event"
+
+
+@pytest.mark.parametrize("attribute", ["id", "source", "type"])
+@pytest.mark.parametrize("value", ["", 17, True, None, ["x"], {"x": "y"}, NUL, ...])
+async def test_an_attribute_that_is_needed_and_not_sound(
+    stranger: Stranger, attribute: str, value: Any
+) -> None:
+    assert await changed(stranger, **{attribute: value}) == "not_a_cloud_event"
+
+
+@pytest.mark.parametrize(
+    "attribute", ["subject", "time", "correlationid", "traceparent", "datacontenttype", "vendor"]
+)
+async def test_u_0000_in_any_attribute(stranger: Stranger, attribute: str) -> None:
+    assert await changed(stranger, **{attribute: NUL}) == "not_a_cloud_event"
+
+
+@pytest.mark.parametrize(
+    ("id", "fate"),
+    [
+        ("i" * 65, "not_a_cloud_event"),
+        ("🙂" * 65, "not_a_cloud_event"),
+        ("🙂" * 64, "invalid_command"),
+        ("with space", "invalid_command"),
+        ("slash/slash", "invalid_command"),
+        ("grün", "invalid_command"),
+        ("line\n", "invalid_command"),
+    ],
+)
+async def test_an_id_is_too_long_or_merely_no_id(stranger: Stranger, id: str, fate: str) -> None:  # noqa: A002
+    unlike = id if fate == "not_a_cloud_event" else f"{new_id()[:8]}{id}"[-64:]
+    assert await changed(stranger, id=unlike) == fate
+
+
+async def test_a_rejection_names_even_a_command_id_that_is_no_id(stranger: Stranger) -> None:
+    room = unique("room")
+    odd = f"{unique('an')} id"
+    data = {"roomId": room, "actorId": "bob"}
+    await stranger.publish(INVITATIONS, event("LeaveStage", room, data, odd))
+    refused = await stranger.rejection(odd)
+    message = refused.pop("message")
+    assert isinstance(message, str)
+    assert refused == {
+        "commandId": odd,
+        "commandType": "cohost.LeaveStage.v1",
+        "reason": "invalid_command",
+        "roomId": room,
+        "actorId": "bob",
+    }
+
+
+@pytest.mark.parametrize("attribute", ["time", "datacontenttype", "correlationid", "traceparent", "vendor"])
+@pytest.mark.parametrize("value", [17, None, ["x"], {"x": "y"}, "", "odd"])
+async def test_anything_else_odd_about_it_still_gets_an_outcome(
+    stranger: Stranger, attribute: str, value: Any
+) -> None:
+    assert await changed(stranger, **{attribute: value}) == "room_not_found"
+
+
+@pytest.mark.parametrize("source", ["not a uri", "🙂", "%", "/" * 3000])
+async def test_a_source_may_be_any_text(stranger: Stranger, source: str) -> None:
+    assert await changed(stranger, source=source) == "room_not_found"
+
+
+async def said_twice(stranger: Stranger, head: bytes) -> str:
+    room = unique("room")
+    said = event("LeaveStage", room, {"roomId": room, "actorId": "bob"})
+    text = json.dumps(said).encode()
+    put = await stranger.put(INVITATIONS, room, head + text[1:], STRUCTURED, id=said["id"])
+    return await stranger.fate(put)
+
+
+async def test_a_key_that_comes_twice_has_one_fate(stranger: Stranger) -> None:
+    assert await said_twice(stranger, b'{"vendor":1,"vendor":2,') == "room_not_found"
+    assert await said_twice(stranger, b'{"source":"/first",') == "room_not_found"
+
+
+async def test_a_byte_order_mark_has_one_fate(stranger: Stranger) -> None:
+    assert await said_twice(stranger, b"\xef\xbb\xbf{") in {"not_a_cloud_event", "room_not_found"}
+
+
+async def test_a_dead_lettered_id_is_not_remembered(stranger: Stranger) -> None:
+    room = unique("room")
+    said = event("LeaveStage", room, {"roomId": room, "actorId": "bob"})
+    broken = {**said, "specversion": "0.3"}
+    put = await stranger.put(INVITATIONS, room, json.dumps(broken).encode(), STRUCTURED, id=said["id"])
+    assert await stranger.fate(put) == "not_a_cloud_event"
+    await stranger.publish(INVITATIONS, said)
+    assert (await stranger.rejection(said["id"]))["reason"] == "room_not_found"

@@ -1,0 +1,96 @@
+"""Sections 3 to 5: an invitation whose time is over."""
+
+import pytest
+
+from tests.stranger import snapshots
+from tests.stranger.client import Stranger
+from tests.stranger.overdue import LASTS, SWEPT_WITHIN, Case, Overdue
+from tests.stranger.web import Web
+
+
+async def test_the_service_closes_it_within_5_seconds(stranger: Stranger, overdue: Overdue) -> None:
+    for case in await overdue.left_alone():
+        [closing] = await overdue.closings(case)
+        assert (closing.name, closing.data) == ("InvitationExpired", case.expired)
+        assert case.expired["expiresAt"] <= closing.at <= case.sent.after(LASTS + SWEPT_WITHIN)
+        [command] = stranger.log.by_id[closing.event["causationid"]]
+        assert (command.topic, command.name) == ("invitations.commands", "ExpireInvitation")
+        assert command.data == {"roomId": case.room.id, "invitationId": case.sent.id}
+        assert command.at >= case.expired["expiresAt"]
+
+
+def refused(stranger: Stranger, case: Case) -> str:
+    """Return why a late command was refused, with the invitation as it was stored then."""
+    [found] = stranger.log.by_cause[case.cause]
+    reason, current = found.data["reason"], found.data["current"]
+    assert current == (case.pending if reason == "invitation_expired" else case.expired)
+    return str(reason)
+
+
+@pytest.mark.parametrize("name", ["AcceptInvitation", "DeclineInvitation", "CancelInvitation"])
+async def test_it_cannot_be_answered_or_cancelled_any_more(
+    stranger: Stranger, overdue: Overdue, name: str
+) -> None:
+    reasons = {refused(stranger, case) for case in await overdue.cases(name)}
+    # The service's own clock may have been faster now and then, but not always.
+    assert "invitation_expired" in reasons
+    assert reasons <= {"invitation_expired", "invitation_not_pending"}
+    for case in await overdue.cases(name):
+        [closing] = await overdue.closings(case)
+        assert (closing.name, closing.data) == ("InvitationExpired", case.expired)
+
+
+async def test_anybody_may_say_that_it_is_over(overdue: Overdue) -> None:
+    causes = []
+    for case in await overdue.cases("ExpireInvitation"):
+        [closing] = await overdue.closings(case)
+        assert (closing.name, closing.data) == ("InvitationExpired", case.expired)
+        causes.append(closing.event["causationid"] == case.cause)
+    assert any(causes)
+
+
+async def test_the_user_is_invited_again_and_it_is_closed_in_passing(
+    stranger: Stranger, overdue: Overdue
+) -> None:
+    counts = set()
+    for case in await overdue.cases("SendInvitation"):
+        assert case.late is not None
+        found = stranger.log.by_cause[case.cause]
+        counts.add(len(found))
+        again = snapshots.pending(case.late, case.room, case.user, previousInvitationId=case.sent.id)
+        assert [(record.name, record.data) for record in found][-2:] in (
+            [("InvitationExpired", case.expired), ("InvitationSent", again)],
+            [("InvitationSent", again)],
+        )
+        assert len(await overdue.closings(case)) == 1
+    assert 2 in counts
+
+
+@pytest.mark.parametrize("name", ["ended", "tombstone", "became_host"])
+async def test_whatever_closes_it_closes_it_as_expired(overdue: Overdue, name: str) -> None:
+    causes = []
+    for case in await overdue.cases(name):
+        [closing] = await overdue.closings(case)
+        assert (closing.name, closing.data) == ("InvitationExpired", case.expired)
+        causes.append(closing.event["causationid"] == case.cause)
+    assert any(causes)
+
+
+async def test_who_is_banned_after_its_time_is_not_excluded_from_it(overdue: Overdue) -> None:
+    for case in await overdue.cases("banned"):
+        [closing] = await overdue.closings(case)
+        assert (closing.name, closing.data) == ("InvitationExpired", case.expired)
+
+
+async def test_from_that_moment_on_it_reads_expired_over_http(overdue: Overdue) -> None:
+    case, (before, one, *lists, pending, pending_of_room) = await overdue.read
+    assert (before, one) == (case.pending, case.expired)
+    assert lists == [{"items": [case.expired], "nextCursor": None}] * 3
+    assert pending == pending_of_room == {"items": [], "nextCursor": None}
+
+
+async def test_an_outcome_of_two_events_names_both(web: Web, stranger: Stranger, overdue: Overdue) -> None:
+    for case in await overdue.cases("SendInvitation"):
+        said = [record.event["type"] for record in stranger.log.by_cause[case.cause]]
+        found = await web.json(f"/v1/commands/{case.cause}", case.room.host)
+        assert (found["events"], found["invitationId"]) == (said, case.cause)

@@ -1,0 +1,205 @@
+"""Section 5: who may ask what, and what the answers to everybody else are."""
+
+import time
+from typing import Any, NamedTuple
+
+import httpx
+import jwt
+import pytest
+
+from tests.stranger.client import Stranger, unique
+from tests.stranger.conftest import People
+from tests.stranger.web import OPS, Web, problem
+
+PATHS = [
+    "/v1/rooms/room/invitations",
+    "/v1/users/user/invitations",
+    "/v1/invitations/invitation",
+    "/v1/rooms/room/co-hosts",
+    "/v1/commands/command",
+]
+BROADCAST_PATHS = ["/v1/rooms/room/broadcast-data", "/v1/rooms/room/stage", "/v1/commands/command"]
+ALL_PATHS = [*((path, False) for path in PATHS), *((path, True) for path in BROADCAST_PATHS)]
+
+
+async def bare(web: Web, path: str, broadcast: bool, authorization: str | None) -> httpx.Response:  # noqa: FBT001
+    client = web.broadcast if broadcast else web.invitations
+    headers = {"Authorization": authorization} if authorization is not None else {}
+    return await client.get(path, headers=headers)
+
+
+@pytest.mark.parametrize(("path", "broadcast"), ALL_PATHS)
+async def test_without_a_token_nothing_is_told(web: Web, path: str, *, broadcast: bool) -> None:
+    assert problem(await bare(web, path, broadcast, None)) == (401, "unauthorized")
+
+
+def forged(web: Web) -> dict[str, str]:
+    soon = int(time.time()) + 60
+    claims = {"sub": "alice", "exp": soon}
+    good = web.token("alice")
+    head, body, signature = good.split(".")
+    return {
+        "another secret": f"Bearer {web.token('alice', 'another secret that is long enough!!')}",
+        "expired": f"Bearer {web.token('alice', exp=int(time.time()) - 3600)}",
+        "not yet valid": f"Bearer {web.token('alice', nbf=int(time.time()) + 3600)}",
+        "no algorithm": f"Bearer {jwt.encode(claims, None, 'none')}",
+        "another algorithm": f"Bearer {jwt.encode(claims, web.place.jwt_secret, 'HS512')}",
+        "no subject": f"Bearer {web.token(None)}",
+        "subject is no id": f"Bearer {web.token('no id!')}",
+        "subject is empty": f"Bearer {web.token('')}",
+        "signature cut": f"Bearer {head}.{body}.{signature[:-4]}",
+        "signature gone": f"Bearer {head}.{body}.",
+        "no token": "Bearer",
+        "no jwt": "Bearer abc",
+        "odd bytes": "Bearer ...",
+        "basic": "Basic YWxpY2U6c2VjcmV0",
+        "no scheme": good,
+        "empty": "",
+    }
+
+
+@pytest.mark.filterwarnings("ignore::jwt.InsecureKeyLengthWarning")
+@pytest.mark.parametrize("broadcast", [False, True])
+async def test_a_token_that_is_not_good_is_none(web: Web, *, broadcast: bool) -> None:
+    path = "/v1/commands/command"
+    answers = {name: problem(await bare(web, path, broadcast, given)) for name, given in forged(web).items()}
+    assert answers == dict.fromkeys(answers, (401, "unauthorized"))
+
+
+async def test_a_good_token_is_taken_with_other_claims_and_without_an_end(web: Web) -> None:
+    for claims in ({"exp": None}, {"scope": None}, {"aud": "other"}, {"iss": "us"}, {"scope": "a b"}):
+        given = f"Bearer {web.token('alice', **claims)}"
+        answer = await bare(web, "/v1/users/alice/invitations", False, given)  # noqa: FBT003
+        assert answer.status_code == 200
+
+
+async def test_the_scheme_is_written_in_any_case(web: Web) -> None:
+    given = f"bearer {web.token('alice')}"
+    answer = await bare(web, "/v1/users/alice/invitations", False, given)  # noqa: FBT003
+    assert answer.status_code == 200
+
+
+class Show(NamedTuple):
+    """A room in which bob is invited."""
+
+    room: str
+    host: str
+    invitation: str
+    bob: str
+
+
+@pytest.fixture
+async def show(stranger: Stranger, people: People) -> Show:
+    room = await stranger.room()
+    put, _ = await stranger.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
+    return Show(room.id, room.host, put.id, people.bob)
+
+
+async def test_an_invitation_is_for_host_inviter_invitee_and_ops(web: Web, show: Show) -> None:
+    path = f"/v1/invitations/{show.invitation}"
+    for user in (show.host, show.bob):
+        assert (await web.json(path, user))["invitationId"] == show.invitation
+    assert (await web.json(path, "ops", ops=True))["invitationId"] == show.invitation
+    assert await web.problem(path, "mallory") == (403, "forbidden")
+
+
+async def test_the_inviter_still_reads_it_when_somebody_else_is_host(
+    web: Web, stranger: Stranger, show: Show
+) -> None:
+    fact = await stranger.say_room(show.room, hostId="zoe", status="live")
+    await stranger.outcome(fact.id)
+    path = f"/v1/invitations/{show.invitation}"
+    for user in ("zoe", show.host, show.bob):
+        assert (await web.json(path, user))["invitedBy"] == show.host
+    assert await web.problem(f"/v1/rooms/{show.room}/invitations", show.host) == (403, "forbidden")
+    assert len((await web.json(f"/v1/rooms/{show.room}/invitations", "zoe"))["items"]) == 1
+
+
+async def test_a_rooms_invitations_are_for_host_and_ops(web: Web, show: Show) -> None:
+    path = f"/v1/rooms/{show.room}/invitations"
+    assert len((await web.json(path, show.host))["items"]) == 1
+    assert len((await web.json(path, ops=True))["items"]) == 1
+    for user in ("mallory", show.bob):
+        assert await web.problem(path, user) == (403, "forbidden")
+
+
+async def test_a_users_invitations_are_for_that_user_and_ops(web: Web, show: Show) -> None:
+    path = f"/v1/users/{show.bob}/invitations"
+    query: dict[str, Any] = {"roomId": show.room}
+    assert len((await web.json(path, show.bob, **query))["items"]) == 1
+    assert len((await web.json(path, ops=True, **query))["items"]) == 1
+    for user in ("mallory", show.host):
+        assert await web.problem(path, user, **query) == (403, "forbidden")
+
+
+async def test_the_co_hosts_are_for_anyone(web: Web, show: Show) -> None:
+    assert (await web.json(f"/v1/rooms/{show.room}/co-hosts", "mallory"))["items"] == []
+
+
+async def test_what_does_not_exist_is_404_before_anything_is_403(web: Web) -> None:
+    room, invitation = unique("room"), unique("invitation")
+    assert await web.problem(f"/v1/rooms/{room}/invitations", "mallory") == (404, "room_not_found")
+    assert await web.problem(f"/v1/rooms/{room}/invitations", ops=True) == (404, "room_not_found")
+    assert await web.problem(f"/v1/rooms/{room}/co-hosts", "mallory") == (404, "room_not_found")
+    path = f"/v1/invitations/{invitation}"
+    assert await web.problem(path, "mallory") == (404, "invitation_not_found")
+    assert await web.problem(path, ops=True) == (404, "invitation_not_found")
+
+
+async def test_an_unknown_users_own_list_is_empty(web: Web) -> None:
+    user = unique("user")
+    empty = {"items": [], "nextCursor": None}
+    assert await web.json(f"/v1/users/{user}/invitations", user) == empty
+    assert await web.json(f"/v1/users/{user}/invitations", ops=True) == empty
+
+
+@pytest.mark.parametrize("scope", ["cohost:opsx", "xcohost:ops", "COHOST:OPS", "cohost", "", "cohost:ops,x"])
+async def test_another_scope_is_not_ops(web: Web, show: Show, scope: str) -> None:
+    answer = await web.invitations.get(
+        f"/v1/invitations/{show.invitation}", headers=web.headers("mallory", scope=scope)
+    )
+    assert problem(answer) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("scope", [OPS, f"openid {OPS}", f"{OPS} openid"])
+async def test_ops_is_one_scope_among_others(web: Web, show: Show, scope: str) -> None:
+    answer = await web.invitations.get(
+        f"/v1/invitations/{show.invitation}", headers=web.headers("mallory", scope=scope)
+    )
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("broadcast", [False, True])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/asyncapi", "/openapi.json"])
+async def test_these_are_open(web: Web, path: str, *, broadcast: bool) -> None:
+    answer = await bare(web, path, broadcast, None)
+    assert answer.status_code == 200
+    kinds = {"/metrics": "text/plain", "/asyncapi": "text/html", "/openapi.json": "application/json"}
+    assert answer.headers["content-type"].startswith(kinds.get(path, ""))
+
+
+async def test_the_openapi_page_names_the_contracts_paths(web: Web) -> None:
+    ours = (await web.invitations.get("/openapi.json")).json()["paths"]
+    theirs = (await web.broadcast.get("/openapi.json")).json()["paths"]
+    assert {
+        "/v1/rooms/{roomId}/invitations",
+        "/v1/users/{userId}/invitations",
+        "/v1/invitations/{invitationId}",
+        "/v1/rooms/{roomId}/co-hosts",
+        "/v1/commands/{commandId}",
+    } <= set(ours)
+    assert {
+        "/v1/rooms/{roomId}/broadcast-data",
+        "/v1/rooms/{roomId}/stage",
+        "/v1/commands/{commandId}",
+        "/livekit/webhook",
+    } <= set(theirs)
+
+
+@pytest.mark.parametrize("broadcast", [False, True])
+async def test_every_error_is_a_problem(web: Web, *, broadcast: bool) -> None:
+    client = web.broadcast if broadcast else web.invitations
+    headers = web.headers("alice")
+    assert problem(await client.get("/v1/nothing", headers=headers))[0] == 404
+    assert problem(await client.post("/v1/commands/x", headers=headers))[0] == 405
+    assert problem(await client.get("/v1/commands/x", headers=headers)) == (404, "command_not_found")

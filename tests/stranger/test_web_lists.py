@@ -1,0 +1,239 @@
+"""Section 5: the lists of invitations and co-hosts."""
+
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import pytest
+
+from tests.stranger import snapshots
+from tests.stranger.client import Room, Stranger, unique
+from tests.stranger.conftest import People
+from tests.stranger.web import Web
+
+STATUSES = ["pending", "accepted", "rejected", "cancelled"]
+ANSWERS = {
+    "accepted": "AcceptInvitation",
+    "rejected": "DeclineInvitation",
+    "cancelled": "CancelInvitation",
+}
+
+
+class Show(NamedTuple):
+    """A room with an invitation in each status, the newest first."""
+
+    room: Room
+    invitations: list[dict[str, Any]]
+
+
+async def invited(stranger: Stranger, room: Room, user: str, status: str) -> dict[str, Any]:
+    """Invite a user, bring the invitation into a status, and return it."""
+    put, sent = await stranger.accepted("SendInvitation", room, userId=user, actorId=room.host)
+    if status == "pending":
+        return sent.data
+    actor = room.host if status == "cancelled" else user
+    _, done = await stranger.accepted(ANSWERS[status], room, invitationId=put.id, actorId=actor)
+    return done.data
+
+
+@pytest.fixture
+async def show(stranger: Stranger, people: People) -> Show:
+    room = await stranger.room()
+    cast = zip(people, STATUSES, strict=True)
+    found = [await invited(stranger, room, user, status) for user, status in cast]
+    return Show(room, found[::-1])
+
+
+def page(items: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"items": items, "nextCursor": None}
+
+
+async def test_a_room_shows_what_was_sent_newest_first(web: Web, show: Show) -> None:
+    path = f"/v1/rooms/{show.room}/invitations"
+    assert await web.json(path, show.room.host) == page(show.invitations)
+    assert await web.json(path, show.room.host, status="any") == page(show.invitations)
+
+
+@pytest.mark.parametrize("status", [*STATUSES, "expired"])
+async def test_a_room_shows_them_by_status(web: Web, show: Show, status: str) -> None:
+    path = f"/v1/rooms/{show.room}/invitations"
+    expected = [found for found in show.invitations if found["status"] == status]
+    assert await web.json(path, show.room.host, status=status) == page(expected)
+
+
+async def test_one_invitation_reads_like_its_last_event(web: Web, show: Show) -> None:
+    for invitation in show.invitations:
+        found = await web.json(f"/v1/invitations/{invitation['invitationId']}", show.room.host)
+        assert found == invitation
+
+
+async def test_a_user_sees_pending_ones_and_others_on_request(web: Web, stranger: Stranger) -> None:
+    user = await stranger.user()
+    rooms = [await stranger.room() for _ in STATUSES]
+    found = [
+        await invited(stranger, room, user, status) for room, status in zip(rooms, STATUSES, strict=True)
+    ]
+    path = f"/v1/users/{user}/invitations"
+    assert await web.json(path, user) == page([found[0]])
+    assert await web.json(path, user, status="any") == page(found[::-1])
+    for status, expected in zip(STATUSES, found, strict=True):
+        assert await web.json(path, user, status=status) == page([expected])
+    accepted = found[1]
+    room = rooms[1].id
+    assert await web.json(path, user, status="any", roomId=room) == page([accepted])
+    assert await web.json(path, user, roomId=room) == page([])
+    assert await web.json(path, user, status="any", roomId=unique("room")) == page([])
+
+
+async def test_a_list_comes_in_pages(web: Web, stranger: Stranger) -> None:
+    room = await stranger.room()
+    user = await stranger.user()
+    found = [await invited(stranger, room, user, "cancelled") for _ in range(7)]
+    path = f"/v1/rooms/{room}/invitations"
+    pages = []
+    query: dict[str, Any] = {"limit": 3, "status": "cancelled"}
+    while True:
+        answer = await web.json(path, room.host, **query)
+        pages.append(answer["items"])
+        if answer["nextCursor"] is None:
+            break
+        query["cursor"] = answer["nextCursor"]
+    newest = found[::-1]
+    assert pages == [newest[:3], newest[3:6], newest[6:]]
+
+
+async def test_a_full_last_page_has_nothing_after_it(web: Web, stranger: Stranger) -> None:
+    user = await stranger.user()
+    for _ in range(4):
+        await invited(stranger, await stranger.room(), user, "pending")
+    path = f"/v1/users/{user}/invitations"
+    first = await web.json(path, user, limit=2)
+    second = await web.json(path, user, limit=2, cursor=first["nextCursor"])
+    assert (len(first["items"]), len(second["items"]), second["nextCursor"]) == (2, 2, None)
+
+
+async def test_what_comes_meanwhile_does_not_shift_the_pages(web: Web, stranger: Stranger) -> None:
+    user = await stranger.user()
+    found = [await invited(stranger, await stranger.room(), user, "pending") for _ in range(4)]
+    path = f"/v1/users/{user}/invitations"
+    first = await web.json(path, user, limit=2)
+    await invited(stranger, await stranger.room(), user, "pending")
+    second = await web.json(path, user, limit=2, cursor=first["nextCursor"])
+    assert first["items"] + second["items"] == found[::-1]
+
+
+async def test_fifty_are_a_page_and_200_the_most(web: Web, stranger: Stranger) -> None:
+    room, user = await stranger.room(), await stranger.user()
+    puts = []
+    for _ in range(51):
+        puts.append(await stranger.send("SendInvitation", room, userId=user, actorId=room.host))
+        cancel = {"invitationId": puts[-1].id, "actorId": room.host}
+        last = await stranger.send("CancelInvitation", room, **cancel)
+    await stranger.outcome(last.id)
+    path = f"/v1/rooms/{room}/invitations"
+    answer = await web.json(path, room.host)
+    assert len(answer["items"]) == 50
+    rest = await web.json(path, room.host, cursor=answer["nextCursor"])
+    assert [item["invitationId"] for item in rest["items"]] == [puts[0].id]
+    assert len((await web.json(path, room.host, limit=200))["items"]) == 51
+    assert len((await web.json(path, room.host, limit=1))["items"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("limit", "0"),
+        ("limit", "201"),
+        ("limit", "-1"),
+        ("limit", "many"),
+        ("limit", "1.5"),
+        ("limit", "9" * 40),
+        ("status", "open"),
+        ("status", "Pending"),
+        ("cursor", "not a cursor"),
+        ("cursor", "🙂"),
+        ("cursor", "AAAA"),
+        ("cursor", "\x00"),
+        ("cursor", "x" * 5000),
+    ],
+)
+async def test_a_query_that_makes_no_sense_is_refused(
+    web: Web, stranger: Stranger, name: str, value: str
+) -> None:
+    query: dict[str, Any] = {name: value}
+    room = await stranger.room()
+    for path, user in (
+        (f"/v1/rooms/{room}/invitations", room.host),
+        (f"/v1/users/{room.host}/invitations", room.host),
+    ):
+        assert await web.problem(path, user, **query) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize("odd", ["no%20id", "%F0%9F%99%82", "x" * 65, "a%00b", "a%0a"])
+async def test_an_id_in_a_path_that_is_no_id_is_refused_or_not_found(web: Web, odd: str) -> None:
+    for path in (f"/v1/rooms/{odd}/co-hosts", f"/v1/invitations/{odd}", f"/v1/rooms/{odd}/invitations"):
+        status, _ = await web.problem(path, ops=True)
+        assert status in {404, 422}
+
+
+async def test_the_co_hosts_are_those_with_a_seat_since_they_accepted(web: Web, stranger: Stranger) -> None:
+    room = await stranger.room()
+    found = [await invited(stranger, room, await stranger.user(), status) for status in STATUSES]
+    accepted = found[1]
+    path = f"/v1/rooms/{room}/co-hosts"
+    seat = {
+        "userId": accepted["userId"],
+        "invitationId": accepted["invitationId"],
+        "since": accepted["respondedAt"],
+    }
+    assert (await web.json(path, "anyone"))["items"] == [seat]
+    await stranger.accepted("LeaveStage", room, actorId=accepted["userId"])
+    assert (await web.json(path, "anyone"))["items"] == []
+
+
+async def test_who_has_left_keeps_an_accepted_invitation(web: Web, stranger: Stranger) -> None:
+    room, user = await stranger.room(), await stranger.user()
+    accepted = await invited(stranger, room, user, "accepted")
+    await stranger.accepted("LeaveStage", room, actorId=user)
+    assert await web.json(f"/v1/invitations/{accepted['invitationId']}", user) == accepted
+
+
+async def test_what_a_closed_room_cancelled_reads_so(web: Web, stranger: Stranger, show: Show) -> None:
+    fact = await stranger.say_room(show.room.id, hostId=show.room.host, status="ended")
+    await stranger.outcome(fact.id, 3)
+    pending = show.invitations[-1]
+    expected = snapshots.cancelled(pending, fact.at, "room_ended")
+    assert await web.json(f"/v1/invitations/{pending['invitationId']}", show.room.host) == expected
+    assert (await web.json(f"/v1/rooms/{show.room}/co-hosts", "anyone"))["items"] == []
+
+
+async def test_what_a_gone_room_forgot_is_still_read_by_those_whom_it_concerns(
+    web: Web, stranger: Stranger, show: Show
+) -> None:
+    gone = await stranger.remove_room(show.room)
+    await stranger.outcome(gone.position, 3)
+    pending = show.invitations[-1]
+    expected = snapshots.cancelled(pending, gone.at, "room_ended")
+    path = f"/v1/invitations/{pending['invitationId']}"
+    assert await web.json(path, show.room.host) == expected
+    assert await web.json(path, pending["userId"]) == expected
+    assert await web.json(path, ops=True) == expected
+    mine = f"/v1/users/{pending['userId']}/invitations"
+    assert await web.json(mine, pending["userId"], status="any", roomId=show.room.id) == page([expected])
+    assert await web.problem(path, "mallory") == (403, "forbidden")
+
+
+async def test_a_closed_rooms_host_still_sees_what_was_sent(web: Web, stranger: Stranger, show: Show) -> None:
+    fact = await stranger.say_room(show.room.id, hostId=show.room.host, status="ended")
+    await stranger.outcome(fact.id, 3)
+    *others, pending = show.invitations
+    expected = page([*others, snapshots.cancelled(pending, fact.at, "room_ended")])
+    assert await web.json(f"/v1/rooms/{show.room}/invitations", show.room.host) == expected
+
+
+@pytest.mark.parametrize("odd", ["Room:1@x.y_z-", "r" * 51])
+async def test_ids_may_have_all_their_characters_in_paths(web: Web, stranger: Stranger, odd: str) -> None:
+    room = unique(odd)[:64]
+    fact = await stranger.say_room(room, hostId="alice", status="live")
+    await stranger.outcome(fact.id)
+    for path in (room, quote(room, safe="")):
+        assert (await web.json(f"/v1/rooms/{path}/co-hosts", "anyone"))["items"] == []

@@ -1,0 +1,63 @@
+"""The contract's HTTP, seen by different callers."""
+
+import time
+from typing import Any, Self
+
+import httpx
+import jwt
+
+from tests.stranger.place import Place
+
+OPS = "cohost:ops"
+
+
+class Web:
+    """Both services' HTTP; the invitations' unless a path is asked of `broadcast`."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.invitations = httpx.AsyncClient(base_url=place.invitations_url, timeout=10)
+        self.broadcast = httpx.AsyncClient(base_url=place.broadcast_url, timeout=10)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.invitations.aclose()
+        await self.broadcast.aclose()
+
+    def token(self, user: str | None, secret: str | None = None, **claims: Any) -> str:
+        """Return a token of a user; claims that are None are left out."""
+        found = {"sub": user, "exp": int(time.time()) + 60, **claims}
+        said = {name: value for name, value in found.items() if value is not None}
+        return jwt.encode(said, secret or self.place.jwt_secret, "HS256")
+
+    def headers(self, user: str, **claims: Any) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token(user, **claims)}"}
+
+    async def get(
+        self, path: str, user: str | None = None, *, ops: bool = False, broadcast: bool = False, **query: Any
+    ) -> httpx.Response:
+        """Ask as a user, as ops, or without a token."""
+        client = self.broadcast if broadcast else self.invitations
+        claims = {"scope": f"profile {OPS}"} if ops else {}
+        headers = self.headers(user or "ops", **claims) if user or ops else {}
+        return await client.get(path, params=query, headers=headers)
+
+    async def json(self, path: str, user: str | None = None, **more: Any) -> Any:
+        """Return an answer that must be a good one."""
+        answer = await self.get(path, user, **more)
+        assert answer.status_code == 200, (path, answer.text)
+        return answer.json()
+
+    async def problem(self, path: str, user: str | None = None, **more: Any) -> tuple[int, str]:
+        """Return status and reason of an answer that must be a problem."""
+        return problem(await self.get(path, user, **more))
+
+
+def problem(answer: httpx.Response) -> tuple[int, str]:
+    """Return status and reason of an RFC 9457 problem."""
+    assert answer.headers["content-type"].split(";")[0] == "application/problem+json", answer.text
+    said = answer.json()
+    assert said.get("status", answer.status_code) == answer.status_code
+    return answer.status_code, said["reason"]
