@@ -23,7 +23,7 @@ class Record(NamedTuple):
 
     def size(self) -> int:
         """Return about how many bytes the record takes in a batch."""
-        headers = sum(len(name) + len(value or b"") + 10 for name, value in self.headers)
+        headers = sum(len(name.encode()) + len(value or b"") + 10 for name, value in self.headers)
         return len(self.key or b"") + len(self.value or b"") + headers + 70
 
 

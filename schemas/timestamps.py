@@ -4,11 +4,14 @@ import time
 from datetime import UTC, datetime
 from functools import lru_cache
 
+_LAST_MS = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
+
 
 @lru_cache(maxsize=65_536)
 def from_ms(milliseconds: int) -> str:
-    """Return `2026-01-01T12:00:00.000Z` for milliseconds since the epoch."""
-    seconds, rest = divmod(milliseconds, 1000)
+    """Return `2026-01-01T12:00:00.000Z` for milliseconds since the epoch, held within its range."""
+    seconds, rest = divmod(min(max(milliseconds, 0), _LAST_MS), 1000)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
 
 

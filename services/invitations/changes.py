@@ -60,10 +60,10 @@ class Changes:
                 self._settle(event)
                 seat = stage.seats[event.user_id]
                 self.seats[event.room_id, event.user_id] = (stage.lane, seat)
-            case InvitationDeclined() | InvitationCancelled() | InvitationExpired():
-                self._settle(event)
             case CoHostLeft():
                 self.seats[event.room_id, event.user_id] = (stage.lane, None)
+            case InvitationDeclined() | InvitationCancelled() | InvitationExpired():
+                self._settle(event)
             case StageChanged():
                 pass
 

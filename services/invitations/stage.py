@@ -111,10 +111,10 @@ class Stage:
             case InvitationAccepted():
                 self._close(event)
                 self.seats[event.user_id] = Seat(event.invitation_id, event.updated_at, position)
-            case InvitationDeclined() | InvitationCancelled() | InvitationExpired():
-                self._close(event)
             case CoHostLeft():
                 del self.seats[event.user_id]
+            case InvitationDeclined() | InvitationCancelled() | InvitationExpired():
+                self._close(event)
             case StageChanged():
                 pass
 

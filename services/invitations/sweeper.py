@@ -4,6 +4,7 @@ It looks at rows and remembers nothing, so that whoever owns a lane goes on wher
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Collection, Sequence
 
@@ -65,7 +66,7 @@ class Sweeper:
 
     async def _due(self, connection: Connection, lanes: Collection[int]) -> list[Due]:
         now = time.monotonic()
-        unseen = [lane for lane in lanes if self._looked.get(lane, 0.0) < now - _FULL_LOOK_SECONDS]
+        unseen = [lane for lane in lanes if self._looked.get(lane, -math.inf) < now - _FULL_LOOK_SECONDS]
         due = await asks.overdue(connection, lanes, timestamps.now(), _LIMIT)
         due += await asks.barred_lately(connection, lanes, _LIMIT)
         if unseen:
