@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.stranger import place as places
+from tests.stranger import whole_log
 from tests.stranger.client import Stranger, connected, unique
 from tests.stranger.onstage import Director
 from tests.stranger.overdue import Overdue
@@ -68,6 +69,10 @@ async def world(place: Place, web: Web) -> AsyncIterator[World]:
         overdue = Overdue(stranger, web)
         yield World(stranger, overdue)
         await overdue.stop()
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            # The test of the whole log ran in one process only, and each has a system of its own.
+            for claim in whole_log.CLAIMS:
+                await claim(stranger)
 
 
 @pytest.fixture(scope="session")
