@@ -1,6 +1,5 @@
 """Reading a record: what of it is sound, and what is to be said of the rest."""
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,12 +10,11 @@ from messaging.domain import Incoming, Input, Layout
 from schemas import envelope, partitions, timestamps
 from schemas.envelope import Envelope
 from schemas.rejections import Reason
-from schemas.types import ID_PATTERN, Message
+from schemas.types import Message, is_id
 
 DeadLetterReason = Literal["not_a_cloud_event", "wrong_partition", "unknown_fact", "invalid_fact"]
 
 _MAX_TRACE = 512
-_id = re.compile(ID_PATTERN[:-1] + r"\Z").match
 
 
 @dataclass(slots=True)
@@ -70,7 +68,7 @@ class Intake:
             reading.refused = "wrong_partition"
         elif model is None:
             reading.refused = "unknown_command"
-        elif subject is None or key != subject or not _id(event.id):
+        elif subject is None or key != subject or not is_id(event.id):
             reading.refused = "invalid_command"
             reading.detail = (
                 "The command's subject, key and roomId differ or are missing, or its id is no id."
@@ -107,7 +105,7 @@ class Intake:
             reading.dead = "not_a_cloud_event"
         elif not self._own_partition(record):
             reading.dead = "wrong_partition"
-        elif key is None or not _id(key):
+        elif key is None or not is_id(key):
             reading.dead = "invalid_fact"
         else:
             reading.incoming = _incoming(reading, entry, key, None)
@@ -205,4 +203,4 @@ def sound_id(event: Envelope | None, name: str) -> str | None:
     """Return an id of a command's data as it may be repeated in answers: only where it is a sound one."""
     data = event.data if event is not None else None
     found = data.get(name) if isinstance(data, dict) else None
-    return found if isinstance(found, str) and _id(found) else None
+    return found if isinstance(found, str) and is_id(found) else None

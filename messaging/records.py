@@ -1,6 +1,5 @@
 """The records that a service publishes: events, rejections and dead letters, each with its sequence."""
 
-import re
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -16,10 +15,9 @@ from schemas import envelope, timestamps
 from schemas.envelope import Envelope
 from schemas.rejections import MESSAGES, CommandRejected
 from schemas.topics import Topic
-from schemas.types import ID_PATTERN, Message
+from schemas.types import Message, is_id
 
 _CONTENT_TYPE = ("content-type", envelope.CONTENT_TYPE)
-_plain = re.compile(ID_PATTERN[:-1] + r"\Z").match
 
 
 class Records:
@@ -117,7 +115,7 @@ def _type(model: type[Message]) -> str:
 
 def _text(text: str) -> str:
     """Return a text as JSON has it."""
-    return f'"{text}"' if _plain(text) else to_json(text).decode()
+    return f'"{text}"' if is_id(text) else to_json(text).decode()
 
 
 def _trace(event: Envelope | None) -> str:

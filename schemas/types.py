@@ -1,5 +1,6 @@
 """The scalar types of the contract and the two model bases."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -9,6 +10,10 @@ ID_PATTERN = r"^[A-Za-z0-9._:@-]{1,64}$"
 
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 """1 to 64 characters of `A-Z a-z 0-9 . _ : @ -`."""
+
+# A dollar sign would let a newline follow.
+is_id = re.compile(ID_PATTERN.removesuffix("$")).fullmatch
+"""Say whether a text is an `Id`; a match is true, None is false."""
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 """Any text but U+0000, which Postgres cannot store."""

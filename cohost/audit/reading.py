@@ -1,6 +1,5 @@
 """What a service has to make of an input record: the cause it is, or why it belongs to the dead letters."""
 
-import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -9,9 +8,7 @@ from pydantic import ValidationError
 from cohost.audit.layout import Input, Record
 from schemas import envelope, partitions
 from schemas.envelope import Envelope
-from schemas.types import ID_PATTERN, Message
-
-_id = re.compile(ID_PATTERN.removesuffix("$")).fullmatch
+from schemas.types import Message, is_id
 
 
 class Reading(NamedTuple):
@@ -50,7 +47,7 @@ class Reader:
             return "not_a_cloud_event"
         if partitions.partition_of_bytes(key, self._count) != partition:
             return "wrong_partition"
-        return None if _id(key.decode(errors="replace")) else "invalid_fact"
+        return None if is_id(key.decode(errors="replace")) else "invalid_fact"
 
     def _fact(self, record: Record, event: Envelope) -> str | None:
         key = record.key

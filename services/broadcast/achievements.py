@@ -1,17 +1,14 @@
 """What came of the calls to LiveKit: rights that are in place or gone, and calls that failed."""
 
-import re
 from dataclasses import replace
 from typing import assert_never
 
 from schemas.events import GrantFailed, GrantProvisioned, GrantRevoked, IntruderRemoved
 from schemas.signals import ErrandDone, GrantApplied, GrantCallFailed, Report, RoomDeleted
-from schemas.types import ID_PATTERN, Message
+from schemas.types import Message, is_id
 from services.broadcast import membership, presence, rights
 from services.broadcast.change import Cause, Change
 from services.broadcast.state import Member, Patience, Seat, Stage
-
-_is_id = re.compile(ID_PATTERN[:-1] + r"\Z").match
 
 
 def decide(stage: Stage, report: Report, cause: Cause, patience: Patience) -> Change:
@@ -136,7 +133,7 @@ def _provisioned(stage: Stage, member: Member, said: GrantApplied, cause: Cause)
 
 
 def _removed(stage: Stage, member: Member, said: GrantApplied, cause: Cause) -> list[Message]:
-    if not member.suspect or said.mode not in ("in_place", "removed") or not _is_id(member.user_id):
+    if not member.suspect or said.mode not in ("in_place", "removed") or not is_id(member.user_id):
         return []
     return [
         IntruderRemoved(

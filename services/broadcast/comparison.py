@@ -1,7 +1,6 @@
 """Looks who really is in the LiveKit rooms, every half minute: webhooks get lost, and rights drift."""
 
 import asyncio
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 
@@ -10,7 +9,7 @@ import structlog
 from messaging import errors, ids, lanes
 from schemas import timestamps, topics
 from schemas.signals import Participant, RoomCompared
-from schemas.types import ID_PATTERN
+from schemas.types import is_id
 from services.broadcast import differences, rights, store
 from services.broadcast.change import Cause
 from services.broadcast.livekit import CallFailed
@@ -24,7 +23,6 @@ _FIRST_SECONDS = 1.0
 _RETRY_SECONDS = 2.0
 
 log = structlog.get_logger()
-_is_id = re.compile(ID_PATTERN[:-1] + r"\Z").match
 
 
 class Comparison:
@@ -82,7 +80,7 @@ class Comparison:
             positions = await lanes.positions(connection, SIGNALS_INPUT)
             occupied = await store.occupied(connection, self._ownership.lanes())
         rooms = await self._livekit.rooms()
-        for room_ids in _chunks(sorted({*filter(_is_id, rooms), *occupied})):
+        for room_ids in _chunks(sorted({*filter(is_id, rooms), *occupied})):
             async with self._pool.acquire() as connection:
                 stages = await store.load(connection, room_ids)
             await asyncio.gather(

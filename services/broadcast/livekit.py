@@ -1,7 +1,6 @@
 """The only door to LiveKit: its calls, its tokens, its webhooks, in this project's own words."""
 
 import asyncio
-import re
 import time
 from collections.abc import Awaitable, Iterable
 from datetime import timedelta
@@ -18,7 +17,7 @@ from livekit.protocol import webhook as webhooks
 from schemas import signals, timestamps
 from schemas.events import Permissions
 from schemas.signals import Participant, Track
-from schemas.types import ID_PATTERN, Badge, TrackSource
+from schemas.types import Badge, TrackSource, is_id
 from services.broadcast import rights
 from services.broadcast.metrics import Metrics
 
@@ -40,7 +39,6 @@ _MOVED = frozenset(
         models.DisconnectReason.MIGRATION,
     }
 )
-_is_id = re.compile(ID_PATTERN[:-1] + r"\Z").match
 
 T = TypeVar("T")
 
@@ -199,7 +197,7 @@ class LiveKit:
         except Exception as error:
             # The receiver raises whatever it comes upon, down to a bare Exception.
             raise Unsigned from error
-        told = _sight(event) if _is_id(event.room.name) else None
+        told = _sight(event) if is_id(event.room.name) else None
         return (event.id, told) if told is not None else None
 
     @property

@@ -1,6 +1,5 @@
 """Who is asking: the bearer tokens of the contract's section 5."""
 
-import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,14 +9,13 @@ import jwt
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from schemas.types import ID_PATTERN
+from schemas.types import is_id
 from services.hosting.problems import Problem
 
 OPS = "cohost:ops"
 
 _ALGORITHMS = ("RS256", "ES256")
 _OPTIONS: Any = {"require": ["sub"], "verify_aud": False, "verify_iat": False, "verify_jti": False}
-_id = re.compile(ID_PATTERN).fullmatch
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="`sub` is the user's id.")
 
 
@@ -57,7 +55,7 @@ class Authenticator:
     def _checked(self, token: str) -> Caller:
         claims = jwt.decode(token, **self._key(token), options=_OPTIONS)
         user_id = claims["sub"]
-        if not _id(user_id):
+        if not is_id(user_id):
             msg = "sub is not an id"
             raise ValueError(msg)
         return Caller(user_id, OPS in _scopes(claims.get("scope")))
