@@ -27,19 +27,13 @@ class Producer:
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
 
-    async def start(self) -> None:
-        """Connect; unneeded, because `send` does it where it has not been done."""
-        await self._started()
-
     async def stop(self) -> None:
         """Drop the connection and all that is not confirmed."""
         producer, self._producer = self._producer, None
         if producer is not None:
             await transactions.discard(producer)
 
-    async def send(
-        self, topic: Topic, message_id: str, data: Message, key: str, *, correlation_id: str | None = None
-    ) -> None:
+    async def send(self, topic: Topic, message_id: str, data: Message, key: str) -> None:
         """Write one record and wait until it is confirmed.
 
         Raises `Unavailable` when it is not confirmed in time; sending it again under the same id is safe.
@@ -52,7 +46,6 @@ class Producer:
             "subject": key,
             "time": timestamps.now(),
             "datacontenttype": "application/json",
-            **({"correlationid": correlation_id} if correlation_id else {}),
             "data": data,
         }
         producer: AIOKafkaProducer | None = None

@@ -25,5 +25,5 @@ class Metrics:
             registry=registry,
         )
         self.webhooks = Counter(
-            "cohost_livekit_webhooks", "Webhooks by event and result.", ["result"], registry=registry
+            "cohost_livekit_webhooks", "Webhooks by result.", ["result"], registry=registry
         )
