@@ -3,8 +3,7 @@ import json
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import MessageSizeTooLargeError
 
 import cohost
@@ -31,11 +30,13 @@ async def written(kafka: str, service: Played, topic: Topic, key: str, count: in
     return [None if record.value is None else json.loads(record.value)["data"] for record in records]
 
 
-async def limit(kafka: str, topic: str, size: int) -> None:
+@pytest.fixture
+async def small_rooms(kafka: str, prefix: str) -> None:
+    """Make the topic of rooms refuse more than 10 000 bytes, from its creation on: a change comes late."""
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
-    configs = {"max.message.bytes": str(size)}
-    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=configs)])
+    config = {**dict(topics.ROOMS.config), "max.message.bytes": "10000"}
+    await admin.create_topics([NewTopic(topics.ROOMS.name(prefix), PARTITIONS, 1, topic_configs=config)])
     await admin.close()
 
 
@@ -63,20 +64,20 @@ async def test_a_user_is_a_fact_and_then_a_tombstone(
     assert await written(kafka, service, topics.USERS, "bob", 2) == [fact, None]
 
 
+@pytest.mark.usefixtures("small_rooms")
 async def test_after_a_batch_that_kafka_refused_the_client_goes_on(
     kafka: str, client: cohost.Client, service: Played
 ) -> None:
-    await limit(kafka, topics.ROOMS.name(service.prefix), 10_000)
     with pytest.raises(MessageSizeTooLargeError):
         await client.set_room(ROOM.model_copy(update={"title": "x" * 20_000}))
     await client.set_room(ROOM)
     assert len(await written(kafka, service, topics.ROOMS, "room", 1)) == 1
 
 
+@pytest.mark.usefixtures("small_rooms")
 async def test_what_was_under_way_beside_a_refused_batch_is_written(
     kafka: str, client: cohost.Client, service: Played
 ) -> None:
-    await limit(kafka, topics.ROOMS.name(service.prefix), 10_000)
     large = ROOM.model_copy(update={"title": "x" * 20_000})
     results = await asyncio.gather(
         *(client.set_room(large if number == 2 else ROOM) for number in range(5)), return_exceptions=True
