@@ -8,7 +8,14 @@ from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
+from aiokafka.errors import (
+    CommitFailedError,
+    ConsumerStoppedError,
+    IllegalStateError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.security import (
@@ -74,7 +81,8 @@ class Consumer:
             group_id=group,
             # FastStream's Kafka default is ACK_FIRST, which commits the offset before the work is done.
             ack_policy=AckPolicy.MANUAL,
-            auto_offset_reset="earliest",
+            # Where to read from is in the database; where the log lacks that, something was lost.
+            auto_offset_reset="none",
             isolation_level="read_committed",
             # Round robin, FastStream's default, would part a lane's topics.
             partition_assignment_strategy=[RangePartitionAssignor],
@@ -95,6 +103,7 @@ class Consumer:
         self.outstanding = False
         """Whether records were fetched that are not handled yet."""
         self._dropped = False
+        self._placed = False
 
     @property
     def client(self) -> AIOKafkaConsumer:
@@ -110,13 +119,19 @@ class Consumer:
         self._stopping = True
         await self._broker.stop()
 
-    def drop_fetched(self) -> None:
-        """Have a batch that is fetched and not handled yet never handled: it is not of where we stand now.
+    def displaced(self) -> None:
+        """Have a batch that is fetched and not handled yet never handled: it is not of where we stand now."""
+        self._dropped = True
+        self._placed = False
+
+    def placed(self) -> None:
+        """Take it that every partition was sought: what was fetched before is dropped.
 
         aiokafka fetches from the mirrored offsets before the listener can pause it, and between there and
         where the lane really stands may lie what was decided and never committed.
         """
         self._dropped = True
+        self._placed = True
 
     async def mirror(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Commit offsets for lag tools to see. Raises `Unavailable` when Kafka does not answer."""
@@ -157,6 +172,11 @@ class Consumer:
             while not self._stopping:
                 try:
                     records: dict[TopicPartition, list[ConsumerRecord]] = await fetch(**options)
+                except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
+                    if await self._lost(error):
+                        self._listener.fail(error)
+                    await asyncio.sleep(_POLL_MS / 1000)
+                    continue
                 except (KafkaError, ConsumerStoppedError) as error:
                     if self._stopping:
                         break
@@ -170,6 +190,15 @@ class Consumer:
             raise ConsumerStoppedError
 
         self.client.getmany = getmany
+
+    async def _lost(self, error: KafkaError) -> bool:
+        """Say whether the log has no longer what we are to read next, and not only what we were never at."""
+        if not self._placed or isinstance(error, NoOffsetForPartitionError):
+            return False
+        try:
+            return any([await self.client.position(place) == at for place, at in error.args[0].items()])
+        except IllegalStateError:
+            return False  # not ours any more
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -128,7 +128,7 @@ class Session:
         await self._domain.taken({number: lane.peaceful for number, lane in taken.items()})
         log.info("lanes taken", lanes=sorted(taken), unpublished=len(unpublished))
         cut = await self._takeover.seek(self._consumer.client, taken)
-        self._consumer.drop_fetched()
+        self._consumer.placed()
         self._reading = True
         if await self._takeover.read_facts(self._consumer.client, self.lanes):
             await self._bury(cut)
@@ -147,7 +147,7 @@ class Session:
         """Let go of every lane: finish what is decided, publish it, and release what is then complete."""
         self.open = False
         self._reading = False
-        self._consumer.drop_fetched()
+        self._consumer.displaced()
         if self._take is not None:
             # Its claims must not come after the next owner's.
             self._takeover.hurry()

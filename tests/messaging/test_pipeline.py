@@ -1,54 +1,18 @@
 """What the pipeline does with whatever lies in its topics, and with whatever happens to its servers."""
 
 import json
-from collections.abc import AsyncIterator
 
 import asyncpg
-import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
-from aiokafka.structs import TopicPartition
 
 from messaging import ids
-from messaging.config import Config
-from messaging.errors import Damaged, StartRefused
-from schemas import commands, facts, topics
+from schemas import facts, topics
 from schemas.partitions import partition_of
 from tests.messaging.crew import log_of, query, until, working
 from tests.messaging.fleet import PARTITIONS, Fleet, record
-
-COMMANDS = topics.INVITATION_COMMANDS
-ROOM = "room-1"
-LANE = partition_of(ROOM, PARTITIONS)
-
-
-@pytest.fixture
-async def fleet(kafka: str, database_url: str, prefix: str) -> Fleet:
-    fleet = Fleet(
-        Config(
-            kafka, database_url, "turnstile", prefix=prefix, partitions=PARTITIONS, session_timeout_ms=6000
-        )
-    )
-    await fleet.prepare()
-    return fleet
-
-
-@pytest.fixture
-async def producer(kafka: str) -> AsyncIterator[AIOKafkaProducer]:
-    producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True)
-    await producer.start()
-    yield producer
-    await producer.stop()
-
-
-def leave(room: str = ROOM, actor: str = "bob") -> tuple[str, commands.LeaveStage]:
-    return ids.uuid7(), commands.LeaveStage(room_id=room, actor_id=actor)
-
-
-async def send(producer: AIOKafkaProducer, name: str, value: bytes | None, **more: object) -> None:
-    await producer.send_and_wait(name, value, **{"partition": LANE, "key": ROOM.encode(), **more})
+from tests.messaging.inputs import COMMANDS, LANE, ROOM, leave, send
 
 
 async def test_poison_of_every_kind_is_a_dead_letter_and_costs_nobody_an_outcome(
@@ -215,83 +179,6 @@ async def test_postgres_hanging_up_costs_time_and_nothing_else(fleet: Fleet) -> 
         await until(lambda: pipeline.ready)
     report = await fleet.audit()
     assert (report.violations, report.commands) == ([], 150)
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ("UPDATE installation SET cluster = 'another'", "cluster 'another'"),
-        ("UPDATE installation SET prefix = 'another.'", "prefix 'another.'"),
-        ("UPDATE installation SET partitions = 7", "partition count 7"),
-    ],
-)
-async def test_a_database_of_something_else_is_refused(fleet: Fleet, change: str, says: str) -> None:
-    async with working(fleet.config):
-        """Ties the database to this cluster."""
-    await query(fleet.config, change)
-    with pytest.raises(StartRefused, match=says):
-        async with working(fleet.config):
-            """Never comes here."""
-
-
-async def test_a_commands_topic_with_the_producers_clock_is_refused(fleet: Fleet) -> None:
-    async with working(fleet.config):
-        """Makes the topics."""
-    await _alter(fleet, COMMANDS.name(fleet.config.prefix), "message.timestamp.type", "CreateTime")
-    with pytest.raises(StartRefused, match=r"invitations\.commands has message.timestamp.type=CreateTime"):
-        async with working(fleet.config):
-            """Never comes here."""
-
-
-async def _alter(fleet: Fleet, topic: str, name: str, value: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=fleet.config.bootstrap_servers)
-    await admin.start()
-    try:
-        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs={name: value})])
-        await until(lambda: _has(admin, topic, name, value))
-    finally:
-        await admin.close()
-
-
-async def _has(admin: AIOKafkaAdminClient, topic: str, name: str, value: str) -> bool:
-    (response,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
-    return (name, value) in {entry[:2] for *_, entries in response.resources for entry in entries}
-
-
-async def test_commands_deleted_unread_stop_the_lane_with_a_way_out(fleet: Fleet) -> None:
-    async with working(fleet.config):
-        await fleet.publish([leave()])
-        fleet.sent.append("the one")
-        await fleet.decided()
-    await fleet.publish([leave(), leave()])
-    admin = AIOKafkaAdminClient(bootstrap_servers=fleet.config.bootstrap_servers)
-    await admin.start()
-    await admin.delete_records(
-        {TopicPartition(COMMANDS.name(fleet.config.prefix), LANE): RecordsToDelete(before_offset=2)}
-    )
-    await admin.close()
-    with pytest.raises(Damaged, match="was read to 1: records are lost; to go on"):
-        async with working(fleet.config) as pipeline:
-            await until(lambda: not pipeline.ready)
-
-
-async def test_a_database_that_lost_commits_stops_the_lane(fleet: Fleet) -> None:
-    async with working(fleet.config):
-        await fleet.publish([leave()])
-        fleet.sent.append("the one")
-        await fleet.decided()
-    columns = "positions, decided, acknowledged, tails, segment"
-    (before,) = await query(fleet.config, f"SELECT {columns} FROM lanes WHERE lane = $1", LANE)
-    async with working(fleet.config):
-        await fleet.publish([leave()])
-        fleet.sent.append("another")
-        await fleet.decided()
-    await query(
-        fleet.config, f"UPDATE lanes SET ({columns}) = ($2, $3, $4, $5, $6) WHERE lane = $1", LANE, *before
-    )
-    with pytest.raises(Damaged, match="the database lost commits"):
-        async with working(fleet.config) as pipeline:
-            await until(lambda: not pipeline.ready)
 
 
 async def test_the_pool_is_given_back(fleet: Fleet) -> None:

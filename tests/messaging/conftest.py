@@ -1,0 +1,26 @@
+from collections.abc import AsyncIterator
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from messaging.config import Config
+from tests.messaging.fleet import PARTITIONS, Fleet
+
+
+@pytest.fixture
+async def fleet(kafka: str, database_url: str, prefix: str) -> Fleet:
+    fleet = Fleet(
+        Config(
+            kafka, database_url, "turnstile", prefix=prefix, partitions=PARTITIONS, session_timeout_ms=6000
+        )
+    )
+    await fleet.prepare()
+    return fleet
+
+
+@pytest.fixture
+async def producer(kafka: str) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True)
+    await producer.start()
+    yield producer
+    await producer.stop()

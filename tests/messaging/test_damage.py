@@ -1,0 +1,133 @@
+"""Where cluster, database and topics do not fit together, the pipeline says so and does not go on."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.structs import TopicPartition
+from prometheus_client import CollectorRegistry
+
+from messaging.database import Connection
+from messaging.domain import Incoming
+from messaging.errors import Damaged, StartRefused
+from messaging.metrics import Metrics
+from messaging.pipeline import Pipeline
+from tests.messaging.crew import query, until, working
+from tests.messaging.fleet import SECONDS, Fleet
+from tests.messaging.inputs import COMMANDS, LANE, leave, send
+from tests.messaging.turnstile import Turnstile
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("UPDATE installation SET cluster = 'another'", "cluster 'another'"),
+        ("UPDATE installation SET prefix = 'another.'", "prefix 'another.'"),
+        ("UPDATE installation SET partitions = 7", "partition count 7"),
+    ],
+)
+async def test_a_database_of_something_else_is_refused(fleet: Fleet, change: str, says: str) -> None:
+    async with working(fleet.config):
+        """Ties the database to this cluster."""
+    await query(fleet.config, change)
+    with pytest.raises(StartRefused, match=says):
+        async with working(fleet.config):
+            """Never comes here."""
+
+
+async def test_a_commands_topic_with_the_producers_clock_is_refused(fleet: Fleet) -> None:
+    async with working(fleet.config):
+        """Makes the topics."""
+    await _alter(fleet, COMMANDS.name(fleet.config.prefix), "message.timestamp.type", "CreateTime")
+    with pytest.raises(StartRefused, match=r"invitations\.commands has message.timestamp.type=CreateTime"):
+        async with working(fleet.config):
+            """Never comes here."""
+
+
+async def _alter(fleet: Fleet, topic: str, name: str, value: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=fleet.config.bootstrap_servers)
+    await admin.start()
+    try:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs={name: value})])
+        await until(lambda: _has(admin, topic, name, value))
+    finally:
+        await admin.close()
+
+
+async def _has(admin: AIOKafkaAdminClient, topic: str, name: str, value: str) -> bool:
+    (response,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+    return (name, value) in {entry[:2] for *_, entries in response.resources for entry in entries}
+
+
+async def test_commands_deleted_unread_stop_the_lane_with_a_way_out(fleet: Fleet) -> None:
+    async with working(fleet.config):
+        await fleet.publish([leave()])
+        fleet.sent.append("the one")
+        await fleet.decided()
+    await fleet.publish([leave(), leave()])
+    await _delete(fleet, 2)
+    with pytest.raises(Damaged, match="was read to 1: records are lost; to go on"):
+        async with working(fleet.config) as pipeline:
+            await until(lambda: not pipeline.ready)
+
+
+async def _delete(fleet: Fleet, before: int) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=fleet.config.bootstrap_servers)
+    await admin.start()
+    place = TopicPartition(COMMANDS.name(fleet.config.prefix), LANE)
+    await admin.delete_records({place: RecordsToDelete(before_offset=before)})
+    await admin.close()
+
+
+class _Held(Turnstile):
+    """Lets no batch through until it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def load(self, connection: Connection, batch: Sequence[Incoming]) -> None:
+        if any(incoming.topic is COMMANDS for incoming in batch):
+            self.held.set()
+            await self.go_on.wait()
+        await super().load(connection, batch)
+
+
+async def test_commands_deleted_ahead_of_a_worker_at_work_stop_the_lane(
+    fleet: Fleet, producer: AIOKafkaProducer
+) -> None:
+    domain = _Held()
+    pipeline = Pipeline(fleet.config, domain, Metrics(CollectorRegistry(), "turnstile"))
+    running = asyncio.create_task(pipeline.run())
+    await until(lambda: pipeline.ready)
+    await fleet.publish([leave()])
+    await asyncio.wait_for(domain.held.wait(), SECONDS)
+    for _ in range(5):  # more than the consumer fetches at a time
+        await send(producer, COMMANDS.name(fleet.config.prefix), b"x" * 900_000)
+    await _delete(fleet, 6)
+    domain.go_on.set()
+    with pytest.raises(Damaged, match=r"offsets 6 to 6, but was read to [123]: records are lost"):
+        await asyncio.wait_for(running, SECONDS)
+
+
+async def test_a_database_that_lost_commits_stops_the_lane(fleet: Fleet) -> None:
+    async with working(fleet.config):
+        await fleet.publish([leave()])
+        fleet.sent.append("the one")
+        await fleet.decided()
+    columns = "positions, decided, acknowledged, tails, segment"
+    (before,) = await query(fleet.config, f"SELECT {columns} FROM lanes WHERE lane = $1", LANE)
+    async with working(fleet.config):
+        await fleet.publish([leave()])
+        fleet.sent.append("another")
+        await fleet.decided()
+    await query(
+        fleet.config, f"UPDATE lanes SET ({columns}) = ($2, $3, $4, $5, $6) WHERE lane = $1", LANE, *before
+    )
+    with pytest.raises(Damaged, match="the database lost commits"):
+        async with working(fleet.config) as pipeline:
+            await until(lambda: not pipeline.ready)
