@@ -69,7 +69,7 @@ class Handler:
         lane = Lane(record.partition, 1, True, start, (), sequences, [], [], 0)  # noqa: FBT003 - a lane's fields
         decider = Decider(domain, self._intake, self._writer, self._metrics, self._inputs)
         within = cast("asyncpg.Pool", _Within(connection))
-        return await decider.decide(within, {record.partition: lane}, [record], frozenset(), 0)
+        return await decider.decide(within, {record.partition: lane}, [record], 0)
 
     async def _publish(self, partition: int, decision: Decision) -> None:
         for segment in decision.segments:

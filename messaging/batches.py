@@ -50,14 +50,17 @@ class Batches:
 
     async def take(self, records: Sequence[ConsumerRecord]) -> None:
         """Decide what of the records lies ahead of its lane, and begin to commit it."""
-        decided = await self._decide(records)
-        await self.settled()
-        if decided.generation != self._generation:
+        whole = False
+        while not whole:
             decided = await self._decide(records)
-        self._ahead = None
-        self._domain.trim()
-        if decided.advances:
-            self._committing = asyncio.create_task(self._commit(decided))
+            await self.settled()
+            if decided.generation != self._generation:
+                decided = await self._decide(records)
+            self._ahead = None
+            self._domain.trim()
+            if decided.advances:
+                self._committing = asyncio.create_task(self._commit(decided))
+            whole = decided.whole
 
     async def settled(self) -> None:
         """Wait until everything decided is committed and handed to the publisher."""
@@ -68,11 +71,11 @@ class Batches:
     async def insert(self, records: Sequence[ConsumerRecord]) -> None:
         """Decide and commit records that are not in the log ahead of us."""
         await self.settled()
-        async with self._deciding:
-            decided = await self._decider.decide(
-                self._pool, self._lanes, records, frozenset(), self._generation
-            )
-        await self._commit(decided)
+        while records:
+            async with self._deciding:
+                decided = await self._decider.decide(self._pool, self._lanes, records, self._generation)
+            await self._commit(decided)
+            records = records[len(decided.taken) :]
 
     async def prove(self) -> None:
         """Commit nothing but where the lanes stand and what is acknowledged: it proves that they are ours."""
@@ -90,9 +93,7 @@ class Batches:
     async def _decide(self, records: Sequence[ConsumerRecord]) -> Decision:
         async with self._deciding:
             taken = self._decider.ahead(self._lanes, records)
-            self._ahead = await self._decider.decide(
-                self._pool, self._lanes, taken, frozenset(), self._generation
-            )
+            self._ahead = await self._decider.decide(self._pool, self._lanes, taken, self._generation)
             return self._ahead
 
     async def _commit(self, decided: Decision) -> None:
@@ -124,7 +125,7 @@ class Batches:
                 self._ahead = None
             decision.rewind(self._lanes, decided)
             self._domain.forget(list(self._lanes))
-            return await self._decider.decide(self._pool, self._lanes, decided.taken, seen, self._generation)
+            return await self._decider.decide(self._pool, self._lanes, decided.taken, self._generation, seen)
 
     async def _write(self, decided: Decision) -> None:
         began = time.monotonic()

@@ -1,6 +1,8 @@
 """One batch, decided: what it publishes, what it remembers, and where its lanes then stand."""
 
 import asyncio
+import itertools
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -23,14 +25,21 @@ from schemas import timestamps
 _BREATH = 100
 """How many records are decided before Postgres and the publisher get a turn."""
 
+_ENOUGH_BYTES = 4 * 1024 * 1024
+"""How much a batch may publish before the rest of it is left to another: it must fit into one transaction."""
+
 
 @dataclass(slots=True)
 class Decision:
-    """What a batch does. It is void once `generation` is not the session's any more."""
+    """What a batch does. It is void once `generation` is not the session's any more.
+
+    `taken` are the records that it is about; `whole` says whether they are all that were to be decided.
+    """
 
     generation: int
     taken: Sequence[ConsumerRecord]
     changes: Any
+    whole: bool = True
     advances: list[Advance] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
     outcomes: list[Row] = field(default_factory=list)
@@ -59,23 +68,27 @@ class Decider:
         pool: asyncpg.Pool,
         lanes: Mapping[int, Lane],
         taken: Sequence[ConsumerRecord],
-        repeated: AbstractSet[str],
         generation: int,
+        repeated: AbstractSet[str] | None = None,
     ) -> Decision:
-        """Read, load and decide records; move the lanes in memory."""
+        """Read, load and decide records; move the lanes in memory.
+
+        The decision may be of the first records only. With `repeated`, the ids of commands that have had
+        their outcome before, it is of all of them, and so repeats a decision that was of all of them.
+        """
         decision = Decision(generation, taken, self._domain.changes())
         with self._metrics.stage.labels("read").time():
-            readings = await self._read(taken, repeated)
+            readings = await self._read(taken, repeated or frozenset())
         with self._metrics.stage.labels("load").time():
             async with pool.acquire() as connection:
                 await self._domain.load(
                     connection, [reading.incoming for reading in readings if reading.incoming is not None]
                 )
-        touched = {reading.record.partition for reading in readings} | {record.partition for record in taken}
         with self._metrics.stage.labels("decide").time():
-            written = await self._decide(lanes, readings, decision)
-        self._advance(lanes, taken)
-        for number in touched:
+            enough = math.inf if repeated is not None else _ENOUGH_BYTES
+            written = await self._decide(lanes, readings, decision, enough)
+        self._advance(lanes, decision.taken)
+        for number in {record.partition for record in decision.taken}:
             self._close(lanes[number], written.get(number, []), decision)
         return decision
 
@@ -107,12 +120,18 @@ class Decider:
         return readings
 
     async def _decide(
-        self, lanes: Mapping[int, Lane], readings: Sequence[Reading], decision: Decision
+        self, lanes: Mapping[int, Lane], readings: Sequence[Reading], decision: Decision, enough: float
     ) -> dict[int, list[Record]]:
         written: dict[int, list[Record]] = {}
+        size = 0
         for count, reading in enumerate(readings, 1):
+            if size > enough:
+                _cut(decision, reading.record)
+                break
             number = reading.record.partition
-            written.setdefault(number, []).extend(self._one(lanes[number], reading, decision))
+            records_ = self._one(lanes[number], reading, decision)
+            size += sum([len(record.value or b"") for record in records_])
+            written.setdefault(number, []).extend(records_)
             if count % _BREATH == 0:
                 await asyncio.sleep(0)
         return written
@@ -179,6 +198,12 @@ class Decider:
             lane.segment += 1
             decision.segments.append(Segment(lane.number, lane.segment, written))
         decision.advances.append(advance(lane))
+
+
+def _cut(decision: Decision, first: ConsumerRecord) -> None:
+    """Leave a record and all that come after it to the next decision."""
+    decision.taken = list(itertools.takewhile(lambda record: record is not first, decision.taken))
+    decision.whole = False
 
 
 def advance(lane: Lane) -> Advance:

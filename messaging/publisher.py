@@ -12,7 +12,7 @@ from messaging.metrics import Metrics
 from messaging.segments import Record, Segment
 
 _WAITING_BATCHES = 3
-_MAX_RECORDS = 10_000
+_ENOUGH_BYTES = 4 * 1024 * 1024
 
 
 class Publisher:
@@ -49,7 +49,7 @@ class Publisher:
         """Publish until cancelled. Any error leaves the transaction at hand in doubt."""
         while True:
             batches = [await self._waiting.get()]
-            while not self._waiting.empty() and sum(map(_count, batches)) < _MAX_RECORDS:
+            while not self._waiting.empty() and sum(map(_size, batches)) < _ENOUGH_BYTES:
                 batches.append(self._waiting.get_nowait())
             segments = [segment for batch in batches for segment in batch]
             with self._metrics.stage.labels("publish").time():
@@ -79,5 +79,5 @@ class Publisher:
             self._lanes[segment.lane].published = segment.number
 
 
-def _count(batch: Sequence[Segment]) -> int:
-    return sum(len(segment.records) for segment in batch)
+def _size(batch: Sequence[Segment]) -> int:
+    return sum([len(record.value or b"") for segment in batch for record in segment.records])

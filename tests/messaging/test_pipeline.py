@@ -1,5 +1,6 @@
 """What the pipeline does with whatever lies in its topics, and with whatever happens to its servers."""
 
+import asyncio
 import json
 
 import asyncpg
@@ -41,6 +42,25 @@ async def test_poison_of_every_kind_is_a_dead_letter_and_costs_nobody_an_outcome
     ] == poison
     assert {dict(letter.headers)["dead-letter-reason"] for letter in letters} == {b"not_a_cloud_event"}
     assert [int(dict(letter.headers)["sequence"]) for letter in letters] == list(range(1, len(poison) + 1))
+    assert (await fleet.audit()).violations == []
+
+
+async def test_what_is_much_more_unpacked_than_packed_is_published_in_pieces(
+    fleet: Fleet, kafka: str
+) -> None:
+    name = COMMANDS.name(fleet.config.prefix)
+    async with working(fleet.config):
+        packed = AIOKafkaProducer(
+            bootstrap_servers=kafka, compression_type="gzip", max_batch_size=40_000_000, linger_ms=1000
+        )
+        async with packed:
+            await asyncio.gather(*[send(packed, name, b"x" * 1_000_000) for _ in range(30)])
+        await fleet.command(10)
+        await fleet.decided()
+    letters = await log_of(fleet.config, topics.INVITATION_DEAD_LETTERS)
+    assert [int(dict(letter.headers)["sequence"]) for letter in letters] == list(range(1, 31))
+    (lane,) = await query(fleet.config, "SELECT segment FROM lanes WHERE lane = $1", LANE)
+    assert lane["segment"] >= 6
     assert (await fleet.audit()).violations == []
 
 
