@@ -10,7 +10,7 @@ from messaging.domain import Event, Layout, Refusal
 from messaging.intake import Reading
 from messaging.lanes import Lane
 from messaging.segments import Record
-from messaging.transactions import MAX_RECORD
+from messaging.transactions import LARGEST_BATCH
 from schemas import envelope, timestamps
 from schemas.envelope import Envelope
 from schemas.rejections import MESSAGES, CommandRejected
@@ -18,17 +18,24 @@ from schemas.topics import Topic
 from schemas.types import Message, is_id
 
 _CONTENT_TYPE = ("content-type", envelope.CONTENT_TYPE)
+_BATCH_HEADER = 4096
 
 
 class Records:
-    """Makes the records of one service; each takes the next sequence of its lane's output."""
+    """Makes the records of one service; each takes the next sequence of its lane's output.
 
-    def __init__(self, layout: Layout, prefix: str, cluster: str) -> None:
+    `dead_letter_bytes` is how large a batch the topic of dead letters takes.
+    """
+
+    def __init__(
+        self, layout: Layout, prefix: str, cluster: str, dead_letter_bytes: int = LARGEST_BATCH
+    ) -> None:
         self._source = layout.source
         self._outputs = {topic: index for index, topic in enumerate(layout.outputs)}
         self._origins = [ids.origin(cluster, topic.name(prefix)) for topic in layout.outputs]
         self._rejections = layout.rejections
         self._dead_letters = layout.dead_letters
+        self._largest = min(dead_letter_bytes, LARGEST_BATCH) - _BATCH_HEADER
 
     def event(self, lane: Lane, cause: Reading, at: str, event: Event) -> Record:
         """Return the record of an event or, where it has no data, a tombstone."""
@@ -71,11 +78,11 @@ class Records:
             _sequence(place),
         ]
         letter = Record(place.output, place.sequence, record.key, record.value, [*record.headers, *marks])
-        if letter.size() <= MAX_RECORD:
+        if letter.size() <= self._largest:
             return letter
         marks.append(("dead-letter-truncated", b"%d" % len(record.value or b"")))
         letter = Record(place.output, place.sequence, record.key, b"", [*record.headers, *marks])
-        if letter.size() <= MAX_RECORD:
+        if letter.size() <= self._largest:
             return letter
         return Record(place.output, place.sequence, None, b"", marks)
 

@@ -59,7 +59,7 @@ class Session:
         decider = Decider(
             domain,
             Intake(layout, config.prefix, topology.partitions),
-            Records(layout, config.prefix, topology.cluster),
+            Records(layout, config.prefix, topology.cluster, topology.dead_letter_bytes),
             metrics,
             self._inputs,
         )

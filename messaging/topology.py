@@ -15,19 +15,22 @@ from messaging.config import Config
 from messaging.database import Connection
 from messaging.errors import StartRefused
 from schemas import topics
+from schemas.topics import Topic
 
 _UNKNOWN_TOPIC = 3
 _CREATION_SECONDS = 5
 _LOOK_SECONDS = 0.05
 _CLOSE_SECONDS = 2
+_CLOCK = "message.timestamp.type"
 
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """The cluster's id, and how many partitions every topic has."""
+    """The cluster's id, how many partitions every topic has, and how many bytes dead letters may take."""
 
     cluster: str
     partitions: int
+    dead_letter_bytes: int
 
 
 async def ensure(config: Config) -> Topology:
@@ -44,7 +47,7 @@ async def ensure(config: Config) -> Topology:
             await _create(admin, config)
         counts = await _counts(admin, config)
         await _check_clock(admin, config)
-        return Topology(cluster, _one(counts))
+        return Topology(cluster, _one(counts), await _dead_letter_bytes(admin, config))
     finally:
         await closed(admin.close(), _CLOSE_SECONDS)
 
@@ -135,20 +138,26 @@ def _one(counts: Mapping[str, int]) -> int:
 
 
 async def _check_clock(admin: AIOKafkaAdminClient, config: Config) -> None:
-    names = [topic.name(config.prefix) for topic in topics.BROKER_CLOCK_REQUIRED]
-    responses = await admin.describe_configs(
-        [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    )
-    for code, message, _, name, entries in _resources(responses):
-        if code:
-            raise for_code(code)(message)
-        types = {entry[0]: entry[1] for entry in entries}
-        if types.get("message.timestamp.type") != "LogAppendTime":
-            found = types.get("message.timestamp.type")
-            msg = f"topic {name} has message.timestamp.type={found}, not LogAppendTime"
+    for name, found in (await _setting(admin, config, topics.BROKER_CLOCK_REQUIRED, _CLOCK)).items():
+        if found != "LogAppendTime":
+            msg = f"topic {name} has {_CLOCK}={found}, not LogAppendTime"
             raise StartRefused(msg)
 
 
-def _resources(responses: Iterable[Any]) -> Iterable[tuple[int, str, int, str, list[tuple[Any, ...]]]]:
-    for response in responses:
-        yield from response.resources
+async def _dead_letter_bytes(admin: AIOKafkaAdminClient, config: Config) -> int:
+    found = await _setting(admin, config, topics.DEAD_LETTERS, "max.message.bytes")
+    return min(map(int, found.values()))
+
+
+async def _setting(
+    admin: AIOKafkaAdminClient, config: Config, wanted: Iterable[Topic], setting: str
+) -> dict[str, str]:
+    """Return what a setting is for each of the topics, by their full names."""
+    resources = [ConfigResource(ConfigResourceType.TOPIC, topic.name(config.prefix)) for topic in wanted]
+    found = {}
+    for response in await admin.describe_configs(resources):
+        for code, message, _, name, entries in response.resources:
+            if code:
+                raise for_code(code)(message)
+            found[name] = {entry[0]: entry[1] for entry in entries}[setting]
+    return found

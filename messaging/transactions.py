@@ -14,8 +14,8 @@ from messaging.config import Config
 from messaging.errors import Unavailable
 from messaging.segments import Record
 
-MAX_RECORD = 2 * 1024 * 1024 - 4096
-"""The largest record that a topic of dead letters takes, with room for the batch's own header."""
+LARGEST_BATCH = 2 * 1024 * 1024
+"""What a topic of dead letters takes by the contract, in bytes."""
 
 _BATCH = 512 * 1024
 # The order matters: our own time-out of a whole transaction < the client's of one request < the broker's.
@@ -136,7 +136,7 @@ def _producer(config: Config, transactional_id: str) -> AIOKafkaProducer:
         request_timeout_ms=_REQUEST_MS,
         retry_backoff_ms=_RETRY_MS,
         max_batch_size=_BATCH,
-        max_request_size=MAX_RECORD + 4096,
+        max_request_size=LARGEST_BATCH,
         linger_ms=0,
     )
     inner = producer._sender  # noqa: SLF001 - aiokafka has no other way to say how a transaction ends

@@ -3,15 +3,16 @@ import json
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import MessageSizeTooLargeError
 
 import cohost
+from messaging.config import Config
 from schemas import topics
 from schemas.facts import RoomChanged, UserChanged
 from schemas.partitions import partition_of
 from schemas.topics import Topic
 from tests.cohost.played import PARTITIONS, SECONDS, Played
+from tests.messaging.crew import made
 
 ROOM = RoomChanged(room_id="room", host_id="alice", status="live", max_co_hosts=2)
 
@@ -33,11 +34,7 @@ async def written(kafka: str, service: Played, topic: Topic, key: str, count: in
 @pytest.fixture
 async def small_rooms(kafka: str, prefix: str) -> None:
     """Make the topic of rooms refuse more than 10 000 bytes, from its creation on: a change comes late."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    config = {**dict(topics.ROOMS.config), "max.message.bytes": "10000"}
-    await admin.create_topics([NewTopic(topics.ROOMS.name(prefix), PARTITIONS, 1, topic_configs=config)])
-    await admin.close()
+    await made(Config(kafka, "", "", prefix=prefix), topics.ROOMS, "max.message.bytes", "10000")
 
 
 async def test_a_room_is_a_fact_and_then_a_tombstone(

@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from prometheus_client import CollectorRegistry
 
 from messaging.config import Config
@@ -72,3 +73,14 @@ async def query(config: Config, statement: str, *arguments: Any) -> Sequence[asy
         return await connection.fetch(statement, *arguments)
     finally:
         await connection.close()
+
+
+async def made(config: Config, topic: Topic, setting: str, value: str) -> None:
+    """Make a topic by hand, with a setting of one's own."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=config.bootstrap_servers)
+    await admin.start()
+    topic_configs = {**dict(topic.config), setting: value}
+    await admin.create_topics(
+        [NewTopic(topic.name(config.prefix), PARTITIONS, 1, topic_configs=topic_configs)]
+    )
+    await admin.close()

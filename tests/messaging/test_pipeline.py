@@ -11,7 +11,7 @@ from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from messaging import ids
 from schemas import facts, topics
 from schemas.partitions import partition_of
-from tests.messaging.crew import log_of, query, until, working
+from tests.messaging.crew import log_of, made, query, until, working
 from tests.messaging.fleet import PARTITIONS, Fleet, record
 from tests.messaging.inputs import COMMANDS, LANE, ROOM, leave, send
 
@@ -43,6 +43,20 @@ async def test_poison_of_every_kind_is_a_dead_letter_and_costs_nobody_an_outcome
     assert {dict(letter.headers)["dead-letter-reason"] for letter in letters} == {b"not_a_cloud_event"}
     assert [int(dict(letter.headers)["sequence"]) for letter in letters] == list(range(1, len(poison) + 1))
     assert (await fleet.audit()).violations == []
+
+
+async def test_a_dead_letter_larger_than_its_topic_takes_is_cut_and_stops_nobody(
+    fleet: Fleet, producer: AIOKafkaProducer
+) -> None:
+    await made(fleet.config, topics.INVITATION_DEAD_LETTERS, "max.message.bytes", "100000")
+    async with working(fleet.config):
+        for size in (90_000, 120_000):
+            await send(producer, COMMANDS.name(fleet.config.prefix), b"x" * size)
+        await fleet.command(10)
+        await fleet.decided()
+    letters = await log_of(fleet.config, topics.INVITATION_DEAD_LETTERS)
+    found = [(len(letter.value), dict(letter.headers).get("dead-letter-truncated")) for letter in letters]
+    assert found == [(90_000, None), (0, b"120000")]
 
 
 async def test_what_is_much_more_unpacked_than_packed_is_published_in_pieces(
