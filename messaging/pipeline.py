@@ -146,6 +146,5 @@ class Pipeline:
                 async with pool.acquire() as connection:
                     while await outcomes.prune(connection):
                         await asyncio.sleep(_FIRST_WAIT)
-            except Exception as error:
-                if not errors.worth_retrying(error):
-                    raise
+            except Exception as error:  # noqa: BLE001 - the work can go on without it
+                log.warning("outcomes not pruned", cause=type(error).__name__, error=str(error))

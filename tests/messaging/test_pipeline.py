@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
-from messaging import ids
+from messaging import ids, outcomes
 from schemas import facts, topics
 from schemas.partitions import partition_of
 from tests.messaging.crew import log_of, made, query, until, working
@@ -142,6 +142,21 @@ async def test_a_repeated_id_has_no_second_outcome_after_a_restart(fleet: Fleet)
     report = await fleet.audit()
     assert (report.violations, report.commands) == ([], 10)
     assert len(await log_of(fleet.config, topics.INVITATION_EVENTS)) == 9
+
+
+async def test_outcomes_are_forgotten_after_seven_days_a_few_at_a_time(fleet: Fleet) -> None:
+    async with working(fleet.config):
+        await fleet.command(10)
+        await fleet.decided()
+    aged = "UPDATE outcomes SET decided_at = now() - {} WHERE id = ANY($1::text[])"
+    await query(fleet.config, aged.format("interval '7 days 1 minute'"), fleet.sent[:5])
+    await query(fleet.config, aged.format("interval '6 days 23 hours'"), fleet.sent[5:])
+    connection = await asyncpg.connect(
+        fleet.config.database_url, server_settings={"search_path": fleet.config.schema}
+    )
+    assert [await outcomes.prune(connection, limit=3) for _ in range(3)] == [3, 2, 0]
+    assert await outcomes.among(connection, fleet.sent) == frozenset(fleet.sent[5:])
+    await connection.close()
 
 
 async def test_facts_are_read_to_their_end_before_the_first_command(
