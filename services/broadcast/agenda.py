@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from services.broadcast.state import Errand, Member, Room
@@ -64,15 +64,12 @@ class Agenda:
 
     def take_in(self, tasks: Iterable[Task]) -> bool:
         """Let tasks wait, in the place of older ones; say whether any of them is news."""
+        tasks = list(tasks)
+        self._closed({task.key[0]: task.version for task in tasks if task.member is None})
         ready = {task.key: task for task in tasks if self._ready(task) is not None}
         news = any(key not in self._running and key not in self._waiting for key in ready)
         self._waiting.update(ready)
         return news
-
-    def rested(self, task: Task) -> None:
-        """Let a task wait that failed, unless something newer was wished or done since."""
-        if not self.first(task) and task.key not in self._waiting:
-            self._waiting[task.key] = task
 
     def next(self) -> Task | None:
         """Return the next task whose key has none under way, which it then has."""
@@ -119,6 +116,15 @@ class Agenda:
         self._waiting = {key: task for key, task in self._waiting.items() if task.room.lane not in lanes}
         self._runs.clear()
         self._reported.clear()
+
+    def _closed(self, deletions: Mapping[str, int]) -> None:
+        """Forget what was wished in rooms before they closed: it goes with the LiveKit room."""
+        if deletions:
+            self._waiting = {
+                key: task
+                for key, task in self._waiting.items()
+                if task.member is None or task.version > deletions.get(key[0], -1)
+            }
 
     def _ready(self, task: Task) -> Task | None:
         """Return what is left to do of a task: nothing while it rests, and nothing that is reported."""

@@ -57,16 +57,17 @@ class Lookout:
 
     async def _expected(self) -> None:
         """Look at what was saved until it is committed, or given up for rolled back or done."""
+        first = self._wakeup.expected()
         for seconds in _COMMIT_SECONDS:
-            keys = self._wakeup.expected()
+            keys = self._wakeup.take_again() | self._wakeup.expected().keys()
             if not keys:
                 return
             async with self._pool.acquire() as connection:
-                rooms, members = await store.wished(connection, keys)
+                rooms, members = await store.wished(connection, list(keys))
             self._take_in([*map(Task, rooms), *map(agenda.of, members)])
             if self._wakeup.expected():
                 await asyncio.sleep(seconds)
-        self._wakeup.give_up()
+        self._wakeup.give_up(first)
 
     async def _scan(self) -> None:
         """Look at the next page of all that is pending; at once at the one after it, while there is news."""

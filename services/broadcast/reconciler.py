@@ -127,13 +127,10 @@ class Reconciler:
         """Let the key rest. A call whose outcome is unknown may yet undo a newer one: look again then."""
         rest = self._agenda.failed(task, retryable=error.retryable)
         if error.retryable:
-            asyncio.get_running_loop().call_later(rest, self._again, task)
+            # What fails may not be wished any more by then: the key is read again, no task is kept.
+            asyncio.get_running_loop().call_later(rest, self._wakeup.again, task.key)
         if error.unknown:
             self._comparison.soon(2 * self._call_seconds)
-
-    def _again(self, task: Task) -> None:
-        self._agenda.rested(task)
-        self._fill()
 
     async def _tell(self, task: Task, member: Member, error: CallFailed) -> None:
         if not self._failing:

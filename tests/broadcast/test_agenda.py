@@ -92,21 +92,13 @@ def test_a_failed_wish_rests_longer_each_time_but_never_too_long() -> None:
     assert agenda.next() == task(1)
 
 
-def test_a_task_that_has_rested_is_done_unless_something_newer_came_up() -> None:
-    clock = Clock()
-    agenda = Agenda(clock)
-    clock.now += agenda.failed(task(1), retryable=True)
-    agenda.rested(task(1))
-    assert agenda.next() == task(1)
-    agenda.ended(task(1))
-    clock.now += agenda.failed(task(1), retryable=True)
-    agenda.take_in([task(2)])
-    agenda.rested(task(1))
-    assert agenda.next() == task(2)
-    agenda.reported(task(2), 2)
-    agenda.ended(task(2))
-    agenda.rested(task(1))
-    assert agenda.next() is None
+def test_what_was_wished_in_a_room_before_it_closed_waits_no_more() -> None:
+    agenda = Agenda(Clock())
+    elsewhere = replace(task(1), room=replace(ROOM, room_id="other"))
+    deletion = Task(replace(ROOM, open=False, deletion=3))
+    agenda.take_in([task(1), task(2, "carol"), elsewhere])
+    agenda.take_in([deletion, task(4, "dora")])
+    assert [agenda.next() for _ in range(4)] == [elsewhere, deletion, task(4, "dora"), None]
 
 
 def test_what_waits_or_is_under_way_already_is_no_news() -> None:

@@ -1,0 +1,156 @@
+"""Broadcast's effects without Kafka: what they write is decided at once, over a real Postgres."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import asyncpg
+from prometheus_client import CollectorRegistry
+
+from messaging import database
+from messaging.config import Config
+from messaging.domain import Event, Incoming
+from messaging.errors import Unavailable
+from messaging.pipeline import Pipeline
+from messaging.producer import Producer
+from schemas import timestamps, topics
+from schemas.types import Message
+from services.broadcast.livekit import LiveKit
+from services.broadcast.metrics import Metrics
+from services.broadcast.ownership import Ownership
+from services.broadcast.state import Patience
+from services.broadcast.surroundings import Surroundings
+from services.broadcast.wakeup import Wakeup
+from services.broadcast.worker import Worker
+
+SECONDS = 20
+
+
+@dataclass
+class Owned:
+    """A pipeline that owns these lanes."""
+
+    lanes: frozenset[int] = frozenset({0})
+
+    def confirmed(self, lane: int) -> float:
+        return time.monotonic() if lane in self.lanes else 0.0
+
+
+@dataclass
+class Desk:
+    """A worker at its desk. `written` is what the effects wrote, `told` what came of everything.
+
+    While `kafka` is not set, nothing can be written; while `deciding` is not, what is written is not read.
+    """
+
+    pool: asyncpg.Pool
+    around: Surroundings
+    worker: Worker
+    wakeup: Wakeup
+    owned: Owned
+    written: list[Message] = field(default_factory=list)
+    told: list[Message] = field(default_factory=list)
+    kafka: bool = True
+    deciding: bool = True
+    offset: int = 0
+
+    async def send(self, topic: topics.Topic, message_id: str, data: Message, key: str) -> None:
+        """Write a record, as the plain producer does."""
+        if not self.kafka:
+            msg = "a record is not confirmed"
+            raise Unavailable(msg)
+        self.written.append(data)
+        if topic is topics.BROADCAST_SIGNALS and self.deciding:
+            await self.say(data, message_id=message_id, key=key)
+
+    async def stop(self) -> None:
+        """Nothing to stop."""
+
+    async def say(self, *records: Message, message_id: str = "", key: str = "") -> None:
+        """Let records be read, decided and committed."""
+        for data in records:
+            self.offset += 1
+            room_id = key or cast("Any", data).room_id
+            record = Incoming(
+                0,
+                topics.BROADCAST_SIGNALS,
+                self.offset,
+                timestamps.now(),
+                room_id,
+                message_id or f"record-{self.offset}",
+                data,
+            )
+            changes = self.worker.changes()
+            async with self.pool.acquire() as connection, connection.transaction():
+                await self.worker.load(connection, [record])
+                decided = self.worker.decide(record, changes)
+                await self.worker.save(connection, changes)
+            told = cast("list[Event]", decided)
+            self.told += [
+                event.data
+                for event in told
+                if event.topic is topics.BROADCAST_EVENTS and event.data is not None
+            ]
+
+    def names(self, user_id: str | None = None) -> list[str]:
+        """Return the names of what was told, of all or of one."""
+        return [
+            type(event).__name__
+            for event in self.told
+            if user_id is None or getattr(event, "user_id", None) == user_id
+        ]
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        """Wait for something to become true."""
+        async with asyncio.timeout(SECONDS):
+            while not condition():
+                await asyncio.sleep(0.005)
+
+    async def passed(self, seconds: float) -> None:
+        """Let a time pass by the clock that rests and periods go by."""
+        end = asyncio.get_running_loop().time() + seconds
+        await self.until(lambda: asyncio.get_running_loop().time() > end)
+
+
+@contextlib.asynccontextmanager
+async def open_desk(
+    database_url: str, livekit_url: str, patience: Patience | None = None, livekit_seconds: float = 0.5
+) -> AsyncIterator[Desk]:
+    """Sit down at a desk of one's own."""
+    patience = patience or Patience(grace=60, no_show=0)
+    config = Config("", database_url, "broadcast")
+    pool = await database.pool(config, size=4)
+    async with pool.acquire() as connection:
+        await database.migrate(connection, config, "messaging", "services.broadcast")
+    metrics = Metrics(CollectorRegistry())
+    livekit = LiveKit(livekit_url, "devkey", "a secret that guards nothing at all", livekit_seconds, metrics)
+    owned = Owned()
+    ownership = Ownership()
+    ownership.follow(cast("Pipeline", owned))
+    around = Surroundings(livekit, cast("Producer", None), pool, ownership, metrics)
+    wakeup = Wakeup()
+    desk = Desk(pool, around, Worker(patience, wakeup, ()), wakeup, owned)
+    object.__setattr__(around, "producer", desk)
+    try:
+        yield desk
+    finally:
+        await livekit.close()
+        await pool.close()
+
+
+@contextlib.asynccontextmanager
+async def running(*effects: Any) -> AsyncIterator[None]:
+    """Let effects run meanwhile; an error in one of them is the test's."""
+    tasks = [asyncio.create_task(effect.run()) for effect in effects]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for error in ended:
+        if isinstance(error, Exception):
+            raise error

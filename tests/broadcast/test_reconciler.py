@@ -1,0 +1,51 @@
+"""What is wished becomes so on LiveKit, whatever LiveKit answers: real Postgres, faulty LiveKit."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.broadcast.comparison import Comparison
+from services.broadcast.reconciler import Reconciler
+from services.broadcast.state import Patience
+from tests.broadcast import fake_livekit
+from tests.broadcast.desk import Desk, open_desk, running
+from tests.broadcast.fake_livekit import FakeLiveKit, refused
+from tests.broadcast.scenes import ROOM, accepted, left, stage_changed
+
+LONGEST_FIRST_REST = 0.25
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeLiveKit]:
+    async with fake_livekit.serve() as served:
+        yield served
+
+
+@pytest.fixture
+async def desk(database_url: str, fake: FakeLiveKit) -> AsyncIterator[Desk]:
+    async with open_desk(database_url, fake.url, livekit_seconds=4) as opened:
+        yield opened
+
+
+def reconciler(desk: Desk) -> Reconciler:
+    return Reconciler(desk.around, Comparison(desk.around, Patience(60, 0), 3600), desk.wakeup)
+
+
+async def test_a_grant_that_failed_is_not_applied_after_its_revocation(desk: Desk, fake: FakeLiveKit) -> None:
+    bob = fake.join(ROOM, "bob")
+    fake.troubles["UpdateParticipant"] = lambda: refused(503, "unavailable")
+    await desk.say(stage_changed(), accepted())
+    async with running(reconciler(desk)):
+        await desk.until(lambda: "GrantFailed" in desk.names())
+        fake.hang.add("UpdateParticipant")
+        await desk.say(left())
+        calls = fake.calls["UpdateParticipant"]
+        await desk.until(lambda: fake.calls["UpdateParticipant"] > calls)
+        await desk.passed(LONGEST_FIRST_REST)
+        fake.recover()
+        await desk.until(lambda: "GrantRevoked" in desk.names())
+        # What comes after this was wished after all that could still be under way.
+        await desk.say(accepted("carol", "invitation-2"))
+        await desk.until(lambda: "GrantProvisioned" in desk.names("carol"))
+    assert not bob.permission.can_publish
+    assert desk.names("bob") == ["GrantFailed", "GrantRevoked"]
