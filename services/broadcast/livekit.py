@@ -12,16 +12,14 @@ from google.protobuf.json_format import ParseError
 from livekit import api
 from livekit.api.room_service import RoomService
 from livekit.protocol import models
-from livekit.protocol import webhook as webhooks
 
 from schemas import signals, timestamps
 from schemas.events import Permissions
-from schemas.signals import Participant, Track
-from schemas.types import Badge, TrackSource, is_id
-from services.broadcast import rights
+from schemas.signals import Participant
+from schemas.types import Badge, is_id
+from services.broadcast import answers
 from services.broadcast.metrics import Metrics
 
-BADGE = "cohost.badge"
 TOPIC = "cohost"
 
 # Under ten minutes even when the clock's second turns while the token is made.
@@ -32,13 +30,6 @@ _KEY_SECONDS = 300
 _KEYS = 4096
 _PERMANENT = frozenset({"invalid_argument", "failed_precondition", "unimplemented", "malformed"})
 _REFUSED = frozenset({401, 403})
-_MOVED = frozenset(
-    {
-        models.DisconnectReason.DUPLICATE_IDENTITY,
-        models.DisconnectReason.SERVER_SHUTDOWN,
-        models.DisconnectReason.MIGRATION,
-    }
-)
 
 T = TypeVar("T")
 
@@ -113,16 +104,16 @@ class LiveKit:
             can_publish_sources=[source.upper() for source in permissions.can_publish_sources],
         )
         request = api.UpdateParticipantRequest(
-            room=room_id, identity=user_id, permission=wanted, attributes={BADGE: badge or ""}
+            room=room_id, identity=user_id, permission=wanted, attributes={answers.BADGE: badge or ""}
         )
         info = await self._call("UpdateParticipant", self._rooms.update_participant(request))
-        return _participant(info) if info is not None else None
+        return answers.participant(info) if info is not None else None
 
     async def participant(self, room_id: str, user_id: str) -> Participant | None:
         """Return a participant as LiveKit has them; None if there is no such participant."""
         request = api.RoomParticipantIdentity(room=room_id, identity=user_id)
         info = await self._call("GetParticipant", self._rooms.get_participant(request))
-        return _participant(info) if info is not None else None
+        return answers.participant(info) if info is not None else None
 
     async def remove(self, room_id: str, user_id: str) -> bool:
         """Disconnect a participant; say whether there was one."""
@@ -168,7 +159,7 @@ class LiveKit:
         """Return who is in a room; of a room that is not there, nobody."""
         request = api.ListParticipantsRequest(room=room_id)
         found = await self._call("ListParticipants", self._rooms.list_participants(request))
-        return [_participant(info) for info in found.participants] if found is not None else []
+        return [answers.participant(info) for info in found.participants] if found is not None else []
 
     def token(self, room_id: str, user_id: str, permissions: Permissions, badge: Badge | None) -> Token:
         """Return a token to join the room with exactly these rights."""
@@ -183,7 +174,7 @@ class LiveKit:
         )
         token = api.AccessToken(self._key, self._secret).with_identity(user_id).with_grants(grants)
         if badge is not None:
-            token = token.with_attributes({BADGE: badge})
+            token = token.with_attributes({answers.BADGE: badge})
         text = token.with_ttl(_TOKEN_LIFE).to_jwt()
         claims = jwt.decode(text, options={"verify_signature": False})
         return Token(text, timestamps.from_ms(1000 * claims["exp"]))
@@ -197,7 +188,7 @@ class LiveKit:
         except Exception as error:
             # The receiver raises whatever it comes upon, down to a bare Exception.
             raise Unsigned from error
-        told = _sight(event) if is_id(event.room.name) else None
+        told = answers.sight(event) if is_id(event.room.name) else None
         return (event.id, told) if told is not None else None
 
     @property
@@ -220,7 +211,7 @@ class LiveKit:
             if error.code == "not_found":
                 return None
             permanent = error.code in _PERMANENT or error.status in _REFUSED
-            message = f"{method}: {error.code} ({error.status}) {_text(error.message)}"
+            message = f"{method}: {error.code} ({error.status}) {answers.text(error.message)}"
             raise CallFailed(message, retryable=not permanent) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             result = type(error).__name__
@@ -232,57 +223,3 @@ class LiveKit:
             return answered
         finally:
             self._metrics.calls.labels(method, result).inc()
-
-
-def _participant(info: models.ParticipantInfo) -> Participant:
-    had = info.permission
-    return Participant(
-        user_id=_text(info.identity),
-        sid=info.sid,
-        permissions=Permissions(
-            can_publish=had.can_publish,
-            can_publish_data=had.can_publish_data,
-            can_subscribe=had.can_subscribe,
-            can_publish_sources=_sources(had.can_publish_sources),
-        ),
-        can_update_metadata=had.can_update_metadata,
-        badge=_text(info.attributes.get(BADGE, "")),
-        tracks=tuple(_track(track) for track in info.tracks),
-    )
-
-
-def _sources(numbers: Iterable[int]) -> tuple[TrackSource, ...]:
-    given = {models.TrackSource.Name(number).lower() for number in numbers}
-    return tuple(source for source in rights.SOURCES if source in given)
-
-
-def _track(info: models.TrackInfo) -> Track:
-    source: Any = models.TrackSource.Name(info.source).lower()
-    return Track(sid=info.sid, source=source, muted=info.muted)
-
-
-def _sight(event: webhooks.WebhookEvent) -> signals.Sight | None:
-    if event.event == "room_finished":
-        return signals.RoomFinished(room_id=event.room.name, room_sid=event.room.sid)
-    if not event.participant.identity:
-        return None
-    room = {"room_id": event.room.name, "room_sid": event.room.sid}
-    who = {**room, "user_id": _text(event.participant.identity), "sid": event.participant.sid}
-    if event.event == "participant_joined":
-        return signals.ParticipantJoined(**room, participant=_participant(event.participant))
-    if event.event == "track_published":
-        return signals.TrackPublished(**who, track=_track(event.track))
-    if event.event == "track_unpublished":
-        return signals.TrackUnpublished(**who, track_sid=event.track.sid)
-    return _left(event, who)
-
-
-def _left(event: webhooks.WebhookEvent, who: Any) -> signals.ParticipantLeft | None:
-    if event.event not in ("participant_left", "participant_connection_aborted"):
-        return None
-    moved = event.participant.disconnect_reason in _MOVED
-    return signals.ParticipantLeft(**who, reason="moved" if moved else "departed")
-
-
-def _text(text: str) -> str:
-    return text.replace("\x00", "")
