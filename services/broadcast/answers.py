@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from livekit.protocol import models
+from livekit.protocol import models, room
 from livekit.protocol import webhook as webhooks
 
 from schemas import signals
@@ -41,26 +41,43 @@ def participant(info: models.ParticipantInfo) -> Participant:
     )
 
 
+def participants(listed: room.ListParticipantsResponse) -> list[Participant]:
+    """Return those who are in a room."""
+    return [participant(info) for info in listed.participants if text(info.identity)]
+
+
+def rooms(listed: room.ListRoomsResponse) -> dict[str, str]:
+    """Return the sids of rooms by their names."""
+    return {info.name: info.sid for info in listed.rooms}
+
+
 def _sources(numbers: Iterable[int]) -> tuple[TrackSource, ...]:
-    given = {models.TrackSource.Name(number).lower() for number in numbers}
+    given = {_source(number) for number in numbers}
     return tuple(source for source in rights.SOURCES if source in given)
 
 
 def _track(info: models.TrackInfo) -> Track:
-    source: Any = models.TrackSource.Name(info.source).lower()
-    return Track(sid=info.sid, source=source, muted=info.muted)
+    return Track(sid=info.sid, source=_source(info.source), muted=info.muted)
+
+
+def _source(number: int) -> Any:
+    try:
+        return models.TrackSource.Name(number).lower()
+    except ValueError:
+        # A newer server has sources that this client has no name for.
+        return "unknown"
 
 
 def sight(event: webhooks.WebhookEvent) -> signals.Sight | None:
     """Return what a webhook tells, None if that is of no concern here."""
     if event.event == "room_finished":
         return signals.RoomFinished(room_id=event.room.name, room_sid=event.room.sid)
-    if not event.participant.identity:
+    if not text(event.participant.identity):
         return None
-    room = {"room_id": event.room.name, "room_sid": event.room.sid}
-    who = {**room, "user_id": text(event.participant.identity), "sid": event.participant.sid}
+    where = {"room_id": event.room.name, "room_sid": event.room.sid}
+    who = {**where, "user_id": text(event.participant.identity), "sid": event.participant.sid}
     if event.event == "participant_joined":
-        return signals.ParticipantJoined(**room, participant=participant(event.participant))
+        return signals.ParticipantJoined(**where, participant=participant(event.participant))
     if event.event == "track_published":
         return signals.TrackPublished(**who, track=_track(event.track))
     if event.event == "track_unpublished":

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from typing import Any, NamedTuple, TypeVar
 
@@ -31,6 +31,9 @@ _KEYS = 4096
 _PERMANENT = frozenset({"invalid_argument", "failed_precondition", "unimplemented", "malformed"})
 _REFUSED = frozenset({401, 403})
 
+_LONGEST_SAYING = 300
+
+R = TypeVar("R")
 T = TypeVar("T")
 
 
@@ -106,24 +109,25 @@ class LiveKit:
         request = api.UpdateParticipantRequest(
             room=room_id, identity=user_id, permission=wanted, attributes={answers.BADGE: badge or ""}
         )
-        info = await self._call("UpdateParticipant", self._rooms.update_participant(request))
-        return answers.participant(info) if info is not None else None
+        return await self._call(
+            "UpdateParticipant", self._rooms.update_participant(request), answers.participant
+        )
 
     async def participant(self, room_id: str, user_id: str) -> Participant | None:
         """Return a participant as LiveKit has them; None if there is no such participant."""
         request = api.RoomParticipantIdentity(room=room_id, identity=user_id)
-        info = await self._call("GetParticipant", self._rooms.get_participant(request))
-        return answers.participant(info) if info is not None else None
+        return await self._call("GetParticipant", self._rooms.get_participant(request), answers.participant)
 
     async def remove(self, room_id: str, user_id: str) -> bool:
         """Disconnect a participant; say whether there was one."""
         request = api.RoomParticipantIdentity(room=room_id, identity=user_id)
-        return await self._call("RemoveParticipant", self._rooms.remove_participant(request)) is not None
+        answer = self._rooms.remove_participant(request)
+        return await self._call("RemoveParticipant", answer, _done) is not None
 
     async def mute(self, room_id: str, user_id: str, track_sid: str) -> None:
         """Mute a track of a participant who is known to be there: of others LiveKit says so after seconds."""
         request = api.MuteRoomTrackRequest(room=room_id, identity=user_id, track_sid=track_sid, muted=True)
-        await self._call("MutePublishedTrack", self._rooms.mute_published_track(request))
+        await self._call("MutePublishedTrack", self._rooms.mute_published_track(request), _done)
 
     async def send(self, room_id: str, user_id: str, data: bytes) -> None:
         """Send a participant a data message on the topic `cohost`."""
@@ -134,7 +138,7 @@ class LiveKit:
             destination_identities=[user_id],
             topic=TOPIC,
         )
-        await self._call("SendData", self._rooms.send_data(request))
+        await self._call("SendData", self._rooms.send_data(request), _done)
 
     async def create_room(self, room_id: str, departure_seconds: int) -> None:
         """Make sure that there is a room, which outlives a token and an absence of `departure_seconds`."""
@@ -143,23 +147,23 @@ class LiveKit:
             empty_timeout=int(_TOKEN_LIFE.total_seconds()) + 2 * _ACCEPTED_AFTER_EXPIRY,
             departure_timeout=departure_seconds,
         )
-        await self._call("CreateRoom", self._rooms.create_room(request))
+        await self._call("CreateRoom", self._rooms.create_room(request), _done)
 
     async def delete_room(self, room_id: str) -> None:
         """Make sure that there is no such room."""
-        await self._call("DeleteRoom", self._rooms.delete_room(api.DeleteRoomRequest(room=room_id)))
+        request = api.DeleteRoomRequest(room=room_id)
+        await self._call("DeleteRoom", self._rooms.delete_room(request), _done)
 
     async def rooms(self, names: Iterable[str] = ()) -> dict[str, str]:
         """Return the sids of the rooms that there are, by name: of all, or of some."""
         request = api.ListRoomsRequest(names=list(names))
-        found = await self._call("ListRooms", self._rooms.list_rooms(request))
-        return {room.name: room.sid for room in found.rooms} if found is not None else {}
+        return await self._call("ListRooms", self._rooms.list_rooms(request), answers.rooms) or {}
 
     async def participants(self, room_id: str) -> list[Participant]:
         """Return who is in a room; of a room that is not there, nobody."""
         request = api.ListParticipantsRequest(room=room_id)
-        found = await self._call("ListParticipants", self._rooms.list_participants(request))
-        return [answers.participant(info) for info in found.participants] if found is not None else []
+        answer = self._rooms.list_participants(request)
+        return await self._call("ListParticipants", answer, answers.participants) or []
 
     def token(self, room_id: str, user_id: str, permissions: Permissions, badge: Badge | None) -> Token:
         """Return a token to join the room with exactly these rights."""
@@ -198,28 +202,38 @@ class LiveKit:
             self._service = _Rooms(self._session, self._url, self._key, self._secret)
         return self._service
 
-    async def _call(self, method: str, answer: Awaitable[T]) -> T | None:
-        """Wait for an answer; None where LiveKit knows no such room or participant."""
+    async def _call(self, method: str, answer: Awaitable[T], read: Callable[[T], R]) -> R | None:
+        """Wait for an answer and read it; None where LiveKit knows no such room or participant."""
         result = "cancelled"
         try:
             with self._metrics.seconds.labels(method).time():
                 # The client hands aiohttp `timeout=None`, which overrides the session's time-out with none.
                 async with asyncio.timeout(self.seconds):
-                    answered = await answer
+                    found = read(await answer)
         except api.ServerError as error:
-            result = error.code
-            if error.code == "not_found":
+            result = str(error.code)
+            if result == "not_found":
                 return None
-            permanent = error.code in _PERMANENT or error.status in _REFUSED
-            message = f"{method}: {error.code} ({error.status}) {answers.text(error.message)}"
-            raise CallFailed(message, retryable=not permanent) from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _refused(method, error) from error
+        except Exception as error:
+            # A proxy may answer anything, and the client then raises whatever it comes upon.
             result = type(error).__name__
             message = f"{method}: LiveKit did not answer ({result})"
             unknown = not isinstance(error, aiohttp.ClientConnectorError)
             raise CallFailed(message, retryable=True, unknown=unknown) from error
         else:
             result = "ok"
-            return answered
+            return found
         finally:
             self._metrics.calls.labels(method, result).inc()
+
+
+def _refused(method: str, error: api.ServerError) -> CallFailed:
+    code = str(error.code)
+    permanent = code in _PERMANENT or error.status in _REFUSED
+    said = answers.text(str(error.message or ""))[:_LONGEST_SAYING]
+    return CallFailed(f"{method}: {code} ({error.status}) {said}", retryable=not permanent)
+
+
+def _done(_: object) -> bool:
+    return True

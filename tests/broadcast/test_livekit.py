@@ -92,6 +92,45 @@ async def test_what_may_heal_is_worth_another_try(
     assert (failed.value.retryable, failed.value.unknown) == (retryable, False)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda: web.Response(text="<html>Login</html>"),
+        lambda: web.Response(body=b"\x0a\x0bcut off"),
+        lambda: web.json_response(["not", "an", "object"], status=503),
+        lambda: web.json_response("busy", status=502),
+        lambda: web.json_response({"code": ["unavailable"], "msg": None}, status=500),
+        lambda: web.json_response({"code": "unavailable", "msg": None}, status=503),
+    ],
+)
+async def test_an_answer_that_is_not_livekits_is_a_failure_that_may_heal(
+    fake: FakeLiveKit, door: LiveKit, answer: Callable[[], web.Response]
+) -> None:
+    for method in ("UpdateParticipant", "ListRooms", "ListParticipants", "DeleteRoom"):
+        fake.troubles[method] = answer
+    for call in (
+        door.set_rights("room", "bob", CO_HOST, "coHost"),
+        door.rooms(),
+        door.participants("room"),
+        door.delete_room("room"),
+    ):
+        with pytest.raises(CallFailed) as failed:
+            await call
+        assert failed.value.retryable
+
+
+async def test_what_a_newer_livekit_has_and_we_have_no_name_for_is_unknown(
+    fake: FakeLiveKit, door: LiveKit
+) -> None:
+    bob = fake.join("room", "bob", can_publish_sources=[2, 99])
+    bob.tracks.add(sid="TR_1", source=99)  # type: ignore[arg-type] - a number of the future
+    found = await door.participant("room", "bob")
+    assert found is not None
+    assert found.permissions.can_publish_sources == ("microphone",)
+    assert found.tracks == (signals.Track(sid="TR_1", source="unknown", muted=False),)
+    assert await door.participants("room") == [found]
+
+
 async def test_a_call_without_an_answer_may_yet_take_effect(fake: FakeLiveKit, door: LiveKit) -> None:
     fake.hang.add("UpdateParticipant")
     with pytest.raises(CallFailed) as failed:
@@ -242,6 +281,12 @@ def test_an_end_is_a_departure_or_a_move(name: str, disconnect: str, reason: Any
     assert told(event) == ("EV_1", left)
 
 
+def test_a_track_of_a_kind_that_has_no_name_here_is_told() -> None:
+    about = {"id": "EV_1", "room": ROOM, "participant": BOB, "track": {"sid": "TR_1", "source": 99}}
+    track = signals.Track(sid="TR_1", source="unknown", muted=False)
+    assert told({"event": "track_published", **about})[1].track == track
+
+
 def test_tracks_and_the_rooms_end_are_told() -> None:
     about = {"id": "EV_1", "room": ROOM, "participant": BOB, "track": {"sid": "TR_1", "source": "CAMERA"}}
     track = signals.Track(sid="TR_1", source="camera", muted=False)
@@ -263,6 +308,7 @@ def test_tracks_and_the_rooms_end_are_told() -> None:
         {"event": "of_the_future", "room": ROOM, "participant": BOB, "unknown": [1]},
         {"event": "participant_joined", "room": {"name": "not one of ours"}, "participant": BOB},
         {"event": "participant_joined", "room": ROOM},
+        {"event": "participant_joined", "room": ROOM, "participant": {"identity": "\u0000"}},
         {"event": "participant_joined", "room": "a room of another shape"},
         {},
     ],
