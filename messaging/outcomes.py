@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
+import asyncpg
+
+from messaging import copying
 from messaging.database import Connection
 from messaging.domain import Repeated
 from schemas import envelope
@@ -31,6 +34,17 @@ class Outcome:
 
 Row = tuple[str, str, str, str | None, str | None, str | None, str | None, str | None, str | None]
 """id, type, decided_at, room_id, invitation_id, actor_id, events, reason, message (unless standard)."""
+_COLUMNS = (
+    "id",
+    "type",
+    "decided_at",
+    "room_id",
+    "invitation_id",
+    "actor_id",
+    "events",
+    "reason",
+    "message",
+)
 
 
 async def add(connection: Connection, rows: Sequence[Row]) -> None:
@@ -41,21 +55,10 @@ async def add(connection: Connection, rows: Sequence[Row]) -> None:
     if not rows:
         return
     # Sorted, so that two workers that meet the same ids wait for each other instead of deadlocking.
-    columns = list(zip(*sorted(rows), strict=True))
-    status = await connection.execute(
-        """
-        INSERT INTO outcomes (id, type, decided_at, room_id, invitation_id, actor_id, events, reason, message)
-        SELECT id, type, decided_at::timestamptz, room_id, invitation_id, actor_id, events, reason, message
-        FROM unnest(
-            $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-            $9::text[]
-        ) AS new (id, type, decided_at, room_id, invitation_id, actor_id, events, reason, message)
-        ON CONFLICT DO NOTHING
-        """,
-        *columns,
-    )
-    if status != f"INSERT 0 {len(rows)}":
-        raise Repeated(())
+    try:
+        await copying.copy(connection, "outcomes", _COLUMNS, sorted(rows))
+    except asyncpg.UniqueViolationError as error:
+        raise Repeated(()) from error
 
 
 async def among(connection: Connection, ids: Sequence[str]) -> frozenset[str]:

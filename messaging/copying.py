@@ -1,0 +1,41 @@
+"""Rows into a table by COPY: half of what an INSERT from arrays costs, here and in Postgres."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from messaging.database import Connection
+
+_NULL = "\\N"
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+async def copy(
+    connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Sequence[str | None]]
+) -> None:
+    """Insert the rows, given as texts of their columns.
+
+    Raises asyncpg's `UniqueViolationError` for a row that is there already: the transaction is then over.
+    """
+    await connection.copy_to_table(table, columns=columns, source=_once(encode(rows)), format="text")
+
+
+def encode(rows: Sequence[Sequence[str | None]]) -> bytes:
+    """Return the rows in COPY's text format."""
+    body = "".join(["\t".join([_NULL if text is None else text for text in row]) + "\n" for row in rows])
+    # Nearly no text holds a character that the format needs for itself: they are counted, not looked for.
+    own = (
+        sum([row.count(None) for row in rows]),
+        sum([len(row) - 1 for row in rows]),
+        len(rows),
+        0,
+    )
+    if tuple(map(body.count, ("\\", "\t", "\n", "\r"))) != own:
+        body = "".join(["\t".join([_escaped(text) for text in row]) + "\n" for row in rows])
+    return body.encode()
+
+
+def _escaped(text: str | None) -> str:
+    return _NULL if text is None else text.translate(_ESCAPES)
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data

@@ -1,0 +1,43 @@
+import asyncpg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from messaging import copying
+
+COLUMNS = ("one", "two")
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+ROWS = st.lists(
+    st.tuples(TEXTS | st.sampled_from(["\\N", "\\.", "\t", "a\nb", "\r\n", ""]), st.none() | TEXTS)
+)
+
+
+def decoded(data: bytes) -> list[tuple[str | None, ...]]:
+    """Read COPY's text format as its documentation tells it."""
+    lines = data.decode().split("\n")
+    assert lines.pop() == ""
+    return [tuple(_text(field) for field in line.split("\t")) for line in lines]
+
+
+def _text(field: str) -> str | None:
+    if field == "\\N":
+        return None
+    pieces = field.split("\\\\")
+    return "\\".join(piece.replace("\\t", "\t").replace("\\n", "\n").replace("\\r", "\r") for piece in pieces)
+
+
+@given(ROWS)
+def test_what_is_written_is_what_is_read(rows: list[tuple[str, str | None]]) -> None:
+    assert decoded(copying.encode(rows)) == rows
+
+
+async def test_postgres_reads_what_is_written_and_refuses_what_is_there(database_url: str) -> None:
+    rows = [("plain", "x"), ("a\tb\\N\nc\r", None), ("\\.", ""), ("\u2028\x01ü", "\\")]
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("CREATE TABLE pairs (one text PRIMARY KEY, two text)")
+    await copying.copy(connection, "pairs", COLUMNS, rows)
+    assert [tuple(row) for row in await connection.fetch("SELECT * FROM pairs")] == rows
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await copying.copy(connection, "pairs", COLUMNS, [("new", None), ("plain", None)])
+    assert await connection.fetchval("SELECT count(*) FROM pairs") == len(rows)
+    await connection.close()
