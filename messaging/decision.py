@@ -14,7 +14,7 @@ from aiokafka import ConsumerRecord
 
 from messaging import records
 from messaging.domain import Domain, Refusal
-from messaging.intake import Intake, Reading, sound_id
+from messaging.intake import Intake, Reading, named
 from messaging.lanes import Advance, Lane
 from messaging.metrics import Metrics
 from messaging.outcomes import Row
@@ -167,7 +167,7 @@ class Decider:
         return [event(lane, reading, incoming.at, entry) for entry in result]
 
     def _refuse(self, lane: Lane, reading: Reading, refusal: Refusal, decision: Decision) -> Record:
-        event = reading.envelope
+        names = named(reading.envelope)
         known = reading.incoming is not None
         decision.counts[
             type(reading.incoming.data).__name__ if known and reading.incoming else "-", refusal.reason
@@ -177,15 +177,13 @@ class Decider:
                 reading.id,
                 records.command_type(reading),
                 timestamps.from_ms(reading.record.timestamp),
-                sound_id(event, "roomId"),
-                sound_id(event, "invitationId"),
-                sound_id(event, "actorId"),
+                *names,
                 None,
                 refusal.reason,
                 reading.detail,
             )
         )
-        return self._writer.rejection(lane, reading, refusal)
+        return self._writer.rejection(lane, reading, refusal, names)
 
     def _advance(self, lanes: Mapping[int, Lane], taken: Iterable[ConsumerRecord]) -> None:
         for record in taken:

@@ -199,8 +199,13 @@ def _key(record: ConsumerRecord) -> str | None:
     return key if len(key) <= envelope.MAX_ECHO and "\x00" not in key else None
 
 
-def sound_id(event: Envelope | None, name: str) -> str | None:
-    """Return an id of a command's data as it may be repeated in answers: only where it is a sound one."""
+def named(event: Envelope | None) -> tuple[str | None, str | None, str | None]:
+    """Return the room, invitation and actor that a command's data names, each where it is a sound id."""
     data = event.data if event is not None else None
-    found = data.get(name) if isinstance(data, dict) else None
-    return found if isinstance(found, str) and is_id(found) else None
+    if not isinstance(data, dict):
+        return None, None, None
+    return _sound(data.get("roomId")), _sound(data.get("invitationId")), _sound(data.get("actorId"))
+
+
+def _sound(text: object) -> str | None:
+    return text if isinstance(text, str) and is_id(text) else None

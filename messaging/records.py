@@ -15,7 +15,7 @@ from schemas import envelope, timestamps
 from schemas.envelope import Envelope
 from schemas.rejections import MESSAGES, CommandRejected
 from schemas.topics import Topic
-from schemas.types import Message, is_id
+from schemas.types import Message, build, is_id
 
 _CONTENT_TYPE = ("content-type", envelope.CONTENT_TYPE)
 _BATCH_HEADER = 4096
@@ -46,19 +46,28 @@ class Records:
         value = self._value(place, cause, at, event.subject, event.data)
         return Record(place.output, place.sequence, key, value, [_CONTENT_TYPE, _sequence(place)])
 
-    def rejection(self, lane: Lane, cause: Reading, refusal: Refusal) -> Record:
-        """Return the record that refuses a command."""
+    def rejection(
+        self,
+        lane: Lane,
+        cause: Reading,
+        refusal: Refusal,
+        names: tuple[str | None, str | None, str | None],
+    ) -> Record:
+        """Return the record that refuses a command, which named a room, an invitation and an actor."""
         place = self._next(lane, self._rejections)
-        event = cause.envelope
-        data = CommandRejected.model_construct(
-            command_id=cause.id,
-            command_type=command_type(cause),
-            reason=refusal.reason,
-            message=cause.detail or MESSAGES[refusal.reason],
-            room_id=intake.sound_id(event, "roomId"),
-            invitation_id=intake.sound_id(event, "invitationId"),
-            actor_id=intake.sound_id(event, "actorId"),
-            current=refusal.current,
+        room_id, invitation_id, actor_id = names
+        data = build(
+            CommandRejected,
+            {
+                "command_id": cause.id,
+                "command_type": command_type(cause),
+                "reason": refusal.reason,
+                "message": cause.detail or MESSAGES[refusal.reason],
+                "room_id": room_id,
+                "invitation_id": invitation_id,
+                "actor_id": actor_id,
+                "current": refusal.current,
+            },
         )
         at = timestamps.from_ms(cause.record.timestamp)
         value = self._value(place, cause, at, cause.subject or "-", data)

@@ -19,9 +19,10 @@ from schemas.commands import (
 from schemas.events import InvitationAccepted, InvitationDeclined, InvitationSent
 from schemas.invitation import Invitation
 from schemas.rejections import Reason
+from schemas.types import build
 from services.invitations.decider import endings
 from services.invitations.stage import Happening, Stage
-from services.invitations.state import Policy, Room, User, build, overdue
+from services.invitations.state import Policy, Room, User, overdue
 
 Outcome = tuple[Happening, ...] | Refusal
 

@@ -5,9 +5,9 @@ from typing import Literal, NamedTuple
 from schemas.commands import RemoveCoHost
 from schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired
 from schemas.invitation import Invitation
-from schemas.types import CloseReason, LeaveReason
+from schemas.types import CloseReason, LeaveReason, build
 from services.invitations.stage import Happening, Stage
-from services.invitations.state import Seat, build, lapsed, overdue
+from services.invitations.state import Seat, lapsed, overdue
 
 
 class Ending(NamedTuple):

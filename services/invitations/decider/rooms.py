@@ -2,10 +2,11 @@
 
 from schemas.events import StageChanged
 from schemas.facts import RoomChanged
+from schemas.types import build
 from services.invitations.decider import endings
 from services.invitations.decider.endings import Ending
 from services.invitations.stage import Happening, Stage
-from services.invitations.state import Room, build
+from services.invitations.state import Room
 
 
 def room_changed(

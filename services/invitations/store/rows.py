@@ -3,7 +3,7 @@
 import asyncpg
 
 from schemas.invitation import Invitation
-from services.invitations.state import build
+from schemas.types import build
 
 _FIELDS = tuple(Invitation.model_fields)
 
