@@ -16,6 +16,11 @@ PREFIX = "forged."
 PARTITIONS = 2
 DAY_MS = 24 * 60 * 60 * 1000
 
+COMMANDS = "forged.invitations.commands"
+EVENTS = "forged.invitations.events"
+REJECTIONS = "forged.invitations.rejections"
+LETTERS = "forged.invitations.dead-letters"
+
 ROOM = next(f"room-{number}" for number in range(100) if partition_of(f"room-{number}", PARTITIONS) == 0)
 OTHER_ROOM = next(
     f"room-{number}" for number in range(100) if partition_of(f"room-{number}", PARTITIONS) == 1
@@ -132,6 +137,10 @@ class Log:
                 self._lane(deployment, number, ledger, findings)
             ledger.close()
         return findings.report()
+
+    def violations(self) -> list[str]:
+        """Return the promises that the audit finds broken."""
+        return self.audit().violations
 
     def _lane(self, deployment: Deployment, number: int, ledger: Ledger, findings: Findings) -> None:
         names = (*deployment.inputs, *deployment.outputs)

@@ -1,0 +1,140 @@
+from cohost.audit import Report
+from schemas import topics
+from tests.cohost.audit.forged import COMMANDS, DAY_MS, EVENTS, OTHER_ROOM, REJECTIONS, ROOM, Log
+
+
+def test_a_sound_log_has_no_violation(log: Log) -> None:
+    assert log.audit() == Report(commands=3, outcomes=3, events=4, rejections=2, dead_letters=1)
+
+
+def test_a_command_without_an_outcome_is_found(log: Log) -> None:
+    log.command("leave-3")
+    assert log.violations() == [f"command leave-3 of {COMMANDS}, offset 3, has no outcome"]
+
+
+def test_a_repeated_command_needs_no_second_outcome(log: Log) -> None:
+    log.command("leave-2")
+    log.command("leave-2", OTHER_ROOM)
+    assert log.audit() == Report(commands=3, outcomes=3, events=4, rejections=2, dead_letters=1)
+
+
+def test_the_outcome_may_lie_in_any_partition_that_has_the_command(log: Log) -> None:
+    log.command("both", ROOM)
+    log.command("both", OTHER_ROOM)
+    log.event("both", room=OTHER_ROOM)
+    assert log.violations() == []
+
+
+def test_an_outcome_in_two_partitions_is_found(log: Log) -> None:
+    log.command("both", ROOM)
+    log.command("both", OTHER_ROOM)
+    log.event("both", room=OTHER_ROOM)
+    log.rejection("both", room=ROOM)
+    assert log.violations() == [f"command both of {COMMANDS} has a second outcome, in another partition"]
+
+
+def test_an_outcome_outside_its_commands_partition_is_found(log: Log) -> None:
+    log.command("leave-3")
+    log.rejection("leave-3", partition=1)
+    assert log.violations() == [
+        f"{REJECTIONS}:1:1 has a cause that is not in its lane: leave-3",
+        f"command leave-3 of {COMMANDS}, offset 3, has no outcome",
+    ]
+
+
+def test_an_event_and_a_rejection_of_one_command_are_found(log: Log) -> None:
+    log.event("leave-2")
+    assert log.violations() == [f"command leave-2 of {COMMANDS} has a second outcome, at {REJECTIONS}:0:0"]
+
+
+def test_two_rejections_of_one_command_are_found(log: Log) -> None:
+    log.rejection("leave-2")
+    assert log.violations() == [f"command leave-2 of {COMMANDS} has a second outcome, at {REJECTIONS}:0:1"]
+
+
+def test_events_of_one_command_that_do_not_follow_each_other_are_found(log: Log) -> None:
+    log.command("leave-3")
+    log.event("leave-3")
+    log.event("send-1", "InvitationSent")
+    assert log.violations() == [
+        f"{EVENTS}:0:5 answers the command at offset 0 after that at 3",
+        f"command send-1 of {COMMANDS} has a second outcome, at {EVENTS}:0:5",
+    ]
+
+
+def test_a_week_later_a_command_may_be_decided_again(log: Log) -> None:
+    log.now += 8 * DAY_MS
+    log.command("leave-2")
+    log.rejection("leave-2")
+    assert log.audit() == Report(
+        commands=3,
+        outcomes=3,
+        events=4,
+        rejections=3,
+        dead_letters=1,
+        unchecked=["second outcomes of commands that came back after a week (1)"],
+    )
+
+
+def test_an_outcome_without_a_cause_is_found(log: Log) -> None:
+    log.event("nobody")
+    log.rejection("nothing")
+    assert log.violations() == [
+        f"{EVENTS}:0:4 has a cause that is not in its lane: nobody",
+        f"{REJECTIONS}:0:1 has a cause that is not in its lane: nothing",
+    ]
+
+
+def test_a_rejection_of_a_fact_is_found(log: Log) -> None:
+    log.rejection("fact-1")
+    assert log.violations() == [f"{REJECTIONS}:0:1 is an outcome, but its cause fact-1 is no command"]
+
+
+def test_outcomes_out_of_their_commands_order_are_found(log: Log) -> None:
+    log.command("leave-3")
+    log.command("leave-4")
+    log.rejection("leave-4")
+    log.rejection("leave-3")
+    assert log.violations() == [f"{REJECTIONS}:0:2 answers the command at offset 3 after that at 4"]
+
+
+def test_what_retention_has_cut_off_is_said_and_not_held_against_anyone(log: Log) -> None:
+    log.cut(topics.INVITATION_COMMANDS, 0, 2)
+    log.cut(topics.INVITATION_EVENTS, 0, 1)
+    assert log.audit() == Report(
+        commands=2,
+        outcomes=2,
+        events=3,
+        rejections=2,
+        dead_letters=1,
+        unchecked=[
+            "dead letters of records that are not in the log any more (1)",
+            "events and rejections whose cause is not in the log any more (1)",
+        ],
+    )
+
+
+def test_a_command_older_than_the_oldest_rejection_may_have_had_one(log: Log) -> None:
+    log.command("leave-3")
+    log.rejection("leave-3")
+    log.command("leave-4")
+    log.cut(topics.INVITATION_REJECTIONS, 0, 1)
+    report = log.audit()
+    assert report.violations == [f"command leave-4 of {COMMANDS}, offset 4, has no outcome"]
+    assert report.unchecked == ["commands whose rejection may be past its retention (1)"]
+
+
+def test_a_compacted_fact_may_have_been_a_cause(log: Log) -> None:
+    log.records["forged.rooms", 0].pop(0)
+    report = log.audit()
+    assert report.violations == []
+    assert report.unchecked == ["events and rejections whose cause is not in the log any more (1)"]
+
+
+def test_a_repeated_command_keeps_the_place_of_its_first_record(log: Log) -> None:
+    log.command("leave-3")
+    log.command("leave-4")
+    log.command("leave-3")
+    log.rejection("leave-3")
+    log.rejection("leave-4")
+    assert log.violations() == []
