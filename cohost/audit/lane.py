@@ -11,9 +11,12 @@ from cohost.audit.reading import position
 from cohost.audit.track import Track
 from schemas import envelope, partitions
 from schemas.envelope import Envelope
+from schemas.events import InvitationExpired, InvitationSent
 from schemas.rejections import CommandRejected
 
 _REJECTED = envelope.type_of(CommandRejected.__name__)
+_TOGETHER = tuple(envelope.type_of(model.__name__) for model in (InvitationExpired, InvitationSent))
+"""The only two events that one command causes: an invitation that is sent closes an overdue one."""
 
 
 class Lane:
@@ -84,9 +87,16 @@ class Lane:
         cause = event.causationid
         if cause is None:
             self._findings.violation(f"{position(record)} has no causationid")
-        elif rejection or cause != track.cause:
+        elif rejection or not self._continues(event, cause, track):
             self._outcome(record, event, cause, track)
-        track.cause = cause
+        track.cause, track.type = cause, event.type
+
+    def _continues(self, event: Envelope, cause: str, track: Track) -> bool:
+        """Say whether an event is part of what the one before it was part of."""
+        if cause != track.cause:
+            return False
+        command = cause in self.causes.commands and cause not in self.causes.facts
+        return not command or (track.type, event.type) == _TOGETHER
 
     def _place(self, record: Record, event: Envelope) -> None:
         """Check that an event lies where its room belongs."""

@@ -17,6 +17,7 @@ class Track:
         self._gaps = gaps
         self._last = 0 if self.complete else None
         self.cause: str | None = None
+        self.type: str | None = None
         self.command = -1
         self.first_command: int | None = None
 

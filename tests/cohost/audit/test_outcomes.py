@@ -1,3 +1,5 @@
+import pytest
+
 from cohost.audit import Report
 from schemas import topics
 from tests.cohost.audit.forged import COMMANDS, DAY_MS, EVENTS, OTHER_ROOM, REJECTIONS, ROOM, Log
@@ -50,6 +52,21 @@ def test_an_event_and_a_rejection_of_one_command_are_found(log: Log) -> None:
 def test_two_rejections_of_one_command_are_found(log: Log) -> None:
     log.rejection("leave-2")
     assert log.violations() == [f"command leave-2 of {COMMANDS} has a second outcome, at {REJECTIONS}:0:1"]
+
+
+@pytest.mark.parametrize("name", ["InvitationSent", "InvitationExpired", "CoHostLeft"])
+def test_a_command_that_was_decided_twice_in_a_row_is_found(log: Log, name: str) -> None:
+    log.command("twice")
+    log.event("twice", name)
+    log.event("twice", name)
+    assert log.violations() == [f"command twice of {COMMANDS} has a second outcome, at {EVENTS}:0:5"]
+
+
+def test_an_invitation_that_was_sent_twice_in_a_row_is_found(log: Log) -> None:
+    log.command("twice")
+    for name in ("InvitationExpired", "InvitationSent", "InvitationSent"):
+        log.event("twice", name)
+    assert log.violations() == [f"command twice of {COMMANDS} has a second outcome, at {EVENTS}:0:6"]
 
 
 def test_events_of_one_command_that_do_not_follow_each_other_are_found(log: Log) -> None:
