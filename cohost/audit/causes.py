@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from cohost.audit.layout import UNREADABLE, Deployment, Extent, Record
-from cohost.audit.ledger import Ledger
+from cohost.audit.ledger import RETENTION_MS, Ledger
 from cohost.audit.reading import Reader
 
 
@@ -16,8 +16,18 @@ class Bad(NamedTuple):
     reason: str
 
 
+class Met(NamedTuple):
+    """Where and when a command came in."""
+
+    offset: int
+    timestamp: int
+
+
 class Causes:
-    """The inputs of one lane, read in the order of each topic. `commands` has the offset of an id's first."""
+    """The inputs of one lane, read in the order of each topic.
+
+    `commands` has all records of an id, `again` those ids of facts that came in more than once.
+    """
 
     def __init__(self, deployment: Deployment, extents: Mapping[str, Extent], ledger: Ledger) -> None:
         self._extents = extents
@@ -28,9 +38,12 @@ class Causes:
         self._kinds = {name: entry.kind for name, entry in deployment.inputs.items()}
         self._read: Counter[str] = Counter()
         self.unreadable: set[tuple[str, int]] = set()
-        self.commands: dict[str, int] = {}
+        self.commands: dict[str, tuple[Met, ...]] = {}
         self.facts: set[str] = set()
+        self.again: set[str] = set()
         self.bad: dict[tuple[str, int], Bad] = {}
+        if extents[deployment.commands].begin > 0:
+            ledger.cut()
 
     def take(self, record: Record) -> None:
         """Take a record in."""
@@ -44,9 +57,20 @@ class Causes:
         elif cause is None:
             return
         elif self._kinds[record.topic] == "commands":
-            self._command(cause, record)
+            self.commands[cause] = (*self.commands.get(cause, ()), Met(record.offset, record.timestamp))
+            self._ledger.met(cause, record.timestamp)
+        elif cause in self.facts:
+            self.again.add(cause)
         else:
             self.facts.add(cause)
+
+    def offsets(self, identifier: str) -> list[int]:
+        """Return which records of a command an outcome may be of: the first, and those of a week later."""
+        first, *later = self.commands[identifier]
+        return [
+            first.offset,
+            *(met.offset for met in later if met.timestamp - first.timestamp > RETENTION_MS),
+        ]
 
     def complete(self, *, commands: bool) -> bool:
         """Say whether all commands, or all that is none, that the lane ever had are still in the log."""
@@ -65,12 +89,6 @@ class Causes:
     def reread(self, topic: str) -> bool:
         """Say whether a service that lost some of this input may have read the rest of it twice."""
         return self._kinds[topic] != "commands" and self._extents[topic].begin > 0
-
-    def _command(self, identifier: str, record: Record) -> None:
-        self._ledger.met(record.timestamp)
-        if identifier in self.commands or self._ledger.known(identifier):
-            self._ledger.again(identifier, record.timestamp)
-        self.commands.setdefault(identifier, record.offset)
 
     def _whole(self, topic: str) -> bool:
         extent = self._extents[topic]

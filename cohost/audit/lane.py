@@ -39,7 +39,7 @@ class Lane:
         self._tracks = {
             name: Track(extents[name], findings, gaps=name == self._badges) for name in deployment.outputs
         }
-        self._decided: set[str] = set()
+        self._decided: dict[str, int] = {}
 
     def check(self, record: Record) -> None:
         """Check an output record."""
@@ -60,9 +60,9 @@ class Lane:
         """Note what has no outcome."""
         for _ in self.causes.unreadable:
             self._findings.unchecked("records whose header names are no UTF-8, and what shares their batch")
-        for identifier, offset in self.causes.commands.items():
+        for identifier, ((offset, _), *_) in self.causes.commands.items():
             if identifier in self._decided:
-                self._ledger.decided(identifier)
+                self._ledger.decided(identifier, self._decided[identifier])
             elif self._may_be_past(offset):
                 self._findings.unchecked("commands whose rejection may be past its retention")
             else:
@@ -107,26 +107,26 @@ class Lane:
             self._findings.violation(f"{position(record)} has another key than its subject")
 
     def _outcome(self, record: Record, event: Envelope, cause: str, track: Track) -> None:
-        offset = self.causes.commands.get(cause)
+        command = cause in self.causes.commands
         known = cause in self.causes.facts
         only_commands = event.type in COMMANDS_ONLY or event.type == _REJECTED
-        if offset is not None and (only_commands or not known):
-            self._decide(record, cause, offset, track)
-        elif offset is not None:
-            self._decided.add(cause)
+        if command and (only_commands or not known):
+            self._decide(record, cause, track)
+        elif command:
+            self._decided.setdefault(cause, record.timestamp)
             self._findings.unchecked("events whose cause has the id of another record")
         elif known and only_commands:
             self._findings.violation(f"{position(record)} is an outcome, but its cause {cause} is no command")
         elif not known:
             self._uncaused(record, cause, only_commands=only_commands)
 
-    def _decide(self, record: Record, cause: str, offset: int, track: Track) -> None:
+    def _decide(self, record: Record, cause: str, track: Track) -> None:
         if record.topic == self._badges:
             return
         if cause in self._decided:
-            self._ledger.second(cause, f"at {position(record)}")
-        self._decided.add(cause)
-        track.command_at(record, offset)
+            self._ledger.second(cause, record.timestamp, f"at {position(record)}")
+        self._decided.setdefault(cause, record.timestamp)
+        track.command_at(record, self.causes.offsets(cause))
 
     def _uncaused(self, record: Record, cause: str, *, only_commands: bool) -> None:
         complete = self.causes.complete(commands=True) and (

@@ -46,8 +46,9 @@ class Track:
         if self._last is not None:
             self._last += 1
 
-    def command_at(self, record: Record, offset: int) -> None:
-        """Check that the command of an outcome lies behind that of the outcome before."""
+    def command_at(self, record: Record, offsets: Sequence[int]) -> None:
+        """Check that the command of an outcome, one of these offsets, lies behind that of the one before."""
+        offset = next((each for each in offsets if each >= self.command), offsets[0])
         if self.first_command is None:
             self.first_command = offset
         if offset < self.command:

@@ -93,6 +93,66 @@ def test_a_week_later_a_command_may_be_decided_again(log: Log) -> None:
     )
 
 
+def test_in_a_log_of_many_weeks_a_second_outcome_within_one_is_found(log: Log) -> None:
+    log.now += 30 * DAY_MS
+    log.command("leave-3")
+    log.rejection("leave-3")
+    log.now += DAY_MS
+    log.command("leave-3")
+    log.rejection("leave-3")
+    assert log.violations() == [f"command leave-3 of {COMMANDS} has a second outcome, at {REJECTIONS}:0:2"]
+
+
+def test_a_command_that_came_once_has_one_outcome_for_ever(log: Log) -> None:
+    log.now += 8 * DAY_MS
+    log.rejection("leave-2")
+    assert log.violations() == [f"command leave-2 of {COMMANDS} has a second outcome, at {REJECTIONS}:0:1"]
+
+
+def test_three_outcomes_in_two_weeks_of_which_one_is_too_many_are_found(log: Log) -> None:
+    for _ in range(2):
+        log.now += 8 * DAY_MS
+        log.command("leave-2")
+        log.rejection("leave-2")
+    log.rejection("leave-2")
+    assert len(log.violations()) == 3
+
+
+def test_a_week_later_a_command_may_be_decided_again_in_a_lane_that_is_read_before(log: Log) -> None:
+    log.command("both", OTHER_ROOM)
+    log.rejection("both", OTHER_ROOM)
+    log.now += 8 * DAY_MS
+    log.command("both", ROOM)
+    log.rejection("both", ROOM)
+    assert log.violations() == []
+
+
+def test_a_command_that_is_decided_again_after_a_week_follows_those_of_the_week(log: Log) -> None:
+    log.command("leave-3")
+    log.rejection("leave-3")
+    log.now += 8 * DAY_MS
+    log.command("leave-2")
+    log.rejection("leave-2")
+    assert log.violations() == []
+
+
+def test_an_outcome_of_a_record_that_is_cut_off_may_be_the_first_of_two(log: Log) -> None:
+    log.now += 8 * DAY_MS
+    log.command("leave-2")
+    log.rejection("leave-2")
+    log.cut(topics.INVITATION_COMMANDS, 0, 3)
+    assert log.violations() == []
+
+
+def test_two_outcomes_of_one_day_are_found_also_where_the_log_is_cut_off(log: Log) -> None:
+    log.now += 8 * DAY_MS
+    log.command("leave-3")
+    log.rejection("leave-3")
+    log.rejection("leave-3")
+    log.cut(topics.INVITATION_COMMANDS, 0, 3)
+    assert log.violations() == [f"command leave-3 of {COMMANDS} has a second outcome, at {REJECTIONS}:0:2"]
+
+
 def test_an_outcome_without_a_cause_is_found(log: Log) -> None:
     log.event("nobody")
     log.rejection("nothing")
