@@ -76,6 +76,7 @@ class Lane:
             self._findings.violation(f"{position(record)} is not a CloudEvent: {error}")
             return
         track.sequence(record, event)
+        track.identity(record, event)
         rejection = record.topic == self._rejections
         if rejection != (event.type == _REJECTED):
             self._findings.violation(f"{position(record)} has the type {event.type}")
@@ -89,7 +90,7 @@ class Lane:
             self._findings.violation(f"{position(record)} has no causationid")
         elif rejection or not self._continues(event, cause, track):
             self._outcome(record, event, cause, track)
-        track.cause, track.type = cause, event.type
+        track.follow(cause, event.type)
 
     def _continues(self, event: Envelope, cause: str, track: Track) -> bool:
         """Say whether an event is part of what the one before it was part of."""
@@ -119,6 +120,8 @@ class Lane:
             self._findings.violation(f"{position(record)} is an outcome, but its cause {cause} is no command")
         elif not known:
             self._uncaused(record, cause, only_commands=only_commands)
+        elif track.again(cause) and cause not in self.causes.again:
+            self._repeated(record, cause)
 
     def _decide(self, record: Record, cause: str, track: Track) -> None:
         if record.topic == self._badges:
@@ -127,6 +130,12 @@ class Lane:
             self._ledger.second(cause, record.timestamp, f"at {position(record)}")
         self._decided.setdefault(cause, record.timestamp)
         track.command_at(record, self.causes.offsets(cause))
+
+    def _repeated(self, record: Record, cause: str) -> None:
+        if self.causes.complete(commands=False):
+            self._findings.violation(f"{position(record)} repeats what {cause} caused")
+        else:
+            self._findings.unchecked("repeated effects of facts of which some are not in the log any more")
 
     def _uncaused(self, record: Record, cause: str, *, only_commands: bool) -> None:
         complete = self.causes.complete(commands=True) and (

@@ -20,6 +20,8 @@ class Track:
         self.type: str | None = None
         self.command = -1
         self.first_command: int | None = None
+        self._ids: set[str] = set()
+        self._past: set[str] = set()
 
     def sequence(self, record: Record, event: Envelope | None = None) -> None:
         """Check a record's sequence against the one before, and against its envelope where it has one."""
@@ -36,10 +38,28 @@ class Track:
             return
         if sequence <= before:
             self._findings.violation(f"{position(record)} has sequence {sequence} after {before}")
-        elif sequence != before + 1 and not self._gaps:
+        elif sequence != before + 1 and self._gaps:
+            self._findings.unchecked("gaps among the badges, which compaction may have made")
+        elif sequence != before + 1:
             self._findings.violation(
                 f"{position(record)} has sequence {sequence}: {_missing(before, sequence)}"
             )
+
+    def identity(self, record: Record, event: Envelope) -> None:
+        """Check that no record before had this id."""
+        if event.id in self._ids:
+            self._findings.violation(f"{position(record)} has the id of another record: {event.id}")
+        self._ids.add(event.id)
+
+    def follow(self, cause: str | None, event_type: str) -> None:
+        """Note of what cause and type the last record was."""
+        if self.cause is not None and cause != self.cause:
+            self._past.add(self.cause)
+        self.cause, self.type = cause, event_type
+
+    def again(self, cause: str) -> bool:
+        """Say whether a cause had records before those of others."""
+        return cause in self._past
 
     def skip(self) -> None:
         """Count a record that cannot be read as the one with the next sequence."""

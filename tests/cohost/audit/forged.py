@@ -61,8 +61,7 @@ class Log:
         headers: list[tuple[str, bytes | None]],
     ) -> Record:
         place = (topic.name(PREFIX), partition)
-        offset = self.records[place][-1].offset + 1 if self.records[place] else 0
-        record = Record(*place, offset, self.now, key, value, headers)
+        record = Record(*place, self.offset(topic, partition), self.now, key, value, headers)
         self.records[place].append(record)
         return record
 
@@ -86,7 +85,8 @@ class Log:
     ) -> Record:
         place = partition_of(room, PARTITIONS) if partition is None else partition
         sequence = self.next(topic, place)
-        event = _event(f"event-{topic.suffix}-{place}-{sequence}", name, room, DATA.get(name, INVITATION))
+        number = self.offset(topic, place) + 1
+        event = _event(f"event-{topic.suffix}-{place}-{number}", name, room, DATA.get(name, INVITATION))
         event |= {"causationid": cause, "sequence": f"{sequence:020d}"}
         return self.append(topic, place, room.encode(), envelope.encode(event), [_mark(sequence)])
 
@@ -110,6 +110,11 @@ class Log:
         key, value = change.get("key", record.key), change.get("value", record.value)
         headers = [*change.get("headers", record.headers), *marks, *change.get("more", [])]
         return self.append(topic, record.partition, key, value, headers)
+
+    def offset(self, topic: Topic, partition: int) -> int:
+        """Return the offset that comes next."""
+        records = self.records[topic.name(PREFIX), partition]
+        return records[-1].offset + 1 if records else 0
 
     def next(self, topic: Topic, partition: int) -> int:
         """Return the next sequence, which a test may spoil."""

@@ -162,6 +162,28 @@ def test_an_outcome_without_a_cause_is_found(log: Log) -> None:
     ]
 
 
+def test_a_fact_that_took_effect_twice_is_found(log: Log) -> None:
+    log.event("fact-1", "StageChanged")
+    assert log.violations() == [f"{EVENTS}:0:4 repeats what fact-1 caused"]
+
+
+def test_a_fact_that_was_written_twice_may_take_effect_twice(log: Log) -> None:
+    log.write(topics.ROOMS, "fact-1", "RoomChanged", ROOM, hostId="alice", status="live")
+    log.event("fact-1", "StageChanged")
+    assert log.violations() == []
+
+
+def test_where_facts_are_compacted_one_may_have_been_written_twice(log: Log) -> None:
+    log.write(topics.ROOMS, "fact-2", "RoomChanged", ROOM, hostId="alice", status="live")
+    log.event("fact-2", "StageChanged")
+    log.write(topics.ROOMS, "fact-1", "RoomChanged", ROOM, hostId="alice", status="live")
+    log.event("fact-1", "StageChanged")
+    log.records["forged.rooms", 0].pop(0)
+    report = log.audit()
+    assert report.violations == []
+    assert report.unchecked == ["repeated effects of facts of which some are not in the log any more (1)"]
+
+
 def test_a_rejection_of_a_fact_is_found(log: Log) -> None:
     log.rejection("fact-1")
     assert log.violations() == [f"{REJECTIONS}:0:1 is an outcome, but its cause fact-1 is no command"]
