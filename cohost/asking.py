@@ -48,21 +48,21 @@ class Asking:
         """
         where = channel(data)
         identifier = command_id if command_id is not None else ids.uuid7()
-        expectation = self._outcomes.expect(where, identifier, last_types(data))
         delivery = Delivery()
-        try:
-            async with asyncio.timeout(self._seconds):
-                if not expectation.outcome.done():
-                    value = self._producer.event(identifier, data, room_id)
-                    await self._producer.send(where.commands, room_id, value, delivery)
-                return await self._outcome(where, room_id, expectation, again=command_id is not None)
-        except TimeoutError:
-            raise OutcomeUnknown(
-                identifier,
-                published=delivery.published,
-                partition=delivery.partition,
-                offset=delivery.offset,
-            ) from None
+        with self._outcomes.expecting(where, identifier, last_types(data)) as expectation:
+            try:
+                async with asyncio.timeout(self._seconds):
+                    if not expectation.outcome.done():
+                        value = self._producer.event(identifier, data, room_id)
+                        await self._producer.send(where.commands, room_id, value, delivery)
+                    return await self._outcome(where, room_id, expectation, again=command_id is not None)
+            except TimeoutError:
+                raise OutcomeUnknown(
+                    identifier,
+                    published=delivery.published,
+                    partition=delivery.partition,
+                    offset=delivery.offset,
+                ) from None
 
     async def _outcome(
         self, where: Channel, room_id: str, expectation: Expectation, *, again: bool

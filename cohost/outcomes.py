@@ -1,8 +1,9 @@
 """Waiting for what becomes of commands: one reader of all outcomes, and who waits for which."""
 
 import asyncio
+import contextlib
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from schemas.invitation import Invitation
 from schemas.types import Message
 
 REMEMBERED = 2_000
-"""How many outcomes of a client's own commands are remembered."""
+"""How many outcomes of a client's own commands are remembered, besides those that are asked for now."""
 
 Outcome = Accepted[Message] | Rejected
 
@@ -32,16 +33,12 @@ class Expectation:
     last: frozenset[str]
     outcome: asyncio.Future[Outcome]
     events: list[Event] = field(default_factory=list)
-    waiting: int = 0
+    askers: int = 0
 
     async def wait(self) -> Accepted[Message]:
         """Wait for the outcome. Raises `Rejected`."""
-        self.waiting += 1
-        try:
-            # Shielded: others may wait for the same outcome, or ask for it again.
-            outcome = await asyncio.shield(self.outcome)
-        finally:
-            self.waiting -= 1
+        # Shielded: others may wait for the same outcome, or ask for it again.
+        outcome = await asyncio.shield(self.outcome)
         if isinstance(outcome, Rejected):
             raise outcome.with_traceback(None)
         return outcome
@@ -73,7 +70,8 @@ class Outcomes:
 
     def __init__(self, connection: Connection, tail: Tail, channels: Iterable[Channel]) -> None:
         self._tail = tail
-        self._expected: OrderedDict[tuple[str, str], Expectation] = OrderedDict()
+        self._asked: dict[tuple[str, str], Expectation] = {}
+        self._remembered: OrderedDict[tuple[str, str], Expectation] = OrderedDict()
         self._open = 0
         self._channels = {
             connection.name(topic): (channel, topic)
@@ -88,34 +86,39 @@ class Outcomes:
                 for record in records:
                     self._take(record)
 
-    def expect(self, channel: Channel, command_id: str, last: frozenset[str]) -> Expectation:
-        """Return what is known of a command's outcome, and listen for it from now on."""
+    @contextlib.contextmanager
+    def expecting(self, channel: Channel, command_id: str, last: frozenset[str]) -> Iterator[Expectation]:
+        """Give what is known of a command's outcome, and listen for it; it is kept at least for the block."""
         key = (channel.commands.suffix, command_id)
-        expectation = self._expected.get(key)
-        if expectation is None:
-            future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-            expectation = self._expected[key] = Expectation(command_id, last, future)
-            self._open += 1
-            future.add_done_callback(self._closed)
-            self._forget()
-        self._expected.move_to_end(key)
-        return expectation
+        expectation = self._asked.get(key) or self._remembered.pop(key, None) or self._new(command_id, last)
+        self._asked[key] = expectation
+        expectation.askers += 1
+        try:
+            yield expectation
+        finally:
+            expectation.askers -= 1
+            if not expectation.askers:
+                self._remembered[key] = self._asked.pop(key)
+                self._forget()
+
+    def _new(self, command_id: str, last: frozenset[str]) -> Expectation:
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._open += 1
+        future.add_done_callback(self._closed)
+        return Expectation(command_id, last, future)
 
     def _closed(self, _: object) -> None:
         self._open -= 1
 
     def _forget(self) -> None:
-        while len(self._expected) > REMEMBERED:
-            key, oldest = next(iter(self._expected.items()))
-            if oldest.waiting:
-                return
-            del self._expected[key]
+        while len(self._remembered) > REMEMBERED:
+            _, oldest = self._remembered.popitem(last=False)
             oldest.outcome.cancel()
 
     def _take(self, record: Any) -> None:
         channel, topic = self._channels[record.topic]
-        cause = _cause(record)
-        expectation = self._expected.get((channel.commands.suffix, cause)) if cause else None
+        key = (channel.commands.suffix, _cause(record) or "")
+        expectation = self._asked.get(key) or self._remembered.get(key)
         if expectation is not None:
             expectation.take(record, topic.suffix, rejection=topic is channel.rejections)
 

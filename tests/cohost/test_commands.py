@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 import cohost
-from cohost import ids
+from cohost import ids, outcomes
 from schemas import topics
 from schemas.envelope import Envelope
 from schemas.events import CoHostLeft, InvitationExpired, InvitationSent
@@ -127,8 +127,26 @@ async def test_many_commands_at_once_have_each_its_own_outcome(
         command = await service.command()
         room, user = command.envelope.data["roomId"], command.envelope.data["actorId"]
         await service.cause(command.envelope.id, room, left(room, user))
-    outcomes = [await asking for asking in askings]
-    assert [outcome.data.user_id for outcome in outcomes] == [f"user-{number}" for number in range(50)]
+    found = [await asking for asking in askings]
+    assert [outcome.data.user_id for outcome in found] == [f"user-{number}" for number in range(50)]
+
+
+async def test_more_commands_at_once_than_are_remembered_have_each_its_outcome(
+    kafka: str, service: Played
+) -> None:
+    count = outcomes.REMEMBERED + 500
+    async with cohost.Client(kafka, prefix=service.prefix, timeout=60) as client:
+        askings = [begin(client.leave_stage("room", f"user-{number}")) for number in range(count)]
+        asked = {
+            command.envelope.id: command.envelope.data["actorId"]
+            for command in [await service.command() for _ in askings]
+        }
+        async with service.producer.transaction():
+            await asyncio.gather(
+                *(service.write(cause, "room", left("room", user)) for cause, user in asked.items())
+            )
+        found = await asyncio.gather(*askings)
+    assert [outcome.data.user_id for outcome in found] == [f"user-{number}" for number in range(count)]
 
 
 async def test_a_time_out_says_where_the_command_lies(kafka: str, service: Played) -> None:
