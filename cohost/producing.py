@@ -36,6 +36,8 @@ _HOPELESS = (
 )
 _ATTEMPT_SECONDS = 10
 _PAUSE_SECONDS = 0.2
+# aiokafka wakes all who wait for room in a batch whenever there is some: thousands keep it busy for seconds.
+_AT_ONCE = 200
 
 Trace = Callable[[], Mapping[str, str]]
 
@@ -65,7 +67,7 @@ class _Running:
 
 
 class Producer:
-    """Writes records one by one and waits for each to be confirmed; as many at once as there are callers."""
+    """Writes records one by one and waits for each to be confirmed; many at once."""
 
     def __init__(self, connection: Connection, source: str, trace: Trace | None = None) -> None:
         self._connection = connection
@@ -73,6 +75,7 @@ class Producer:
         self._trace = trace
         self._running: _Running | None = None
         self._starting = asyncio.Lock()
+        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def start(self) -> None:
         """Connect. Raises aiokafka's errors while Kafka is away."""
@@ -114,7 +117,7 @@ class Producer:
         for attempt in itertools.count():
             running: _Running | None = None
             try:
-                async with asyncio.timeout(_ATTEMPT_SECONDS):
+                async with self._turns, asyncio.timeout(_ATTEMPT_SECONDS):
                     running = await self._started()
                     await self._attempt(running, topic, key, value, delivery)
             except _HOPELESS:
