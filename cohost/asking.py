@@ -41,12 +41,12 @@ class Asking:
         self._services = services
         self._seconds = seconds
 
-    async def ask(self, room_id: str, data: CommandData, command_id: str | None) -> Accepted[Any]:
+    async def ask(self, data: CommandData, command_id: str | None) -> Accepted[Any]:
         """Publish a command and return its outcome.
 
         Raises `Rejected`, `OutcomeUnknown`, and aiokafka's errors where publishing is in vain.
         """
-        where = channel(data)
+        where, room_id = channel(data), data.room_id
         identifier = command_id if command_id is not None else ids.uuid7()
         delivery = Delivery()
         with self._outcomes.expecting(where, identifier, last_types(data)) as expectation:

@@ -79,9 +79,9 @@ class Client(Commands, Facts):
         self._asking = self._streams = None
         await self._resources.__aexit__(kind, error, trace)
 
-    async def execute(self, room_id: str, data: CommandData, command_id: str | None = None) -> Accepted[Any]:
+    async def execute(self, data: CommandData, command_id: str | None = None) -> Accepted[Any]:
         """Publish any command of the contract, given as its data, and return what it caused."""
-        return await _entered(self._asking).ask(room_id, data, command_id)
+        return await _entered(self._asking).ask(data, command_id)
 
     async def tell(self, topic: Topic, key: str, data: Message | None) -> None:
         """Write a fact or a tombstone."""

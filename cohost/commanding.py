@@ -28,7 +28,7 @@ class Commands:
     anything twice, and gives the outcome of its first use, for which the services keep ids for 7 days.
     """
 
-    async def execute(self, room_id: str, data: CommandData, command_id: str | None = None) -> Accepted[Any]:
+    async def execute(self, data: CommandData, command_id: str | None = None) -> Accepted[Any]:
         """Publish any command of the contract, given as its data."""
         raise NotImplementedError
 
@@ -54,49 +54,49 @@ class Commands:
             expires_in_seconds=expires_in_seconds,
             message=message,
         )
-        return await self.execute(room_id, data, command_id)
+        return await self.execute(data, command_id)
 
     async def cancel_invitation(
         self, room_id: str, invitation_id: str, actor_id: str, *, command_id: str | None = None
     ) -> Accepted[InvitationCancelled]:
         """Take a pending invitation back, on behalf of the host."""
         data = commands.CancelInvitation(room_id=room_id, invitation_id=invitation_id, actor_id=actor_id)
-        return await self.execute(room_id, data, command_id)
+        return await self.execute(data, command_id)
 
     async def accept_invitation(
         self, room_id: str, invitation_id: str, actor_id: str, *, command_id: str | None = None
     ) -> Accepted[InvitationAccepted]:
         """Take the seat, on behalf of the invitee."""
         data = commands.AcceptInvitation(room_id=room_id, invitation_id=invitation_id, actor_id=actor_id)
-        return await self.execute(room_id, data, command_id)
+        return await self.execute(data, command_id)
 
     async def decline_invitation(
         self, room_id: str, invitation_id: str, actor_id: str, *, command_id: str | None = None
     ) -> Accepted[InvitationDeclined]:
         """Say no, on behalf of the invitee."""
         data = commands.DeclineInvitation(room_id=room_id, invitation_id=invitation_id, actor_id=actor_id)
-        return await self.execute(room_id, data, command_id)
+        return await self.execute(data, command_id)
 
     async def remove_co_host(
         self, room_id: str, user_id: str, actor_id: str, *, command_id: str | None = None
     ) -> Accepted[CoHostLeft]:
         """Take a co-host's seat away, on behalf of the host."""
         data = commands.RemoveCoHost(room_id=room_id, user_id=user_id, actor_id=actor_id)
-        return await self.execute(room_id, data, command_id)
+        return await self.execute(data, command_id)
 
     async def leave_stage(
         self, room_id: str, actor_id: str, *, command_id: str | None = None
     ) -> Accepted[CoHostLeft]:
         """Give the seat up, on behalf of the co-host."""
         data = commands.LeaveStage(room_id=room_id, actor_id=actor_id)
-        return await self.execute(room_id, data, command_id)
+        return await self.execute(data, command_id)
 
     async def expire_invitation(
         self, room_id: str, invitation_id: str, *, command_id: str | None = None
     ) -> Accepted[InvitationExpired]:
         """Close an invitation whose time is over; the service does so by itself."""
         data = commands.ExpireInvitation(room_id=room_id, invitation_id=invitation_id)
-        return await self.execute(room_id, data, command_id)
+        return await self.execute(data, command_id)
 
     async def release_seat(
         self,
@@ -111,14 +111,14 @@ class Commands:
         data = commands.ReleaseSeat(
             room_id=room_id, user_id=user_id, invitation_id=invitation_id, reason=reason
         )
-        return await self.execute(room_id, data, command_id)
+        return await self.execute(data, command_id)
 
     async def exclude_user(
         self, room_id: str, user_id: str, *, command_id: str | None = None
     ) -> Accepted[InvitationCancelled | InvitationExpired | CoHostLeft]:
         """End what a banned user has in a room; the service does so by itself."""
         data = commands.ExcludeUser(room_id=room_id, user_id=user_id)
-        return await self.execute(room_id, data, command_id)
+        return await self.execute(data, command_id)
 
     async def mute_co_host(  # noqa: PLR0913 - the fields of the command
         self,
@@ -134,7 +134,7 @@ class Commands:
         data = commands.MuteCoHost(
             room_id=room_id, user_id=user_id, actor_id=actor_id, source=source, hard=hard
         )
-        return await self.execute(room_id, data, command_id)
+        return await self.execute(data, command_id)
 
     async def unmute_co_host(
         self,
@@ -147,4 +147,4 @@ class Commands:
     ) -> Accepted[CoHostUnmuteRequested]:
         """Lift a hard mute and ask the co-host to unmute; on behalf of the host."""
         data = commands.UnmuteCoHost(room_id=room_id, user_id=user_id, actor_id=actor_id, source=source)
-        return await self.execute(room_id, data, command_id)
+        return await self.execute(data, command_id)

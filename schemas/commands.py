@@ -14,7 +14,6 @@ InvitationMessage = Annotated[str, StringConstraints(max_length=280, pattern=r"^
 class SendInvitation(CommandData):
     """The host invites a user; the new invitation's id is the command's id."""
 
-    room_id: Id
     user_id: Id
     actor_id: Id
     expires_in_seconds: ExpirySeconds = 86_400
@@ -24,7 +23,6 @@ class SendInvitation(CommandData):
 class CancelInvitation(CommandData):
     """The host takes a pending invitation back."""
 
-    room_id: Id
     invitation_id: Id
     actor_id: Id
 
@@ -32,7 +30,6 @@ class CancelInvitation(CommandData):
 class AcceptInvitation(CommandData):
     """The invitee accepts and gets a seat."""
 
-    room_id: Id
     invitation_id: Id
     actor_id: Id
 
@@ -40,7 +37,6 @@ class AcceptInvitation(CommandData):
 class DeclineInvitation(CommandData):
     """The invitee declines."""
 
-    room_id: Id
     invitation_id: Id
     actor_id: Id
 
@@ -48,7 +44,6 @@ class DeclineInvitation(CommandData):
 class RemoveCoHost(CommandData):
     """The host takes a co-host's seat away."""
 
-    room_id: Id
     user_id: Id
     actor_id: Id
 
@@ -56,21 +51,18 @@ class RemoveCoHost(CommandData):
 class LeaveStage(CommandData):
     """A co-host gives the seat up."""
 
-    room_id: Id
     actor_id: Id
 
 
 class ExpireInvitation(CommandData):
     """The clock as a command: harmless unless the invitation is overdue by the broker's time."""
 
-    room_id: Id
     invitation_id: Id
 
 
 class ReleaseSeat(CommandData):
     """Broadcast asks to end the seat that came from this invitation."""
 
-    room_id: Id
     user_id: Id
     invitation_id: Id
     reason: ReleaseReason
@@ -79,14 +71,12 @@ class ReleaseSeat(CommandData):
 class ExcludeUser(CommandData):
     """A ban, as a command per room: harmless unless the user is not eligible."""
 
-    room_id: Id
     user_id: Id
 
 
 class MuteCoHost(CommandData):
     """Mute a source of a co-host: soft (once) or hard (a state)."""
 
-    room_id: Id
     user_id: Id
     actor_id: Id
     source: MuteSource
@@ -96,7 +86,6 @@ class MuteCoHost(CommandData):
 class UnmuteCoHost(CommandData):
     """Lift a hard mute and ask the co-host to unmute."""
 
-    room_id: Id
     user_id: Id
     actor_id: Id
     source: MuteSource

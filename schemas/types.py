@@ -54,6 +54,8 @@ class CommandData(Message):
 
     model_config = ConfigDict(extra="forbid")
 
+    room_id: Id
+
 
 def build(model: type[MessageT], fields: dict[str, Any]) -> MessageT:
     """Return a message of sound values for all its fields; the dictionary is the message's from now on."""

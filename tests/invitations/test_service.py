@@ -150,7 +150,7 @@ async def test_an_id_that_two_rooms_meet_has_one_outcome(house: House) -> None:
     command_id = ids.uuid7()
     asked = [
         house.client.execute(
-            room, commands.SendInvitation(room_id=room, user_id="bob", actor_id="alice"), command_id
+            commands.SendInvitation(room_id=room, user_id="bob", actor_id="alice"), command_id
         )
         for room in rooms
     ]
