@@ -1,27 +1,31 @@
 """Commands: published, and their outcome awaited."""
 
 import asyncio
+import contextlib
+import logging
 import time
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import httpx
 from aiokafka.errors import KafkaError
 
-from cohost import ids, past
+from cohost import ids, past, reads
 from cohost.channels import Channel, channel, last_types
 from cohost.connection import Connection
 from cohost.errors import OutcomeUnknown, ProblemError, Rejected
 from cohost.outcomes import Expectation, Outcomes
 from cohost.producing import Delivery, Producer
-from cohost.reads import Service, outcome
+from cohost.reads import Service
 from cohost.records import Accepted
 from cohost.views import CommandOutcome
 from schemas import timestamps
 from schemas.partitions import partition_of
-from schemas.types import CommandData, Message
+from schemas.types import CommandData, is_id
+
+_log = logging.getLogger("cohost")
 
 _PATIENCE_SECONDS = 1.0
+_TELL_SECONDS = 2
 
 
 class Asking:
@@ -44,37 +48,28 @@ class Asking:
     async def ask(self, data: CommandData, command_id: str | None) -> Accepted[Any]:
         """Publish a command and return its outcome.
 
-        Raises `Rejected`, `OutcomeUnknown`, and aiokafka's errors where publishing is in vain.
+        Raises `Rejected`, `OutcomeUnknown`, aiokafka's errors where publishing is in vain, and `ValueError`
+        for an impossible id.
         """
-        where, room_id = channel(data), data.room_id
         identifier = command_id if command_id is not None else ids.uuid7()
+        if not is_id(identifier):
+            msg = f"{identifier!r} cannot be a command's id"
+            raise ValueError(msg)
+        where = channel(data)
         delivery = Delivery()
         with self._outcomes.expecting(where, identifier, last_types(data)) as expectation:
-            try:
+            steps = [self._send(where, data, identifier, delivery)]
+            if command_id is not None:
+                # An id that had its outcome before gets no second one: then it must be found.
+                steps.append(self._search(where, data.room_id, expectation))
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._seconds):
-                    if not expectation.outcome.done():
-                        value = self._producer.event(identifier, data, room_id)
-                        await self._producer.send(where.commands, room_id, value, delivery)
-                    return await self._outcome(where, room_id, expectation, again=command_id is not None)
-            except TimeoutError:
-                raise OutcomeUnknown(
-                    identifier,
-                    published=delivery.published,
-                    partition=delivery.partition,
-                    offset=delivery.offset,
-                ) from None
+                    await expectation.during(steps)
+            return _result(expectation, delivery)
 
-    async def _outcome(
-        self, where: Channel, room_id: str, expectation: Expectation, *, again: bool
-    ) -> Accepted[Message]:
-        if not again:
-            return await expectation.wait()
-        # An id that had its outcome before gets no second one: then it must be found.
-        search = asyncio.create_task(self._search(where, room_id, expectation))
-        try:
-            return await expectation.wait()
-        finally:
-            search.cancel()
+    async def _send(self, where: Channel, data: CommandData, identifier: str, delivery: Delivery) -> None:
+        value = self._producer.event(identifier, data, data.room_id)
+        await self._producer.send(where.commands, data.room_id, value, delivery)
 
     async def _search(self, where: Channel, room_id: str, expectation: Expectation) -> None:
         patience = _PATIENCE_SECONDS
@@ -107,8 +102,24 @@ class Asking:
         if not service.there:
             return "not told"
         try:
-            return await outcome(service, command_id)
+            async with asyncio.timeout(_TELL_SECONDS):
+                return await reads.outcome(service, command_id)
         except ProblemError as problem:
             return "undecided" if problem.reason == "command_not_found" else "not told"
-        except httpx.HTTPError:
+        except Exception as error:  # noqa: BLE001 - the log tells the outcome as well, whatever keeps HTTP from it
+            _log.warning("the outcome of a command is not told over HTTP: %r", error)
             return "not told"
+
+
+def _result(expectation: Expectation, delivery: Delivery) -> Accepted[Any]:
+    if not expectation.outcome.done():
+        raise OutcomeUnknown(
+            expectation.command_id,
+            published=delivery.published,
+            partition=delivery.partition,
+            offset=delivery.offset,
+        )
+    outcome = expectation.outcome.result()
+    if isinstance(outcome, Rejected):
+        raise outcome.with_traceback(None)
+    return outcome

@@ -22,8 +22,8 @@ class Commands:
     """The commands. Each publishes one and returns what it caused, once that is in the log.
 
     Each raises `Rejected` where the command changes nothing, `OutcomeUnknown` where the client's time-out
-    comes first, pydantic's `ValidationError` where the arguments break the contract, before anything is
-    published. Give `command_id` (1 to 64 characters of `A-Z a-z 0-9 . _ : @ -`, best a UUIDv7 of
+    comes first, and `ValueError` (as pydantic's own) where the arguments break the contract, before anything
+    is published. Give `command_id` (1 to 64 characters of `A-Z a-z 0-9 . _ : @ -`, best a UUIDv7 of
     `cohost.ids.uuid7`) to be able to ask again, from another process too: a repeated id never does
     anything twice, and gives the outcome of its first use, for which the services keep ids for 7 days.
     """

@@ -34,9 +34,9 @@ class Rejected(Exception):  # noqa: N818 - the contract's own word
 class OutcomeUnknown(Exception):  # noqa: N818 - it names what is the case
     """The time is over and the command's outcome has not been seen.
 
-    `published` is True where Kafka confirmed the command (it then lies at `partition` and `offset`, and
-    will have its outcome), False where it was never handed to Kafka, None where nobody knows. In each case
-    asking again with `command_id=error.command_id` is safe: it gives the one outcome that the id has.
+    `published` is True where Kafka confirmed the command (it then lies at `partition` and `offset`, and its
+    id has or will have one outcome), False where it was never handed to Kafka, None where nobody knows. In
+    each case asking again with `command_id=error.command_id` is safe: it gives the one outcome of the id.
     """
 
     def __init__(

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,13 +35,19 @@ class Expectation:
     events: list[Event] = field(default_factory=list)
     askers: int = 0
 
-    async def wait(self) -> Accepted[Message]:
-        """Wait for the outcome. Raises `Rejected`."""
-        # Shielded: others may wait for the same outcome, or ask for it again.
-        outcome = await asyncio.shield(self.outcome)
-        if isinstance(outcome, Rejected):
-            raise outcome.with_traceback(None)
-        return outcome
+    async def during(self, steps: Iterable[Coroutine[Any, Any, None]]) -> None:
+        """Take steps towards the outcome until it is there. Raises what a step raises."""
+        tasks = [asyncio.ensure_future(step) for step in steps]
+        pending: set[asyncio.Future[Any]] = {self.outcome, *tasks}
+        try:
+            while not self.outcome.done():
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                for task in done.intersection(tasks):
+                    task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def take(self, record: Any, topic: str, *, rejection: bool) -> None:
         """Take a record in, if it names the command as its cause; `topic` goes without prefix."""

@@ -3,6 +3,7 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from pydantic import ValidationError
 
 import cohost
@@ -103,6 +104,9 @@ async def test_what_breaks_the_contract_is_not_published(client: cohost.Client, 
         await client.send_invitation("room", "bob", "alice", expires_in_seconds=9)
     with pytest.raises(ValidationError):
         await client.leave_stage("a room", "bob")
+    for identifier in ("", "an id", "x" * 65):
+        with pytest.raises(ValueError, match="cannot be a command's id"):
+            await client.leave_stage("room", "bob", command_id=identifier)
     begin(client.leave_stage("room", "carol")).cancel()
     asking = begin(client.leave_stage("room", "bob"))
     assert (await service.command()).envelope.data == {"roomId": "room", "actorId": "bob"}
@@ -157,6 +161,49 @@ async def test_a_time_out_says_where_the_command_lies(kafka: str, service: Playe
     assert raised.value.command_id == command.envelope.id
     assert raised.value.published is True
     assert (raised.value.partition, raised.value.offset) == (command.partition, command.offset)
+
+
+async def test_an_outcome_is_known_also_where_kafka_did_not_confirm_the_command(
+    client: cohost.Client, service: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = AIOKafkaProducer.send
+
+    async def unconfirmed(producer: AIOKafkaProducer, *place: object, **record: object) -> object:
+        await send(producer, *place, **record)
+        return asyncio.get_running_loop().create_future()
+
+    with monkeypatch.context() as broken:
+        broken.setattr(AIOKafkaProducer, "send", unconfirmed)
+        asking = begin(client.leave_stage("room", "bob"))
+        command = await service.command()
+    await service.cause(command.envelope.id, "room", left("room"))
+    assert (await asking).data.user_id == "bob"
+
+
+async def test_an_http_that_hangs_does_not_keep_the_outcome_from_who_asks_again(
+    kafka: str, service: Played
+) -> None:
+    identifier = ids.uuid7()
+    await service.cause(identifier, "room", left("room"))
+    hanging = await asyncio.start_server(lambda _, __: None, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{hanging.sockets[0].getsockname()[1]}"
+    async with cohost.Client(kafka, prefix=service.prefix, invitations_url=url) as client:
+        assert (await client.leave_stage("room", "bob", command_id=identifier)).data.user_id == "bob"
+    hanging.close()
+
+
+async def test_an_http_that_needs_a_token_that_there_is_not_does_not_keep_the_outcome_from_who_asks_again(
+    kafka: str, service: Played
+) -> None:
+    identifier = ids.uuid7()
+    await service.cause(identifier, "room", left("room"))
+
+    def no_token() -> str:
+        raise LookupError
+
+    nowhere = "http://127.0.0.1:1"
+    async with cohost.Client(kafka, prefix=service.prefix, invitations_url=nowhere, token=no_token) as client:
+        assert (await client.leave_stage("room", "bob", command_id=identifier)).data.user_id == "bob"
 
 
 async def test_asking_again_gives_the_outcome_that_came_late(kafka: str, service: Played) -> None:
