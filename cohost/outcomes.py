@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections import OrderedDict
 from collections.abc import Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ from schemas.envelope import Envelope, NotACloudEvent
 from schemas.invitation import Invitation
 from schemas.types import Message
 
+_log = logging.getLogger("cohost")
+
+_PAUSE_SECONDS = 0.5
 REMEMBERED = 2_000
 """How many outcomes of a client's own commands are remembered, besides those that are asked for now."""
 
@@ -86,11 +90,16 @@ class Outcomes:
         }
 
     async def run(self) -> None:
-        """Read until the tail is stopped."""
-        async for records in self._tail.read():
-            if self._open:
-                for record in records:
-                    self._take(record)
+        """Read until the tail is stopped, whatever goes wrong meanwhile."""
+        while not self._tail.stopped:
+            try:
+                async for records in self._tail.read():
+                    if self._open:
+                        for record in records:
+                            self._take(record)
+            except Exception:  # noqa: BLE001 - without this reader no command has an outcome any more
+                _log.exception("outcomes cannot be read; trying again")
+                await asyncio.sleep(_PAUSE_SECONDS)
 
     @contextlib.contextmanager
     def expecting(self, channel: Channel, command_id: str, last: frozenset[str]) -> Iterator[Expectation]:

@@ -42,6 +42,11 @@ class Tail:
         self._consumer: AIOKafkaConsumer | None = None
         self._interrupted = False
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the reading is over."""
+        return self._stopped.is_set()
+
     async def stop(self) -> None:
         """End the reading."""
         self._stopped.set()
@@ -54,11 +59,12 @@ class Tail:
             self._consumer = consumer = self._connection.consumer()
             try:
                 await self._start(consumer)
-                async with contextlib.aclosing(self._records(consumer)) as batches:
-                    async for records in batches:
-                        yield records
-            except OffsetOutOfRangeError as error:
-                await self._lost(error)
+                try:
+                    async with contextlib.aclosing(self._records(consumer)) as batches:
+                        async for records in batches:
+                            yield records
+                except OffsetOutOfRangeError as error:
+                    await self._lost(error)
             except (KafkaError, ConsumerStoppedError, OSError, TimeoutError, _Stuck) as error:
                 await self._pause(error)
             finally:

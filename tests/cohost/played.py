@@ -57,9 +57,11 @@ class Played:
             await self.record(topic, room, room.encode(), _event(cause, name, room, data))
 
     async def record(self, topic: Topic, room: str, key: bytes, value: bytes | None) -> None:
-        partition = partition_of(room, PARTITIONS)
         name = topic.name(self.prefix)
-        await self.producer.send_and_wait(name, value, key=key, partition=partition)
+        await self.producer.send_and_wait(name, value, key=key, partition=self.partition(room))
+
+    def partition(self, room: str) -> int:
+        return partition_of(room, PARTITIONS)
 
     async def badge(self, room: str, user: str, badge: str | None) -> None:
         """Write a badge, or its tombstone."""

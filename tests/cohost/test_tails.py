@@ -1,0 +1,55 @@
+"""Reading on through whatever comes between."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaConnectionError
+
+import cohost
+from cohost import tail
+from cohost.connection import Connection
+from cohost.tail import Tail
+from schemas import topics
+from tests.cohost.played import SECONDS, Played, left
+
+
+async def test_a_log_that_lost_its_beginning_is_read_on_also_when_asking_for_its_extents_fails(
+    kafka: str, service: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extents, failures = tail.extents, iter([KafkaConnectionError(), TimeoutError()])
+
+    async def failing(*of: Any) -> Any:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        return await extents(*of)
+
+    monkeypatch.setattr(tail, "extents", failing)
+    await service.cause("cause", "room", left("room"))
+    connection = Connection(kafka, service.prefix)
+    place = TopicPartition(connection.name(topics.INVITATION_EVENTS), service.partition("room"))
+    reading = Tail(connection, {place: 1_000}, patient=True)
+    batches = reading.read()
+    records = await asyncio.wait_for(anext(batches), SECONDS)
+    assert b'"cause"' in records[0].value
+    await reading.stop()
+    await batches.aclose()
+
+
+async def test_outcomes_are_read_on_after_a_fault_that_nobody_foresaw(
+    client: cohost.Client, service: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = asyncio.Event()
+
+    async def failing(*_: object, **__: object) -> None:
+        failed.set()
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(AIOKafkaConsumer, "getmany", failing)
+        await asyncio.wait_for(failed.wait(), SECONDS)
+    asking = asyncio.ensure_future(client.leave_stage("room", "bob"))
+    command = await service.command()
+    await service.cause(command.envelope.id, "room", left("room"))
+    assert (await asking).data.user_id == "bob"
