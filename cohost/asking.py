@@ -112,14 +112,14 @@ class Asking:
 
 
 def _result(expectation: Expectation, delivery: Delivery) -> Accepted[Any]:
-    if not expectation.outcome.done():
+    outcome = expectation.outcome.result() if expectation.outcome.done() else None
+    if outcome is None:
         raise OutcomeUnknown(
             expectation.command_id,
             published=delivery.published,
             partition=delivery.partition,
             offset=delivery.offset,
         )
-    outcome = expectation.outcome.result()
     if isinstance(outcome, Rejected):
         raise outcome.with_traceback(None)
     return outcome

@@ -23,6 +23,7 @@ from schemas import topics
 from schemas.topics import Topic
 from schemas.types import CommandData, Message
 
+_ATTEMPT_SECONDS = 10
 PartT = TypeVar("PartT")
 
 
@@ -56,12 +57,14 @@ class Client(Commands, Facts):
         trace: Trace | None = None,
     ) -> None:
         self._connection = Connection(bootstrap_servers, prefix, security or {})
-        self._producer = Producer(self._connection, source, trace)
+        # Well within the time-out, so that a producer that hangs is replaced before the command is given up.
+        attempt_seconds = min(timeout / 3, _ATTEMPT_SECONDS)
+        self._producer = Producer(self._connection, source, trace, attempt_seconds=attempt_seconds)
         self._seconds = timeout
         self._resources = contextlib.AsyncExitStack()
         self._asking: Asking | None = None
         self._streams: Streams | None = None
-        self._telling = Telling(self._producer, timeout)
+        self._telling: Telling | None = None
         self.reads = Reads(invitations_url, broadcast_url, token, timeout)
         """The services' HTTP."""
 
@@ -76,7 +79,7 @@ class Client(Commands, Facts):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._asking = self._streams = None
+        self._asking = self._streams = self._telling = None
         await self._resources.__aexit__(kind, error, trace)
 
     async def execute(self, data: CommandData, command_id: str | None = None) -> Accepted[Any]:
@@ -85,7 +88,7 @@ class Client(Commands, Facts):
 
     async def tell(self, topic: Topic, key: str, data: Message | None) -> None:
         """Write a fact or a tombstone."""
-        await self._telling.write(topic, key, data)
+        await _entered(self._telling).write(topic, key, data)
 
     def events(
         self,
@@ -124,6 +127,7 @@ class Client(Commands, Facts):
         services = {INVITATIONS: self.reads.invitations, BROADCAST: self.reads.broadcast}
         self._asking = Asking(self._connection, self._producer, outcomes, services, self._seconds)
         self._streams = Streams(self._connection, partitions)
+        self._telling = Telling(self._producer, self._seconds)
         resources.push_async_callback(self._streams.stop)
 
     async def _outcomes(self, partitions: int, resources: contextlib.AsyncExitStack) -> Outcomes:
@@ -142,6 +146,7 @@ class Client(Commands, Facts):
         async def stop() -> None:
             await tail.stop()
             await reading
+            outcomes.close()
 
         resources.push_async_callback(stop)
         return outcomes

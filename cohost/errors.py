@@ -32,7 +32,7 @@ class Rejected(Exception):  # noqa: N818 - the contract's own word
 
 
 class OutcomeUnknown(Exception):  # noqa: N818 - it names what is the case
-    """The time is over and the command's outcome has not been seen.
+    """The time is over, or the client closed, and the command's outcome has not been seen.
 
     `published` is True where Kafka confirmed the command (it then lies at `partition` and `offset`, and its
     id has or will have one outcome), False where it was never handed to Kafka, None where nobody knows. In

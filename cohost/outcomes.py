@@ -26,7 +26,8 @@ _PAUSE_SECONDS = 0.5
 REMEMBERED = 2_000
 """How many outcomes of a client's own commands are remembered, besides those that are asked for now."""
 
-Outcome = Accepted[Message] | Rejected
+Outcome = Accepted[Message] | Rejected | None
+"""None: nobody listens any more."""
 
 
 @dataclass(slots=True)
@@ -115,6 +116,11 @@ class Outcomes:
             if not expectation.askers:
                 self._remembered[key] = self._asked.pop(key)
                 self._forget()
+
+    def close(self) -> None:
+        """Tell whoever asks that nobody listens any more."""
+        for expectation in self._asked.values():
+            expectation.settle(None)
 
     def _new(self, command_id: str, last: frozenset[str]) -> Expectation:
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()

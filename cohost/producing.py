@@ -34,12 +34,18 @@ _HOPELESS = (
     RecordListTooLargeError,
     TopicAuthorizationFailedError,
 )
-_ATTEMPT_SECONDS = 10
 _PAUSE_SECONDS = 0.2
 # aiokafka wakes all who wait for room in a batch whenever there is some: thousands keep it busy for seconds.
 _AT_ONCE = 200
 
 Trace = Callable[[], Mapping[str, str]]
+
+
+class Closed(RuntimeError):  # noqa: N818 - it names what is the case
+    """The client was closed."""
+
+    def __init__(self) -> None:
+        super().__init__("the client is closed")
 
 
 @dataclass(slots=True)
@@ -67,12 +73,19 @@ class _Running:
 
 
 class Producer:
-    """Writes records one by one and waits for each to be confirmed; many at once."""
+    """Writes records one by one and waits for each to be confirmed; many at once.
 
-    def __init__(self, connection: Connection, source: str, trace: Trace | None = None) -> None:
+    An attempt that takes longer than `attempt_seconds` is given up, and made again with a new producer.
+    """
+
+    def __init__(
+        self, connection: Connection, source: str, trace: Trace | None = None, *, attempt_seconds: float
+    ) -> None:
         self._connection = connection
         self._source = source
         self._trace = trace
+        self._attempt_seconds = attempt_seconds
+        self._stopped = False
         self._running: _Running | None = None
         self._starting = asyncio.Lock()
         self._turns = asyncio.Semaphore(_AT_ONCE)
@@ -82,7 +95,8 @@ class Producer:
         await self._started()
 
     async def stop(self) -> None:
-        """Disconnect; what is not confirmed yet has a second left."""
+        """Disconnect for good; what is not confirmed yet has a second left."""
+        self._stopped = True
         running, self._running = self._running, None
         if running is not None:
             await close(running.producer.stop(), seconds=1)
@@ -112,12 +126,13 @@ class Producer:
     async def send(self, topic: Topic, key: str, value: bytes | None, delivery: Delivery) -> None:
         """Write a record and wait until it is confirmed, trying again for as long as the caller waits.
 
-        The same record may be written more than once. Raises aiokafka's errors where trying is in vain.
+        The same record may be written more than once. Raises aiokafka's errors where trying is in vain, and
+        `Closed` once the producer is stopped.
         """
         for attempt in itertools.count():
             running: _Running | None = None
             try:
-                async with self._turns, asyncio.timeout(_ATTEMPT_SECONDS):
+                async with self._turns, asyncio.timeout(self._attempt_seconds):
                     running = await self._started()
                     await self._attempt(running, topic, key, value, delivery)
             except _HOPELESS:
@@ -152,6 +167,8 @@ class Producer:
 
     async def _started(self) -> _Running:
         async with self._starting:
+            if self._stopped:
+                raise Closed
             if self._running is None:
                 producer = AIOKafkaProducer(
                     **self._connection.options(),
@@ -162,6 +179,8 @@ class Producer:
                 running = _Running(producer, asyncio.get_running_loop().create_future())
                 try:
                     await producer.start()
+                    if self._stopped:
+                        raise Closed  # noqa: TRY301 - stopped while it was starting: it would be nobody's
                 except BaseException:
                     await self._discard(running)
                     raise

@@ -4,7 +4,7 @@ import asyncio
 
 from cohost import ids
 from cohost.errors import NotConfirmed
-from cohost.producing import Delivery, Producer
+from cohost.producing import Closed, Delivery, Producer
 from schemas import topics
 from schemas.facts import RoomChanged, UserChanged
 from schemas.topics import Topic
@@ -12,7 +12,7 @@ from schemas.types import Message
 
 
 class Telling:
-    """Writes facts and waits for each to be confirmed. Raises `NotConfirmed` when the time is over."""
+    """Writes facts and waits for each to be confirmed. Raises `NotConfirmed` when the time is over first."""
 
     def __init__(self, producer: Producer, seconds: float) -> None:
         self._producer = producer
@@ -24,7 +24,7 @@ class Telling:
         try:
             async with asyncio.timeout(self._seconds):
                 await self._producer.send(topic, key, value, Delivery())
-        except TimeoutError:
+        except (TimeoutError, Closed):
             msg = f"what is to be said of {key} on {topic.suffix} is not confirmed"
             raise NotConfirmed(msg) from None
 

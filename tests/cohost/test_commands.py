@@ -11,6 +11,7 @@ from cohost import ids, outcomes
 from schemas import topics
 from schemas.envelope import Envelope
 from schemas.events import CoHostLeft, InvitationExpired, InvitationSent
+from schemas.facts import UserChanged
 from schemas.invitation import Invitation
 from schemas.partitions import partition_of
 from tests.cohost.played import PARTITIONS, Played, invitation, left, rejected
@@ -244,5 +245,33 @@ async def test_asking_again_from_another_process_gives_the_first_rejection(
 
 
 async def test_a_client_that_is_not_entered_says_so(kafka: str) -> None:
+    client = cohost.Client(kafka)
     with pytest.raises(RuntimeError, match="async with"):
-        await cohost.Client(kafka).leave_stage("room", "bob")
+        await client.leave_stage("room", "bob")
+    with pytest.raises(RuntimeError, match="async with"):
+        await client.user_gone("bob")
+
+
+async def test_a_client_that_is_closed_tells_whoever_waits_what_is_known(kafka: str, service: Played) -> None:
+    async with cohost.Client(kafka, prefix=service.prefix) as client:
+        asking = begin(client.leave_stage("room", "bob"))
+        command = await service.command()
+    with pytest.raises(cohost.OutcomeUnknown) as raised:
+        await asyncio.wait_for(asking, 1)
+    assert raised.value.command_id == command.envelope.id
+
+
+async def test_a_producer_that_hangs_is_replaced_in_time(
+    kafka: str, service: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, hung = AIOKafkaProducer.send, set[AIOKafkaProducer]()
+
+    async def hanging(producer: AIOKafkaProducer, *place: object, **record: object) -> object:
+        hung.add(producer)
+        if len(hung) > 1:
+            return await send(producer, *place, **record)
+        return asyncio.get_running_loop().create_future()
+
+    async with cohost.Client(kafka, prefix=service.prefix, timeout=6) as client:
+        monkeypatch.setattr(AIOKafkaProducer, "send", hanging)
+        await client.set_user(UserChanged(user_id="bob", status="active"))
