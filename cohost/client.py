@@ -116,7 +116,8 @@ class Client(Commands, Facts):
 
         `after` resumes exactly behind the item that had this position, with the same `room_id`, and gives
         changes alone. Behind one of the badges worn at the start, the last of them aside, that is every
-        change that the log still has.
+        change that the log still has. The log keeps what took a badge off for a day (`delete.retention.ms`):
+        behind an older position a badge may be gone without a word, so begin anew there.
         """
         return _entered(self._streams).badges(room_id, _position(after))
 

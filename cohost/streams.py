@@ -6,10 +6,9 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 from aiokafka import TopicPartition
 
-from cohost.closing import close
 from cohost.connection import Connection
 from cohost.records import Badge, Event, Position, event, typed
-from cohost.tail import Tail, extents, upto
+from cohost.tail import Tail, extents
 from schemas import envelope, topics
 from schemas.envelope import NotACloudEvent
 from schemas.events import BadgeChanged
@@ -116,6 +115,8 @@ class Streams:
         self, begins: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int], room_id: str | None
     ) -> AsyncGenerator[Badge, None]:
         worn = [badge for badge in await self._state(begins, ends, room_id) if badge.data is not None]
+        if self._stopped:
+            return
         for badge in worn[:-1]:
             yield badge
         for badge in worn[-1:]:
@@ -129,16 +130,14 @@ class Streams:
     ) -> list[Badge]:
         position = self._position(begins)
         state: dict[tuple[str, str], Badge] = {}
-        consumer = self._connection.consumer()
-        try:
-            await consumer.start()
-            async with contextlib.aclosing(upto(consumer, begins, ends)) as records:
-                async for record in records:
+        tail = Tail(self._connection, begins, ends=ends, patient=True)
+        async with contextlib.aclosing(self._records(tail)) as records:
+            async for record in records:
+                # What was written behind the ends meanwhile is a change, and comes as one.
+                if record.offset < ends[TopicPartition(record.topic, record.partition)]:
                     badge = _badge(record, position)
                     if badge is not None and room_id in (None, badge.room_id):
                         state[badge.room_id, badge.user_id] = badge
-        finally:
-            await close(consumer.stop())
         return list(state.values())
 
     async def _badges(
@@ -154,16 +153,21 @@ class Streams:
         self, offsets: Mapping[TopicPartition, int]
     ) -> AsyncGenerator[tuple[Any, Position], None]:
         current = dict(self._position(offsets).offsets)
+        async with contextlib.aclosing(self._records(Tail(self._connection, offsets))) as records:
+            async for record in records:
+                current[self._connection.suffix(record.topic), record.partition] = record.offset + 1
+                yield record, Position(dict(current))
+
+    async def _records(self, tail: Tail) -> AsyncGenerator[Any, None]:
+        """Yield a tail's records, until this stops."""
         if self._stopped:
             return
-        tail = Tail(self._connection, offsets)
         self._tails.add(tail)
         try:
             async with contextlib.aclosing(tail.read()) as batches:
                 async for records in batches:
                     for record in records:
-                        current[self._connection.suffix(record.topic), record.partition] = record.offset + 1
-                        yield record, Position(dict(current))
+                        yield record
         finally:
             self._tails.discard(tail)
 

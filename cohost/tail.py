@@ -16,6 +16,7 @@ from cohost.errors import PositionLost
 _log = logging.getLogger("cohost")
 
 _POLL_MS = 1_000
+_SHORT_POLL_MS = 100
 _IDLE_POLLS = 5
 _ASK_SECONDS = 5
 _PAUSE_SECONDS = 0.5
@@ -29,14 +30,20 @@ class Tail:
     """Reads on from `offsets`, which say for each partition what comes next.
 
     Where `patient`, a log that does not reach back far enough is read from where it begins; otherwise that
-    raises `PositionLost`.
+    raises `PositionLost`. With `ends` the reading is over there.
     """
 
     def __init__(
-        self, connection: Connection, offsets: Mapping[TopicPartition, int], *, patient: bool = False
+        self,
+        connection: Connection,
+        offsets: Mapping[TopicPartition, int],
+        *,
+        ends: Mapping[TopicPartition, int] | None = None,
+        patient: bool = False,
     ) -> None:
         self._connection = connection
         self._offsets = dict(offsets)
+        self._ends = ends
         self._patient = patient
         self._stopped = asyncio.Event()
         self._consumer: AIOKafkaConsumer | None = None
@@ -81,8 +88,8 @@ class Tail:
     async def _records(self, consumer: AIOKafkaConsumer) -> AsyncGenerator[Sequence[Any], None]:
         idle = 0
         behind: dict[TopicPartition, int] = {}
-        while not self._stopped.is_set():
-            fetched = await consumer.getmany(timeout_ms=_POLL_MS)
+        while not await self._over(consumer):
+            fetched = await consumer.getmany(timeout_ms=_POLL_MS if self._ends is None else _SHORT_POLL_MS)
             idle = 0 if fetched else idle + 1
             for place, records in fetched.items():
                 self._offsets[place] = records[-1].offset + 1
@@ -93,6 +100,15 @@ class Tail:
                 if before.items() & behind.items():
                     # After an outage of all brokers some consumers never wake up (aio-libs/aiokafka#703).
                     raise _Stuck
+
+    async def _over(self, consumer: AIOKafkaConsumer) -> bool:
+        """Say whether the reading is over, and end it where its ends are reached."""
+        if self._ends is not None:
+            # Control and aborted records take offsets but are never delivered: the position tells.
+            self._offsets = {place: await consumer.position(place) for place in self._offsets}
+            if all(offset >= self._ends[place] for place, offset in self._offsets.items()):
+                self._stopped.set()
+        return self._stopped.is_set()
 
     async def _behind(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
         """Return where an idle consumer stands in those partitions that go on behind that."""

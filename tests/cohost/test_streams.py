@@ -1,8 +1,10 @@
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaConnectionError
 
 import cohost
 from schemas import topics
@@ -105,6 +107,42 @@ async def test_badges_begin_with_those_worn_now(client: cohost.Client, service: 
     assert badges(worn) == [("room", "alice", "host"), ("room", "carol", "coHost")]
     assert worn[0].data == BadgeChanged(room_id="room", user_id="alice", badge="host", since=AT)
     assert badges(changed) == [("room", "carol", None)]
+
+
+async def test_badges_begin_also_where_kafka_hiccups(
+    client: cohost.Client, service: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await service.badge("room", "alice", "host")
+    getmany, failures = AIOKafkaConsumer.getmany, iter([KafkaConnectionError(), TimeoutError()])
+
+    async def failing(consumer: AIOKafkaConsumer, *of: Any, **more: Any) -> Any:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        return await getmany(consumer, *of, **more)
+
+    async with client.badges() as stream:
+        monkeypatch.setattr(AIOKafkaConsumer, "getmany", failing)
+        assert badges(await take(stream, 1)) == [("room", "alice", "host")]
+
+
+async def test_closing_the_client_ends_badges_that_have_not_begun(
+    kafka: str, service: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await service.badge("room", "alice", "host")
+    asked = asyncio.Event()
+
+    async def nothing(*_: object, **__: object) -> dict[str, object]:
+        asked.set()
+        await asyncio.sleep(0)
+        return {}
+
+    async with cohost.Client(kafka, prefix=service.prefix) as client, client.badges() as stream:
+        monkeypatch.setattr(AIOKafkaConsumer, "getmany", nothing)
+        first = asyncio.ensure_future(anext(stream))
+        await asyncio.wait_for(asked.wait(), SECONDS)
+        await client.__aexit__(None, None, None)
+        with pytest.raises(StopAsyncIteration):
+            await asyncio.wait_for(first, SECONDS)
 
 
 async def test_badges_resume_with_changes_alone(client: cohost.Client, service: Played) -> None:
