@@ -42,6 +42,7 @@ async def build(settings: Settings) -> process.Service:
         pool=pool,
         layout=LAYOUT,
         routers=[api.router(pool, around.livekit, settings)],
+        checks={"livekit": around.livekit.reachable},
         open_routers=[webhook.router(around.livekit, around.producer, around.metrics)],
     )
     return process.Service(

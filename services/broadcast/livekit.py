@@ -1,6 +1,7 @@
 """The only door to LiveKit: its calls, its tokens, its webhooks, in this project's own words."""
 
 import asyncio
+import http
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
@@ -164,6 +165,14 @@ class LiveKit:
         request = api.ListParticipantsRequest(room=room_id)
         answer = self._rooms.list_participants(request)
         return await self._call("ListParticipants", answer, answers.participants) or []
+
+    async def reachable(self) -> bool:
+        """Say whether LiveKit's HTTP port answers. Raises `OSError` where nothing does."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(self._url.replace("ws", "http", 1)) as answer,
+        ):
+            return answer.status < http.HTTPStatus.INTERNAL_SERVER_ERROR
 
     def token(self, room_id: str, user_id: str, permissions: Permissions, badge: Badge | None) -> Token:
         """Return a token to join the room with exactly these rights."""

@@ -20,7 +20,7 @@ async def house(stack: Stack) -> AsyncIterator[House]:
     async with Stack(
         parts=["livekit"], livekit_webhook=f"http://127.0.0.1:{port}/livekit/webhook"
     ) as livekit:
-        place = await _place(stack, port, livekit)
+        place = await place_of(stack, port, livekit)
         async with open_house(place, COHOST_RECONNECT_GRACE_SECONDS=str(GRACE_SECONDS)) as opened:
             yield opened
 
@@ -29,7 +29,7 @@ async def house(stack: Stack) -> AsyncIterator[House]:
 async def deaf_house(stack: Stack) -> AsyncIterator[House]:
     """The service with a real LiveKit whose webhooks all get lost; it compares twice a second."""
     async with Stack(parts=["livekit"], livekit_webhook="http://127.0.0.1:1/nowhere") as livekit:
-        place = await _place(stack, ports.choose(), livekit)
+        place = await place_of(stack, ports.choose(), livekit)
         async with open_house(
             place, COHOST_COMPARISON_SECONDS="0.5", COHOST_RECONNECT_GRACE_SECONDS=str(GRACE_SECONDS)
         ) as opened:
@@ -46,7 +46,7 @@ async def served() -> AsyncIterator[FakeLiveKit]:
 @pytest.fixture(scope="session")
 async def frail_house(stack: Stack, served: FakeLiveKit) -> AsyncIterator[House]:
     """The service with a LiveKit that fails as told, and soon."""
-    place = await _place(stack, ports.choose(), None, served.url)
+    place = await place_of(stack, ports.choose(), None, served.url)
     async with open_house(
         place, COHOST_LIVEKIT_TIMEOUT_SECONDS="0.5", COHOST_COMPARISON_SECONDS="3600"
     ) as opened:
@@ -61,7 +61,8 @@ def fake(served: FakeLiveKit) -> Iterator[FakeLiveKit]:
     served.recover()
 
 
-async def _place(stack: Stack, port: int, livekit: Stack | None, url: str = "") -> Place:
+async def place_of(stack: Stack, port: int, livekit: Stack | None, url: str = "") -> Place:
+    """Return a place with a database and topics of its own."""
     name = f"broadcast_{secrets.token_hex(6)}"
     return Place(
         kafka=stack.kafka_bootstrap_servers,
