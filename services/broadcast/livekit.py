@@ -30,6 +30,8 @@ _KEY_LIFE = timedelta(minutes=10)
 _KEY_SECONDS = 300
 _KEYS = 4096
 _PERMANENT = frozenset({"invalid_argument", "failed_precondition", "unimplemented", "malformed"})
+_GIVEN_UP = frozenset({"unavailable", "deadline_exceeded", "canceled"})
+_INTERNAL = 500
 _REFUSED = frozenset({401, 403})
 
 _LONGEST_SAYING = 300
@@ -241,7 +243,10 @@ def _refused(method: str, error: api.ServerError) -> CallFailed:
     code = str(error.code)
     permanent = code in _PERMANENT or error.status in _REFUSED
     said = answers.text(str(error.message or ""))[:_LONGEST_SAYING]
-    return CallFailed(f"{method}: {code} ({error.status}) {said}", retryable=not permanent)
+    # What gave up waiting for somebody behind it cannot know what that one does.
+    unknown = error.status >= _INTERNAL or code in _GIVEN_UP
+    message = f"{method}: {code} ({error.status}) {said}"
+    return CallFailed(message, retryable=not permanent, unknown=unknown)
 
 
 def _done(_: object) -> bool:

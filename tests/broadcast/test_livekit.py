@@ -76,26 +76,27 @@ async def test_somebody_who_is_not_there_is_no_failure(door: LiveKit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("trouble", "retryable"),
+    ("trouble", "retryable", "unknown"),
     [
-        (lambda: refused(503, "unavailable"), True),
-        (lambda: refused(500, "internal"), True),
-        (lambda: refused(408, "deadline_exceeded"), True),
-        (lambda: web.Response(status=502, text="a proxy's page"), True),
-        (lambda: refused(401, "unknown"), False),
-        (lambda: refused(401, "unauthenticated"), False),
-        (lambda: refused(403, "permission_denied"), False),
-        (lambda: refused(400, "invalid_argument"), False),
-        (lambda: refused(412, "failed_precondition"), False),
+        (lambda: refused(503, "unavailable"), True, True),
+        (lambda: refused(500, "internal"), True, True),
+        (lambda: refused(408, "deadline_exceeded"), True, True),
+        (lambda: web.Response(status=502, text="a proxy's page"), True, True),
+        (lambda: refused(429, "resource_exhausted"), True, False),
+        (lambda: refused(401, "unknown"), False, False),
+        (lambda: refused(401, "unauthenticated"), False, False),
+        (lambda: refused(403, "permission_denied"), False, False),
+        (lambda: refused(400, "invalid_argument"), False, False),
+        (lambda: refused(412, "failed_precondition"), False, False),
     ],
 )
-async def test_what_may_heal_is_worth_another_try(
-    fake: FakeLiveKit, door: LiveKit, trouble: Callable[[], web.Response], *, retryable: bool
+async def test_what_may_heal_is_worth_another_try_and_what_gave_up_may_yet_take_effect(
+    fake: FakeLiveKit, door: LiveKit, trouble: Callable[[], web.Response], *, retryable: bool, unknown: bool
 ) -> None:
     fake.troubles["UpdateParticipant"] = trouble
     with pytest.raises(CallFailed) as failed:
         await door.set_rights("room", "bob", CO_HOST, "coHost")
-    assert (failed.value.retryable, failed.value.unknown) == (retryable, False)
+    assert (failed.value.retryable, failed.value.unknown) == (retryable, unknown)
 
 
 @pytest.mark.parametrize(
