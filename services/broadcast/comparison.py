@@ -1,8 +1,9 @@
 """Looks who really is in the LiveKit rooms, every half minute: webhooks get lost, and rights drift."""
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import islice
+import random
+import time
+from collections.abc import Collection, Iterable, Mapping
 
 import structlog
 
@@ -13,20 +14,26 @@ from schemas.types import is_id
 from services.broadcast import differences, rights, store
 from services.broadcast.change import Cause
 from services.broadcast.livekit import CallFailed
+from services.broadcast.rota import Rota
 from services.broadcast.state import Patience, Stage
 from services.broadcast.surroundings import Surroundings
 from services.broadcast.worker import SIGNALS_INPUT
 
 _AT_ONCE = 16
 _CHUNK = 200
+_MOST = 500
+"""How many participants one record may be about: it has to fit into Kafka."""
+
 _FIRST_SECONDS = 1.0
 _RETRY_SECONDS = 2.0
+_GATHER_SECONDS = 0.2
+"""For how long rooms whose turn it is are gathered, so that few questions are asked about many."""
 
 log = structlog.get_logger()
 
 
 class Comparison:
-    """Compares LiveKit's rooms with the stages of the lanes that are ours, every `seconds`."""
+    """Compares LiveKit's rooms with the stages of the lanes that are ours, each room every `seconds`."""
 
     def __init__(self, around: Surroundings, patience: Patience, seconds: float) -> None:
         self._livekit = around.livekit
@@ -35,77 +42,126 @@ class Comparison:
         self._ownership = around.ownership
         self._patience = patience
         self._seconds = seconds
-        self._due = asyncio.Event()
+        self._rota = Rota(time.monotonic, seconds)
+        self._survey_at = 0.0
+        self._asked = asyncio.Event()
         self._at_once = asyncio.Semaphore(_AT_ONCE)
+        self._failing = False
 
     async def run(self) -> None:
         """Compare until cancelled."""
         while True:
-            pause = self._seconds
+            pause = min(_GATHER_SECONDS, self._seconds / 4)
             try:
-                if not await self._compare():
-                    pause = min(_RETRY_SECONDS, pause)
+                if time.monotonic() >= self._survey_at:
+                    await self._survey()
+                await self._compare(self._rota.turns(_CHUNK))
             except Exception as error:
-                if not (isinstance(error, CallFailed) or errors.worth_retrying(error)):
+                if not _passes(error):
                     raise
-                log.info("rooms not compared", error=type(error).__name__)
-                pause = min(_RETRY_SECONDS, pause)
-            await self._wait(pause)
+                pause = min(_RETRY_SECONDS, self._seconds)
+                self._fail(error)
+            await asyncio.sleep(pause)
+            await self._wait(min(self._rota.wait(), self._survey_at - time.monotonic()))
 
     async def taken(self, _: Mapping[int, bool]) -> None:
-        """Compare the rooms of new lanes soon: nobody may have looked for a while."""
-        self.soon(_FIRST_SECONDS)
+        """Compare the rooms of new lanes soon: nobody may have looked for a while.
+
+        And once more when no call of their last owner can still be under way, though it let go in peace: a
+        call that it waited for may have ended without an answer.
+        """
+        self._rota.start_over(2 * self._livekit.seconds)
+        self._survey_at = time.monotonic() + _FIRST_SECONDS
+        self._asked.set()
 
     async def releasing(self, _: Collection[int]) -> None:
         """Nothing: a look changes nothing on LiveKit."""
 
-    def soon(self, seconds: float) -> None:
-        """Compare once more after this time."""
-        asyncio.get_running_loop().call_later(seconds, self._due.set)
+    def soon(self, room_id: str, seconds: float = 0.0) -> None:
+        """Look at a room once more after this time."""
+        if seconds:
+            self._rota.ask([room_id], seconds)
+        else:
+            self._rota.hurry(room_id)
+        self._asked.set()
 
     async def _wait(self, seconds: float) -> None:
         try:
-            async with asyncio.timeout(seconds):
-                await self._due.wait()
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._asked.wait()
         except TimeoutError:
             return
-        self._due.clear()
+        self._asked.clear()
 
-    async def _compare(self) -> bool:
-        """Compare every room that is there or ought to be; say whether any lane was ours."""
-        if not self._ownership.lanes():
-            return False
-        # Positions before stages before rooms: what a look shows is then never older than it says.
-        async with self._pool.acquire() as connection:
-            positions = await lanes.positions(connection, SIGNALS_INPUT)
-            occupied = await store.occupied(connection, self._ownership.lanes())
+    async def _survey(self) -> None:
+        """Find out which rooms there are, or ought to be."""
+        owned = self._ownership.lanes()
+        if not owned:
+            self._survey_at = time.monotonic() + min(_RETRY_SECONDS, self._seconds)
+            return
         rooms = await self._livekit.rooms()
-        for room_ids in _chunks(sorted({*filter(is_id, rooms), *occupied})):
+        async with self._pool.acquire() as connection:
+            found = await store.to_compare(connection, owned, list(filter(is_id, rooms)))
+        self._rota.found(found)
+        self._survey_at = time.monotonic() + self._seconds * random.uniform(0.9, 1.0)  # noqa: S311 - jitter
+
+    async def _compare(self, room_ids: Collection[str]) -> None:
+        """Compare rooms. One that cannot be compared is tried again, and holds up no other."""
+        if not room_ids:
+            return
+        try:
+            # Positions before stages before rooms: what a look shows is then never older than it says.
             async with self._pool.acquire() as connection:
-                stages = await store.load(connection, room_ids)
-            await asyncio.gather(
-                *(
-                    self._look(stage, rooms.get(room_id), max(0, positions[stage.room.lane]))
-                    for room_id, stage in stages.items()
-                )
-            )
-        return True
+                positions = await lanes.positions(connection, SIGNALS_INPUT)
+                stages = await store.load(connection, list(room_ids))
+            rooms = await self._livekit.rooms(stages) if stages else {}
+        except Exception:
+            for room_id in room_ids:
+                self._rota.hurry(room_id)
+            raise
+        looks = {
+            room_id: self._look(stage, rooms.get(room_id), max(0, positions[stage.room.lane]))
+            for room_id, stage in stages.items()
+            if self._ownership.holds(stage.room.lane)
+        }
+        for room_id in set(room_ids) - looks.keys():
+            self._rota.skip(room_id)
+        found = dict(zip(looks, await asyncio.gather(*looks.values(), return_exceptions=True), strict=True))
+        for room_id, error in found.items():
+            (self._rota.looked if error is None else self._rota.failed)(room_id)
+        self._judge([error for error in found.values() if error is not None])
+
+    def _judge(self, raised: Collection[BaseException]) -> None:
+        for error in raised:
+            if not _passes(error):
+                raise error
+        if raised:
+            self._fail(next(iter(raised)), len(raised))
+        elif self._failing:
+            self._failing = False
+            log.info("rooms compared again")
+
+    def _fail(self, error: BaseException, rooms: int | None = None) -> None:
+        if not self._failing:
+            log.info("rooms not compared", error=type(error).__name__, rooms=rooms)
+        self._failing = True
 
     async def _look(self, stage: Stage, room_sid: str | None, position: int) -> None:
         async with self._at_once:
-            if not self._ownership.holds(stage.room.lane):
-                return
             there = await self._livekit.participants(stage.room.room_id) if room_sid is not None else []
+        mattering = _mattering(stage, there)
         said = RoomCompared(
             room_id=stage.room.room_id,
             look_id=ids.uuid7(),
             room_sid=room_sid,
             position=position,
             version=stage.room.version,
-            participants=tuple(participant for participant in there if _matters(stage, participant)),
+            participants=tuple(mattering[:_MOST]),
         )
         if self._differs(stage, said):
             await self._producer.send(topics.BROADCAST_SIGNALS, said.look_id, said, stage.room.room_id)
+        if len(mattering) > _MOST:
+            self.soon(stage.room.room_id, _RETRY_SECONDS)
 
     def _differs(self, stage: Stage, said: RoomCompared) -> bool:
         """Say whether the record would change anything, if it were decided now."""
@@ -114,11 +170,12 @@ class Comparison:
         return change.stage != stage or bool(change.events)
 
 
-def _matters(stage: Stage, participant: Participant) -> bool:
-    return rights.suspicious(participant) or stage.badge(participant.user_id) is not None
+def _mattering(stage: Stage, there: Iterable[Participant]) -> list[Participant]:
+    """Return those who should have rights, all of them, and behind them those who should not."""
+    worn = {participant.sid: stage.badge(participant.user_id) is not None for participant in there}
+    mattering = [who for who in there if worn[who.sid] or rights.suspicious(who)]
+    return sorted(mattering, key=lambda who: not worn[who.sid])
 
 
-def _chunks(room_ids: Sequence[str]) -> Iterator[list[str]]:
-    remaining = iter(room_ids)
-    while chunk := list(islice(remaining, _CHUNK)):
-        yield chunk
+def _passes(error: BaseException) -> bool:
+    return isinstance(error, CallFailed) or errors.worth_retrying(error)

@@ -54,10 +54,8 @@ class Reconciler:
             for task in self._tasks:
                 task.cancel()
 
-    async def taken(self, lanes: Mapping[int, bool]) -> None:
-        """Look at lanes that are ours now. A late call of their last owner may yet undo something."""
-        if not all(lanes.values()):
-            self._comparison.soon(2 * self._call_seconds)
+    async def taken(self, _: Mapping[int, bool]) -> None:
+        """Look at lanes that are ours now."""
         self._lookout.start_over()
 
     async def releasing(self, lanes: Collection[int]) -> None:
@@ -130,7 +128,7 @@ class Reconciler:
             # What fails may not be wished any more by then: the key is read again, no task is kept.
             asyncio.get_running_loop().call_later(rest, self._wakeup.again, task.key)
         if error.unknown:
-            self._comparison.soon(2 * self._call_seconds)
+            self._comparison.soon(task.room.room_id, 2 * self._call_seconds)
 
     async def _tell(self, task: Task, member: Member, error: CallFailed) -> None:
         if not self._failing:

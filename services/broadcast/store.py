@@ -130,12 +130,19 @@ async def unfinished(connection: Connection) -> int:
     return int(count)
 
 
-async def occupied(connection: Connection, lanes: Sequence[int]) -> list[str]:
-    """Return the ids of rooms in which somebody is thought to be connected."""
+async def to_compare(connection: Connection, lanes: Sequence[int], there: Sequence[str]) -> set[str]:
+    """Return which rooms of these lanes are `there`, or are thought to have somebody in them."""
     rows = await connection.fetch(
-        "SELECT DISTINCT room_id FROM members WHERE connected AND lane = ANY($1::int[])", lanes
+        """
+        SELECT room_id FROM unnest($2::text[]) AS there (room_id) JOIN rooms USING (room_id)
+        WHERE lane = ANY($1::int[])
+        UNION
+        SELECT room_id FROM members WHERE connected AND lane = ANY($1::int[])
+        """,
+        lanes,
+        there,
     )
-    return [row["room_id"] for row in rows]
+    return {row["room_id"] for row in rows}
 
 
 async def due(connection: Connection, lanes: Sequence[int], now: str, limit: int) -> list[Pending]:

@@ -10,7 +10,7 @@ from typing import Any, cast
 import asyncpg
 from prometheus_client import CollectorRegistry
 
-from messaging import database
+from messaging import database, lanes
 from messaging.config import Config
 from messaging.domain import Event, Incoming
 from messaging.errors import Unavailable
@@ -24,7 +24,7 @@ from services.broadcast.ownership import Ownership
 from services.broadcast.state import Patience
 from services.broadcast.surroundings import Surroundings
 from services.broadcast.wakeup import Wakeup
-from services.broadcast.worker import Worker
+from services.broadcast.worker import LAYOUT, SIGNALS_INPUT, Worker
 
 SECONDS = 20
 
@@ -88,6 +88,9 @@ class Desk:
                 await self.worker.load(connection, [record])
                 decided = self.worker.decide(record, changes)
                 await self.worker.save(connection, changes)
+                await connection.execute(
+                    "UPDATE lanes SET positions[$1] = $2 WHERE lane = 0", SIGNALS_INPUT + 1, self.offset + 1
+                )
             told = cast("list[Event]", decided)
             self.told += [
                 event.data
@@ -125,6 +128,7 @@ async def open_desk(
     pool = await database.pool(config, size=4)
     async with pool.acquire() as connection:
         await database.migrate(connection, config, "messaging", "services.broadcast")
+        await lanes.create(connection, 1, len(LAYOUT.inputs), len(LAYOUT.outputs))
     metrics = Metrics(CollectorRegistry())
     livekit = LiveKit(livekit_url, "devkey", "a secret that guards nothing at all", livekit_seconds, metrics)
     owned = Owned()

@@ -25,12 +25,13 @@ class FakeLiveKit:
     """Rooms by name, and in each its participants by identity.
 
     `troubles` are answers instead of the real ones, by method: each is used until it is taken out. `hang` are
-    methods that do not answer until `let_go` is set.
+    methods that do not answer until `let_go` is set, `cursed` are rooms whose participants it cannot list.
     """
 
     rooms: dict[str, dict[str, models.ParticipantInfo]] = field(default_factory=dict)
     troubles: dict[str, Callable[[], web.Response]] = field(default_factory=dict)
     hang: set[str] = field(default_factory=set)
+    cursed: set[str] = field(default_factory=set)
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
     calls: Counter[str] = field(default_factory=Counter)
     requests: list[tuple[str, Any]] = field(default_factory=list)
@@ -41,7 +42,7 @@ class FakeLiveKit:
         """Answer everything from now on, and forget what was called."""
         self.let_go.set()
         self.let_go = asyncio.Event()
-        for memory in (self.troubles, self.hang, self.calls, self.requests, self.tokens):
+        for memory in (self.troubles, self.hang, self.cursed, self.calls, self.requests, self.tokens):
             memory.clear()
 
     def join(self, room_id: str, user_id: str, **permission: Any) -> models.ParticipantInfo:
@@ -97,7 +98,9 @@ class FakeLiveKit:
         return room.ListRoomsResponse(rooms=there)
 
     def _ListParticipants(self, body: bytes) -> Reply:  # noqa: N802
-        request = api.ListParticipantsRequest.FromString(body)
+        request = self._note(api.ListParticipantsRequest, body)
+        if request.room in self.cursed:
+            return refused(503, "unavailable")
         return room.ListParticipantsResponse(participants=self.rooms.get(request.room, {}).values())
 
     def _GetParticipant(self, body: bytes) -> Reply:  # noqa: N802

@@ -1,0 +1,100 @@
+"""What is looked at, when, and what is made of it: over a real Postgres and a faulty LiveKit."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from schemas import signals
+from services.broadcast import comparison
+from services.broadcast.comparison import Comparison
+from services.broadcast.state import Patience
+from tests.broadcast import fake_livekit
+from tests.broadcast.desk import Desk, open_desk, running
+from tests.broadcast.fake_livekit import FakeLiveKit
+from tests.broadcast.scenes import ROOM, accepted, stage_changed
+
+ROOMS = [f"room-{number}" for number in range(9)]
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeLiveKit]:
+    async with fake_livekit.serve() as served:
+        yield served
+
+
+@pytest.fixture
+async def desk(database_url: str, fake: FakeLiveKit) -> AsyncIterator[Desk]:
+    async with open_desk(database_url, fake.url) as opened:
+        yield opened
+
+
+def compare(desk: Desk, seconds: float) -> Comparison:
+    return Comparison(desk.around, Patience(60, 0), seconds)
+
+
+async def test_a_room_that_cannot_be_looked_at_holds_up_no_other(
+    desk: Desk, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "_CHUNK", 2)
+    for room_id in ROOMS:
+        await desk.say(stage_changed().model_copy(update={"room_id": room_id}))
+        fake.join(room_id, "mallory", can_publish=True)
+    fake.cursed |= {"room-0", "room-3"}
+    async with running(compare(desk, 60)):
+        await desk.until(lambda: len(found(desk)) == len(ROOMS) - 2)
+        assert {"room-0", "room-3"}.isdisjoint(found(desk))
+        looks = [request.room for kind, request in fake.requests if kind == "ListParticipantsRequest"]
+        assert sorted(looks) == ROOMS
+        fake.cursed.clear()
+        await desk.until(lambda: sorted(found(desk)) == ROOMS)
+
+
+def found(desk: Desk) -> list[str]:
+    return [said.room_id for said in desk.written if isinstance(said, signals.RoomCompared)]
+
+
+async def test_rooms_of_lanes_that_are_not_ours_are_left_alone(desk: Desk, fake: FakeLiveKit) -> None:
+    for room_id in ROOMS[:3]:
+        await desk.say(stage_changed().model_copy(update={"room_id": room_id}))
+        fake.join(room_id, "mallory", can_publish=True)
+    async with desk.pool.acquire() as connection:
+        await connection.execute(
+            "UPDATE rooms SET lane = 7, document = document || '{\"lane\": 7}' WHERE room_id = 'room-1'"
+        )
+    async with running(compare(desk, 0.2)):
+        await desk.until(lambda: fake.calls["ListRooms"] > 5)
+    assert set(found(desk)) == {"room-0", "room-2"}
+
+
+async def test_one_record_is_about_no_more_than_fit_but_about_all_who_wear_a_badge(
+    desk: Desk, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "_MOST", 4)
+    monkeypatch.setattr(comparison, "_RETRY_SECONDS", 0.1)
+    await desk.say(stage_changed(), accepted("zoe"))
+    for number in range(6):
+        fake.join(ROOM, f"mallory-{number}", can_publish=True)
+    fake.join(ROOM, "zoe", can_publish=True)
+    async with running(compare(desk, 3600)):
+        await desk.until(lambda: len(found(desk)) >= 1)
+        said = next(said for said in desk.written if isinstance(said, signals.RoomCompared))
+        assert said.participants[0].user_id == "zoe"
+        assert len(said.participants) == 4
+        for user_id in [f"mallory-{number}" for number in range(3)]:
+            del fake.rooms[ROOM][user_id]
+        await desk.until(lambda: len(found(desk)) >= 2)
+    assert {who.user_id for said in said_of(desk) for who in said.participants} >= {"mallory-5", "zoe"}
+
+
+def said_of(desk: Desk) -> list[signals.RoomCompared]:
+    return [said for said in desk.written if isinstance(said, signals.RoomCompared)]
+
+
+async def test_while_kafka_is_away_looks_are_tried_again(desk: Desk, fake: FakeLiveKit) -> None:
+    await desk.say(stage_changed())
+    fake.join(ROOM, "mallory", can_publish=True)
+    desk.kafka = False
+    async with running(compare(desk, 0.4)):
+        await desk.until(lambda: fake.calls["ListParticipants"] >= 2)
+        desk.kafka = True
+        await desk.until(lambda: found(desk) == [ROOM])

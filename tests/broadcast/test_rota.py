@@ -1,0 +1,130 @@
+"""When which room is looked at: all in a period, none before the others without being asked for."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from services.broadcast.rota import Rota
+
+PERIOD = 30.0
+
+
+@dataclass
+class Clock:
+    now: float = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def rota(rooms: int = 0) -> tuple[Rota, Clock]:
+    clock = Clock()
+    made = Rota(clock, PERIOD)
+    made.found({f"room-{number}" for number in range(rooms)})
+    return made, clock
+
+
+def look(made: Rota, limit: int = 1_000) -> list[str]:
+    turns = made.turns(limit)
+    for room_id in turns:
+        made.looked(room_id)
+    return turns
+
+
+def test_a_room_that_is_found_is_looked_at_at_once_and_then_once_in_a_period() -> None:
+    made, clock = rota(1)
+    looks = []
+    for _ in range(3_000):
+        looks += [clock.now for _ in look(made)]
+        clock.now += 0.1
+    pauses = [later - sooner for sooner, later in pairwise(looks)]
+    assert looks[0] == 100.0
+    assert max(pauses) <= PERIOD + 0.2
+    assert min(pauses[1:]) >= 0.8 * PERIOD
+
+
+def test_rooms_that_were_found_together_are_spread_over_the_period() -> None:
+    made, clock = rota(200)
+    assert len(look(made)) == 200
+    crowds = []
+    for _ in range(10):
+        clock.now += PERIOD / 10
+        crowds.append(len(look(made)))
+    assert sum(crowds) >= 200
+    assert max(crowds) < 60
+
+
+def test_who_waits_longest_is_first_and_nobody_starves() -> None:
+    made, clock = rota(10)
+    seen = []
+    for _ in range(5):
+        seen += look(made, 2)
+        clock.now += 0.001
+    assert sorted(seen) == [f"room-{number}" for number in range(10)]
+
+
+def test_a_room_that_cannot_be_looked_at_rests_longer_each_time_but_no_longer_than_the_others() -> None:
+    made, clock = rota(1)
+    rests = []
+    for _ in range(8):
+        assert made.turns(1) == ["room-0"]
+        made.failed("room-0")
+        rests.append(made.wait())
+        clock.now += rests[-1]
+    assert rests[0] <= 2.0
+    assert PERIOD / 2 <= rests[-1] <= PERIOD
+
+
+def test_a_look_that_is_asked_for_comes_in_addition_and_once() -> None:
+    made, clock = rota(1)
+    look(made)
+    for _ in range(5):
+        made.ask(["room-0", "of-nobody"], 8.0)
+    assert sorted(_turns_until(made, clock, 7.9)) in ([], ["room-0"])
+    assert sorted(_turns_until(made, clock, 0.2)) == ["of-nobody", "room-0"]
+    assert "of-nobody" not in _turns_until(made, clock, PERIOD)
+
+
+def test_a_look_that_is_asked_for_and_fails_is_not_forgotten() -> None:
+    made, clock = rota()
+    made.ask(["of-nobody"], 0.0)
+    assert made.turns(1) == ["of-nobody"]
+    made.failed("of-nobody")
+    clock.now += 2.0
+    assert look(made) == ["of-nobody"]
+
+
+def test_a_room_in_a_hurry_is_looked_at_at_once() -> None:
+    made, _ = rota(1)
+    look(made)
+    made.hurry("room-0")
+    assert look(made) == ["room-0"]
+
+
+def test_after_a_take_over_every_room_is_looked_at_at_once_and_once_more() -> None:
+    made, clock = rota(3)
+    look(made)
+    made.start_over(8.0)
+    assert look(made) == []
+    made.found({"room-1", "room-3"})
+    assert sorted(look(made)) == ["room-1", "room-3"]
+    seen = _turns_until(made, clock, 8.1)
+    assert {"room-1", "room-3"} <= set(seen)
+    made.found({"room-1", "room-3", "room-4"})
+    assert "room-4" in look(made)
+
+
+def test_a_room_that_is_gone_or_somebody_elses_is_not_looked_at() -> None:
+    made, clock = rota(3)
+    look(made)
+    made.found({"room-1", "room-2"})
+    made.skip("room-1")
+    assert set(_turns_until(made, clock, 3 * PERIOD)) == {"room-2"}
+
+
+def _turns_until(made: Rota, clock: Clock, seconds: float) -> list[str]:
+    seen = []
+    end = clock.now + seconds
+    while clock.now < end:
+        clock.now += 0.05
+        seen += look(made)
+    return seen
