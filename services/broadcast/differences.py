@@ -25,7 +25,7 @@ def compared(stage: Stage, said: RoomCompared, cause: Cause, patience: Patience)
 def _named(stage: Stage, said: RoomCompared) -> Stage:
     """Take over which LiveKit room is the present one."""
     room = stage.room
-    if said.room_sid is None or said.version != room.version:
+    if said.room_sid is None or said.version != room.version or room.named >= said.position:
         return stage
     if room.room_sid == said.room_sid and said.room_sid not in room.finished:
         return stage

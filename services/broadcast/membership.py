@@ -37,7 +37,7 @@ def accepted(stage: Stage, said: InvitationAccepted, cause: Cause, patience: Pat
     seated = replace(
         member,
         seat=seat,
-        presence=Presence(left_sid=member.presence.left_sid),
+        presence=Presence(ended=member.presence.ended),
         failed=False,
         suspect=False,
     )
@@ -57,7 +57,7 @@ def left(stage: Stage, said: CoHostLeft, cause: Cause) -> Change:
         leaving = replace(
             member,
             seat=None,
-            presence=Presence(left_sid=member.presence.left_sid),
+            presence=Presence(ended=member.presence.ended),
             revoking=(*member.revoking, ending),
             errands=(),
         )

@@ -1,6 +1,7 @@
 """Who is there: what LiveKit's webhooks say of hosts, co-hosts, and those who should not have what they have.
 
 Order is by the participant's sid: what is said of a connection that ended is not taken back by a late word.
+The same webhook may come more than once, and late: each copy of the service may be sent all of them.
 """
 
 from dataclasses import replace
@@ -24,9 +25,27 @@ from services.broadcast.state import Member, Patience, Presence, Stage, wish
 _FINISHED = 4
 """How many sids of LiveKit rooms that are over are remembered."""
 
+_ENDED = 8
+"""How many sids of a user's connections that are over are remembered."""
+
+_HEARD = 64
+"""How many ids of webhooks are remembered."""
+
 
 def decide(stage: Stage, sight: Sight, cause: Cause, patience: Patience) -> Change:
-    """Return what follows from a webhook."""
+    """Return what follows from a webhook, the first time that it comes."""
+    if cause.id in stage.room.heard:
+        return Change(stage)
+    change = _decide(stage, sight, cause, patience)
+    if change.stage == stage:
+        return change
+    # Those without effect are not remembered: in a large room they would drive out the others.
+    room = change.stage.room
+    heard = replace(room, heard=(*room.heard, cause.id)[-_HEARD:])
+    return change._replace(stage=change.stage.with_room(heard))
+
+
+def _decide(stage: Stage, sight: Sight, cause: Cause, patience: Patience) -> Change:
     match sight:
         case ParticipantJoined():
             return _joined(stage, sight, cause)
@@ -49,7 +68,9 @@ def _joined(stage: Stage, said: ParticipantJoined, cause: Cause) -> Change:
     if not stage.room.open:
         return Change(unwelcome(stage))
     participant = said.participant
-    here = stage.with_room(replace(stage.room, room_sid=said.room_sid))
+    here = stage
+    if stage.room.room_sid != said.room_sid:
+        here = stage.with_room(replace(stage.room, room_sid=said.room_sid, named=cause.offset))
     if here.badge(participant.user_id) is None:
         return Change(suspect(here, participant.user_id) if rights.suspicious(participant) else stage)
     change = seen(here, participant, cause)
@@ -67,9 +88,8 @@ def _left(stage: Stage, said: ParticipantLeft, cause: Cause, patience: Patience)
         return Change(stage)
     if member.presence.connected and member.presence.sid == said.sid:
         return departed(stage, member, cause, patience)
-    if member.presence.connected:
-        return Change(stage)
-    return Change(stage.with_members(replace(member, presence=replace(member.presence, left_sid=said.sid))))
+    presence = replace(member.presence, ended=_ended(member.presence, said.sid))
+    return Change(stage.with_members(replace(member, presence=presence)))
 
 
 def _track_published(stage: Stage, said: TrackPublished, cause: Cause) -> Change:
@@ -106,7 +126,7 @@ def room_finished(stage: Stage, room_sid: str, cause: Cause, patience: Patience)
     room = stage.room
     if room_sid in room.finished:
         return Change(stage)
-    over = replace(room, finished=(*room.finished, room_sid)[-_FINISHED:])
+    over = replace(room, finished=(*room.finished, room_sid)[-_FINISHED:], named=cause.offset)
     if room.room_sid not in (None, room_sid):
         return Change(stage.with_room(over))
     change = Change(stage.with_room(replace(over, room_sid=None)))
@@ -120,7 +140,7 @@ def seen(stage: Stage, participant: Participant, cause: Cause) -> Change:
     """Note that a host or co-host is connected."""
     member = stage.member(participant.user_id)
     before = member.presence
-    if participant.sid == before.left_sid:
+    if participant.sid in before.ended:
         return Change(stage)
     if before.connected and before.sid == participant.sid:
         if before.tracks == participant.tracks and before.missing is None:
@@ -130,7 +150,7 @@ def seen(stage: Stage, participant: Participant, cause: Cause) -> Change:
     presence = Presence(
         "connected",
         participant.sid,
-        left_sid=before.left_sid,
+        ended=before.ended,
         tracks=participant.tracks,
         changed=cause.offset,
     )
@@ -147,7 +167,10 @@ def departed(stage: Stage, member: Member, cause: Cause, patience: Patience) -> 
     )
     grace_ends_at = timestamps.add_seconds(cause.at, patience.grace) if waits else None
     presence = Presence(
-        "disconnected", left_sid=before.sid, grace_ends_at=grace_ends_at, changed=cause.offset
+        "disconnected",
+        ended=_ended(before, before.sid),
+        grace_ends_at=grace_ends_at,
+        changed=cause.offset,
     )
     following = stage.with_members(replace(member, presence=presence))
     if member.seat is None or grace_ends_at is None:
@@ -179,6 +202,13 @@ def unwelcome(stage: Stage) -> Stage:
         return stage
     version = stage.room.version + 1
     return stage.with_room(replace(stage.room, version=version, deletion=version))
+
+
+def _ended(presence: Presence, sid: str | None) -> tuple[str, ...]:
+    """Return the connections that are over, with this one, the last ones last."""
+    if sid is None or sid in presence.ended:
+        return presence.ended
+    return (*presence.ended, sid)[-_ENDED:]
 
 
 def _connected(stage: Stage, member: Member, cause: Cause) -> tuple[CoHostConnected | CoHostReconnected, ...]:

@@ -59,13 +59,13 @@ class Seat:
 class Presence:
     """A host's or co-host's connection.
 
-    `sid` is LiveKit's name for it, `left_sid` that of the last that ended. `changed` is the offset of the
+    `sid` is LiveKit's name for it, `ended` those of the last that are over. `changed` is the offset of the
     signal that said so, `missing` the look that has not found it once.
     """
 
     state: Connection = "never"
     sid: str | None = None
-    left_sid: str | None = None
+    ended: tuple[str, ...] = ()
     tracks: tuple[Track, ...] = ()
     grace_ends_at: str | None = None
     missing: str | None = None
@@ -130,7 +130,8 @@ class Room:
 
     `deletion` is the version of the wish that LiveKit has no such room, None where it is not wished or done;
     `endings` are the seats whose rights go with it. `finished` are the last sids of LiveKit rooms that are
-    over.
+    over; `named` is the offset of the signal that last said which one is, or is over. `heard` are the ids of
+    the last webhooks that changed anything.
     """
 
     room_id: str
@@ -144,6 +145,8 @@ class Room:
     endings: tuple[Ending, ...] = ()
     room_sid: str | None = None
     finished: tuple[str, ...] = ()
+    named: int = -1
+    heard: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

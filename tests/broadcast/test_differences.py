@@ -1,6 +1,6 @@
 """What a look at LiveKit repairs, and what it must not touch."""
 
-from schemas import events
+from schemas import events, signals
 from services.broadcast import rights
 from tests.broadcast.scenes import (
     HOST,
@@ -110,6 +110,17 @@ def test_a_host_without_the_hosts_rights_gets_them() -> None:
 def test_a_host_with_the_hosts_rights_is_left_alone() -> None:
     host = participant(HOST, permissions=rights.permissions("host"), badge="host")
     assert not Play()(stage_changed(), compared(host)).member(HOST).pending
+
+
+def test_a_livekit_room_that_finished_since_the_look_began_is_over() -> None:
+    play = connected()
+    play(signals.RoomFinished(room_id=ROOM, room_sid="RM_1"))
+    assert play.stage is not None
+    finished = play.stage.room
+    look = compared(version=finished.version, position=finished.named)
+    assert play(look).stage.room == finished
+    later = compared(version=finished.version, position=finished.named + 1)
+    assert play(later).stage.room.room_sid == "RM_1"
 
 
 def test_tracks_are_taken_over_as_they_are() -> None:

@@ -82,6 +82,40 @@ def test_the_end_of_an_older_connection_is_no_departure() -> None:
     assert play.member().presence.sid == "PA_2"
 
 
+def test_what_another_copy_of_the_service_hears_late_is_told_once() -> None:
+    play = seated()
+    heard = [joined(co_host()), gone(), joined(co_host(sid="PA_2")), gone(sid="PA_2")]
+    for number, sight in enumerate(heard):
+        play.decide(sight, f"EV_{number}")
+    told = [*play.told]
+    before = play.stage
+    for number, sight in enumerate(heard):
+        play.decide(sight, f"EV_{number}")
+    assert (play.told, play.stage) == (told, before)
+
+
+def test_none_of_the_connections_that_ended_comes_back_by_a_late_word() -> None:
+    play = seated()
+    for number in range(4):
+        play(joined(co_host(sid=f"PA_{number}")), gone(sid=f"PA_{number}"))
+    told = [*play.told]
+    assert play(*(joined(co_host(sid=f"PA_{number}")) for number in range(4))).told == told
+
+
+def test_a_connection_that_another_replaced_does_not_come_back_when_it_has_ended() -> None:
+    play = seated()(joined(co_host()), joined(co_host(sid="PA_2")), gone(sid="PA_1"), joined(co_host()))
+    assert play.member().presence.sid == "PA_2"
+
+
+def test_only_so_many_webhooks_are_remembered() -> None:
+    play = seated()
+    for number in range(200):
+        play(joined(co_host(sid=f"PA_{number}")))
+    assert play.stage is not None
+    assert len(play.stage.room.heard) == 64
+    assert len(play.member().presence.ended) <= 8
+
+
 def test_a_connection_that_another_replaces_is_no_departure() -> None:
     assert seated()(joined(co_host()), gone(reason="moved")).told == [there(events.CoHostConnected, 4)]
 
@@ -93,7 +127,7 @@ def test_an_end_that_is_told_before_the_beginning_leaves_nobody_connected() -> N
 def test_a_hosts_connection_is_seen_but_not_told() -> None:
     play = seated()(joined(participant(HOST, "PA_9"))).applied(HOST)(gone(HOST, "PA_9"))
     assert play.told == []
-    assert play.member(HOST).presence == Presence("disconnected", left_sid="PA_9", changed=6)
+    assert play.member(HOST).presence == Presence("disconnected", ended=("PA_9",), changed=6)
 
 
 def test_a_viewers_comings_and_goings_are_nobodys_business() -> None:

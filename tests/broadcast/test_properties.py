@@ -211,6 +211,26 @@ def test_a_signal_that_is_written_twice_is_told_once(script: Any) -> None:
             assert show.play.told[told:] == []
 
 
+@given(st.lists(st.tuples(_steps, st.integers(1, 20)), max_size=40))
+@settings(max_examples=300, deadline=None)
+def test_a_webhook_that_took_effect_has_none_when_another_copy_of_the_service_hears_it_late(
+    script: Any,
+) -> None:
+    show = Show()
+    heard: list[tuple[Message, str]] = []
+    for step, back in script:
+        for record in show.records(step):
+            before = show.play.stage
+            record_id = f"EV_{len(heard)}"
+            show.play.decide(record, record_id)
+            if isinstance(record, signals.Sight) and show.play.stage != before:
+                heard.append((record, record_id))
+        if back <= len(heard):
+            there = show.play.stage, len(show.play.told)
+            show.play.decide(*heard[-back])
+            assert (show.play.stage, len(show.play.told)) == there
+
+
 @given(scripts)
 @settings(max_examples=200, deadline=None)
 def test_a_stage_that_was_stored_and_read_again_goes_on_as_if_it_never_was(script: Any) -> None:
@@ -245,6 +265,16 @@ def _stored(stage: Stage | None) -> Stage | None:
     read = [members.validate_json(members.dump_json(member)) for member in stage.members.values()]
     room = rooms.validate_json(rooms.dump_json(stage.room))
     return Stage(room, {member.user_id: member for member in read})
+
+
+def test_a_document_of_an_earlier_version_is_read() -> None:
+    room = (
+        '{"room_id": "room", "lane": 0, "host_id": "alice", "host_since": "", "status": "live", "open": true,'
+        ' "version": 3, "deletion": null, "endings": [], "room_sid": "RM_1", "finished": []}'
+    )
+    member = '{"user_id": "bob", "presence": {"state": "disconnected", "sid": null, "left_sid": "PA_1"}}'
+    assert TypeAdapter(Room).validate_json(room).heard == ()
+    assert TypeAdapter(Member).validate_json(member).presence.ended == ()
 
 
 def test_times_order_as_text() -> None:
