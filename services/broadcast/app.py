@@ -49,7 +49,7 @@ async def build(settings: Settings) -> process.Service:
         LAYOUT.name,
         pipeline,
         web,
-        background=(reconciler.run, comparison.run, Sweeper(around).run),
+        background=(reconciler.run, comparison.run, Sweeper(around, comparison).run),
         closers=(around.producer.stop, around.livekit.close, acting.close, pool.close),
     )
 

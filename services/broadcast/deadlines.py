@@ -14,7 +14,8 @@ def reached(stage: Stage, said: DeadlineReached, cause: Cause) -> Change:
     member = stage.members.get(said.user_id)
     if member is None or member.seat is None or member.seat.invitation_id != said.invitation_id:
         return Change(stage)
-    if member.deadline != said.due_at:
+    # The clock that wrote the record may be ahead of the one that timed it.
+    if member.deadline != said.due_at or cause.at < said.due_at:
         return Change(stage)
     reason: ReleaseReason = "connection_lost" if said.kind == "grace" else "no_show"
     released = replace(member.seat, no_show_at=None, release=Release(reason, said.command_id))

@@ -54,12 +54,15 @@ class Desk:
     written: list[Message] = field(default_factory=list)
     told: list[Message] = field(default_factory=list)
     kafka: bool = True
+    refused: int = 0
     deciding: bool = True
     offset: int = 0
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def send(self, topic: topics.Topic, message_id: str, data: Message, key: str) -> None:
         """Write a record, as the plain producer does."""
         if not self.kafka:
+            self.refused += 1
             msg = "a record is not confirmed"
             raise Unavailable(msg)
         self.written.append(data)
@@ -71,32 +74,35 @@ class Desk:
 
     async def say(self, *records: Message, message_id: str = "", key: str = "") -> None:
         """Let records be read, decided and committed."""
-        for data in records:
-            self.offset += 1
-            room_id = key or cast("Any", data).room_id
-            record = Incoming(
-                0,
-                topics.BROADCAST_SIGNALS,
-                self.offset,
-                timestamps.now(),
-                room_id,
-                message_id or f"record-{self.offset}",
-                data,
-            )
-            changes = self.worker.changes()
-            async with self.pool.acquire() as connection, connection.transaction():
-                await self.worker.load(connection, [record])
-                decided = self.worker.decide(record, changes)
-                await self.worker.save(connection, changes)
-                await connection.execute(
-                    "UPDATE lanes SET positions[$1] = $2 WHERE lane = 0", SIGNALS_INPUT + 1, self.offset + 1
+        async with self.reading:
+            for data in records:
+                self.offset += 1
+                room_id = key or cast("Any", data).room_id
+                record = Incoming(
+                    0,
+                    topics.BROADCAST_SIGNALS,
+                    self.offset,
+                    timestamps.now(),
+                    room_id,
+                    message_id or f"record-{self.offset}",
+                    data,
                 )
-            told = cast("list[Event]", decided)
-            self.told += [
-                event.data
-                for event in told
-                if event.topic is topics.BROADCAST_EVENTS and event.data is not None
-            ]
+                changes = self.worker.changes()
+                async with self.pool.acquire() as connection, connection.transaction():
+                    await self.worker.load(connection, [record])
+                    decided = self.worker.decide(record, changes)
+                    await self.worker.save(connection, changes)
+                    await connection.execute(
+                        "UPDATE lanes SET positions[$1] = $2 WHERE lane = 0",
+                        SIGNALS_INPUT + 1,
+                        self.offset + 1,
+                    )
+                told = cast("list[Event]", decided)
+                self.told += [
+                    event.data
+                    for event in told
+                    if event.topic is topics.BROADCAST_EVENTS and event.data is not None
+                ]
 
     def names(self, user_id: str | None = None) -> list[str]:
         """Return the names of what was told, of all or of one."""

@@ -141,9 +141,18 @@ def test_when_the_grace_is_over_the_seat_is_given_up() -> None:
     due = play.member().deadline
     assert due == at(65)
     play.since()
+    play.second = 64
     play(deadline(due), deadline(due))
-    assert play.told == [there(events.CoHostLost, 6)]
+    assert play.told == [there(events.CoHostLost, 65)]
     assert play.member().seat.release == Release("connection_lost", "command")  # type: ignore[union-attr]
+
+
+def test_a_deadline_that_a_fast_clock_reached_is_not_over() -> None:
+    play = seated()(joined(co_host()), gone())
+    before = play.stage
+    play.second = 63
+    assert play(deadline(at(65))).stage == before
+    assert play(deadline(at(65))).stage != before
 
 
 def test_a_deadline_that_passed_while_the_co_host_came_back_means_nothing() -> None:
@@ -163,6 +172,7 @@ def test_a_deadline_of_another_seat_means_nothing() -> None:
 
 def test_who_was_given_up_is_not_said_to_come_and_go() -> None:
     play = seated()(joined(co_host()), gone())
+    play.second = 64
     play(deadline(play.member().deadline or ""))
     play.since()
     assert play(joined(co_host(sid="PA_2")), gone(sid="PA_2")).told == []
@@ -171,6 +181,7 @@ def test_who_was_given_up_is_not_said_to_come_and_go() -> None:
 def test_who_never_came_while_the_room_was_live_is_given_up_without_being_lost() -> None:
     play = seated(Patience(grace=60, no_show=30))
     assert play.member().deadline == at(32)
+    play.second = 31
     play(deadline(at(32), "no_show"))
     assert play.told == []
     assert play.member().seat.release == Release("no_show", "command")  # type: ignore[union-attr]

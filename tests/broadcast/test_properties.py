@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from schemas import events, signals
+from schemas import events, signals, timestamps
 from schemas.types import Message
 from services.broadcast.state import Member, Patience, Room, Stage
 from tests.broadcast.scenes import (
     HOST,
     ROOM,
+    START,
     Play,
     accepted,
     applied,
@@ -164,6 +165,8 @@ class Show:
         member = self.play.member(user_id) if self.play.stage else None
         if member is None or member.seat is None or member.deadline is None:
             return ()
+        due = (timestamps.to_ms(member.deadline) - START) // 1000
+        self.play.second = max(self.play.second, due)
         return (
             signals.DeadlineReached(
                 room_id=ROOM,
