@@ -8,9 +8,13 @@ RUN python -m venv /venv \
     && /venv/bin/pip uninstall --yes pip setuptools
 
 FROM python:3.11-slim-bookworm
+LABEL org.opencontainers.image.title="Co-Host" \
+      org.opencontainers.image.description="Invites users to stream together: the invitations and broadcast services." \
+      org.opencontainers.image.licenses="Apache-2.0"
 RUN useradd --system --no-create-home --uid 10001 cohost
 COPY --from=packages /venv /venv
 WORKDIR /app
+COPY LICENSE .
 COPY schemas schemas
 COPY messaging messaging
 COPY services services
@@ -18,7 +22,8 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     COHOST_HTTP_HOST=0.0.0.0 COHOST_HTTP_PORT=8081
 USER cohost
 STOPSIGNAL SIGTERM
+# That the process lives. Whether it consumes is asked with `readyz`: restarting does not help where it does not.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=20s --retries=6 \
-    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['COHOST_HTTP_PORT'] + '/healthz', timeout=4)"]
+    CMD ["python", "-m", "services.hosting.probe"]
 # The other service: python -m services.broadcast, with COHOST_HTTP_PORT=8082.
 CMD ["python", "-m", "services.invitations"]

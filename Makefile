@@ -19,6 +19,9 @@ demo: setup ## play a live show on real Kafka, Postgres and LiveKit
 test: setup ## run every test on the real stack
 	@$(PY) -m pytest -n 3 --dist loadfile
 
+compose-test: setup ## bring docker-compose.yml up on ports of its own, play in it, take it down
+	@$(PY) -m tests.compose
+
 up: setup ## start the whole stack in the background and write .stack/env
 	@$(PY) -m stack up
 
@@ -42,4 +45,4 @@ fmt: setup ## format, and mend what the linter can
 bench: setup ## measure the drain beside a plain handler
 	@$(PY) -m bench
 
-.PHONY: help setup demo test up down status check fmt bench
+.PHONY: help setup demo test compose-test up down status check fmt bench

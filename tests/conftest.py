@@ -8,6 +8,7 @@ import os
 import secrets
 import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +38,15 @@ class _Background:
 
 
 _background = pytest.StashKey[_Background]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--compose", action="store_true", help="test the containers of docker-compose.yml")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the containers to `make compose-test`: they need Docker and minutes."""
+    return True if collection_path.name == "compose" and not config.getoption("compose") else None
 
 
 def pytest_configure(config: pytest.Config) -> None:

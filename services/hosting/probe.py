@@ -1,0 +1,26 @@
+"""`python -m services.hosting.probe [path]`: exits 0 where the service in this container answers 200."""
+
+import os
+import sys
+import urllib.error
+import urllib.request
+
+_SECONDS = 4
+
+
+def main() -> int:
+    """Ask once, `healthz` unless told otherwise, and return the exit status."""
+    path = sys.argv[1] if len(sys.argv) > 1 else "healthz"
+    port = os.environ["COHOST_HTTP_PORT"]  # noqa: TID251 - set in the image, and no other setting is needed
+    url = f"http://127.0.0.1:{port}/{path}"
+    try:
+        with urllib.request.urlopen(url, timeout=_SECONDS):
+            return 0
+    except OSError as error:
+        body = error.read().decode() if isinstance(error, urllib.error.HTTPError) else str(error)
+        sys.stderr.write(f"{body}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""The containers of `docker-compose.yml`, under a project name and on ports of their own."""
+
+import asyncio
+import json
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from demo.show import House
+from stack import ports
+
+ROOT = Path(__file__).parents[2]
+
+_SECRETS = ("COHOST_JWT_SECRET", "POSTGRES_PASSWORD", "LIVEKIT_API_SECRET")
+_UP_SECONDS = 900
+_SECONDS = 180
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A project of compose; `settings` is what its `.env` says."""
+
+    project: str
+    file: Path
+    settings: dict[str, str]
+
+    async def compose(self, *words: str, seconds: float = _SECONDS) -> str:
+        """Run `docker compose` and return what it printed."""
+        return await run("docker", "compose", *self._place(), *words, seconds=seconds)
+
+    async def up(self, *words: str) -> None:
+        """Bring everything up and wait until it is healthy."""
+        await self.compose("up", "--wait", "--quiet-pull", *words, seconds=_UP_SECONDS)
+
+    async def healthy(self) -> None:
+        """Wait until every container is healthy: `up --wait` gives up on one that is not so at once."""
+        async with asyncio.timeout(_SECONDS):
+            while {entry["Health"] for entry in await self.containers()} != {"healthy"}:
+                await asyncio.sleep(1)
+
+    async def containers(self) -> list[dict[str, Any]]:
+        """Return what compose says of each container."""
+        said = await self.compose("ps", "--all", "--format", "json")
+        return [json.loads(line) for line in said.splitlines()]
+
+    async def port(self, service: str, inside: int, index: int = 1) -> int:
+        """Return where a container's port is published."""
+        said = await self.compose("port", "--index", str(index), service, str(inside))
+        return int(said.rpartition(":")[2])
+
+    async def house(self) -> House:
+        """Return the addresses that somebody outside of the containers uses."""
+        settings = self.settings
+        return House(
+            f"127.0.0.1:{settings['KAFKA_PORT']}",
+            f"http://127.0.0.1:{await self.port('invitations', 8081)}",
+            f"http://127.0.0.1:{await self.port('broadcast', 8082)}",
+            settings["COHOST_JWT_SECRET"],
+            f"ws://127.0.0.1:{settings['LIVEKIT_PORT']}",
+            settings["LIVEKIT_API_KEY"],
+            settings["LIVEKIT_API_SECRET"],
+        )
+
+    async def left(self) -> list[str]:
+        """Return what of the project is still there."""
+        label = f"label=com.docker.compose.project={self.project}"
+        kinds = (("ps", "--all"), ("volume", "ls"), ("network", "ls"), ("image", "ls"))
+        found = [await run("docker", *words, "--quiet", "--filter", label) for words in kinds]
+        return [line for said in found for line in said.splitlines()]
+
+    def _place(self) -> tuple[str, ...]:
+        return (
+            "--project-name",
+            self.project,
+            "--project-directory",
+            str(ROOT),
+            "--env-file",
+            str(self.file),
+        )
+
+
+@asynccontextmanager
+async def composed(folder: Path) -> AsyncIterator[Composed]:
+    """Build and start everything, and leave nothing behind."""
+    names = ("KAFKA", "POSTGRES", "LIVEKIT", "LIVEKIT_TCP", "LIVEKIT_UDP")
+    settings = {
+        "COHOST_ENVIRONMENT": "production",
+        **{f"{name}_PORT": str(ports.choose()) for name in names},
+        **{f"{name}_PORTS": _two_ports() for name in ("INVITATIONS", "BROADCAST")},
+        "LIVEKIT_API_KEY": secrets.token_hex(6),
+        **{name: secrets.token_hex(20) for name in _SECRETS},
+    }
+    file = folder / ".env"
+    file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    project = Composed(f"cohost-test-{secrets.token_hex(4)}", file, settings)
+    try:
+        await project.up("--build")
+        yield project
+    finally:
+        await project.compose("down", "--volumes", "--remove-orphans", "--rmi", "local", "--timeout", "20")
+    assert await project.left() == []
+
+
+def _two_ports() -> str:
+    """Return a range of two free ports, which is what scaling to two takes."""
+    first = ports.choose()
+    while not ports.is_free(first + 1):
+        first = ports.choose()
+    return f"{first}-{first + 1}"
+
+
+async def run(*words: str, seconds: float = _SECONDS) -> str:
+    """Run a command and return its standard output; what it says besides is shown where it fails."""
+    process = await asyncio.create_subprocess_exec(
+        *words,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={name: value for name, value in os.environ.items() if not name.startswith("COHOST_")},
+    )
+    try:
+        async with asyncio.timeout(seconds):
+            out, err = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        raise
+    assert process.returncode == 0, f"{' '.join(words)}: exit status {process.returncode}\n{err.decode()}"
+    return out.decode()

@@ -1,0 +1,46 @@
+"""The containers, and a client of theirs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+import cohost
+from cohost import tokens
+from demo import show
+from demo.show import Show
+from demo.timeline import Timeline
+from tests.compose.composed import Composed, composed
+
+ASKING_SECONDS = 60
+
+
+@pytest.fixture(scope="session")
+async def project(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Composed]:
+    async with composed(tmp_path_factory.mktemp("compose")) as project:
+        yield project
+
+
+@pytest.fixture(scope="session")
+async def playing(project: Composed) -> AsyncIterator[Show]:
+    """A show in the containers, whose events are followed."""
+    house, timeline = await project.house(), Timeline()
+    async with cohost.Client(
+        house.kafka,
+        invitations_url=house.invitations_url,
+        broadcast_url=house.broadcast_url,
+        token=lambda: tokens.sign(house.jwt_secret, show.HOST, ops=True),
+        source="/tests",
+        timeout=ASKING_SECONDS,
+    ) as client:
+        playing = Show(house, client, timeline)
+        async with client.events(room_id=show.ROOM) as events, client.badges(room_id=show.ROOM) as badges:
+            following = [
+                asyncio.create_task(timeline.follow_events(events)),
+                asyncio.create_task(timeline.follow_badges(badges)),
+            ]
+            yield playing
+            await playing.close()
+            for task in following:
+                task.cancel()
+            await asyncio.gather(*following, return_exceptions=True)
