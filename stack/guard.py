@@ -85,13 +85,14 @@ def spawn(order: dict[str, Any], output: int) -> subprocess.Popen[bytes]:
     )
 
 
-def _remove(paths: list[str]) -> None:
+def _remove(paths: list[str], within: str | None) -> None:
     for path in map(Path, paths):
         if path.is_symlink() or path.is_file():
             path.unlink()
         shutil.rmtree(path, ignore_errors=True)
+    if within is not None:
         with suppress(OSError):
-            path.parent.rmdir()
+            Path(within).rmdir()
 
 
 def _follow(child: subprocess.Popen[bytes], parting: threading.Event) -> None:
@@ -117,7 +118,7 @@ def main() -> None:
     parting.set()
     end(process, order["stop"], order["patience"])
     if not farewell:
-        _remove(order["remove"])
+        _remove(order["remove"], order["within"])
 
 
 if __name__ == "__main__":

@@ -135,6 +135,7 @@ class Kafka:
             environment=self.place.settings.inherited,
             patience=15,
             remove=() if self.place.keep else (self.folder,),
+            within=self.place.temporary,
         )
 
 

@@ -60,6 +60,7 @@ class LiveKit:
             # Asked once, it waits for its participants to leave; it keeps nothing that a kill could harm.
             patience=0.5,
             remove=() if self.place.keep else (self.folder,),
+            within=self.place.temporary,
         )
 
     async def answers(self) -> bool:

@@ -22,3 +22,8 @@ class Place:
     webhooks: tuple[str, ...] = ()
     wanted: tuple[int, ...] = ()
     measuring: bool = False
+
+    @property
+    def temporary(self) -> Path | None:
+        """The folder, where it is not to be kept."""
+        return None if self.keep else self.root

@@ -111,6 +111,7 @@ class Postgres:
             stop=signal.SIGINT,
             user=self.user,
             remove=() if self.place.keep else (self.home, self.place.root / self.name, log),
+            within=self.place.temporary,
         )
 
     async def _binaries(self) -> Path:

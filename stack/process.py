@@ -34,7 +34,8 @@ class User:
 class Program:
     """What to run, and how to end it: `stop` is asked for first, and after `patience` seconds it is killed.
 
-    `remove` names what shall not outlive a starter that was killed.
+    `remove` names what shall not outlive a starter that was killed, and `within` a folder that then goes as
+    well, once it is empty.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Program:
     patience: float = 10.0
     user: User | None = None
     remove: tuple[Path, ...] = ()
+    within: Path | None = None
 
     def order(self) -> dict[str, object]:
         """Return the program as the guard reads it."""
@@ -58,6 +60,7 @@ class Program:
             "user": self.user.uid if self.user else None,
             "group": self.user.gid if self.user else None,
             "remove": [str(path) for path in self.remove],
+            "within": str(self.within) if self.within else None,
         }
 
 

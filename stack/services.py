@@ -40,6 +40,7 @@ class Copy:
     environment: Mapping[str, str]
     log: Path
     remove: tuple[Path, ...] = ()
+    within: Path | None = None
     running: process.Process | None = None
 
     @property
@@ -69,6 +70,7 @@ class Copy:
             environment={**self.environment, "COHOST_HTTP_PORT": str(self.port)},
             patience=15,
             remove=self.remove,
+            within=self.within,
         )
 
     async def answers(self) -> bool:
@@ -210,5 +212,5 @@ def _copy(stack: "Stack", name: str, number: int, environment: Mapping[str, str]
     port = ports.choose()
     folder = stack.root / "services"
     log = folder / f"{name}-{number}-{port}.log"
-    remove = () if stack.kept else (folder,)
-    return Copy(name, port, {**stack.inherited, **environment}, log, remove)
+    remove, within = ((), None) if stack.kept else ((folder,), stack.root)
+    return Copy(name, port, {**stack.inherited, **environment}, log, remove, within)

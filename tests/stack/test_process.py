@@ -1,7 +1,10 @@
 """Processes end when they are told to, and when nobody is left to tell them."""
 
+import dataclasses
+import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -52,6 +55,19 @@ async def test_killing_a_process_kills_its_children(tmp_path: Path) -> None:
     running.kill()
     assert (running.alive, guard.alive(child)) == (False, False)
     assert await running.ended() == 128 + signal.SIGKILL
+
+
+def test_a_guard_whose_starter_is_gone_removes_what_it_was_told_to_and_no_folder_around_it(
+    tmp_path: Path,
+) -> None:
+    root, home = tmp_path / "temporary" / "root", tmp_path / "open" / "home"
+    for folder in (root, home):
+        folder.mkdir(parents=True)
+    (root / "data").touch()
+    order = dataclasses.replace(program(tmp_path, SLEEP), remove=(home, root / "data"), within=root).order()
+    subprocess.run(process.GUARD, input=json.dumps(order) + "\n", text=True, capture_output=True, check=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["open", "temporary"]
+    assert [*(tmp_path / "open").iterdir(), *(tmp_path / "temporary").iterdir()] == []
 
 
 async def test_a_program_that_ends_while_it_starts_is_reported_with_what_it_wrote(tmp_path: Path) -> None:
