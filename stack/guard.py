@@ -103,7 +103,9 @@ def _follow(child: subprocess.Popen[bytes], parting: threading.Event) -> None:
 
 def main() -> None:
     """Start the child, and end it at the end of input."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Handled and not ignored, because a child would inherit that.
+        signal.signal(number, lambda *_: None)
     line = sys.stdin.readline()
     if not line:
         return

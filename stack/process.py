@@ -117,6 +117,9 @@ class Process:
             except BrokenPipeError:
                 pass
         self._starter.wait()
+        if self.alive:
+            # The guard was killed before it could do so.
+            guard.end(self._process, self.program.stop, self.program.patience)
 
     async def answers(self, ask: Callable[[], Awaitable[bool]], seconds: float = 120) -> None:
         """Ask until it answers, and raise `StartError` as soon as it has ended or the time is over."""

@@ -70,6 +70,16 @@ def test_a_guard_whose_starter_is_gone_removes_what_it_was_told_to_and_no_folder
     assert [*(tmp_path / "open").iterdir(), *(tmp_path / "temporary").iterdir()] == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+async def test_what_is_ended_ends_whatever_its_guard_was_sent(tmp_path: Path, number: int) -> None:
+    before = set(psutil.Process().children())
+    running = await process.start(program(tmp_path, SLEEP))
+    (its_guard,) = set(psutil.Process().children()) - before
+    its_guard.send_signal(number)
+    await running.stop()
+    assert not running.alive
+
+
 async def test_a_program_that_ends_while_it_starts_is_reported_with_what_it_wrote(tmp_path: Path) -> None:
     async def never() -> bool:
         return False
