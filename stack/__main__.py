@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 from pathlib import Path
 
@@ -19,7 +20,7 @@ def main(words: list[str] | None = None) -> int:
         return asyncio.run(_do(stack, arguments))
     except StartError as error:
         sys.stderr.write(f"{error}\n")
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         sys.stderr.write("interrupted\n")
     return 1
 
@@ -38,6 +39,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _do(stack: kept.Kept, arguments: argparse.Namespace) -> int:
+    if (task := asyncio.current_task()) is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     if arguments.action == "up":
         await stack.up(with_services=not arguments.parts_only)
     elif arguments.action in ("down", "wipe"):

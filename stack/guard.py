@@ -2,8 +2,8 @@
 
 Run by file and without its folder on the path, so that it imports nothing of this package. The first
 line on standard input is the order, as JSON; the child's pid goes to standard output. Another line
-before the end of input is a farewell; an end without one means that the starter died, and what the
-order names is removed.
+before the end of input is a farewell, or sets the child free to outlive its starter; an end without one
+means that the starter died, and what the order names is removed.
 """
 
 import json
@@ -20,6 +20,8 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
+FAREWELL = "farewell"
+FREE = "free"
 PAUSE = 0.02
 
 
@@ -116,10 +118,12 @@ def main() -> None:
     with suppress(OSError):
         os.write(sys.stdout.fileno(), f"{child.pid}\n".encode())
     threading.Thread(target=_follow, args=(child, parting), daemon=True).start()
-    farewell = sys.stdin.read()
+    parted = sys.stdin.read().strip()
     parting.set()
+    if parted == FREE:
+        return
     end(process, order["stop"], order["patience"])
-    if not farewell:
+    if parted != FAREWELL:
         _remove(order["remove"], order["within"])
 
 

@@ -48,6 +48,7 @@ class Kept:
             except BaseException:
                 await self._undo()
                 raise
+            await asyncio.gather(*(running.set_free() for _, running in self._new))
 
     async def down(self, *, wipe: bool = False) -> None:
         """End everything, services first; the data stay unless they are to be wiped."""
@@ -141,7 +142,7 @@ class Kept:
         if entry and entry.alive and entry.digest == ledger.digest(dict(variables)) and await _soon(copy):
             return
         await self._end(name)
-        running = await process.start(copy.program(), guarded=False)
+        running = await process.start(copy.program())
         self._started(name, running, copy.ports, dict(variables))
         await running.answers(copy.answers)
 

@@ -45,7 +45,7 @@ async def start(
 ) -> tuple[Part, process.Process]:
     """Make a part and start it, on other ports if its own were snatched meanwhile.
 
-    With `started`, which hears of every process at once, it outlives its starter.
+    `started` hears of every process at once.
     """
     for attempt in range(1, ATTEMPTS + 1):
         part = make()
@@ -62,7 +62,7 @@ async def launch(
     part: Part, started: Callable[[Part, process.Process], None] | None = None
 ) -> process.Process:
     """Start a part and wait until it answers; one that does not is ended."""
-    running = await process.start(await part.program(), guarded=started is None)
+    running = await process.start(await part.program())
     if started:
         started(part, running)
     try:

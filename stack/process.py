@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -65,7 +65,7 @@ class Program:
 
 
 class Process:
-    """A program that was started; with a guard it ends when its starter does."""
+    """A program that was started; unless it is set free it ends when its starter does."""
 
     def __init__(self, program: Program, starter: "subprocess.Popen[bytes]", pid: int) -> None:
         self.program = program
@@ -107,19 +107,22 @@ class Process:
         """End it in good order and wait for that."""
         await asyncio.to_thread(self._stop)
 
+    async def set_free(self) -> None:
+        """Let it outlive its starter."""
+        await asyncio.to_thread(self._part, guard.FREE)
+
     def _stop(self) -> None:
-        if self._starter.stdin is None:
-            guard.end(self._process, self.program.stop, self.program.patience)
-        elif not self._starter.stdin.closed:
-            try:
-                self._starter.stdin.write(b"farewell\n")
-                self._starter.stdin.close()
-            except BrokenPipeError:
-                pass
-        self._starter.wait()
+        self._part(guard.FAREWELL)
         if self.alive:
-            # The guard was killed before it could do so.
+            # It was set free, or its guard was killed.
             guard.end(self._process, self.program.stop, self.program.patience)
+
+    def _part(self, word: str) -> None:
+        assert self._starter.stdin is not None  # noqa: S101 - it is a pipe
+        if not self._starter.stdin.closed:
+            with suppress(BrokenPipeError), self._starter.stdin as order:
+                order.write(f"{word}\n".encode())
+        self._starter.wait()
 
     async def answers(self, ask: Callable[[], Awaitable[bool]], seconds: float = 120) -> None:
         """Ask until it answers, and raise `StartError` as soon as it has ended or the time is over."""
@@ -134,10 +137,10 @@ class Process:
             await asyncio.sleep(PAUSE)
 
 
-async def start(program: Program, *, guarded: bool = True) -> Process:
-    """Start a program; without a guard it outlives its starter."""
+async def start(program: Program) -> Process:
+    """Start a program."""
     program.log.parent.mkdir(parents=True, exist_ok=True)
-    starting = asyncio.ensure_future(asyncio.to_thread(_guarded if guarded else _detached, program))
+    starting = asyncio.ensure_future(asyncio.to_thread(_start, program))
     try:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
@@ -177,7 +180,7 @@ def find(pid: int, started: float) -> psutil.Process | None:
     return process if same and guard.alive(process) else None
 
 
-def _guarded(program: Program) -> Process:
+def _start(program: Program) -> Process:
     with program.log.open("ab") as log:
         starter = subprocess.Popen(  # noqa: S603 - this package's own file
             GUARD,
@@ -193,17 +196,6 @@ def _guarded(program: Program) -> Process:
     with starter.stdout as output:
         line = output.readline()
     return _process(program, starter, line.decode().strip())
-
-
-def _detached(program: Program) -> Process:
-    descriptor = os.open(program.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        starter = guard.spawn(program.order(), descriptor)
-    except OSError as error:
-        raise errors.StartError(program.name, f"cannot be run: {error}") from error
-    finally:
-        os.close(descriptor)
-    return _process(program, starter, str(starter.pid))
 
 
 def _process(program: Program, starter: "subprocess.Popen[bytes]", pid: str) -> Process:

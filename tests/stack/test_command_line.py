@@ -79,6 +79,23 @@ async def test_a_stack_goes_up_stays_up_comes_back_and_goes_down(tmp_path: Path)
     assert [path.name for path in root.iterdir()] == ["lock"]
 
 
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 1), (signal.SIGKILL, -signal.SIGKILL)])
+async def test_a_start_that_is_ended_halfway_leaves_nothing_running(
+    tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    command = [sys.executable, "-m", "stack", "--root", str(tmp_path), "up", "--parts-only"]
+    starting = subprocess.Popen(command, cwd=services.REPOSITORY, stderr=subprocess.DEVNULL)
+    async with asyncio.timeout(60):
+        while not (tmp_path / "running.json").exists():
+            await asyncio.sleep(0.01)
+    starting.send_signal(number)
+    assert await asyncio.to_thread(starting.wait) == status
+    async with asyncio.timeout(30):
+        while any(map(psutil.pid_exists, pids(tmp_path).values())) or named(tmp_path):
+            await asyncio.sleep(0.05)
+    assert stack(tmp_path, "wipe") == (0, {})
+
+
 def test_a_stack_that_was_never_up_can_be_asked_for_and_taken_down(tmp_path: Path) -> None:
     assert stack(tmp_path / "none", "status") == (1, ALL_DOWN)
     assert stack(tmp_path / "none", "down") == (0, {})
@@ -95,9 +112,14 @@ def test_a_part_that_does_not_answer_elsewhere_fails_the_whole_with_one_line(
     assert (ended.returncode, ended.stderr) == (1, line)
     monkeypatch.delenv("COHOST_KAFKA_BOOTSTRAP_SERVERS")
     assert stack(tmp_path, "status") == (1, ALL_DOWN)
-    assert not [process for process in psutil.process_iter(["cmdline"]) if _names(process, tmp_path)]
+    assert not named(tmp_path)
     stack(tmp_path, "wipe")
 
 
-def _names(process: psutil.Process, folder: Path) -> bool:
-    return any(str(folder) in argument for argument in process.info["cmdline"] or ())
+def named(folder: Path) -> list[psutil.Process]:
+    """Return the processes whose command line names the folder."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(folder) in argument for argument in process.info["cmdline"] or ())
+    ]

@@ -33,10 +33,13 @@ async def said(running: process.Process) -> str:
     return running.log()
 
 
-@pytest.mark.parametrize("guarded", [True, False])
-async def test_what_ignores_its_end_is_killed_when_patience_is_over(tmp_path: Path, guarded: bool) -> None:  # noqa: FBT001
-    running = await process.start(program(tmp_path, STUBBORN, patience=0.2), guarded=guarded)
+@pytest.mark.parametrize("free", [True, False])
+async def test_what_ignores_its_end_is_killed_when_patience_is_over(tmp_path: Path, free: bool) -> None:  # noqa: FBT001
+    running = await process.start(program(tmp_path, STUBBORN, patience=0.2))
     await said(running)
+    if free:
+        await running.set_free()
+        assert running.alive
     await running.stop()
     assert not running.alive
 
@@ -95,9 +98,8 @@ async def test_a_program_that_ends_while_it_starts_is_reported_with_what_it_wrot
 
 async def test_a_program_that_does_not_exist_is_reported(tmp_path: Path) -> None:
     missing = process.Program("example", ("/no/such",), tmp_path, tmp_path / "log", {})
-    for guarded in (True, False):
-        with pytest.raises(StartError, match="example"):
-            await process.start(missing, guarded=guarded)
+    with pytest.raises(StartError, match="example"):
+        await process.start(missing)
 
 
 async def test_a_run_with_a_bad_status_is_an_error(tmp_path: Path) -> None:
