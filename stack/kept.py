@@ -16,6 +16,9 @@ from stack.place import Place
 State: TypeAlias = Literal["up", "elsewhere", "not answering", "down"]
 # A part that runs but is busy, or was stopped for a moment, gets that long to answer.
 SECONDS = 10
+# All that lies in the folder besides the data; nothing else in it is ours to remove.
+FOLDERS = ("livekit", "services")
+FILES = ("env", "env.partial", "keys.json", "postgres.log", "running.json", "running.partial")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ class Kept:
         entry = self._ledger.get(name)
         if entry and entry.alive and entry.digest == ledger.digest(told):
             part = parts.at(name, self._place(webhooks), entry.ports)
-            if await _soon(part):
+            if await soon(part):
                 return part.address
         await self._end(name)
         wanted = entry.ports if entry else parts.DEFAULTS[name]
@@ -139,7 +142,7 @@ class Kept:
         log = self._root / "services" / f"{name}.log"
         copy = services.Copy(name, port, {**self._settings.inherited, **variables}, log)
         entry = self._ledger.get(name)
-        if entry and entry.alive and entry.digest == ledger.digest(dict(variables)) and await _soon(copy):
+        if entry and entry.alive and entry.digest == ledger.digest(dict(variables)) and await soon(copy):
             return
         await self._end(name)
         running = await process.start(copy.program())
@@ -155,11 +158,10 @@ class Kept:
 
     def _wipe(self) -> None:
         data.wipe(self._root)
-        for path in self._root.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.name != "lock":
-                path.unlink()
+        for name in FOLDERS:
+            shutil.rmtree(self._root / name, ignore_errors=True)
+        for name in FILES:
+            (self._root / name).unlink(missing_ok=True)
 
     async def _part_line(self, name: parts.Name) -> Line:
         address = self._elsewhere(name)
@@ -185,12 +187,15 @@ class Kept:
         return Line(name, state, url, entry.pid, entry.log)
 
 
-async def _soon(asked: parts.Part | services.Copy) -> bool:
-    for _ in range(round(SECONDS / process.PAUSE)):
-        if await asked.answers():
-            return True
-        await asyncio.sleep(process.PAUSE)
-    return False
+async def soon(asked: parts.Part | services.Copy) -> bool:
+    """Tell whether what runs already answers in time."""
+    try:
+        async with asyncio.timeout(SECONDS):
+            while not await asked.answers():
+                await asyncio.sleep(process.PAUSE)
+    except TimeoutError:
+        return False
+    return True
 
 
 def _shown(address: str) -> str:
