@@ -3,15 +3,25 @@
 import shutil
 from pathlib import Path
 
+NAMES = ("kafka", "postgres")
+_ELSEWHERE = "elsewhere"
+
 
 def belong_together(root: Path) -> bool:
-    """Tell whether both were made for one another, or neither is there."""
-    return _read(root / "kafka" / "cluster") == _read(root / "postgres" / "cluster")
+    """Tell whether both were used with one another, or neither was used yet."""
+    kafka, postgres = (_read(_partner(root, name)) for name in NAMES)
+    return kafka == postgres != _ELSEWHERE
 
 
 def marry(root: Path) -> None:
-    """Note at Postgres' data which Kafka they go with."""
-    (root / "postgres" / "cluster").write_text((root / "kafka" / "cluster").read_text())
+    """Note at the data of both that they are used with one another."""
+    for name in NAMES:
+        _partner(root, name).write_text((root / "kafka" / "cluster").read_text())
+
+
+def lend(root: Path, name: str) -> None:
+    """Note at the data of one that they are used with another that runs elsewhere."""
+    _partner(root, name).write_text(_ELSEWHERE)
 
 
 def wipe(root: Path) -> None:
@@ -20,8 +30,12 @@ def wipe(root: Path) -> None:
     if home.is_symlink():
         shutil.rmtree(home.resolve(), ignore_errors=True)
         home.unlink()
-    for name in ("kafka", "postgres"):
+    for name in NAMES:
         shutil.rmtree(root / name, ignore_errors=True)
+
+
+def _partner(root: Path, name: str) -> Path:
+    return root / name / "partner"
 
 
 def _read(path: Path) -> str | None:

@@ -71,16 +71,21 @@ class Kept:
         return await asyncio.gather(*of_parts, *map(self._service_line, services.PORTS))
 
     async def _up(self, *, with_services: bool) -> None:
-        own = [name for name in ("kafka", "postgres") if not self._elsewhere(name)]
-        if len(own) == len(parts.NAMES) - 1 and not data.belong_together(self._root):
-            cache.say("the data of Kafka and Postgres do not belong together: starting without any")
-            await self._end(*services.PORTS, *own)
-            data.wipe(self._root)
+        own = [name for name in parts.NAMES if name in data.NAMES and not self._elsewhere(name)]
+        both = len(own) == len(data.NAMES)
+        if both and not data.belong_together(self._root):
+            whose = "the data of Kafka and Postgres"
+            raise StartError(
+                whose, f"in {self._root} do not belong together; `python -m stack wipe` removes them"
+            )
         http = {name: self._http_port(name) for name in services.PORTS}
         webhooks = (services.webhook(http["broadcast"]),)
         addresses = await process.together(*(self._part_up(name, webhooks) for name in parts.NAMES))
-        if len(own) == len(parts.NAMES) - 1:
+        if both:
             data.marry(self._root)
+        else:
+            for name in own:
+                data.lend(self._root, name)
         variables = self._variables(dict(zip(parts.NAMES, addresses, strict=True)))
         urls = {f"COHOST_{name.upper()}_URL": services.url(port) for name, port in http.items()}
         if with_services:

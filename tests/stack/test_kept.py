@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stack import kept, services
+from stack import StartError, data, kept, services
 
 
 async def test_a_part_that_hangs_is_given_its_seconds_and_not_more(
@@ -19,3 +19,26 @@ async def test_a_part_that_hangs_is_given_its_seconds_and_not_more(
     assert not await kept.soon(copy)
     assert time.monotonic() - began < 2
     hanging.close()
+
+
+@pytest.mark.parametrize("lent", ["kafka", "postgres"])
+async def test_data_that_were_used_with_another_part_elsewhere_are_neither_used_nor_removed(
+    tmp_path: Path, lent: str
+) -> None:
+    (tmp_path / lent).mkdir()
+    data.lend(tmp_path, lent)
+    with pytest.raises(StartError, match="do not belong together; `python -m stack wipe`"):
+        await kept.Kept(tmp_path).up()
+    assert (tmp_path / lent / "partner").exists()
+
+
+def test_data_that_were_used_with_one_another_belong_together(tmp_path: Path) -> None:
+    for name in data.NAMES:
+        (tmp_path / name).mkdir()
+    (tmp_path / "kafka" / "cluster").write_text("one")
+    assert data.belong_together(tmp_path)
+    data.marry(tmp_path)
+    assert data.belong_together(tmp_path)
+    for name in data.NAMES:
+        data.lend(tmp_path, name)
+    assert not data.belong_together(tmp_path)
