@@ -53,9 +53,6 @@ class Place:
 @contextlib.asynccontextmanager
 async def opened() -> AsyncIterator[Place]:
     """Start Kafka and Postgres, look at them at rest, and stop them at the end."""
-    async with Stack(parts=("kafka", "postgres")) as up:
-        meter = Meter(
-            postgres=up.pid("postgres") if up.runs("postgres") else None,
-            kafka=up.pid("kafka") if up.runs("kafka") else None,
-        )
+    async with Stack(parts=("kafka", "postgres"), alone=True) as up:
+        meter = Meter(postgres=up.pid("postgres"), kafka=up.pid("kafka"))
         yield Place(up, meter, await cpu.at_rest(meter))

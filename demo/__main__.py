@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import secrets
 import signal
 import sys
 import time
@@ -17,7 +18,8 @@ from demo.show import House, Show
 from demo.timeline import Timeline
 from stack import Stack, StartError
 
-PREFIX = "demo."
+PREFIX = f"demo-{secrets.token_hex(4)}."
+"""New with every run: Kafka may run elsewhere, and still have what the last show wrote."""
 
 _GRACE_SECONDS = "30"
 

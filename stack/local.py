@@ -25,7 +25,8 @@ class Stack:
     Data lies under `root`, which is kept; without one it lies in a temporary folder. The processes
     end with the block, and also when this process is killed. `livekit_webhook` is where LiveKit
     reports to; `services` sees to it by itself. A part that the environment says runs elsewhere
-    is used where it is. `measuring` gives a broker that is fast in the long run rather than quick to start.
+    is used where it is, unless the stack is to be `alone`. `measuring` gives a broker that is fast
+    in the long run rather than quick to start.
     """
 
     def __init__(
@@ -34,11 +35,12 @@ class Stack:
         parts: Iterable[Name] = parts.NAMES,
         livekit_webhook: str | Iterable[str] | None = None,
         *,
+        alone: bool = False,
         measuring: bool = False,
     ) -> None:
         self._wanted = tuple(parts)
         self._webhooks = _webhooks(livekit_webhook)
-        self._settings = settings.load()
+        self._settings = settings.load(alone=alone)
         self._keep = root is not None
         self._measuring = measuring
         self._root = root

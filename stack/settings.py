@@ -24,10 +24,10 @@ class Settings:
         return Path(base).expanduser() / "cohost"
 
 
-def load() -> Settings:
-    """Read the environment."""
+def load(*, alone: bool = False) -> Settings:
+    """Read the environment; `alone` leaves out what is given."""
     set_here = {name: value for name, value in os.environ.items() if name.startswith(PREFIX) and value}
     return Settings(
-        given={} if MARKER in set_here else set_here,
+        given={} if alone or MARKER in set_here else set_here,
         inherited={name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
     )

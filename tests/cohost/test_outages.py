@@ -14,10 +14,7 @@ LONG = 60
 @pytest.fixture(scope="module")
 async def alone() -> AsyncIterator[Stack]:
     """A Kafka that nobody else uses, to be stopped and killed."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.delenv("COHOST_KAFKA_BOOTSTRAP_SERVERS", raising=False)
-        own = Stack(parts=("kafka",))
-    async with own as up:
+    async with Stack(parts=("kafka",), alone=True) as up:
         yield up
 
 

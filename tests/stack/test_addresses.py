@@ -80,6 +80,12 @@ async def test_a_part_that_runs_elsewhere_is_used_there(monkeypatch: pytest.Monk
                 up.kill("postgres")
 
 
+def test_a_stack_that_is_to_be_alone_uses_nothing_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COHOST_DATABASE_URL", "postgresql://127.0.0.1:1/cohost")
+    assert settings.load(alone=True).given == {}
+    assert "COHOST_DATABASE_URL" not in settings.load(alone=True).inherited
+
+
 def test_what_a_shell_has_read_from_env_is_no_outside_stack(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
