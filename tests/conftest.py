@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stack import Stack
+from stack import Stack, settings
 
 _SHARED = ("kafka", "postgres")
 _ADDRESSES = {"kafka": "COHOST_KAFKA_BOOTSTRAP_SERVERS", "postgres": "COHOST_DATABASE_URL"}
@@ -26,6 +26,10 @@ class _Background:
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
         self._stack = Stack(parts=_SHARED)
         self._wait(self._stack.__aenter__())
+        if settings.MARKER in os.environ:
+            # A shell that has read `.stack/env`: the stack that it names is not for tests.
+            for name in [name for name in os.environ if name.startswith(settings.PREFIX)]:
+                del os.environ[name]
         os.environ[_ADDRESSES["kafka"]] = self._stack.kafka_bootstrap_servers
         os.environ[_ADDRESSES["postgres"]] = self._stack.database_url
 
