@@ -47,6 +47,7 @@ class LiveKit:
         doing = f"building LiveKit {VERSION} (about 90 s, once)"
         built = await cache.obtain(self.place.settings.cache, f"livekit-{VERSION}", doing, self._build)
         self.folder.mkdir(parents=True, exist_ok=True)
+        ports.let_go(self.udp)
         config = self.folder / "config.yaml"
         config.touch(mode=0o600)
         # Every JSON document is a YAML document.

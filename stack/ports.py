@@ -9,16 +9,18 @@ ADDRESS = "127.0.0.1"
 # Below the range from which systems take the ports of outgoing connections.
 RANGE = range(12_000, 30_000)
 
-_given: set[int] = set()
+_given: dict[int, socket.socket] = {}
 
 
 def choose(preferred: int | None = None) -> int:
-    """Return the preferred port if it is free, else any that is; none is given twice by one process."""
+    """Return the preferred port if it is free, else any that is; none is given twice until it is given back.
+
+    The port's UDP side is held meanwhile, so that it is not free for other processes that choose.
+    """
     dice = random.SystemRandom()
     port = preferred if preferred is not None else dice.choice(RANGE)
-    while port in _given or not is_free(port):
+    while not _taken(port):
         port = dice.choice(RANGE)
-    _given.add(port)
     return port
 
 
@@ -29,23 +31,32 @@ def choose_all(preferred: tuple[int, ...], count: int) -> tuple[int, ...]:
 
 def give_back(*ports: int) -> None:
     """Let the ports be chosen again."""
-    _given.difference_update(ports)
+    for port in ports:
+        if port in _given:
+            _given.pop(port).close()
 
 
-def is_free(port: int) -> bool:
-    """Tell whether both TCP and UDP can be bound there."""
-    return _binds(port, socket.SOCK_STREAM) and _binds(port, socket.SOCK_DGRAM)
+def let_go(port: int) -> None:
+    """Stop holding a port whose UDP side is about to be used; it stays given."""
+    if port in _given:
+        _given[port].close()
 
 
-def _binds(port: int, kind: socket.SocketKind) -> bool:
-    with closing(socket.socket(socket.AF_INET, kind)) as attempt:
-        if kind == socket.SOCK_STREAM:
-            # Connections of a server that just ended must not make its port look taken.
-            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _taken(port: int) -> bool:
+    """Take a port if both TCP and UDP can be bound there."""
+    if port in _given:
+        return False
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as attempt:
+        # Connections of a server that just ended must not make its port look taken.
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             attempt.bind((ADDRESS, port))
+            held.bind((ADDRESS, port))
         except OSError:
+            held.close()
             return False
+    _given[port] = held
     return True
 
 

@@ -2,12 +2,13 @@
 
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from stack import Stack, StartError, data, exports, keys, parts, ports, settings
+from stack import Stack, StartError, data, exports, keys, parts, ports, services, settings
 from stack.place import Place
 
 
@@ -40,8 +41,13 @@ async def test_a_part_whose_port_is_snatched_while_it_starts_is_started_on_anoth
     data.wipe(tmp_path)
 
 
-def test_no_port_is_given_twice() -> None:
+def test_no_port_is_given_twice_not_even_by_two_processes() -> None:
     port = ports.choose()
+    script = f"from stack import ports; print(ports.choose({port}))"
+    other = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=services.REPOSITORY
+    )
+    assert int(other.stdout) != port
     assert ports.choose(port) != port
     ports.give_back(port)
     assert ports.choose(port) == port
