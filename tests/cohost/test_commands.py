@@ -24,7 +24,7 @@ def begin(asking: Awaitable[ResultT]) -> "asyncio.Future[ResultT]":
 
 
 def impatient(kafka: str, service: Played) -> cohost.Client:
-    return cohost.Client(kafka, prefix=service.prefix, timeout=1.5)
+    return cohost.Client(kafka, prefix=service.prefix, timeout=5)
 
 
 async def test_a_command_lies_where_its_room_belongs(client: cohost.Client, service: Played) -> None:

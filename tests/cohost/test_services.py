@@ -175,7 +175,8 @@ async def test_a_read_without_a_url_names_what_is_missing(place: Place) -> None:
             await client.reads.stage("room")
 
 
-async def test_after_all_that_the_log_is_whole(place: Place) -> None:
+async def test_after_all_that_the_log_is_whole(alice: cohost.Client, place: Place, room: str) -> None:
+    await invited(alice, room)
     report = await audit.audit(place.kafka, place.running.prefix)
     assert report.violations == []
     assert report.outcomes == report.commands > 0
