@@ -19,6 +19,10 @@ demo: setup ## play a live show on real Kafka, Postgres and LiveKit
 test: setup ## run every test on the real stack
 	@$(PY) -m pytest -n 3 --dist loadfile
 
+test-containers: setup ## run the tests of the services on Kafka, Postgres and LiveKit from testcontainers
+	@TESTCONTAINERS_RYUK_DISABLED=$${TESTCONTAINERS_RYUK_DISABLED:-true} $(PY) -m pytest -n 3 --dist loadfile --containers \
+		tests/messaging tests/invitations tests/hosting tests/broadcast tests/cohost
+
 compose-test: setup ## bring docker-compose.yml up on ports of its own, play in it, take it down
 	@$(PY) -m tests.compose
 
@@ -45,4 +49,4 @@ fmt: setup ## format, and mend what the linter can
 bench: setup ## measure the drain beside a plain handler
 	@$(PY) -m bench
 
-.PHONY: help setup demo test compose-test up down status check fmt bench
+.PHONY: help setup demo test test-containers compose-test up down status check fmt bench

@@ -51,7 +51,7 @@ class LiveKit:
         config = self.folder / "config.yaml"
         config.touch(mode=0o600)
         # Every JSON document is a YAML document.
-        config.write_text(json.dumps(self._config(), indent=2))
+        config.write_text(json.dumps(self.config(), indent=2))
         return process.Program(
             name="LiveKit",
             command=(str(built / "server"), "--config", str(config)),
@@ -68,7 +68,8 @@ class LiveKit:
         """Ask for the rooms; a server with another key is none of ours."""
         return await reachable(self.address, self.place.keys.livekit_key, self.place.keys.livekit_secret)
 
-    def _config(self) -> dict[str, object]:
+    def config(self) -> dict[str, object]:
+        """Return what the server is told."""
         keys, webhooks = self.place.keys, list(self.place.webhooks)
         report = {"webhook": {"api_key": keys.livekit_key, "urls": webhooks}} if webhooks else {}
         return {

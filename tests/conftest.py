@@ -9,13 +9,17 @@ import secrets
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from stack import Stack, settings
 
+if TYPE_CHECKING:
+    from tests import containers
+
 _SHARED = ("kafka", "postgres")
-_ADDRESSES = {"kafka": "COHOST_KAFKA_BOOTSTRAP_SERVERS", "postgres": "COHOST_DATABASE_URL"}
+_GIVEN = ("COHOST_KAFKA_BOOTSTRAP_SERVERS", "COHOST_DATABASE_URL", "COHOST_LIVEKIT_URL")
 
 
 class _Background:
@@ -26,12 +30,10 @@ class _Background:
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
         self._stack = Stack(parts=_SHARED)
         self._wait(self._stack.__aenter__())
-        if settings.MARKER in os.environ:
-            # A shell that has read `.stack/env`: the stack that it names is not for tests.
-            for name in [name for name in os.environ if name.startswith(settings.PREFIX)]:
-                del os.environ[name]
-        os.environ[_ADDRESSES["kafka"]] = self._stack.kafka_bootstrap_servers
-        os.environ[_ADDRESSES["postgres"]] = self._stack.database_url
+        self.addresses = {
+            "COHOST_KAFKA_BOOTSTRAP_SERVERS": self._stack.kafka_bootstrap_servers,
+            "COHOST_DATABASE_URL": self._stack.database_url,
+        }
 
     def stop(self) -> None:
         self._wait(self._stack.__aexit__(None, None, None))
@@ -41,11 +43,12 @@ class _Background:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()  # type: ignore[arg-type]
 
 
-_background = pytest.StashKey[_Background]()
+_shared = pytest.StashKey["_Background | containers.Servers"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--compose", action="store_true", help="test the containers of docker-compose.yml")
+    parser.addoption("--containers", action="store_true", help="take the servers from testcontainers")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -54,14 +57,42 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # The processes that run the tests inherit the addresses, and so start nothing of their own.
-    if not hasattr(config, "workerinput") and getattr(config.option, "numprocesses", None):
-        config.stash[_background] = _Background()
+    """Start the servers of the run; the processes that run the tests inherit where they are."""
+    if hasattr(config, "workerinput"):
+        return
+    if config.getoption("containers"):
+        config.stash[_shared] = _contained()
+    elif getattr(config.option, "numprocesses", None):
+        config.stash[_shared] = _Background()
+    else:
+        return
+    if settings.MARKER in os.environ:
+        # A shell that has read `.stack/env`: the stack that it names is not for tests.
+        for name in [name for name in os.environ if name.startswith(settings.PREFIX)]:
+            del os.environ[name]
+    os.environ.update(config.stash[_shared].addresses)
+
+
+def _contained() -> "containers.Servers":
+    from tests import containers  # noqa: PLC0415 - a run without containers needs none of it
+
+    try:
+        return containers.Servers()
+    except Exception as error:  # noqa: BLE001 - Docker's errors are many
+        pytest.exit(f"containers were asked for and cannot be had: {error}", returncode=1)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say where the servers come from."""
+    if config.getoption("containers"):
+        return "servers: Kafka and Postgres from testcontainers"
+    given = [name for name in _GIVEN if name in os.environ and _shared not in config.stash]
+    return f"servers: {', '.join(given)} as given, else local processes"
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if _background in config.stash:
-        config.stash[_background].stop()
+    if _shared in config.stash:
+        config.stash[_shared].stop()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,125 @@
+"""Kafka, Postgres and LiveKit in containers, for a run that asks for them (`pytest --containers`)."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+
+from testcontainers.community.postgres import PostgresContainer
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.wait_strategies import LogMessageWaitStrategy
+
+from stack import keys, ports, settings
+from stack.livekit import LiveKit
+from stack.place import Place
+
+_KAFKA = "apache/kafka:4.3.0"
+_POSTGRES = "postgres:17"
+_LIVEKIT = "livekit/livekit-server:v1.13.5"
+ASKED = "COHOST_TESTS_IN_CONTAINERS"
+"""The variable by which the processes that run tests know that the run asked for containers."""
+
+
+class Servers:
+    """A Kafka and a Postgres for the whole run; `addresses` are the variables that say where they are.
+
+    Raises Docker's own errors where it is not there or an image cannot be had.
+    """
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        try:
+            kafka, port = _kafka()
+            self._open.enter_context(kafka)
+            postgres = self._open.enter_context(_postgres())
+        except BaseException:
+            self._open.close()
+            raise
+        self.addresses = {
+            "COHOST_KAFKA_BOOTSTRAP_SERVERS": f"{ports.ADDRESS}:{port}",
+            "COHOST_DATABASE_URL": postgres.get_connection_url(host=ports.ADDRESS),
+            ASKED: "1",
+        }
+
+    def stop(self) -> None:
+        """Remove the containers."""
+        self._open.close()
+
+
+@asynccontextmanager
+async def livekit(webhook: str) -> AsyncIterator["Contained"]:
+    """Start a LiveKit that reports to this address."""
+    place = Place(Path(), settings.load(), keys.new(), keep=False, webhooks=(webhook,))
+    contained = Contained(LiveKit(place, ports.choose(), ports.choose(), ports.choose()))
+    await asyncio.to_thread(contained.container.start)
+    try:
+        yield contained
+    finally:
+        await asyncio.to_thread(contained.container.stop)
+
+
+class Contained:
+    """A LiveKit in a container. It shares the host's network: media ports are told to clients as they are."""
+
+    def __init__(self, part: LiveKit) -> None:
+        self._part = part
+        self.container = (
+            DockerContainer(_LIVEKIT)
+            .with_kwargs(network_mode="host")
+            .with_env("LIVEKIT_CONFIG", json.dumps(part.config()))
+            .waiting_for(LogMessageWaitStrategy("starting LiveKit server"))
+        )
+
+    @property
+    def livekit_url(self) -> str:
+        """Where it is."""
+        return self._part.address
+
+    @property
+    def livekit_api_key(self) -> str:
+        """The key of its only user."""
+        return self._part.place.keys.livekit_key
+
+    @property
+    def livekit_api_secret(self) -> str:
+        """The secret that belongs to the key."""
+        return self._part.place.keys.livekit_secret
+
+
+def _kafka() -> tuple[DockerContainer, int]:
+    """Return a broker with two listeners: one that is not true inside would never end a transaction."""
+    port = ports.choose()
+    container = (
+        DockerContainer(_KAFKA)
+        .with_envs(
+            KAFKA_NODE_ID="1",
+            KAFKA_PROCESS_ROLES="broker,controller",
+            KAFKA_LISTENERS="HOST://:9092,INSIDE://:19092,CONTROLLER://:9093",
+            KAFKA_ADVERTISED_LISTENERS=f"HOST://{ports.ADDRESS}:{port},INSIDE://localhost:19092",
+            KAFKA_LISTENER_SECURITY_PROTOCOL_MAP="HOST:PLAINTEXT,INSIDE:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            KAFKA_INTER_BROKER_LISTENER_NAME="INSIDE",
+            KAFKA_CONTROLLER_LISTENER_NAMES="CONTROLLER",
+            KAFKA_CONTROLLER_QUORUM_VOTERS="1@localhost:9093",
+            KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR="1",
+            KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR="1",
+            KAFKA_TRANSACTION_STATE_LOG_MIN_ISR="1",
+            KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS="0",
+            KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS="500",
+            KAFKA_AUTO_CREATE_TOPICS_ENABLE="false",
+        )
+        .waiting_for(LogMessageWaitStrategy("Kafka Server started"))
+    )
+    _publish(container, 9092, port)
+    return container, port
+
+
+def _postgres() -> PostgresContainer:
+    container = PostgresContainer(_POSTGRES, driver=None).with_command("-c max_connections=200")
+    _publish(container, 5432, ports.choose())
+    return container
+
+
+def _publish(container: DockerContainer, inside: int, port: int) -> None:
+    """Publish a port on the loopback address alone, for which testcontainers has no word."""
+    container.ports[str(inside)] = (ports.ADDRESS, port)
