@@ -1,7 +1,7 @@
 """What became of commands, read from the topics as any subscriber may."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -33,6 +33,12 @@ def places(run: Run) -> list[TopicPartition]:
     ]
 
 
+def command_places(run: Run) -> list[TopicPartition]:
+    """Return every partition that has commands."""
+    name = topics.INVITATION_COMMANDS.name(run.prefix)
+    return [TopicPartition(name, number) for number in range(DEFAULT_PARTITIONS)]
+
+
 def outcome(record: ConsumerRecord) -> tuple[str, str]:
     """Return which command a record answers, and with `accepted` or the reason of a refusal."""
     event: Mapping[str, Any] = from_json(record.value)
@@ -55,6 +61,11 @@ def unexpected(commands: Iterable[Command], found: Mapping[str, str]) -> list[st
         for command in commands
         if found.get(command.id) != command.expected
     ]
+
+
+def accepted(commands: Sequence[Command], found: Mapping[str, str]) -> float:
+    """Return which share of the commands was accepted."""
+    return sum(found.get(command.id) == ACCEPTED for command in commands) / len(commands)
 
 
 def mix(commands: Iterable[Command], found: Mapping[str, str]) -> str:

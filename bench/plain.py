@@ -1,96 +1,30 @@
-"""The plain handler that the pipeline is compared with: one message, one transaction, one publication.
+"""The plain handler that the pipeline is compared with, under FastStream's own defaults.
 
-It has the same validation, rules, tables and memory of ids, and FastStream's own defaults; no cache, no
-batches, no exactly-once. Run as `python -m bench.plain '{"bootstrap_servers": …}'`; it writes a line when the
+Run as `python -m bench.plain '{"bootstrap_servers": …}'`; it writes a line when the
 first `warm_up` messages are done, and another `count` messages later.
 """
 
 import asyncio
-import contextlib
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
-import asyncpg
 from faststream.kafka import KafkaBroker, KafkaMessage
-from prometheus_client import CollectorRegistry
 
 from bench import traffic
-from messaging import database, outcomes, topology
+from bench.handler import Handler
+from messaging import database, topology
 from messaging.config import Config
-from messaging.decision import Decider, Decision
 from messaging.domain import Incoming
-from messaging.intake import Intake
-from messaging.lanes import Lane
-from messaging.metrics import Metrics
-from messaging.records import Records
 from schemas import timestamps, topics
 from schemas.partitions import partition_of
 from schemas.topics import Topic
 from schemas.types import Message
 from services.invitations.state import Policy
-from services.invitations.worker import LAYOUT, Invitations
+from services.invitations.worker import Invitations
 
 _FACTS_AT_ONCE = 500
-
-
-class Handler:
-    """Handles one command at a time, or several when several workers call it."""
-
-    def __init__(self, config: Config, cluster: str, pool: asyncpg.Pool, broker: KafkaBroker) -> None:
-        self._pool = pool
-        self._broker = broker
-        self._outputs = [topic.name(config.prefix) for topic in LAYOUT.outputs]
-        self._inputs = [entry.topic.name(config.prefix) for entry in LAYOUT.inputs]
-        self._intake = Intake(LAYOUT, config.prefix, config.partitions)
-        self._writer = Records(LAYOUT, config.prefix, cluster)
-        self._metrics = Metrics(CollectorRegistry(), "plain")
-        self._sequences = [[0] * len(LAYOUT.outputs) for _ in range(config.partitions)]
-
-    async def handle(self, message: KafkaMessage) -> None:
-        """Decide the message's command, commit that, then publish."""
-        record: Any = message.raw_message
-        domain = Invitations(Policy())
-        async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute("SELECT FROM rooms WHERE room_id = $1 FOR UPDATE", record.key.decode())
-            decision = await self._decide(domain, connection, record)
-            ids = [row[0] for row in decision.outcomes]
-            if await outcomes.among(connection, ids):
-                return
-            await outcomes.add(connection, decision.outcomes)
-            await domain.save(connection, decision.changes)
-        await self._publish(record.partition, decision)
-
-    async def _decide(self, domain: Invitations, connection: Any, record: Any) -> Decision:
-        # A lane of this one message; only the sequences go on.
-        start = [0] * len(self._inputs)
-        sequences = self._sequences[record.partition]
-        lane = Lane(record.partition, 1, True, start, (), sequences, [], [], 0)  # noqa: FBT003 - a lane's fields
-        decider = Decider(domain, self._intake, self._writer, self._metrics, self._inputs)
-        within = cast("asyncpg.Pool", _Within(connection))
-        return await decider.decide(within, {record.partition: lane}, [record], 0)
-
-    async def _publish(self, partition: int, decision: Decision) -> None:
-        for segment in decision.segments:
-            for record in segment.records:
-                await self._broker.publish(
-                    record.value,
-                    self._outputs[record.output],
-                    key=record.key,
-                    partition=partition,
-                    headers={name: (value or b"").decode() for name, value in record.headers},
-                )
-
-
-class _Within:
-    """A pool that has one connection: that of the open transaction."""
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-
-    def acquire(self) -> contextlib.nullcontext[Any]:
-        return contextlib.nullcontext(self._connection)
 
 
 async def keep_facts(connection: Any, made: traffic.Traffic) -> None:
@@ -164,7 +98,7 @@ async def main(options: dict[str, Any]) -> None:
         max_workers=options["workers"],
     )
     async def handle(message: KafkaMessage) -> None:
-        await handler.handle(message)
+        await handler.handle(message.raw_message)
         counter.count()
 
     async with broker:

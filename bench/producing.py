@@ -47,11 +47,11 @@ class Producer:
 
     async def commands(self, commands: Iterable[Command]) -> None:
         """Write commands and wait until they are confirmed."""
-        await self._all(map(_command, commands))
+        await self._all(map(cloud_event, commands))
 
     async def command(self, command: Command) -> asyncio.Future[Any]:
         """Hand one command over; the future is done when it is confirmed."""
-        return await self._send(*_command(command))
+        return await self._send(*cloud_event(command))
 
     async def _all(self, entries: Iterable[tuple[Topic, str, Mapping[str, Any]]]) -> None:
         waiting: list[asyncio.Future[Any]] = []
@@ -77,7 +77,9 @@ def _fact(topic: Topic, key: str, fact: RoomChanged | UserChanged) -> tuple[Topi
     return topic, key, _event(f"fact-{key}", type(fact).__name__, key, fact)
 
 
-def _command(command: Command) -> tuple[Topic, str, Mapping[str, Any]]:
+def cloud_event(command: Command) -> tuple[Topic, str, Mapping[str, Any]]:
+    """Return a command's topic, key and CloudEvent."""
+    """Return a command's topic, key and CloudEvent."""
     event = _event(command.id, command.name, command.room_id, command.data)
     return topics.INVITATION_COMMANDS, command.room_id, event
 

@@ -1,0 +1,164 @@
+"""One command at a time: a transaction that decides it, then the publication.
+
+The plainest program that has the pipeline's rules, validation, tables and memory of ids, without cache,
+batches and exactly-once. It takes as few round trips to Postgres as one can who does not batch: the lock
+brings the room, one query everything else, and the memory of ids is written, not asked.
+"""
+
+from typing import Any
+
+import asyncpg
+from faststream.kafka import KafkaBroker
+
+from messaging import outcomes, records
+from messaging.config import Config
+from messaging.database import Connection
+from messaging.domain import Incoming, Refusal, Repeated
+from messaging.intake import Intake, Reading, named
+from messaging.lanes import Lane
+from messaging.records import Records
+from messaging.segments import Record
+from schemas import timestamps
+from services.invitations.memory import Memory
+from services.invitations.needs import user_of
+from services.invitations.stage import Stage
+from services.invitations.state import Policy, Room, Seat, User
+from services.invitations.store import rows
+from services.invitations.worker import LAYOUT, Invitations
+
+
+class Handler:
+    """Handles one command at a time, or several when several workers call it."""
+
+    def __init__(self, config: Config, cluster: str, pool: asyncpg.Pool, broker: KafkaBroker) -> None:
+        self._pool = pool
+        self._broker = broker
+        self._outputs = [topic.name(config.prefix) for topic in LAYOUT.outputs]
+        self._intake = Intake(LAYOUT, config.prefix, config.partitions)
+        self._writer = Records(LAYOUT, config.prefix, cluster)
+        # Of a lane only the sequences are used.
+        self._lanes = [
+            Lane(
+                number,
+                1,
+                peaceful=True,
+                positions=[],
+                standing=(),
+                decided=[0] * len(LAYOUT.outputs),
+                acknowledged=[],
+                tails=[],
+                segment=0,
+            )
+            for number in range(config.partitions)
+        ]
+
+    async def handle(self, record: Any) -> None:
+        """Decide a command, commit that, then publish; an id that had its outcome before has no other."""
+        reading = self._intake.read(record)
+        await self._publish(record.partition, await self._committed(self._lanes[record.partition], reading))
+
+    async def _committed(self, lane: Lane, reading: Reading) -> list[Record]:
+        if reading.dead is not None:
+            return [self._writer.dead_letter(lane, reading)]
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                return await self._decide(connection, lane, reading)
+        except Repeated:
+            return []
+
+    async def _decide(self, connection: Connection, lane: Lane, reading: Reading) -> list[Record]:
+        incoming = reading.incoming
+        if incoming is None:
+            return [
+                await self._refuse(connection, lane, reading, Refusal(reading.refused or "invalid_command"))
+            ]
+        domain = Invitations(Policy(), await remembered(connection, incoming))
+        changes = domain.changes()
+        result = domain.decide(incoming, changes)
+        if isinstance(result, Refusal):
+            written = [await self._refuse(connection, lane, reading, result)]
+        else:
+            await outcomes.add(connection, [_accepted(reading, incoming, result)])
+            written = [self._writer.event(lane, reading, incoming.at, event) for event in result]
+        await domain.save(connection, changes)
+        return written
+
+    async def _refuse(self, connection: Connection, lane: Lane, reading: Reading, refusal: Refusal) -> Record:
+        names = named(reading.envelope)
+        at = timestamps.from_ms(reading.record.timestamp)
+        row = (reading.id, records.command_type(reading), at, *names, None, refusal.reason, reading.detail)
+        await outcomes.add(connection, [row])
+        return self._writer.rejection(lane, reading, refusal, names)
+
+    async def _publish(self, partition: int, written: list[Record]) -> None:
+        for record in written:
+            await self._broker.publish(
+                record.value,
+                self._outputs[record.output],
+                key=record.key,
+                partition=partition,
+                headers={name: (value or b"").decode() for name, value in record.headers},
+            )
+
+
+async def remembered(connection: Connection, incoming: Incoming) -> Memory:
+    """Lock the command's room, and return all that deciding the command may ask for."""
+    stage, memory = Stage(incoming.lane), Memory()
+    room = await connection.fetchrow(
+        "SELECT host_id, status, max_co_hosts, life, forgotten, position FROM rooms"
+        " WHERE room_id = $1 FOR UPDATE",
+        incoming.key,
+    )
+    if room is not None:
+        stage.room = Room(*room)
+        await _fill(connection, incoming, stage, stage.room.life, memory)
+    memory.add(incoming.key, stage)
+    return memory
+
+
+async def _fill(connection: Connection, incoming: Incoming, stage: Stage, life: int, memory: Memory) -> None:
+    user_id = user_of(incoming.data)
+    found = await connection.fetchrow(
+        """
+        SELECT
+            ARRAY(SELECT i FROM pending JOIN invitations AS i USING (invitation_id)
+                  WHERE pending.room_id = $1 ORDER BY i.position) AS pending,
+            ARRAY(SELECT s FROM seats AS s WHERE room_id = $1 ORDER BY position) AS seats,
+            (SELECT u FROM users AS u WHERE user_id = $2) AS user,
+            (SELECT i FROM invitations AS i
+             WHERE invitation_id = $3 AND room_id = $1 AND life = $4) AS invitation,
+            (SELECT invitation_id FROM invitations
+             WHERE room_id = $1 AND user_id = $2 AND life = $4 ORDER BY position DESC LIMIT 1) AS last
+        """,
+        incoming.key,
+        user_id,
+        getattr(incoming.data, "invitation_id", None),
+        life,
+    )
+    assert found is not None  # noqa: S101 - a row without a table
+    for row in found["pending"]:
+        stage.admit(rows.invitation(row))
+    for row in found["seats"]:
+        stage.seats[row["user_id"]] = Seat(row["invitation_id"], row["since"], row["position"])
+    if (row := found["invitation"]) is not None and row["invitation_id"] not in stage.pending:
+        stage.closed.now[row["invitation_id"]] = rows.invitation(row)
+    if user_id is not None:
+        stage.last.now[user_id] = found["last"]
+        if (row := found["user"]) is not None:
+            user = User(row["status"], row["can_receive_invitations"], frozenset(row["blocked_user_ids"]))
+            memory.learn([user_id], {user_id: (user, row["lane"])}, 0)
+
+
+def _accepted(reading: Reading, incoming: Incoming, events: Any) -> outcomes.Row:
+    data: Any = incoming.data
+    return (
+        reading.id,
+        records.command_type(reading),
+        incoming.at,
+        incoming.key,
+        getattr(data, "invitation_id", None) or getattr(events[-1].data, "invitation_id", None),
+        getattr(data, "actor_id", None),
+        ",".join([type(event.data).__name__ for event in events]),
+        None,
+        None,
+    )

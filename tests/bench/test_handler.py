@@ -1,0 +1,69 @@
+"""The plain handler decides as the pipeline does, or the comparison would be worth nothing."""
+
+import json
+from itertools import count, islice
+from typing import Any, cast
+
+from faststream.kafka import KafkaBroker
+
+from bench import plain, producing, traffic
+from bench.handler import Handler
+from bench.room import ACCEPTED, Command
+from cohost.audit.layout import Record
+from messaging import database
+from messaging.config import Config
+from schemas import envelope
+from schemas.partitions import partition_of
+from schemas.topics import DEFAULT_PARTITIONS
+
+NOW_MS = 1_800_000_000_000
+
+
+class Broker:
+    """Keeps what is published."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    async def publish(self, value: bytes, *_: object, **__: object) -> None:
+        self.events.append(json.loads(value))
+
+    def outcomes(self) -> dict[str, str]:
+        return {
+            event["causationid"]: event["data"]["reason"] if _refuses(event) else ACCEPTED
+            for event in self.events
+        }
+
+
+def record(command: Command, offset: int) -> Record:
+    topic, key, event = producing.cloud_event(command)
+    partition = partition_of(key, DEFAULT_PARTITIONS)
+    value = envelope.encode(dict(event))
+    headers = (("content-type", envelope.CONTENT_TYPE),)
+    return Record(topic.name("cohost."), partition, offset, NOW_MS + offset, key.encode(), value, headers)
+
+
+async def test_the_plain_handler_has_the_expected_outcome_for_each_command_and_none_for_a_repeat(
+    database_url: str,
+) -> None:
+    config = Config("", database_url, "invitations", prefix="cohost.")
+    made, broker = traffic.make(rooms=6, seed=3), Broker()
+    commands = list(islice(made.turns(), 600))
+    pool = await database.pool(config, size=2)
+    async with pool.acquire() as connection:
+        await database.migrate(connection, config, "messaging", "services.invitations")
+        await plain.keep_facts(connection, made)
+    handler = Handler(config, "cluster", pool, cast("KafkaBroker", broker))
+    offsets = count()
+    for command in commands:
+        await handler.handle(record(command, next(offsets)))
+    assert broker.outcomes() == {command.id: command.expected for command in commands}
+    published = len(broker.events)
+    for command in commands[:50]:
+        await handler.handle(record(command, next(offsets)))
+    assert len(broker.events) == published
+    await pool.close()
+
+
+def _refuses(event: dict[str, Any]) -> bool:
+    return bool(event["type"] == "cohost.CommandRejected.v1")
