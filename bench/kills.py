@@ -6,7 +6,7 @@ from random import Random
 
 import asyncpg
 
-from bench import load, producing, traffic, worker
+from bench import load, outcomes, producing, traffic, worker
 from bench.place import Run
 from bench.worker import Worker
 from cohost import audit
@@ -40,7 +40,7 @@ async def torment(run: Run, seed: int, say: Say) -> tuple[int, audit.Report]:
                 done.set()
                 sent = await sending
         say(f"waiting until all {sent} commands are decided and published")
-        await _drained(run, sent)
+        await _drained(run)
     finally:
         await crew.stop()
     return sent, await audit.audit(run.kafka, run.prefix)
@@ -97,13 +97,17 @@ async def _send(producer: producing.Producer, made: traffic.Traffic, done: async
     return sent
 
 
-async def _drained(run: Run, sent: int) -> None:
+async def _drained(run: Run) -> None:
+    async with outcomes.consumer(run) as reader:
+        # The service's own clock may have written commands besides: the ends tell, not the number sent.
+        ends = await reader.end_offsets(outcomes.command_places(run))
+    lanes = {place.partition: end for place, end in ends.items()}
     connection = await asyncpg.connect(run.database_url)
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):
             while True:
                 standing = await worker.standing(connection)
-                if standing.decided >= sent and standing.published:
+                if standing.past(lanes) and standing.published:
                     return
                 await asyncio.sleep(_LOOK_SECONDS)
     finally:
