@@ -42,12 +42,15 @@ async def start(run: Run, profile: Path | None = None, **more: str) -> Worker:
     """Start a worker; `more` are further settings of it, `profile` is where cProfile puts what it finds."""
     port = ports.choose()
     under = () if profile is None else ("-m", "cProfile", "-o", str(profile))
+    log = run.up.root / f"{run.prefix}worker.log"
     program = process.Program(
         name="worker",
         command=(sys.executable, *under, "-m", "services.invitations"),
         folder=services.REPOSITORY,
-        log=run.up.root / f"{run.prefix}worker.log",
+        log=log,
         environment={**run.up.inherited, **_settings(run, port), **more},
+        remove=(log,),
+        within=run.up.root,
     )
     return Worker(await process.start(program), f"http://{ports.ADDRESS}:{port}")
 
