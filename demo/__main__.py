@@ -91,7 +91,9 @@ async def _play(house: House) -> Show:
                 await playing.close()
                 for task in following:
                     task.cancel()
-                await asyncio.gather(*following, return_exceptions=True)
+                for ended in await asyncio.gather(*following, return_exceptions=True):
+                    if isinstance(ended, Exception):
+                        timeline.wrong(f"the topics were followed no further: {ended!r}")
     await _audit(playing)
     return playing
 

@@ -39,8 +39,12 @@ async def ending(show: Show) -> None:
         await show.timeline.saw("(badge removed)", name)
     await show.timeline.saw("(badge removed)", HOST)
     people = show.people.values()
-    await until(lambda: not any(person.connected for person in people), "everybody is disconnected")
-    show.timeline.right("LiveKit's room is gone and everybody is disconnected")
+    await until(
+        lambda: all(not person.connected and person.dismissed == "ROOM_DELETED" for person in people),
+        "everybody is told that the room is deleted",
+    )
+    await show.room_gone()
+    show.timeline.right("LiveKit has no such room any more, and everybody was told so")
     await _refused_to_return(show)
     show.claims.kept(Claim.ENDED, "GrantRevoked room_deleted for all, badges gone")
 

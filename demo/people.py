@@ -27,6 +27,7 @@ class Person:
         self.name = name
         self.hears: dict[str, int] = {}
         self.sees: set[str] = set()
+        self.has_seen: set[str] = set()
         self.promoted_at: float | None = None
         self.dismissed: str | None = None
         self._ears = ears
@@ -108,6 +109,7 @@ class Person:
 
     def _subscribed(self, track: rtc.Track, _: rtc.RemoteTrackPublication, by: rtc.RemoteParticipant) -> None:
         self.sees.add(by.identity)
+        self.has_seen.add(by.identity)
         if track.kind == rtc.TrackKind.KIND_AUDIO:
             self._spawn(self._listen(track, by.identity))
 

@@ -1,8 +1,10 @@
 """The scenes of the show, in their order."""
 
 import asyncio
+import contextlib
 
 from livekit import api
+from livekit.rtc.participant import PublishTrackError
 
 import cohost
 from demo import finale
@@ -145,12 +147,15 @@ async def intruder(show: Show) -> None:
             api.UpdateParticipantRequest(room=ROOM, identity="mallory", permission=permission)
         )
     await until(lambda: mallory.may_publish, "mallory may publish")
-    await mallory.play()
+    # She may be thrown out at any moment from now on: before she plays, or before anybody has her track.
+    with contextlib.suppress(PublishTrackError, TimeoutError):
+        await mallory.play()
     seen = await show.timeline.saw("IntruderRemoved", "mallory")
     await until(lambda: not mallory.may_publish, "mallory may not publish any more")
     await show.falls_silent("mallory")
     show.timeline.right("mallory watches without rights again")
-    show.claims.kept(Claim.INTRUDER, f"IntruderRemoved, {getattr(seen, 'action', '')}, track gone")
+    track = "her track gone" if "mallory" in show.people[HOST].has_seen else "before anybody had her track"
+    show.claims.kept(Claim.INTRUDER, f"IntruderRemoved, {getattr(seen, 'action', '')}, {track}")
 
 
 ALL: tuple[Scene, ...] = (

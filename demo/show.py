@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from livekit import api
+from livekit import api, rtc
+from livekit.rtc.participant import PublishTrackError
 
 import cohost
 from cohost import tokens
@@ -102,6 +103,7 @@ class Show:
     async def plays(self, name: str, windows: int = 5) -> None:
         """Let somebody play, until the host has heard this very tone for so many tenths of a second."""
         host = self.people[HOST]
+        host.hears.pop(name, None)
         await self.people[name].play()
         await until(lambda: host.hears.get(name, 0) >= windows, f"{HOST} hears {name}'s tone")
 
@@ -109,6 +111,16 @@ class Show:
         """Wait until the host has no track of this person any more."""
         host = self.people[HOST]
         await until(lambda: name not in host.sees, f"{name}'s track disappears for {HOST}")
+
+    async def room_gone(self) -> None:
+        """Wait until LiveKit has no such room any more. Raises `Missing`."""
+        async with self.livekit() as livekit:
+            deadline = time.monotonic() + _SECONDS
+            while (await livekit.room.list_rooms(api.ListRoomsRequest(names=[ROOM]))).rooms:
+                if time.monotonic() > deadline:
+                    msg = f"not within {_SECONDS} s: LiveKit's room is gone"
+                    raise Missing(msg)
+                await asyncio.sleep(_LOOK_SECONDS)
 
     @contextlib.asynccontextmanager
     async def livekit(self) -> AsyncIterator[api.LiveKitAPI]:
@@ -133,6 +145,8 @@ _TROUBLE = (
     cohost.ProblemError,
     httpx.HTTPError,
     api.ServerError,
+    rtc.ConnectError,
+    PublishTrackError,
 )
 
 
