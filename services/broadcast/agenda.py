@@ -1,6 +1,5 @@
 """What the reconciler has to do: the newest wish of each key, and what rests after a failure."""
 
-import math
 import random
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -50,10 +49,14 @@ class _Run:
 
 
 class Agenda:
-    """Tasks that wait and tasks under way, at most one of each per key. `clock` is monotonic, in seconds."""
+    """Tasks that wait and tasks under way, at most one of each per key.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    `clock` is monotonic, in seconds. What cannot succeed as it is rests for `period` seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float], period: float) -> None:
         self._clock = clock
+        self._period = period
         self._waiting: dict[Key, Task] = {}
         self._running: dict[Key, Task] = {}
         self._runs: dict[Key, _Run] = {}
@@ -104,10 +107,13 @@ class Agenda:
         return run is None or run.version != task.version
 
     def failed(self, task: Task, *, retryable: bool) -> float:
-        """Let the key rest, for ever where this wish cannot be fulfilled; return for how long."""
+        """Let the key rest, and return for how long.
+
+        A call that is refused may succeed later too: keys and clocks are set right by somebody.
+        """
         attempts = self.attempts(task) + 1
         ceiling = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(attempts - 1, 10))
-        rest = ceiling * random.uniform(0.5, 1.0) if retryable else math.inf  # noqa: S311 - jitter
+        rest = (ceiling if retryable else self._period) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
         self._runs[task.key] = _Run(task.version, attempts, self._clock() + rest)
         return rest
 

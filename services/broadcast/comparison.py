@@ -41,7 +41,8 @@ class Comparison:
         self._pool = around.pool
         self._ownership = around.ownership
         self._patience = patience
-        self._seconds = seconds
+        self.seconds = seconds
+        """How much time passes at most between two looks at a room."""
         self._rota = Rota(time.monotonic, seconds)
         self._survey_at = 0.0
         self._asked = asyncio.Event()
@@ -51,7 +52,7 @@ class Comparison:
     async def run(self) -> None:
         """Compare until cancelled."""
         while True:
-            pause = min(_GATHER_SECONDS, self._seconds / 4)
+            pause = min(_GATHER_SECONDS, self.seconds / 4)
             try:
                 if time.monotonic() >= self._survey_at:
                     await self._survey()
@@ -59,7 +60,7 @@ class Comparison:
             except Exception as error:
                 if not _passes(error):
                     raise
-                pause = min(_RETRY_SECONDS, self._seconds)
+                pause = min(_RETRY_SECONDS, self.seconds)
                 self._fail(error)
             await asyncio.sleep(pause)
             await self._wait(min(self._rota.wait(), self._survey_at - time.monotonic()))
@@ -97,13 +98,13 @@ class Comparison:
         """Find out which rooms there are, or ought to be."""
         owned = self._ownership.lanes()
         if not owned:
-            self._survey_at = time.monotonic() + min(_RETRY_SECONDS, self._seconds)
+            self._survey_at = time.monotonic() + min(_RETRY_SECONDS, self.seconds)
             return
         rooms = await self._livekit.rooms()
         async with self._pool.acquire() as connection:
             found = await store.to_compare(connection, owned, list(filter(is_id, rooms)))
         self._rota.found(found)
-        self._survey_at = time.monotonic() + self._seconds * random.uniform(0.9, 1.0)  # noqa: S311 - jitter
+        self._survey_at = time.monotonic() + self.seconds * random.uniform(0.9, 1.0)  # noqa: S311 - jitter
 
     async def _compare(self, room_ids: Collection[str]) -> None:
         """Compare rooms. One that cannot be compared is tried again, and holds up no other."""

@@ -24,8 +24,12 @@ class Fulfilment:
         await self._livekit.delete_room(room.room_id)
         return RoomDeleted(room_id=room.room_id, version=version, room_sid=found.get(room.room_id))
 
-    async def rights(self, room: Room, member: Member) -> GrantApplied:
-        """Give a user exactly the rights that are theirs."""
+    async def rights(self, room: Room, member: Member, *, patient: bool = True) -> GrantApplied:
+        """Give a user exactly the rights that are theirs.
+
+        Who has none and cannot be demoted is removed: a suspect at once, anybody where LiveKit refuses it,
+        or where it has failed so often that it is time to be impatient.
+        """
         if member.suspect:
             participant = await self._livekit.participant(room.room_id, member.user_id)
             if participant is None:
@@ -40,7 +44,7 @@ class Fulfilment:
                 room.room_id, member.user_id, rights.wanted(stage, member.user_id), badge
             )
         except CallFailed as error:
-            if badge is not None or (error.retryable and not member.suspect):
+            if badge is not None or (error.retryable and patient and not member.suspect):
                 raise
             self._still_ours(room)
             removed = await self._livekit.remove(room.room_id, member.user_id)

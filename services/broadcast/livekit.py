@@ -66,17 +66,23 @@ class _Rooms(RoomService):
 
     def __init__(self, session: aiohttp.ClientSession, url: str, key: str, secret: str) -> None:
         super().__init__(session, url, key, secret, failover=False)
-        self._signed: dict[tuple[object, ...], tuple[float, dict[str, str]]] = {}
+        self._signed: dict[tuple[object, ...], tuple[float, float, dict[str, str]]] = {}
+
+    def forget(self) -> None:
+        """Sign anew from now on."""
+        self._signed.clear()
 
     def _auth_header(self, grants: Any, sip: Any = None) -> dict[str, str]:  # noqa: ARG002 - its parent's
         what = (grants.room, grants.room_admin, grants.room_create, grants.room_list)
-        made, header = self._signed.get(what, (0.0, {}))
-        if time.monotonic() - made > _KEY_SECONDS or not header:
+        ticks, made, header = self._signed.get(what, (0.0, 0.0, {}))
+        # Of the two clocks, one stands still while the machine sleeps and the other may be set.
+        old = max(time.monotonic() - ticks, abs(time.time() - made)) > _KEY_SECONDS
+        if old or not header:
             if len(self._signed) >= _KEYS:
                 self._signed.clear()
             token = api.AccessToken(self.api_key, self.api_secret).with_ttl(_KEY_LIFE).with_grants(grants)
             header = {"authorization": f"Bearer {token.to_jwt()}"}
-            self._signed[what] = (time.monotonic(), header)
+            self._signed[what] = (time.monotonic(), time.time(), header)
         return header
 
 
@@ -225,6 +231,8 @@ class LiveKit:
             result = str(error.code)
             if result == "not_found":
                 return None
+            if error.status in _REFUSED:
+                self._service.forget()
             raise _refused(method, error) from error
         except Exception as error:
             # A proxy may answer anything, and the client then raises whatever it comes upon.

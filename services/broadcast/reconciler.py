@@ -19,6 +19,9 @@ from services.broadcast.surroundings import Surroundings
 from services.broadcast.wakeup import Wakeup
 
 _AT_ONCE = 64
+_PATIENCE = 5
+"""How often taking rights away may fail before somebody is removed for it."""
+
 _RETRY_SECONDS = 0.5
 _ERRAND_MS = 60_000
 
@@ -38,7 +41,7 @@ class Reconciler:
         self._wakeup = wakeup
         self._ownership = around.ownership
         self._call_seconds = around.livekit.seconds
-        self._agenda = Agenda(time.monotonic)
+        self._agenda = Agenda(time.monotonic, comparison.seconds)
         self._tasks: dict[asyncio.Task[None], int] = {}
         self._broken: BaseException | None = None
         self._failing = False
@@ -99,8 +102,9 @@ class Reconciler:
 
     async def _member(self, task: Task, member: Member) -> None:
         if task.rights:
+            patient = self._agenda.attempts(task) < _PATIENCE
             try:
-                applied = await self._fulfilment.rights(task.room, member)
+                applied = await self._fulfilment.rights(task.room, member, patient=patient)
             except CallFailed as error:
                 if not member.failed and self._agenda.first(task):
                     await self._tell(task, member, error)
@@ -124,9 +128,8 @@ class Reconciler:
     def _rest(self, task: Task, error: CallFailed) -> None:
         """Let the key rest. A call whose outcome is unknown may yet undo a newer one: look again then."""
         rest = self._agenda.failed(task, retryable=error.retryable)
-        if error.retryable:
-            # What fails may not be wished any more by then: the key is read again, no task is kept.
-            asyncio.get_running_loop().call_later(rest, self._wakeup.again, task.key)
+        # What fails may not be wished any more by then: the key is read again, no task is kept.
+        asyncio.get_running_loop().call_later(rest, self._wakeup.again, task.key)
         if error.unknown:
             self._comparison.soon(task.room.room_id, 2 * self._call_seconds)
 

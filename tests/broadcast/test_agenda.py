@@ -1,12 +1,12 @@
 """What the reconciler does next: the newest wish of a key, one at a time, with rests after failures."""
 
-import math
 from dataclasses import dataclass, replace
 from typing import Any
 
 from services.broadcast.agenda import Agenda, Task
 from services.broadcast.state import Errand, Member, Room
 
+PERIOD = 30.0
 ROOM = Room("room", 0, "alice", "", "live", open=True)
 ERRAND = Errand("command", "mute", "microphone", "alice", "")
 
@@ -24,13 +24,13 @@ def task(version: int = 1, user_id: str = "bob", **more: Any) -> Task:
 
 
 def test_only_the_newest_wish_of_a_key_is_done() -> None:
-    agenda = Agenda(Clock())
+    agenda = Agenda(Clock(), PERIOD)
     agenda.take_in([task(1), task(1, "carol"), task(2)])
     assert [agenda.next(), agenda.next(), agenda.next()] == [task(2), task(1, "carol"), None]
 
 
 def test_a_key_has_one_task_under_way() -> None:
-    agenda = Agenda(Clock())
+    agenda = Agenda(Clock(), PERIOD)
     agenda.take_in([task(1)])
     first = agenda.next()
     agenda.take_in([task(2)])
@@ -41,7 +41,7 @@ def test_a_key_has_one_task_under_way() -> None:
 
 
 def test_what_waited_while_the_same_was_under_way_is_done_already() -> None:
-    agenda = Agenda(Clock())
+    agenda = Agenda(Clock(), PERIOD)
     agenda.take_in([task(1)])
     first = agenda.next()
     assert first is not None
@@ -53,7 +53,7 @@ def test_what_waited_while_the_same_was_under_way_is_done_already() -> None:
 
 def test_what_is_reported_is_not_done_again_until_the_decision_takes_too_long() -> None:
     clock = Clock()
-    agenda = Agenda(clock)
+    agenda = Agenda(clock, PERIOD)
     agenda.reported(task(1), 1)
     agenda.take_in([task(1)])
     assert agenda.next() is None
@@ -66,7 +66,7 @@ def test_what_is_reported_is_not_done_again_until_the_decision_takes_too_long() 
 
 
 def test_errands_and_rights_are_reported_each_for_itself() -> None:
-    agenda = Agenda(Clock())
+    agenda = Agenda(Clock(), PERIOD)
     agenda.reported(task(1), 1)
     agenda.take_in([task(1, errands=(ERRAND,))])
     assert agenda.next() == task(1, rights=False, errands=(ERRAND,))
@@ -78,7 +78,7 @@ def test_errands_and_rights_are_reported_each_for_itself() -> None:
 
 def test_a_failed_wish_rests_longer_each_time_but_never_too_long() -> None:
     clock = Clock()
-    agenda = Agenda(clock)
+    agenda = Agenda(clock, PERIOD)
     rests = []
     for _ in range(12):
         rests.append(agenda.failed(task(1), retryable=True))
@@ -93,7 +93,7 @@ def test_a_failed_wish_rests_longer_each_time_but_never_too_long() -> None:
 
 
 def test_what_was_wished_in_a_room_before_it_closed_waits_no_more() -> None:
-    agenda = Agenda(Clock())
+    agenda = Agenda(Clock(), PERIOD)
     elsewhere = replace(task(1), room=replace(ROOM, room_id="other"))
     deletion = Task(replace(ROOM, open=False, deletion=3))
     agenda.take_in([task(1), task(2, "carol"), elsewhere])
@@ -102,7 +102,7 @@ def test_what_was_wished_in_a_room_before_it_closed_waits_no_more() -> None:
 
 
 def test_what_waits_or_is_under_way_already_is_no_news() -> None:
-    agenda = Agenda(Clock())
+    agenda = Agenda(Clock(), PERIOD)
     assert agenda.take_in([task(1)])
     assert not agenda.take_in([task(1)])
     agenda.next()
@@ -111,7 +111,7 @@ def test_what_waits_or_is_under_way_already_is_no_news() -> None:
 
 
 def test_the_first_failure_of_a_wish_is_told_from_the_next() -> None:
-    agenda = Agenda(Clock())
+    agenda = Agenda(Clock(), PERIOD)
     assert agenda.first(task(1))
     agenda.failed(task(1), retryable=True)
     assert not agenda.first(task(1))
@@ -119,25 +119,29 @@ def test_the_first_failure_of_a_wish_is_told_from_the_next() -> None:
 
 
 def test_a_newer_wish_does_not_rest() -> None:
-    agenda = Agenda(Clock())
+    agenda = Agenda(Clock(), PERIOD)
     agenda.failed(task(1), retryable=True)
     agenda.take_in([task(2)])
     assert agenda.next() == task(2)
 
 
-def test_what_can_never_succeed_rests_until_something_else_is_wished() -> None:
+def test_what_is_refused_rests_for_a_period_unless_something_else_is_wished() -> None:
     clock = Clock()
-    agenda = Agenda(clock)
-    assert agenda.failed(task(1), retryable=False) == math.inf
-    clock.now += 1_000_000
+    agenda = Agenda(clock, PERIOD)
+    rest = agenda.failed(task(1), retryable=False)
+    assert PERIOD / 2 <= rest <= PERIOD
     agenda.take_in([task(1)])
     assert agenda.next() is None
     agenda.take_in([task(2)])
     assert agenda.next() == task(2)
+    agenda.ended(task(2))
+    clock.now += rest
+    agenda.take_in([task(1)])
+    assert agenda.next() == task(1)
 
 
 def test_attempts_are_counted_until_one_succeeds() -> None:
-    agenda = Agenda(Clock())
+    agenda = Agenda(Clock(), PERIOD)
     agenda.failed(task(1), retryable=True)
     agenda.failed(task(2), retryable=True)
     assert agenda.attempts(task(2)) == 2
@@ -146,7 +150,7 @@ def test_attempts_are_counted_until_one_succeeds() -> None:
 
 
 def test_what_waits_for_a_lane_that_is_gone_is_dropped() -> None:
-    agenda = Agenda(Clock())
+    agenda = Agenda(Clock(), PERIOD)
     elsewhere = Task(replace(ROOM, room_id="other", lane=1), Member("bob", version=1))
     agenda.take_in([task(1), elsewhere])
     agenda.drop([0])

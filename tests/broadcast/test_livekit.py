@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -159,6 +160,45 @@ async def test_one_token_is_signed_for_many_calls_to_a_room(fake: FakeLiveKit, d
     await door.participant("other", "bob")
     assert len(set(fake.tokens)) == 2
     assert len(fake.tokens) == 4
+
+
+@pytest.fixture
+def signed_tokens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every token that is signed."""
+    tokens: list[str] = []
+    sign = api.AccessToken.to_jwt
+
+    def note(token: api.AccessToken) -> str:
+        tokens.append(sign(token))
+        return tokens[-1]
+
+    monkeypatch.setattr(api.AccessToken, "to_jwt", note)
+    return tokens
+
+
+async def test_after_a_refusal_another_token_is_signed(
+    fake: FakeLiveKit, door: LiveKit, signed_tokens: list[str]
+) -> None:
+    await door.participant("room", "bob")
+    fake.troubles["GetParticipant"] = lambda: refused(401, "unauthenticated")
+    with pytest.raises(CallFailed):
+        await door.participant("room", "bob")
+    fake.troubles.clear()
+    assert len(signed_tokens) == 1
+    await door.participant("room", "bob")
+    assert len(signed_tokens) == 2
+
+
+@pytest.mark.parametrize("step", [-3600, 3600])
+async def test_when_the_clock_is_set_another_token_is_signed(
+    door: LiveKit, signed_tokens: list[str], monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    await door.participant("room", "bob")
+    now = time.time()
+    monkeypatch.setattr("services.broadcast.livekit.time.time", lambda: now + step)
+    await door.participant("room", "bob")
+    await door.participant("room", "bob")
+    assert len(signed_tokens) == 2
 
 
 async def test_a_room_outlives_a_token_and_a_grace(fake: FakeLiveKit, door: LiveKit) -> None:

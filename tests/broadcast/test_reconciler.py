@@ -27,8 +27,8 @@ async def desk(database_url: str, fake: FakeLiveKit) -> AsyncIterator[Desk]:
         yield opened
 
 
-def reconciler(desk: Desk) -> Reconciler:
-    return Reconciler(desk.around, Comparison(desk.around, Patience(60, 0), 3600), desk.wakeup)
+def reconciler(desk: Desk, period: float = 3600) -> Reconciler:
+    return Reconciler(desk.around, Comparison(desk.around, Patience(60, 0), period), desk.wakeup)
 
 
 async def test_a_grant_that_failed_is_not_applied_after_its_revocation(desk: Desk, fake: FakeLiveKit) -> None:
@@ -49,3 +49,39 @@ async def test_a_grant_that_failed_is_not_applied_after_its_revocation(desk: Des
         await desk.until(lambda: "GrantProvisioned" in desk.names("carol"))
     assert not bob.permission.can_publish
     assert desk.names("bob") == ["GrantFailed", "GrantRevoked"]
+
+
+async def test_a_revocation_that_livekit_refuses_removes_the_participant(
+    desk: Desk, fake: FakeLiveKit
+) -> None:
+    fake.join(ROOM, "bob", can_publish=True)
+    await desk.say(stage_changed(), accepted(), left())
+    fake.troubles["UpdateParticipant"] = lambda: refused(400, "invalid_argument")
+    async with running(reconciler(desk)):
+        await desk.until(lambda: "GrantRevoked" in desk.names())
+    assert "bob" not in fake.rooms[ROOM]
+    assert desk.names() == ["GrantRevoked"]
+
+
+async def test_a_revocation_that_goes_on_failing_removes_the_participant(
+    desk: Desk, fake: FakeLiveKit
+) -> None:
+    fake.join(ROOM, "bob", can_publish=True)
+    await desk.say(stage_changed(), accepted(), left())
+    fake.troubles["UpdateParticipant"] = lambda: refused(503, "unavailable")
+    async with running(reconciler(desk)):
+        await desk.until(lambda: "GrantRevoked" in desk.names())
+    assert fake.calls["UpdateParticipant"] > 3
+    assert "bob" not in fake.rooms[ROOM]
+
+
+async def test_what_was_refused_is_tried_again_after_a_period(desk: Desk, fake: FakeLiveKit) -> None:
+    bob = fake.join(ROOM, "bob")
+    fake.troubles["UpdateParticipant"] = lambda: refused(401, "unauthenticated")
+    await desk.say(stage_changed(), accepted())
+    async with running(reconciler(desk, period=1.0)):
+        await desk.until(lambda: fake.calls["UpdateParticipant"] >= 2)
+        fake.troubles.clear()
+        await desk.until(lambda: "GrantProvisioned" in desk.names())
+    assert bob.permission.can_publish
+    assert [name for name in desk.names() if name.startswith("Grant")] == ["GrantFailed", "GrantProvisioned"]
