@@ -155,13 +155,17 @@ class Reconciler:
             self._agenda.reported(task, what)
 
     async def _send(self, task: Task, report: Report) -> bool:
-        """Write a signal, as often as it takes; say whether it is written before the lane is lost."""
+        """Write a signal, as often as it takes as long as the lane is ours; say whether it is written.
+
+        At least once, whoever has the lane: what is done and not reported would be done again.
+        """
         signal_id = ids.uuid7()
-        while self._ownership.holds(task.room.lane):
+        while True:
             try:
                 await self._producer.send(topics.BROADCAST_SIGNALS, signal_id, report, task.room.room_id)
             except errors.Unavailable:
+                if not self._ownership.holds(task.room.lane):
+                    return False
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
                 return True
-        return False

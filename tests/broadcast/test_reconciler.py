@@ -1,16 +1,19 @@
 """What is wished becomes so on LiveKit, whatever LiveKit answers: real Postgres, faulty LiveKit."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from livekit.protocol import models
 
+from schemas import signals
 from services.broadcast.comparison import Comparison
 from services.broadcast.reconciler import Reconciler
 from services.broadcast.state import Patience
 from tests.broadcast import fake_livekit
 from tests.broadcast.desk import Desk, open_desk, running
 from tests.broadcast.fake_livekit import FakeLiveKit, refused
-from tests.broadcast.scenes import ROOM, accepted, left, stage_changed
+from tests.broadcast.scenes import ROOM, accepted, left, mute, stage_changed
 
 LONGEST_FIRST_REST = 0.25
 
@@ -85,3 +88,32 @@ async def test_what_was_refused_is_tried_again_after_a_period(desk: Desk, fake: 
         await desk.until(lambda: "GrantProvisioned" in desk.names())
     assert bob.permission.can_publish
     assert [name for name in desk.names() if name.startswith("Grant")] == ["GrantFailed", "GrantProvisioned"]
+
+
+async def test_what_is_done_while_the_lanes_are_let_go_of_is_reported(desk: Desk, fake: FakeLiveKit) -> None:
+    bob = fake.join(ROOM, "bob")
+    bob.tracks.add(sid="TR_1", source=models.TrackSource.MICROPHONE)
+    await desk.say(stage_changed(), accepted())
+    working = reconciler(desk)
+    async with running(working):
+        await desk.until(lambda: "GrantProvisioned" in desk.names())
+        fake.hang.add("MutePublishedTrack")
+        await desk.say(mute())
+        await desk.until(lambda: fake.calls["MutePublishedTrack"] == 1)
+        desk.owned.lanes = frozenset()
+        letting_go = asyncio.create_task(working.releasing([0]))
+        fake.recover()
+        await letting_go
+    assert isinstance(desk.written[-1], signals.ErrandDone)
+
+
+async def test_what_cannot_be_reported_holds_up_no_hand_over(desk: Desk, fake: FakeLiveKit) -> None:
+    fake.join(ROOM, "bob")
+    await desk.say(stage_changed(), accepted())
+    desk.kafka = False
+    working = reconciler(desk)
+    async with running(working):
+        await desk.until(lambda: desk.refused >= 1)
+        desk.owned.lanes = frozenset()
+        async with asyncio.timeout(2):
+            await working.releasing([0])
