@@ -1,6 +1,7 @@
 """What the reconciler has to do: the newest wish of each key, and what rests after a failure."""
 
 import random
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -11,7 +12,10 @@ from services.broadcast.wakeup import Key
 _FIRST_WAIT = 0.25
 _LONGEST_WAIT = 5.0
 _DECISION_SECONDS = 5.0
-_PURGE = 10_000
+"""How long the decision on a fulfilled wish may take before it is fulfilled again, which is harmless."""
+
+_ERRAND_SECONDS = 3600.0
+"""How long the decision on an errand may take: doing it twice would mute who has just unmuted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +65,16 @@ class Agenda:
         self._running: dict[Key, Task] = {}
         self._runs: dict[Key, _Run] = {}
         self._reported: dict[tuple[Key, int | str], float] = {}
+        self._expiring: deque[tuple[Key, int | str]] = deque()
+        self._expiring_errands: deque[tuple[Key, int | str]] = deque()
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    @property
+    def remembered(self) -> int:
+        """How much of what was reported is remembered."""
+        return len(self._reported)
 
     def take_in(self, tasks: Iterable[Task]) -> bool:
         """Let tasks wait, in the place of older ones; say whether any of them is news."""
@@ -90,10 +101,13 @@ class Agenda:
 
     def reported(self, task: Task, what: int | str) -> None:
         """Note that a version is fulfilled, or an errand done: the decision on that may take a while."""
+        errand = isinstance(what, str)
+        expiring = self._expiring_errands if errand else self._expiring
         now = self._clock()
-        if len(self._reported) >= _PURGE:
-            self._reported = {entry: until for entry, until in self._reported.items() if until > now}
-        self._reported[task.key, what] = now + _DECISION_SECONDS
+        while expiring and self._reported.get(expiring[0], 0.0) <= now:
+            self._reported.pop(expiring.popleft(), None)
+        self._reported[task.key, what] = now + (_ERRAND_SECONDS if errand else _DECISION_SECONDS)
+        expiring.append((task.key, what))
         self._runs.pop(task.key, None)
 
     def attempts(self, task: Task) -> int:
@@ -118,10 +132,9 @@ class Agenda:
         return rest
 
     def drop(self, lanes: Collection[int]) -> None:
-        """Forget what waits or rests for lanes that are somebody else's now."""
+        """Forget what waits or rests for lanes that are somebody else's now, but not what was reported."""
         self._waiting = {key: task for key, task in self._waiting.items() if task.room.lane not in lanes}
         self._runs.clear()
-        self._reported.clear()
 
     def _closed(self, deletions: Mapping[str, int]) -> None:
         """Forget what was wished in rooms before they closed: it goes with the LiveKit room."""

@@ -62,6 +62,8 @@ def _with_seat(stage: Stage, user_id: str, seat: Seat) -> Stage:
 def _with_errand(
     stage: Stage, kind: Literal["mute", "ask_unmute"], command: BroadcastCommand, cause: Cause
 ) -> Stage:
+    """Have something done on LiveKit; what waits to be done and is the same is not done as well."""
     member = stage.member(command.user_id)
+    others = [old for old in member.errands if (old.kind, old.source) != (kind, command.source)]
     errand = Errand(cause.id, kind, command.source, command.actor_id, cause.at)
-    return stage.with_members(replace(member, errands=(*member.errands, errand)))
+    return stage.with_members(replace(member, errands=(*others, errand)))

@@ -23,7 +23,8 @@ _PATIENCE = 5
 """How often taking rights away may fail before somebody is removed for it."""
 
 _RETRY_SECONDS = 0.5
-_ERRAND_MS = 60_000
+_ERRAND_MS = 600_000
+"""How late an errand may be: longer than an outage that is overcome, or clocks that differ."""
 
 log = structlog.get_logger()
 
@@ -116,6 +117,7 @@ class Reconciler:
     async def _errand(self, task: Task, member: Member, errand: Errand) -> ErrandDone:
         in_vain = ErrandDone(room_id=task.room.room_id, user_id=member.user_id, errand_id=errand.id)
         if timestamps.to_ms(timestamps.now()) - timestamps.to_ms(errand.at) > _ERRAND_MS:
+            log.warning("errand too late", kind=errand.kind)
             return in_vain
         try:
             return await self._fulfilment.errand(task.room, member, errand)

@@ -44,6 +44,7 @@ class Desk:
     """A worker at its desk. `written` is what the effects wrote, `told` what came of everything.
 
     While `kafka` is not set, nothing can be written; while `deciding` is not, what is written is not read.
+    Records are `late` by so many seconds.
     """
 
     pool: asyncpg.Pool
@@ -56,6 +57,7 @@ class Desk:
     kafka: bool = True
     refused: int = 0
     deciding: bool = True
+    late: int = 0
     offset: int = 0
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -82,7 +84,7 @@ class Desk:
                     0,
                     topics.BROADCAST_SIGNALS,
                     self.offset,
-                    timestamps.now(),
+                    timestamps.add_seconds(timestamps.now(), -self.late),
                     room_id,
                     message_id or f"record-{self.offset}",
                     data,

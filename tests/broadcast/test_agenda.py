@@ -65,6 +65,27 @@ def test_what_is_reported_is_not_done_again_until_the_decision_takes_too_long() 
     assert agenda.next() == task(1)
 
 
+def test_an_errand_that_is_reported_is_not_done_again_however_long_the_decision_takes() -> None:
+    clock = Clock()
+    agenda = Agenda(clock, PERIOD)
+    agenda.reported(task(1), ERRAND.id)
+    for _ in range(10):
+        clock.now += 60
+        agenda.drop([0])
+        agenda.take_in([task(1, rights=False, errands=(ERRAND,))])
+        assert agenda.next() is None
+
+
+def test_what_was_reported_long_ago_is_forgotten() -> None:
+    clock = Clock()
+    agenda = Agenda(clock, PERIOD)
+    for number in range(100):
+        agenda.reported(task(number), number)
+        agenda.reported(task(number), f"command-{number}")
+        clock.now += 100
+    assert agenda.remembered < 50
+
+
 def test_errands_and_rights_are_reported_each_for_itself() -> None:
     agenda = Agenda(Clock(), PERIOD)
     agenda.reported(task(1), 1)

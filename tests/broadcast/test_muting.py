@@ -110,6 +110,13 @@ def test_an_errand_is_struck_off_once_and_shows_what_it_did() -> None:
     assert play(done).stage == after
 
 
+def test_of_errands_that_wait_and_are_the_same_the_last_is_done() -> None:
+    play = seated()
+    for number, command in enumerate([mute(), unmute(), mute(source="camera"), mute()]):
+        play.decide(command, f"command-{number}")
+    assert [errand.id for errand in play.member().errands] == ["command-1", "command-2", "command-3"]
+
+
 def test_errands_end_with_the_seat() -> None:
     assert seated()(mute(), left()).member().errands == ()
 

@@ -117,3 +117,14 @@ async def test_what_cannot_be_reported_holds_up_no_hand_over(desk: Desk, fake: F
         desk.owned.lanes = frozenset()
         async with asyncio.timeout(2):
             await working.releasing([0])
+
+
+async def test_a_soft_mute_outlasts_an_outage(desk: Desk, fake: FakeLiveKit) -> None:
+    bob = fake.join(ROOM, "bob")
+    bob.tracks.add(sid="TR_1", source=models.TrackSource.MICROPHONE)
+    await desk.say(stage_changed(), accepted())
+    async with running(reconciler(desk)):
+        await desk.until(lambda: "GrantProvisioned" in desk.names())
+        desk.late = 120
+        await desk.say(mute())
+        await desk.until(lambda: bob.tracks[0].muted)
