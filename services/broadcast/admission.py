@@ -6,11 +6,12 @@ import asyncpg
 
 from schemas.types import Badge, Role
 from services.broadcast import store
+from services.broadcast.creation import Creation
 from services.broadcast.livekit import CallFailed, LiveKit
 from services.broadcast.state import Stage
 from services.hosting.problems import Problem
 
-_DELETION_SECONDS = 5.0
+_SECONDS = 5.0
 _LOOK_SECONDS = 0.05
 _ON_AIR = ("live", "waitingReconnect")
 
@@ -38,15 +39,16 @@ def role(stage: Stage, user_id: str, *, as_viewer: bool) -> Role:
     return badge
 
 
-async def open_room(pool: asyncpg.Pool, livekit: LiveKit, stage: Stage, departure_seconds: int) -> Stage:
+async def open_room(pool: asyncpg.Pool, livekit: LiveKit, creation: Creation, stage: Stage) -> Stage:
     """Make sure that there is a LiveKit room, as long as the room is open; return the stage as it then is.
 
     Raises `Problem` (409, 503).
     """
     room_id = stage.room.room_id
     try:
-        await _deleted(pool, stage)
-        await livekit.create_room(room_id, departure_seconds)
+        async with asyncio.timeout(_SECONDS):
+            await _deleted(pool, stage)
+            await creation.make(room_id)
         # It may have closed, and its LiveKit room been deleted, before this one was made.
         present = await look(pool, room_id)
         if not present.room.open:
@@ -59,10 +61,9 @@ async def open_room(pool: asyncpg.Pool, livekit: LiveKit, stage: Stage, departur
 
 async def _deleted(pool: asyncpg.Pool, stage: Stage) -> None:
     """Wait until the LiveKit room of the room's last life is gone: whoever joins it would go with it."""
-    async with asyncio.timeout(_DELETION_SECONDS):
-        while stage.room.deletion is not None:
-            await asyncio.sleep(_LOOK_SECONDS)
-            stage = await look(pool, stage.room.room_id)
+    while stage.room.deletion is not None:
+        await asyncio.sleep(_LOOK_SECONDS)
+        stage = await look(pool, stage.room.room_id)
 
 
 def _not_open() -> Problem:

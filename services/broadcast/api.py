@@ -12,6 +12,7 @@ from schemas.events import Permissions
 from schemas.signals import Track
 from schemas.types import Badge, MuteSource, Role
 from services.broadcast import admission, rights
+from services.broadcast.creation import Creation
 from services.broadcast.livekit import LiveKit
 from services.broadcast.settings import Settings
 from services.broadcast.state import Connection, Member, Stage
@@ -66,6 +67,7 @@ class StageAnswer(_Answer):
 def router(pool: asyncpg.Pool, livekit: LiveKit, settings: Settings) -> APIRouter:
     """Return the service's routes."""
     routes = APIRouter(tags=["broadcast"])
+    creation = Creation(livekit, settings.reconnect_grace_seconds + _DEPARTURE_SECONDS)
 
     @routes.get("/v1/rooms/{roomId}/stage", responses=problems.responses(404, 422))
     async def stage(room_id: paths.RoomId) -> StageAnswer:
@@ -82,8 +84,7 @@ def router(pool: asyncpg.Pool, livekit: LiveKit, settings: Settings) -> APIRoute
         """Return what is needed to connect: with the caller's own rights, or with a viewer's."""
         found = await admission.look(pool, room_id)
         admission.role(found, caller.user_id, as_viewer=as_ == "viewer")
-        departure = settings.reconnect_grace_seconds + _DEPARTURE_SECONDS
-        present = await admission.open_room(pool, livekit, found, departure)
+        present = await admission.open_room(pool, livekit, creation, found)
         role = admission.role(present, caller.user_id, as_viewer=as_ == "viewer")
         return _data(livekit, settings.server_url, present, caller.user_id, role)
 

@@ -215,7 +215,8 @@ class LiveKit:
     @property
     def _rooms(self) -> RoomService:
         if self._session is None:
-            self._session = aiohttp.ClientSession()
+            # Everybody who calls has a bound of their own: none waits here for the connections of another.
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
             self._service = _Rooms(self._session, self._url, self._key, self._secret)
         return self._service
 

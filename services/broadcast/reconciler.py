@@ -10,6 +10,7 @@ from messaging import errors, ids
 from schemas import timestamps, topics
 from schemas.signals import ErrandDone, GrantCallFailed, Report
 from services.broadcast.agenda import Agenda, Task
+from services.broadcast.brake import Brake
 from services.broadcast.comparison import Comparison
 from services.broadcast.fulfilment import Fulfilment, Lost
 from services.broadcast.livekit import CallFailed
@@ -43,6 +44,8 @@ class Reconciler:
         self._ownership = around.ownership
         self._call_seconds = around.livekit.seconds
         self._agenda = Agenda(time.monotonic, comparison.seconds)
+        self._brake = Brake(time.monotonic)
+        self._later = False
         self._tasks: dict[asyncio.Task[None], int] = {}
         self._broken: BaseException | None = None
         self._failing = False
@@ -73,10 +76,25 @@ class Reconciler:
 
     def _fill(self) -> None:
         """Begin as many tasks as may be under way."""
-        while len(self._tasks) < _AT_ONCE and (task := self._agenda.next()) is not None:
+        while (
+            len(self._tasks) < _AT_ONCE and not self._braked() and (task := self._agenda.next()) is not None
+        ):
+            self._brake.begun()
             under_way = asyncio.create_task(self._do(task))
             self._tasks[under_way] = task.room.lane
             under_way.add_done_callback(self._ended)
+
+    def _braked(self) -> bool:
+        """Say whether nothing may begin now, but later."""
+        wait = self._brake.wait()
+        if wait and not self._later:
+            self._later = True
+            asyncio.get_running_loop().call_later(wait, self._fill_later)
+        return wait > 0
+
+    def _fill_later(self) -> None:
+        self._later = False
+        self._fill()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
@@ -130,6 +148,8 @@ class Reconciler:
     def _rest(self, task: Task, error: CallFailed) -> None:
         """Let the key rest. A call whose outcome is unknown may yet undo a newer one: look again then."""
         rest = self._agenda.failed(task, retryable=error.retryable)
+        if error.retryable:
+            self._brake.failed()
         # What fails may not be wished any more by then: the key is read again, no task is kept.
         asyncio.get_running_loop().call_later(rest, self._wakeup.again, task.key)
         if error.unknown:
@@ -150,6 +170,7 @@ class Reconciler:
         await self._send(task, failure)
 
     async def _report(self, task: Task, report: Report, what: int | str) -> None:
+        self._brake.succeeded()
         if self._failing:
             log.info("LiveKit calls succeed")
         self._failing = False

@@ -128,3 +128,17 @@ async def test_a_soft_mute_outlasts_an_outage(desk: Desk, fake: FakeLiveKit) -> 
         desk.late = 120
         await desk.say(mute())
         await desk.until(lambda: bob.tracks[0].muted)
+
+
+async def test_a_livekit_that_fails_at_everything_is_called_few_times_a_second(
+    desk: Desk, fake: FakeLiveKit
+) -> None:
+    users = [f"user-{number}" for number in range(200)]
+    await desk.say(stage_changed(), *(accepted(user_id, f"invitation-{user_id}") for user_id in users))
+    fake.troubles["UpdateParticipant"] = lambda: refused(503, "unavailable")
+    async with running(reconciler(desk)):
+        await desk.until(lambda: fake.calls["UpdateParticipant"] >= 20)
+        await desk.passed(1.0)
+        assert fake.calls["UpdateParticipant"] < 150
+        fake.troubles.clear()
+        await desk.until(lambda: desk.names().count("GrantProvisioned") == len(users))
