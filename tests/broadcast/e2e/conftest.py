@@ -1,25 +1,31 @@
 """Houses to test in: with a real LiveKit, with one whose webhooks get lost, with one that fails as told."""
 
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import NamedTuple
 
 import pytest
+from livekit import rtc
 
 from stack import Stack, ports
 from tests.broadcast import fake_livekit
+from tests.broadcast.e2e import proxy as proxies
 from tests.broadcast.e2e.house import House, Place, open_house
+from tests.broadcast.e2e.proxy import Proxy
+from tests.broadcast.e2e.show import Guests
 from tests.broadcast.fake_livekit import FakeLiveKit
 
 GRACE_SECONDS = 3
+NOWHERE = "http://127.0.0.1:1/nowhere"
+
+Join = Callable[..., Awaitable[rtc.Room]]
 
 
 @pytest.fixture(scope="session")
 async def house(stack: Stack) -> AsyncIterator[House]:
     """The service with a real LiveKit that reports to it."""
     port = ports.choose()
-    async with Stack(
-        parts=["livekit"], livekit_webhook=f"http://127.0.0.1:{port}/livekit/webhook"
-    ) as livekit:
+    async with Stack(parts=["livekit"], livekit_webhook=_webhook(port)) as livekit:
         place = await place_of(stack, port, livekit)
         async with open_house(place, COHOST_RECONNECT_GRACE_SECONDS=str(GRACE_SECONDS)) as opened:
             yield opened
@@ -28,7 +34,7 @@ async def house(stack: Stack) -> AsyncIterator[House]:
 @pytest.fixture(scope="session")
 async def deaf_house(stack: Stack) -> AsyncIterator[House]:
     """The service with a real LiveKit whose webhooks all get lost; it compares twice a second."""
-    async with Stack(parts=["livekit"], livekit_webhook="http://127.0.0.1:1/nowhere") as livekit:
+    async with Stack(parts=["livekit"], livekit_webhook=NOWHERE) as livekit:
         place = await place_of(stack, ports.choose(), livekit)
         async with open_house(
             place, COHOST_COMPARISON_SECONDS="0.5", COHOST_RECONNECT_GRACE_SECONDS=str(GRACE_SECONDS)
@@ -61,6 +67,72 @@ def fake(served: FakeLiveKit) -> Iterator[FakeLiveKit]:
     served.recover()
 
 
+class Proxied(NamedTuple):
+    """A house, the faulty way from it to LiveKit, and the LiveKit itself."""
+
+    house: House
+    proxy: Proxy
+    livekit: Stack
+
+
+@pytest.fixture(scope="module")
+async def proxied(stack: Stack, request: pytest.FixtureRequest) -> AsyncIterator[Proxied]:
+    """A house whose calls to a real LiveKit pass a faulty proxy; the webhooks do not.
+
+    A module of tests says by `SETTINGS` what it is told, by `SERVICE` what runs, and by `DEAF` that
+    webhooks get lost.
+    """
+    module, port = request.module, ports.choose()
+    webhook = NOWHERE if getattr(module, "DEAF", False) else _webhook(port)
+    service = getattr(module, "SERVICE", "services.broadcast")
+    async with (
+        Stack(parts=["livekit"], livekit_webhook=webhook) as livekit,
+        proxies.serve(livekit.livekit_url) as proxy,
+    ):
+        place = await place_of(stack, port, livekit, proxy.url)
+        async with open_house(place, service, **getattr(module, "SETTINGS", {})) as opened:
+            yield Proxied(opened, proxy, livekit)
+
+
+@pytest.fixture
+def proxied_house(proxied: Proxied) -> House:
+    """The house behind the proxy."""
+    return proxied.house
+
+
+@pytest.fixture
+def proxy(proxied: Proxied) -> Iterator[Proxy]:
+    """The proxy, in good health until told otherwise. Whatever it does, the service survives it."""
+    proxied.proxy.recover()
+    yield proxied.proxy
+    proxied.proxy.recover()
+    assert proxied.house.alive
+
+
+@pytest.fixture
+async def guests() -> AsyncIterator[Guests]:
+    """Everybody who connects to LiveKit."""
+    guests = Guests()
+    yield guests
+    await guests.leave()
+
+
+@pytest.fixture
+def join(house: House, guests: Guests) -> Join:
+    """Connect somebody to the house's LiveKit."""
+
+    async def connect(
+        room_id: str, user_id: str, *, viewer: bool = False, token: str | None = None
+    ) -> rtc.Room:
+        return await guests.join(house, room_id, user_id, viewer=viewer, token=token)
+
+    return connect
+
+
+def _webhook(port: int) -> str:
+    return f"http://127.0.0.1:{port}/livekit/webhook"
+
+
 async def place_of(stack: Stack, port: int, livekit: Stack | None, url: str = "") -> Place:
     """Return a place with a database and topics of its own."""
     name = f"broadcast_{secrets.token_hex(6)}"
@@ -68,7 +140,8 @@ async def place_of(stack: Stack, port: int, livekit: Stack | None, url: str = ""
         kafka=stack.kafka_bootstrap_servers,
         database_url=await stack.create_database(name),
         prefix=f"{name}.",
-        livekit_url=livekit.livekit_url if livekit is not None else url,
+        livekit_url=url or (livekit.livekit_url if livekit is not None else ""),
+        public_url=livekit.livekit_url if livekit is not None else url,
         livekit_key=livekit.livekit_api_key if livekit is not None else "devkey",
         livekit_secret=livekit.livekit_api_secret if livekit is not None else "a secret that guards nothing",
         http_port=port,

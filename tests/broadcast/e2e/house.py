@@ -30,12 +30,13 @@ OUTPUTS = (topics.BROADCAST_EVENTS, topics.BROADCAST_REJECTIONS, topics.BADGES, 
 
 @dataclass(frozen=True)
 class Place:
-    """Where everything is. The LiveKit server's webhooks go to `http_port`."""
+    """Where everything is. The LiveKit server's webhooks go to `http_port`; clients take its `public_url`."""
 
     kafka: str
     database_url: str
     prefix: str
     livekit_url: str
+    public_url: str
     livekit_key: str
     livekit_secret: str
     http_port: int
@@ -54,14 +55,19 @@ class Heard:
 
 @dataclass
 class House:
-    """The service at work. `heard` is everything it wrote, in order per topic."""
+    """The service at work. `heard` is everything it wrote, in order per topic.
+
+    `module` is what runs, and `settings` what it is told beside where everything is.
+    """
 
     place: Place
+    module: str = "services.broadcast"
+    settings: dict[str, str] = field(default_factory=dict)
     heard: list[Heard] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
 
     def start(self, **more: str) -> None:
-        """Start the service."""
+        """Start the service, with its settings and more, or other ones."""
         place = self.place
         environment = {
             **os.environ,
@@ -70,13 +76,15 @@ class House:
             "COHOST_TOPIC_PREFIX": place.prefix,
             "COHOST_PARTITIONS": str(PARTITIONS),
             "COHOST_LIVEKIT_URL": place.livekit_url,
+            "COHOST_LIVEKIT_PUBLIC_URL": place.public_url,
             "COHOST_LIVEKIT_API_KEY": place.livekit_key,
             "COHOST_LIVEKIT_API_SECRET": place.livekit_secret,
             "COHOST_JWT_SECRET": JWT_SECRET,
             "COHOST_HTTP_PORT": str(place.http_port),
+            **self.settings,
             **more,
         }
-        self.process = subprocess.Popen([sys.executable, "-m", "services.broadcast"], env=environment)
+        self.process = subprocess.Popen([sys.executable, "-m", self.module], env=environment)
 
     async def ready(self) -> None:
         """Wait until the service says that it is ready."""
@@ -86,9 +94,13 @@ class House:
                     answer = await client.get(f"http://127.0.0.1:{self.place.http_port}/readyz")
                     if answer.status_code == 200:
                         return
-                assert self.process is not None
-                assert self.process.poll() is None, "the service ended"
+                assert self.alive, "the service ended"
                 await asyncio.sleep(0.05)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the service runs."""
+        return self.process is not None and self.process.poll() is None
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """End the service and return its exit status."""
@@ -228,12 +240,14 @@ class House:
 
 
 @contextlib.asynccontextmanager
-async def open_house(place: Place, **settings: str) -> AsyncIterator[House]:
+async def open_house(
+    place: Place, module: str = "services.broadcast", **settings: str
+) -> AsyncIterator[House]:
     """Start the service and listen to it, until the end."""
-    house = House(place)
+    house = House(place, module, settings)
     house.producer = AIOKafkaProducer(bootstrap_servers=place.kafka, enable_idempotence=True)
     await house.producer.start()
-    house.start(**settings)
+    house.start()
     listening: asyncio.Task[None] | None = None
     try:
         await house.ready()
@@ -254,7 +268,7 @@ def room() -> str:
 
 def server(place: Place) -> api.LiveKitAPI:
     """Return LiveKit's own client, to look from outside."""
-    return api.LiveKitAPI(place.livekit_url, place.livekit_key, place.livekit_secret)
+    return api.LiveKitAPI(place.public_url, place.livekit_key, place.livekit_secret)
 
 
 async def until(condition: Callable[[], Any], seconds: float = SECONDS) -> Any:

@@ -8,15 +8,9 @@ from livekit.protocol import models
 
 from schemas import commands, signals, topics
 from services.broadcast import rights
-from tests.broadcast.e2e.house import House, room, until
+from tests.broadcast.e2e.house import House, until
+from tests.broadcast.e2e.show import live
 from tests.broadcast.fake_livekit import FakeLiveKit, refused
-
-
-async def live(house: House) -> str:
-    name = room()
-    await house.stage(name)
-    await house.await_(lambda heard: heard.key == f"{name}/alice")
-    return name
 
 
 def unavailable(fake: FakeLiveKit, *methods: str) -> None:

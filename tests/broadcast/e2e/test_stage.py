@@ -1,97 +1,19 @@
 """A show with real participants on a real LiveKit."""
 
-import asyncio
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
 import jwt
-import pytest
 from livekit import api, rtc
 
 from schemas import commands, topics
-from tests.broadcast.e2e.house import Heard, House, room, server, until
+from tests.broadcast.e2e.conftest import Join
+from tests.broadcast.e2e.house import House, room, server, until
+from tests.broadcast.e2e.show import CO_HOST, VIEWER, badge, forged, items, live, publish, rights_of
 
-Join = Callable[..., Awaitable[rtc.Room]]
 SOURCES = ["camera", "microphone", "screen_share", "screen_share_audio"]
-
-
-@pytest.fixture
-async def join(house: House) -> AsyncIterator[Join]:
-    """Connect somebody to LiveKit, by the service's token or by one of their own."""
-    rooms: list[rtc.Room] = []
-
-    async def connect(
-        room_id: str, user_id: str, *, viewer: bool = False, token: str | None = None
-    ) -> rtc.Room:
-        if token is None:
-            data = await house.get(f"/v1/rooms/{room_id}/broadcast-data{'?as=viewer' * viewer}", user_id)
-            assert data.status_code == 200, data.text
-            token = data.json()["token"]
-        joined = rtc.Room()
-        await joined.connect(house.place.livekit_url, token)
-        rooms.append(joined)
-        return joined
-
-    yield connect
-    for joined in rooms:
-        await joined.disconnect()
-
-
-async def live(house: House, status: str = "live") -> str:
-    """Return a room that is open."""
-    name = room()
-    await house.stage(name, status)
-    await house.await_(lambda heard: heard.key == f"{name}/alice")
-    return name
-
-
-async def badge(house: House, room_id: str, user_id: str) -> Heard:
-    """Wait until a user wears a badge."""
-    found = await house.await_(lambda heard: heard.key == f"{room_id}/{user_id}" and heard.data is not None)
-    return found[-1]
-
-
-async def items(house: House, room_id: str) -> dict[str, dict[str, Any]]:
-    answer = await house.get(f"/v1/rooms/{room_id}/stage", "anyone")
-    return {item["userId"]: item for item in answer.json()["items"]}
-
-
-async def publish(who: rtc.Room) -> rtc.LocalTrackPublication:
-    """Publish a microphone."""
-    track = rtc.LocalAudioTrack.create_audio_track("microphone", rtc.AudioSource(48_000, 1))
-    options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
-    return await asyncio.wait_for(who.local_participant.publish_track(track, options), 10)
-
-
-def rights_of(who: rtc.Room) -> dict[str, Any]:
-    """Return what LiveKit lets a participant do, as that participant knows it."""
-    had = who.local_participant.permissions
-    return {
-        "canPublish": had.can_publish,
-        "canPublishData": had.can_publish_data,
-        "canSubscribe": had.can_subscribe,
-        "canPublishSources": len(had.can_publish_sources),
-        "badge": who.local_participant.attributes.get("cohost.badge", ""),
-    }
-
-
-CO_HOST = {
-    "canPublish": True,
-    "canPublishData": True,
-    "canSubscribe": True,
-    "canPublishSources": 4,
-    "badge": "coHost",
-}
-VIEWER = {
-    "canPublish": False,
-    "canPublishData": False,
-    "canSubscribe": True,
-    "canPublishSources": 0,
-    "badge": "",
-}
 
 
 async def test_a_connected_viewer_is_promoted_in_place_and_demoted_again(house: House, join: Join) -> None:
@@ -327,7 +249,7 @@ async def _no_track(house: House, room_id: str) -> bool:
 async def test_an_intruder_is_demoted(house: House, join: Join) -> None:
     name = await live(house)
     await join(name, "alice")
-    mallory = await join(name, "mallory", token=_forged(house, name))
+    mallory = await join(name, "mallory", token=forged(house, name))
     removed = await house.event("IntruderRemoved", name, "mallory")
     assert removed.data is not None
     assert removed.data["action"] == "demoted"
@@ -344,11 +266,6 @@ async def test_a_former_co_host_with_an_old_token_is_an_intruder(house: House, j
     bob = await join(name, "bob", token=token)
     await house.event("IntruderRemoved", name, "bob")
     await until(lambda: rights_of(bob) == VIEWER)
-
-
-def _forged(house: House, room_id: str) -> str:
-    token = api.AccessToken(house.place.livekit_key, house.place.livekit_secret).with_identity("mallory")
-    return token.with_grants(api.VideoGrants(room_join=True, room=room_id)).to_jwt()
 
 
 async def test_a_new_host_gets_the_hosts_rights_and_the_old_one_loses_them(house: House, join: Join) -> None:

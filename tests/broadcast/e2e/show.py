@@ -1,0 +1,169 @@
+"""What a show is made of: who takes part over LiveKit, what they may do there, and what the stage says."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from livekit import api, rtc
+from livekit.protocol import models
+
+from tests.broadcast.e2e.house import Heard, House, room, server
+
+SOURCES = ("camera", "microphone", "screen_share", "screen_share_audio")
+CO_HOST = {
+    "canPublish": True,
+    "canPublishData": True,
+    "canSubscribe": True,
+    "canPublishSources": 4,
+    "badge": "coHost",
+}
+VIEWER = {
+    "canPublish": False,
+    "canPublishData": False,
+    "canSubscribe": True,
+    "canPublishSources": 0,
+    "badge": "",
+}
+_COVERED = {
+    "camera": {"camera"},
+    "microphone": {"microphone"},
+    "screen_share": {"screen_share", "screen_share_audio"},
+}
+
+
+@dataclass
+class Guests:
+    """Everybody who connected to LiveKit; they leave at the end."""
+
+    joined: list[rtc.Room] = field(default_factory=list)
+
+    async def join(
+        self, house: House, room_id: str, user_id: str, *, viewer: bool = False, token: str | None = None
+    ) -> rtc.Room:
+        """Connect somebody, with the service's token or with one of their own."""
+        url = house.place.public_url
+        if token is None:
+            data = (await broadcast_data(house, room_id, user_id, viewer=viewer)).json()
+            url, token = data["serverUrl"], data["token"]
+        joined = rtc.Room()
+        await joined.connect(url, token)
+        self.joined.append(joined)
+        return joined
+
+    async def leave(self) -> None:
+        """Disconnect everybody."""
+        await asyncio.gather(*(joined.disconnect() for joined in self.joined), return_exceptions=True)
+
+
+async def broadcast_data(house: House, room_id: str, user_id: str, *, viewer: bool = False) -> httpx.Response:
+    """Ask for what is needed to connect, and get it."""
+    answer = await house.get(f"/v1/rooms/{room_id}/broadcast-data{'?as=viewer' * viewer}", user_id)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+async def live(house: House, status: str = "live") -> str:
+    """Return a room that is open."""
+    name = room()
+    await house.stage(name, status)
+    await house.await_(lambda heard: heard.key == f"{name}/alice")
+    return name
+
+
+async def badge(house: House, room_id: str, user_id: str) -> Heard:
+    """Wait until a user wears a badge."""
+    found = await house.await_(lambda heard: heard.key == f"{room_id}/{user_id}" and heard.data is not None)
+    return found[-1]
+
+
+async def co_host(house: House, guests: Guests, room_id: str, user_id: str = "bob") -> tuple[str, rtc.Room]:
+    """Seat a user and connect them; return the invitation's id and the connection."""
+    invitation_id = await house.seat(room_id, user_id)
+    await badge(house, room_id, user_id)
+    joined = await guests.join(house, room_id, user_id)
+    await house.event("CoHostConnected", room_id, user_id)
+    await house.event("GrantProvisioned", room_id, user_id)
+    return invitation_id, joined
+
+
+async def items(house: House, room_id: str) -> dict[str, dict[str, Any]]:
+    """Return what the stage says of everybody on it."""
+    answer = await house.get(f"/v1/rooms/{room_id}/stage", "anyone")
+    return {item["userId"]: item for item in answer.json()["items"]}
+
+
+async def publish(who: rtc.Room, source: str = "microphone") -> rtc.LocalTrackPublication:
+    """Publish something."""
+    track: rtc.LocalTrack
+    if source in ("camera", "screen_share"):
+        track = rtc.LocalVideoTrack.create_video_track(source, rtc.VideoSource(64, 64))
+    else:
+        track = rtc.LocalAudioTrack.create_audio_track(source, rtc.AudioSource(48_000, 1))
+    kind = f"SOURCE_{source.upper().replace('SCREEN_SHARE', 'SCREENSHARE')}"
+    options = rtc.TrackPublishOptions(source=rtc.TrackSource.Value(kind))
+    return await asyncio.wait_for(who.local_participant.publish_track(track, options), 30)
+
+
+def rights_of(who: rtc.Room) -> dict[str, Any]:
+    """Return what LiveKit lets a participant do, as that participant knows it."""
+    had = who.local_participant.permissions
+    return {
+        "canPublish": had.can_publish,
+        "canPublishData": had.can_publish_data,
+        "canSubscribe": had.can_subscribe,
+        "canPublishSources": len(had.can_publish_sources),
+        "badge": who.local_participant.attributes.get("cohost.badge", ""),
+    }
+
+
+def forged(house: House, room_id: str, user_id: str = "mallory") -> str:
+    """Return a token that another service with the same key might give: it allows everything."""
+    token = api.AccessToken(house.place.livekit_key, house.place.livekit_secret).with_identity(user_id)
+    return token.with_grants(api.VideoGrants(room_join=True, room=room_id)).to_jwt()
+
+
+async def participants(house: House, room_id: str) -> dict[str, models.ParticipantInfo]:
+    """Return who is in the LiveKit room, asked of LiveKit itself."""
+    async with server(house.place) as livekit:
+        found = await livekit.room.list_participants(api.ListParticipantsRequest(room=room_id))
+    return {info.identity: info for info in found.participants}
+
+
+async def exists(house: House, room_id: str) -> bool:
+    """Say whether LiveKit has the room."""
+    async with server(house.place) as livekit:
+        return bool((await livekit.room.list_rooms(api.ListRoomsRequest(names=[room_id]))).rooms)
+
+
+async def agreed(house: House, room_id: str) -> bool:
+    """Say whether everybody in the LiveKit room has exactly the rights that are theirs by the stage."""
+    on_stage = await items(house, room_id)
+    there = await participants(house, room_id)
+    return all(_has(info) == _due(on_stage.get(user_id)) for user_id, info in there.items())
+
+
+def _has(info: models.ParticipantInfo) -> tuple[Any, ...]:
+    had = info.permission
+    names = tuple(models.TrackSource.Name(number).lower() for number in had.can_publish_sources)
+    badge = info.attributes.get("cohost.badge", "")
+    return had.can_subscribe, had.can_publish, had.can_publish_data, names, badge
+
+
+def _due(item: dict[str, Any] | None) -> tuple[Any, ...]:
+    if item is None:
+        return True, False, False, (), ""
+    muted = {source for name in item["hardMuted"] for source in _COVERED[name]}
+    sources = tuple(source for source in SOURCES if source not in muted)
+    return True, bool(sources), True, sources, item["badge"]
+
+
+def told(house: House) -> Counter[tuple[str, str]]:
+    """Return how often it was said of each seat that its rights are there, or gone."""
+    names = ("GrantProvisioned", "GrantRevoked")
+    return Counter(
+        (heard.data["invitationId"], heard.name)
+        for heard in house.heard
+        if heard.data is not None and heard.name in names
+    )
