@@ -57,6 +57,14 @@ class GrantApplied(Message):
     participant: Participant | None = None
 
 
+class IntruderSeen(Message):
+    """LiveKit shows that a suspect has what is not theirs; it is taken next, by the wish of this version."""
+
+    room_id: Id
+    user_id: Identity
+    version: int
+
+
 class GrantCallFailed(Message):
     """LiveKit did not take the rights of this version."""
 
@@ -163,7 +171,7 @@ class DeadlineReached(Message):
     command_id: Id
 
 
-Report = GrantApplied | GrantCallFailed | ErrandDone | RoomDeleted
+Report = GrantApplied | IntruderSeen | GrantCallFailed | ErrandDone | RoomDeleted
 """What came of a call."""
 
 Sight = ParticipantJoined | ParticipantLeft | TrackPublished | TrackUnpublished | RoomFinished
@@ -173,6 +181,7 @@ Signal = Report | Sight | RoomCompared | DeadlineReached
 
 ALL: tuple[type[Message], ...] = (
     GrantApplied,
+    IntruderSeen,
     GrantCallFailed,
     ErrandDone,
     RoomDeleted,

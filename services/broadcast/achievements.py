@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from schemas.events import GrantFailed, GrantProvisioned, GrantRevoked, IntruderRemoved
-from schemas.signals import ErrandDone, GrantApplied, GrantCallFailed, Report, RoomDeleted
+from schemas.signals import ErrandDone, GrantApplied, GrantCallFailed, IntruderSeen, Report, RoomDeleted
 from schemas.types import Message, is_id
 from services.broadcast import membership, presence, rights
 from services.broadcast.change import Cause, Change
@@ -16,6 +16,8 @@ def decide(stage: Stage, report: Report, cause: Cause, patience: Patience) -> Ch
     match report:
         case GrantApplied():
             return _applied(stage, report, cause)
+        case IntruderSeen():
+            return _seen(stage, report)
         case GrantCallFailed():
             return _failed(stage, report)
         case ErrandDone():
@@ -37,12 +39,26 @@ def _applied(stage: Stage, said: GrantApplied, cause: Cause) -> Change:
         *_removed(stage, member, said, cause),
     )
     settled = replace(
-        member, achieved=said.version, failed=False, suspect=False, revoking=(), seat=_provided(stage, member)
+        member,
+        achieved=said.version,
+        failed=False,
+        suspect=False,
+        seen=False,
+        revoking=(),
+        seat=_provided(stage, member),
     )
     change = Change(stage.with_members(settled), events)
     if said.participant is None or stage.badge(said.user_id) is None or member.presence.connected:
         return change
     return change.then(presence.seen(change.stage, said.participant, cause))
+
+
+def _seen(stage: Stage, said: IntruderSeen) -> Change:
+    """Note that a suspect is an intruder: the next look may show nothing of it any more."""
+    member = stage.members.get(said.user_id)
+    if member is None or not member.suspect or not member.achieved < said.version <= member.version:
+        return Change(stage)
+    return Change(stage.with_members(replace(member, seen=True)))
 
 
 def _failed(stage: Stage, said: GrantCallFailed) -> Change:
@@ -133,13 +149,14 @@ def _provisioned(stage: Stage, member: Member, said: GrantApplied, cause: Cause)
 
 
 def _removed(stage: Stage, member: Member, said: GrantApplied, cause: Cause) -> list[Message]:
-    if not member.suspect or said.mode not in ("in_place", "removed") or not is_id(member.user_id):
+    intruder = member.suspect and (member.seen or said.mode in ("in_place", "removed"))
+    if not intruder or not is_id(member.user_id):
         return []
     return [
         IntruderRemoved(
             room_id=stage.room.room_id,
             user_id=member.user_id,
-            action="demoted" if said.mode == "in_place" else "removed",
+            action="removed" if said.mode in ("removed", "absent") else "demoted",
             at=cause.at,
         )
     ]

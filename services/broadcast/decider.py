@@ -10,6 +10,7 @@ from schemas.signals import (
     ErrandDone,
     GrantApplied,
     GrantCallFailed,
+    IntruderSeen,
     ParticipantJoined,
     ParticipantLeft,
     RoomCompared,
@@ -47,7 +48,7 @@ def _of_known(
             return membership.accepted(stage, data, cause, patience)
         case CoHostLeft():
             return membership.left(stage, data, cause)
-        case GrantApplied() | GrantCallFailed() | ErrandDone() | RoomDeleted():
+        case GrantApplied() | IntruderSeen() | GrantCallFailed() | ErrandDone() | RoomDeleted():
             return achievements.decide(stage, data, cause, patience)
         case ParticipantJoined() | ParticipantLeft() | TrackPublished() | TrackUnpublished() | RoomFinished():
             return presence.decide(stage, data, cause, patience)

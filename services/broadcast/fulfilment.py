@@ -1,6 +1,6 @@
 """What is done on LiveKit for one wish, and what is then reported. Everything here may be done twice."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from schemas import envelope, signals
 from schemas.events import CoHostUnmuteRequested
@@ -11,11 +11,20 @@ from services.broadcast.state import Errand, Member, Room, Stage
 
 
 class Fulfilment:
-    """Fulfils wishes one call after the other, as long as `holds` says that the room's lane is ours."""
+    """Fulfils wishes one call after the other, as long as `holds` says that the room's lane is ours.
 
-    def __init__(self, livekit: LiveKit, holds: Callable[[int], bool]) -> None:
+    `seen` is told of an intruder before anything is done about it.
+    """
+
+    def __init__(
+        self,
+        livekit: LiveKit,
+        holds: Callable[[int], bool],
+        seen: Callable[[Room, Member], Awaitable[None]],
+    ) -> None:
         self._livekit = livekit
         self._holds = holds
+        self._seen = seen
 
     async def deletion(self, room: Room, version: int) -> RoomDeleted:
         """Delete the LiveKit room."""
@@ -36,6 +45,8 @@ class Fulfilment:
                 return _applied(room, member, "absent")
             if not rights.suspicious(participant):
                 return _applied(room, member, "clean")
+            if not member.seen:
+                await self._seen(room, member)
             self._still_ours(room)
         stage = Stage(room, {member.user_id: member})
         badge = stage.badge(member.user_id)

@@ -40,6 +40,7 @@ def accepted(stage: Stage, said: InvitationAccepted, cause: Cause, patience: Pat
         presence=Presence(ended=member.presence.ended),
         failed=False,
         suspect=False,
+        seen=False,
     )
     return Change(wish(stage.with_members(seated), said.user_id))
 

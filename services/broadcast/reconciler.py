@@ -1,6 +1,7 @@
 """Makes LiveKit what it should be: looks at what is wished and not confirmed, and sees to it, key by key."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Collection, Mapping
 
@@ -8,14 +9,14 @@ import structlog
 
 from messaging import errors, ids
 from schemas import timestamps, topics
-from schemas.signals import ErrandDone, GrantCallFailed, Report
+from schemas.signals import ErrandDone, GrantCallFailed, IntruderSeen, Report
 from services.broadcast.agenda import Agenda, Task
 from services.broadcast.brake import Brake
 from services.broadcast.comparison import Comparison
 from services.broadcast.fulfilment import Fulfilment, Lost
 from services.broadcast.livekit import CallFailed
 from services.broadcast.lookout import Lookout
-from services.broadcast.state import Errand, Member
+from services.broadcast.state import Errand, Member, Room
 from services.broadcast.surroundings import Surroundings
 from services.broadcast.wakeup import Wakeup
 
@@ -24,6 +25,7 @@ _PATIENCE = 5
 """How often taking rights away may fail before somebody is removed for it."""
 
 _RETRY_SECONDS = 0.5
+_SEEN_SECONDS = 1.0
 _ERRAND_MS = 600_000
 """How late an errand may be: longer than an outage that is overcome, or clocks that differ."""
 
@@ -37,7 +39,7 @@ class Reconciler:
     """
 
     def __init__(self, around: Surroundings, comparison: Comparison, wakeup: Wakeup) -> None:
-        self._fulfilment = Fulfilment(around.livekit, around.ownership.holds)
+        self._fulfilment = Fulfilment(around.livekit, around.ownership.holds, self._seen)
         self._comparison = comparison
         self._producer = around.producer
         self._wakeup = wakeup
@@ -168,6 +170,13 @@ class Reconciler:
             retryable=error.retryable,
         )
         await self._send(task, failure)
+
+    async def _seen(self, room: Room, member: Member) -> None:
+        """Write down that there is an intruder, in case nobody hears from us of its end."""
+        seen = IntruderSeen(room_id=room.room_id, user_id=member.user_id, version=member.version)
+        with contextlib.suppress(errors.Unavailable, TimeoutError):
+            async with asyncio.timeout(_SEEN_SECONDS):
+                await self._producer.send(topics.BROADCAST_SIGNALS, ids.uuid7(), seen, room.room_id)
 
     async def _report(self, task: Task, report: Report, what: int | str) -> None:
         self._brake.succeeded()

@@ -93,7 +93,7 @@ class Member:
     """A user of whom the room knows something.
 
     `suspect` is somebody without a seat who seems to have rights: to be looked at before they are taken.
-    `revoking` are seats that ended and whose `GrantRevoked` is owed.
+    It is `seen` once LiveKit has shown them. `revoking` are seats that ended whose `GrantRevoked` is owed.
     """
 
     user_id: str
@@ -103,6 +103,7 @@ class Member:
     achieved: int = 0
     failed: bool = False
     suspect: bool = False
+    seen: bool = False
     revoking: tuple[Ending, ...] = ()
     errands: tuple[Errand, ...] = ()
 

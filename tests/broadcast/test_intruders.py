@@ -55,6 +55,23 @@ def test_whoever_had_nothing_to_take_is_no_intruder(mode: Any) -> None:
     assert play.stage.members == {}  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(("mode", "action"), [("clean", "demoted"), ("absent", "removed")])
+def test_an_intruder_whose_end_nobody_noted_was_one_all_the_same(mode: Any, action: Any) -> None:
+    play = show()(joined(co_host("mallory")), seen(1), published("mallory")).applied("mallory", mode=mode)
+    assert play.told == [removed(5, action)]
+    assert play.stage.members == {}  # type: ignore[union-attr]
+
+
+def test_who_was_seen_and_gets_a_seat_is_no_intruder() -> None:
+    play = show()(joined(co_host()), seen(1, "bob"), accepted(), seen(1, "bob")).applied()
+    assert [type(event) for event in play.told] == [events.GrantProvisioned]
+    assert not play.member().seen
+
+
+def seen(version: int, user_id: str = "mallory") -> signals.IntruderSeen:
+    return signals.IntruderSeen(room_id=ROOM, user_id=user_id, version=version)
+
+
 def test_who_cannot_be_demoted_is_removed() -> None:
     play = show()(joined(co_host("mallory"))).applied("mallory", mode="removed")
     assert play.told == [removed(3, "removed")]

@@ -40,6 +40,7 @@ _steps = st.one_of(
     st.tuples(st.just("stage"), st.sampled_from(["live", "idle", "ended"]), st.sampled_from(USERS[:2])),
     st.tuples(st.just("seat"), _users),
     st.tuples(st.just("leave"), _users),
+    st.tuples(st.just("seen"), _users),
     st.tuples(st.just("applied"), _users, st.sampled_from(["in_place", "absent", "removed", "clean"])),
     st.tuples(st.just("older"), _users),
     st.tuples(st.just("failed"), _users, st.booleans()),
@@ -119,6 +120,12 @@ class Show:
         if mode == "clean" and not member.suspect:
             return ()
         return (applied(member.version, user_id, mode),)
+
+    def _seen(self, user_id: str) -> Sequence[Message]:
+        if self.play.stage is None:
+            return ()
+        version = self.play.member(user_id).version
+        return (signals.IntruderSeen(room_id=ROOM, user_id=user_id, version=version),)
 
     def _older(self, user_id: str) -> Sequence[Message]:
         return (applied(self.play.member(user_id).version - 1, user_id),) if self.play.stage else ()
