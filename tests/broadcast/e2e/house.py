@@ -186,8 +186,8 @@ class House:
                     await asyncio.sleep(0.01)
                 return matching
         except TimeoutError:
-            names = [(heard.name, heard.key, heard.data) for heard in self.heard]
-            msg = f"not heard within {seconds} s; heard was: {names}"
+            last = "\n".join(f"{heard.name} {heard.key} {heard.data}" for heard in self.heard[-30:])
+            msg = f"not heard within {seconds} s; last heard was:\n{last}"
             raise AssertionError(msg) from None
 
     async def event(self, name: str, room_id: str, user_id: str | None = None, *, count: int = 1) -> Heard:

@@ -1,0 +1,42 @@
+"""Answers that are no answers: what a proxy, a load balancer or a newer LiveKit may say ends nothing."""
+
+from collections.abc import Callable
+
+import pytest
+from aiohttp import web
+
+from tests.broadcast.e2e.house import House, until
+from tests.broadcast.e2e.proxy import Proxy
+from tests.broadcast.e2e.show import CO_HOST, Guests, agreed, live, rights_of
+
+SETTINGS = {"COHOST_LIVEKIT_TIMEOUT_SECONDS": "0.5", "COHOST_COMPARISON_SECONDS": "1"}
+GARBAGE: dict[str, Callable[[], web.Response]] = {
+    "a page": lambda: web.Response(text="<html>Welcome</html>", content_type="text/html"),
+    "a cut body": lambda: web.Response(body=b"\x0a\xff\x01", content_type="application/protobuf"),
+    "a list": lambda: web.json_response(["no", "error"], status=500),
+    "a string": lambda: web.json_response("no error", status=503),
+    "no message": lambda: web.json_response({"code": "internal", "msg": None}, status=500),
+    "a proxy's page": lambda: web.Response(text="<html>Bad gateway</html>", status=502),
+}
+
+
+@pytest.mark.parametrize("answer", GARBAGE)
+async def test_an_answer_that_is_none_ends_nothing(
+    proxied_house: House, proxy: Proxy, guests: Guests, answer: str
+) -> None:
+    house = proxied_house
+    name = await live(house)
+    bob = await guests.join(house, name, "bob", viewer=True)
+    methods = ("UpdateParticipant", "ListRooms", "ListParticipants", "CreateRoom", "GetParticipant")
+    proxy.troubles.update(dict.fromkeys(methods, GARBAGE[answer]))
+    await house.seat(name, "bob")
+    await house.event("GrantFailed", name, "bob")
+    failed = await house.get(f"/v1/rooms/{name}/broadcast-data", "alice")
+    assert (failed.status_code, failed.json()["reason"]) == (503, "unavailable")
+    calls = proxy.count("ListRooms")
+    await until(lambda: proxy.count("ListRooms") > calls)
+    proxy.recover()
+    await house.event("GrantProvisioned", name, "bob")
+    await until(lambda: rights_of(bob) == CO_HOST)
+    await until(lambda: agreed(house, name))
+    assert house.events(name).count("GrantProvisioned") == 1
