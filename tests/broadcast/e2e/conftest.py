@@ -11,8 +11,10 @@ from stack import Stack, ports
 from tests.broadcast import fake_livekit
 from tests.broadcast.e2e import proxy as proxies
 from tests.broadcast.e2e.house import House, Place, open_house
+from tests.broadcast.e2e.kills import Mortal
 from tests.broadcast.e2e.proxy import Proxy
 from tests.broadcast.e2e.show import Guests
+from tests.broadcast.e2e.worker import FOLDER
 from tests.broadcast.fake_livekit import FakeLiveKit
 
 GRACE_SECONDS = 3
@@ -76,7 +78,9 @@ class Proxied(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-async def proxied(stack: Stack, request: pytest.FixtureRequest) -> AsyncIterator[Proxied]:
+async def proxied(
+    stack: Stack, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Proxied]:
     """A house whose calls to a real LiveKit pass a faulty proxy; the webhooks do not.
 
     A module of tests says by `SETTINGS` what it is told, by `SERVICE` what runs, and by `DEAF` that
@@ -85,12 +89,13 @@ async def proxied(stack: Stack, request: pytest.FixtureRequest) -> AsyncIterator
     module, port = request.module, ports.choose()
     webhook = NOWHERE if getattr(module, "DEAF", False) else _webhook(port)
     service = getattr(module, "SERVICE", "services.broadcast")
+    told = {FOLDER: str(tmp_path_factory.mktemp("points")), **getattr(module, "SETTINGS", {})}
     async with (
         Stack(parts=["livekit"], livekit_webhook=webhook) as livekit,
         proxies.serve(livekit.livekit_url) as proxy,
     ):
         place = await place_of(stack, port, livekit, proxy.url)
-        async with open_house(place, service, **getattr(module, "SETTINGS", {})) as opened:
+        async with open_house(place, service, **told) as opened:
             yield Proxied(opened, proxy, livekit)
 
 
@@ -101,12 +106,21 @@ def proxied_house(proxied: Proxied) -> House:
 
 
 @pytest.fixture
-def proxy(proxied: Proxied) -> Iterator[Proxy]:
+async def proxy(proxied: Proxied) -> AsyncIterator[Proxy]:
     """The proxy, in good health until told otherwise. Whatever it does, the service survives it."""
     proxied.proxy.recover()
+    if not proxied.house.alive:
+        proxied.house.start()
+        await proxied.house.ready()
     yield proxied.proxy
     proxied.proxy.recover()
     assert proxied.house.alive
+
+
+@pytest.fixture
+def mortal(proxied: Proxied, proxy: Proxy) -> Mortal:
+    """The house behind the proxy, to be killed."""
+    return Mortal(proxied.house, proxy)
 
 
 @pytest.fixture

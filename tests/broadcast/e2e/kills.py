@@ -1,0 +1,97 @@
+"""Killing the service at a named point of its work on LiveKit, and what must hold afterwards."""
+
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cohost import audit
+from schemas import topics
+from tests.broadcast.e2e.house import House, until
+from tests.broadcast.e2e.proxy import Hold, Proxy
+from tests.broadcast.e2e.show import agreed, told
+from tests.broadcast.e2e.worker import FOLDER
+
+SERVICE = "tests.broadcast.e2e.worker"
+SETTINGS = {
+    "COHOST_SESSION_TIMEOUT_MS": "1500",
+    "COHOST_LIVEKIT_TIMEOUT_SECONDS": "1.5",
+    "COHOST_COMPARISON_SECONDS": "3600",
+}
+OUTPUTS = (
+    topics.BROADCAST_EVENTS,
+    topics.BROADCAST_REJECTIONS,
+    topics.BROADCAST_DEAD_LETTERS,
+    topics.BADGES,
+    topics.BROADCAST_COMMANDS,
+)
+
+
+def points(*calls: str, report: str) -> list[str]:
+    """Return every point around these calls: before, in and after each, and when the report is written."""
+    around = [
+        point
+        for call in calls
+        for point in (f"before {call}", f"in {call}, not done", f"in {call}, done", f"after {call}")
+    ]
+    return [*around, f"after {report}"]
+
+
+@dataclass
+class Mortal:
+    """A service that is killed where a test says, and the way from it to LiveKit."""
+
+    house: House
+    proxy: Proxy
+    folder: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.folder = Path(self.house.settings[FOLDER])
+
+    def arm(self, point: str, about: str, number: signal.Signals = signal.SIGKILL) -> Path:
+        """Have the signal sent when the service comes to the point; return the file that then is there."""
+        (self.folder / point).write_text(f"{int(number)} {about}")
+        return self.folder / f"{point}.reached"
+
+    @contextlib.asynccontextmanager
+    async def killed(self, point: str, about: str) -> AsyncIterator[Hold | None]:
+        """Have the service killed at a point by what happens in the block, and then start it again.
+
+        A call that was kept from LiveKit gets there as soon as the service is dead.
+        """
+        async with self.dead(point, about) as hold:
+            yield hold
+        if hold is not None:
+            hold.let_go.set()
+        await self.revive()
+
+    @contextlib.asynccontextmanager
+    async def dead(self, point: str, about: str) -> AsyncIterator[Hold | None]:
+        """Have the service killed at a point by what happens in the block."""
+        if point.startswith("in "):
+            call, _, state = point.removeprefix("in ").partition(", ")
+            hold = self.proxy.hold(call, "" if about == "all" else about, answered=state == "done")
+            yield hold
+            await until(hold.reached.is_set)
+            assert await self.house.stop(signal.SIGKILL) == -signal.SIGKILL
+        else:
+            reached = self.arm(point, about)
+            yield None
+            await until(reached.exists)
+            assert await self.house.stop(signal.SIGCONT) == -signal.SIGKILL
+            reached.unlink()
+
+    async def revive(self) -> None:
+        """Start the service again."""
+        self.house.start()
+        await self.house.ready()
+
+    async def sound(self, room_id: str) -> None:
+        """Claim that the log is whole, and that LiveKit and the stage agree."""
+        house = self.house
+        await until(lambda: agreed(house, room_id))
+        assert max(told(house).values(), default=0) <= 1
+        report = await audit.audit(house.place.kafka, house.place.prefix)
+        ours = tuple(topic.name(house.place.prefix) for topic in OUTPUTS)
+        assert [found for found in report.violations if any(name in found for name in ours)] == []

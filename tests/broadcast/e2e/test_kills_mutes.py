@@ -1,0 +1,55 @@
+"""Killed while a soft mute or a request to unmute is carried out: it is done, and was told once."""
+
+import json
+
+import pytest
+from livekit import rtc
+
+from schemas import commands, topics
+from tests.broadcast.e2e import kills
+from tests.broadcast.e2e.house import until
+from tests.broadcast.e2e.kills import Mortal
+from tests.broadcast.e2e.show import Guests, co_host, items, live, publish
+
+SERVICE, SETTINGS = kills.SERVICE, kills.SETTINGS
+
+
+@pytest.mark.parametrize("point", kills.points("GetParticipant", "MutePublishedTrack", report="ErrandDone"))
+async def test_a_soft_mute_reaches_every_track_of_its_source(
+    mortal: Mortal, guests: Guests, point: str
+) -> None:
+    house = mortal.house
+    name = await live(house)
+    _, bob = await co_host(house, guests, name)
+    shared = [await publish(bob, source) for source in ("screen_share", "screen_share_audio")]
+    voice = await publish(bob)
+    mute = commands.MuteCoHost(room_id=name, user_id="bob", actor_id="alice", source="screen_share")
+    async with mortal.killed(point, name):
+        await house.say(topics.BROADCAST_COMMANDS, mute, name)
+    await until(lambda: all(track.muted for track in shared))
+    assert not voice.muted
+    await until(lambda: noted(mortal, name))
+    await mortal.sound(name)
+    assert house.events(name).count("CoHostMuted") == 1
+
+
+async def noted(mortal: Mortal, room_id: str) -> bool:
+    tracks = (await items(mortal.house, room_id))["bob"]["tracks"]
+    return {track["source"] for track in tracks if track["muted"]} == {"screen_share", "screen_share_audio"}
+
+
+@pytest.mark.parametrize("point", kills.points("GetParticipant", "SendData", report="ErrandDone"))
+async def test_a_request_to_unmute_arrives_at_least_once(mortal: Mortal, guests: Guests, point: str) -> None:
+    house = mortal.house
+    name = await live(house)
+    _, bob = await co_host(house, guests, name)
+    messages: list[rtc.DataPacket] = []
+    bob.on("data_received", messages.append)
+    unmute = commands.UnmuteCoHost(room_id=name, user_id="bob", actor_id="alice", source="microphone")
+    async with mortal.killed(point, name):
+        command_id = await house.say(topics.BROADCAST_COMMANDS, unmute, name)
+    await until(lambda: messages)
+    await house.event("CoHostUnmuteRequested", name, "bob")
+    await mortal.sound(name)
+    assert {json.loads(message.data)["id"] for message in messages} == {command_id}
+    assert house.events(name).count("CoHostUnmuteRequested") == 1

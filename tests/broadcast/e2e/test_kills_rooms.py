@@ -1,0 +1,78 @@
+"""Killed around a call that makes or deletes a LiveKit room: one is there exactly while the room is open."""
+
+import asyncio
+
+import httpx
+import pytest
+from livekit import api
+
+from tests.broadcast.e2e import kills
+from tests.broadcast.e2e.house import House, server, until
+from tests.broadcast.e2e.kills import Mortal
+from tests.broadcast.e2e.show import CO_HOST, Guests, co_host, exists, live, rights_of
+
+SERVICE = kills.SERVICE
+SETTINGS = {**kills.SETTINGS, "COHOST_COMPARISON_SECONDS": "5"}
+MAKING = kills.points("CreateRoom", report="")[:-1]
+DELETING = kills.points("ListRooms", "DeleteRoom", report="RoomDeleted")
+
+
+async def ask(house: House, room_id: str) -> None:
+    """Ask for broadcast data, in vain where the service dies of it."""
+    with pytest.raises(httpx.TransportError):
+        await house.get(f"/v1/rooms/{room_id}/broadcast-data", "alice")
+
+
+async def gone(house: House, room_id: str) -> bool:
+    return not await exists(house, room_id)
+
+
+@pytest.mark.parametrize("point", MAKING)
+async def test_who_asks_again_joins_the_one_room(mortal: Mortal, guests: Guests, point: str) -> None:
+    house = mortal.house
+    name = await live(house)
+    async with mortal.killed(point, name):
+        asking = asyncio.create_task(ask(house, name))
+    await asking
+    alice = await guests.join(house, name, "alice")
+    assert rights_of(alice) == {**CO_HOST, "badge": "host"}
+    async with server(house.place) as livekit:
+        found = await livekit.room.list_rooms(api.ListRoomsRequest(names=[name]))
+    assert len(found.rooms) == 1
+    await mortal.sound(name)
+
+
+@pytest.mark.parametrize("point", MAKING[1:])
+async def test_a_room_that_closed_while_its_service_was_dead_is_deleted(mortal: Mortal, point: str) -> None:
+    house = mortal.house
+    name = await live(house)
+    async with mortal.dead(point, name) as hold:
+        asking = asyncio.create_task(ask(house, name))
+    await asking
+    await house.stage(name, "ended")
+    await mortal.revive()
+    await until(lambda: mortal.proxy.count("DeleteRoom", name))
+    await until(lambda: gone(house, name))
+    if hold is not None and not hold.answered:
+        hold.let_go.set()
+        # The dead service's call makes the room after all.
+        await until(lambda: exists(house, name))
+        await until(lambda: gone(house, name))
+    await mortal.sound(name)
+
+
+@pytest.mark.parametrize("point", DELETING)
+async def test_a_closed_room_is_deleted_and_its_seats_told_once(
+    mortal: Mortal, guests: Guests, point: str
+) -> None:
+    house = mortal.house
+    name = await live(house)
+    seat, _ = await co_host(house, guests, name)
+    async with mortal.killed(point, name):
+        await house.stage(name, "ended")
+        await house.unseat(name, "bob", seat, "room_ended")
+    revoked = await house.event("GrantRevoked", name, "bob")
+    assert revoked.data is not None
+    assert revoked.data["mode"] == "room_deleted"
+    assert not await exists(house, name)
+    await mortal.sound(name)

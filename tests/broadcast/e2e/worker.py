@@ -1,0 +1,69 @@
+"""Broadcast as `services.broadcast` runs it, but it dies or stops at a named point when a test says so.
+
+A point is "before" or "after" a call to LiveKit by its name, or a record that is written beside the
+transactions by its type. A test arms one with a file of that name in the folder `ROOM_OF_POINTS`, whose text
+says what the point has to be about and what is to happen; the file is renamed when it does.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from messaging.producer import Producer
+from services.broadcast import app
+from services.broadcast.livekit import LiveKit
+from services.broadcast.settings import Settings
+from services.hosting import process, settings
+
+FOLDER = "TEST_POINTS"
+METHODS = {
+    "set_rights": "UpdateParticipant",
+    "participant": "GetParticipant",
+    "remove": "RemoveParticipant",
+    "mute": "MutePublishedTrack",
+    "send": "SendData",
+    "create_room": "CreateRoom",
+    "delete_room": "DeleteRoom",
+    "rooms": "ListRooms",
+    "participants": "ListParticipants",
+}
+
+
+def watch(folder: Path) -> None:
+    """Look for armed points at every call and every record."""
+    for name, method in METHODS.items():
+        _wrap(LiveKit, name, folder, lambda _, method=method: method)
+    _wrap(Producer, "send", folder, lambda arguments: type(arguments[3]).__name__)
+
+
+def _wrap(owner: Any, name: str, folder: Path, named: Callable[[tuple[Any, ...]], str]) -> None:
+    original: Callable[..., Awaitable[Any]] = getattr(owner, name)
+
+    async def watched(*arguments: Any, **options: Any) -> Any:
+        what = named(arguments)
+        _pass(folder / f"before {what}", arguments)
+        result = await original(*arguments, **options)
+        _pass(folder / f"after {what}", arguments)
+        return result
+
+    setattr(owner, name, watched)
+
+
+def _pass(point: Path, arguments: tuple[Any, ...]) -> None:
+    if not point.exists():
+        return
+    number, about = point.read_text().split()
+    if about != "all" and about not in repr(arguments[1:]):
+        return
+    if about == "all" and len(arguments) > 1:
+        return
+    point.rename(f"{point}.reached")
+    os.kill(os.getpid(), signal.Signals(int(number)))
+
+
+if __name__ == "__main__":
+    watch(Path(os.environ[FOLDER]))
+    sys.exit(process.run(settings.load(Settings), app.build))
