@@ -78,7 +78,7 @@ class Handler:
         if isinstance(result, Refusal):
             written = [await self._refuse(connection, lane, reading, result)]
         else:
-            await outcomes.add(connection, [_accepted(reading, incoming, result)])
+            await _remember(connection, _accepted(reading, incoming, result))
             written = [self._writer.event(lane, reading, incoming.at, event) for event in result]
         await domain.save(connection, changes)
         return written
@@ -87,7 +87,7 @@ class Handler:
         names = named(reading.envelope)
         at = timestamps.from_ms(reading.record.timestamp)
         row = (reading.id, records.command_type(reading), at, *names, None, refusal.reason, reading.detail)
-        await outcomes.add(connection, [row])
+        await _remember(connection, row)
         return self._writer.rejection(lane, reading, refusal, names)
 
     async def _publish(self, partition: int, written: list[Record]) -> None:
@@ -99,6 +99,18 @@ class Handler:
                 partition=partition,
                 headers={name: (value or b"").decode() for name, value in record.headers},
             )
+
+
+async def _remember(connection: Connection, row: outcomes.Row) -> None:
+    """Keep one outcome: for one row, COPY takes a round trip more than this."""
+    status = await connection.execute(
+        "INSERT INTO outcomes"
+        " (id, type, decided_at, room_id, invitation_id, actor_id, events, reason, message)"
+        " VALUES ($1, $2, $3::text::timestamptz, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+        *row,
+    )
+    if status != "INSERT 0 1":
+        raise Repeated(())
 
 
 async def remembered(connection: Connection, incoming: Incoming) -> Memory:
