@@ -1,13 +1,12 @@
 """Mixed commands over many rooms in turn, each with what must become of it; ids aside, a seed tells all."""
 
-import time
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from bench import steps
 from bench.room import BANNED, MAX_CO_HOSTS, Command, Room
+from schemas import ids
 from schemas.facts import RoomChanged, UserChanged
 
 EXPIRY_SECONDS = 10
@@ -61,23 +60,13 @@ class Traffic:
 def make(rooms: int, seed: int) -> Traffic:
     """Return the traffic of so many rooms."""
     random = Random(seed)  # noqa: S311 - traffic, not secrets
-    new_id = _ids(random)
-    return Traffic([_room(number, random, new_id) for number in range(rooms)])
+    return Traffic([_room(number, random) for number in range(rooms)])
 
 
-def _room(number: int, random: Random, new_id: Callable[[], str]) -> Room:
+def _room(number: int, random: Random) -> Room:
     users = [f"user-{number}-{seat}" for seat in range(USERS_A_ROOM)]
-    return Room(f"room-{number}", users, random, new_id)
+    return Room(f"room-{number}", users, random, lambda: ids.uuid7(random.getrandbits))
 
 
 def _late(room: Room) -> str:
     return f"late-{room.room_id}"
-
-
-def _ids(random: Random) -> Callable[[], str]:
-    def new_id() -> str:
-        milliseconds = time.time_ns() // 1_000_000
-        value = milliseconds << 80 | 7 << 76 | random.getrandbits(12) << 64 | 2 << 62 | random.getrandbits(62)
-        return str(uuid.UUID(int=value))
-
-    return new_id

@@ -1,19 +1,12 @@
 """Identifiers: time-ordered ones for what is new, computed ones for what follows from a record."""
 
 import hashlib
-import secrets
-import time
+
+from schemas.ids import uuid7
+
+__all__ = ["event", "origin", "uuid7"]
 
 _LOW_48 = (1 << 48) - 1
-
-
-def uuid7() -> str:
-    """Return a new UUIDv7 (RFC 9562)."""
-    milliseconds = time.time_ns() // 1_000_000
-    random = secrets.randbits(74)
-    value = milliseconds << 80 | 7 << 76 | (random >> 62) << 64 | 2 << 62 | random & (1 << 62) - 1
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def origin(cluster: str, topic: str) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from cohost.audit.layout import UNREADABLE, Deployment, Extent, Record
-from cohost.audit.ledger import RETENTION_MS, Ledger
+from cohost.audit.ledger import Ledger
 from cohost.audit.reading import Reader
+from schemas.ids import REMEMBERED_MS
 
 
 class Bad(NamedTuple):
@@ -69,7 +70,7 @@ class Causes:
         first, *later = self.commands[identifier]
         return [
             first.offset,
-            *(met.offset for met in later if met.timestamp - first.timestamp > RETENTION_MS),
+            *(met.offset for met in later if met.timestamp - first.timestamp > REMEMBERED_MS),
         ]
 
     def complete(self, *, commands: bool) -> bool:

@@ -3,9 +3,7 @@
 from collections.abc import Iterable
 
 from cohost.audit.findings import Findings
-
-RETENTION_MS = 7 * 24 * 60 * 60 * 1000
-"""How long the services remember a command's id (contract, section 3)."""
+from schemas.ids import REMEMBERED_MS
 
 _DELAY_MS = 60 * 60 * 1000
 """How much later than it was decided an outcome may have been written."""
@@ -71,12 +69,12 @@ class Ledger:
 
     def _outcomes(self, identifier: str) -> int:
         """Return how many outcomes an id may have."""
-        most = _apart(self._again.get(identifier, [0]), RETENTION_MS)
+        most = _apart(self._again.get(identifier, [0]), REMEMBERED_MS)
         if self._whole:
             return most
         # A record that is not in the log any more may be what the first outcome was of: the outcomes tell.
         written = [self._decided[identifier], *(timestamp for timestamp, _ in self._seconds[identifier])]
-        return max(most, _apart(written, RETENTION_MS - _DELAY_MS))
+        return max(most, _apart(written, REMEMBERED_MS - _DELAY_MS))
 
 
 def _apart(timestamps: Iterable[int], gap: int) -> int:

@@ -1,0 +1,29 @@
+"""Ids of what is new: UUIDv7, which grow with time and tell it."""
+
+import secrets
+import time
+import uuid
+from collections.abc import Callable
+
+REMEMBERED_MS = 7 * 24 * 60 * 60 * 1000
+"""How long the services remember a command's id (contract, section 3)."""
+
+_VERSION = 7
+
+
+def uuid7(random: Callable[[int], int] = secrets.randbits) -> str:
+    """Return a new UUIDv7 (RFC 9562), given what returns so many random bits."""
+    milliseconds = time.time_ns() // 1_000_000
+    bits = random(74)
+    value = milliseconds << 80 | _VERSION << 76 | (bits >> 62) << 64 | 2 << 62 | bits & (1 << 62) - 1
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def made_at(identifier: str) -> int | None:
+    """Return when a UUIDv7 was made, in milliseconds since the epoch; None for any other id."""
+    try:
+        found = uuid.UUID(identifier)
+    except ValueError:
+        return None
+    return found.int >> 80 if found.version == _VERSION else None
