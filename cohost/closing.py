@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+_CANCELLED_SECONDS = 1
+
 
 async def close(step: Coroutine[Any, Any, Any], seconds: float = 5) -> None:
     """Run a step of closing down for so long at most; what comes of it is of no interest."""
@@ -13,5 +15,6 @@ async def close(step: Coroutine[Any, Any, Any], seconds: float = 5) -> None:
         await asyncio.wait({closing}, timeout=seconds)
     finally:
         closing.cancel()
-    if closing.done() and not closing.cancelled():
-        closing.exception()
+        await asyncio.wait({closing}, timeout=_CANCELLED_SECONDS)
+        if closing.done() and not closing.cancelled():
+            closing.exception()

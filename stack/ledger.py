@@ -50,10 +50,6 @@ class Ledger:
         """Write an entry down, in place of the last of that name."""
         self._replace({**self._read(), name: asdict(entry)})
 
-    def strike(self, name: str) -> None:
-        """Forget an entry."""
-        self._replace({other: entry for other, entry in self._read().items() if other != name})
-
     def _read(self) -> dict[str, Any]:
         return dict(json.loads(self._path.read_text())) if self._path.exists() else {}
 
