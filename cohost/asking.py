@@ -82,10 +82,11 @@ class Asking:
                 continue
 
     async def _look(self, where: Channel, room_id: str, expectation: Expectation) -> None:
+        now = time.time_ns() // 1_000_000
         known = await self._known(where, expectation.command_id)
-        if known == "undecided":
+        if known == "undecided" and not past.forgotten(expectation.command_id, now):
             return
-        after = past.since(expectation.command_id, time.time_ns() // 1_000_000)
+        after = past.since(expectation.command_id, now)
         if isinstance(known, CommandOutcome):
             after = timestamps.to_ms(known.decided_at) - past.SLACK_MS
             room_id = known.room_id or room_id

@@ -54,12 +54,8 @@ class Expectation:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def take(self, record: Any, topic: str, *, rejection: bool) -> None:
-        """Take a record in, if it names the command as its cause; `topic` goes without prefix."""
-        try:
-            found = envelope.decode(record.value, record.headers)
-        except NotACloudEvent:
-            return
+    def take(self, record: Any, found: Envelope, topic: str, *, rejection: bool) -> None:
+        """Take a record and its envelope in, if it names the command as its cause; `topic` is unprefixed."""
         if found.causationid != self.command_id or self.outcome.done():
             return
         if rejection:
@@ -138,17 +134,14 @@ class Outcomes:
 
     def _take(self, record: Any) -> None:
         channel, topic = self._channels[record.topic]
-        key = (channel.commands.suffix, _cause(record) or "")
+        try:
+            found = envelope.decode(record.value, record.headers)
+        except NotACloudEvent:
+            return
+        key = (channel.commands.suffix, found.causationid or "")
         expectation = self._asked.get(key) or self._remembered.get(key)
         if expectation is not None:
-            expectation.take(record, topic.suffix, rejection=topic is channel.rejections)
-
-
-def _cause(record: Any) -> str | None:
-    try:
-        return envelope.decode(record.value, record.headers).causationid
-    except NotACloudEvent:
-        return None
+            expectation.take(record, found, topic.suffix, rejection=topic is channel.rejections)
 
 
 def rejected(command_id: str, found: Envelope) -> Rejected:

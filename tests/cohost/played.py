@@ -1,14 +1,15 @@
 """The services, played by the test: it reads the commands and writes what becomes of them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+import cohost
 from cohost.closing import close
 from messaging import ids, topology
 from messaging.config import Config
@@ -19,6 +20,7 @@ from schemas.topics import Topic
 
 PARTITIONS = 3
 SECONDS = 20
+ResultT = TypeVar("ResultT")
 AT = "2026-01-01T12:00:00.000Z"
 
 
@@ -69,6 +71,14 @@ class Played:
         value = None if badge is None else _event("cause", "BadgeChanged", room, data)
         async with self.producer.transaction():
             await self.record(topics.BADGES, room, f"{room}/{user}".encode(), value)
+
+
+def begin(asking: Awaitable[ResultT]) -> "asyncio.Future[ResultT]":
+    return asyncio.ensure_future(asking)
+
+
+def impatient(kafka: str, service: Played) -> cohost.Client:
+    return cohost.Client(kafka, prefix=service.prefix, timeout=5)
 
 
 def invitation(room: str, identifier: str, status: str = "pending") -> dict[str, Any]:

@@ -1,6 +1,4 @@
 import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -10,21 +8,11 @@ import cohost
 from cohost import ids, outcomes
 from schemas import topics
 from schemas.envelope import Envelope
-from schemas.events import CoHostLeft, InvitationExpired, InvitationSent
+from schemas.events import InvitationExpired, InvitationSent
 from schemas.facts import UserChanged
 from schemas.invitation import Invitation
 from schemas.partitions import partition_of
-from tests.cohost.played import PARTITIONS, Played, invitation, left, rejected
-
-ResultT = TypeVar("ResultT")
-
-
-def begin(asking: Awaitable[ResultT]) -> "asyncio.Future[ResultT]":
-    return asyncio.ensure_future(asking)
-
-
-def impatient(kafka: str, service: Played) -> cohost.Client:
-    return cohost.Client(kafka, prefix=service.prefix, timeout=5)
+from tests.cohost.played import PARTITIONS, Played, begin, impatient, invitation, left, rejected
 
 
 async def test_a_command_lies_where_its_room_belongs(client: cohost.Client, service: Played) -> None:
@@ -179,69 +167,6 @@ async def test_an_outcome_is_known_also_where_kafka_did_not_confirm_the_command(
         command = await service.command()
     await service.cause(command.envelope.id, "room", left("room"))
     assert (await asking).data.user_id == "bob"
-
-
-async def test_an_http_that_hangs_does_not_keep_the_outcome_from_who_asks_again(
-    kafka: str, service: Played
-) -> None:
-    identifier = ids.uuid7()
-    await service.cause(identifier, "room", left("room"))
-    hanging = await asyncio.start_server(lambda _, __: None, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{hanging.sockets[0].getsockname()[1]}"
-    async with cohost.Client(kafka, prefix=service.prefix, invitations_url=url) as client:
-        assert (await client.leave_stage("room", "bob", command_id=identifier)).data.user_id == "bob"
-    hanging.close()
-
-
-async def test_an_http_that_needs_a_token_that_there_is_not_does_not_keep_the_outcome_from_who_asks_again(
-    kafka: str, service: Played
-) -> None:
-    identifier = ids.uuid7()
-    await service.cause(identifier, "room", left("room"))
-
-    def no_token() -> str:
-        raise LookupError
-
-    nowhere = "http://127.0.0.1:1"
-    async with cohost.Client(kafka, prefix=service.prefix, invitations_url=nowhere, token=no_token) as client:
-        assert (await client.leave_stage("room", "bob", command_id=identifier)).data.user_id == "bob"
-
-
-async def test_asking_again_gives_the_outcome_that_came_late(kafka: str, service: Played) -> None:
-    async with impatient(kafka, service) as client:
-        with pytest.raises(cohost.OutcomeUnknown) as raised:
-            await client.leave_stage("room", "bob")
-        command = await service.command()
-        await service.cause(command.envelope.id, "room", left("room"))
-        again = await client.leave_stage("room", "bob", command_id=raised.value.command_id)
-    assert again.data == CoHostLeft.model_validate(left("room")[2])
-
-
-@pytest.mark.parametrize("identifier", [ids.uuid7(), "my-own-id"], ids=["uuid7", "any other"])
-async def test_asking_again_from_another_process_gives_the_first_outcome(
-    kafka: str, service: Played, identifier: str
-) -> None:
-    async with cohost.Client(kafka, prefix=service.prefix) as first:
-        asking = begin(first.leave_stage("room", "bob", command_id=identifier))
-        await service.command()
-        await service.cause("something else", "room", left("room", "nobody"))
-        await service.cause(identifier, "room", left("room"))
-        outcome = await asking
-    async with cohost.Client(kafka, prefix=service.prefix) as second:
-        assert await second.leave_stage("room", "bob", command_id=identifier) == outcome
-
-
-async def test_asking_again_from_another_process_gives_the_first_rejection(
-    kafka: str, service: Played
-) -> None:
-    async with impatient(kafka, service) as first:
-        with pytest.raises(cohost.OutcomeUnknown) as raised:
-            await first.leave_stage("room", "bob")
-        command = await service.command()
-        await service.cause(command.envelope.id, "room", rejected(command, "not_co_host"))
-    async with cohost.Client(kafka, prefix=service.prefix) as second:
-        with pytest.raises(cohost.Rejected, match="not_co_host"):
-            await second.leave_stage("room", "bob", command_id=raised.value.command_id)
 
 
 async def test_a_client_that_is_not_entered_says_so(kafka: str) -> None:

@@ -7,6 +7,12 @@ DAY_MS = 24 * 60 * 60 * 1000
 NOW = 1_800_000_000_000
 
 
+def made(milliseconds: int) -> str:
+    """Return a UUIDv7 of that time."""
+    text = f"{milliseconds:012x}"
+    return f"{text[:8]}-{text[8:]}-7000-8000-000000000000"
+
+
 def test_a_position_survives_as_text() -> None:
     position = Position({("invitations.events", 0): 7, ("invitations.events", 11): 0, ("badges", 3): 12})
     assert Position.parse(str(position)) == position
@@ -28,15 +34,20 @@ def test_ids_grow_and_tell_their_time() -> None:
 
 
 def test_the_search_for_an_outcome_starts_before_its_id_was_made() -> None:
-    made_at = NOW - 1000
-    identifier = f"{made_at:012x}"
-    identifier = f"{identifier[:8]}-{identifier[8:]}-7000-8000-000000000000"
-    assert past.since(identifier, NOW) == made_at - past.SLACK_MS
+    assert past.since(made(NOW - 1000), NOW) == NOW - 1000 - past.SLACK_MS
 
 
 def test_the_search_for_an_outcome_reaches_back_as_far_as_ids_are_remembered() -> None:
     assert past.since("order-17", NOW) == NOW - 7 * DAY_MS
-    assert past.since("00000000-0000-7000-8000-000000000000", NOW) == NOW - 7 * DAY_MS
+
+
+def test_the_search_for_an_outcome_reaches_back_to_an_id_of_any_age() -> None:
+    assert past.since(made(NOW - 30 * DAY_MS), NOW) == NOW - 30 * DAY_MS - past.SLACK_MS
+    assert past.since("00000000-0000-7000-8000-000000000000", NOW) == 0
+
+
+def test_the_search_for_an_outcome_starts_before_now_also_where_the_ids_clock_is_ahead() -> None:
+    assert past.since(made(NOW + DAY_MS), NOW) == NOW - past.SLACK_MS
 
 
 def test_a_token_is_for_its_user_and_of_its_scope() -> None:

@@ -1,0 +1,100 @@
+"""Asking again under the same id, which gives the outcome of its first use."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+import cohost
+from cohost import ids
+from schemas import topics
+from schemas.events import CoHostLeft, InvitationSent
+from tests.cohost.played import Played, begin, impatient, invitation, left, rejected
+
+
+@pytest.fixture
+async def forgetful() -> AsyncIterator[str]:
+    """The URL of an HTTP that has no command."""
+    body = b'{"reason": "command_not_found"}'
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n" + body)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_an_http_that_hangs_does_not_keep_the_outcome_from_who_asks_again(
+    kafka: str, service: Played
+) -> None:
+    identifier = ids.uuid7()
+    await service.cause(identifier, "room", left("room"))
+    hanging = await asyncio.start_server(lambda _, __: None, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{hanging.sockets[0].getsockname()[1]}"
+    async with cohost.Client(kafka, prefix=service.prefix, invitations_url=url) as client:
+        assert (await client.leave_stage("room", "bob", command_id=identifier)).data.user_id == "bob"
+    hanging.close()
+
+
+async def test_an_http_that_needs_a_token_that_there_is_not_does_not_keep_the_outcome_from_who_asks_again(
+    kafka: str, service: Played
+) -> None:
+    identifier = ids.uuid7()
+    await service.cause(identifier, "room", left("room"))
+
+    def no_token() -> str:
+        raise LookupError
+
+    nowhere = "http://127.0.0.1:1"
+    async with cohost.Client(kafka, prefix=service.prefix, invitations_url=nowhere, token=no_token) as client:
+        assert (await client.leave_stage("room", "bob", command_id=identifier)).data.user_id == "bob"
+
+
+async def test_asking_again_after_weeks_finds_what_http_has_forgotten(
+    kafka: str, service: Played, forgetful: str
+) -> None:
+    identifier = "01900000-0000-7000-8000-000000000000"
+    sent = invitation("room", identifier)
+    await service.cause(identifier, "room", (topics.INVITATION_EVENTS, "InvitationSent", sent))
+    async with cohost.Client(kafka, prefix=service.prefix, invitations_url=forgetful) as client:
+        again = await client.send_invitation("room", "bob", "alice", command_id=identifier)
+    assert again.data == InvitationSent.model_validate(sent)
+
+
+async def test_asking_again_gives_the_outcome_that_came_late(kafka: str, service: Played) -> None:
+    async with impatient(kafka, service) as client:
+        with pytest.raises(cohost.OutcomeUnknown) as raised:
+            await client.leave_stage("room", "bob")
+        command = await service.command()
+        await service.cause(command.envelope.id, "room", left("room"))
+        again = await client.leave_stage("room", "bob", command_id=raised.value.command_id)
+    assert again.data == CoHostLeft.model_validate(left("room")[2])
+
+
+@pytest.mark.parametrize("identifier", [ids.uuid7(), "my-own-id"], ids=["uuid7", "any other"])
+async def test_asking_again_from_another_process_gives_the_first_outcome(
+    kafka: str, service: Played, identifier: str
+) -> None:
+    async with cohost.Client(kafka, prefix=service.prefix) as first:
+        asking = begin(first.leave_stage("room", "bob", command_id=identifier))
+        await service.command()
+        await service.cause("something else", "room", left("room", "nobody"))
+        await service.cause(identifier, "room", left("room"))
+        outcome = await asking
+    async with cohost.Client(kafka, prefix=service.prefix) as second:
+        assert await second.leave_stage("room", "bob", command_id=identifier) == outcome
+
+
+async def test_asking_again_from_another_process_gives_the_first_rejection(
+    kafka: str, service: Played
+) -> None:
+    async with impatient(kafka, service) as first:
+        with pytest.raises(cohost.OutcomeUnknown) as raised:
+            await first.leave_stage("room", "bob")
+        command = await service.command()
+        await service.cause(command.envelope.id, "room", rejected(command, "not_co_host"))
+    async with cohost.Client(kafka, prefix=service.prefix) as second:
+        with pytest.raises(cohost.Rejected, match="not_co_host"):
+            await second.leave_stage("room", "bob", command_id=raised.value.command_id)
