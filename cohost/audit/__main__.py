@@ -1,4 +1,7 @@
-"""`python -m cohost.audit`: prints what the log proves, and exits 1 where it proves a promise broken."""
+"""`python -m cohost.audit`: prints what the log proves, and exits 1 where it proves a promise broken.
+
+Where Kafka is, and what it demands of who reads, is read from the services' variables (COHOST_KAFKA_…).
+"""
 
 import argparse
 import asyncio
@@ -6,20 +9,23 @@ import sys
 
 from aiokafka.errors import KafkaError
 
+from cohost.audit import settings
 from cohost.audit.findings import Report
-from cohost.audit.run import audit
-from schemas import topics
+from cohost.audit.run import NotALog, audit
 
 
 def main() -> int:
     """Run the audit that the command line asks for and return the exit status."""
     parser = argparse.ArgumentParser("python -m cohost.audit", description="Prove exactly-once from the log.")
-    parser.add_argument("--bootstrap", default="127.0.0.1:9092", help="Kafka's bootstrap servers")
-    parser.add_argument("--prefix", default=topics.DEFAULT_PREFIX, help="the topics' prefix")
+    environment = settings.load()
+    parser.add_argument(
+        "--bootstrap", default=environment.bootstrap_servers, help="Kafka's bootstrap servers"
+    )
+    parser.add_argument("--prefix", default=environment.topic_prefix, help="the topics' prefix")
     options = parser.parse_args()
     try:
-        report = asyncio.run(audit(options.bootstrap, options.prefix))
-    except (LookupError, KafkaError) as error:
+        report = asyncio.run(audit(options.bootstrap, options.prefix, security=environment.security()))
+    except (NotALog, KafkaError, OSError) as error:
         sys.stderr.write(f"the log cannot be read: {error}\n")
         return 2
     sys.stdout.write(summary(report))

@@ -16,6 +16,11 @@ from schemas import topics
 _BREATH = 1000
 """How many records are checked before the connection gets a turn."""
 
+
+class NotALog(LookupError):  # noqa: N818 - it names what is the case
+    """There are no such topics, or they do not belong together."""
+
+
 Extents = Mapping[TopicPartition, Extent]
 
 
@@ -28,7 +33,7 @@ async def audit(
     """Read every topic from beginning to present end and say which of the contract's promises are broken.
 
     `security` holds aiokafka's own arguments (`security_protocol`, `sasl_mechanism`, …). A command that a
-    running service has not come to yet counts as one without an outcome. Raises `LookupError` where
+    running service has not come to yet counts as one without an outcome. Raises `NotALog` where
     there are no such topics, and aiokafka's errors while Kafka is away.
     """
     findings = Findings()
@@ -46,10 +51,10 @@ async def _count(log: Log, prefix: str) -> int:
     missing = [name for name in names if name not in counts]
     if missing:
         msg = f"no such topics: {', '.join(missing)}"
-        raise LookupError(msg)
+        raise NotALog(msg)
     if len(set(counts.values())) != 1:
         msg = f"topics differ in their number of partitions: {counts}"
-        raise LookupError(msg)
+        raise NotALog(msg)
     return counts[names[0]]
 
 
