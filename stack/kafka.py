@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from stack import artifacts, ports, process, toolchain
+from stack.errors import StartError
 from stack.place import Place
 
 PORT = 9092
@@ -96,7 +97,8 @@ class Kafka:
 
     def _configure(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._config.write_text(CONFIG.format(port=self.port, controller=self.controller, data=self._data))
+        data = _property(self._data)
+        self._config.write_text(CONFIG.format(port=self.port, controller=self.controller, data=data))
 
     async def _format(self, jars: Path) -> None:
         shutil.rmtree(self._data, ignore_errors=True)
@@ -132,11 +134,26 @@ class Kafka:
             command=command,
             folder=self.folder,
             log=self.folder / "log",
-            environment=self.place.settings.inherited,
+            # In the plain C locale Java finds no file whose name has other letters than ASCII's.
+            environment={**self.place.settings.inherited, "LC_ALL": "C.UTF-8"},
             patience=15,
             remove=() if self.place.keep else (self.folder,),
             within=self.place.temporary,
         )
+
+
+def _property(folder: Path) -> str:
+    """Return a path as a properties file has it, whose letters are Latin-1; Kafka parts paths at commas."""
+    text = str(folder)
+    if "," in text:
+        raise StartError(Kafka.name, f"takes no folder with a comma in its name: {text}")
+    units = text.encode("utf-16-be")
+    numbers = [int.from_bytes(units[at : at + 2]) for at in range(0, len(units), 2)]
+    return "".join(chr(number) if _plain(number) else f"\\u{number:04x}" for number in numbers)
+
+
+def _plain(number: int) -> bool:
+    return ord(" ") < number < ord("\x7f") and chr(number) != "\\"
 
 
 async def cluster(bootstrap_servers: str) -> str | None:

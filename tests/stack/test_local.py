@@ -71,8 +71,8 @@ async def test_the_end_of_the_block_leaves_nothing_behind() -> None:
     assert (guards(), up.root.exists(), home.exists()) == (before, False, False)
 
 
-async def test_kafka_that_was_killed_comes_back_where_it_was_with_what_it_had() -> None:
-    async with Stack(parts=["kafka"]) as up:
+async def test_kafka_that_was_killed_comes_back_where_it_was_with_what_it_had(tmp_path: Path) -> None:
+    async with Stack(tmp_path / "für Käfer \\ 😀", parts=["kafka"]) as up:
         await make_topic(up, "kept")
         up.kill("kafka")
         address = up.kafka_bootstrap_servers
@@ -83,6 +83,11 @@ async def test_kafka_that_was_killed_comes_back_where_it_was_with_what_it_had() 
             # A topic that was just made is not in the broker's metadata at once.
             while await topics(up) != ["kept", "new"]:
                 await asyncio.sleep(0.05)
+
+
+async def test_kafka_takes_no_folder_that_it_would_read_as_two(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="comma"):
+        await Stack(tmp_path / "one,two", parts=["kafka"]).__aenter__()
 
 
 async def test_postgres_that_was_killed_keeps_what_it_has_acknowledged(tmp_path: Path) -> None:
