@@ -66,7 +66,7 @@ class Kept:
 
     async def status(self) -> list[Line]:
         """Say what runs where."""
-        self._keys = keys.load(self._root) if self._root.exists() else keys.Keys("", "", "")
+        self._keys = keys.find(self._root) or keys.Keys("", "", "")
         of_parts = [self._part_line(name) for name in parts.NAMES]
         return await asyncio.gather(*of_parts, *map(self._service_line, services.PORTS))
 

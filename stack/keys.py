@@ -20,12 +20,18 @@ def new() -> Keys:
     return Keys(secrets.token_urlsafe(32), f"local{secrets.token_hex(4)}", secrets.token_urlsafe(32))
 
 
+def find(root: Path) -> Keys | None:
+    """Read the secrets of the stack in that folder, where there are any."""
+    path = root / "keys.json"
+    return Keys(**json.loads(path.read_text())) if path.exists() else None
+
+
 def load(root: Path) -> Keys:
     """Read the secrets of the stack in that folder, or make them."""
-    path = root / "keys.json"
-    if path.exists():
-        return Keys(**json.loads(path.read_text()))
-    keys = new()
+    found = find(root)
+    if found is not None:
+        return found
+    path, keys = root / "keys.json", new()
     path.touch(mode=0o600)
     path.write_text(json.dumps(asdict(keys)))
     return keys

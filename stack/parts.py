@@ -67,6 +67,8 @@ async def launch(
         started(part, running)
     try:
         await running.answers(part.answers)
+        if isinstance(part, postgres.Postgres):
+            await part.prepare()
     except BaseException:
         await running.stop()
         raise

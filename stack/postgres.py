@@ -61,19 +61,24 @@ class Postgres:
         return self._run("Postgres", binaries / "postgres", *where, *options)
 
     async def answers(self) -> bool:
-        """Ask the server where its data lies, and make the database where it is missing."""
+        """Ask the server where its data lies; another on the port is none of ours."""
         try:
             connection = await asyncpg.connect(self._url("postgres"), timeout=5)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return False
         try:
-            if await connection.fetchval("SHOW data_directory") != str(self._data):
-                return False
+            return bool(await connection.fetchval("SHOW data_directory") == str(self._data))
+        finally:
+            await connection.close()
+
+    async def prepare(self) -> None:
+        """Make the database where it is missing."""
+        connection = await asyncpg.connect(self._url("postgres"))
+        try:
             if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
                 await connection.execute(f'CREATE DATABASE "{DATABASE}"')
         finally:
             await connection.close()
-        return True
 
     @property
     def _data(self) -> Path:
