@@ -16,7 +16,7 @@ class Entry:
     """One process: which it is, where it listens, how to end it, and a digest of what it was told."""
 
     pid: int
-    started: float
+    started: str
     ports: tuple[int, ...]
     stop: int
     patience: float

@@ -19,6 +19,7 @@ from stack import errors, guard
 T = TypeVar("T")
 
 PAUSE = 0.05
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 GUARD = (sys.executable, "-P", guard.__file__)
 
 
@@ -72,11 +73,8 @@ class Process:
         self.pid = pid
         self._starter = starter
         self._process = psutil.Process(pid)
-
-    @property
-    def started(self) -> float:
-        """When it started, in seconds since 1970; with the pid it names the process for good."""
-        return float(self._process.create_time())
+        self.started = _moment(self._process)
+        """When it started; with the pid it names the process for good."""
 
     @property
     def alive(self) -> bool:
@@ -170,14 +168,21 @@ async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
     return [task.result() for task in tasks]
 
 
-def find(pid: int, started: float) -> psutil.Process | None:
+def find(pid: int, started: str) -> psutil.Process | None:
     """Return the process of that pid if it is still the one that started then."""
     try:
         process = psutil.Process(pid)
-        same = abs(process.create_time() - started) < 1
+        same = _moment(process) == started
     except psutil.NoSuchProcess:
         return None
     return process if same and guard.alive(process) else None
+
+
+def _moment(process: psutil.Process) -> str:
+    """Name the moment of a process' start, whatever the clock is set to later."""
+    boot = BOOT.read_text().strip() if BOOT.exists() else ""
+    # psutil adds when the system booted, which moves with the clock.
+    return f"{boot} {process.create_time() - psutil.boot_time():.2f}"
 
 
 def _start(program: Program) -> Process:

@@ -110,9 +110,21 @@ async def test_a_run_with_a_bad_status_is_an_error(tmp_path: Path) -> None:
 async def test_a_pid_that_now_belongs_to_another_process_is_left_alone(tmp_path: Path) -> None:
     running = await process.start(program(tmp_path, SLEEP))
     true = ledger.entry(running, (1,), [])
-    reused = ledger.Entry(true.pid, true.started - 100, (1,), signal.SIGKILL, 1, "", "")
+    reused = ledger.Entry(true.pid, "another", (1,), signal.SIGKILL, 1, "", "")
     await reused.end()
     assert (reused.alive, true.alive) == (False, True)
     await true.end()
     assert not true.alive
+    await running.stop()
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="elsewhere psutil takes the start from the clock")
+async def test_a_process_is_found_after_the_clock_was_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = await process.start(program(tmp_path, SLEEP))
+    true = ledger.entry(running, (1,), [])
+    boot_time = psutil.boot_time()
+    monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: boot_time + 3600)  # noqa: SLF001 - the clock
+    assert true.alive
     await running.stop()
