@@ -26,9 +26,9 @@ from faststream.security import (
     SASLScram512,
 )
 
-from messaging import lenient
 from messaging.config import Config
 from messaging.errors import Unavailable
+from schemas import lenient
 
 _POLL_MS = 200
 _ANSWER_SECONDS = 5
@@ -177,7 +177,7 @@ class Consumer:
                         self._listener.fail(error)
                     await asyncio.sleep(_POLL_MS / 1000)
                     continue
-                except (KafkaError, ConsumerStoppedError) as error:
+                except Exception as error:  # noqa: BLE001 - records read along with it are lost to this session
                     if self._stopping:
                         break
                     self._listener.fail(error)

@@ -179,6 +179,9 @@ class Session:
             await asyncio.sleep(_TICK_SECONDS)
             async with self._handling:
                 await self._batches.settled()
+                # After a failure the consumer may stand behind records that nobody decided.
+                if self.failure.done():
+                    return
                 if self.lanes and self._reading:
                     await self._pass_markers()
                     await self._batches.prove()
@@ -198,7 +201,7 @@ class Session:
             await client.position(TopicPartition(self._inputs[index], lane.number)) for lane, index in places
         ]
         # Asked again: records that came during the awaits above lie below these positions, undecided.
-        if not self._consumer.outstanding:
+        if not self._consumer.outstanding and not self.failure.done():
             for (lane, index), position in zip(places, found, strict=True):
                 lane.positions[index] = max(lane.positions[index], position)
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from cohost.audit.layout import UNREADABLE, Deployment, Extent, Record
+from cohost.audit.layout import Deployment, Extent, Record
 from cohost.audit.ledger import Ledger
 from cohost.audit.reading import Reader
 from schemas.ids import REMEMBERED_MS
@@ -38,7 +38,6 @@ class Causes:
         }
         self._kinds = {name: entry.kind for name, entry in deployment.inputs.items()}
         self._read: Counter[str] = Counter()
-        self.unreadable: set[tuple[str, int]] = set()
         self.commands: dict[str, tuple[Met, ...]] = {}
         self.facts: set[str] = set()
         self.again: set[str] = set()
@@ -49,9 +48,6 @@ class Causes:
     def take(self, record: Record) -> None:
         """Take a record in."""
         self._read[record.topic] += 1
-        if record.headers is UNREADABLE:
-            self.unreadable.add((record.topic, record.offset))
-            return
         cause, dead = self._readers[record.topic].read(record)
         if dead is not None:
             self.bad[record.topic, record.offset] = Bad(record, dead)
@@ -83,7 +79,7 @@ class Causes:
         """Say whether a record that was not read may have been there; None for a topic that is no input."""
         if topic not in self._kinds:
             return None
-        if (topic, offset) in self.unreadable or offset < self._extents[topic].begin:
+        if offset < self._extents[topic].begin:
             return True
         return self._compacted(topic) and not self._whole(topic)
 
@@ -94,8 +90,7 @@ class Causes:
     def _whole(self, topic: str) -> bool:
         extent = self._extents[topic]
         gaps = self._compacted(topic) and self._read[topic] < extent.end - extent.begin
-        unreadable = any(where == topic for where, _ in self.unreadable)
-        return extent.begin == 0 and not gaps and not unreadable
+        return extent.begin == 0 and not gaps
 
     def _compacted(self, topic: str) -> bool:
         return self._kinds[topic] == "facts"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from cohost.audit.causes import Causes
 from cohost.audit.findings import Findings
-from cohost.audit.layout import COMMANDS_ONLY, UNREADABLE, Deployment, Extent, Record
+from cohost.audit.layout import COMMANDS_ONLY, Deployment, Extent, Record
 from cohost.audit.ledger import Ledger
 from cohost.audit.letters import Letters
 from cohost.audit.reading import position
@@ -44,10 +44,7 @@ class Lane:
     def check(self, record: Record) -> None:
         """Check an output record."""
         track = self._tracks[record.topic]
-        if record.headers is UNREADABLE:
-            self._findings.unchecked("records whose header names are no UTF-8, and what shares their batch")
-            track.skip()
-        elif record.topic == self._dead_letters:
+        if record.topic == self._dead_letters:
             self._findings.counts["dead_letters"] += 1
             track.sequence(record)
             self._letters.check(record)
@@ -58,8 +55,6 @@ class Lane:
 
     def close(self) -> None:
         """Note what has no outcome."""
-        for _ in self.causes.unreadable:
-            self._findings.unchecked("records whose header names are no UTF-8, and what shares their batch")
         for identifier, ((offset, _), *_) in self.causes.commands.items():
             if identifier in self._decided:
                 self._ledger.decided(identifier, self._decided[identifier])

@@ -23,10 +23,6 @@ class Record(NamedTuple):
     headers: Headers
 
 
-UNREADABLE: Headers = (("unreadable", None),)
-"""The headers of a record that stands for one whose header names are no UTF-8: nobody here can read it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Extent:
     """From where to where a partition reaches."""

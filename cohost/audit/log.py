@@ -6,11 +6,14 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from cohost.audit.layout import UNREADABLE, Extent, Record
+from cohost.audit.layout import Extent, Record
 from cohost.closing import close
+from schemas import lenient
 
 _MEBIBYTE = 1024 * 1024
-_CAREFUL = 500
+
+# What a record says is what the services read.
+lenient.install()
 
 
 class Log:
@@ -60,12 +63,7 @@ class Log:
         self._consumer.assign(list(ahead))
         self._seek(ahead)
         while ahead:
-            try:
-                fetched = await self._consumer.getmany(*ahead, timeout_ms=200)
-            except UnicodeDecodeError:
-                # aiokafka has lost what it had fetched together with the record whose headers it cannot read.
-                self._seek(ahead)
-                fetched = await self._carefully(ahead)
+            fetched = await self._consumer.getmany(*ahead, timeout_ms=200)
             for place, records in fetched.items():
                 end = extents[place].end
                 yield (
@@ -76,26 +74,6 @@ class Log:
             # Control and aborted records take offsets but are never delivered: the position tells.
             ahead = {place: await self._consumer.position(place) for place in ahead}
             self._pause({place for place in ahead if ahead[place] >= extents[place].end}, ahead)
-
-    async def _carefully(self, ahead: Iterable[TopicPartition]) -> dict[TopicPartition, list[Record]]:
-        """Return records one by one, of each partition up to the first that cannot be read, and that too."""
-        found: dict[TopicPartition, list[Record]] = {}
-        for place in ahead:
-            records = found.setdefault(place, [])
-            try:
-                while len(records) < _CAREFUL and (one := await self._one(place)) is not None:
-                    records.append(one)
-            except UnicodeDecodeError:
-                # The consumer takes note of how far it came only when it is asked once more.
-                await self._consumer.getmany(place, timeout_ms=0)
-                offset = await self._consumer.position(place)
-                records.append(Record(place.topic, place.partition, offset, 0, None, None, UNREADABLE))
-                self._consumer.seek(place, offset + 1)
-        return {place: records for place, records in found.items() if records}
-
-    async def _one(self, place: TopicPartition) -> Record | None:
-        fetched = await self._consumer.getmany(place, timeout_ms=200, max_records=1)
-        return next(iter(fetched.get(place, ())), None)
 
     def _seek(self, ahead: Mapping[TopicPartition, int]) -> None:
         for place, offset in ahead.items():

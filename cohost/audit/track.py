@@ -61,11 +61,6 @@ class Track:
         """Say whether a cause had records before those of others."""
         return cause in self._past
 
-    def skip(self) -> None:
-        """Count a record that cannot be read as the one with the next sequence."""
-        if self._last is not None:
-            self._last += 1
-
     def command_at(self, record: Record, offsets: Sequence[int]) -> None:
         """Check that the command of an outcome, one of these offsets, lies behind that of the one before."""
         offset = next((each for each in offsets if each >= self.command), offsets[0])

@@ -2,10 +2,14 @@
 
 import asyncio
 import json
+from typing import Any
 
 import asyncpg
-from aiokafka import AIOKafkaProducer
+import pytest
+from aiokafka import AIOKafkaProducer, codec
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.record import default_records
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from messaging import ids, outcomes
@@ -104,6 +108,46 @@ async def test_a_header_name_that_is_no_text_stops_nobody(fleet: Fleet, kafka: s
         await fleet.decided()
     assert (await fleet.audit()).violations == []
     assert len(await log_of(fleet.config, topics.INVITATION_DEAD_LETTERS)) == 1
+
+
+@pytest.mark.parametrize(("kind", "attribute"), [("gzip", 1), ("lz4", 3)])
+async def test_a_batch_with_bytes_behind_its_end_stops_nobody(
+    fleet: Fleet, kafka: str, monkeypatch: pytest.MonkeyPatch, kind: str, attribute: int
+) -> None:
+    encode = getattr(codec, f"{kind}_encode")
+    monkeypatch.setattr(default_records, f"{kind}_encode", lambda data: encode(data) + b"garbage")
+    async with working(fleet.config), AIOKafkaProducer(bootstrap_servers=kafka, acks="all") as producer:
+        batch = producer.create_batch()
+        batch._builder = _DefaultRecordBatchBuilderPy(2, attribute, 0, -1, -1, -1, 100_000)  # noqa: SLF001 - as above
+        for identifier, data in [leave(), leave()]:
+            batch.append(key=ROOM.encode(), value=record(identifier, data), timestamp=None)
+            fleet.sent.append(identifier)
+        batch.close()
+        await (await producer.send_batch(batch, COMMANDS.name(fleet.config.prefix), partition=LANE))
+        await fleet.command(50)
+        await fleet.decided()
+    assert (await fleet.audit()).violations == []
+
+
+async def test_a_poll_that_raises_with_records_in_its_hands_costs_nobody_an_outcome(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch, lost = Fetcher.fetched_records, []
+
+    async def losing(self: Fetcher, *arguments: Any, **options: Any) -> Any:
+        found = await fetch(self, *arguments, **options)
+        if not lost and any(place.topic.endswith("commands") for place in found):
+            lost.append(found)
+            msg = "a batch that cannot be read"
+            raise OSError(msg)
+        return found
+
+    async with working(fleet.config):
+        monkeypatch.setattr(Fetcher, "fetched_records", losing)
+        await fleet.command(50)
+        await fleet.decided()
+    assert lost
+    assert (await fleet.audit()).violations == []
 
 
 async def test_an_id_met_by_two_lanes_at_once_has_one_outcome(fleet: Fleet) -> None:

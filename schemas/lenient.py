@@ -1,0 +1,127 @@
+"""Record batches that aiokafka cannot read, though the broker took them.
+
+aiokafka raises inside its consumer there, and would for ever: over header names that are not UTF-8, and over
+bytes behind the end of compressed ones, which brokers ignore. Here a name is read with U+FFFD in it, what
+follows the end is left out, and what still cannot be read stands as empty records, which are dead letters.
+"""
+
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, Self
+
+from aiokafka.codec import lz4_decode
+from aiokafka.consumer import fetcher
+from aiokafka.record import default_records, memory_records
+from aiokafka.record.default_records import _DefaultRecordPy
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_LZ4_HEADER = 7
+_LZ4_CONTENT_SIZE, _LZ4_DICTIONARY, _LZ4_BLOCK_SUMS, _LZ4_CONTENT_SUM = 0x08, 0x01, 0x10, 0x04
+_LZ4_UNCOMPRESSED = 0x80000000
+
+
+def install() -> None:
+    """Make every aiokafka consumer of this process read such batches."""
+    fetcher.MemoryRecords = _Records
+
+
+class _Records(memory_records._MemoryRecordsPy):  # type: ignore[misc]  # noqa: SLF001 - aiokafka has no hook here
+    """aiokafka's own cutting of a fetched buffer into batches, which keeps hold of each batch's bytes."""
+
+    def next_batch(self, *options: Any) -> "_Batch | None":
+        raw = self._next_slice
+        batch = super().next_batch(*options)
+        return None if batch is None else _Batch(batch, raw)
+
+
+class _Batch:
+    """A batch that is read by aiokafka's fast reader, and by the lenient one from where that one gives up."""
+
+    def __init__(self, batch: Any, raw: memoryview) -> None:
+        self._batch = batch
+        self._raw = raw
+        self._next = batch.base_offset
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batch, name)
+
+    def __next__(self) -> Any:
+        return next(self._batch)
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            yield from self._rest(self._batch)
+        except Exception:  # noqa: BLE001 - readers and codecs raise whatever they come upon
+            try:
+                yield from self._rest(_LenientBatch(self._raw))
+            except Exception:  # noqa: BLE001 - as above
+                yield from self._stand_ins()
+
+    def _rest(self, reader: Any) -> Iterator[Any]:
+        for record in reader:
+            if record.offset >= self._next:
+                self._next = record.offset + 1
+                yield record
+
+    def _stand_ins(self) -> Iterator[Any]:
+        """Return a record without key, value and headers for each offset that is left."""
+        batch = self._batch
+        for offset in range(self._next, batch.next_offset):
+            yield _DefaultRecordPy(offset, batch.max_timestamp, batch.timestamp_type, None, None, [])
+
+
+class _LenientBatch(default_records._DefaultRecordBatchPy):  # type: ignore[misc]  # noqa: SLF001 - as above
+    _buffer: bytearray
+    _pos: int
+
+    def __iter__(self) -> Self:
+        decode = _DECODERS.get(self.compression_type)
+        if decode is None:
+            super().__iter__()
+        else:
+            self._buffer, self._pos = bytearray(decode(bytes(self._buffer[self._pos :]))), 0
+        self._buffer = _LenientBytes(self._buffer)
+        return self
+
+
+class _LenientBytes(bytearray):
+    """Bytes whose pieces are decoded whatever they hold."""
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return _LenientBytes(found) if isinstance(found, bytearray) else found
+
+    def decode(self, encoding: str = "utf-8", errors: str = "replace") -> str:
+        return super().decode(encoding, errors)
+
+
+def _gunzip(data: bytes) -> bytes:
+    """Decompress one gzip member after the other, up to the first bytes that begin none."""
+    found = []
+    while data.startswith(_GZIP_MAGIC):
+        member = zlib.decompressobj(wbits=31)
+        found.append(member.decompress(data))
+        if not member.eof:
+            raise EOFError
+        data = member.unused_data
+    return b"".join(found)
+
+
+def _unlz4(data: bytes) -> bytes:
+    return bytes(lz4_decode(data[: _lz4_end(data)]))
+
+
+def _lz4_end(data: bytes) -> int:
+    """Return where a frame ends, by LZ4's frame format 1.6: header, blocks with their lengths, end mark."""
+    flags = data[4]
+    position = _LZ4_HEADER + 8 * bool(flags & _LZ4_CONTENT_SIZE) + 4 * bool(flags & _LZ4_DICTIONARY)
+    while length := struct.unpack_from("<I", data, position)[0]:
+        position += 4 + (length & ~_LZ4_UNCOMPRESSED) + 4 * bool(flags & _LZ4_BLOCK_SUMS)
+    return int(position + 4 + 4 * bool(flags & _LZ4_CONTENT_SUM))
+
+
+_DECODERS: dict[int, Callable[[bytes], bytes]] = {
+    default_records.DefaultRecordBase.CODEC_GZIP: _gunzip,
+    default_records.DefaultRecordBase.CODEC_LZ4: _unlz4,
+}

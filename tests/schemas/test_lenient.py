@@ -1,0 +1,68 @@
+"""What a consumer reads of batches that aiokafka gives up on."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aiokafka import codec
+from aiokafka.record import default_records
+
+from schemas import lenient
+
+COUNT = 5
+CODECS = {"gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
+
+Change = Callable[[bytes], bytes]
+
+
+def batch(kind: str, change: Change, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """Return a batch whose compressed bytes are changed."""
+    encode = getattr(codec, f"{kind}_encode")
+    monkeypatch.setattr(default_records, f"{kind}_encode", lambda data: change(bytes(encode(data))))
+    builder = default_records._DefaultRecordBatchBuilderPy(2, CODECS[kind], False, -1, -1, -1, 1_000_000)  # noqa: FBT003, SLF001 - no sane producer makes such batches
+    for number in range(COUNT):
+        builder.append(number, 1000 + number, b"key", b"value %d" % number, [("name", b"x")])
+    return bytes(builder.build())
+
+
+def read(raw: bytes) -> list[Any]:
+    records = lenient._Records(raw)  # noqa: SLF001 - what `install` puts into aiokafka
+    assert records.has_next()
+    return list(records.next_batch())
+
+
+@pytest.mark.parametrize("kind", CODECS)
+def test_a_sound_batch_is_read(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = read(batch(kind, bytes, monkeypatch))
+    assert [(record.offset, record.value) for record in found] == [(n, b"value %d" % n) for n in range(COUNT)]
+
+
+@pytest.mark.parametrize("kind", ["gzip", "lz4"])
+@pytest.mark.parametrize("behind", [b"garbage" * 8, b"\0" * 16, b"\x1f"])
+def test_what_lies_behind_the_end_of_a_compressed_batch_is_left_out(
+    kind: str, behind: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = read(batch(kind, lambda data: data + behind, monkeypatch))
+    assert [(record.offset, record.timestamp, record.key, record.headers) for record in found] == [
+        (number, 1000 + number, b"key", [("name", b"x")]) for number in range(COUNT)
+    ]
+
+
+def test_a_batch_of_two_gzip_members_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def parted(data: bytes) -> bytes:
+        plain = codec.gzip_decode(data)
+        return codec.gzip_encode(plain[:40]) + codec.gzip_encode(plain[40:]) + b"behind"
+
+    found = read(batch("gzip", parted, monkeypatch))
+    assert [record.value for record in found] == [b"value %d" % number for number in range(COUNT)]
+
+
+@pytest.mark.parametrize("kind", CODECS)
+@pytest.mark.parametrize("change", [lambda data: data[:-12], lambda _: b"no such thing", lambda _: b""])
+def test_what_cannot_be_read_stands_as_empty_records(
+    kind: str, change: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = read(batch(kind, change, monkeypatch))
+    assert [(record.offset, record.value or record.key) for record in found] == [
+        (number, None) for number in range(COUNT)
+    ]
