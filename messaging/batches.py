@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import asyncpg
@@ -50,17 +50,22 @@ class Batches:
 
     async def take(self, records: Sequence[ConsumerRecord]) -> None:
         """Decide what of the records lies ahead of its lane, and begin to commit it."""
-        whole = False
-        while not whole:
+        for part in _parts(self._decider.ahead(self._lanes, records)):
+            whole = False
+            while not whole:
+                whole = await self._take(part)
+
+    async def _take(self, records: Sequence[ConsumerRecord]) -> bool:
+        """Decide records and begin to commit them; say whether those were all."""
+        decided = await self._decide(records)
+        await self.settled()
+        if decided.generation != self._generation:
             decided = await self._decide(records)
-            await self.settled()
-            if decided.generation != self._generation:
-                decided = await self._decide(records)
-            self._ahead = None
-            self._domain.trim()
-            if decided.advances:
-                self._committing = asyncio.create_task(self._commit(decided))
-            whole = decided.whole
+        self._ahead = None
+        self._domain.trim()
+        if decided.advances:
+            self._committing = asyncio.create_task(self._commit(decided))
+        return decided.whole
 
     async def settled(self) -> None:
         """Wait until everything decided is committed and handed to the publisher."""
@@ -144,3 +149,15 @@ class Batches:
             self._lanes[number].deleted = published
             self._lanes[number].confirmed = began
         self._metrics.count(decided.counts, len(decided.taken))
+
+
+def _parts(records: Sequence[ConsumerRecord]) -> Iterator[Sequence[ConsumerRecord]]:
+    """Part records where they are so large that they would not be decided at once."""
+    begin = size = 0
+    for end, record in enumerate(records, 1):
+        size += len(record.value or b"") + len(record.key or b"")
+        if size > decision.ENOUGH_BYTES:
+            yield records[begin:end]
+            begin, size = end, 0
+    if begin < len(records):
+        yield records[begin:]

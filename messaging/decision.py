@@ -25,7 +25,7 @@ from schemas import timestamps
 _BREATH = 100
 """How many records are decided before Postgres and the publisher get a turn."""
 
-_ENOUGH_BYTES = 4 * 1024 * 1024
+ENOUGH_BYTES = 4 * 1024 * 1024
 """How much a batch may publish before the rest of it is left to another: it must fit into one transaction."""
 
 
@@ -85,11 +85,11 @@ class Decider:
                     connection, [reading.incoming for reading in readings if reading.incoming is not None]
                 )
         with self._metrics.stage.labels("decide").time():
-            enough = math.inf if repeated is not None else _ENOUGH_BYTES
-            written = await self._decide(lanes, readings, decision, enough)
+            enough = math.inf if repeated is not None else ENOUGH_BYTES
+            written, sizes = await self._decide(lanes, readings, decision, enough)
         self._advance(lanes, decision.taken)
         for number in {record.partition for record in decision.taken}:
-            self._close(lanes[number], written.get(number, []), decision)
+            self._close(lanes[number], written.get(number, []), sizes[number], decision)
         return decision
 
     def ahead(self, lanes: Mapping[int, Lane], fetched: Iterable[ConsumerRecord]) -> list[ConsumerRecord]:
@@ -121,20 +121,23 @@ class Decider:
 
     async def _decide(
         self, lanes: Mapping[int, Lane], readings: Sequence[Reading], decision: Decision, enough: float
-    ) -> dict[int, list[Record]]:
+    ) -> tuple[dict[int, list[Record]], Counter[int]]:
         written: dict[int, list[Record]] = {}
-        size = 0
+        sizes = Counter[int]()
+        total = 0
         for count, reading in enumerate(readings, 1):
-            if size > enough:
+            if total > enough:
                 _cut(decision, reading.record)
                 break
             number = reading.record.partition
             records_ = self._one(lanes[number], reading, decision)
-            size += sum([len(record.value or b"") for record in records_])
+            size = sum([record.size() for record in records_])
+            sizes[number] += size
+            total += size
             written.setdefault(number, []).extend(records_)
             if count % _BREATH == 0:
                 await asyncio.sleep(0)
-        return written
+        return written, sizes
 
     def _one(self, lane: Lane, reading: Reading, decision: Decision) -> list[Record]:
         incoming = reading.incoming
@@ -191,10 +194,10 @@ class Decider:
             index = self._topics[record.topic]
             positions[index] = max(positions[index], record.offset + 1)
 
-    def _close(self, lane: Lane, written: list[Record], decision: Decision) -> None:
+    def _close(self, lane: Lane, written: list[Record], size: int, decision: Decision) -> None:
         if written:
             lane.segment += 1
-            decision.segments.append(Segment(lane.number, lane.segment, written))
+            decision.segments.append(Segment(lane.number, lane.segment, written, size))
         decision.advances.append(advance(lane))
 
 

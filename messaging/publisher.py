@@ -80,4 +80,4 @@ class Publisher:
 
 
 def _size(batch: Sequence[Segment]) -> int:
-    return sum([len(record.value or b"") for segment in batch for record in segment.records])
+    return sum([segment.size for segment in batch])

@@ -23,16 +23,22 @@ class Record(NamedTuple):
 
     def size(self) -> int:
         """Return about how many bytes the record takes in a batch."""
-        headers = sum(len(name.encode()) + len(value or b"") + 10 for name, value in self.headers)
-        return len(self.key or b"") + len(self.value or b"") + headers + 70
+        size = len(self.key or b"") + len(self.value or b"") + 70
+        for name, value in self.headers:
+            size += len(name.encode()) + len(value or b"") + 10
+        return size
 
 
 class Segment(NamedTuple):
-    """What one batch publishes of one lane: all of it in one Kafka transaction, or nothing."""
+    """What one batch publishes of one lane: all of it in one Kafka transaction, or nothing.
+
+    `size` is about how many bytes its records take.
+    """
 
     lane: int
     number: int
     records: Sequence[Record]
+    size: int
 
 
 def encode(records: Sequence[Record]) -> bytes:
@@ -95,7 +101,7 @@ async def pending(connection: Connection, lanes: Sequence[int]) -> list[Segment]
     rows = await connection.fetch(
         "SELECT lane, number, records FROM segments WHERE lane = ANY($1::int[]) ORDER BY lane, number", lanes
     )
-    return [Segment(row["lane"], row["number"], decode(row["records"])) for row in rows]
+    return [Segment(row["lane"], row["number"], decode(row["records"]), len(row["records"])) for row in rows]
 
 
 def _measure(text: bytes | None, texts: list[bytes]) -> int:

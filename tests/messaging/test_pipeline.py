@@ -63,16 +63,20 @@ async def test_a_dead_letter_larger_than_its_topic_takes_is_cut_and_stops_nobody
     assert found == [(90_000, None), (0, b"120000")]
 
 
+@pytest.mark.parametrize("where", ["value", "key", "headers"])
 async def test_what_is_much_more_unpacked_than_packed_is_published_in_pieces(
-    fleet: Fleet, kafka: str
+    fleet: Fleet, kafka: str, where: str
 ) -> None:
     name = COMMANDS.name(fleet.config.prefix)
+    large = b"x" * 900_000
+    options: dict[str, Any] = {"key": {"key": large}, "headers": {"headers": [("x", large)]}}.get(where, {})
     async with working(fleet.config):
         packed = AIOKafkaProducer(
             bootstrap_servers=kafka, compression_type="gzip", max_batch_size=40_000_000, linger_ms=1000
         )
         async with packed:
-            await asyncio.gather(*[send(packed, name, b"x" * 1_000_000) for _ in range(30)])
+            value = large if where == "value" else b"x"
+            await asyncio.gather(*[send(packed, name, value, **options) for _ in range(30)])
         await fleet.command(10)
         await fleet.decided()
     letters = await log_of(fleet.config, topics.INVITATION_DEAD_LETTERS)

@@ -26,7 +26,7 @@ def lane(*, decided: tuple[int, int], acknowledged: tuple[int, int], ends: tuple
 
 
 def segment(number: int, *places: tuple[int, int]) -> Segment:
-    return Segment(0, number, [Record(output, sequence, None, b"", []) for output, sequence in places])
+    return Segment(0, number, [Record(output, sequence, None, b"", []) for output, sequence in places], 0)
 
 
 def test_what_is_in_the_log_is_confirmed_and_the_rest_is_left_to_publish() -> None:
