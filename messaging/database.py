@@ -16,17 +16,14 @@ _PLANS = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin":
 _BOUNDS = {"idle_in_transaction_session_timeout": "15s", "lock_timeout": "10s", "statement_timeout": "30s"}
 
 
-async def pool(config: Config, size: int, seconds: float = 30) -> asyncpg.Pool:
-    """Return a pool of at most `size` connections whose search path is the service's schema.
-
-    A statement without an answer after so many seconds raises `TimeoutError`.
-    """
+async def pool(config: Config, size: int) -> asyncpg.Pool:
+    """Return a pool of at most `size` connections whose search path is the service's schema."""
     return await asyncpg.create_pool(
         config.database_url,
         min_size=0,
         max_size=size,
         timeout=5,
-        command_timeout=seconds,
+        command_timeout=30,
         server_settings={
             "search_path": config.schema,
             "application_name": f"{config.prefix}{config.schema}",

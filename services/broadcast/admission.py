@@ -9,6 +9,7 @@ from services.broadcast import store
 from services.broadcast.creation import Creation
 from services.broadcast.livekit import CallFailed, LiveKit
 from services.broadcast.state import Stage
+from services.hosting import reading
 from services.hosting.problems import Problem
 
 _SECONDS = 5.0
@@ -18,7 +19,7 @@ _ON_AIR = ("live", "waitingReconnect")
 
 async def look(pool: asyncpg.Pool, room_id: str) -> Stage:
     """Return a room's stage. Raises `Problem` (404)."""
-    async with pool.acquire() as connection:
+    async with reading.lent(pool) as connection:
         found = await store.load(connection, [room_id])
     if room_id not in found:
         raise Problem(404, "room_not_found", "There is no such room.")

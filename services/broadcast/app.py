@@ -25,7 +25,7 @@ async def build(settings: Settings) -> process.Service:
     """Return the service that these settings describe."""
     config = settings.pipeline(LAYOUT.name)
     registry = CollectorRegistry()
-    pool = await database.pool(config, size=8, seconds=http.PATIENCE)
+    pool = await database.pool(config, size=8)
     acting = await database.pool(config, size=4)
     around = _surroundings(settings, config, acting, registry)
     wakeup = Wakeup()

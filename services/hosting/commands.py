@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from messaging import outcomes
 from schemas import envelope
-from services.hosting import auth, problems
+from services.hosting import auth, problems, reading
 from services.hosting.problems import Problem
 
 
@@ -52,5 +52,5 @@ def router(pool: asyncpg.Pool) -> APIRouter:
 async def _find(pool: asyncpg.Pool, command_id: str) -> outcomes.Outcome | None:
     if not 0 < len(command_id) <= envelope.MAX_ID or "\x00" in command_id:
         return None
-    async with pool.acquire() as connection:
+    async with reading.lent(pool) as connection:
         return await outcomes.find(connection, command_id)

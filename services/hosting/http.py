@@ -15,8 +15,6 @@ from services.hosting.readiness import Readiness
 from services.hosting.settings import Settings
 
 VERSION = "1"
-PATIENCE = 5
-"""How many seconds a request waits for an answer of the database."""
 
 
 class _Application(FastAPI):

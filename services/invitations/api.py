@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from schemas import timestamps
 from schemas.invitation import Invitation
 from schemas.types import Id
-from services.hosting import auth, pages, paths, problems
+from services.hosting import auth, pages, paths, problems, reading
 from services.hosting.auth import Caller
 from services.hosting.problems import Problem
 from services.invitations import state
@@ -54,7 +54,7 @@ def _add_rooms(routes: APIRouter, pool: asyncpg.Pool) -> None:
     ) -> Invitations:
         """Return the invitations that were sent in a room, to its host and ops."""
         wanted = _wanted(page, status)
-        async with pool.acquire() as connection:
+        async with reading.lent(pool) as connection:
             found = await reads.room(connection, room_id)
             if found is None:
                 raise _no_room()
@@ -65,7 +65,7 @@ def _add_rooms(routes: APIRouter, pool: asyncpg.Pool) -> None:
     @routes.get("/v1/rooms/{roomId}/co-hosts", responses=problems.responses(404, 422))
     async def co_hosts(room_id: paths.RoomId) -> CoHosts:
         """Return who has a seat in a room, to anyone with a token."""
-        async with pool.acquire() as connection:
+        async with reading.lent(pool) as connection:
             if await reads.room(connection, room_id) is None:
                 raise _no_room()
             seated = await reads.co_hosts(connection, room_id)
@@ -84,13 +84,13 @@ def _add_invitations(routes: APIRouter, pool: asyncpg.Pool) -> None:
         """Return a user's own invitations, to that user and ops."""
         _allow(caller, user_id)
         wanted = _wanted(page, status)
-        async with pool.acquire() as connection:
+        async with reading.lent(pool) as connection:
             return _listing(await reads.of_user(connection, user_id, room_id, wanted), wanted)
 
     @routes.get("/v1/invitations/{invitationId}", responses=problems.responses(403, 404, 422))
     async def one(invitation_id: paths.InvitationId, caller: auth.Identified) -> Invitation:
         """Return an invitation, to the room's host, the inviter, the invitee and ops."""
-        async with pool.acquire() as connection:
+        async with reading.lent(pool) as connection:
             found = await reads.invitation(connection, invitation_id)
         if found is None:
             raise Problem(404, "invitation_not_found", "There is no such invitation.")

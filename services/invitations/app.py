@@ -19,7 +19,7 @@ async def build(settings: Settings) -> process.Service:
     registry = CollectorRegistry()
     metrics = Metrics(registry, "invitations")
     pipeline = Pipeline(config, Invitations(settings.policy()), metrics, ("services.invitations",))
-    pool = await database.pool(config, size=8, seconds=http.PATIENCE)
+    pool = await database.pool(config, size=8)
     web = http.create(
         "Co-host invitations",
         settings=settings,

@@ -1,5 +1,6 @@
 """What became of a command, on the real database, and readiness on real servers."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from urllib.parse import quote
 
@@ -8,6 +9,7 @@ import httpx
 import pytest
 
 from messaging import database, outcomes
+from services.hosting import reading
 from tests.hosting import example
 from tests.hosting.example import bearer
 
@@ -129,6 +131,20 @@ async def test_before_the_tables_are_made_the_answer_is_that_the_service_is_unav
 ) -> None:
     answer = await asked(pool, "c-1", bearer())
     assert (answer.status_code, answer.json()["reason"]) == (503, "unavailable")
+
+
+async def test_while_the_database_hangs_everybody_who_asks_is_answered(
+    migrated: asyncpg.Pool, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_PATIENCE", 0.3)
+    holder = await asyncpg.connect(database_url)
+    async with holder.transaction():
+        await holder.execute("LOCK TABLE example.outcomes")
+        # More than there are connections: the last ones wait for those who wait.
+        answers = await asyncio.gather(*[asked(migrated, "c-1", bearer("alice")) for _ in range(8)])
+    assert {(answer.status_code, answer.json()["reason"]) for answer in answers} == {(503, "unavailable")}
+    assert (await asked(migrated, "c-1", bearer("alice"))).status_code == 200
+    await holder.close()
 
 
 async def test_the_service_is_ready_when_every_part_is_there(pool: asyncpg.Pool, kafka: str) -> None:
