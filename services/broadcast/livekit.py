@@ -151,11 +151,9 @@ class LiveKit:
 
     async def create_room(self, room_id: str, departure_seconds: int) -> None:
         """Make sure that there is a room, which outlives a token and an absence of `departure_seconds`."""
-        request = api.CreateRoomRequest(
-            name=room_id,
-            empty_timeout=int(_TOKEN_LIFE.total_seconds()) + 2 * _ACCEPTED_AFTER_EXPIRY,
-            departure_timeout=departure_seconds,
-        )
+        # The last one may have left a moment ago, with a token for coming back that was just given.
+        seconds = max(int(_TOKEN_LIFE.total_seconds()) + 2 * _ACCEPTED_AFTER_EXPIRY, departure_seconds)
+        request = api.CreateRoomRequest(name=room_id, empty_timeout=seconds, departure_timeout=seconds)
         await self._call("CreateRoom", self._rooms.create_room(request), _done)
 
     async def delete_room(self, room_id: str) -> None:
