@@ -100,8 +100,9 @@ async def proxied(
 
 
 @pytest.fixture
-def proxied_house(proxied: Proxied) -> House:
+def proxied_house(proxied: Proxied, proxy: Proxy) -> House:
     """The house behind the proxy."""
+    assert proxied.house.place.livekit_url == proxy.url
     return proxied.house
 
 

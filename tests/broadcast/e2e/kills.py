@@ -49,9 +49,9 @@ class Mortal:
     def __post_init__(self) -> None:
         self.folder = Path(self.house.settings[FOLDER])
 
-    def arm(self, point: str, about: str, number: signal.Signals = signal.SIGKILL) -> Path:
-        """Have the signal sent when the service comes to the point; return the file that then is there."""
-        (self.folder / point).write_text(f"{int(number)} {about}")
+    def arm(self, point: str, about: str, action: str = "SIGKILL") -> Path:
+        """Have the service send itself a signal, or wait, at the point; return the file that says so."""
+        (self.folder / point).write_text(f"{action} {about}")
         return self.folder / f"{point}.reached"
 
     @contextlib.asynccontextmanager

@@ -1,9 +1,12 @@
 """Killed around a call that gives or takes rights: they are right in the end, and told of once."""
 
+import signal
+
 import pytest
 
 from schemas import commands, topics
 from tests.broadcast.e2e import kills
+from tests.broadcast.e2e.copies import second
 from tests.broadcast.e2e.house import until
 from tests.broadcast.e2e.kills import Mortal
 from tests.broadcast.e2e.show import CO_HOST, VIEWER, Guests, co_host, live, rights_of
@@ -67,4 +70,27 @@ async def test_a_dead_services_grant_that_lands_after_the_revoke_is_taken_back(
     assert late is not None
     late.let_go.set()
     await until(lambda: changes == [True, False])
+    await mortal.sound(name)
+
+
+async def test_a_stopped_services_grant_that_lands_after_the_revoke_is_taken_back(
+    mortal: Mortal, guests: Guests
+) -> None:
+    house = mortal.house
+    name = await live(house)
+    bob = await guests.join(house, name, "bob", viewer=True)
+    reached = mortal.arm("before UpdateParticipant", name, "SIGSTOP")
+    seat = await house.seat(name, "bob")
+    await until(reached.exists)
+    assert house.process is not None
+    async with second(house):
+        await house.event("GrantProvisioned", name, "bob")
+        await house.unseat(name, "bob", seat)
+        await house.event("GrantRevoked", name, "bob")
+        await until(lambda: rights_of(bob) == VIEWER)
+        changes: list[bool] = []
+        bob.on("participant_permissions_changed", lambda _, now: changes.append(now.can_publish))
+        house.process.send_signal(signal.SIGCONT)
+        await until(lambda: changes == [True, False])
+        await until(lambda: house.events(name).count("IntruderRemoved") == 1)
     await mortal.sound(name)

@@ -1,10 +1,12 @@
-"""Broadcast as `services.broadcast` runs it, but it dies or stops at a named point when a test says so.
+"""Broadcast as `services.broadcast` runs it, but it dies, stops or waits at a point when a test says so.
 
 A point is "before" or "after" a call to LiveKit by its name, or a record that is written beside the
-transactions by its type. A test arms one with a file of that name in the folder `ROOM_OF_POINTS`, whose text
-says what the point has to be about and what is to happen; the file is renamed when it does.
+transactions by its type. A test arms one with a file of that name in the folder that `TEST_POINTS` names,
+whose text says what is to happen and what the point has to be about. The file is renamed when a signal is
+sent; as long as there is one with `wait`, everything waits at the point and adds to the file `….reached`.
 """
 
+import asyncio
 import os
 import signal
 import sys
@@ -44,24 +46,32 @@ def _wrap(owner: Any, name: str, folder: Path, named: Callable[[tuple[Any, ...]]
 
     async def watched(*arguments: Any, **options: Any) -> Any:
         what = named(arguments)
-        _pass(folder / f"before {what}", arguments)
+        await _pass(folder / f"before {what}", arguments)
         result = await original(*arguments, **options)
-        _pass(folder / f"after {what}", arguments)
+        await _pass(folder / f"after {what}", arguments)
         return result
 
     setattr(owner, name, watched)
 
 
-def _pass(point: Path, arguments: tuple[Any, ...]) -> None:
+async def _pass(point: Path, arguments: tuple[Any, ...]) -> None:
     if not point.exists():
         return
-    number, about = point.read_text().split()
-    if about != "all" and about not in repr(arguments[1:]):
-        return
-    if about == "all" and len(arguments) > 1:
-        return
-    point.rename(f"{point}.reached")
-    os.kill(os.getpid(), signal.Signals(int(number)))
+    action, about = point.read_text().split()
+    # A comparison asks for all rooms, which is to name none.
+    concerned = len(arguments) == 1 if about == "all" else about in repr(arguments[1:])
+    if concerned and action == "wait":
+        await _wait(point)
+    elif concerned:
+        point.rename(f"{point}.reached")
+        os.kill(os.getpid(), signal.Signals[action])
+
+
+async def _wait(point: Path) -> None:
+    reached = Path(f"{point}.reached")
+    reached.write_text("|" + (reached.read_text() if reached.exists() else ""))
+    while point.exists():
+        await asyncio.sleep(0.01)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,67 @@
+"""What is wished and taken back before its first call costs one call, which is the last wish's."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from services.broadcast import reconciler
+from tests.broadcast.e2e import kills
+from tests.broadcast.e2e.house import until
+from tests.broadcast.e2e.kills import Mortal
+from tests.broadcast.e2e.show import CO_HOST, VIEWER, Guests, live, rights_of
+
+SERVICE, SETTINGS = kills.SERVICE, kills.SETTINGS
+AT_ONCE = reconciler._AT_ONCE  # noqa: SLF001 - as many calls as there may be at once keep all others waiting
+
+
+@contextlib.asynccontextmanager
+async def busy(mortal: Mortal) -> AsyncIterator[None]:
+    """Have as many calls under way as there may be; they go on after the block."""
+    name = await live(mortal.house)
+    reached = mortal.arm("before UpdateParticipant", name, "wait")
+    for number in range(AT_ONCE):
+        await mortal.house.seat(name, f"user-{number}")
+    await until(lambda: reached.exists() and len(reached.read_text()) == AT_ONCE)
+    yield
+    reached.unlink()
+    Path(str(reached).removesuffix(".reached")).unlink()
+    await mortal.house.event("GrantProvisioned", name, count=AT_ONCE)
+
+
+async def test_a_grant_and_its_revoke_are_one_call(mortal: Mortal, guests: Guests) -> None:
+    house = mortal.house
+    name = await live(house)
+    bob = await guests.join(house, name, "bob", viewer=True)
+    async with busy(mortal):
+        seat = await house.seat(name, "bob")
+        await house.unseat(name, "bob", seat)
+        await house.await_(lambda heard: heard.key == f"{name}/bob" and heard.data is None)
+    await house.event("GrantRevoked", name, "bob")
+    assert mortal.proxy.count("UpdateParticipant", name) == 1
+    assert rights_of(bob) == VIEWER
+    assert house.events(name) == ["GrantRevoked"]
+    await mortal.sound(name)
+
+
+async def test_a_grant_its_revoke_and_the_next_are_one_call(mortal: Mortal, guests: Guests) -> None:
+    house = mortal.house
+    name = await live(house)
+    bob = await guests.join(house, name, "bob", viewer=True)
+    async with busy(mortal):
+        seat = await house.seat(name, "bob")
+        await house.unseat(name, "bob", seat)
+        again = await house.seat(name, "bob")
+        await house.await_(
+            lambda heard: heard.topic == "badges" and heard.data is not None and _of(heard.data, again)
+        )
+    granted = await house.event("GrantProvisioned", name, "bob")
+    assert granted.data is not None
+    assert granted.data["invitationId"] == again
+    assert mortal.proxy.count("UpdateParticipant", name) == 1
+    await until(lambda: rights_of(bob) == CO_HOST)
+    assert sorted(house.events(name)) == ["CoHostConnected", "GrantProvisioned", "GrantRevoked"]
+    await mortal.sound(name)
+
+
+def _of(data: dict[str, object], seat: str) -> bool:
+    return data["invitationId"] == seat
