@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import jwt
@@ -65,6 +65,7 @@ class House:
     settings: dict[str, str] = field(default_factory=dict)
     heard: list[Heard] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
+    log: IO[bytes] | None = None
 
     def start(self, **more: str) -> None:
         """Start the service, with its settings and more, or other ones."""
@@ -84,7 +85,9 @@ class House:
             **self.settings,
             **more,
         }
-        self.process = subprocess.Popen([sys.executable, "-m", self.module], env=environment)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", self.module], env=environment, stdout=self.log, stderr=self.log
+        )
 
     async def ready(self) -> None:
         """Wait until the service says that it is ready."""
@@ -241,10 +244,10 @@ class House:
 
 @contextlib.asynccontextmanager
 async def open_house(
-    place: Place, module: str = "services.broadcast", **settings: str
+    place: Place, module: str = "services.broadcast", log: IO[bytes] | None = None, **settings: str
 ) -> AsyncIterator[House]:
     """Start the service and listen to it, until the end."""
-    house = House(place, module, settings)
+    house = House(place, module, settings, log=log)
     house.producer = AIOKafkaProducer(bootstrap_servers=place.kafka, enable_idempotence=True)
     await house.producer.start()
     house.start()

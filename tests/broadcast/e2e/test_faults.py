@@ -173,6 +173,20 @@ async def test_an_intruder_whom_livekit_will_not_demote_is_removed(
     assert set(await participants(house, name)) == {"alice"}
 
 
+async def test_a_former_co_host_whom_livekit_will_not_demote_is_removed(
+    proxied_house: House, proxy: Proxy, guests: Guests
+) -> None:
+    house = proxied_house
+    name = await live(house)
+    await guests.join(house, name, "alice")
+    seat, _ = await co_host(house, guests, name)
+    proxy.troubles["UpdateParticipant"] = lambda: refused(503, "unavailable")
+    await house.unseat(name, "bob", seat)
+    await house.event("GrantRevoked", name, "bob")
+    assert set(await participants(house, name)) == {"alice"}
+    await settled(house, name, [seat], [seat])
+
+
 async def test_a_room_deleted_without_an_answer_was_deleted(
     proxied_house: House, proxy: Proxy, guests: Guests
 ) -> None:

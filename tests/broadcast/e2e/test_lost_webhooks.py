@@ -3,7 +3,7 @@
 from livekit import api
 
 from tests.broadcast.e2e.house import House, server, until
-from tests.broadcast.e2e.show import Guests, exists, forged, live
+from tests.broadcast.e2e.show import VIEWER, Guests, exists, forged, live, rights_of
 
 
 async def test_a_connection_and_its_end_are_found(deaf_house: House, guests: Guests) -> None:
@@ -23,6 +23,20 @@ async def test_an_intruder_is_found(deaf_house: House, guests: Guests) -> None:
     mallory = await guests.join(deaf_house, name, "mallory", token=forged(deaf_house, name))
     await deaf_house.event("IntruderRemoved", name, "mallory")
     await until(lambda: not mallory.local_participant.permissions.can_publish)
+
+
+async def test_a_viewer_who_was_promoted_by_hand_is_found_without_a_track(
+    deaf_house: House, guests: Guests
+) -> None:
+    name = await live(deaf_house)
+    mallory = await guests.join(deaf_house, name, "mallory", viewer=True)
+    everything = api.ParticipantPermission(can_subscribe=True, can_publish=True, can_publish_data=True)
+    async with server(deaf_house.place) as livekit:
+        await livekit.room.update_participant(
+            api.UpdateParticipantRequest(room=name, identity="mallory", permission=everything)
+        )
+    await deaf_house.event("IntruderRemoved", name, "mallory")
+    await until(lambda: rights_of(mallory) == VIEWER)
 
 
 async def test_rights_that_were_changed_by_hand_are_put_right(deaf_house: House, guests: Guests) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 from typing import Any
 
 import httpx
@@ -235,11 +236,23 @@ async def test_a_hard_mute_takes_the_source_until_it_is_lifted_and_asked_for(
     )
     await until(lambda: _no_track(house, name))
     unmute = commands.UnmuteCoHost(room_id=name, user_id="bob", actor_id="alice", source="microphone")
-    await house.say(topics.BROADCAST_COMMANDS, unmute, name)
-    await house.event("CoHostUnmuteRequested", name, "bob")
+    unmute_id = await house.say(topics.BROADCAST_COMMANDS, unmute, name)
+    told = await house.event("CoHostUnmuteRequested", name, "bob")
     await until(lambda: rights_of(bob) == CO_HOST)
     await until(lambda: messages)
     assert [message.topic for message in messages] == ["cohost"]
+    body = json.loads(messages[0].data)
+    assert body == {
+        "specversion": "1.0",
+        "id": unmute_id,
+        "source": "/cohost/broadcast",
+        "type": "cohost.CoHostUnmuteRequested.v1",
+        "subject": name,
+        "time": body["time"],
+        "datacontenttype": "application/json",
+        "data": told.data,
+    }
+    assert told.data == {"roomId": name, "userId": "bob", "source": "microphone", "by": "alice"}
 
 
 async def _no_track(house: House, room_id: str) -> bool:

@@ -1,0 +1,131 @@
+"""Who is there and who is not, by webhooks alone: the first comparison is over, the next is far away."""
+
+import base64
+import hashlib
+
+import httpx
+from google.protobuf.json_format import MessageToJson
+from livekit import api
+from livekit.protocol import models
+from livekit.protocol import webhook as webhooks
+
+from messaging import ids
+from tests.broadcast.e2e.house import House, server, until
+from tests.broadcast.e2e.show import (
+    CO_HOST,
+    VIEWER,
+    Guests,
+    co_host,
+    forged,
+    items,
+    live,
+    participants,
+    publish,
+    rights_of,
+)
+
+SETTINGS = {"COHOST_COMPARISON_SECONDS": "3600", "COHOST_RECONNECT_GRACE_SECONDS": "60"}
+
+
+async def report(house: House, event: webhooks.WebhookEvent) -> None:
+    """Report to the service as LiveKit does."""
+    body = MessageToJson(event)
+    digest = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
+    token = api.AccessToken(house.place.livekit_key, house.place.livekit_secret).with_sha256(digest).to_jwt()
+    async with httpx.AsyncClient() as client:
+        url = f"http://127.0.0.1:{house.place.http_port}/livekit/webhook"
+        answer = await client.post(url, content=body, headers={"authorization": token})
+    assert answer.status_code == 200
+
+
+def event(kind: str, room: models.Room, who: models.ParticipantInfo, **more: str) -> webhooks.WebhookEvent:
+    return webhooks.WebhookEvent(event=kind, id=more.get("id", ids.uuid7()), room=room, participant=who)
+
+
+async def the_room(house: House, room_id: str) -> models.Room:
+    async with server(house.place) as livekit:
+        return (await livekit.room.list_rooms(api.ListRoomsRequest(names=[room_id]))).rooms[0]
+
+
+async def drop(house: House, room_id: str, user_id: str, guests: Guests, *, count: int = 1) -> None:
+    """Disconnect everybody of that name, and wait until the service knows."""
+    await guests.leave()
+    await house.event("CoHostDisconnected", room_id, user_id, count=count)
+
+
+async def test_a_second_device_is_no_departure(proxied_house: House, guests: Guests) -> None:
+    house = proxied_house
+    name = await live(house)
+    _, first = await co_host(house, guests, name)
+    reasons: list[int] = []
+    first.on("disconnected", reasons.append)
+    second = await guests.join(house, name, "bob")
+    await until(lambda: reasons)
+    assert rights_of(second) == CO_HOST
+    await publish(second)
+    await until(lambda: _tracks(house, name))
+    await drop(house, name, "bob", guests)
+    # Had the first device's end been a departure, this would be the second.
+    assert sorted(house.events(name)) == ["CoHostConnected", "CoHostDisconnected", "GrantProvisioned"]
+
+
+async def _tracks(house: House, room_id: str) -> int:
+    return len((await items(house, room_id))["bob"]["tracks"])
+
+
+async def test_what_is_said_of_another_connection_or_again_changes_nothing(
+    proxied_house: House, guests: Guests
+) -> None:
+    house = proxied_house
+    name = await live(house)
+    _, bob = await co_host(house, guests, name)
+    old = (await participants(house, name))["bob"]
+    await bob.disconnect()
+    await house.event("CoHostDisconnected", name, "bob")
+    await guests.join(house, name, "bob")
+    await house.event("CoHostReconnected", name, "bob")
+    room = await the_room(house, name)
+    foreign = models.ParticipantInfo(identity="bob", sid="PA_foreign", permission=old.permission)
+    joined = event("participant_joined", room, old)
+    for said in (
+        event("participant_left", room, old),
+        event("participant_left", room, foreign),
+        joined,
+        joined,
+        event("track_published", room, foreign),
+        event("participant_left", room, old),
+    ):
+        await report(house, said)
+    elsewhere = models.Room(name=name, sid="RM_elsewhere")
+    await report(house, webhooks.WebhookEvent(event="room_finished", id=ids.uuid7(), room=elsewhere))
+    assert (await items(house, name))["bob"]["connection"] == "connected"
+    await drop(house, name, "bob", guests, count=2)
+    connections = [told for told in house.events(name) if told.startswith("CoHost")]
+    assert connections == ["CoHostConnected", "CoHostDisconnected", "CoHostReconnected", "CoHostDisconnected"]
+
+
+async def test_an_intruder_is_demoted_by_the_word_of_the_join(proxied_house: House, guests: Guests) -> None:
+    house = proxied_house
+    name = await live(house)
+    await guests.join(house, name, "alice")
+    mallory = await guests.join(house, name, "mallory", token=forged(house, name))
+    await house.event("IntruderRemoved", name, "mallory")
+    await until(lambda: rights_of(mallory) == VIEWER)
+
+
+async def test_who_was_promoted_by_hand_is_demoted_by_the_word_of_the_first_track(
+    proxied_house: House, guests: Guests
+) -> None:
+    house = proxied_house
+    name = await live(house)
+    mallory = await guests.join(house, name, "mallory", viewer=True)
+    everything = api.ParticipantPermission(can_subscribe=True, can_publish=True, can_publish_data=True)
+    async with server(house.place) as livekit:
+        await livekit.room.update_participant(
+            api.UpdateParticipantRequest(room=name, identity="mallory", permission=everything)
+        )
+    await until(lambda: rights_of(mallory)["canPublish"])
+    await publish(mallory)
+    await house.event("IntruderRemoved", name, "mallory")
+    await until(lambda: rights_of(mallory) == VIEWER)
+    assert not (await participants(house, name))["mallory"].tracks
