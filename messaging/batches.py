@@ -141,8 +141,7 @@ class Batches:
         with self._metrics.stage.labels("commit").time():
             async with self._pool.acquire() as connection, connection.transaction():
                 await lanes.advance(connection, decided.advances)
-                await segments.delete(connection, done)
-                await segments.append(connection, decided.segments)
+                await segments.append(connection, decided.segments, done)
                 await outcomes.add(connection, decided.outcomes)
                 await self._domain.save(connection, decided.changes)
         for number, _, published in done:

@@ -22,8 +22,11 @@ from messaging.records import Records
 from messaging.segments import Record, Segment
 from schemas import timestamps
 
-_BREATH = 100
-"""How many records are decided before Postgres and the publisher get a turn."""
+_BREATH = 25
+"""How many records are decided before Postgres and the publisher get a turn.
+
+A commit takes a dozen round trips and each of them two turns: it must be over when the next batch is decided.
+"""
 
 ENOUGH_BYTES = 4 * 1024 * 1024
 """How much a batch may publish before the rest of it is left to another: it must fit into one transaction."""

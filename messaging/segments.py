@@ -66,34 +66,35 @@ def decode(blob: bytes) -> list[Record]:
     return [_record(table, texts) for _ in range(next(table))]
 
 
-async def append(connection: Connection, segments: Iterable[Segment]) -> None:
-    """Keep segments until they are published."""
+async def append(
+    connection: Connection, segments: Iterable[Segment], published: Iterable[tuple[int, int, int]]
+) -> None:
+    """Keep segments until they are published, and delete those that are.
+
+    The latter are given as (lane, last number deleted before, last number published).
+    """
     rows = [segment for segment in segments if segment.records]
-    if rows:
-        await connection.execute(
-            "INSERT INTO segments (lane, number, records)"
-            " SELECT * FROM unnest($1::int[], $2::bigint[], $3::bytea[])",
-            [row.lane for row in rows],
-            [row.number for row in rows],
-            [encode(row.records) for row in rows],
-        )
-
-
-async def delete(connection: Connection, published: Iterable[tuple[int, int, int]]) -> None:
-    """Delete what is published, given as (lane, last number deleted before, last number published)."""
-    rows = [row for row in published if row[2] > row[1]]
-    if rows:
-        # The lower bound spares the scan the dead index entries of all that was deleted before.
-        await connection.execute(
-            """
+    done = [row for row in published if row[2] > row[1]]
+    if not rows and not done:
+        return
+    # The lower bound spares the scan the dead index entries of all that was deleted before.
+    await connection.execute(
+        """
+        WITH deleted AS (
             DELETE FROM segments
-            USING unnest($1::int[], $2::bigint[], $3::bigint[]) AS done (lane, after, upto)
+            USING unnest($4::int[], $5::bigint[], $6::bigint[]) AS done (lane, after, upto)
             WHERE segments.lane = done.lane AND number > after AND number <= upto
-            """,
-            [row[0] for row in rows],
-            [row[1] for row in rows],
-            [row[2] for row in rows],
         )
+        INSERT INTO segments (lane, number, records)
+        SELECT * FROM unnest($1::int[], $2::bigint[], $3::bytea[])
+        """,
+        [row.lane for row in rows],
+        [row.number for row in rows],
+        [encode(row.records) for row in rows],
+        [row[0] for row in done],
+        [row[1] for row in done],
+        [row[2] for row in done],
+    )
 
 
 async def pending(connection: Connection, lanes: Sequence[int]) -> list[Segment]:
