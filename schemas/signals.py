@@ -30,7 +30,10 @@ Tracks = Annotated[tuple[Track, ...], Strict(strict=False)]
 
 
 class Participant(Message):
-    """A connected participant as LiveKit showed it; `sid` is new with each connection."""
+    """A participant as LiveKit showed it; `sid` is new with each connection.
+
+    `connected` is whether its media is: whoever is only about to join has their rights already.
+    """
 
     user_id: Identity
     sid: Text
@@ -38,6 +41,7 @@ class Participant(Message):
     can_update_metadata: bool
     badge: Text
     tracks: Tracks
+    connected: bool = True
 
 
 Participants = Annotated[tuple[Participant, ...], Strict(strict=False)]

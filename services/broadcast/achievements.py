@@ -8,10 +8,10 @@ from schemas.signals import ErrandDone, GrantApplied, GrantCallFailed, IntruderS
 from schemas.types import Message, is_id
 from services.broadcast import membership, presence, rights
 from services.broadcast.change import Cause, Change
-from services.broadcast.state import Member, Patience, Seat, Stage
+from services.broadcast.state import Member, Seat, Stage
 
 
-def decide(stage: Stage, report: Report, cause: Cause, patience: Patience) -> Change:
+def decide(stage: Stage, report: Report, cause: Cause) -> Change:
     """Return what follows from the end of a call."""
     match report:
         case GrantApplied():
@@ -23,7 +23,7 @@ def decide(stage: Stage, report: Report, cause: Cause, patience: Patience) -> Ch
         case ErrandDone():
             return _errand_done(stage, report, cause)
         case RoomDeleted():
-            return _room_deleted(stage, report, cause, patience)
+            return _room_deleted(stage, report, cause)
         case _:
             assert_never(report)
 
@@ -93,7 +93,7 @@ def _errand_done(stage: Stage, said: ErrandDone, cause: Cause) -> Change:
     return presence.seen(following, said.participant, cause)
 
 
-def _room_deleted(stage: Stage, said: RoomDeleted, cause: Cause, patience: Patience) -> Change:
+def _room_deleted(stage: Stage, said: RoomDeleted, cause: Cause) -> Change:
     """Tell of the rights that went with the LiveKit room."""
     room = stage.room
     if room.deletion != said.version:
@@ -102,7 +102,7 @@ def _room_deleted(stage: Stage, said: RoomDeleted, cause: Cause, patience: Patie
     emptied = stage.with_room(replace(room, deletion=None, endings=()))
     if said.room_sid is None:
         return Change(emptied, events)
-    return Change(emptied, events).then(presence.room_finished(emptied, said.room_sid, cause, patience))
+    return Change(presence.room_finished(emptied, said.room_sid, cause), events)
 
 
 def _provided(stage: Stage, member: Member) -> Seat | None:

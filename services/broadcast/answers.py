@@ -14,6 +14,7 @@ from services.broadcast import rights
 
 BADGE = "cohost.badge"
 
+_ON_THE_WAY = frozenset({models.ParticipantInfo.State.JOINING, models.ParticipantInfo.State.JOINED})
 _MOVED = frozenset(
     {
         models.DisconnectReason.DUPLICATE_IDENTITY,
@@ -38,6 +39,7 @@ def participant(info: models.ParticipantInfo) -> Participant:
         can_update_metadata=had.can_update_metadata,
         badge=text(info.attributes.get(BADGE, "")),
         tracks=tuple(_track(track) for track in info.tracks),
+        connected=info.state not in _ON_THE_WAY,
     )
 
 
@@ -75,14 +77,16 @@ def sight(event: webhooks.WebhookEvent) -> signals.Sight | None:
     if not text(event.participant.identity):
         return None
     where = {"room_id": event.room.name, "room_sid": event.room.sid}
-    who = {**where, "user_id": text(event.participant.identity), "sid": event.participant.sid}
+    about = {**where, "user_id": text(event.participant.identity), "sid": event.participant.sid}
     if event.event == "participant_joined":
-        return signals.ParticipantJoined(**where, participant=participant(event.participant))
+        # LiveKit says so once the media is connected, whatever state the event was written in.
+        who = participant(event.participant).model_copy(update={"connected": True})
+        return signals.ParticipantJoined(**where, participant=who)
     if event.event == "track_published":
-        return signals.TrackPublished(**who, track=_track(event.track))
+        return signals.TrackPublished(**about, track=_track(event.track))
     if event.event == "track_unpublished":
-        return signals.TrackUnpublished(**who, track_sid=event.track.sid)
-    return _left(event, who)
+        return signals.TrackUnpublished(**about, track_sid=event.track.sid)
+    return _left(event, about)
 
 
 def _left(event: webhooks.WebhookEvent, who: Any) -> signals.ParticipantLeft | None:

@@ -49,7 +49,7 @@ def _of_known(
         case CoHostLeft():
             return membership.left(stage, data, cause)
         case GrantApplied() | IntruderSeen() | GrantCallFailed() | ErrandDone() | RoomDeleted():
-            return achievements.decide(stage, data, cause, patience)
+            return achievements.decide(stage, data, cause)
         case ParticipantJoined() | ParticipantLeft() | TrackPublished() | TrackUnpublished() | RoomFinished():
             return presence.decide(stage, data, cause, patience)
         case RoomCompared():

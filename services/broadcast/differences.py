@@ -1,6 +1,5 @@
 """What a look at a LiveKit room shows that no webhook told: webhooks get lost, and rights drift."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from schemas.signals import Participant, RoomCompared
@@ -51,10 +50,10 @@ def _one(stage: Stage, participant: Participant, said: RoomCompared, cause: Caus
 def _absent(stage: Stage, said: RoomCompared, cause: Cause, patience: Patience) -> Change:
     """Let those go whom two looks have not found."""
     change = Change(stage)
-    listed = _sids(said.participants)
+    listed = {participant.user_id for participant in said.participants}
     for member in stage.in_order:
         before = member.presence
-        if not before.connected or before.sid in listed or before.changed >= said.position:
+        if not before.connected or member.user_id in listed or before.changed >= said.position:
             continue
         if before.missing is None:
             marked = replace(member, presence=replace(before, missing=said.look_id))
@@ -62,7 +61,3 @@ def _absent(stage: Stage, said: RoomCompared, cause: Cause, patience: Patience) 
         elif before.missing != said.look_id:
             change = change.then(presence.departed(change.stage, member, cause, patience))
     return change
-
-
-def _sids(participants: Iterable[Participant]) -> frozenset[str]:
-    return frozenset(participant.sid for participant in participants)

@@ -56,7 +56,7 @@ def _decide(stage: Stage, sight: Sight, cause: Cause, patience: Patience) -> Cha
         case TrackUnpublished():
             return _track_unpublished(stage, sight, cause)
         case RoomFinished():
-            return room_finished(stage, sight.room_sid, cause, patience)
+            return Change(room_finished(stage, sight.room_sid, cause))
         case _:
             assert_never(sight)
 
@@ -84,9 +84,12 @@ def _joined(stage: Stage, said: ParticipantJoined, cause: Cause) -> Change:
 def _left(stage: Stage, said: ParticipantLeft, cause: Cause, patience: Patience) -> Change:
     """Note that a connection ended, unless another of the same user replaces it."""
     member = stage.members.get(said.user_id)
-    if member is None or not stage.room.open or said.reason == "moved":
+    if member is None or not stage.room.open:
         return Change(stage)
-    if member.presence.connected and member.presence.sid == said.sid:
+    here = member.presence.connected and member.presence.sid == said.sid
+    if said.reason == "moved":
+        return Change(stage.with_members(_awaited(member, cause)) if here else stage)
+    if here:
         return departed(stage, member, cause, patience)
     presence = replace(member.presence, ended=_ended(member.presence, said.sid))
     return Change(stage.with_members(replace(member, presence=presence)))
@@ -121,26 +124,28 @@ def _track_unpublished(stage: Stage, said: TrackUnpublished, cause: Cause) -> Ch
     return Change(stage.with_members(replace(member, presence=presence)))
 
 
-def room_finished(stage: Stage, room_sid: str, cause: Cause, patience: Patience) -> Change:
-    """Note that the LiveKit room with this sid is over, and with it every connection."""
+def room_finished(stage: Stage, room_sid: str, cause: Cause) -> Stage:
+    """Note that the LiveKit room with this sid is over, and with it every connection.
+
+    Nobody has departed by that: who did has been told of before, and a server that restarts ends its rooms
+    too. Whom the next look does not find has.
+    """
     room = stage.room
     if room_sid in room.finished:
-        return Change(stage)
+        return stage
     over = replace(room, finished=(*room.finished, room_sid)[-_FINISHED:], named=cause.offset)
     if room.room_sid not in (None, room_sid):
-        return Change(stage.with_room(over))
-    change = Change(stage.with_room(replace(over, room_sid=None)))
-    for member in stage.in_order if room.open else ():
-        if member.presence.connected:
-            change = change.then(departed(change.stage, member, cause, patience))
-    return change
+        return stage.with_room(over)
+    connected = [member for member in stage.in_order if room.open and member.presence.connected]
+    following = stage.with_room(replace(over, room_sid=None))
+    return following.with_members(*(_awaited(member, cause) for member in connected))
 
 
 def seen(stage: Stage, participant: Participant, cause: Cause) -> Change:
     """Note that a host or co-host is connected."""
     member = stage.member(participant.user_id)
     before = member.presence
-    if participant.sid in before.ended:
+    if participant.sid in before.ended or not participant.connected:
         return Change(stage)
     if before.connected and before.sid == participant.sid:
         if before.tracks == participant.tracks and before.missing is None:
@@ -202,6 +207,11 @@ def unwelcome(stage: Stage) -> Stage:
         return stage
     version = stage.room.version + 1
     return stage.with_room(replace(stage.room, version=version, deletion=version))
+
+
+def _awaited(member: Member, cause: Cause) -> Member:
+    """Let somebody be gone whom the next look does not find."""
+    return replace(member, presence=replace(member.presence, missing=cause.id, changed=cause.offset))
 
 
 def _ended(presence: Presence, sid: str | None) -> tuple[str, ...]:

@@ -132,6 +132,7 @@ def participant(
         badge=badge,
         can_update_metadata=more.get("can_update_metadata", False),
         tracks=more.get("tracks", ()),
+        connected=more.get("connected", True),
     )
 
 

@@ -127,6 +127,15 @@ async def test_an_answer_that_is_not_livekits_is_a_failure_that_may_heal(
         assert failed.value.retryable
 
 
+async def test_who_is_on_the_way_is_not_connected_yet(fake: FakeLiveKit, door: LiveKit) -> None:
+    bob = fake.join("room", "bob")
+    for state, connected in [("JOINING", False), ("JOINED", False), ("ACTIVE", True)]:
+        bob.state = models.ParticipantInfo.State.Value(state)
+        found = await door.participant("room", "bob")
+        assert found is not None
+        assert found.connected is connected
+
+
 async def test_what_a_newer_livekit_has_and_we_have_no_name_for_is_unknown(
     fake: FakeLiveKit, door: LiveKit
 ) -> None:

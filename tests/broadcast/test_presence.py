@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from schemas import events, signals
 from schemas.types import Message
 from services.broadcast.state import Patience, Presence, Release
@@ -12,6 +14,7 @@ from tests.broadcast.scenes import (
     accepted,
     at,
     co_host,
+    compared,
     gone,
     joined,
     left,
@@ -213,9 +216,35 @@ def test_tracks_come_and_go_with_their_participant() -> None:
     assert play(gone()).member().presence.tracks == ()
 
 
-def test_when_livekit_ends_the_room_everybody_has_dropped() -> None:
+def test_when_livekit_ends_the_room_those_have_dropped_whom_the_next_look_does_not_find() -> None:
     play = seated()(joined(co_host()), signals.RoomFinished(room_id=ROOM, room_sid="RM_1"))
-    assert play.told == [there(events.CoHostConnected, 4), dropped(5)]
+    assert play.told == [there(events.CoHostConnected, 4)]
+    assert play(compared(position=5)).told == [there(events.CoHostConnected, 4)]
+    assert play(compared(position=6)).told == [there(events.CoHostConnected, 4), dropped(7)]
+
+
+@pytest.mark.parametrize("sight", [gone(reason="moved"), signals.RoomFinished(room_id=ROOM, room_sid="RM_1")])
+def test_who_comes_back_from_another_device_or_after_a_restart_was_never_gone(sight: Message) -> None:
+    play = seated()(joined(co_host()), sight, joined(co_host(sid="PA_2"), "RM_2"), compared(look="look-9"))
+    assert play.told == [there(events.CoHostConnected, 4)]
+    assert play.member().presence.sid == "PA_2"
+
+
+def test_whose_other_device_never_came_is_gone_at_the_next_look() -> None:
+    play = seated()(joined(co_host()), gone(reason="moved"))
+    assert play(compared()).told == [there(events.CoHostConnected, 4), dropped(6)]
+
+
+def test_who_is_about_to_join_is_neither_connected_nor_gone() -> None:
+    coming = co_host(sid="PA_2", connected=False)
+    play = seated(Patience(grace=60, no_show=30))(compared(coming, look="look-1"))
+    assert (play.told, play.member().deadline) == ([], at(32))
+    play(joined(co_host()), gone(reason="moved"), compared(coming, look="look-2"))
+    assert play.told == [there(events.CoHostConnected, 5)]
+
+
+def test_who_has_more_than_a_viewer_is_an_intruder_before_the_media_is_connected() -> None:
+    assert seated()(compared(co_host("mallory", connected=False))).member("mallory").suspect
 
 
 def test_what_is_told_of_a_finished_livekit_room_is_ignored() -> None:
