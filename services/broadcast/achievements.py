@@ -21,7 +21,7 @@ def decide(stage: Stage, report: Report, cause: Cause) -> Change:
         case GrantCallFailed():
             return _failed(stage, report)
         case ErrandDone():
-            return _errand_done(stage, report, cause)
+            return Change(_errand_done(stage, report))
         case RoomDeleted():
             return _room_deleted(stage, report, cause)
         case _:
@@ -81,16 +81,19 @@ def _failed(stage: Stage, said: GrantCallFailed) -> Change:
     return Change(following, (told,))
 
 
-def _errand_done(stage: Stage, said: ErrandDone, cause: Cause) -> Change:
-    """Strike an errand off, and note what it made of the tracks."""
+def _errand_done(stage: Stage, said: ErrandDone) -> Stage:
+    """Strike an errand off, and note what it muted: tracks may have come and gone meanwhile."""
     member = stage.members.get(said.user_id)
     if member is None or all(errand.id != said.errand_id for errand in member.errands):
-        return Change(stage)
+        return stage
     left = tuple(errand for errand in member.errands if errand.id != said.errand_id)
-    following = stage.with_members(replace(member, errands=left))
-    if said.participant is None or said.participant.sid != member.presence.sid:
-        return Change(following)
-    return presence.seen(following, said.participant, cause)
+    done = said.participant.tracks if said.participant is not None else ()
+    muted = {track.sid for track in done if track.muted}
+    tracks = tuple(
+        track.model_copy(update={"muted": True}) if track.sid in muted else track
+        for track in member.presence.tracks
+    )
+    return stage.with_members(replace(member, errands=left, presence=replace(member.presence, tracks=tracks)))
 
 
 def _room_deleted(stage: Stage, said: RoomDeleted, cause: Cause) -> Change:

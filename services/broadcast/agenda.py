@@ -120,14 +120,15 @@ class Agenda:
         run = self._runs.get(task.key)
         return run is None or run.version != task.version
 
-    def failed(self, task: Task, *, retryable: bool) -> float:
-        """Let the key rest, and return for how long.
+    def failed(self, task: Task, *, retryable: bool, least: float = 0.0) -> float:
+        """Let the key rest, at least for so long, and return for how long.
 
         A call that is refused may succeed later too: keys and clocks are set right by somebody.
         """
         attempts = self.attempts(task) + 1
         ceiling = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(attempts - 1, 10))
         rest = (ceiling if retryable else self._period) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        rest = max(least, rest)
         self._runs[task.key] = _Run(task.version, attempts, self._clock() + rest)
         return rest
 

@@ -78,12 +78,11 @@ class Fulfilment:
     async def _muted(self, room: Room, participant: Participant, errand: Errand) -> Participant:
         tracks = []
         for track in participant.tracks:
-            if track.source in rights.covered(errand.source) and not track.muted:
+            muted = track.muted
+            if track.source in rights.covered(errand.source) and not muted:
                 self._still_ours(room)
-                await self._livekit.mute(room.room_id, participant.user_id, track.sid)
-                tracks.append(track.model_copy(update={"muted": True}))
-            else:
-                tracks.append(track)
+                muted = await self._livekit.mute(room.room_id, participant.user_id, track.sid)
+            tracks.append(track.model_copy(update={"muted": muted}))
         return participant.model_copy(update={"tracks": tuple(tracks)})
 
     def _still_ours(self, room: Room) -> None:

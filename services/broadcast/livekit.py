@@ -32,6 +32,7 @@ _KEYS = 4096
 _PERMANENT = frozenset({"invalid_argument", "failed_precondition", "unimplemented", "malformed"})
 _GIVEN_UP = frozenset({"unavailable", "deadline_exceeded", "canceled"})
 _INTERNAL = 500
+_READING = frozenset({"GetParticipant", "ListParticipants", "ListRooms"})
 _REFUSED = frozenset({401, 403})
 
 _LONGEST_SAYING = 300
@@ -133,10 +134,15 @@ class LiveKit:
         answer = self._rooms.remove_participant(request)
         return await self._call("RemoveParticipant", answer, _done) is not None
 
-    async def mute(self, room_id: str, user_id: str, track_sid: str) -> None:
-        """Mute a track of a participant who is known to be there: of others LiveKit says so after seconds."""
+    async def mute(self, room_id: str, user_id: str, track_sid: str) -> bool:
+        """Mute a track of a participant who is known to be there; say whether there was one.
+
+        Of a participant who is not, LiveKit says so after seconds.
+        """
         request = api.MuteRoomTrackRequest(room=room_id, identity=user_id, track_sid=track_sid, muted=True)
-        await self._call("MutePublishedTrack", self._rooms.mute_published_track(request), _done)
+        answer = self._rooms.mute_published_track(request)
+        # A track that is not there is no error to LiveKit: the answer is then about none.
+        return bool(await self._call("MutePublishedTrack", answer, lambda found: found.track.sid))
 
     async def send(self, room_id: str, user_id: str, data: bytes) -> None:
         """Send a participant a data message on the topic `cohost`."""
@@ -221,6 +227,7 @@ class LiveKit:
     async def _call(self, method: str, answer: Awaitable[T], read: Callable[[T], R]) -> R | None:
         """Wait for an answer and read it; None where LiveKit knows no such room or participant."""
         result = "cancelled"
+        changes = method not in _READING
         try:
             with self._metrics.seconds.labels(method).time():
                 # The client hands aiohttp `timeout=None`, which overrides the session's time-out with none.
@@ -232,12 +239,12 @@ class LiveKit:
                 return None
             if error.status in _REFUSED:
                 self._service.forget()
-            raise _refused(method, error) from error
+            raise _refused(method, error, unknown=changes) from error
         except Exception as error:
             # A proxy may answer anything, and the client then raises whatever it comes upon.
             result = type(error).__name__
             message = f"{method}: LiveKit did not answer ({result})"
-            unknown = not isinstance(error, aiohttp.ClientConnectorError)
+            unknown = changes and not isinstance(error, aiohttp.ClientConnectorError)
             raise CallFailed(message, retryable=True, unknown=unknown) from error
         else:
             result = "ok"
@@ -246,12 +253,12 @@ class LiveKit:
             self._metrics.calls.labels(method, result).inc()
 
 
-def _refused(method: str, error: api.ServerError) -> CallFailed:
+def _refused(method: str, error: api.ServerError, *, unknown: bool) -> CallFailed:
     code = str(error.code)
     permanent = code in _PERMANENT or error.status in _REFUSED
     said = answers.text(str(error.message or ""))[:_LONGEST_SAYING]
     # What gave up waiting for somebody behind it cannot know what that one does.
-    unknown = error.status >= _INTERNAL or code in _GIVEN_UP
+    unknown = unknown and (error.status >= _INTERNAL or code in _GIVEN_UP)
     message = f"{method}: {code} ({error.status}) {said}"
     return CallFailed(message, retryable=not permanent, unknown=unknown)
 

@@ -149,7 +149,9 @@ class Reconciler:
 
     def _rest(self, task: Task, error: CallFailed) -> None:
         """Let the key rest. A call whose outcome is unknown may yet undo a newer one: look again then."""
-        rest = self._agenda.failed(task, retryable=error.retryable)
+        # Only when it must be over is a deletion certain not to come upon whoever joins the next room.
+        least = self._call_seconds if error.unknown and task.member is None else 0.0
+        rest = self._agenda.failed(task, retryable=error.retryable, least=least)
         if error.retryable:
             self._brake.failed()
         # What fails may not be wished any more by then: the key is read again, no task is kept.

@@ -155,6 +155,21 @@ async def test_a_call_without_an_answer_may_yet_take_effect(fake: FakeLiveKit, d
     assert (failed.value.retryable, failed.value.unknown) == (True, True)
 
 
+async def test_a_look_without_an_answer_has_no_effect(fake: FakeLiveKit, door: LiveKit) -> None:
+    fake.hang.add("GetParticipant")
+    fake.troubles["ListRooms"] = lambda: refused(503, "unavailable")
+    for look in (door.participant("room", "bob"), door.rooms()):
+        with pytest.raises(CallFailed) as failed:
+            await look
+        assert (failed.value.retryable, failed.value.unknown) == (True, False)
+
+
+async def test_a_track_that_is_gone_was_not_muted(fake: FakeLiveKit, door: LiveKit) -> None:
+    fake.join("room", "bob").tracks.add(sid="TR_1")
+    assert await door.mute("room", "bob", "TR_1")
+    assert not await door.mute("room", "bob", "TR_2")
+
+
 async def test_a_call_that_nobody_took_has_no_effect() -> None:
     door = livekit("http://127.0.0.1:1")
     with pytest.raises(CallFailed) as failed:

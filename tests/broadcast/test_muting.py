@@ -110,6 +110,15 @@ def test_an_errand_is_struck_off_once_and_shows_what_it_did() -> None:
     assert play(done).stage == after
 
 
+def test_tracks_that_came_while_an_errand_was_done_stay() -> None:
+    play = seated()(joined(co_host()), published())
+    play.decide(mute(), "command-1")
+    play(published(track=track("TR_2", "camera")))
+    silent = co_host(tracks=(track(muted=True), track("TR_0", muted=True)))
+    play(signals.ErrandDone(room_id=ROOM, user_id="bob", errand_id="command-1", participant=silent))
+    assert play.member().presence.tracks == (track(muted=True), track("TR_2", "camera"))
+
+
 def test_of_errands_that_wait_and_are_the_same_the_last_is_done() -> None:
     play = seated()
     for number, command in enumerate([mute(), unmute(), mute(source="camera"), mute()]):

@@ -26,7 +26,7 @@ async def fake() -> AsyncIterator[FakeLiveKit]:
 
 @pytest.fixture
 async def desk(database_url: str, fake: FakeLiveKit) -> AsyncIterator[Desk]:
-    async with open_desk(database_url, fake.url, livekit_seconds=4) as opened:
+    async with open_desk(database_url, fake.url, livekit_seconds=1) as opened:
         yield opened
 
 
@@ -142,3 +142,17 @@ async def test_a_livekit_that_fails_at_everything_is_called_few_times_a_second(
         assert fake.calls["UpdateParticipant"] < 150
         fake.troubles.clear()
         await desk.until(lambda: desk.names().count("GrantProvisioned") == len(users))
+
+
+async def test_a_deletion_is_not_confirmed_while_another_may_be_under_way(
+    desk: Desk, fake: FakeLiveKit
+) -> None:
+    fake.rooms[ROOM] = {}
+    await desk.say(stage_changed(), stage_changed("ended"))
+    fake.hang.add("DeleteRoom")
+    async with running(reconciler(desk)):
+        await desk.until(lambda: fake.calls["DeleteRoom"] == 1)
+        began = asyncio.get_running_loop().time()
+        fake.hang.clear()
+        await desk.until(lambda: any(isinstance(said, signals.RoomDeleted) for said in desk.written))
+    assert asyncio.get_running_loop().time() - began > 1.5 * desk.around.livekit.seconds
