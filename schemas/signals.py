@@ -103,6 +103,12 @@ class RoomDeleted(Message):
     room_sid: Text | None = None
 
 
+class RoomMade(Message):
+    """A LiveKit room was made, or may have been, for a room that may have closed meanwhile."""
+
+    room_id: Id
+
+
 class ParticipantJoined(Message):
     """Somebody's media is connected."""
 
@@ -175,7 +181,7 @@ class DeadlineReached(Message):
     command_id: Id
 
 
-Report = GrantApplied | IntruderSeen | GrantCallFailed | ErrandDone | RoomDeleted
+Report = GrantApplied | IntruderSeen | GrantCallFailed | ErrandDone | RoomDeleted | RoomMade
 """What came of a call."""
 
 Sight = ParticipantJoined | ParticipantLeft | TrackPublished | TrackUnpublished | RoomFinished
@@ -189,6 +195,7 @@ ALL: tuple[type[Message], ...] = (
     GrantCallFailed,
     ErrandDone,
     RoomDeleted,
+    RoomMade,
     ParticipantJoined,
     ParticipantLeft,
     TrackPublished,

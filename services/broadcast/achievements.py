@@ -4,7 +4,15 @@ from dataclasses import replace
 from typing import assert_never
 
 from schemas.events import GrantFailed, GrantProvisioned, GrantRevoked, IntruderRemoved
-from schemas.signals import ErrandDone, GrantApplied, GrantCallFailed, IntruderSeen, Report, RoomDeleted
+from schemas.signals import (
+    ErrandDone,
+    GrantApplied,
+    GrantCallFailed,
+    IntruderSeen,
+    Report,
+    RoomDeleted,
+    RoomMade,
+)
 from schemas.types import Message, is_id
 from services.broadcast import membership, presence, rights
 from services.broadcast.change import Cause, Change
@@ -24,6 +32,8 @@ def decide(stage: Stage, report: Report, cause: Cause) -> Change:
             return Change(_errand_done(stage, report))
         case RoomDeleted():
             return _room_deleted(stage, report, cause)
+        case RoomMade():
+            return Change(stage if stage.room.open else presence.unwelcome(stage, anew=True))
         case _:
             assert_never(report)
 

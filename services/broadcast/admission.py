@@ -7,7 +7,7 @@ import asyncpg
 from schemas.types import Badge, Role
 from services.broadcast import store
 from services.broadcast.creation import Creation
-from services.broadcast.livekit import CallFailed, LiveKit
+from services.broadcast.livekit import CallFailed
 from services.broadcast.state import Stage
 from services.hosting import reading
 from services.hosting.problems import Problem
@@ -40,23 +40,19 @@ def role(stage: Stage, user_id: str, *, as_viewer: bool) -> Role:
     return badge
 
 
-async def open_room(pool: asyncpg.Pool, livekit: LiveKit, creation: Creation, stage: Stage) -> Stage:
+async def open_room(pool: asyncpg.Pool, creation: Creation, stage: Stage) -> Stage:
     """Make sure that there is a LiveKit room, as long as the room is open; return the stage as it then is.
 
     Raises `Problem` (409, 503).
     """
-    room_id = stage.room.room_id
     try:
         async with asyncio.timeout(_SECONDS):
             await _deleted(pool, stage)
-            await creation.make(room_id)
-        # It may have closed, and its LiveKit room been deleted, before this one was made.
-        present = await look(pool, room_id)
-        if not present.room.open:
-            await livekit.delete_room(room_id)
-            raise _not_open()
+            present = await creation.make(stage.room.room_id)
     except (CallFailed, TimeoutError) as error:
         raise Problem(503, "unavailable", "LiveKit is away; try again.") from error
+    if present is None or not present.room.open:
+        raise _not_open()
     return present
 
 

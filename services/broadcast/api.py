@@ -20,9 +20,6 @@ from services.hosting import auth, paths, problems
 
 Grant = Literal["pending", "provisioned", "failed"]
 
-# LiveKit must not end a room whose last participant is gone before the grace of a dropped co-host is over.
-_DEPARTURE_SECONDS = 60
-
 
 class _Answer(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
@@ -64,10 +61,9 @@ class StageAnswer(_Answer):
     items: list[OnStage]
 
 
-def router(pool: asyncpg.Pool, livekit: LiveKit, settings: Settings) -> APIRouter:
+def router(pool: asyncpg.Pool, livekit: LiveKit, creation: Creation, settings: Settings) -> APIRouter:
     """Return the service's routes."""
     routes = APIRouter(tags=["broadcast"])
-    creation = Creation(livekit, settings.reconnect_grace_seconds + _DEPARTURE_SECONDS)
 
     @routes.get("/v1/rooms/{roomId}/stage", responses=problems.responses(404, 422))
     async def stage(room_id: paths.RoomId) -> StageAnswer:
@@ -84,7 +80,7 @@ def router(pool: asyncpg.Pool, livekit: LiveKit, settings: Settings) -> APIRoute
         """Return what is needed to connect: with the caller's own rights, or with a viewer's."""
         found = await admission.look(pool, room_id)
         admission.role(found, caller.user_id, as_viewer=as_ == "viewer")
-        present = await admission.open_room(pool, livekit, creation, found)
+        present = await admission.open_room(pool, creation, found)
         role = admission.role(present, caller.user_id, as_viewer=as_ == "viewer")
         return _data(livekit, settings.server_url, present, caller.user_id, role)
 

@@ -9,6 +9,7 @@ from messaging.pipeline import Pipeline
 from messaging.producer import Producer
 from services.broadcast import api, webhook
 from services.broadcast.comparison import Comparison
+from services.broadcast.creation import Creation
 from services.broadcast.livekit import LiveKit
 from services.broadcast.metrics import Metrics
 from services.broadcast.ownership import Ownership
@@ -30,6 +31,7 @@ async def build(settings: Settings) -> process.Service:
     around = _surroundings(settings, config, acting, registry)
     wakeup = Wakeup()
     comparison = Comparison(around, settings.patience, settings.comparison_seconds)
+    creation = Creation(around.livekit, pool, around.producer, settings.departure_seconds)
     reconciler = Reconciler(around, comparison, wakeup)
     worker = Worker(settings.patience, wakeup, (reconciler, comparison))
     pipeline = Pipeline(config, worker, metrics.Metrics(registry, LAYOUT.name), ("services.broadcast",))
@@ -41,7 +43,7 @@ async def build(settings: Settings) -> process.Service:
         registry=registry,
         pool=pool,
         layout=LAYOUT,
-        routers=[api.router(pool, around.livekit, settings)],
+        routers=[api.router(pool, around.livekit, creation, settings)],
         checks={"livekit": around.livekit.reachable},
         open_routers=[webhook.router(around.livekit, around.producer, around.metrics)],
     )

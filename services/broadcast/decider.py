@@ -16,6 +16,7 @@ from schemas.signals import (
     RoomCompared,
     RoomDeleted,
     RoomFinished,
+    RoomMade,
     Signal,
     TrackPublished,
     TrackUnpublished,
@@ -48,7 +49,7 @@ def _of_known(
             return membership.accepted(stage, data, cause, patience)
         case CoHostLeft():
             return membership.left(stage, data, cause)
-        case GrantApplied() | IntruderSeen() | GrantCallFailed() | ErrandDone() | RoomDeleted():
+        case GrantApplied() | IntruderSeen() | GrantCallFailed() | ErrandDone() | RoomDeleted() | RoomMade():
             return achievements.decide(stage, data, cause)
         case ParticipantJoined() | ParticipantLeft() | TrackPublished() | TrackUnpublished() | RoomFinished():
             return presence.decide(stage, data, cause, patience)

@@ -201,9 +201,12 @@ def suspect(stage: Stage, user_id: str) -> Stage:
     return wish(stage, user_id)
 
 
-def unwelcome(stage: Stage) -> Stage:
-    """Wish a LiveKit room away that somebody opened though the room is closed."""
-    if stage.room.deletion is not None:
+def unwelcome(stage: Stage, *, anew: bool = False) -> Stage:
+    """Wish a LiveKit room away that somebody opened though the room is closed.
+
+    With `anew` also where that is wished already: the deletion may have come before the opening.
+    """
+    if stage.room.deletion is not None and not anew:
         return stage
     version = stage.room.version + 1
     return stage.with_room(replace(stage.room, version=version, deletion=version))

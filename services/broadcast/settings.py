@@ -10,6 +10,9 @@ from services.hosting.settings import is_example
 
 LiveKitUrl = Annotated[str, Field(pattern=r"^(ws|wss|http|https)://[^\s/]+(/\S*)?$")]
 Seconds = Annotated[int, Field(ge=0, le=86_400)]
+# LiveKit must not end a room whose last participant is gone before the grace of a dropped co-host is over.
+_DEPARTURE_SECONDS = 60
+
 Secret = Annotated[SecretStr, Field(min_length=1)]
 
 
@@ -37,6 +40,11 @@ class Settings(settings.Settings):
     def server_url(self) -> str:
         """What clients connect to."""
         return self.livekit_public_url or self.livekit_url
+
+    @property
+    def departure_seconds(self) -> int:
+        """How long LiveKit keeps a room whose last participant is gone."""
+        return self.reconnect_grace_seconds + _DEPARTURE_SECONDS
 
     @property
     def patience(self) -> Patience:

@@ -18,10 +18,11 @@ from messaging.pipeline import Pipeline
 from messaging.producer import Producer
 from schemas import timestamps, topics
 from schemas.types import Message
+from services.broadcast import store
 from services.broadcast.livekit import LiveKit
 from services.broadcast.metrics import Metrics
 from services.broadcast.ownership import Ownership
-from services.broadcast.state import Patience
+from services.broadcast.state import Patience, Room
 from services.broadcast.surroundings import Surroundings
 from services.broadcast.wakeup import Wakeup
 from services.broadcast.worker import LAYOUT, SIGNALS_INPUT, Worker
@@ -105,6 +106,11 @@ class Desk:
                     for event in told
                     if event.topic is topics.BROADCAST_EVENTS and event.data is not None
                 ]
+
+    async def room(self, room_id: str) -> Room:
+        """Return a room as it is stored."""
+        async with self.reading, self.pool.acquire() as connection:
+            return (await store.load(connection, [room_id]))[room_id].room
 
     def names(self, user_id: str | None = None) -> list[str]:
         """Return the names of what was told, of all or of one."""

@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from schemas.signals import RoomMade
 from services.broadcast import creation
 from services.broadcast.creation import Creation
-from services.broadcast.livekit import CallFailed, LiveKit
+from services.broadcast.livekit import CallFailed
 from tests.broadcast import fake_livekit
+from tests.broadcast.desk import Desk, open_desk
 from tests.broadcast.fake_livekit import FakeLiveKit, refused
-from tests.broadcast.test_livekit import livekit
+from tests.broadcast.scenes import ROOM, stage_changed
 
 
 @pytest.fixture
@@ -20,14 +22,17 @@ async def fake() -> AsyncIterator[FakeLiveKit]:
 
 
 @pytest.fixture
-async def door(fake: FakeLiveKit) -> AsyncIterator[LiveKit]:
-    opened = livekit(fake.url)
-    yield opened
-    await opened.close()
+async def desk(database_url: str, fake: FakeLiveKit) -> AsyncIterator[Desk]:
+    async with open_desk(database_url, fake.url) as opened:
+        yield opened
 
 
-async def test_those_who_ask_during_a_call_share_the_next_one(fake: FakeLiveKit, door: LiveKit) -> None:
-    rooms = Creation(door, 60)
+def creation_of(desk: Desk) -> Creation:
+    return Creation(desk.around.livekit, desk.pool, desk.around.producer, 60)
+
+
+async def test_those_who_ask_during_a_call_share_the_next_one(fake: FakeLiveKit, desk: Desk) -> None:
+    rooms = creation_of(desk)
     fake.hang.add("CreateRoom")
     first = asyncio.create_task(rooms.make("room"))
     while not fake.calls["CreateRoom"]:
@@ -43,15 +48,15 @@ async def test_those_who_ask_during_a_call_share_the_next_one(fake: FakeLiveKit,
 
 
 async def test_only_so_many_rooms_are_made_at_once(
-    fake: FakeLiveKit, door: LiveKit, monkeypatch: pytest.MonkeyPatch
+    fake: FakeLiveKit, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(creation, "_AT_ONCE", 3)
-    rooms = Creation(door, 60)
+    rooms = creation_of(desk)
     fake.hang.add("CreateRoom")
     asking = [asyncio.create_task(rooms.make(f"room-{number}")) for number in range(9)]
     while fake.calls["CreateRoom"] < 3:
         await asyncio.sleep(0)
-    await door.rooms()
+    await desk.around.livekit.rooms()
     assert fake.calls["CreateRoom"] == 3
     fake.hang.clear()
     fake.let_go.set()
@@ -59,8 +64,8 @@ async def test_only_so_many_rooms_are_made_at_once(
     assert len(fake.rooms) == 9
 
 
-async def test_who_goes_away_takes_the_room_from_nobody_else(fake: FakeLiveKit, door: LiveKit) -> None:
-    rooms = Creation(door, 60)
+async def test_who_goes_away_takes_the_room_from_nobody_else(fake: FakeLiveKit, desk: Desk) -> None:
+    rooms = creation_of(desk)
     fake.hang.add("CreateRoom")
     impatient, patient = (asyncio.create_task(rooms.make("room")) for _ in range(2))
     while not fake.calls["CreateRoom"]:
@@ -72,11 +77,55 @@ async def test_who_goes_away_takes_the_room_from_nobody_else(fake: FakeLiveKit, 
     assert "room" in fake.rooms
 
 
-async def test_a_failure_is_everybodys_and_the_next_tries_again(fake: FakeLiveKit, door: LiveKit) -> None:
-    rooms = Creation(door, 60)
+async def test_a_failure_is_everybodys_and_the_next_tries_again(fake: FakeLiveKit, desk: Desk) -> None:
+    rooms = creation_of(desk)
     fake.troubles["CreateRoom"] = lambda: refused(503, "unavailable")
     ended = await asyncio.gather(*(rooms.make("room") for _ in range(3)), return_exceptions=True)
     assert [type(error) for error in ended] == [CallFailed] * 3
     fake.troubles.clear()
     await rooms.make("room")
     assert "room" in fake.rooms
+
+
+async def test_who_asks_is_told_of_the_room_as_it_is_when_it_was_made(fake: FakeLiveKit, desk: Desk) -> None:
+    await desk.say(stage_changed("idle"))
+    fake.hang.add("CreateRoom")
+    asking = asyncio.create_task(creation_of(desk).make(ROOM))
+    await desk.until(lambda: fake.calls["CreateRoom"])
+    await desk.say(stage_changed("live"))
+    fake.recover()
+    present = await asking
+    assert present is not None
+    assert present.room.status == "live"
+    assert desk.written == []
+
+
+async def test_a_room_that_closes_while_it_is_made_is_wished_away_again(
+    fake: FakeLiveKit, desk: Desk
+) -> None:
+    await desk.say(stage_changed())
+    fake.hang.add("CreateRoom")
+    asking = asyncio.create_task(creation_of(desk).make(ROOM))
+    await desk.until(lambda: fake.calls["CreateRoom"])
+    await desk.say(stage_changed("ended"))
+    closed = await desk.room(ROOM)
+    asking.cancel()
+    fake.recover()
+    await desk.until(lambda: desk.written == [RoomMade(room_id=ROOM)])
+    again = await desk.room(ROOM)
+    assert (closed.deletion or 0) < (again.deletion or 0)
+
+
+@pytest.mark.parametrize(("status", "wished_away"), [("ended", True), ("live", False)])
+async def test_a_room_that_may_have_been_made_without_an_answer_is_looked_after(
+    fake: FakeLiveKit, desk: Desk, status: str, *, wished_away: bool
+) -> None:
+    await desk.say(stage_changed())
+    fake.hang.add("CreateRoom")
+    with pytest.raises(CallFailed):
+        await creation_of(desk).make(ROOM)
+    await desk.say(stage_changed(status))
+    before = await desk.room(ROOM)
+    await desk.until(lambda: desk.written == [RoomMade(room_id=ROOM)])
+    after = await desk.room(ROOM)
+    assert (after != before) is wished_away
