@@ -25,6 +25,9 @@ _PATIENCE = 5
 """How often taking rights away may fail before somebody is removed for it."""
 
 _RETRY_SECONDS = 0.5
+_QUIET_SECONDS = 10.0
+"""How long no grant must fail before it is said that calls succeed again."""
+
 _SEEN_SECONDS = 1.0
 _ERRAND_MS = 600_000
 """How late an errand may be: longer than an outage that is overcome, or clocks that differ."""
@@ -51,6 +54,7 @@ class Reconciler:
         self._tasks: dict[asyncio.Task[None], int] = {}
         self._broken: BaseException | None = None
         self._failing = False
+        self._quiet_at = 0.0
         self._lookout = Lookout(around, wakeup, self._agenda, self._fill)
 
     async def run(self) -> None:
@@ -163,6 +167,7 @@ class Reconciler:
         if not self._failing:
             log.warning("LiveKit calls fail", error=error.error, retryable=error.retryable)
         self._failing = True
+        self._quiet_at = time.monotonic() + _QUIET_SECONDS
         failure = GrantCallFailed(
             room_id=task.room.room_id,
             user_id=member.user_id,
@@ -182,9 +187,10 @@ class Reconciler:
 
     async def _report(self, task: Task, report: Report, what: int | str) -> None:
         self._brake.succeeded()
-        if self._failing:
+        # Of calls of which some fail and some succeed, one line is enough.
+        if self._failing and time.monotonic() > self._quiet_at:
             log.info("LiveKit calls succeed")
-        self._failing = False
+            self._failing = False
         if await self._send(task, report):
             self._agenda.reported(task, what)
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+import structlog
 from livekit.protocol import models
 
 from schemas import signals
@@ -128,6 +129,20 @@ async def test_a_soft_mute_outlasts_an_outage(desk: Desk, fake: FakeLiveKit) -> 
         desk.late = 120
         await desk.say(mute())
         await desk.until(lambda: bob.tracks[0].muted)
+
+
+async def test_of_calls_of_which_some_fail_one_line_is_logged(desk: Desk, fake: FakeLiveKit) -> None:
+    users = [f"user-{number}" for number in range(10)]
+    await desk.say(stage_changed())
+    with structlog.testing.capture_logs() as logs:
+        async with running(reconciler(desk)):
+            for user_id in users:
+                fake.troubles["UpdateParticipant"] = lambda: refused(503, "unavailable")
+                await desk.say(accepted(user_id, f"invitation-{user_id}"))
+                await desk.until(lambda user_id=user_id: "GrantFailed" in desk.names(user_id))
+                fake.troubles.clear()
+                await desk.until(lambda user_id=user_id: "GrantProvisioned" in desk.names(user_id))
+    assert [line["event"] for line in logs if "LiveKit" in line["event"]] == ["LiveKit calls fail"]
 
 
 async def test_a_livekit_that_fails_at_everything_is_called_few_times_a_second(

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import json
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -19,6 +20,7 @@ from services.broadcast.metrics import Metrics
 from services.hosting import problems
 
 KEY, SECRET = "devkey", "a secret that only the tests know, and LiveKit"
+MEBIBYTE = 1024 * 1024
 NOWHERE = "127.0.0.1:1"
 
 
@@ -52,6 +54,20 @@ async def test_while_kafka_is_away_livekit_is_asked_to_send_again(client: httpx.
 
 async def test_what_is_of_no_concern_is_taken_whatever_is_away(client: httpx.AsyncClient) -> None:
     assert (await post(client, {"event": "room_started"})).status_code == 200
+
+
+async def test_what_is_larger_than_any_webhook_is_not_read_to_its_end(client: httpx.AsyncClient) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 100 * MEBIBYTE:
+            sent += MEBIBYTE
+            yield bytes(MEBIBYTE)
+
+    answer = await client.post("/livekit/webhook", content=endless(), headers={"authorization": "none"})
+    assert (answer.status_code, answer.json()["reason"]) == (401, "unauthorized")
+    assert sent < 10 * MEBIBYTE
 
 
 async def test_what_is_not_signed_is_refused_whatever_it_says(client: httpx.AsyncClient) -> None:
