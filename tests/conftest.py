@@ -85,7 +85,7 @@ def _contained() -> "containers.Servers":
 def pytest_report_header(config: pytest.Config) -> str:
     """Say where the servers come from."""
     if config.getoption("containers"):
-        return "servers: Kafka and Postgres from testcontainers"
+        return "servers: Kafka, Postgres and most of broadcast's LiveKit from testcontainers"
     given = [name for name in _GIVEN if name in os.environ and _shared not in config.stash]
     return f"servers: {', '.join(given)} as given, else local processes"
 

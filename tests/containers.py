@@ -13,12 +13,11 @@ from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 from stack import keys, ports, settings
 from stack.livekit import LiveKit
 from stack.place import Place
+from tests.servers import IN_CONTAINERS
 
 _KAFKA = "apache/kafka:4.3.0"
 _POSTGRES = "postgres:17"
 _LIVEKIT = "livekit/livekit-server:v1.13.5"
-ASKED = "COHOST_TESTS_IN_CONTAINERS"
-"""The variable by which the processes that run tests know that the run asked for containers."""
 
 
 class Servers:
@@ -39,7 +38,7 @@ class Servers:
         self.addresses = {
             "COHOST_KAFKA_BOOTSTRAP_SERVERS": f"{ports.ADDRESS}:{port}",
             "COHOST_DATABASE_URL": postgres.get_connection_url(host=ports.ADDRESS),
-            ASKED: "1",
+            IN_CONTAINERS: "1",
         }
 
     def stop(self) -> None:
@@ -51,12 +50,15 @@ class Servers:
 async def livekit(webhook: str) -> AsyncIterator["Contained"]:
     """Start a LiveKit that reports to this address."""
     place = Place(Path(), settings.load(), keys.new(), keep=False, webhooks=(webhook,))
-    contained = Contained(LiveKit(place, ports.choose(), ports.choose(), ports.choose()))
-    await asyncio.to_thread(contained.container.start)
+    part = LiveKit(place, ports.choose(), ports.choose(), ports.choose())
+    contained = Contained(part)
+    ports.let_go(part.udp)
     try:
+        await asyncio.to_thread(contained.container.start)
         yield contained
     finally:
         await asyncio.to_thread(contained.container.stop)
+        ports.give_back(*part.ports)
 
 
 class Contained:

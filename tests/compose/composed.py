@@ -96,6 +96,7 @@ async def composed(folder: Path) -> AsyncIterator[Composed]:
     }
     file = folder / ".env"
     file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    ports.let_go(int(settings["LIVEKIT_UDP_PORT"]))
     project = Composed(f"cohost-test-{secrets.token_hex(4)}", file, settings)
     try:
         await project.up("--build")
@@ -107,10 +108,11 @@ async def composed(folder: Path) -> AsyncIterator[Composed]:
 
 def _two_ports() -> str:
     """Return a range of two free ports, which is what scaling to two takes."""
-    first = ports.choose()
-    while not ports.is_free(first + 1):
+    while True:
         first = ports.choose()
-    return f"{first}-{first + 1}"
+        second = ports.choose(first + 1)
+        if second == first + 1:
+            return f"{first}-{second}"
 
 
 async def run(*words: str, seconds: float = _SECONDS) -> str:

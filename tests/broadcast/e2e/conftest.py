@@ -8,6 +8,7 @@ import pytest
 from livekit import rtc
 
 from stack import Stack, ports
+from tests import servers
 from tests.broadcast import fake_livekit
 from tests.broadcast.e2e import proxy as proxies
 from tests.broadcast.e2e.house import House, Place, open_house
@@ -27,7 +28,7 @@ Join = Callable[..., Awaitable[rtc.Room]]
 async def house(stack: Stack) -> AsyncIterator[House]:
     """The service with a real LiveKit that reports to it."""
     port = ports.choose()
-    async with Stack(parts=["livekit"], livekit_webhook=_webhook(port)) as livekit:
+    async with servers.livekit(_webhook(port)) as livekit:
         place = await place_of(stack, port, livekit)
         async with open_house(place, COHOST_RECONNECT_GRACE_SECONDS=str(GRACE_SECONDS)) as opened:
             yield opened
@@ -36,7 +37,7 @@ async def house(stack: Stack) -> AsyncIterator[House]:
 @pytest.fixture(scope="session")
 async def deaf_house(stack: Stack) -> AsyncIterator[House]:
     """The service with a real LiveKit whose webhooks all get lost; it compares twice a second."""
-    async with Stack(parts=["livekit"], livekit_webhook=NOWHERE) as livekit:
+    async with servers.livekit(NOWHERE) as livekit:
         place = await place_of(stack, ports.choose(), livekit)
         async with open_house(
             place, COHOST_COMPARISON_SECONDS="0.5", COHOST_RECONNECT_GRACE_SECONDS=str(GRACE_SECONDS)
@@ -148,7 +149,7 @@ def _webhook(port: int) -> str:
     return f"http://127.0.0.1:{port}/livekit/webhook"
 
 
-async def place_of(stack: Stack, port: int, livekit: Stack | None, url: str = "") -> Place:
+async def place_of(stack: Stack, port: int, livekit: servers.LiveKit | None, url: str = "") -> Place:
     """Return a place with a database and topics of its own."""
     name = f"broadcast_{secrets.token_hex(6)}"
     return Place(
