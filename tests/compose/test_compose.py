@@ -2,6 +2,8 @@
 
 import httpx
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from prometheus_client.parser import text_string_to_metric_families
 
 from cohost import audit, tokens
@@ -26,6 +28,23 @@ async def test_everything_is_published_on_the_loopback_interface_alone(project: 
         publisher["URL"] for entry in await project.containers() for publisher in entry["Publishers"] or ()
     }
     assert hosts - {""} == {"127.0.0.1"}
+
+
+async def test_the_topics_have_the_contracts_settings(project: Composed) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=(await project.house()).kafka)
+    await admin.start()
+    names = {topic.name(topics.DEFAULT_PREFIX): dict(topic.config) for topic in topics.ALL}
+    found = await admin.describe_topics(list(names))
+    configs = await admin.describe_configs(
+        [ConfigResource(ConfigResourceType.TOPIC, name, configs=wanted) for name, wanted in names.items()]
+    )
+    await admin.close()
+    assert {len(topic["partitions"]) for topic in found} == {topics.DEFAULT_PARTITIONS}
+    assert {
+        name: {entry[0]: entry[1] for entry in entries}
+        for response in configs
+        for _, _, _, name, entries in response.resources
+    } == names
 
 
 @pytest.mark.parametrize("service", SERVICES)
