@@ -24,13 +24,21 @@ class Call(NamedTuple):
 
 @dataclass
 class Hold:
-    """The next call of a method that names something: kept from LiveKit, or its answer from the caller."""
+    """The next call of a method that names something, and another thing not, where that is given.
+
+    It is kept from LiveKit, or its answer from the caller.
+    """
 
     method: str
     about: bytes
+    without: bytes | None
     answered: bool
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def concerns(self, body: bytes) -> bool:
+        """Say whether a call is the one."""
+        return self.about in body and (self.without is None or self.without not in body)
 
 
 @dataclass
@@ -53,9 +61,9 @@ class Proxy:
     calls: list[Call] = field(default_factory=list)
     _holds: list[Hold] = field(default_factory=list)
 
-    def hold(self, method: str, about: str, *, answered: bool = False) -> Hold:
+    def hold(self, method: str, about: str, *, without: str | None = None, answered: bool = False) -> Hold:
         """Hold the next such call: before LiveKit has it, or its answer."""
-        hold = Hold(method, about.encode(), answered)
+        hold = Hold(method, about.encode(), without.encode() if without else None, answered)
         self._holds.append(hold)
         return hold
 
@@ -96,7 +104,7 @@ class Proxy:
 
     async def _held(self, call: Call, *, answered: bool) -> None:
         for hold in self._holds:
-            if (hold.method, hold.answered) == (call.method, answered) and hold.about in call.body:
+            if (hold.method, hold.answered) == (call.method, answered) and hold.concerns(call.body):
                 self._holds.remove(hold)
                 hold.reached.set()
                 await hold.let_go.wait()

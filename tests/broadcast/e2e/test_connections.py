@@ -10,6 +10,7 @@ from livekit.protocol import models
 from livekit.protocol import webhook as webhooks
 
 from messaging import ids
+from tests.broadcast.e2e.conftest import Proxied
 from tests.broadcast.e2e.house import House, server, until
 from tests.broadcast.e2e.show import (
     CO_HOST,
@@ -129,3 +130,30 @@ async def test_who_was_promoted_by_hand_is_demoted_by_the_word_of_the_first_trac
     await house.event("IntruderRemoved", name, "mallory")
     await until(lambda: rights_of(mallory) == VIEWER)
     assert not (await participants(house, name))["mallory"].tracks
+
+
+async def test_a_livekit_that_stops_and_starts_is_no_departure(
+    proxied: Proxied, proxied_house: House, guests: Guests
+) -> None:
+    house = proxied_house
+    name = await live(house)
+    _, bob = await co_host(house, guests, name)
+    first, room = (await participants(house, name))["bob"], await the_room(house, name)
+    first.disconnect_reason = models.DisconnectReason.SERVER_SHUTDOWN
+    await proxied.livekit.restart("livekit")
+    # What it says of its end may have got here, or not.
+    await report(house, event("participant_left", room, first))
+    await report(house, webhooks.WebhookEvent(event="room_finished", id=ids.uuid7(), room=room))
+    await guests.leave()
+    await guests.join(house, name, "bob")
+    await until(lambda: _moved(house, name, first.sid))
+    await publish(guests.joined[-1])
+    await until(lambda: _tracks(house, name))
+    await drop(house, name, "bob", guests)
+    assert not bob.isconnected()
+    assert sorted(house.events(name)) == ["CoHostConnected", "CoHostDisconnected", "GrantProvisioned"]
+
+
+async def _moved(house: House, room_id: str, sid: str) -> bool:
+    there = await participants(house, room_id)
+    return "bob" in there and there["bob"].sid != sid
