@@ -1,7 +1,7 @@
 """What the reconciler has to do: the newest wish of each key, and what rests after a failure."""
 
 import random
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -61,7 +61,8 @@ class Agenda:
     def __init__(self, clock: Callable[[], float], period: float) -> None:
         self._clock = clock
         self._period = period
-        self._waiting: dict[Key, Task] = {}
+        # In a plain dict the next entry is found by passing all those before it that were taken out.
+        self._waiting: OrderedDict[Key, Task] = OrderedDict()
         self._running: dict[Key, Task] = {}
         self._runs: dict[Key, _Run] = {}
         self._reported: dict[tuple[Key, int | str], float] = {}
@@ -87,7 +88,7 @@ class Agenda:
 
     def next(self) -> Task | None:
         """Return the next task whose key has none under way, which it then has."""
-        for key in [key for key in self._waiting if key not in self._running]:
+        while (key := next((key for key in self._waiting if key not in self._running), None)) is not None:
             # What was under way when this began to wait may have been the same.
             task = self._ready(self._waiting.pop(key))
             if task is not None:
@@ -134,17 +135,16 @@ class Agenda:
 
     def drop(self, lanes: Collection[int]) -> None:
         """Forget what waits or rests for lanes that are somebody else's now, but not what was reported."""
-        self._waiting = {key: task for key, task in self._waiting.items() if task.room.lane not in lanes}
+        self._keep(lambda task: task.room.lane not in lanes)
         self._runs.clear()
 
     def _closed(self, deletions: Mapping[str, int]) -> None:
         """Forget what was wished in rooms before they closed: it goes with the LiveKit room."""
         if deletions:
-            self._waiting = {
-                key: task
-                for key, task in self._waiting.items()
-                if task.member is None or task.version > deletions.get(key[0], -1)
-            }
+            self._keep(lambda task: task.member is None or task.version > deletions.get(task.key[0], -1))
+
+    def _keep(self, wanted: Callable[[Task], bool]) -> None:
+        self._waiting = OrderedDict((key, task) for key, task in self._waiting.items() if wanted(task))
 
     def _ready(self, task: Task) -> Task | None:
         """Return what is left to do of a task: nothing while it rests, and nothing that is reported."""

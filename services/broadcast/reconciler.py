@@ -21,6 +21,9 @@ from services.broadcast.surroundings import Surroundings
 from services.broadcast.wakeup import Wakeup
 
 _AT_ONCE = 64
+_UNREPORTED = 1_000
+"""How many tasks may be under way, with those of which only the report is not written yet."""
+
 _PATIENCE = 5
 """How often taking rights away may fail before somebody is removed for it."""
 
@@ -52,6 +55,7 @@ class Reconciler:
         self._brake = Brake(time.monotonic)
         self._later = False
         self._tasks: dict[asyncio.Task[None], int] = {}
+        self._calling: set[asyncio.Task[None]] = set()
         self._broken: BaseException | None = None
         self._failing = False
         self._quiet_at = 0.0
@@ -82,13 +86,22 @@ class Reconciler:
 
     def _fill(self) -> None:
         """Begin as many tasks as may be under way."""
-        while (
-            len(self._tasks) < _AT_ONCE and not self._braked() and (task := self._agenda.next()) is not None
-        ):
+        while self._free() and not self._braked() and (task := self._agenda.next()) is not None:
             self._brake.begun()
             under_way = asyncio.create_task(self._do(task))
             self._tasks[under_way] = task.room.lane
+            self._calling.add(under_way)
             under_way.add_done_callback(self._ended)
+
+    def _free(self) -> bool:
+        return len(self._calling) < _AT_ONCE and len(self._tasks) < _UNREPORTED
+
+    def _called(self) -> None:
+        """Let another call begin while what came of this one is reported."""
+        under_way = asyncio.current_task()
+        if under_way in self._calling:
+            self._calling.remove(under_way)
+            self._fill()
 
     def _braked(self) -> bool:
         """Say whether nothing may begin now, but later."""
@@ -104,6 +117,7 @@ class Reconciler:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
+        self._calling.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._broken = error
             self._wakeup.ring()
@@ -191,6 +205,7 @@ class Reconciler:
         if self._failing and time.monotonic() > self._quiet_at:
             log.info("LiveKit calls succeed")
             self._failing = False
+        self._called()
         if await self._send(task, report):
             self._agenda.reported(task, what)
 

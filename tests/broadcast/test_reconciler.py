@@ -145,6 +145,17 @@ async def test_of_calls_of_which_some_fail_one_line_is_logged(desk: Desk, fake: 
     assert [line["event"] for line in logs if "LiveKit" in line["event"]] == ["LiveKit calls fail"]
 
 
+async def test_what_is_not_reported_yet_holds_up_no_other_call(desk: Desk, fake: FakeLiveKit) -> None:
+    users = [f"user-{number}" for number in range(100)]
+    await desk.say(stage_changed(), *(accepted(user_id, f"invitation-{user_id}") for user_id in users))
+    desk.kafka = False
+    async with running(reconciler(desk)):
+        await desk.until(lambda: fake.calls["UpdateParticipant"] == len(users))
+        desk.kafka = True
+        await desk.until(lambda: desk.names().count("GrantProvisioned") == len(users))
+    assert fake.calls["UpdateParticipant"] == len(users)
+
+
 async def test_a_livekit_that_fails_at_everything_is_called_few_times_a_second(
     desk: Desk, fake: FakeLiveKit
 ) -> None:
