@@ -144,6 +144,7 @@ class Batches:
                 await segments.append(connection, decided.segments, done)
                 await outcomes.add(connection, decided.outcomes)
                 await self._domain.save(connection, decided.changes)
+        self._domain.committed(decided.changes)
         for number, _, published in done:
             self._lanes[number].deleted = published
             self._lanes[number].confirmed = began

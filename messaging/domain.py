@@ -121,6 +121,13 @@ class Domain(Protocol[ChangesT]):
         """
         ...
 
+    def committed(self, changes: ChangesT) -> None:
+        """Take note that a batch is committed with these changes, as `save` wrote them.
+
+        A batch may be committed without it, when the answer to the COMMIT is lost.
+        """
+        ...
+
     async def unseen(self, connection: Connection, topic: Topic, lane: int, begin: int) -> Sequence[str]:
         """Return keys of a topic of facts that are stored, not gone, and last told of before this offset.
 

@@ -103,6 +103,9 @@ class Worker:
         if wishes:
             self._wakeup.ring(wishes.items())
 
+    def committed(self, changes: Changes) -> None:
+        """Nothing waits for a commit."""
+
     async def unseen(self, connection: Connection, topic: Topic, lane: int, begin: int) -> Sequence[str]:  # noqa: ARG002 - no facts are read
         """Return nothing: broadcast learns of rooms by invitations' events alone."""
         return ()

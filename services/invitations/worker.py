@@ -112,6 +112,9 @@ class Invitations:
         """Write what the batch changed. Raises `Repeated` for invitations that were sent before."""
         await writes.save(connection, changes)
 
+    def committed(self, changes: Changes) -> None:
+        """Nothing waits for a commit."""
+
     async def unseen(self, connection: Connection, topic: Topic, lane: int, begin: int) -> Sequence[str]:
         """Return rooms or users that are known only from before this offset."""
         if topic is topics.ROOMS:

@@ -18,6 +18,7 @@ from schemas.partitions import partition_of
 from tests.messaging.crew import log_of, made, query, until, working
 from tests.messaging.fleet import PARTITIONS, Fleet, record
 from tests.messaging.inputs import COMMANDS, LANE, ROOM, leave, send
+from tests.messaging.turnstile import Turnstile
 
 
 async def test_poison_of_every_kind_is_a_dead_letter_and_costs_nobody_an_outcome(
@@ -47,6 +48,27 @@ async def test_poison_of_every_kind_is_a_dead_letter_and_costs_nobody_an_outcome
     assert {dict(letter.headers)["dead-letter-reason"] for letter in letters} == {b"not_a_cloud_event"}
     assert [int(dict(letter.headers)["sequence"]) for letter in letters] == list(range(1, len(poison) + 1))
     assert (await fleet.audit()).violations == []
+
+
+class Told(Turnstile):
+    """Notes what it is told is committed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: dict[str, tuple[int, int]] = {}
+
+    def committed(self, changes: dict[str, tuple[int, int]]) -> None:
+        self.told |= changes
+
+
+async def test_the_domain_is_told_what_is_committed(fleet: Fleet) -> None:
+    domain = Told()
+    async with working(fleet.config, domain):
+        await fleet.command(50)
+        await fleet.decided()
+    stored = await query(fleet.config, "SELECT room, lane, left_count FROM turnstile")
+    assert domain.told
+    assert {row["room"]: (row["lane"], row["left_count"]) for row in stored} == domain.told
 
 
 async def test_a_dead_letter_larger_than_its_topic_takes_is_cut_and_stops_nobody(

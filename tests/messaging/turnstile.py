@@ -83,6 +83,9 @@ class Turnstile:
                 [count for _, count in changes.values()],
             )
 
+    def committed(self, changes: dict[str, tuple[int, int]]) -> None:
+        """Nothing waits for a commit."""
+
     async def unseen(self, *_: object) -> Sequence[str]:
         """A room is known only by its count here, and is never gone."""
         return ()
