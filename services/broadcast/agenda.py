@@ -1,5 +1,6 @@
 """What the reconciler has to do: the newest wish of each key, and what rests after a failure."""
 
+import math
 import random
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -52,6 +53,35 @@ class _Run:
     rests_until: float
 
 
+class _Reported:
+    """The newest version that was reported of each thing, for so many seconds."""
+
+    def __init__(self, clock: Callable[[], float], seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._newest: dict[object, tuple[int, float]] = {}
+        self._expiring: deque[tuple[float, object]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._newest)
+
+    def note(self, thing: object, version: int) -> None:
+        """Remember a version."""
+        now = self._clock()
+        while self._expiring and self._expiring[0][0] <= now:
+            _, old = self._expiring.popleft()
+            if self._newest.get(old, (0, math.inf))[1] <= now:
+                del self._newest[old]
+        until = now + self._seconds
+        self._newest[thing] = (max(version, self.newest(thing)), until)
+        self._expiring.append((until, thing))
+
+    def newest(self, thing: object) -> int:
+        """Return the newest version that is remembered, -1 for none."""
+        version, until = self._newest.get(thing, (-1, 0.0))
+        return version if until > self._clock() else -1
+
+
 class Agenda:
     """Tasks that wait and tasks under way, at most one of each per key.
 
@@ -65,9 +95,8 @@ class Agenda:
         self._waiting: OrderedDict[Key, Task] = OrderedDict()
         self._running: dict[Key, Task] = {}
         self._runs: dict[Key, _Run] = {}
-        self._reported: dict[tuple[Key, int | str], float] = {}
-        self._expiring: deque[tuple[Key, int | str]] = deque()
-        self._expiring_errands: deque[tuple[Key, int | str]] = deque()
+        self._fulfilled = _Reported(clock, _DECISION_SECONDS)
+        self._done = _Reported(clock, _ERRAND_SECONDS)
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -75,13 +104,18 @@ class Agenda:
     @property
     def remembered(self) -> int:
         """How much of what was reported is remembered."""
-        return len(self._reported)
+        return len(self._fulfilled) + len(self._done)
 
     def take_in(self, tasks: Iterable[Task]) -> bool:
-        """Let tasks wait, in the place of older ones; say whether any of them is news."""
+        """Let tasks wait, in the place of older ones; say whether any of them is news.
+
+        They come from memory and from rows, and may come late: who knows of something newer keeps to that.
+        """
         tasks = list(tasks)
         self._closed({task.key[0]: task.version for task in tasks if task.member is None})
-        ready = {task.key: task for task in tasks if self._ready(task) is not None}
+        ready = {
+            task.key: task for task in tasks if self._ready(task) is not None and not self._outdated(task)
+        }
         news = any(key not in self._running and key not in self._waiting for key in ready)
         self._waiting.update(ready)
         return news
@@ -102,13 +136,10 @@ class Agenda:
 
     def reported(self, task: Task, what: int | str) -> None:
         """Note that a version is fulfilled, or an errand done: the decision on that may take a while."""
-        errand = isinstance(what, str)
-        expiring = self._expiring_errands if errand else self._expiring
-        now = self._clock()
-        while expiring and self._reported.get(expiring[0], 0.0) <= now:
-            self._reported.pop(expiring.popleft(), None)
-        self._reported[task.key, what] = now + (_ERRAND_SECONDS if errand else _DECISION_SECONDS)
-        expiring.append((task.key, what))
+        if isinstance(what, str):
+            self._done.note((task.key, what), 0)
+        else:
+            self._fulfilled.note(task.key, what)
         self._runs.pop(task.key, None)
 
     def attempts(self, task: Task) -> int:
@@ -146,13 +177,17 @@ class Agenda:
     def _keep(self, wanted: Callable[[Task], bool]) -> None:
         self._waiting = OrderedDict((key, task) for key, task in self._waiting.items() if wanted(task))
 
+    def _outdated(self, task: Task) -> bool:
+        known = (self._waiting.get(task.key), self._running.get(task.key))
+        return any(other is not None and task.version < other.version for other in known)
+
     def _ready(self, task: Task) -> Task | None:
         """Return what is left to do of a task: nothing while it rests, and nothing that is reported."""
-        now = self._clock()
-        if not self.first(task) and now < self._runs[task.key].rests_until:
+        run = self._runs.get(task.key)
+        if run is not None and task.version < run.version:
             return None
-        rights = task.rights and self._reported.get((task.key, task.version), 0.0) <= now
-        errands = tuple(
-            errand for errand in task.errands if self._reported.get((task.key, errand.id), 0.0) <= now
-        )
+        if run is not None and task.version == run.version and self._clock() < run.rests_until:
+            return None
+        rights = task.rights and task.version > self._fulfilled.newest(task.key)
+        errands = tuple(errand for errand in task.errands if self._done.newest((task.key, errand.id)) < 0)
         return replace(task, rights=rights, errands=errands) if rights or errands else None

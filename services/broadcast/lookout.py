@@ -1,8 +1,7 @@
-"""Finds what is wished and not confirmed: at once what was just saved, and by and by all there is."""
+"""Finds what is wished and not confirmed: at once what was just committed, and by and by all there is."""
 
-import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -10,18 +9,22 @@ from messaging import errors
 from messaging.database import Connection
 from services.broadcast import agenda, store
 from services.broadcast.agenda import Agenda, Task
+from services.broadcast.state import Room
+from services.broadcast.store import Pending
 from services.broadcast.surroundings import Surroundings
 from services.broadcast.wakeup import Wakeup
 
 _PAGE = 500
 _PERIOD_SECONDS = 1.0
-_COMMIT_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3)
 
 log = structlog.get_logger()
 
 
 class Lookout:
-    """Puts tasks on the agenda and says so by `begin`. It relies on what stands in Postgres alone."""
+    """Puts tasks on the agenda and says so by `begin`.
+
+    What was committed is taken from memory. Nothing relies on that: all of it is found in Postgres too.
+    """
 
     def __init__(
         self, around: Surroundings, wakeup: Wakeup, agenda: Agenda, begin: Callable[[], None]
@@ -45,8 +48,9 @@ class Lookout:
     async def look(self) -> None:
         """Wait for a ring, or for the time to scan on, and look."""
         await self._wakeup.wait(max(0.0, self._scan_at - time.monotonic()))
+        self._take_in(*self._wakeup.take())
         try:
-            await self._expected()
+            await self._again()
             if time.monotonic() >= self._scan_at:
                 await self._scan()
         except Exception as error:
@@ -55,19 +59,14 @@ class Lookout:
             log.info("wishes not read", error=type(error).__name__)
             self._scan_at = time.monotonic() + _PERIOD_SECONDS
 
-    async def _expected(self) -> None:
-        """Look at what was saved until it is committed, or given up for rolled back or done."""
-        first = self._wakeup.expected()
-        for seconds in _COMMIT_SECONDS:
-            keys = self._wakeup.take_again() | self._wakeup.expected().keys()
-            if not keys:
-                return
-            async with self._pool.acquire() as connection:
-                rooms, members = await store.wished(connection, list(keys))
-            self._take_in([*map(Task, rooms), *map(agenda.of, members)])
-            if self._wakeup.expected():
-                await asyncio.sleep(seconds)
-        self._wakeup.give_up(first)
+    async def _again(self) -> None:
+        """Look at what failed, as it now is."""
+        keys = self._wakeup.take_again()
+        if not keys:
+            return
+        async with self._pool.acquire() as connection:
+            rooms, members = await store.wished(connection, keys)
+        self._take_in(rooms, members)
 
     async def _scan(self) -> None:
         """Look at the next page of all that is pending; at once at the one after it, while there is news."""
@@ -76,23 +75,20 @@ class Lookout:
         if not lanes or len(self._agenda) >= _PAGE:
             return
         async with self._pool.acquire() as connection:
-            news = self._take_in(await self._page(connection, lanes))
+            news = self._take_in(*await self._page(connection, lanes))
             self._metrics.unfinished.set(await store.unfinished(connection))
         if news and (self._room_after or self._member_after[0]):
             self._scan_at = 0.0
 
-    async def _page(self, connection: Connection, lanes: list[int]) -> list[Task]:
+    async def _page(self, connection: Connection, lanes: list[int]) -> tuple[list[Room], list[Pending]]:
         rooms = await store.deletions(connection, lanes, self._room_after, _PAGE)
         members = await store.pending(connection, lanes, self._member_after, _PAGE)
-        tasks = [*map(Task, rooms), *map(agenda.of, members)]
         self._room_after = rooms[-1].room_id if len(rooms) == _PAGE else ""
-        self._member_after = tasks[-1].key if len(members) == _PAGE else ("", "")
-        return tasks
+        self._member_after = agenda.of(members[-1]).key if len(members) == _PAGE else ("", "")
+        return rooms, members
 
-    def _take_in(self, tasks: list[Task]) -> bool:
+    def _take_in(self, rooms: Iterable[Room], members: Iterable[Pending]) -> bool:
         """Put tasks on the agenda; say whether it did not know any of them."""
-        for task in tasks:
-            self._wakeup.found(task.key, task.version)
-        news = self._agenda.take_in(tasks)
+        news = self._agenda.take_in([*map(Task, rooms), *map(agenda.of, members)])
         self._begin()
         return news

@@ -14,16 +14,27 @@ _rooms = TypeAdapter(Room)
 _members = TypeAdapter(Member)
 
 
+class Pending(NamedTuple):
+    """Somebody for whom there is something to do on LiveKit, and the room they are in."""
+
+    room: Room
+    member: Member
+
+
 @dataclass(slots=True)
 class Changes:
-    """What a batch changes, in its final state; a member that is None is forgotten."""
+    """What a batch changes, in its final state; a member that is None is forgotten.
+
+    `present` are the rooms of all that it changes, changed or not.
+    """
 
     rooms: dict[str, Room] = field(default_factory=dict)
     members: dict[tuple[str, str], tuple[int, Member | None]] = field(default_factory=dict)
+    present: dict[str, Room] = field(default_factory=dict)
 
     def note(self, before: Stage | None, after: Stage) -> None:
         """Note the difference between two stages of a room."""
-        room = after.room
+        room = self.present[after.room.room_id] = after.room
         if before is None or before.room is not room:
             self.rooms[room.room_id] = room
         old = before.members if before is not None else {}
@@ -37,11 +48,16 @@ class Changes:
                 self.members[room.room_id, user_id] = (room.lane, None)
 
 
-class Pending(NamedTuple):
-    """Somebody for whom there is something to do on LiveKit, and the room they are in."""
-
-    room: Room
-    member: Member
+def wishes(changes: Changes) -> tuple[list[Room], list[Pending]]:
+    """Return what of this `pending` and `deletions` will find, once it is committed."""
+    members = [
+        Pending(room, member)
+        for (room_id, _), (_, member) in changes.members.items()
+        if member is not None and member.pending
+        for room in [changes.present[room_id]]
+        if room.open and room.deletion is None
+    ]
+    return [room for room in changes.rooms.values() if room.deletion is not None], members
 
 
 async def load(connection: Connection, room_ids: Sequence[str]) -> dict[str, Stage]:

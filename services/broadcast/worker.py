@@ -13,7 +13,7 @@ from services.broadcast import badges, decider, store
 from services.broadcast.change import Cause
 from services.broadcast.state import Patience, Stage
 from services.broadcast.store import Changes
-from services.broadcast.wakeup import Key, Wakeup
+from services.broadcast.wakeup import Wakeup
 
 LAYOUT = Layout(
     name="broadcast",
@@ -97,14 +97,14 @@ class Worker:
         return [*_told(incoming.key, decided.events), *_worn(incoming.key, before, after)]
 
     async def save(self, connection: Connection, changes: Changes) -> None:
-        """Write what the batch changed, and have the reconciler look at it once it is committed."""
+        """Write what the batch changed."""
         await store.save(connection, changes)
-        wishes = dict(_wishes(changes))
-        if wishes:
-            self._wakeup.ring(wishes.items())
 
     def committed(self, changes: Changes) -> None:
-        """Nothing waits for a commit."""
+        """Have the reconciler see to what is wished."""
+        rooms, members = store.wishes(changes)
+        if rooms or members:
+            self._wakeup.ring(rooms, members)
 
     async def unseen(self, connection: Connection, topic: Topic, lane: int, begin: int) -> Sequence[str]:  # noqa: ARG002 - no facts are read
         """Return nothing: broadcast learns of rooms by invitations' events alone."""
@@ -147,12 +147,3 @@ def _told(room_id: str, told: Sequence[Message]) -> Iterator[Event]:
 def _worn(room_id: str, before: Stage | None, after: Stage) -> Iterator[Event]:
     for user_id, badge in badges.changed(before, after):
         yield Event(topics.BADGES, room_id, badge, key=f"{room_id}/{user_id}")
-
-
-def _wishes(changes: Changes) -> Iterator[tuple[Key, int]]:
-    for room in changes.rooms.values():
-        if room.deletion is not None:
-            yield (room.room_id, ""), room.deletion
-    for (room_id, user_id), (_, member) in changes.members.items():
-        if member is not None and member.pending:
-            yield (room_id, user_id), member.version

@@ -100,6 +100,7 @@ class Desk:
                         SIGNALS_INPUT + 1,
                         self.offset + 1,
                     )
+                self.worker.committed(changes)
                 told = cast("list[Event]", decided)
                 self.told += [
                     event.data

@@ -139,6 +139,24 @@ def test_the_first_failure_of_a_wish_is_told_from_the_next() -> None:
     assert agenda.first(task(2))
 
 
+def test_what_is_older_than_what_is_known_is_not_done() -> None:
+    agenda = Agenda(Clock(), PERIOD)
+    agenda.take_in([task(2)])
+    agenda.take_in([task(1)])
+    newer = agenda.next()
+    assert newer == task(2)
+    agenda.take_in([task(1)])
+    agenda.failed(task(2), retryable=True)
+    agenda.ended(task(2))
+    agenda.take_in([task(1)])
+    assert agenda.next() is None
+    agenda.reported(task(2), 2)
+    agenda.take_in([task(1)])
+    assert agenda.next() is None
+    agenda.take_in([task(3)])
+    assert agenda.next() == task(3)
+
+
 def test_a_newer_wish_does_not_rest() -> None:
     agenda = Agenda(Clock(), PERIOD)
     agenda.failed(task(1), retryable=True)

@@ -1,19 +1,23 @@
-"""What the reconciler is told to look at, and what it may stop looking for."""
+"""What the reconciler is told to look at."""
 
+from services.broadcast.state import Member, Room
+from services.broadcast.store import Pending
 from services.broadcast.wakeup import Wakeup
 
+ROOM = Room("room", 0, "alice", "", "live", open=True)
 
-def test_what_is_saved_while_a_look_gives_up_is_still_expected() -> None:
+
+def test_of_what_was_committed_the_last_is_looked_at_once() -> None:
     wakeup = Wakeup()
-    wakeup.ring([(("room", "bob"), 1), (("room", "carol"), 2)])
-    given_up = wakeup.expected()
-    wakeup.ring([(("room", "bob"), 3), (("room", "dora"), 4)])
-    wakeup.give_up(given_up)
-    assert wakeup.expected() == {("room", "bob"): 3, ("room", "dora"): 4}
+    older, newer = Pending(ROOM, Member("bob", version=1)), Pending(ROOM, Member("bob", version=2))
+    wakeup.ring([ROOM], [older])
+    wakeup.ring([], [newer])
+    assert wakeup.take() == ([ROOM], [newer])
+    assert wakeup.take() == ([], [])
 
 
 def test_what_is_to_be_looked_at_again_is_looked_at_once() -> None:
     wakeup = Wakeup()
     wakeup.again(("room", "bob"))
     wakeup.again(("room", "bob"))
-    assert [wakeup.take_again(), wakeup.take_again()] == [{("room", "bob")}, set()]
+    assert [wakeup.take_again(), wakeup.take_again()] == [[("room", "bob")], []]

@@ -108,6 +108,31 @@ async def test_where_batches_are_cut_and_what_memory_held_changes_nothing(pool: 
         assert await play(pool, cuts, forgetful=False) == whole
 
 
+@pytest.mark.parametrize("size", [1, 3, len(SCRIPT)])
+async def test_the_reconciler_is_told_what_it_would_find_in_postgres(pool: asyncpg.Pool, size: int) -> None:
+    wakeup = Wakeup()
+    worker = Worker(Patience(grace=60, no_show=30), wakeup, ())
+    records = [incoming(record, offset) for offset, record in enumerate(SCRIPT, 1)]
+    told = 0
+    for start in range(0, len(records), size):
+        changes = worker.changes()
+        async with pool.acquire() as connection, connection.transaction():
+            await worker.load(connection, records[start : start + size])
+            for record in records[start : start + size]:
+                worker.decide(record, changes)
+            await worker.save(connection, changes)
+        assert wakeup.take() == ([], [])
+        worker.committed(changes)
+        rooms, members = wakeup.take()
+        async with pool.acquire() as connection:
+            keys = [(room_id, "") for room_id in changes.rooms] + list(changes.members)
+            assert (rooms, members) == await store.wished(connection, keys)
+        told += len(rooms) + len(members)
+    assert told
+    async with pool.acquire() as connection:
+        await connection.execute("TRUNCATE rooms, members")
+
+
 async def test_pending_invitations_are_no_concern_and_need_no_look(pool: asyncpg.Pool) -> None:
     worker = Worker(Patience(grace=60, no_show=0), Wakeup(), ())
     sent = events.InvitationSent(**{**accepted().model_dump(), "status": "pending", "responded_at": None})
