@@ -14,7 +14,7 @@ import pytest
 
 from tests.hosting import example
 
-SECONDS = 15
+SECONDS = 60
 
 
 def free_port() -> int:
