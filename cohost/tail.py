@@ -46,6 +46,7 @@ class Tail:
         self._ends = ends
         self._patient = patient
         self._stopped = asyncio.Event()
+        self._starting: asyncio.Future[None] | None = None
         self._consumer: AIOKafkaConsumer | None = None
         self._interrupted = False
 
@@ -57,15 +58,18 @@ class Tail:
     async def stop(self) -> None:
         """End the reading."""
         self._stopped.set()
+        if self._starting is not None:
+            self._starting.cancel()
         if self._consumer is not None:
             await close(self._consumer.stop())
 
     async def read(self) -> AsyncGenerator[Sequence[Any], None]:
         """Yield records, each time of one partition and in its order, until stopped."""
         while not self._stopped.is_set():
-            self._consumer = consumer = self._connection.consumer()
+            consumer = self._connection.consumer()
             try:
                 await self._start(consumer)
+                self._consumer = consumer
                 try:
                     async with contextlib.aclosing(self._records(consumer)) as batches:
                         async for records in batches:
@@ -78,8 +82,16 @@ class Tail:
                 await close(consumer.stop())
 
     async def _start(self, consumer: AIOKafkaConsumer) -> None:
-        async with asyncio.timeout(2 * _ASK_SECONDS):
-            await consumer.start()
+        self._starting = starting = asyncio.ensure_future(consumer.start())
+        try:
+            await asyncio.wait({starting}, timeout=2 * _ASK_SECONDS)
+        finally:
+            # A consumer that is stopped while it starts goes on starting, and can then not be stopped again.
+            starting.cancel()
+            await asyncio.wait({starting})
+        if starting.cancelled():
+            raise ConsumerStoppedError if self._stopped.is_set() else TimeoutError
+        starting.result()
         consumer.assign(list(self._offsets))
         for place, offset in self._offsets.items():
             consumer.seek(place, offset)

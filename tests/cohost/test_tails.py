@@ -53,3 +53,29 @@ async def test_outcomes_are_read_on_after_a_fault_that_nobody_foresaw(
     command = await service.command()
     await service.cause(command.envelope.id, "room", left("room"))
     assert (await asking).data.user_id == "bob"
+
+
+async def test_a_reading_that_is_stopped_while_its_consumer_starts_leaves_nothing_behind(
+    kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = asyncio.all_tasks()
+    starting, go_on = asyncio.Event(), asyncio.Event()
+    start = AIOKafkaConsumer.start
+
+    async def slow(consumer: AIOKafkaConsumer) -> None:
+        starting.set()
+        await go_on.wait()
+        await start(consumer)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "start", slow)
+    reading = Tail(Connection(kafka), {TopicPartition("nothing", 0): 0})
+
+    async def read() -> list[Any]:
+        return [records async for records in reading.read()]
+
+    reader = asyncio.ensure_future(read())
+    await asyncio.wait_for(starting.wait(), SECONDS)
+    await reading.stop()
+    go_on.set()
+    assert await asyncio.wait_for(reader, SECONDS) == []
+    assert asyncio.all_tasks() <= before
