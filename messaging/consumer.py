@@ -66,6 +66,8 @@ class Consumer:
         self._broker = KafkaBroker(
             config.bootstrap_servers.split(","),
             security=_security(config),
+            # FastStream's own words for GSSAPI leave these out.
+            **{name: value for name, value in config.security.items() if name.startswith("sasl_kerberos_")},
             consumer_only=True,
             allow_auto_create_topics=False,
             graceful_timeout=None,
