@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from aiokafka import TopicPartition
+from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
 from cohost.asking import Asking
 from cohost.channels import BROADCAST, CHANNELS, INVITATIONS
@@ -40,7 +41,8 @@ class Client(Commands, Facts):
 
     `token` is a JWT or a function that returns one; it and the URLs are for `reads`, and make asking again
     quicker. `timeout` is how many seconds a command or a fact may take. `security` holds aiokafka's own
-    arguments, `trace` returns a `traceparent` (and `tracestate`) for what is written.
+    arguments, `trace` returns a `traceparent` (and `tracestate`) for what is written. What the broker's ACLs
+    forbid is raised where it is tried, as aiokafka's error, and forbids nothing else.
     """
 
     def __init__(  # noqa: PLR0913 - where things are, each with its default
@@ -63,6 +65,7 @@ class Client(Commands, Facts):
         self._seconds = timeout
         self._resources = contextlib.AsyncExitStack()
         self._asking: Asking | None = None
+        self._barred: KafkaError | None = None
         self._streams: Streams | None = None
         self._telling: Telling | None = None
         self.reads = Reads(invitations_url, broadcast_url, token, timeout)
@@ -79,11 +82,13 @@ class Client(Commands, Facts):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._asking = self._streams = self._telling = None
+        self._asking = self._barred = self._streams = self._telling = None
         await self._resources.__aexit__(kind, error, trace)
 
     async def execute(self, data: CommandData, command_id: str | None = None) -> Accepted[Any]:
         """Publish any command of the contract, given as its data, and return what it caused."""
+        if self._barred is not None:
+            raise self._barred.with_traceback(None)
         return await _entered(self._asking).ask(data, command_id)
 
     async def tell(self, topic: Topic, key: str, data: Message | None) -> None:
@@ -122,21 +127,26 @@ class Client(Commands, Facts):
         return _entered(self._streams).badges(room_id, _position(after))
 
     async def _open(self, resources: contextlib.AsyncExitStack) -> None:
-        await self._producer.start()
-        partitions = await self._producer.partitions(topics.INVITATION_COMMANDS)
-        outcomes = await self._outcomes(partitions, resources)
-        services = {INVITATIONS: self.reads.invitations, BROADCAST: self.reads.broadcast}
-        self._asking = Asking(self._connection, self._producer, outcomes, services, self._seconds)
-        self._streams = Streams(self._connection, partitions)
+        try:
+            await self._producer.start()
+            outcomes = await self._outcomes(resources)
+        except (ClusterAuthorizationFailedError, TopicAuthorizationFailedError) as error:
+            # Who may not command may still write facts, or read: it is told where it tries.
+            self._barred = error
+        else:
+            services = {INVITATIONS: self.reads.invitations, BROADCAST: self.reads.broadcast}
+            self._asking = Asking(self._connection, self._producer, outcomes, services, self._seconds)
+        self._streams = Streams(self._connection)
         self._telling = Telling(self._producer, self._seconds)
         resources.push_async_callback(self._streams.stop)
 
-    async def _outcomes(self, partitions: int, resources: contextlib.AsyncExitStack) -> Outcomes:
-        names = [
-            self._connection.name(topic)
-            for channel in CHANNELS
-            for topic in (channel.events, channel.rejections)
-        ]
+    async def _outcomes(self, resources: contextlib.AsyncExitStack) -> Outcomes:
+        partitions = await self._producer.partitions(topics.INVITATION_COMMANDS)
+        outputs = [topic for channel in CHANNELS for topic in (channel.events, channel.rejections)]
+        # Of a topic that it may not read, a consumer asks for the ends until the time is over.
+        for topic in outputs:
+            await self._producer.partitions(topic)
+        names = map(self._connection.name, outputs)
         places = [TopicPartition(name, number) for name in names for number in range(partitions)]
         # The ends are taken before any command is sent, so that no outcome can lie before them.
         _, ends = await extents(self._connection, places)

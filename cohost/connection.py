@@ -1,11 +1,14 @@
 """Where Kafka is and how the topics are named."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import for_code
 
+from cohost.closing import close
 from schemas import topics
 from schemas.topics import Topic
 
@@ -32,6 +35,20 @@ class Connection:
     def suffix(self, name: str) -> str:
         """Return a topic's name without the prefix."""
         return name.removeprefix(self.prefix)
+
+    async def partitions(self, wanted: Iterable[Topic]) -> dict[Topic, int]:
+        """Return how many partitions topics have. Raises aiokafka's errors, also for what is not allowed."""
+        named = {self.name(topic): topic for topic in wanted}
+        admin = AIOKafkaAdminClient(**self.options(), request_timeout_ms=10_000)
+        try:
+            await admin.start()
+            described = await admin.describe_topics(list(named))
+        finally:
+            await close(admin.close())
+        for topic in described:
+            if topic["error_code"]:
+                raise for_code(topic["error_code"])(topic["topic"])
+        return {named[topic["topic"]]: len(topic["partitions"]) for topic in described}
 
     def consumer(self) -> AIOKafkaConsumer:
         """Return a consumer without a group, for committed records alone."""

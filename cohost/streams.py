@@ -61,9 +61,8 @@ class Stream(Generic[ItemT]):
 class Streams:
     """Opens streams; each reads with a consumer of its own."""
 
-    def __init__(self, connection: Connection, partitions: int) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._partitions = partitions
         self._tails: set[Tail] = set()
         self._stopped = False
 
@@ -79,7 +78,7 @@ class Streams:
         """Return the events of one room or of all."""
 
         async def begin() -> AsyncGenerator[Event, None]:
-            places = self._places(_TOPICS[which], room_id)
+            places = await self._places(_TOPICS[which], room_id)
             begins, ends = await extents(self._connection, places)
             fresh = ends if from_ == "end" else begins
             offsets = fresh if after is None else self._resumed(after, begins)
@@ -91,7 +90,7 @@ class Streams:
         """Return the badges of one room or of all: those worn now, unless resuming, then each change."""
 
         async def begin() -> AsyncGenerator[Badge, None]:
-            places = self._places((topics.BADGES,), room_id)
+            places = await self._places((topics.BADGES,), room_id)
             begins, ends = await extents(self._connection, places)
             if after is not None:
                 return self._badges(self._resumed(after, begins), room_id)
@@ -171,11 +170,11 @@ class Streams:
         finally:
             self._tails.discard(tail)
 
-    def _places(self, wanted: Sequence[Topic], room_id: str | None) -> list[TopicPartition]:
-        every = range(self._partitions)
-        numbers = every if room_id is None else [partition_of(room_id, self._partitions)]
+    async def _places(self, wanted: Sequence[Topic], room_id: str | None) -> list[TopicPartition]:
         return [
-            TopicPartition(self._connection.name(topic), number) for topic in wanted for number in numbers
+            TopicPartition(self._connection.name(topic), number)
+            for topic, count in (await self._connection.partitions(wanted)).items()
+            for number in (range(count) if room_id is None else [partition_of(room_id, count)])
         ]
 
     def _position(self, offsets: Mapping[TopicPartition, int]) -> Position:
