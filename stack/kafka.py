@@ -5,7 +5,7 @@ import dataclasses
 import shutil
 import uuid
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -44,11 +44,17 @@ broker.heartbeat.interval.ms=500
 
 @dataclass(frozen=True, slots=True)
 class Kafka:
-    """A broker on two ports, its data in a folder of its own."""
+    """A broker on two ports, its data in a folder of its own.
+
+    `more` are lines of configuration that stand against the stack's own, `users` the SCRAM credentials that
+    the data folder is formatted with, as Kafka's tool takes them.
+    """
 
     place: Place
     port: int
     controller: int
+    more: str = field(default="", kw_only=True)
+    users: tuple[str, ...] = field(default=(), kw_only=True)
 
     name = "kafka"
 
@@ -98,7 +104,9 @@ class Kafka:
     def _configure(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         data = _property(self._data)
-        self._config.write_text(CONFIG.format(port=self.port, controller=self.controller, data=data))
+        lines = CONFIG.format(port=self.port, controller=self.controller, data=data)
+        # Of a name that comes twice the last value counts.
+        self._config.write_text(lines + self.more)
 
     async def _format(self, jars: Path) -> None:
         shutil.rmtree(self._data, ignore_errors=True)
@@ -106,7 +114,8 @@ class Kafka:
         # A leading dash would be read as an option.
         identifier = identifier.replace("-", "0", 1) if identifier.startswith("-") else identifier
         arguments = ("kafka.tools.StorageTool", "format", "-t", identifier, "-c", str(self._config))
-        await process.run(self._java(jars, QUICK, arguments))
+        users = tuple(word for user in self.users for word in ("--add-scram", user))
+        await process.run(self._java(jars, QUICK, (*arguments, *users)))
         self._cluster.write_text(identifier)
 
     async def _record(self, jars: Path, folder: Path) -> None:

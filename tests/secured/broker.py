@@ -1,0 +1,132 @@
+"""A Kafka that knows its clients by password, speaks TLS to them, and lets them do what ACLs say."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.helpers import create_ssl_context
+from aiokafka.protocol.admin import CreateAclsRequest, DescribeAclsRequest
+
+from schemas import topics
+from stack import keys, parts, ports, settings
+from stack.kafka import Kafka
+from stack.place import Place
+from tests.secured.certificates import Authority
+from tests.secured.page import Acl, Wire
+
+_SECONDS = 10
+_LOOK_SECONDS = 0.05
+_ANY = 1
+_CONFIG = """\
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},CLIENTS://127.0.0.1:{clients}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},CLIENTS://127.0.0.1:{clients}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,CLIENTS:SASL_SSL
+listener.name.clients.sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.clients.scram-sha-512.sasl.jaas.config=\
+org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.clients.ssl.keystore.type=PEM
+listener.name.clients.ssl.keystore.location={keystore}
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=false
+super.users=User:ANONYMOUS
+"""
+
+
+@dataclass(frozen=True)
+class Secured:
+    """Such a broker; `address` is where its clients come, and `door` where the tests' admin does."""
+
+    address: str
+    door: str
+    authority: Authority
+    passwords: Mapping[str, str]
+
+    def variables(self, principal: str, **others: str) -> dict[str, str]:
+        """Return the variables of docs/operations.md."""
+        own = {
+            "BOOTSTRAP_SERVERS": self.address,
+            "SECURITY_PROTOCOL": "SASL_SSL",
+            "SASL_MECHANISM": "SCRAM-SHA-512",
+            "SASL_PLAIN_USERNAME": principal,
+            "SASL_PLAIN_PASSWORD": self.passwords[principal],
+            "SSL_CAFILE": str(self.authority.certificate),
+        }
+        return {f"COHOST_KAFKA_{name}": value for name, value in (own | others).items()}
+
+    def security(self, principal: str) -> dict[str, Any]:
+        """Return the same as aiokafka's arguments."""
+        return {
+            "security_protocol": "SASL_SSL",
+            "sasl_mechanism": "SCRAM-SHA-512",
+            "sasl_plain_username": principal,
+            "sasl_plain_password": self.passwords[principal],
+            "ssl_context": create_ssl_context(cafile=str(self.authority.certificate)),
+        }
+
+    async def create_topics(self, prefix: str, partitions: int) -> None:
+        """Make the twelve topics, as an operator does where the services may not."""
+        wanted = [
+            NewTopic(topic.name(prefix), partitions, 1, topic_configs=dict(topic.config))
+            for topic in topics.ALL
+        ]
+        async with self._admin() as admin:
+            made = await admin.create_topics(wanted)
+        assert [error[1] for error in made.topic_errors] == [0] * len(wanted)
+
+    async def allow(self, acls: Iterable[Acl]) -> None:
+        """Add ACLs and wait until the broker goes by them; aiokafka's admin has no call for it."""
+        wanted = [acl.wire() for acl in acls]
+        async with self._admin() as admin, asyncio.timeout(_SECONDS):
+            for acl in wanted:
+                made = await admin._send_to_controller(CreateAclsRequest(*acl))  # noqa: SLF001 - see above
+                assert made.creation_responses == [(0, "")]
+            while not await _known(admin) >= set(wanted):
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    @asynccontextmanager
+    async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.door)
+        await admin.start()
+        try:
+            yield admin
+        finally:
+            await admin.close()
+
+
+async def _known(admin: AIOKafkaAdminClient) -> set[Wire]:
+    asked = DescribeAclsRequest(_ANY, None, _ANY, None, None, _ANY, _ANY)
+    found = await admin._send_request(asked)  # noqa: SLF001 - aiokafka has no call for it
+    return {(kind, name, pattern, *acl) for kind, name, pattern, acls in found.resources for acl in acls}
+
+
+@asynccontextmanager
+async def running(folder: Path, principals: Iterable[str]) -> AsyncIterator[Secured]:
+    """Run such a broker, on which nobody may do anything yet."""
+    authority = Authority(folder, "authority")
+    passwords = {name: secrets.token_urlsafe(12) for name in principals}
+    users = tuple(f"SCRAM-SHA-512=[name={name},password={word}]" for name, word in passwords.items())
+    keystore = authority.broker()
+    place = Place(folder, settings.load(alone=True), keys.new(), keep=False)
+    clients = ports.choose()
+
+    def make() -> Kafka:
+        port, controller = ports.choose_all((), 2)
+        more = _CONFIG.format(port=port, controller=controller, clients=clients, keystore=keystore)
+        return Kafka(place, port, controller, more=more, users=users)
+
+    try:
+        part, process = await parts.start(make)
+        try:
+            yield Secured(f"{ports.ADDRESS}:{clients}", part.address, authority, passwords)
+        finally:
+            # Nobody wants its data: an orderly end would take seconds.
+            process.kill()
+            await process.stop()
+            ports.give_back(*part.ports)
+    finally:
+        ports.give_back(clients)

@@ -1,0 +1,72 @@
+"""A broker that allows what docs/operations.md says, and both services on it."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from stack import Stack, keys, ports, process
+from stack import services as copies
+from stack.services import Copy
+from tests.broadcast import fake_livekit
+from tests.secured import broker, page
+from tests.secured.broker import Secured
+
+PARTITIONS = 2
+PRINCIPALS = ("platform", "gateway", "invitations", "broadcast", "readers", "ops")
+
+
+@dataclass(frozen=True)
+class Services:
+    """The services, each under its principal; `copies` has the last one started of each."""
+
+    secured: Secured
+    environment: dict[str, str]
+    folder: Path
+    ending: AsyncExitStack
+    copies: dict[str, Copy] = field(default_factory=dict)
+
+    async def start(self, name: str) -> None:
+        """Start a copy and wait until it is ready."""
+        port = ports.choose()
+        self.ending.callback(ports.give_back, port)
+        environment = {**self.environment, **self.secured.variables(name)}
+        copy = Copy(name, port, environment, self.folder / f"{name}-{port}.log")
+        self.ending.push_async_callback(copy.stop)
+        await copy.start()
+        self.copies[name] = copy
+
+
+@pytest.fixture(scope="package")
+async def secured(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Secured]:
+    async with broker.running(tmp_path_factory.mktemp("secured"), PRINCIPALS) as secured:
+        await secured.create_topics(page.PREFIX, PARTITIONS)
+        await secured.allow(page.table())
+        yield secured
+
+
+@pytest.fixture(scope="package")
+async def environment(secured: Secured, stack: Stack) -> AsyncIterator[dict[str, str]]:
+    """What both services are told."""
+    database_url = await stack.create_database(f"secured_{secrets.token_hex(6)}")
+    async with fake_livekit.serve() as livekit:
+        yield {
+            **stack.inherited,
+            **copies.variables(secured.address, database_url, livekit.url, keys.new(), page.PREFIX),
+            "COHOST_CREATE_TOPICS": "false",
+            "COHOST_NO_SHOW_SECONDS": "1",
+            "COHOST_SESSION_TIMEOUT_MS": "2000",
+        }
+
+
+@pytest.fixture(scope="package")
+async def services(
+    secured: Secured, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Services]:
+    async with AsyncExitStack() as ending:
+        started = Services(secured, environment, tmp_path_factory.mktemp("logs"), ending)
+        await process.together(started.start("invitations"), started.start("broadcast"))
+        yield started

@@ -1,0 +1,95 @@
+"""What docs/operations.md says of ACLs, read from the page itself."""
+
+import argparse
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from schemas import topics
+from stack.services import REPOSITORY
+
+PREFIX = topics.DEFAULT_PREFIX
+_PAGE = REPOSITORY / "docs" / "operations.md"
+_KINDS = {"topic": 2, "group": 3, "transactional-id": 5}
+_OPERATIONS = {"Read": 3, "Write": 4, "Create": 5, "Describe": 8, "DescribeConfigs": 10}
+_LITERAL, _PREFIXED, _ALLOW = 3, 4, 3
+
+_ROW = re.compile(r"^\| (`(?:platform|gateway|invitations|broadcast|readers|ops)`.*) \|$", re.MULTILINE)
+_TOPICS = re.compile(r"(?P<operations>\w+(?: and \w+)?) (?P<names>all|`.*`)")
+_OTHERS = re.compile(
+    r"(?P<operation>\w+) (all )?(?P<kind>group|transactional id)s?(?P<prefixed> prefixed)?( `(?P<name>.*)`)?"
+)
+_CALL = re.compile(r"^kafka-acls\.sh .* --add (.*)$", re.MULTILINE)
+
+Wire: TypeAlias = tuple[int, str, int, str, str, int, int]
+
+
+@dataclass(frozen=True, order=True)
+class Acl:
+    """One operation that a principal is allowed on one resource, or on all whose names begin so."""
+
+    principal: str
+    operation: str
+    kind: str
+    name: str
+    prefixed: bool = False
+
+    def wire(self) -> Wire:
+        """Return it as the protocol has it."""
+        pattern = _PREFIXED if self.prefixed else _LITERAL
+        who = f"User:{self.principal}"
+        return (_KINDS[self.kind], self.name, pattern, who, "*", _OPERATIONS[self.operation], _ALLOW)
+
+
+def table() -> set[Acl]:
+    """Return the ACLs of the table."""
+    return {acl for row in _ROW.findall(_PAGE.read_text()) for acl in _row(row)}
+
+
+def commands() -> set[Acl]:
+    """Return the ACLs that the page's calls of kafka-acls.sh add."""
+    text = _PAGE.read_text().replace("\\\n", " ")
+    return {acl for call in _CALL.findall(text) for acl in _call(shlex.split(call))}
+
+
+def _row(row: str) -> Iterator[Acl]:
+    who, on_topics, on_others = (cell.strip() for cell in re.sub(r" \([^)]*\)", "", row).split("|"))
+    for principal in re.findall(r"`(\w+)`", who):
+        for clause in filter(None, on_topics.split("; ")):
+            yield from _on_topics(principal, clause)
+        for clause in filter(None, on_others.split("; ")):
+            yield _on_others(principal, clause)
+
+
+def _on_topics(principal: str, clause: str) -> Iterator[Acl]:
+    found = _TOPICS.fullmatch(clause)
+    assert found, clause
+    for operation in found["operations"].split(" and "):
+        if found["names"] == "all":
+            yield Acl(principal, operation, "topic", PREFIX, prefixed=True)
+        for name in re.findall(r"`([^`]+)`", found["names"]):
+            yield Acl(principal, operation, "topic", PREFIX + name)
+
+
+def _on_others(principal: str, clause: str) -> Acl:
+    found = _OTHERS.fullmatch(clause)
+    assert found, clause
+    kind = found["kind"].replace(" ", "-")
+    return Acl(principal, found["operation"], kind, found["name"] or "*", prefixed=bool(found["prefixed"]))
+
+
+def _call(words: list[str]) -> Iterator[Acl]:
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument("--allow-principal", required=True)
+    parser.add_argument("--operation", action="append", required=True)
+    parser.add_argument("--resource-pattern-type", default="literal")
+    for kind in _KINDS:
+        parser.add_argument(f"--{kind}", action="append", default=[])
+    said = vars(parser.parse_args(words))
+    principal = said["allow_principal"].removeprefix("User:")
+    for kind in _KINDS:
+        for name in said[kind.replace("-", "_")]:
+            for operation in said["operation"]:
+                yield Acl(principal, operation, kind, name, said["resource_pattern_type"] == "prefixed")

@@ -1,0 +1,165 @@
+"""The services on a Kafka that demands passwords, TLS and the ACLs of docs/operations.md."""
+
+import asyncio
+import re
+import secrets
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import ClusterAuthorizationFailedError, TopicAuthorizationFailedError
+
+import cohost
+from messaging import topology
+from messaging.config import Config
+from schemas import topics
+from schemas.events import CoHostLeft, GrantProvisioned, GrantRevoked, InvitationExpired
+from schemas.facts import RoomChanged, UserChanged
+from schemas.partitions import partition_of
+from schemas.topics import Topic
+from stack.services import REPOSITORY
+from tests.secured import page
+from tests.secured.broker import Secured
+from tests.secured.conftest import PARTITIONS, Services
+from tests.secured.page import Acl
+
+SECONDS = 30
+ResultT = TypeVar("ResultT")
+DataT = TypeVar("DataT")
+
+
+def client(secured: Secured, principal: str) -> cohost.Client:
+    return cohost.Client(secured.address, security=secured.security(principal), timeout=SECONDS)
+
+
+@pytest.fixture(scope="module")
+async def gateway(secured: Secured) -> AsyncIterator[cohost.Client]:
+    async with client(secured, "gateway") as gateway:
+        yield gateway
+
+
+async def told(secured: Secured, lane: int = 0) -> str:
+    """Have the platform tell of a live room of alice's in this lane, and of bob."""
+    room = next(
+        room
+        for room in (f"room-{secrets.token_hex(4)}" for _ in range(1000))
+        if partition_of(room, PARTITIONS) == lane
+    )
+    async with client(secured, "platform") as platform:
+        await platform.set_room(RoomChanged(room_id=room, host_id="alice", status="live"))
+        await platform.set_user(UserChanged(user_id="bob", status="active"))
+    return room
+
+
+async def heard(ask: Callable[[], Awaitable[ResultT]]) -> ResultT:
+    """Ask until the facts that it takes have been heard of."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            try:
+                return await ask()
+            except cohost.Rejected as rejected:
+                if rejected.reason not in ("room_not_found", "user_not_found"):
+                    raise
+
+
+async def seen(events: AsyncIterator[cohost.Event], kind: type[DataT]) -> DataT:
+    """Wait for an event of this type."""
+    async with asyncio.timeout(SECONDS):
+        async for event in events:
+            if isinstance(event.data, kind):
+                return event.data
+    raise AssertionError(kind)
+
+
+async def write(secured: Secured, principal: str, topic: Topic) -> None:
+    """Write what is no CloudEvent."""
+    producer = AIOKafkaProducer(bootstrap_servers=secured.address, **secured.security(principal))
+    await producer.start()
+    try:
+        await producer.send_and_wait(topic.name(page.PREFIX), b"garbage")
+    finally:
+        await producer.stop()
+
+
+def test_the_commands_of_the_page_are_the_table_of_the_page() -> None:
+    assert page.commands() == {acl for acl in page.table() if acl.principal == "invitations"}
+
+
+@pytest.mark.usefixtures("services")
+async def test_an_invitation_becomes_a_grant_and_a_seat_that_nobody_takes_ends(
+    secured: Secured, gateway: cohost.Client
+) -> None:
+    room = await told(secured)
+    async with client(secured, "readers") as reader, reader.events(room_id=room) as events:
+        sent = (await heard(lambda: gateway.send_invitation(room, "bob", "alice"))).data
+        with pytest.raises(cohost.Rejected, match="already_invited"):
+            await gateway.send_invitation(room, "bob", "alice")
+        await gateway.accept_invitation(room, sent.invitation_id, "bob")
+        granted = await seen(events, GrantProvisioned)
+        assert (granted.invitation_id, granted.mode) == (sent.invitation_id, "on_join")
+        assert (await seen(events, CoHostLeft)).reason == "no_show"
+        assert (await seen(events, GrantRevoked)).reason == "no_show"
+    with pytest.raises(cohost.Rejected, match="not_co_host"):
+        await gateway.mute_co_host(room, "bob", "alice", "microphone")
+
+
+async def test_what_a_killed_copy_left_overdue_is_closed_by_another_that_takes_over(
+    secured: Secured, services: Services, gateway: cohost.Client
+) -> None:
+    async def invited(lane: int) -> str:
+        room = await told(secured, lane)
+        sending = partial(gateway.send_invitation, room, "bob", "alice", expires_in_seconds=10)
+        return (await heard(sending)).data.invitation_id
+
+    async with client(secured, "readers") as reader, reader.events("invitations") as events:
+        sent = {await invited(lane) for lane in range(PARTITIONS)}
+        killed = services.copies["invitations"]
+        await services.start("invitations")
+        killed.kill()
+        assert {(await seen(events, InvitationExpired)).invitation_id for _ in sent} == sent
+
+
+async def test_a_service_that_may_create_topics_creates_them(secured: Secured) -> None:
+    prefix = "made."
+    own = {acl for acl in page.table() if acl.principal == "invitations"}
+    moved = {replace(acl, name=acl.name.replace(page.PREFIX, prefix)) for acl in own}
+    await secured.allow({*moved, Acl("invitations", "Create", "topic", prefix, prefixed=True)})
+    config = Config(secured.address, "", "", secured.security("invitations"), prefix, PARTITIONS)
+    assert (await topology.ensure(config)).partitions == PARTITIONS
+
+
+@pytest.mark.usefixtures("services")
+async def test_who_may_read_may_not_write(secured: Secured) -> None:
+    async with client(secured, "readers") as reader, reader.badges():
+        with pytest.raises(ClusterAuthorizationFailedError):
+            await reader.leave_stage("room", "bob")
+    for topic in (topics.INVITATION_COMMANDS, topics.INVITATION_EVENTS):
+        with pytest.raises(TopicAuthorizationFailedError):
+            await write(secured, "readers", topic)
+    with pytest.raises(TopicAuthorizationFailedError):
+        await write(secured, "gateway", topics.INVITATION_EVENTS)
+
+
+@pytest.mark.usefixtures("services")
+async def test_what_is_no_command_comes_to_the_dead_letters_and_the_audit_finds_every_promise_kept(
+    secured: Secured, environment: dict[str, str]
+) -> None:
+    for topic in (topics.INVITATION_COMMANDS, topics.BROADCAST_COMMANDS):
+        await write(secured, "gateway", topic)
+    command = (sys.executable, "-m", "cohost.audit")
+    variables = {**environment, **secured.variables("ops")}
+    async with asyncio.timeout(SECONDS):
+        while True:
+            audit = await asyncio.create_subprocess_exec(
+                *command, env=variables, cwd=REPOSITORY, stdout=PIPE, stderr=PIPE
+            )
+            out, err = await audit.communicate()
+            assert (audit.returncode, err) == (0, b"")
+            assert b"every promise was kept" in out
+            if re.search(rb"dead letters +2\n", out):
+                break
