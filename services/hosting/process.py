@@ -18,7 +18,7 @@ from fastapi import FastAPI
 
 from messaging.errors import StartRefused, worth_retrying
 from messaging.pipeline import Pipeline
-from services.hosting import logs
+from services.hosting import logs, security
 from services.hosting.settings import WRONG_SETTING, Settings
 
 REFUSED = 3
@@ -89,6 +89,7 @@ async def _live(settings: S, build: Callable[[S], Awaitable[Service]]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     with _listening(settings) as listener:
         await _probe(settings.database_url.get_secret_value())
+        await _present(settings)
         service = await build(settings)
         _spare_the_collector()
         try:
@@ -147,6 +148,16 @@ async def _probe(url: str) -> None:
             raise
     else:
         connection.terminate()
+
+
+async def _present(settings: Settings) -> None:
+    """Find out at once whether Kafka refuses the credentials."""
+    if settings.kafka_security_protocol == "PLAINTEXT":
+        return
+    try:
+        await security.check(settings.kafka_bootstrap_servers, settings.security(), _PROBE_SECONDS)
+    except ValueError as error:
+        raise WrongSetting(str(error)) from error
 
 
 class _Server(uvicorn.Server):

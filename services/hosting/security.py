@@ -1,12 +1,18 @@
 """Speaking to a Kafka that demands passwords or certificates: aiokafka's `sasl_*` and `ssl_*`."""
 
+import asyncio
 import importlib.util
 import os
 import ssl
+from collections.abc import Mapping
 from typing import Any, Literal
 
+from aiokafka.conn import collect_hosts, create_conn
+from aiokafka.errors import SaslAuthenticationFailed, UnsupportedSaslMechanismError
 from aiokafka.helpers import create_ssl_context
 from pydantic import BaseModel, SecretStr
+
+from messaging.errors import worth_retrying
 
 _NAME = "COHOST_KAFKA_{}: {}"
 _FILES = ("cafile", "capath", "certfile", "keyfile")
@@ -76,3 +82,38 @@ class KafkaSecurity(BaseModel):
             blamed = "certfile" if "certfile" in given else next(iter(given), "cafile")
             raise ValueError(_NAME.format(f"SSL_{blamed.upper()}", f"it is not usable: {error}")) from error
         return context
+
+
+async def check(servers: str, security: Mapping[str, Any], seconds: float) -> None:
+    """Find out at once whether Kafka refuses us. A Kafka that is away is waited for elsewhere.
+
+    Raises `ValueError` that names the variable which does not fit; one server that takes us is enough.
+    """
+    opening = [
+        create_conn(host, port, request_timeout_ms=int(1000 * seconds), **security)
+        for host, port, _ in collect_hosts(servers)
+    ]
+    answers = await asyncio.gather(*opening, return_exceptions=True)
+    errors = [answer for answer in answers if isinstance(answer, BaseException)]
+    for answer in answers:
+        if not isinstance(answer, BaseException):
+            answer.close()
+    if len(errors) < len(answers):
+        return
+    for error in errors:
+        if not worth_retrying(error):
+            raise error
+        if refusal := _refusal(error):
+            raise ValueError(refusal) from error
+
+
+def _refusal(error: BaseException) -> str | None:
+    match error:
+        case SaslAuthenticationFailed():
+            return _NAME.format("SASL_PLAIN_PASSWORD", f"Kafka refuses it: {error.args[0]}")
+        case UnsupportedSaslMechanismError():
+            return _NAME.format("SASL_MECHANISM", "Kafka does not offer it")
+        case ssl.SSLCertVerificationError():
+            said = f"Kafka's certificate does not hold: {error.verify_message}"
+            return _NAME.format("SSL_CAFILE", said)
+    return None

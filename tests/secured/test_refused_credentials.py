@@ -1,0 +1,59 @@
+"""What a service says of a Kafka that does not take it, or that it cannot trust."""
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE
+from pathlib import Path
+
+import pytest
+
+from stack import ports
+from stack.services import REPOSITORY
+from tests.secured.broker import Secured
+from tests.secured.certificates import Authority
+
+SECONDS = 20
+
+
+async def refusal(environment: dict[str, str], variables: dict[str, str]) -> tuple[int | None, str]:
+    """Start a service that will not stay, and return its exit status and its one line."""
+    service = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.invitations"),
+        env={**environment, **variables, "COHOST_HTTP_PORT": str(ports.choose())},
+        cwd=REPOSITORY,
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    async with asyncio.timeout(SECONDS):
+        out, err = await service.communicate()
+    assert out == b""
+    return service.returncode, err.decode()
+
+
+@pytest.mark.parametrize("away", ["", "127.0.0.1:1,"])
+async def test_a_wrong_password_is_one_line_and_status_2(
+    secured: Secured, environment: dict[str, str], away: str
+) -> None:
+    wrong = {"SASL_PLAIN_PASSWORD": "hush", "BOOTSTRAP_SERVERS": away + secured.address}
+    status, line = await refusal(environment, secured.variables("invitations", **wrong))
+    assert (status, line.count("\n")) == (2, 1)
+    assert line.startswith("COHOST_KAFKA_SASL_PLAIN_PASSWORD: Kafka refuses it: Authentication failed")
+    assert "hush" not in line
+
+
+async def test_a_mechanism_that_kafka_lacks_is_one_line_and_status_2(
+    secured: Secured, environment: dict[str, str]
+) -> None:
+    variables = secured.variables("invitations", SASL_MECHANISM="PLAIN")
+    line = "COHOST_KAFKA_SASL_MECHANISM: Kafka does not offer it\n"
+    assert await refusal(environment, variables) == (2, line)
+
+
+async def test_a_certificate_of_another_authority_is_one_line_and_status_2(
+    secured: Secured, environment: dict[str, str], tmp_path: Path
+) -> None:
+    other = Authority(tmp_path, "other")
+    variables = secured.variables("invitations", SSL_CAFILE=str(other.certificate))
+    status, line = await refusal(environment, variables)
+    assert (status, line.count("\n")) == (2, 1)
+    assert line.startswith("COHOST_KAFKA_SSL_CAFILE: Kafka's certificate does not hold: ")
