@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import TopicAuthorizationFailedError
 
 from cohost.audit.layout import Extent, Record
 from cohost.closing import close
@@ -47,6 +48,9 @@ class Log:
             found = await admin.describe_topics(list(names))
         finally:
             await admin.close()
+        for entry in found:
+            if entry["error_code"] == TopicAuthorizationFailedError.errno:
+                raise TopicAuthorizationFailedError(entry["topic"])
         return {entry["topic"]: len(entry["partitions"]) for entry in found if not entry["error_code"]}
 
     async def extents(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, Extent]:

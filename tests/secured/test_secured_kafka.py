@@ -86,6 +86,16 @@ async def write(secured: Secured, principal: str, topic: Topic) -> None:
         await producer.stop()
 
 
+async def audited(variables: dict[str, str]) -> tuple[int | None, str, str]:
+    """Run the audit; return its exit status and what it says."""
+    command = (sys.executable, "-m", "cohost.audit")
+    audit = await asyncio.create_subprocess_exec(
+        *command, env=variables, cwd=REPOSITORY, stdout=PIPE, stderr=PIPE
+    )
+    out, err = await audit.communicate()
+    return audit.returncode, out.decode(), err.decode()
+
+
 def test_the_commands_of_the_page_are_the_table_of_the_page() -> None:
     assert page.commands() == {acl for acl in page.table() if acl.principal == "invitations"}
 
@@ -151,15 +161,24 @@ async def test_what_is_no_command_comes_to_the_dead_letters_and_the_audit_finds_
 ) -> None:
     for topic in (topics.INVITATION_COMMANDS, topics.BROADCAST_COMMANDS):
         await write(secured, "gateway", topic)
-    command = (sys.executable, "-m", "cohost.audit")
-    variables = {**environment, **secured.variables("ops")}
     async with asyncio.timeout(SECONDS):
         while True:
-            audit = await asyncio.create_subprocess_exec(
-                *command, env=variables, cwd=REPOSITORY, stdout=PIPE, stderr=PIPE
-            )
-            out, err = await audit.communicate()
-            assert (audit.returncode, err) == (0, b"")
-            assert b"every promise was kept" in out
-            if re.search(rb"dead letters +2\n", out):
+            status, out, err = await audited({**environment, **secured.variables("ops")})
+            assert (status, err) == (0, "")
+            assert "every promise was kept" in out
+            if re.search(r"dead letters +2\n", out):
                 break
+
+
+async def test_an_audit_that_may_not_read_says_so(secured: Secured, environment: dict[str, str]) -> None:
+    status, out, err = await audited({**environment, **secured.variables("readers")})
+    assert (status, out) == (2, "")
+    assert re.fullmatch(r"the log cannot be read: .*TopicAuthorizationFailedError: cohost\..*\n", err)
+
+
+async def test_an_audit_with_a_wrong_password_says_so(secured: Secured, environment: dict[str, str]) -> None:
+    wrong = secured.variables("ops", SASL_PLAIN_PASSWORD="hush")
+    status, out, err = await audited({**environment, **wrong})
+    assert (status, out) == (2, "")
+    assert "invalid credentials" in err
+    assert "hush" not in err
