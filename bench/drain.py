@@ -50,7 +50,7 @@ async def fill(run: Run, count: int, rooms: int, seed: int) -> list[Command]:
 async def measure(run: Run, commands: Sequence[Command], profile: Path | None = None) -> Measured:
     """Start a worker on filled topics and measure it from its first progress to its last publication."""
     async with worker.started(run, profile) as process, outcomes.consumer(run) as reader:
-        connection = await asyncpg.connect(run.database_url)
+        connection = await run.connect()
         try:
             watch = _Watch(process, connection, reader, run)
             async with asyncio.timeout(_LONGEST_SECONDS):
@@ -73,23 +73,24 @@ class _Watch:
         self._process = process
         self._connection = connection
         self._reader = reader
+        self._run = run
         self._places = outcomes.places(run)
         self._meter = run.meter._replace(worker=process.running.pid)
 
     async def first(self) -> Moment:
         """Wait for the first commands to be decided."""
-        while not (standing := await worker.standing(self._connection)).decided:
+        while not (standing := await worker.standing(self._connection, self._run)).decided:
             await self._pause()
         return Moment(time.monotonic(), standing.decided, self._meter.read())
 
     async def last(self, commands: Sequence[Command]) -> Moment:
         """Wait until all is published and return when the last of it was."""
         ends = Counter(partition_of(command.room_id, DEFAULT_PARTITIONS) for command in commands)
-        while not (await worker.standing(self._connection)).past(ends):
+        while not (await worker.standing(self._connection, self._run)).past(ends):
             await self._pause()
         # The lanes learn of a publication with the next commit: the moment of it is Kafka's to tell.
         last = await self._published()
-        while not (await worker.standing(self._connection)).published:
+        while not (await worker.standing(self._connection, self._run)).published:
             await self._pause()
             now = await self._published()
             last = now if now.count > last.count else last

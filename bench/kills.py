@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Callable
 from random import Random
 
-import asyncpg
-
 from bench import load, outcomes, producing, traffic, worker
 from bench.place import Run
 from bench.worker import Worker
@@ -93,7 +91,7 @@ async def _strike(crew: _Crew, random: Random, say: Say) -> None:
 async def _send(producer: producing.Producer, made: traffic.Traffic, done: asyncio.Event) -> int:
     commands, sent = made.turns(), 0
     while not done.is_set():
-        sent += len(await load.send(producer, commands, RATE, 0.5))
+        sent += len(await load.send(producer.command, commands, RATE, RATE // 2))
     return sent
 
 
@@ -102,11 +100,11 @@ async def _drained(run: Run) -> None:
         # The service's own clock may have written commands besides: the ends tell, not the number sent.
         ends = await reader.end_offsets(outcomes.command_places(run))
     lanes = {place.partition: end for place, end in ends.items()}
-    connection = await asyncpg.connect(run.database_url)
+    connection = await run.connect()
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):
             while True:
-                standing = await worker.standing(connection)
+                standing = await worker.standing(connection, run)
                 if standing.past(lanes) and standing.published:
                     return
                 await asyncio.sleep(_LOOK_SECONDS)

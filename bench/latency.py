@@ -23,7 +23,7 @@ class Latency:
     longest: float
 
 
-async def measure(run: Run, rate: int, seconds: float, seed: int) -> Latency:
+async def measure(run: Run, rate: int, seconds: int, seed: int) -> Latency:
     """Load one worker at this rate and time what comes after the warm-up."""
     made = traffic.make(_ROOMS, seed)
     arrivals = load.Arrivals(run)
@@ -34,8 +34,8 @@ async def measure(run: Run, rate: int, seconds: float, seed: int) -> Latency:
         try:
             await arrivals.reading.wait()
             commands = made.turns()
-            await load.send(producer, commands, rate, WARM_UP_SECONDS)
-            due = await load.send(producer, commands, rate, seconds)
+            await load.send(producer.command, commands, rate, WARM_UP_SECONDS * rate)
+            due = await load.send(producer.command, commands, rate, seconds * rate)
             await _arrived(arrivals, due)
         finally:
             reading.cancel()

@@ -1,33 +1,45 @@
-"""An open loop: commands at a steady rate, whatever becomes of them, and what becomes of them in time."""
+"""An open loop: so many a second, whatever becomes of them, and what becomes of them in time."""
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import islice
+from typing import Any, Protocol, TypeVar
 
 from bench import outcomes
 from bench.place import Run
-from bench.producing import Producer
-from bench.room import Command
 
 _STEP_SECONDS = 0.004
 _POLL_MS = 50
 
 
-async def send(
-    producer: Producer, commands: Iterator[Command], rate: int, seconds: float
-) -> dict[str, float]:
-    """Send at this rate for so long; return when each command was due, as `time.monotonic()` tells it.
+class Named(Protocol):
+    """What has an id."""
 
-    A command that is sent late, because everything was busy, counts from when it was due.
+    @property
+    def id(self) -> str:
+        """The id."""
+        ...
+
+
+T = TypeVar("T", bound=Named)
+
+
+async def send(
+    hand_over: Callable[[T], Awaitable[asyncio.Future[Any]]], things: Iterator[T], rate: int, count: int
+) -> dict[str, float]:
+    """Send so many at this rate; return when each was due, by its id, as `time.monotonic()` tells it.
+
+    What is sent late, because everything was busy, counts from when it was due.
     """
     due: dict[str, float] = {}
     began = time.monotonic()
-    unconfirmed: set[asyncio.Future[object]] = set()
-    while (passed := time.monotonic() - began) < seconds:
-        for command in islice(commands, int(passed * rate) - len(due)):
-            due[command.id] = began + len(due) / rate
-            future = await producer.command(command)
+    unconfirmed: set[asyncio.Future[Any]] = set()
+    while len(due) < count:
+        by_now = min(count, int((time.monotonic() - began) * rate))
+        for thing in islice(things, by_now - len(due)):
+            due[thing.id] = began + len(due) / rate
+            future = await hand_over(thing)
             unconfirmed.add(future)
             future.add_done_callback(unconfirmed.discard)
         await asyncio.sleep(_STEP_SECONDS)

@@ -11,7 +11,7 @@ from bench import table
 from bench.place import Run
 from bench.room import ACCEPTED, Command
 from schemas import topics
-from schemas.topics import DEFAULT_PARTITIONS
+from schemas.topics import DEFAULT_PARTITIONS, Topic
 
 _POLL_MS = 100
 _OUTPUTS = (topics.INVITATION_EVENTS, topics.INVITATION_REJECTIONS)
@@ -24,19 +24,16 @@ def consumer(run: Run) -> AIOKafkaConsumer:
     )
 
 
-def places(run: Run) -> list[TopicPartition]:
-    """Return every partition that has outcomes."""
+def places(run: Run, of: Sequence[Topic] = _OUTPUTS) -> list[TopicPartition]:
+    """Return every partition of these topics, or of those that have outcomes."""
     return [
-        TopicPartition(topic.name(run.prefix), number)
-        for topic in _OUTPUTS
-        for number in range(DEFAULT_PARTITIONS)
+        TopicPartition(topic.name(run.prefix), number) for topic in of for number in range(DEFAULT_PARTITIONS)
     ]
 
 
 def command_places(run: Run) -> list[TopicPartition]:
     """Return every partition that has commands."""
-    name = topics.INVITATION_COMMANDS.name(run.prefix)
-    return [TopicPartition(name, number) for number in range(DEFAULT_PARTITIONS)]
+    return places(run, (topics.INVITATION_COMMANDS,))
 
 
 def outcome(record: ConsumerRecord) -> tuple[str, str]:
@@ -48,10 +45,25 @@ def outcome(record: ConsumerRecord) -> tuple[str, str]:
 async def read(run: Run) -> dict[str, str]:
     """Return every outcome there is at present, by the command's id."""
     found: dict[str, str] = {}
-    async for record in _records(run):
+    async for record in records(run):
         command_id, answer = outcome(record)
         found[command_id] = answer
     return found
+
+
+async def records(run: Run, of: Sequence[Topic] = _OUTPUTS) -> AsyncIterator[ConsumerRecord]:
+    """Yield every record that these topics, or those with outcomes, have at present."""
+    async with consumer(run) as reader:
+        everywhere = places(run, of)
+        reader.assign(everywhere)
+        ends = await reader.end_offsets(everywhere)
+        for place in everywhere:
+            reader.seek(place, 0)
+        # Markers of transactions take offsets but never come: the position tells the end, not a record.
+        while any([await reader.position(place) < end for place, end in ends.items()]):
+            for found in (await reader.getmany(timeout_ms=_POLL_MS)).values():
+                for record in found:
+                    yield record
 
 
 def unexpected(commands: Iterable[Command], found: Mapping[str, str]) -> list[str]:
@@ -83,17 +95,3 @@ def mix(commands: Iterable[Command], found: Mapping[str, str]) -> str:
 
 def _refuses(event: Mapping[str, Any]) -> bool:
     return bool(event["type"] == "cohost.CommandRejected.v1")
-
-
-async def _records(run: Run) -> AsyncIterator[ConsumerRecord]:
-    async with consumer(run) as reader:
-        everywhere = places(run)
-        reader.assign(everywhere)
-        ends = await reader.end_offsets(everywhere)
-        for place in everywhere:
-            reader.seek(place, 0)
-        # Markers of transactions take offsets but never come: the position tells the end, not a record.
-        while any([await reader.position(place) < end for place, end in ends.items()]):
-            for records in (await reader.getmany(timeout_ms=_POLL_MS)).values():
-                for record in records:
-                    yield record

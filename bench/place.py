@@ -4,6 +4,8 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+import asyncpg
+
 from bench import cpu
 from bench.cpu import Meter, Usage
 from messaging import topology
@@ -13,9 +15,10 @@ from stack import Stack
 
 @dataclass(frozen=True)
 class Run:
-    """New topics and a new database; `idle` is what the parts take in a second at rest."""
+    """New topics and a new database for a service; `idle` is what the parts take in a second at rest."""
 
     up: Stack
+    service: str
     prefix: str
     database_url: str
     meter: Meter
@@ -27,8 +30,12 @@ class Run:
         return self.up.kafka_bootstrap_servers
 
     def config(self) -> Config:
-        """Return what the invitations pipeline is told."""
-        return Config(self.kafka, self.database_url, "invitations", prefix=self.prefix)
+        """Return what the service's pipeline is told."""
+        return Config(self.kafka, self.database_url, self.service, prefix=self.prefix)
+
+    async def connect(self) -> asyncpg.Connection:
+        """Connect to the database, to find the service's tables by their bare names."""
+        return await asyncpg.connect(self.database_url, server_settings={"search_path": self.service})
 
 
 @dataclass
@@ -40,12 +47,12 @@ class Place:
     idle: Usage
     runs: int = 0
 
-    async def run(self, name: str) -> Run:
+    async def run(self, name: str, service: str = "invitations") -> Run:
         """Return the place of a run: its topics are there and its database is empty."""
         self.runs += 1
         label = f"{name}{self.runs}"
         url = await self.up.create_database(label)
-        run = Run(self.up, f"{label}.", url, self.meter, self.idle)
+        run = Run(self.up, service, f"{label}.", url, self.meter, self.idle)
         await topology.ensure(run.config())
         return run
 

@@ -15,8 +15,11 @@ from schemas.partitions import partition_of
 from schemas.topics import DEFAULT_PARTITIONS, Topic
 from schemas.types import Message
 
-_HEADERS = [("content-type", envelope.CONTENT_TYPE)]
+_CONTENT_TYPE = ("content-type", envelope.CONTENT_TYPE)
 _AT_ONCE = 5_000
+
+Entry = tuple[Topic, str, Mapping[str, Any]]
+"""A topic, a key, and the CloudEvent that goes there."""
 
 
 class Producer:
@@ -42,49 +45,52 @@ class Producer:
 
     async def facts(self, traffic: Traffic) -> None:
         """Write the users and the rooms, and wait until they are confirmed."""
-        await self._all(_fact(topics.USERS, fact.user_id, fact) for fact in traffic.people())
-        await self._all(_fact(topics.ROOMS, fact.room_id, fact) for fact in traffic.stages())
+        await self.write(fact(topics.USERS, each.user_id, each) for each in traffic.people())
+        await self.write(fact(topics.ROOMS, each.room_id, each) for each in traffic.stages())
 
     async def commands(self, commands: Iterable[Command]) -> None:
         """Write commands and wait until they are confirmed."""
-        await self._all(map(cloud_event, commands))
+        await self.write(map(cloud_event, commands))
 
     async def command(self, command: Command) -> asyncio.Future[Any]:
         """Hand one command over; the future is done when it is confirmed."""
-        return await self._send(*cloud_event(command))
+        return await self.send(*cloud_event(command))
 
-    async def _all(self, entries: Iterable[tuple[Topic, str, Mapping[str, Any]]]) -> None:
+    async def write(self, entries: Iterable[Entry]) -> None:
+        """Write entries and wait until they are confirmed."""
         waiting: list[asyncio.Future[Any]] = []
         for entry in entries:
-            waiting.append(await self._send(*entry))
+            waiting.append(await self.send(*entry))
             if len(waiting) >= _AT_ONCE:
                 await asyncio.gather(*waiting)
                 waiting.clear()
         await asyncio.gather(*waiting)
 
-    async def _send(self, topic: Topic, key: str, event: Mapping[str, Any]) -> asyncio.Future[Any]:
+    async def send(self, topic: Topic, key: str, event: Mapping[str, Any]) -> asyncio.Future[Any]:
+        """Hand one entry over; the future is done when it is confirmed."""
         future: asyncio.Future[Any] = await self._producer.send(
             topic.name(self._prefix),
             envelope.encode(dict(event)),
             key=key.encode(),
             partition=partition_of(key, DEFAULT_PARTITIONS),
-            headers=_HEADERS,
+            headers=_headers(event),
         )
         return future
 
 
-def _fact(topic: Topic, key: str, fact: RoomChanged | UserChanged) -> tuple[Topic, str, Mapping[str, Any]]:
-    return topic, key, _event(f"fact-{key}", type(fact).__name__, key, fact)
+def fact(topic: Topic, key: str, data: RoomChanged | UserChanged) -> Entry:
+    """Return a fact's topic, key and CloudEvent."""
+    return topic, key, event(f"fact-{key}", type(data).__name__, key, data)
 
 
-def cloud_event(command: Command) -> tuple[Topic, str, Mapping[str, Any]]:
+def cloud_event(command: Command) -> Entry:
     """Return a command's topic, key and CloudEvent."""
-    """Return a command's topic, key and CloudEvent."""
-    event = _event(command.id, command.name, command.room_id, command.data)
-    return topics.INVITATION_COMMANDS, command.room_id, event
+    made = event(command.id, command.name, command.room_id, command.data)
+    return topics.INVITATION_COMMANDS, command.room_id, made
 
 
-def _event(id_: str, name: str, subject: str, data: Message | Mapping[str, Any]) -> Mapping[str, Any]:
+def event(id_: str, name: str, subject: str, data: Message | Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a CloudEvent about a subject."""
     return {
         "specversion": "1.0",
         "id": id_,
@@ -94,3 +100,9 @@ def _event(id_: str, name: str, subject: str, data: Message | Mapping[str, Any])
         "datacontenttype": "application/json",
         "data": data,
     }
+
+
+def _headers(event: Mapping[str, Any]) -> list[tuple[str, bytes]]:
+    if "sequence" not in event:
+        return [_CONTENT_TYPE]
+    return [_CONTENT_TYPE, ("sequence", b"%d" % int(event["sequence"]))]

@@ -1,4 +1,4 @@
-"""The service's own worker as a process, and how far it has come."""
+"""A service's own worker as a process, and how far it has come."""
 
 import contextlib
 import sys
@@ -9,11 +9,14 @@ from pathlib import Path
 import asyncpg
 
 from bench.place import Run
-from services.invitations.worker import LAYOUT
+from schemas import topics
+from schemas.topics import Topic
+from services.broadcast.worker import LAYOUT as BROADCAST
+from services.invitations.worker import LAYOUT as INVITATIONS
 from stack import ports, process, services
 from stack.process import Process
 
-_COMMANDS = [entry.kind for entry in LAYOUT.inputs].index("commands") + 1
+_INPUTS = {layout.name: [entry.topic for entry in layout.inputs] for layout in (INVITATIONS, BROADCAST)}
 
 
 class Failed(Exception):  # noqa: N818 - it names what happened
@@ -22,7 +25,7 @@ class Failed(Exception):  # noqa: N818 - it names what happened
 
 @dataclass(frozen=True)
 class Worker:
-    """A process of `python -m services.invitations`."""
+    """A process of `python -m services.<name>`."""
 
     running: Process
     url: str
@@ -45,7 +48,7 @@ async def start(run: Run, profile: Path | None = None, **more: str) -> Worker:
     log = run.up.root / f"{run.prefix}worker.log"
     program = process.Program(
         name="worker",
-        command=(sys.executable, *under, "-m", "services.invitations"),
+        command=(sys.executable, *under, "-m", f"services.{run.service}"),
         folder=services.REPOSITORY,
         log=log,
         environment={**run.up.inherited, **_settings(run, port), **more},
@@ -67,14 +70,14 @@ async def started(run: Run, profile: Path | None = None, **more: str) -> AsyncIt
 
 @dataclass(frozen=True)
 class Standing:
-    """How far every lane has decided its commands, and whether all it published is known to be published."""
+    """How far every lane has decided a topic, and whether all it published is known to be published."""
 
     positions: Mapping[int, int]
     published: bool
 
     @property
     def decided(self) -> int:
-        """The commands decided in all lanes together."""
+        """The records decided in all lanes together."""
         return sum(self.positions.values())
 
     def past(self, ends: Mapping[int, int]) -> bool:
@@ -82,13 +85,15 @@ class Standing:
         return all(self.positions.get(lane, 0) >= end for lane, end in ends.items())
 
 
-async def standing(connection: asyncpg.Connection) -> Standing:
-    """Return how far the workers of a database have come; nothing before its tables are there."""
+async def standing(
+    connection: asyncpg.Connection, run: Run, topic: Topic = topics.INVITATION_COMMANDS
+) -> Standing:
+    """Return how far the workers of a run have come with a topic; nothing before its tables are there."""
     try:
         rows = await connection.fetch(
             "SELECT lane, greatest(positions[$1], 0) AS position, decided = acknowledged AS published"
-            " FROM invitations.lanes",
-            _COMMANDS,
+            " FROM lanes",
+            _INPUTS[run.service].index(topic) + 1,
         )
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         rows = []
@@ -103,5 +108,7 @@ def _settings(run: Run, port: int) -> dict[str, str]:
         "COHOST_JWT_SECRET": run.up.jwt_secret,
         "COHOST_ENVIRONMENT": "development",
         "COHOST_LOG_LEVEL": "warning",
+        "COHOST_LIVEKIT_API_KEY": run.up.livekit_api_key,
+        "COHOST_LIVEKIT_API_SECRET": run.up.livekit_api_secret,
         "COHOST_HTTP_PORT": str(port),
     }
