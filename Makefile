@@ -46,7 +46,7 @@ fmt: setup ## format, and mend what the linter can
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-bench: setup ## measure the drain beside a plain handler
+bench: setup ## measure drain, latency, grants, kills
 	@$(PY) -m bench
 
 .PHONY: help setup demo test test-containers compose-test up down status check fmt bench

@@ -2,9 +2,10 @@
 
 drain    one worker drains prefilled topics, beside plain FastStream handlers; CPU by Linux' /proc
 latency  an open loop at 1 000 and 5 000 commands a second
+grants   one worker of broadcast gives rights on a stand-in for LiveKit: all at once, and at steady rates
 kills    two workers under load, one killed ten times, one stopped; then the audit of the topics
 
-Without a word: all three. The exit status is 1 where an outcome was wrong.
+Without a word: all of them. The exit status is 1 where an outcome was wrong.
 """
 
 import argparse
@@ -29,6 +30,7 @@ Measurement = Callable[[Place, argparse.Namespace], Awaitable[list[str]]]
 _MEASUREMENTS: dict[str, Measurement] = {
     "drain": report.drained,
     "latency": report.timed,
+    "grants": report.granted,
     "kills": report.tormented,
 }
 
@@ -57,9 +59,14 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("what", nargs="?", choices=_MEASUREMENTS, help="default: all of them")
     parser.add_argument("--commands", type=int, default=100_000, help="to drain (default 100000)")
+    parser.add_argument("--grants", type=int, default=10_000, help="to make (default 10000)")
     parser.add_argument("--seconds", type=int, default=10, help="of steady load at each rate (default 10)")
     parser.add_argument("--seed", type=int, default=1, help="of traffic and kills (default 1)")
-    parser.add_argument("--profile", type=Path, help="run the drain's worker under cProfile into this file")
+    parser.add_argument(
+        "--profile",
+        type=Path,
+        help="run the worker that drains, or makes all grants at once, under cProfile into this file",
+    )
     return parser.parse_args()
 
 
@@ -69,7 +76,10 @@ async def _measure(options: argparse.Namespace) -> list[str]:
     began = time.monotonic()
     wrong: list[str] = []
     async with opened() as place:
-        report.say(f"Kafka and Postgres on {os.cpu_count()} processors with the rest, seed {options.seed}")
+        report.say(
+            f"Kafka and Postgres on {os.cpu_count()} processors with the rest, "
+            f"load average {os.getloadavg()[0]:.1f}, seed {options.seed}"
+        )
         for name, measure in _MEASUREMENTS.items():
             if options.what in (None, name):
                 report.say(f"\n== {name}")

@@ -5,7 +5,8 @@ from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench import baseline, drain, kills, latency, outcomes, table
+from bench import baseline, drain, grants, kills, latency, livekit, outcomes, seats, table, verdict
+from bench.grants import Granted
 from bench.measured import Measured
 from bench.place import Place, Run
 from bench.room import Command
@@ -45,6 +46,36 @@ async def timed(place: Place, options: Namespace) -> list[str]:
     say("\nfrom a command's due time to its outcome at a read_committed reader, in ms")
     say(table.show(["rate", "commands", "p50", "p99", "longest"], rows))
     return []
+
+
+async def granted(place: Place, options: Namespace) -> list[str]:
+    """Print how many grants a second one worker makes, how long they take, and what they cost."""
+    found: dict[str, Granted] = {}
+    wrong: list[str] = []
+    for rate in (None, *RATES):
+        name = "all at once" if rate is None else f"{rate} a second"
+        say(f"{options.grants} seats in {grants.ROOMS} rooms, {name} …")
+        run = await place.run("grants", "broadcast")
+        made = seats.make("room", grants.ROOMS, options.grants, options.seed)
+        if rate is None:
+            profile = options.profile if options.what == "grants" else None
+            found[name] = await grants.drain(run, made, options.seed, profile)
+        else:
+            found[name] = await grants.steady(run, made, rate, options.seed)
+        wrong += [*verdict.wrong(made.seats, await verdict.told(run), found[name].state)]
+        wrong += _audited(await audit.audit(run.kafka, run.prefix), len(made.seats))
+        say(f"calls: {', '.join(f'{method} {count}' for method, count in found[name].state.calls.items())}")
+    for line in wrong[:_SHOWN]:
+        say(f"  {line}")
+    milliseconds = [1000 * each for each in (livekit.SECONDS, livekit.JITTER)]
+    say("\nLiveKit is a stand-in that answers within {:.0f} ± {:.0f} ms".format(*milliseconds))
+    say("waiting is from when an event was due to LiveKit's answer, in ms; CPU in µs of one grant")
+    head = [
+        *("seats", "grants/s", "p50", "p99", "longest"),
+        *("CPU: Python", "Postgres", "Kafka", "all", "stand-in"),
+    ]
+    say(table.show(head, [_grants(name, each) for name, each in found.items()]))
+    return wrong
 
 
 async def tormented(place: Place, options: Namespace) -> list[str]:
@@ -117,6 +148,19 @@ async def _plain(place: Place, workers: int, count: int, seed: int) -> Drained:
     commands = await drain.fill(run, count, rooms, seed)
     measured = await baseline.measure(run, commands, rooms, seed, workers)
     return await Drained.of(run, measured, commands)
+
+
+def _grants(name: str, granted_: Granted) -> list[str]:
+    measured, waited = granted_.measured, granted_.waited
+    quantiles = [waited[len(waited) // 2], waited[len(waited) * 99 // 100], waited[-1]] if waited else []
+    cost = measured.microseconds
+    own = 1e6 * granted_.livekit / measured.commands
+    return [
+        name,
+        table.number(measured.rate),
+        *([f"{1000 * seconds:.0f}" for seconds in quantiles] or ["-"] * 3),
+        *map(table.number, (*cost, sum(cost), own)),
+    ]
 
 
 def _side_by_side(worker: Drained, plain: Drained, plain12: Drained) -> str:

@@ -1,0 +1,118 @@
+"""Rooms that open and co-hosts who get a seat, as the service of invitations writes it."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any, NamedTuple
+
+from bench import producing
+from bench.producing import Entry
+from bench.room import Command
+from schemas import ids, timestamps, topics
+from schemas.events import InvitationAccepted, StageChanged
+from schemas.facts import RoomChanged
+from schemas.partitions import partition_of
+from schemas.topics import DEFAULT_PARTITIONS
+from schemas.types import RoomStatus
+
+_STATUS: RoomStatus = "live"
+_PENDING_SECONDS = 60
+
+
+class Seat(NamedTuple):
+    """A seat that somebody gets; `id` is the invitation's, `cause` the accepting command's."""
+
+    id: str
+    cause: str
+    room_id: str
+    user_id: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Whom LiveKit is told to give rights."""
+        return self.room_id, self.user_id
+
+
+@dataclass(frozen=True)
+class Seats:
+    """Rooms, and who gets a seat in them, from every room in turn; at most `most` in one."""
+
+    rooms: Sequence[str]
+    seats: Sequence[Seat]
+    most: int
+
+    def causes(self) -> Iterator[Entry]:
+        """Yield what the service of invitations was told."""
+        for room_id in self.rooms:
+            fact = RoomChanged(
+                room_id=room_id, host_id=_host(room_id), status=_STATUS, max_co_hosts=self.most
+            )
+            yield producing.fact(topics.ROOMS, room_id, fact)
+        for seat in self.seats:
+            data = {"roomId": seat.room_id, "invitationId": seat.id, "actorId": seat.user_id}
+            yield producing.cloud_event(Command(seat.cause, "AcceptInvitation", seat.room_id, data, ""))
+
+
+class Invitations:
+    """Makes the service's events. They must be written in the order in which they are made."""
+
+    def __init__(self, seats: Seats) -> None:
+        self._seats = seats
+        self._sequences = Counter[int]()
+        self._now = timestamps.now()
+
+    def opened(self) -> Iterator[Entry]:
+        """Yield that every room is open."""
+        for room_id in self._seats.rooms:
+            data = StageChanged(
+                room_id=room_id,
+                host_id=_host(room_id),
+                status=_STATUS,
+                open=True,
+                max_co_hosts=self._seats.most,
+            )
+            yield self._entry(room_id, f"opened-{room_id}", f"fact-{room_id}", data)
+
+    def accepted(self, seat: Seat) -> Entry:
+        """Return that there is a seat."""
+        data = InvitationAccepted(
+            invitation_id=seat.id,
+            room_id=seat.room_id,
+            user_id=seat.user_id,
+            invited_by=_host(seat.room_id),
+            status="accepted",
+            sent_at=self._now,
+            expires_at=timestamps.add_seconds(self._now, _PENDING_SECONDS),
+            responded_at=self._now,
+            updated_at=self._now,
+        )
+        return self._entry(seat.room_id, f"accepted-{seat.id}", seat.cause, data)
+
+    def _entry(self, room_id: str, id_: str, cause: str, data: StageChanged | InvitationAccepted) -> Entry:
+        lane = partition_of(room_id, DEFAULT_PARTITIONS)
+        self._sequences[lane] += 1
+        event: Mapping[str, Any] = {
+            **producing.event(id_, type(data).__name__, room_id, data),
+            "time": self._now,
+            "causationid": cause,
+            "sequence": f"{self._sequences[lane]:020d}",
+        }
+        return topics.INVITATION_EVENTS, room_id, event
+
+
+def make(name: str, rooms: int, seats: int, seed: int) -> Seats:
+    """Return so many seats over so many rooms of this name."""
+    random = Random(seed)  # noqa: S311 - traffic, not secrets
+    room_ids = [f"{name}-{number}" for number in range(rooms)]
+    made: list[Seat] = []
+    while len(made) < seats:
+        turn = len(made) // rooms
+        for room_id in random.sample(room_ids, min(rooms, seats - len(made))):
+            new = (ids.uuid7(random.getrandbits), ids.uuid7(random.getrandbits))
+            made.append(Seat(*new, room_id, f"user-{turn}-{room_id}"))
+    return Seats(room_ids, made, -(-seats // rooms))
+
+
+def _host(room_id: str) -> str:
+    return f"host-{room_id}"

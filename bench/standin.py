@@ -1,0 +1,179 @@
+"""A stand-in for LiveKit's room service, as a process of its own: it answers as LiveKit does, after a while.
+
+    python -m bench.standin '{"port": 7880, "rooms": ["a"], "seed": 1, "seconds": 0.005, "jitter": 0.002}'
+
+Whoever is asked for is there. A line on standard input is answered with one of JSON, which is all that it was
+asked for; it ends with its input. It keeps HTTP/1.1 connections and knows no more of HTTP than its one client
+needs: a server that knew it all would take the processor from what is measured.
+"""
+
+import asyncio
+import contextlib
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from livekit import api
+from livekit.protocol import models, room
+
+ADDRESS = "127.0.0.1"
+
+_NOT_FOUND = b'{"code":"not_found","msg":"there is nobody of that name"}'
+_OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/protobuf\r\nContent-Length: %d\r\n\r\n%b"
+_ABSENT = b"HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+
+
+@dataclass(slots=True)
+class Participant:
+    """Somebody in a room; `answered` is when each update was, as `time.monotonic()` tells it."""
+
+    info: models.ParticipantInfo
+    under_way: int = 0
+    answered: list[float] = field(default_factory=list)
+
+
+class RoomService:
+    """Rooms and who is in them."""
+
+    def __init__(self, rooms: Iterable[str]) -> None:
+        self._rooms: dict[str, dict[str, Participant]] = {name: {} for name in rooms}
+        self._overlaps = 0
+        self._calls: Counter[str] = Counter()
+        self._methods: Mapping[str, Callable[[bytes], tuple[bytes | None, Participant | None]]] = {
+            "UpdateParticipant": self._update,
+            "GetParticipant": self._get,
+            "ListRooms": self._list_rooms,
+            "ListParticipants": self._list_participants,
+        }
+
+    def take(self, method: str, body: bytes) -> tuple[bytes | None, Participant | None]:
+        """Take a call: return its answer, None for a name that is not known, and whom it updates."""
+        self._calls[method] += 1
+        return self._methods[method](body) if method in self._methods else (None, None)
+
+    def done(self, updated: Participant) -> None:
+        """Note that an update is answered."""
+        updated.under_way -= 1
+        updated.answered.append(time.monotonic())
+
+    def state(self) -> dict[str, Any]:
+        """Return what it was asked for: `participants` are room, identity, permission, and their answers."""
+        return {
+            "calls": self._calls,
+            "overlaps": self._overlaps,
+            "participants": [
+                [name, identity, _permission(each.info.permission), each.answered]
+                for name, there in self._rooms.items()
+                for identity, each in there.items()
+            ],
+        }
+
+    def _update(self, body: bytes) -> tuple[bytes, Participant]:
+        wanted = api.UpdateParticipantRequest.FromString(body)
+        there = self._rooms.setdefault(wanted.room, {})
+        if wanted.identity not in there:
+            there[wanted.identity] = Participant(_arrived(wanted.room, wanted.identity))
+        found = there[wanted.identity]
+        self._overlaps += found.under_way > 0
+        found.under_way += 1
+        found.info.permission.CopyFrom(wanted.permission)
+        found.info.attributes.update(wanted.attributes)
+        return found.info.SerializeToString(), found
+
+    def _get(self, body: bytes) -> tuple[bytes | None, None]:
+        wanted = api.RoomParticipantIdentity.FromString(body)
+        found = self._rooms.get(wanted.room, {}).get(wanted.identity)
+        return (found.info.SerializeToString() if found is not None else None), None
+
+    def _list_rooms(self, body: bytes) -> tuple[bytes, None]:
+        names = api.ListRoomsRequest.FromString(body).names or self._rooms
+        there = [models.Room(name=name, sid=f"RM_{name}") for name in names if name in self._rooms]
+        return room.ListRoomsResponse(rooms=there).SerializeToString(), None
+
+    def _list_participants(self, body: bytes) -> tuple[bytes, None]:
+        there = self._rooms.get(api.ListParticipantsRequest.FromString(body).room, {})
+        listed = room.ListParticipantsResponse(participants=[each.info for each in there.values()])
+        return listed.SerializeToString(), None
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection: one request at a time, each answered after `delay()`."""
+
+    def __init__(self, service: RoomService, delay: Callable[[], float]) -> None:
+        self._service = service
+        self._delay = delay
+        self._transport: asyncio.WriteTransport
+        self._read = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way back."""
+        assert isinstance(transport, asyncio.WriteTransport)  # noqa: S101 - TCP's is
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what is there of a request."""
+        self._read += data
+        head, found, rest = self._read.partition(b"\r\n\r\n")
+        if found and len(rest) >= (length := _content_length(head)):
+            self._read = rest[length:]
+            self._take(head, rest[:length])
+
+    def _take(self, head: bytes, body: bytes) -> None:
+        method = head.split(b" ", 2)[1].rpartition(b"/")[2].decode()
+        answer, updated = self._service.take(method, body)
+        asyncio.get_running_loop().call_later(self._delay(), self._answer, answer, updated)
+
+    def _answer(self, answer: bytes | None, updated: Participant | None) -> None:
+        body = _NOT_FOUND if answer is None else answer
+        self._transport.write((_ABSENT if answer is None else _OK) % (len(body), body))
+        if updated is not None:
+            self._service.done(updated)
+
+
+async def serve(port: int, rooms: Iterable[str], seed: int, seconds: float, jitter: float) -> None:
+    """Serve until standard input ends."""
+    service = RoomService(rooms)
+    random = Random(seed)  # noqa: S311 - a network's whims
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: Connection(service, lambda: random.uniform(seconds - jitter, seconds + jitter)), ADDRESS, port
+    )
+    lines = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    async with server:
+        while await lines.readline():
+            sys.stdout.write(f"{json.dumps(service.state())}\n")
+            sys.stdout.flush()
+
+
+def _arrived(name: str, identity: str) -> models.ParticipantInfo:
+    return models.ParticipantInfo(
+        identity=identity,
+        sid=f"PA_{name}_{identity}",
+        state=models.ParticipantInfo.State.ACTIVE,
+        permission=models.ParticipantPermission(can_subscribe=True),
+    )
+
+
+def _permission(had: models.ParticipantPermission) -> list[str]:
+    """Return all that somebody may do, by LiveKit's names."""
+    said = [descriptor.name for descriptor, value in had.ListFields() if value is True]
+    return said + [models.TrackSource.Name(source) for source in had.can_publish_sources]
+
+
+def _content_length(head: bytes) -> int:
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    return 0
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(**json.loads(sys.argv[1])))

@@ -1,0 +1,68 @@
+"""What the bench calls wrong with grants, or it would find everything right."""
+
+import pytest
+from livekit import api
+from livekit.protocol import models
+
+from bench import seats, verdict
+from bench.livekit import Holder, State
+from bench.standin import RoomService
+
+CO_HOST = tuple(sorted(verdict.CO_HOST))
+MADE = seats.make("room", rooms=2, seats=3, seed=1)
+TOLD = [(name, seat.id) for seat in MADE.seats for name in ("GrantProvisioned", "CoHostConnected")]
+FIRST = MADE.seats[0]
+
+
+def state(overlaps: int = 0, **changed: tuple[str, ...]) -> State:
+    holders = {
+        seat.key: Holder(changed.get(seat.user_id.replace("-", "_"), CO_HOST), (1.0,)) for seat in MADE.seats
+    }
+    return State({}, overlaps, holders)
+
+
+def test_seats_with_their_rights_and_their_events_are_right() -> None:
+    assert verdict.wrong(MADE.seats, TOLD, state()) == []
+
+
+@pytest.mark.parametrize(
+    ("events", "found"),
+    [
+        pytest.param(TOLD[1:], "GrantProvisioned of {}: 0, not 1", id="missing"),
+        pytest.param([*TOLD, TOLD[0]], "GrantProvisioned of {}: 2, not 1", id="twice"),
+        pytest.param([*TOLD, ("GrantFailed", FIRST.id)], "GrantFailed of {}", id="too much"),
+    ],
+)
+def test_what_is_told_otherwise_is_wrong(events: list[tuple[str, str]], found: str) -> None:
+    assert verdict.wrong(MADE.seats, events, state()) == [found.format(FIRST.id)]
+
+
+def test_calls_of_one_key_at_once_are_wrong() -> None:
+    assert verdict.wrong(MADE.seats, TOLD, state(overlaps=1)) == ["1 calls of a key while it had another"]
+
+
+def test_other_rights_than_a_co_hosts_are_wrong() -> None:
+    less = state(**{FIRST.user_id.replace("-", "_"): CO_HOST[1:]})
+    assert len(verdict.wrong(MADE.seats, TOLD, less)) == 1
+
+
+def test_rights_without_a_seat_are_wrong() -> None:
+    assert len(verdict.wrong(MADE.seats[1:], TOLD[2:], state())) == 1
+
+
+def test_the_stand_in_notes_what_it_was_told_and_what_overlapped() -> None:
+    service = RoomService(["room-0"])
+    wanted = models.ParticipantPermission(can_subscribe=True, can_publish_sources=[models.TrackSource.CAMERA])
+    request = api.UpdateParticipantRequest(room="room-0", identity="bob", permission=wanted)
+    _, first = service.take("UpdateParticipant", request.SerializeToString())
+    _, second = service.take("UpdateParticipant", request.SerializeToString())
+    assert first is not None
+    assert first is second
+    service.done(first)
+    assert service.state()["overlaps"] == 1
+    [[name, identity, permission, answered]] = service.state()["participants"]
+    assert (name, identity, permission, len(answered)) == ("room-0", "bob", ["can_subscribe", "CAMERA"], 1)
+    assert service.take("GetParticipant", api.RoomParticipantIdentity(room="room-0").SerializeToString()) == (
+        None,
+        None,
+    )
