@@ -59,7 +59,7 @@ class Producer:
                 )
         except (KafkaError, TimeoutError, OSError, AssertionError) as error:
             await self._drop(producer)
-            msg = f"a record for {topic.suffix} is not confirmed"
+            msg = f"a record for {topic.suffix} is not confirmed: {type(error).__name__}"
             raise Unavailable(msg) from error
 
     async def _started(self) -> AIOKafkaProducer:
