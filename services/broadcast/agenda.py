@@ -12,8 +12,11 @@ from services.broadcast.wakeup import Key
 
 _FIRST_WAIT = 0.25
 _LONGEST_WAIT = 5.0
-_DECISION_SECONDS = 5.0
-"""How long the decision on a fulfilled wish may take before it is fulfilled again, which is harmless."""
+_DECISION_SECONDS = 60.0
+"""How long the decision on a fulfilled wish may take before it is fulfilled again.
+
+That is harmless, but it must not add to the work of a worker that is behind.
+"""
 
 _ERRAND_SECONDS = 3600.0
 """How long the decision on an errand may take: doing it twice would mute who has just unmuted."""
