@@ -15,6 +15,9 @@ from schemas.types import Message
 
 _SEND_SECONDS = 10
 _START_SECONDS = 10
+_BATCH_BYTES = 256 * 1024
+"""Enough for all who send at once: aiokafka wakes whoever waits for room in a batch whenever there is any."""
+
 _HEADERS = [("content-type", envelope.CONTENT_TYPE)]
 
 
@@ -68,6 +71,7 @@ class Producer:
                 producer = AIOKafkaProducer(
                     **self._config.client(),
                     enable_idempotence=True,
+                    max_batch_size=_BATCH_BYTES,
                     request_timeout_ms=5_000,
                     retry_backoff_ms=20,
                 )
