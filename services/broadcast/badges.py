@@ -1,7 +1,16 @@
 """Who wears which badge, and what is to be said when that changes."""
 
+from typing import NamedTuple
+
 from schemas.events import BadgeChanged
+from schemas.types import Badge
 from services.broadcast.state import Stage
+
+
+class _Worn(NamedTuple):
+    badge: Badge
+    since: str
+    invitation_id: str | None = None
 
 
 def changed(before: Stage | None, after: Stage) -> list[tuple[str, BadgeChanged | None]]:
@@ -12,7 +21,11 @@ def changed(before: Stage | None, after: Stage) -> list[tuple[str, BadgeChanged 
     worn_after = _worn(after)
     gone = [user_id for user_id in worn_before if user_id not in worn_after]
     new = [(user_id, badge) for user_id, badge in worn_after.items() if worn_before.get(user_id) != badge]
-    return [*((user_id, None) for user_id in gone), *new]
+    room_id = after.room.room_id
+    return [
+        *((user_id, None) for user_id in gone),
+        *((user_id, _told(room_id, user_id, badge)) for user_id, badge in new),
+    ]
 
 
 def _same_host(before: Stage, after: Stage) -> bool:
@@ -20,21 +33,23 @@ def _same_host(before: Stage, after: Stage) -> bool:
     return (one.open, one.host_id, one.host_since) == (other.open, other.host_id, other.host_since)
 
 
-def _worn(stage: Stage) -> dict[str, BadgeChanged]:
+def _worn(stage: Stage) -> dict[str, _Worn]:
     room = stage.room
     worn = {
-        member.user_id: BadgeChanged(
-            room_id=room.room_id,
-            user_id=member.user_id,
-            badge="coHost",
-            invitation_id=member.seat.invitation_id,
-            since=member.seat.since,
-        )
+        member.user_id: _Worn("coHost", member.seat.since, member.seat.invitation_id)
         for member in stage.in_order
         if member.seat is not None
     }
     if room.open:
-        worn[room.host_id] = BadgeChanged(
-            room_id=room.room_id, user_id=room.host_id, badge="host", since=room.host_since
-        )
+        worn[room.host_id] = _Worn("host", room.host_since)
     return worn
+
+
+def _told(room_id: str, user_id: str, worn: _Worn) -> BadgeChanged:
+    return BadgeChanged(
+        room_id=room_id,
+        user_id=user_id,
+        badge=worn.badge,
+        invitation_id=worn.invitation_id,
+        since=worn.since,
+    )
