@@ -193,4 +193,8 @@ class Agenda:
             return None
         rights = task.rights and task.version > self._fulfilled.newest(task.key)
         errands = tuple(errand for errand in task.errands if self._done.newest((task.key, errand.id)) < 0)
-        return replace(task, rights=rights, errands=errands) if rights or errands else None
+        if not rights and not errands:
+            return None
+        if rights == task.rights and len(errands) == len(task.errands):
+            return task
+        return replace(task, rights=rights, errands=errands)
