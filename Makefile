@@ -19,8 +19,10 @@ demo: setup ## play a live show on real Kafka, Postgres and LiveKit
 test: setup ## run every test on the real stack
 	@$(PY) -m pytest -n 3 --dist loadfile
 
+# Without those in which LiveKit is killed or stands behind a proxy: that one is a process in any case.
 test-containers: setup ## run the tests of the services on Kafka, Postgres and LiveKit from testcontainers
 	@TESTCONTAINERS_RYUK_DISABLED=$${TESTCONTAINERS_RYUK_DISABLED:-true} $(PY) -m pytest -n 3 --dist loadfile --containers \
+		--ignore-glob='*/test_kills_*' --ignore-glob='*/test_faults.py' --ignore-glob='*/test_slow_livekit.py' \
 		tests/messaging tests/invitations tests/hosting tests/broadcast tests/cohost
 
 compose-test: setup ## bring docker-compose.yml up on ports of its own, play in it, take it down
