@@ -177,7 +177,10 @@ class Consumer:
                 except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
                     if await self._lost(error):
                         self._listener.fail(error)
-                    await asyncio.sleep(_POLL_MS / 1000)
+                        await asyncio.Event().wait()
+                    # Each partition may have such an error waiting, and until it is taken nothing is fetched.
+                    if not self._placed:
+                        await asyncio.sleep(_POLL_MS / 1000)
                     continue
                 except Exception as error:  # noqa: BLE001 - records read along with it are lost to this session
                     if self._stopping:

@@ -27,7 +27,7 @@ from services.broadcast.surroundings import Surroundings
 from services.broadcast.wakeup import Wakeup
 from services.broadcast.worker import LAYOUT, SIGNALS_INPUT, Worker
 
-SECONDS = 20
+SECONDS = 60
 
 
 @dataclass

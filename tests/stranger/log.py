@@ -115,6 +115,8 @@ class Log:
                     assert self._task is None or not self._task.done(), "the log cannot be read"
                 return answer
         except TimeoutError:
+            if self._task is not None and self._task.done():
+                self._task.result()
             msg = f"{what or 'what was waited for'} did not come within {seconds} s"
             raise AssertionError(msg) from None
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -55,13 +56,13 @@ class Running:
     process: asyncio.subprocess.Process
     log: asyncio.Task[tuple[bytes, bytes]]
 
-    async def ready(self) -> bool:
+    async def answers(self, path: str) -> bool:
         if self.log.done():
             message = f"{self.url} ended: {self.log.result()[1].decode()[-2000:]}"
             raise AssertionError(message)
         async with httpx.AsyncClient() as client:
             try:
-                return (await client.get(f"{self.url}/readyz")).status_code == httpx.codes.OK
+                return (await client.get(self.url + path)).status_code == httpx.codes.OK
             except httpx.HTTPError:
                 return False
 
@@ -78,13 +79,15 @@ async def run(service: str, variables: Mapping[str, str]) -> Running:
 
 
 @asynccontextmanager
-async def running(place: Place, *services: str, **variables: str) -> AsyncIterator[Place]:
-    """Run services with other settings until the block ends, and give their place."""
+async def running(
+    place: Place, *services: str, path: str = "/readyz", **variables: str
+) -> AsyncIterator[Place]:
+    """Run services with other settings until the block ends, and give their place once `path` answers 200."""
     said = {**place.variables, **variables}
     all_ = {service: await run(service, said) for service in services}
     try:
         for found in all_.values():
-            await eventually(found.ready, f"{found.url} to be ready", SECONDS)
+            await eventually(partial(found.answers, path), f"{found.url}{path} to answer 200", SECONDS)
         urls = {f"{service}_url": found.url for service, found in all_.items()}
         partitions = int(said.get("COHOST_PARTITIONS", "12"))
         prefix = said["COHOST_TOPIC_PREFIX"]

@@ -103,7 +103,8 @@ async def test_a_dead_livekit_delays_grants_and_nothing_else(
     own = {"COHOST_DATABASE_URL": database_url, "COHOST_TOPIC_PREFIX": prefix, "COHOST_PARTITIONS": "2"}
     more = {"COHOST_LIVEKIT_URL": f"ws://127.0.0.1:{free_port()}", "COHOST_NO_SHOW_SECONDS": "1"}
     async with (
-        running(place, "invitations", "broadcast", **own, **more) as there,
+        # Broadcast is not ready while LiveKit is away.
+        running(place, "invitations", "broadcast", path="/healthz", **own, **more) as there,
         director_at(there) as director,
     ):
         idle, live = await director.show("idle"), await director.show("live")
