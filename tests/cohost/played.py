@@ -81,6 +81,11 @@ def impatient(kafka: str, service: Played) -> cohost.Client:
     return cohost.Client(kafka, prefix=service.prefix, timeout=5)
 
 
+def reads(consumer: AIOKafkaConsumer, prefix: str) -> bool:
+    """Say whether a consumer reads topics of this prefix: others in the process are not the test's."""
+    return any(place.topic.startswith(prefix) for place in consumer.assignment())
+
+
 def invitation(room: str, identifier: str, status: str = "pending") -> dict[str, Any]:
     return {
         "invitationId": identifier,
