@@ -91,14 +91,14 @@ class Sweeper:
         self._rest(key, _SIGNAL_SECONDS)
 
     async def _there(self, room: Room, member: Member) -> bool:
-        """Say whether somebody came unheard, or may have: as long as LiveKit does not answer."""
+        """Say whether somebody came unheard. On a LiveKit that does not answer, nobody is there."""
         try:
             found = await self._livekit.participant(room.room_id, member.user_id)
         except CallFailed as error:
             if not self._away:
-                log.info("deadlines wait for LiveKit", error=error.error)
+                log.info("deadlines are not checked with LiveKit", error=error.error)
             self._away = True
-            return True
+            return False
         if found is None or found.sid in member.presence.ended:
             return False
         self._comparison.soon(room.room_id)

@@ -71,14 +71,12 @@ async def test_who_is_back_though_no_webhook_said_so_keeps_the_seat(desk: Desk, 
     assert "CoHostLost" not in desk.names("bob")
 
 
-async def test_while_livekit_does_not_answer_nobody_is_given_up(desk: Desk, fake: FakeLiveKit) -> None:
+async def test_a_livekit_that_does_not_answer_holds_no_deadline_up(desk: Desk, fake: FakeLiveKit) -> None:
     await dropped(desk, "bob")
     fake.troubles["GetParticipant"] = lambda: refused(503, "unavailable")
     async with running(Clock(desk)):
-        await desk.until(lambda: fake.calls["GetParticipant"] >= 2)
-        assert not [said for said in desk.written if isinstance(said, signals.DeadlineReached)]
-        fake.troubles.clear()
         await desk.until(lambda: "CoHostLost" in desk.names("bob"))
+    assert fake.calls["GetParticipant"] >= 1
 
 
 async def test_what_kafka_did_not_take_is_written_as_soon_as_it_takes_it(desk: Desk) -> None:
