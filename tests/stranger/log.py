@@ -25,7 +25,7 @@ OUTPUTS = (
 )
 COMMANDS = ("invitations.commands", "broadcast.commands")
 SIGNALS = "broadcast.signals"
-SECONDS = 15.0
+SECONDS = 40.0
 
 Found = TypeVar("Found")
 
