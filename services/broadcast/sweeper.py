@@ -74,10 +74,10 @@ class Sweeper:
         if self._rests(key):
             return
         async with self._looks:
-            if self._away or not self._ownership.holds(room.lane):
+            if not self._ownership.holds(room.lane):
                 return
             self._rest(key, _LOOK_SECONDS)
-            if await self._there(room, member):
+            if not self._away and await self._there(room, member):
                 return
         signal = DeadlineReached(
             room_id=room.room_id,
@@ -97,6 +97,7 @@ class Sweeper:
         except CallFailed as error:
             if not self._away:
                 log.info("deadlines are not checked with LiveKit", error=error.error)
+            # For the rest of this sweep: a call to it may take seconds.
             self._away = True
             return False
         if found is None or found.sid in member.presence.ended:
