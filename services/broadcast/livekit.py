@@ -98,6 +98,7 @@ class LiveKit:
         """How long a call may take."""
         self._metrics = metrics
         self._session: aiohttp.ClientSession | None = None
+        self._service: _Rooms | None = None
         self._receiver = api.WebhookReceiver(api.TokenVerifier(key, secret))
 
     async def close(self) -> None:
@@ -180,10 +181,7 @@ class LiveKit:
 
     async def reachable(self) -> bool:
         """Say whether LiveKit's HTTP port answers. Raises `OSError` where nothing does."""
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(self._url.replace("ws", "http", 1)) as answer,
-        ):
+        async with self._http.get(self._url.replace("ws", "http", 1)) as answer:
             return answer.status < http.HTTPStatus.INTERNAL_SERVER_ERROR
 
     def token(self, room_id: str, user_id: str, permissions: Permissions, badge: Badge | None) -> Token:
@@ -217,11 +215,16 @@ class LiveKit:
         return (event.id, told) if told is not None else None
 
     @property
-    def _rooms(self) -> RoomService:
+    def _http(self) -> aiohttp.ClientSession:
         if self._session is None:
             # Everybody who calls has a bound of their own: none waits here for the connections of another.
             self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-            self._service = _Rooms(self._session, self._url, self._key, self._secret)
+        return self._session
+
+    @property
+    def _rooms(self) -> _Rooms:
+        if self._service is None:
+            self._service = _Rooms(self._http, self._url, self._key, self._secret)
         return self._service
 
     async def _call(self, method: str, answer: Awaitable[T], read: Callable[[T], R]) -> R | None:
@@ -238,7 +241,7 @@ class LiveKit:
             if result == "not_found":
                 return None
             if error.status in _REFUSED:
-                self._service.forget()
+                self._rooms.forget()
             raise _refused(method, error, unknown=changes) from error
         except Exception as error:
             # A proxy may answer anything, and the client then raises whatever it comes upon.

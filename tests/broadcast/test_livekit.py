@@ -65,8 +65,10 @@ async def test_rights_are_set_whole_with_their_sources_in_livekits_order(
 
 async def test_it_is_known_whether_livekit_answers_at_all(door: LiveKit) -> None:
     assert await door.reachable()
+    nowhere = livekit("ws://127.0.0.1:1")
     with pytest.raises(OSError, match="Cannot connect"):
-        await livekit("ws://127.0.0.1:1").reachable()
+        await nowhere.reachable()
+    await nowhere.close()
 
 
 async def test_somebody_who_is_not_there_is_no_failure(door: LiveKit) -> None:
