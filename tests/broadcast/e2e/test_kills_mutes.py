@@ -23,6 +23,8 @@ async def test_a_soft_mute_reaches_every_track_of_its_source(
     _, bob = await co_host(house, guests, name)
     shared = [await publish(bob, source) for source in ("screen_share", "screen_share_audio")]
     voice = await publish(bob)
+    # Until its media comes, LiveKit has no track that could be muted.
+    await until(lambda: published(mortal, name, 3))
     mute = commands.MuteCoHost(room_id=name, user_id="bob", actor_id="alice", source="screen_share")
     async with mortal.killed(point, name):
         await house.say(topics.BROADCAST_COMMANDS, mute, name)
@@ -31,6 +33,10 @@ async def test_a_soft_mute_reaches_every_track_of_its_source(
     await until(lambda: noted(mortal, name))
     await mortal.sound(name)
     assert house.events(name).count("CoHostMuted") == 1
+
+
+async def published(mortal: Mortal, room_id: str, count: int) -> bool:
+    return len((await items(mortal.house, room_id))["bob"]["tracks"]) == count
 
 
 async def noted(mortal: Mortal, room_id: str) -> bool:
