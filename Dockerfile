@@ -7,12 +7,22 @@ RUN python -m venv /venv \
     && /venv/bin/pip install --no-cache-dir --only-binary=:all: --require-hashes --requirement requirements.txt \
     && /venv/bin/pip uninstall --yes pip setuptools
 
+# What is installed, told by a tool that is not.
+FROM packages AS bill
+ARG PIP_INDEX_URL
+COPY requirements-sbom.txt pyproject.toml ./
+RUN python -m venv /bill \
+    && /bill/bin/pip install --no-cache-dir --only-binary=:all: --require-hashes --requirement requirements-sbom.txt \
+    && /bill/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application \
+        --output-reproducible --output-format JSON --output-file /sbom.cdx.json /venv/bin/python
+
 FROM python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="Co-Host" \
       org.opencontainers.image.description="Invites users to stream together: the invitations and broadcast services." \
       org.opencontainers.image.licenses="Apache-2.0"
 RUN useradd --system --no-create-home --uid 10001 cohost
 COPY --from=packages /venv /venv
+COPY --from=bill /sbom.cdx.json /app/
 WORKDIR /app
 COPY LICENSE .
 COPY schemas schemas

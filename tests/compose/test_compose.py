@@ -1,5 +1,8 @@
 """What a person meets who brings the containers up. The tests build on one another, in this order."""
 
+import ast
+import json
+
 import httpx
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
@@ -52,6 +55,16 @@ async def test_a_service_has_few_rights_in_its_container(project: Composed, serv
     asked = "id -u; touch /app/x 2>/dev/null || echo read-only; command -v gcc pip || echo no tools"
     said = await project.compose("exec", service, "sh", "-c", asked)
     assert said.split("\n")[:3] == ["10001", "read-only", "no tools"]
+
+
+async def test_an_image_lists_what_is_installed_in_it(project: Composed) -> None:
+    bill = json.loads(await project.compose("exec", "invitations", "cat", "sbom.cdx.json"))
+    script = (
+        "from importlib.metadata import distributions as all; print([(d.name, d.version) for d in all()])"
+    )
+    installed = await project.compose("exec", "invitations", "python", "-c", script)
+    listed = {(component["name"], component["version"]) for component in bill["components"]}
+    assert listed == set(ast.literal_eval(installed))
 
 
 async def test_the_show_is_played_from_outside(playing: Show) -> None:
