@@ -14,7 +14,7 @@ from demo import scenes
 from demo.claims import Claim
 from demo.show import HOST, ROOM, Show
 from schemas import topics
-from tests.compose.composed import Composed
+from tests.compose.composed import Composed, run
 from tests.messaging.crew import until
 
 SERVERS = ("kafka", "postgres", "livekit")
@@ -31,6 +31,13 @@ async def test_everything_is_published_on_the_loopback_interface_alone(project: 
         publisher["URL"] for entry in await project.containers() for publisher in entry["Publishers"] or ()
     }
     assert hosts - {""} == {"127.0.0.1"}
+
+
+async def test_no_container_leaves_a_nameless_volume_behind(project: Composed) -> None:
+    containers = [entry["ID"] for entry in await project.containers()]
+    inspected = json.loads(await run("docker", "inspect", *containers))
+    volumes = {mount["Name"] for each in inspected for mount in each["Mounts"] if mount["Type"] == "volume"}
+    assert volumes == {f"{project.project}_{name}" for name in ("kafka", "postgres")}
 
 
 async def test_the_topics_have_the_contracts_settings(project: Composed) -> None:
