@@ -99,8 +99,6 @@ async def test_whatever_is_restarted_commands_go_on(project: Composed, playing: 
     await playing.client.cancel_invitation(ROOM, invited, HOST)
 
 
-# LiveKit's client complains of what it had of a room that the server has forgotten.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_after_livekits_restart_the_host_comes_back_and_is_heard(
     project: Composed, playing: Show
 ) -> None:
