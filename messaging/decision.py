@@ -21,6 +21,7 @@ from messaging.outcomes import Row
 from messaging.records import Records
 from messaging.segments import Record, Segment
 from schemas import timestamps
+from schemas.types import Message
 
 _BREATH = 25
 """How many records are decided before Postgres and the publisher get a turn.
@@ -153,8 +154,7 @@ class Decider:
         if isinstance(result, Refusal):
             return [self._refuse(lane, reading, result, decision)]
         if reading.command:
-            data = incoming.data
-            name = type(data).__name__
+            name = type(incoming.data).__name__
             decision.counts[name, "accepted"] += 1
             decision.outcomes.append(
                 (
@@ -162,8 +162,8 @@ class Decider:
                     records.command_type(reading),
                     incoming.at,
                     incoming.key,
-                    getattr(data, "invitation_id", None) or getattr(result[-1].data, "invitation_id", None),
-                    getattr(data, "actor_id", None),
+                    _field(incoming.data, "invitation_id") or _field(result[-1].data, "invitation_id"),
+                    _field(incoming.data, "actor_id"),
                     ",".join([type(event.data).__name__ for event in result if event.data is not None]),
                     None,
                     None,
@@ -202,6 +202,11 @@ class Decider:
             lane.segment += 1
             decision.segments.append(Segment(lane.number, lane.segment, written, size))
         decision.advances.append(advance(lane))
+
+
+def _field(data: Message | None, name: str) -> str | None:
+    # A pydantic model asked for what it has not takes its time to say so.
+    return None if data is None else vars(data).get(name)
 
 
 def _cut(decision: Decision, first: ConsumerRecord) -> None:
