@@ -11,6 +11,7 @@ from aiokafka import ConsumerRecord
 from messaging import decision, lanes, outcomes, segments
 from messaging.decision import Decider, Decision
 from messaging.domain import Domain, Repeated
+from messaging.errors import Unavailable
 from messaging.lanes import Lane
 from messaging.metrics import Metrics
 from messaging.segments import Segment
@@ -69,9 +70,15 @@ class Batches:
 
     async def settled(self) -> None:
         """Wait until everything decided is committed and handed to the publisher."""
-        if self._committing is not None:
-            await self._committing
-            self._committing = None
+        if self._committing is None:
+            return
+        await asyncio.wait([self._committing])
+        if self._committing.cancelled():
+            # Raised as it is, FastStream would take it for a fault of the handler.
+            msg = "what was decided was abandoned"
+            raise Unavailable(msg)
+        self._committing.result()
+        self._committing = None
 
     async def insert(self, records: Sequence[ConsumerRecord]) -> None:
         """Decide and commit records that are not in the log ahead of us."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.helpers import create_ssl_context
-from aiokafka.protocol.admin import CreateAclsRequest, DescribeAclsRequest
+from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest
 
 from schemas import topics
 from stack import keys, parts, ports, settings
@@ -21,7 +21,7 @@ from tests.secured.page import Acl, Wire
 
 _SECONDS = 10
 _LOOK_SECONDS = 0.05
-_ANY = 1
+_ANY, _DENY = 1, 2
 _CONFIG = """\
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},CLIENTS://127.0.0.1:{clients}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port},CLIENTS://127.0.0.1:{clients}
@@ -87,6 +87,15 @@ class Secured:
                 assert made.creation_responses == [(0, "")]
             while not await _known(admin) >= set(wanted):
                 await asyncio.sleep(_LOOK_SECONDS)
+
+    @asynccontextmanager
+    async def denied(self, acl: Acl) -> AsyncIterator[None]:
+        """Forbid for a while what an ACL allows."""
+        wire = (*acl.wire()[:-1], _DENY)
+        async with self._admin() as admin:
+            await admin._send_to_controller(CreateAclsRequest(*wire))  # noqa: SLF001 - aiokafka has no call for it
+            yield
+            await admin._send_to_controller(DeleteAclsRequest(*wire))  # noqa: SLF001 - as above
 
     @asynccontextmanager
     async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:

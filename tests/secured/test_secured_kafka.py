@@ -1,6 +1,7 @@
 """The services on a Kafka that demands passwords, TLS and the ACLs of docs/operations.md."""
 
 import asyncio
+import json
 import re
 import secrets
 import sys
@@ -132,6 +133,30 @@ async def test_what_a_killed_copy_left_overdue_is_closed_by_another_that_takes_o
         await services.start("invitations")
         killed.kill()
         assert {(await seen(events, InvitationExpired)).invitation_id for _ in sent} == sent
+
+
+async def test_what_an_acl_forbids_is_waited_for_and_named(
+    secured: Secured, services: Services, gateway: cohost.Client
+) -> None:
+    room = await told(secured)
+    sent = (await heard(lambda: gateway.send_invitation(room, "bob", "alice"))).data
+    service = services.copies["invitations"]
+
+    def interrupted() -> bool:
+        lines = [json.loads(line) for line in service.log.read_text().splitlines()]
+        return any(
+            line["event"] == "work interrupted" and "cohost.invitations.events" in line["error"]
+            for line in lines
+        )
+
+    async with secured.denied(Acl("invitations", "Write", "topic", f"{page.PREFIX}invitations.events")):
+        declining = asyncio.create_task(gateway.decline_invitation(room, sent.invitation_id, "bob"))
+        # The service is at work on something when it is interrupted.
+        async with client(secured, "platform") as platform:
+            while not interrupted():
+                await platform.set_user(UserChanged(user_id="bob", status="active"))
+    assert (await declining).data.status == "rejected"
+    assert "Traceback" not in service.log.read_text()
 
 
 async def test_a_service_that_may_create_topics_creates_them(secured: Secured) -> None:
