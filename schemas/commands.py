@@ -91,6 +91,17 @@ class UnmuteCoHost(CommandData):
     source: MuteSource
 
 
+InvitationCommand = (
+    SendInvitation
+    | CancelInvitation
+    | AcceptInvitation
+    | DeclineInvitation
+    | RemoveCoHost
+    | LeaveStage
+    | ExpireInvitation
+    | ReleaseSeat
+    | ExcludeUser
+)
 BroadcastCommand = MuteCoHost | UnmuteCoHost
 
 INVITATIONS: tuple[type[CommandData], ...] = (

@@ -1,7 +1,6 @@
 """What becomes of a command: rules in the order in which they are checked, the first that fails refuses."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple, assert_never, cast
 
 from messaging.domain import Incoming, Refusal
 from schemas import timestamps
@@ -11,6 +10,7 @@ from schemas.commands import (
     DeclineInvitation,
     ExcludeUser,
     ExpireInvitation,
+    InvitationCommand,
     LeaveStage,
     ReleaseSeat,
     RemoveCoHost,
@@ -38,7 +38,7 @@ class Situation(NamedTuple):
     policy: Policy
 
 
-def decide(incoming: Incoming, stage: Stage, user: User | None, policy: Policy) -> Outcome:
+def decide(incoming: Incoming, stage: Stage, user: User | None, policy: Policy) -> Outcome:  # noqa: C901, PLR0911 - a case for each command
     """Return what happens, or why nothing does.
 
     `user` is whom the command would put on the stage, or take off it for being banned; None is one never
@@ -47,8 +47,29 @@ def decide(incoming: Incoming, stage: Stage, user: User | None, policy: Policy) 
     room = stage.room
     if room is None or room.forgotten:
         return Refusal("room_not_found")
+    command = cast("InvitationCommand", incoming.data)
     situation = Situation(incoming.id, incoming.at, room, stage, user, policy)
-    return _RULES[type(incoming.data)](incoming.data, situation)
+    match command:
+        case SendInvitation():
+            return _refuse_to_send(command, situation) or _send(command, situation)
+        case AcceptInvitation():
+            return _accept(command, situation)
+        case DeclineInvitation():
+            return _decline(command, situation)
+        case CancelInvitation():
+            return _cancel(command, situation)
+        case LeaveStage():
+            return _leave(command, situation)
+        case ExpireInvitation():
+            return _expire(command, situation)
+        case RemoveCoHost():
+            return _remove(command, situation)
+        case ReleaseSeat():
+            return _release(command, situation)
+        case ExcludeUser():
+            return _exclude(command, situation)
+        case _:
+            assert_never(command)
 
 
 def _refuse_to_send(command: SendInvitation, situation: Situation) -> Refusal | None:
@@ -79,8 +100,6 @@ def _refuse_once_more(user_id: str, situation: Situation) -> Refusal | None:
 
 
 def _send(command: SendInvitation, situation: Situation) -> Outcome:
-    if refusal := _refuse_to_send(command, situation):
-        return refusal
     stage, at = situation.stage, situation.at
     sent = build(
         InvitationSent,
@@ -221,17 +240,3 @@ def _uninvitable(user: User | None, room: Room, policy: Policy) -> Reason | None
     if user is None or (user.can_receive_invitations and room.host_id not in user.blocked_user_ids):
         return None
     return "user_not_eligible"
-
-
-# A pydantic class answers isinstance slowly where the answer is no: a table is asked instead.
-_RULES: dict[type, Callable[[Any, Situation], Outcome]] = {
-    SendInvitation: _send,
-    AcceptInvitation: _accept,
-    DeclineInvitation: _decline,
-    CancelInvitation: _cancel,
-    RemoveCoHost: _remove,
-    LeaveStage: _leave,
-    ExpireInvitation: _expire,
-    ReleaseSeat: _release,
-    ExcludeUser: _exclude,
-}
