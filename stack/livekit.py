@@ -1,6 +1,7 @@
 """One LiveKit server on the loopback address, built once from its source."""
 
 import json
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +112,7 @@ async def reachable(url: str, key: str, secret: str) -> bool:
     try:
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
             answer = await client.post(
-                f"{url.replace('ws', 'http', 1)}/twirp/livekit.RoomService/ListRooms",
+                f"{re.sub('^ws', 'http', url)}/twirp/livekit.RoomService/ListRooms",
                 headers={"Authorization": f"Bearer {token}"},
                 json={},
             )

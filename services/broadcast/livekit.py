@@ -2,6 +2,7 @@
 
 import asyncio
 import http
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
@@ -181,7 +182,7 @@ class LiveKit:
 
     async def reachable(self) -> bool:
         """Say whether LiveKit's HTTP port answers. Raises `OSError` where nothing does."""
-        async with self._http.get(self._url.replace("ws", "http", 1)) as answer:
+        async with self._http.get(over_http(self._url)) as answer:
             return answer.status < http.HTTPStatus.INTERNAL_SERVER_ERROR
 
     def token(self, room_id: str, user_id: str, permissions: Permissions, badge: Badge | None) -> Token:
@@ -254,6 +255,11 @@ class LiveKit:
             return found
         finally:
             self._metrics.calls.labels(method, result).inc()
+
+
+def over_http(url: str) -> str:
+    """Return LiveKit's URL for HTTP, given the one that clients connect to."""
+    return re.sub("^ws", "http", url)
 
 
 def _refused(method: str, error: api.ServerError, *, unknown: bool) -> CallFailed:

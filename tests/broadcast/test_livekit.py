@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from schemas import signals, timestamps
 from schemas.events import Permissions
+from services.broadcast import livekit as livekit_
 from services.broadcast import rights
 from services.broadcast.livekit import CallFailed, LiveKit, Unsigned
 from services.broadcast.metrics import Metrics
@@ -69,6 +70,18 @@ async def test_it_is_known_whether_livekit_answers_at_all(door: LiveKit) -> None
     with pytest.raises(OSError, match="Cannot connect"):
         await nowhere.reachable()
     await nowhere.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "over_http"),
+    [
+        ("ws://127.0.0.1:7880", "http://127.0.0.1:7880"),
+        ("wss://news.example", "https://news.example"),
+        ("https://livekit.aws.example", "https://livekit.aws.example"),
+    ],
+)
+def test_of_livekits_url_only_the_scheme_is_replaced(url: str, over_http: str) -> None:
+    assert livekit_.over_http(url) == over_http
 
 
 async def test_somebody_who_is_not_there_is_no_failure(door: LiveKit) -> None:

@@ -144,7 +144,7 @@ async def _given_up(request: web.Request) -> None:
 @contextlib.asynccontextmanager
 async def serve(livekit_url: str) -> AsyncIterator[Proxy]:
     """Stand before a LiveKit, on a free port."""
-    proxy = Proxy(livekit_url.replace("ws", "http", 1))
+    proxy = Proxy(f"http{livekit_url.removeprefix('ws')}")
     application = web.Application()
     application.router.add_post("/twirp/livekit.RoomService/{method}", proxy.answer)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
