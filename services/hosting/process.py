@@ -140,6 +140,9 @@ async def _probe(url: str) -> None:
         own = isinstance(error, asyncpg.InterfaceError)
         msg = f"COHOST_DATABASE_URL: {error if own else 'it is not a URL that Postgres understands'}"
         raise WrongSetting(msg) from error
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        msg = f"COHOST_DATABASE_URL: {error}"
+        raise WrongSetting(msg) from error
     except asyncpg.PostgresError as error:
         if not worth_retrying(error):
             raise StartRefused(str(error)) from error

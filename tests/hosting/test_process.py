@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from stack import Stack
 from tests.hosting import example
 
 SECONDS = 60
@@ -162,6 +164,15 @@ async def test_a_wrong_setting_is_one_line_and_status_2(
     assert err.startswith(f"{name}: ")
     assert err.count("\n") == 1
     assert "hush" not in err
+
+
+async def test_a_wrong_password_of_the_database_is_one_line_and_status_2(start: Start, stack: Stack) -> None:
+    url = await stack.create_database(f"refused_{secrets.token_hex(6)}")
+    password = url.partition("@")[0].rpartition(":")[2]
+    child = await start("works", COHOST_DATABASE_URL=url.replace(password, "hush"))
+    status, events, err = await child.ended()
+    assert (status, events) == (2, [])
+    assert err == 'COHOST_DATABASE_URL: password authentication failed for user "postgres"\n'
 
 
 async def test_a_taken_port_is_one_line_and_status_2(start: Start) -> None:
