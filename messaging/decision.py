@@ -149,6 +149,7 @@ class Decider:
             self._metrics.dead_letters.labels(reading.dead).inc()
             return [self._writer.dead_letter(lane, reading)]
         if incoming is None:
+            self._domain.refused(records.command_type(reading), reading.id, decision.changes)
             return [self._refuse(lane, reading, Refusal(reading.refused or "invalid_command"), decision)]
         result = self._domain.decide(incoming, decision.changes)
         if isinstance(result, Refusal):

@@ -114,6 +114,10 @@ class Domain(Protocol[ChangesT]):
         """
         ...
 
+    def refused(self, command_type: str, command_id: str, changes: ChangesT) -> None:
+        """Take note of a command that is refused without being decided: `save` may know it for a repeat."""
+        ...
+
     async def save(self, connection: Connection, changes: ChangesT) -> None:
         """Write what the batch changed, inside the batch's transaction.
 

@@ -96,6 +96,9 @@ class Worker:
             changes.note(before, after)
         return [*_told(incoming.key, decided.events), *_worn(incoming.key, before, after)]
 
+    def refused(self, command_type: str, command_id: str, changes: Changes) -> None:
+        """Nothing: a command's id names nothing that is stored."""
+
     async def save(self, connection: Connection, changes: Changes) -> None:
         """Write what the batch changed."""
         await store.save(connection, changes)

@@ -6,7 +6,7 @@ from typing import cast
 
 from messaging.database import Connection
 from messaging.domain import Event, Incoming, Input, Layout, Refusal
-from schemas import commands, facts, topics
+from schemas import commands, envelope, facts, topics
 from schemas.commands import SendInvitation
 from schemas.facts import RoomChanged, UserChanged
 from schemas.topics import Topic
@@ -30,6 +30,8 @@ LAYOUT = Layout(
     rejections=topics.INVITATION_REJECTIONS,
     dead_letters=topics.INVITATION_DEAD_LETTERS,
 )
+
+_SENDING = envelope.type_of(SendInvitation.__name__)
 
 
 class Invitations:
@@ -80,8 +82,7 @@ class Invitations:
         user = self._memory.user(user_id) if user_id is not None else None
         outcome = decider.decide(incoming, stage, user, self._policy)
         if isinstance(outcome, Refusal):
-            if isinstance(incoming.data, SendInvitation):
-                changes.refused.append(incoming.id)
+            self.refused(envelope.type_of(type(incoming.data).__name__), incoming.id, changes)
             return outcome
         return _happened(outcome, stage, incoming, changes)
 
@@ -107,6 +108,11 @@ class Invitations:
         )
         self._memory.tell(incoming.key, user, incoming.lane, self._clock())
         changes.users[incoming.key] = Told(incoming.lane, incoming.offset, user)
+
+    def refused(self, command_type: str, command_id: str, changes: Changes) -> None:
+        """Note an invitation that was not sent: one that is stored under its id was."""
+        if command_type == _SENDING:
+            changes.refused.append(command_id)
 
     async def save(self, connection: Connection, changes: Changes) -> None:
         """Write what the batch changed. Raises `Repeated` for invitations that were sent before."""

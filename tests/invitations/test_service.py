@@ -8,14 +8,17 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
 import pytest
+from aiokafka import AIOKafkaProducer
 
 import cohost
 from cohost import audit
 from messaging import ids
-from schemas import commands, timestamps
+from schemas import commands, envelope, timestamps, topics
 from schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired, StageChanged
 from schemas.facts import RoomChanged, UserChanged
+from schemas.partitions import partition_of
 from services.invitations import app
 from services.invitations.settings import Settings
 from stack import Stack
@@ -111,6 +114,35 @@ async def test_an_accepted_invitation_becomes_a_seat_that_can_be_given_up(house:
         reason="left",
         left_at=left.data.left_at,
     )
+
+
+@pytest.mark.parametrize("broken", ["data", "partition"])
+async def test_an_old_invitations_id_is_a_repeat_though_its_command_is_broken(
+    house: House, broken: str
+) -> None:
+    room = await house.open_room()
+    sent = await house.client.send_invitation(room, "bob", "alice")
+    seconds = 5 if broken == "data" else 60
+    data = {"roomId": room, "userId": "bob", "actorId": "alice", "expiresInSeconds": seconds}
+    event = {"specversion": "1.0", "id": sent.command_id, "source": "/tests", "subject": room, "data": data}
+    lane = partition_of(room, house.settings.partitions) + (broken == "partition")
+    async with (
+        asyncpg.create_pool(house.settings.database_url.get_secret_value(), min_size=1, max_size=1) as pool,
+        AIOKafkaProducer(bootstrap_servers=house.settings.kafka_bootstrap_servers) as producer,
+    ):
+        await pool.execute("DELETE FROM invitations.outcomes WHERE id = $1", sent.command_id)
+        put = await producer.send_and_wait(
+            topics.INVITATION_COMMANDS.name(house.settings.topic_prefix),
+            envelope.encode({**event, "type": envelope.type_of("SendInvitation")}),
+            key=room.encode(),
+            partition=lane % house.settings.partitions,
+        )
+        passed = "SELECT positions[3] > $2 FROM invitations.lanes WHERE lane = $1"
+        async with asyncio.timeout(SECONDS):
+            while not await pool.fetchval(passed, put.partition, put.offset):
+                await asyncio.sleep(0.02)
+        kept = "SELECT count(*) FROM invitations.outcomes WHERE id = $1"
+        assert await pool.fetchval(kept, sent.command_id) == 0
 
 
 async def test_of_many_that_answer_at_once_one_is_heard(house: House) -> None:

@@ -70,6 +70,9 @@ class Turnstile:
     def _set(self, incoming: Incoming, count: int, changes: dict[str, tuple[int, int]]) -> None:
         self.counts[incoming.key] = changes[incoming.key] = (incoming.lane, count)
 
+    def refused(self, *_: object) -> None:
+        """Nothing is stored under a command's id."""
+
     async def save(self, connection: Connection, changes: dict[str, tuple[int, int]]) -> None:
         if changes:
             await connection.execute(
