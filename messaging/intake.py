@@ -9,10 +9,11 @@ from pydantic import ValidationError
 from messaging.domain import Incoming, Input, Layout
 from schemas import envelope, partitions, timestamps
 from schemas.envelope import Envelope
-from schemas.rejections import Reason
 from schemas.types import Message, is_id
 
 DeadLetterReason = Literal["not_a_cloud_event", "wrong_partition", "unknown_fact", "invalid_fact"]
+Unread = Literal["wrong_partition", "unknown_command", "invalid_command"]
+"""Why a command is refused before it is decided."""
 
 _MAX_TRACE = 512
 
@@ -30,7 +31,7 @@ class Reading:
     command: bool = False
     subject: str | None = None
     incoming: Incoming | None = None
-    refused: Reason | None = None
+    refused: Unread | None = None
     detail: str | None = None
     dead: DeadLetterReason | None = None
 

@@ -2,10 +2,12 @@
 
 from collections import Counter as Tally
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from messaging.intake import DeadLetterReason, Unread
 from messaging.lanes import Lane
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -44,6 +46,11 @@ class Metrics:
         self.recoveries = Counter(
             "cohost_recoveries", "Take-overs after a doubt or an outage.", ["cause"], registry=registry
         )
+        # A counter that begins with its first event shows no increase: what is watched for begins at zero.
+        for reason in get_args(DeadLetterReason):
+            self.dead_letters.labels(reason)
+        for refusal in get_args(Unread):
+            self.commands.labels("-", refusal)
         self.service = Gauge("cohost_service_info", "The service.", ["service"], registry=registry)
         self.service.labels(service).set(1)
 
@@ -54,11 +61,16 @@ class Metrics:
         for (type_, outcome), number in outcomes.items():
             self.commands.labels(type_, outcome).inc(number)
 
-    def watch(self, consumer: AIOKafkaConsumer, topics: Sequence[str], lanes: Mapping[int, Lane]) -> None:
-        """Take the gauges of the lanes owned."""
-        self.lanes.set(len(lanes))
+    def unwatch(self) -> None:
+        """Own no lane, and know nothing of any: what was last seen would be taken for what is."""
+        self.lanes.set(0)
         self.lag.clear()
         self.outbox.clear()
+
+    def watch(self, consumer: AIOKafkaConsumer, topics: Sequence[str], lanes: Mapping[int, Lane]) -> None:
+        """Take the gauges of the lanes owned."""
+        self.unwatch()
+        self.lanes.set(len(lanes))
         for number, lane in lanes.items():
             self.outbox.labels(number).set(lane.segment - lane.published)
             for index, topic in enumerate(topics):

@@ -47,6 +47,7 @@ class Session:
         self._inputs = [entry.topic.name(config.prefix) for entry in layout.inputs]
         self._outputs = [topic.name(config.prefix) for topic in layout.outputs]
         self._group = config.prefix + layout.name
+        self._batch_bytes = topology.batch_bytes
         self.owner = f"{self._group}-{uuid.uuid4()}"
         self.lanes: dict[int, Lane] = {}
         self.open = False
@@ -71,7 +72,7 @@ class Session:
 
     async def start(self) -> None:
         """Fence nobody, own nothing yet: start the producer and join the group."""
-        self._producer = await transactions.start(self._config, self.owner)
+        self._producer = await transactions.start(self._config, self.owner, self._batch_bytes)
         self._publisher = Publisher(self._producer, self._outputs, self.lanes, self._metrics)
         self._spawn(self._publisher.run())
         await self._consumer.start()
@@ -94,6 +95,7 @@ class Session:
         async with self._handling:
             self._domain.forget(list(self.lanes))
             self.lanes.clear()
+            self._metrics.unwatch()
         if self._producer is not None:
             await transactions.discard(self._producer)
 
@@ -166,6 +168,7 @@ class Session:
                 await self._release()
             self._domain.forget(list(self.lanes))
             self.lanes.clear()
+            self._metrics.unwatch()
 
     async def _release(self) -> None:
         await self._batches.prove()

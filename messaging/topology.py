@@ -26,10 +26,14 @@ _CLOCK = "message.timestamp.type"
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """The cluster's id, how many partitions every topic has, and how many bytes dead letters may take."""
+    """The cluster's id, how many partitions every topic has, and how many bytes a batch may take.
+
+    `batch_bytes` is what every topic takes, `dead_letter_bytes` what those for dead letters do.
+    """
 
     cluster: str
     partitions: int
+    batch_bytes: int
     dead_letter_bytes: int
 
 
@@ -47,7 +51,9 @@ async def ensure(config: Config) -> Topology:
             await _create(admin, config)
         counts = await _counts(admin, config)
         await _check_clock(admin, config)
-        return Topology(cluster, _one(counts), await _dead_letter_bytes(admin, config))
+        sizes = await _setting(admin, config, topics.ALL, "max.message.bytes")
+        letters = [int(sizes[topic.name(config.prefix)]) for topic in topics.DEAD_LETTERS]
+        return Topology(cluster, _one(counts), min(map(int, sizes.values())), min(letters))
     finally:
         await closed(admin.close(), _CLOSE_SECONDS)
 
@@ -142,11 +148,6 @@ async def _check_clock(admin: AIOKafkaAdminClient, config: Config) -> None:
         if found != "LogAppendTime":
             msg = f"topic {name} has {_CLOCK}={found}, not LogAppendTime"
             raise StartRefused(msg)
-
-
-async def _dead_letter_bytes(admin: AIOKafkaAdminClient, config: Config) -> int:
-    found = await _setting(admin, config, topics.DEAD_LETTERS, "max.message.bytes")
-    return min(map(int, found.values()))
 
 
 async def _setting(

@@ -18,6 +18,8 @@ LARGEST_BATCH = 2 * 1024 * 1024
 """What a topic of dead letters takes by the contract, in bytes."""
 
 _BATCH = 512 * 1024
+# What Kafka counts of a batch besides its records.
+_FRAME = 512
 # The order matters: our own time-out of a whole transaction < the client's of one request < the broker's.
 _TRANSACTION_SECONDS = 4
 _REQUEST_MS = 5_000
@@ -70,9 +72,9 @@ async def fence(config: Config, transactional_ids: Iterable[str]) -> None:
             await discard(producer)
 
 
-async def start(config: Config, transactional_id: str) -> AIOKafkaProducer:
-    """Return a transactional producer that is ready to publish."""
-    producer = _producer(config, transactional_id)
+async def start(config: Config, transactional_id: str, batch_bytes: int) -> AIOKafkaProducer:
+    """Return a transactional producer that is ready to publish, in batches of so many bytes at most."""
+    producer = _producer(config, transactional_id, min(_BATCH, batch_bytes - _FRAME))
     try:
         async with asyncio.timeout(_START_SECONDS):
             await producer.start()
@@ -128,14 +130,14 @@ async def _close(producer: AIOKafkaProducer, batch: Any, where: TopicPartition) 
     return await producer.send_batch(batch, where.topic, partition=where.partition)
 
 
-def _producer(config: Config, transactional_id: str) -> AIOKafkaProducer:
+def _producer(config: Config, transactional_id: str, batch_bytes: int = _BATCH) -> AIOKafkaProducer:
     producer = AIOKafkaProducer(
         **config.client(),
         transactional_id=transactional_id,
         transaction_timeout_ms=_BROKER_MS,
         request_timeout_ms=_REQUEST_MS,
         retry_backoff_ms=_RETRY_MS,
-        max_batch_size=_BATCH,
+        max_batch_size=batch_bytes,
         max_request_size=LARGEST_BATCH,
         linger_ms=0,
     )

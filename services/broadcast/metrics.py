@@ -27,3 +27,5 @@ class Metrics:
         self.webhooks = Counter(
             "cohost_livekit_webhooks", "Webhooks by result.", ["result"], registry=registry
         )
+        for result in ("written", "ignored", "unsigned", "unavailable"):
+            self.webhooks.labels(result)

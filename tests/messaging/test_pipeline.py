@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.record import default_records
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+from prometheus_client import CollectorRegistry
 
 from messaging import ids, outcomes
 from schemas import facts, topics
@@ -83,6 +84,27 @@ async def test_a_dead_letter_larger_than_its_topic_takes_is_cut_and_stops_nobody
     letters = await log_of(fleet.config, topics.INVITATION_DEAD_LETTERS)
     found = [(len(letter.value), dict(letter.headers).get("dead-letter-truncated")) for letter in letters]
     assert found == [(90_000, None), (0, b"120000")]
+
+
+async def test_no_batch_is_larger_than_the_topics_take(fleet: Fleet) -> None:
+    await made(fleet.config, topics.INVITATION_EVENTS, "max.message.bytes", "20000")
+    async with working(fleet.config):
+        await fleet.command(1000)
+        await fleet.decided()
+    assert (await fleet.audit()).violations == []
+
+
+async def test_whoever_owns_no_lane_shows_none(fleet: Fleet) -> None:
+    registry = CollectorRegistry()
+
+    def shown() -> tuple[float | None, int]:
+        lag = next(metric for metric in registry.collect() if metric.name == "cohost_lag_records")
+        return registry.get_sample_value("cohost_lanes"), len(lag.samples)
+
+    async with working(fleet.config, registry=registry):
+        await until(lambda: shown()[0] == PARTITIONS)
+        assert shown()[1] > 0
+    assert shown() == (0, 0)
 
 
 @pytest.mark.parametrize("where", ["value", "key", "headers"])
