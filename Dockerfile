@@ -20,7 +20,7 @@ FROM python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="Co-Host" \
       org.opencontainers.image.description="Invites users to stream together: the invitations and broadcast services." \
       org.opencontainers.image.licenses="Apache-2.0"
-RUN useradd --system --no-create-home --uid 10001 cohost
+RUN useradd --system --no-create-home --user-group --uid 10001 cohost
 COPY --from=packages /venv /venv
 COPY --from=bill /sbom.cdx.json /app/
 WORKDIR /app
@@ -30,7 +30,8 @@ COPY messaging messaging
 COPY services services
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     COHOST_HTTP_HOST=0.0.0.0 COHOST_HTTP_PORT=8081
-USER cohost
+# By number: whoever forbids root cannot tell by a name.
+USER 10001:10001
 STOPSIGNAL SIGTERM
 # That the process lives. Whether it consumes is asked with `readyz`: restarting does not help where it does not.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=20s --retries=6 \
