@@ -139,8 +139,8 @@ class Takeover:
             if self._layout.inputs[index].kind not in ("facts", "signals"):
                 msg = (
                     f"{where} has offsets {log_.start} to {log_.stop - 1}, but was read to {position}: "
-                    "records are lost; to go on without them, set the position of "
-                    f"lane {lane.number} to {log_.start}"
+                    f"records are lost; to go on without them, set positions[{index + 1}] "
+                    f"of lane {lane.number} in {self._layout.name}.lanes to {log_.start}"
                 )
                 raise Damaged(msg)
             log.warning("input lost", topic=place.topic, lane=lane.number, position=position)
