@@ -14,7 +14,7 @@ ApplyMode = Literal["in_place", "absent", "removed", "clean"]
 DeadlineKind = Literal["grace", "no_show"]
 LeftReason = Literal["departed", "moved"]
 
-Identity = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
+Identity = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00]*$")]
 """Whom LiveKit calls so. Ours are user ids, but another holder of the key may have let anybody in."""
 
 

@@ -1,14 +1,27 @@
 """What broadcast is told, from the environment alone."""
 
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from services.broadcast.state import Patience
 from services.hosting import settings
-from services.hosting.settings import is_example
+from services.hosting.settings import is_example, is_host
 
-LiveKitUrl = Annotated[str, Field(pattern=r"^(ws|wss|http|https)://[^\s/]+(/\S*)?$")]
+
+def _reachable(url: str) -> str:
+    parts = urlsplit(url)
+    # Asking for the port raises a ValueError where it is none.
+    if not parts.hostname or not is_host(parts.hostname) or parts.port == 0:
+        msg = "it must name a host"
+        raise ValueError(msg)
+    return url
+
+
+LiveKitUrl = Annotated[
+    str, Field(pattern=r"^(ws|wss|http|https)://[^\s/]+(/\S*)?$"), AfterValidator(_reachable)
+]
 Seconds = Annotated[int, Field(ge=0, le=86_400)]
 # LiveKit must not end a room whose last participant is gone before the grace of a dropped co-host is over.
 _DEPARTURE_SECONDS = 60

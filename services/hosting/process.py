@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import gc
 import os
 import signal
@@ -116,8 +117,9 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
     host, port = settings.http_host, settings.http_port
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except OSError as error:
-        msg = f"COHOST_HTTP_HOST: {error.strerror}"
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no name of a host"
+        msg = f"COHOST_HTTP_HOST: {reason}"
         raise WrongSetting(msg) from error
     # Without the protocol's number asyncio leaves Nagle's algorithm on: 40 ms for every answer.
     with socket.socket(family, kind, protocol) as listener:
@@ -126,7 +128,8 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
             listener.bind(address)
             listener.listen()
         except OSError as error:
-            msg = f"COHOST_HTTP_PORT: {host}:{port} cannot be listened on: {error.strerror}"
+            wrong = "HOST" if error.errno == errno.EADDRNOTAVAIL else "PORT"
+            msg = f"COHOST_HTTP_{wrong}: {host}:{port} cannot be listened on: {error.strerror}"
             raise WrongSetting(msg) from error
         yield listener
 
@@ -135,7 +138,7 @@ async def _probe(url: str) -> None:
     """Find out at once whether the database is a wrong one. One that is away is waited for elsewhere."""
     try:
         connection = await asyncpg.connect(url, timeout=_PROBE_SECONDS)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         # The text of other errors than asyncpg's own may show a part of the URL, and so of the password.
         own = isinstance(error, asyncpg.InterfaceError)
         msg = f"COHOST_DATABASE_URL: {error if own else 'it is not a URL that Postgres understands'}"

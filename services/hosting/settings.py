@@ -21,7 +21,7 @@ _LAST_PORT = 65_535
 # An event's id has three hexadecimal digits for its partition.
 _MOST_PARTITIONS = 4096
 
-_server = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]@]+)(:(?P<port>[0-9]{1,5}))?").fullmatch
+_server = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]@]+)(:(?P<port>[0-9]{1,5}))?").fullmatch
 _database = re.compile(r"postgres(ql)?://\S*").fullmatch
 
 
@@ -30,11 +30,20 @@ def is_example(secret: str) -> bool:
     return secret.lower().startswith("change-me")
 
 
+def is_host(name: str) -> bool:
+    """Say whether a name can be looked up: its labels are of a length that DNS has."""
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False
+    return True
+
+
 def _servers(value: str) -> str:
     servers = [server.strip() for server in value.split(",")]
     for server in servers:
         found = _server(server)
-        if found is None or not 0 < int(found["port"] or 1) <= _LAST_PORT:
+        if found is None or not is_host(found["host"]) or not 0 < int(found["port"] or 1) <= _LAST_PORT:
             msg = "it must be host:port, or several of them with commas between"
             raise ValueError(msg)
     return ",".join(servers)

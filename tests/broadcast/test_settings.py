@@ -38,6 +38,9 @@ def test_clients_may_be_sent_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("COHOST_LIVEKIT_URL", ""),
         ("COHOST_LIVEKIT_URL", "127.0.0.1:7880"),
+        ("COHOST_LIVEKIT_URL", "ws://127.0.0.1:http"),
+        ("COHOST_LIVEKIT_URL", "ws://127.0.0.1:99999"),
+        ("COHOST_LIVEKIT_URL", "ws://a..b:7880"),
         ("COHOST_LIVEKIT_API_KEY", ""),
         ("COHOST_LIVEKIT_API_SECRET", ""),
         ("COHOST_LIVEKIT_API_SECRET", "change-me-livekit"),

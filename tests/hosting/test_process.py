@@ -152,7 +152,9 @@ async def test_a_mistake_in_the_program_is_logged_and_status_1(start: Start, wha
         ({"COHOST_DATABASE_URL": "postgresql://u:hush@h:port/db"}, "COHOST_DATABASE_URL"),
         ({"COHOST_DATABASE_URL": "postgresql://h/db?sslmode=perhaps"}, "COHOST_DATABASE_URL"),
         ({"COHOST_HTTP_HOST": "no.such.host.invalid"}, "COHOST_HTTP_HOST"),
-        ({"COHOST_HTTP_HOST": "192.0.2.1"}, "COHOST_HTTP_PORT"),
+        ({"COHOST_HTTP_HOST": "a..b"}, "COHOST_HTTP_HOST"),
+        ({"COHOST_HTTP_HOST": "192.0.2.1"}, "COHOST_HTTP_HOST"),
+        ({"COHOST_DATABASE_URL": "postgresql://u:hush@127.0.0.1:99999/db"}, "COHOST_DATABASE_URL"),
     ],
 )
 async def test_a_wrong_setting_is_one_line_and_status_2(

@@ -96,6 +96,7 @@ def test_every_setting_reaches_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> 
 
 WRONG = [
     ("KAFKA_BOOTSTRAP_SERVERS", ["", "host:port", "host:0", "host:70000", "a:1,,b:2", "http://a:1", "a b:1"]),
+    ("KAFKA_BOOTSTRAP_SERVERS", ["a..b:9092", f"{64 * 'x'}:9092"]),
     ("KAFKA_SECURITY_PROTOCOL", ["", "TLS", "plaintext"]),
     ("KAFKA_SASL_MECHANISM", ["", "OAUTHBEARER", "MD5"]),
     ("DATABASE_URL", ["", "db", "mysql://db/x", "postgresql://a b/c", "/var/run/x"]),
