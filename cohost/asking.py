@@ -17,8 +17,8 @@ from cohost.outcomes import Expectation, Outcomes
 from cohost.producing import Delivery, Producer
 from cohost.reads import Service
 from cohost.records import Accepted
-from cohost.views import CommandOutcome
 from schemas import timestamps
+from schemas.answers import CommandOutcome
 from schemas.partitions import partition_of
 from schemas.types import CommandData, is_id
 

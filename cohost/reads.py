@@ -7,7 +7,7 @@ from urllib.parse import quote
 import httpx
 
 from cohost.errors import ProblemError
-from cohost.views import BroadcastData, CoHost, CommandOutcome, Stage
+from schemas.answers import BroadcastData, CoHost, CoHosts, CommandOutcome, Stage
 from schemas.invitation import Invitation
 from schemas.types import InvitationStatus, Message
 
@@ -51,11 +51,6 @@ class Service:
             cursor = body.get("nextCursor")
             if cursor is None:
                 return
-
-    async def all(self, model: type[ModelT], path: str) -> tuple[ModelT, ...]:
-        """Return the items of a list that has no pages."""
-        body = await self._body(path, {})
-        return tuple(_model(model, item) for item in body["items"])
 
     async def _body(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
         if self._http is None:
@@ -102,7 +97,7 @@ class Reads:
 
     async def co_hosts(self, room_id: str) -> tuple[CoHost, ...]:
         """Return who has a seat in the room."""
-        return await self.invitations.all(CoHost, f"/v1/rooms/{_safe(room_id)}/co-hosts")
+        return (await self.invitations.get(CoHosts, f"/v1/rooms/{_safe(room_id)}/co-hosts")).items
 
     async def broadcast_data(self, room_id: str, *, as_viewer: bool = False) -> BroadcastData:
         """Return what the token's user needs to connect to LiveKit as host or co-host, or as a viewer."""

@@ -14,10 +14,10 @@ from livekit.rtc.participant import PublishTrackError
 import cohost
 from cohost import tokens
 from cohost.reads import Reads
-from cohost.views import BroadcastData
 from demo.claims import Claims
 from demo.people import Person
 from demo.timeline import Missing, Timeline
+from schemas.answers import BroadcastData
 from schemas.facts import RoomChanged, UserChanged
 
 ROOM = "evening-show"

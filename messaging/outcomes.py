@@ -1,9 +1,7 @@
 """The memory of commands: which ids had their outcome, and what it was."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
 
 import asyncpg
 
@@ -11,26 +9,10 @@ from messaging import copying
 from messaging.database import Connection
 from messaging.domain import Repeated
 from schemas import envelope
+from schemas.answers import CommandOutcome
 from schemas.rejections import MESSAGES
 
 RETENTION = timedelta(days=7)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a command. `events` are wire types; `actor_id` is None where no valid one was named."""
-
-    command_id: str
-    command_type: str
-    outcome: Literal["accepted", "rejected"]
-    decided_at: str
-    room_id: str | None
-    invitation_id: str | None
-    actor_id: str | None
-    events: tuple[str, ...]
-    reason: str | None
-    message: str | None
-
 
 Row = tuple[str, str, str, str | None, str | None, str | None, str | None, str | None, str | None]
 """id, type, decided_at, room_id, invitation_id, actor_id, events, reason, message (unless standard)."""
@@ -67,8 +49,11 @@ async def among(connection: Connection, ids: Sequence[str]) -> frozenset[str]:
     return frozenset(row["id"] for row in rows)
 
 
-async def find(connection: Connection, command_id: str) -> Outcome | None:
-    """Return what became of a command, or None while it is undecided or once it is forgotten."""
+async def find(connection: Connection, command_id: str) -> tuple[CommandOutcome, str | None] | None:
+    """Return what became of a command and its actor, or None while it is undecided or once it is forgotten.
+
+    The actor is None where no valid one was named.
+    """
     row = await connection.fetchrow(
         """
         SELECT type, to_char(decided_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS decided_at,
@@ -81,18 +66,18 @@ async def find(connection: Connection, command_id: str) -> Outcome | None:
         return None
     events = row["events"]
     reason = row["reason"]
-    return Outcome(
+    outcome = CommandOutcome(
         command_id=command_id,
         command_type=row["type"],
         outcome="accepted" if reason is None else "rejected",
         decided_at=row["decided_at"],
         room_id=row["room_id"],
         invitation_id=row["invitation_id"],
-        actor_id=row["actor_id"],
         events=tuple(envelope.type_of(name) for name in events.split(",")) if events else (),
         reason=reason,
         message=row["message"] or (None if reason is None else MESSAGES[reason]),
     )
+    return outcome, row["actor_id"]
 
 
 async def prune(connection: Connection, limit: int = 2000) -> int:

@@ -34,6 +34,8 @@ MuteSource = Literal["microphone", "camera", "screen_share"]
 TrackSource = Literal["camera", "microphone", "screen_share", "screen_share_audio"]
 Badge = Literal["host", "coHost"]
 Role = Literal["host", "coHost", "viewer"]
+GrantStatus = Literal["pending", "provisioned", "failed"]
+ConnectionStatus = Literal["never", "connected", "disconnected"]
 
 OPEN_STATUSES: frozenset[str] = frozenset({"idle", "live", "waitingReconnect"})
 
@@ -41,8 +43,14 @@ OPEN_STATUSES: frozenset[str] = frozenset({"idle", "live", "waitingReconnect"})
 class Message(BaseModel):
     """What a reader takes in: frozen, camelCase on the wire, strict types, unknown fields ignored."""
 
+    # A reader may miss a field that has a default; a service always names it, and OpenAPI must say so.
     model_config = ConfigDict(
-        frozen=True, strict=True, extra="ignore", alias_generator=to_camel, populate_by_name=True
+        frozen=True,
+        strict=True,
+        extra="ignore",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        json_schema_serialization_defaults_required=True,
     )
 
 

@@ -5,60 +5,15 @@ from typing import Annotated, Literal
 
 import asyncpg
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
 
-from schemas.events import Permissions
-from schemas.signals import Track
-from schemas.types import Badge, MuteSource, Role
+from schemas import answers
+from schemas.types import Badge, GrantStatus, Role
 from services.broadcast import admission, rights
 from services.broadcast.creation import Creation
 from services.broadcast.livekit import LiveKit
 from services.broadcast.settings import Settings
-from services.broadcast.state import Connection, Member, Stage
+from services.broadcast.state import Member, Stage
 from services.hosting import auth, paths, problems
-
-Grant = Literal["pending", "provisioned", "failed"]
-
-
-class _Answer(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
-
-
-class BroadcastData(_Answer):
-    """What a client needs to connect to LiveKit."""
-
-    room_id: str
-    user_id: str
-    role: Role
-    server_url: str
-    token: str
-    expires_at: str
-    livekit_room: str
-    permissions: Permissions
-
-
-class OnStage(_Answer):
-    """Somebody who wears a badge."""
-
-    user_id: str
-    role: Badge
-    badge: Badge
-    invitation_id: str | None
-    since: str
-    grant: Grant
-    connection: Connection
-    grace_ends_at: str | None
-    tracks: tuple[Track, ...]
-    hard_muted: tuple[MuteSource, ...]
-
-
-class StageAnswer(_Answer):
-    """A room, and who is on its stage: the host first, then by the time since when."""
-
-    room_id: str
-    status: str
-    items: list[OnStage]
 
 
 def router(pool: asyncpg.Pool, livekit: LiveKit, creation: Creation, settings: Settings) -> APIRouter:
@@ -66,17 +21,17 @@ def router(pool: asyncpg.Pool, livekit: LiveKit, creation: Creation, settings: S
     routes = APIRouter(tags=["broadcast"])
 
     @routes.get("/v1/rooms/{roomId}/stage", responses=problems.responses(404, 422))
-    async def stage(room_id: paths.RoomId) -> StageAnswer:
+    async def stage(room_id: paths.RoomId) -> answers.Stage:
         """Return who is on stage, to anyone with a token."""
         found = await admission.look(pool, room_id)
-        return StageAnswer(room_id=room_id, status=found.room.status, items=_items(found))
+        return answers.Stage(room_id=room_id, status=found.room.status, items=_items(found))
 
     @routes.get("/v1/rooms/{roomId}/broadcast-data", responses=problems.responses(403, 404, 409, 422, 503))
     async def broadcast_data(
         room_id: paths.RoomId,
         caller: auth.Identified,
         as_: Annotated[Literal["viewer"] | None, Query(alias="as")] = None,
-    ) -> BroadcastData:
+    ) -> answers.BroadcastData:
         """Return what is needed to connect: with the caller's own rights, or with a viewer's."""
         found = await admission.look(pool, room_id)
         admission.role(found, caller.user_id, as_viewer=as_ == "viewer")
@@ -87,12 +42,12 @@ def router(pool: asyncpg.Pool, livekit: LiveKit, creation: Creation, settings: S
     return routes
 
 
-def _data(livekit: LiveKit, server_url: str, stage: Stage, user_id: str, role: Role) -> BroadcastData:
+def _data(livekit: LiveKit, server_url: str, stage: Stage, user_id: str, role: Role) -> answers.BroadcastData:
     room_id = stage.room.room_id
     badge = None if role == "viewer" else role
     permissions = rights.VIEWER if badge is None else rights.wanted(stage, user_id)
     token = livekit.token(room_id, user_id, permissions, badge)
-    return BroadcastData(
+    return answers.BroadcastData(
         room_id=room_id,
         user_id=user_id,
         role=role,
@@ -104,7 +59,7 @@ def _data(livekit: LiveKit, server_url: str, stage: Stage, user_id: str, role: R
     )
 
 
-def _items(stage: Stage) -> list[OnStage]:
+def _items(stage: Stage) -> tuple[answers.OnStage, ...]:
     room = stage.room
     host = [_item(stage, stage.member(room.host_id), "host", room.host_since)] if room.open else []
     seated = [
@@ -112,12 +67,12 @@ def _items(stage: Stage) -> list[OnStage]:
         for member in stage.members.values()
         if member.seat is not None and stage.badge(member.user_id) == "coHost"
     ]
-    return host + sorted(seated, key=lambda item: (item.since, item.user_id))
+    return (*host, *sorted(seated, key=lambda item: (item.since, item.user_id)))
 
 
-def _item(stage: Stage, member: Member, badge: Badge, since: str) -> OnStage:
+def _item(stage: Stage, member: Member, badge: Badge, since: str) -> answers.OnStage:
     presence = member.presence
-    return OnStage(
+    return answers.OnStage(
         user_id=member.user_id,
         role=badge,
         badge=badge,
@@ -131,7 +86,7 @@ def _item(stage: Stage, member: Member, badge: Badge, since: str) -> OnStage:
     )
 
 
-def _grant(member: Member, badge: Badge) -> Grant:
+def _grant(member: Member, badge: Badge) -> GrantStatus:
     if member.failed:
         return "failed"
     there = member.settled if badge == "host" or member.seat is None else member.seat.provisioned

@@ -10,9 +10,7 @@ from typing import Literal
 
 from schemas.commands import ReleaseReason
 from schemas.signals import Track
-from schemas.types import Badge, LeaveReason, MuteSource, RoomStatus
-
-Connection = Literal["never", "connected", "disconnected"]
+from schemas.types import Badge, ConnectionStatus, LeaveReason, MuteSource, RoomStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ class Presence:
     signal that said so, `missing` the look that has not found it once.
     """
 
-    state: Connection = "never"
+    state: ConnectionStatus = "never"
     sid: str | None = None
     ended: tuple[str, ...] = ()
     tracks: tuple[Track, ...] = ()

@@ -1,32 +1,15 @@
 """What became of a command, read from the service's memory of outcomes."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import asyncpg
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
 
 from messaging import outcomes
 from schemas import envelope
+from schemas.answers import CommandOutcome
 from services.hosting import auth, problems, reading
 from services.hosting.problems import Problem
-
-
-class CommandOutcome(BaseModel):
-    """What became of a command; `events` are wire types."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, from_attributes=True)
-
-    command_id: str
-    command_type: str
-    outcome: Literal["accepted", "rejected"]
-    decided_at: str
-    room_id: str | None
-    invitation_id: str | None
-    events: tuple[str, ...]
-    reason: str | None
-    message: str | None
 
 
 def router(pool: asyncpg.Pool) -> APIRouter:
@@ -42,14 +25,15 @@ def router(pool: asyncpg.Pool) -> APIRouter:
         found = await _find(pool, command_id)
         if found is None:
             raise Problem(404, "command_not_found", "There is no outcome of a command with this id.")
-        if not (caller.ops or found.actor_id == caller.user_id):
+        outcome, actor_id = found
+        if not (caller.ops or actor_id == caller.user_id):
             raise Problem(403, "forbidden", "The command is somebody else's.")
-        return CommandOutcome.model_validate(found)
+        return outcome
 
     return routes
 
 
-async def _find(pool: asyncpg.Pool, command_id: str) -> outcomes.Outcome | None:
+async def _find(pool: asyncpg.Pool, command_id: str) -> tuple[CommandOutcome, str | None] | None:
     if not 0 < len(command_id) <= envelope.MAX_ID or "\x00" in command_id:
         return None
     async with reading.lent(pool) as connection:

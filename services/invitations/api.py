@@ -6,10 +6,9 @@ from typing import Annotated, Literal
 
 import asyncpg
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
 
 from schemas import timestamps
+from schemas.answers import CoHosts
 from schemas.invitation import Invitation
 from schemas.types import Id
 from services.hosting import auth, pages, paths, problems, reading
@@ -21,22 +20,6 @@ from services.invitations.store.reads import Listed, Place, Wanted
 
 Status = Literal["any", "pending", "accepted", "rejected", "cancelled", "expired"]
 Invitations = pages.Listing[Invitation]
-
-
-class CoHost(BaseModel):
-    """Somebody who has a seat, and since when."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, from_attributes=True)
-
-    user_id: str
-    invitation_id: str
-    since: str
-
-
-class CoHosts(BaseModel):
-    """Everybody who has a seat, the newest first."""
-
-    items: list[CoHost]
 
 
 def router(pool: asyncpg.Pool) -> APIRouter:
@@ -68,8 +51,7 @@ def _add_rooms(routes: APIRouter, pool: asyncpg.Pool) -> None:
         async with reading.lent(pool) as connection:
             if await reads.room(connection, room_id) is None:
                 raise _no_room()
-            seated = await reads.co_hosts(connection, room_id)
-        return CoHosts(items=[CoHost.model_validate(entry) for entry in seated])
+            return await reads.co_hosts(connection, room_id)
 
 
 def _add_invitations(routes: APIRouter, pool: asyncpg.Pool) -> None:

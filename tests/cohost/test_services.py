@@ -8,7 +8,7 @@ import pytest
 
 import cohost
 from cohost import audit, ids, reads, tokens
-from cohost.views import CoHost
+from schemas.answers import CoHost
 from schemas.facts import RoomChanged, UserChanged
 from schemas.invitation import Invitation
 from stack import Stack

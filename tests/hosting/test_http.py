@@ -196,3 +196,18 @@ async def test_open_api_tells_of_bearer_tokens_and_of_problems(client: httpx.Asy
     assert "security" not in document["paths"]["/healthz"]["get"]
     assert [name for name in document["components"]["schemas"] if "Validation" in name] == []
     assert "/v1/commands/{commandId}" in document["paths"]
+
+
+async def test_open_api_promises_every_field_of_an_answer(client: httpx.AsyncClient) -> None:
+    schemas = (await client.get("/openapi.json")).json()["components"]["schemas"]
+    assert schemas["CommandOutcome"]["required"] == [
+        "commandId",
+        "commandType",
+        "outcome",
+        "decidedAt",
+        "roomId",
+        "invitationId",
+        "events",
+        "reason",
+        "message",
+    ]

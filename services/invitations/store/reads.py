@@ -7,6 +7,7 @@ import asyncpg
 from pydantic import Field
 
 from messaging.database import Connection
+from schemas.answers import CoHost, CoHosts
 from schemas.invitation import Invitation
 from services.hosting.pages import Moment, Number
 from services.invitations.store import rows
@@ -34,14 +35,6 @@ class Wanted(NamedTuple):
     at: str
     beyond: Place
     limit: int
-
-
-class CoHost(NamedTuple):
-    """Somebody who has a seat."""
-
-    user_id: str
-    invitation_id: str
-    since: str
 
 
 TOP = Place("9999-12-31T23:59:59.999Z", 2**63 - 1, 2**31 - 1)
@@ -147,7 +140,7 @@ async def _pending_of_user(
     return _listed(found)
 
 
-async def co_hosts(connection: Connection, room_id: str) -> list[CoHost]:
+async def co_hosts(connection: Connection, room_id: str) -> CoHosts:
     """Return who has a seat in a room."""
     found = await connection.fetch(
         """
@@ -156,7 +149,7 @@ async def co_hosts(connection: Connection, room_id: str) -> list[CoHost]:
         """,
         room_id,
     )
-    return [CoHost(*row) for row in found]
+    return CoHosts(items=tuple(CoHost(**row) for row in found))
 
 
 def _listed(found: Sequence[asyncpg.Record]) -> list[Listed]:
