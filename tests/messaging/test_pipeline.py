@@ -192,6 +192,9 @@ async def test_a_poll_that_raises_with_records_in_its_hands_costs_nobody_an_outc
 
     async with working(fleet.config):
         monkeypatch.setattr(Fetcher, "fetched_records", losing)
+        # The poll under way is the old one's: once something is decided, it is over.
+        await fleet.command(1)
+        await fleet.decided()
         await fleet.command(50)
         await fleet.decided()
     assert lost
