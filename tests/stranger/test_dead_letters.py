@@ -5,11 +5,14 @@ import re
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import MessageSizeTooLargeError
 
 from tests.stranger.client import BROADCAST, INVITATIONS, Stranger, event, unique
 from tests.stranger.log import Record
+from tests.stranger.patience import eventually
 
 WEEK = 7 * 24 * 60 * 60 * 1000
 
@@ -71,8 +74,9 @@ async def test_what_does_not_fit_keeps_its_headers_and_says_how_long_it_was(
     admin = AIOKafkaAdminClient(bootstrap_servers=stranger.place.bootstrap_servers)
     await admin.start()
     try:
-        await _allow(admin, stranger.place.prefix + name, str(4 * 1024 * 1024))
         value = b"x" * 3 * 1024 * 1024
+        await _allow(admin, stranger.place.prefix + name, str(4 * 1024 * 1024))
+        await eventually(lambda: _takes(stranger, name, value), "the topic to take large records")
         put = await stranger.put(name, "key", value, [("mine", b"1")])
         letter = await stranger.letter(put)
     finally:
@@ -88,6 +92,18 @@ async def _allow(admin: AIOKafkaAdminClient, topic: str, size: str) -> None:
     kept = {"cleanup.policy": "delete", "retention.ms": str(WEEK), "message.timestamp.type": "LogAppendTime"}
     settings = {**kept, "max.message.bytes": size}
     await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, settings)])
+
+
+async def _takes(stranger: Stranger, topic: str, value: bytes) -> bool:
+    """Try with a producer of its own: after a refusal an idempotent one is out of step."""
+    place = stranger.place
+    plain = AIOKafkaProducer(bootstrap_servers=place.bootstrap_servers, max_request_size=8 * 1024 * 1024)
+    async with plain:
+        try:
+            await plain.send_and_wait(place.prefix + topic, value, partition=stranger.partition("key"))
+        except MessageSizeTooLargeError:
+            return False
+    return True
 
 
 async def letter_of_fact(
