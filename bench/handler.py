@@ -76,6 +76,7 @@ class Handler:
         changes = domain.changes()
         result = domain.decide(incoming, changes)
         if isinstance(result, Refusal):
+            domain.refused(records.command_type(reading), reading.id, changes)
             written = [await self._refuse(connection, lane, reading, result)]
         else:
             await _remember(connection, _accepted(reading, incoming, result))

@@ -149,7 +149,6 @@ class Decider:
             self._metrics.dead_letters.labels(reading.dead).inc()
             return [self._writer.dead_letter(lane, reading)]
         if incoming is None:
-            self._domain.refused(records.command_type(reading), reading.id, decision.changes)
             return [self._refuse(lane, reading, Refusal(reading.refused or "invalid_command"), decision)]
         result = self._domain.decide(incoming, decision.changes)
         if isinstance(result, Refusal):
@@ -179,10 +178,12 @@ class Decider:
         decision.counts[
             type(reading.incoming.data).__name__ if known and reading.incoming else "-", refusal.reason
         ] += 1
+        command_type = records.command_type(reading)
+        self._domain.refused(command_type, reading.id, decision.changes)
         decision.outcomes.append(
             (
                 reading.id,
-                records.command_type(reading),
+                command_type,
                 timestamps.from_ms(reading.record.timestamp),
                 *names,
                 None,

@@ -115,7 +115,7 @@ class Domain(Protocol[ChangesT]):
         ...
 
     def refused(self, command_type: str, command_id: str, changes: ChangesT) -> None:
-        """Take note of a command that is refused without being decided: `save` may know it for a repeat."""
+        """Take note of a command that is refused, decided or not: `save` may know it for a repeat."""
         ...
 
     async def save(self, connection: Connection, changes: ChangesT) -> None:

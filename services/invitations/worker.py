@@ -82,7 +82,6 @@ class Invitations:
         user = self._memory.user(user_id) if user_id is not None else None
         outcome = decider.decide(incoming, stage, user, self._policy)
         if isinstance(outcome, Refusal):
-            self.refused(envelope.type_of(type(incoming.data).__name__), incoming.id, changes)
             return outcome
         return _happened(outcome, stage, incoming, changes)
 

@@ -8,7 +8,8 @@ import asyncpg
 
 from messaging import database
 from messaging.config import Config
-from messaging.domain import Incoming, Refusal
+from messaging.domain import Event, Incoming, Refusal
+from schemas import envelope
 from services.invitations.changes import Changes
 from services.invitations.state import Policy
 from services.invitations.worker import Invitations
@@ -32,7 +33,7 @@ class Ledger:
             for batch in batches:
                 changes = self.domain.changes()
                 await self.domain.load(loading, batch)
-                self.told += [plain(self.domain.decide(incoming, changes)) for incoming in batch]
+                self.told += [plain(self._decide(incoming, changes)) for incoming in batch]
                 await self._save(saving, ahead)
                 self.domain.trim()
                 ahead = changes
@@ -41,6 +42,12 @@ class Ledger:
                     ahead = None
                     self.domain.forget([0])
             await self._save(saving, ahead)
+
+    def _decide(self, incoming: Incoming, changes: Changes) -> Sequence[Event] | Refusal:
+        outcome = self.domain.decide(incoming, changes)
+        if isinstance(outcome, Refusal):
+            self.domain.refused(envelope.type_of(type(incoming.data).__name__), incoming.id, changes)
+        return outcome
 
     async def _save(self, connection: database.Connection, changes: Changes | None) -> None:
         if changes is not None:
