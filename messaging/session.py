@@ -93,11 +93,14 @@ class Session:
         await closed(self._consumer.stop(), _LEAVE_SECONDS)
         # The handler must be out of the domain's memory before another session comes in.
         async with self._handling:
-            self._domain.forget(list(self.lanes))
-            self.lanes.clear()
-            self._metrics.unwatch()
+            self._let_go()
         if self._producer is not None:
             await transactions.discard(self._producer)
+
+    def _let_go(self) -> None:
+        self._domain.forget(list(self.lanes))
+        self.lanes.clear()
+        self._metrics.unwatch()
 
     def fail(self, error: BaseException) -> None:
         """End the session; the first error is the one that counts."""
@@ -166,9 +169,7 @@ class Session:
                 log.warning("lanes not released", lanes=sorted(self.lanes))
             else:
                 await self._release()
-            self._domain.forget(list(self.lanes))
-            self.lanes.clear()
-            self._metrics.unwatch()
+            self._let_go()
 
     async def _release(self) -> None:
         await self._batches.prove()
