@@ -10,7 +10,7 @@ from services.hosting import settings
 from services.hosting.settings import is_example, is_host
 
 
-def _reachable(url: str) -> str:
+def _addressed(url: str) -> str:
     parts = urlsplit(url)
     # Asking for the port raises a ValueError where it is none.
     if not parts.hostname or not is_host(parts.hostname) or parts.port == 0:
@@ -20,7 +20,7 @@ def _reachable(url: str) -> str:
 
 
 LiveKitUrl = Annotated[
-    str, Field(pattern=r"^(ws|wss|http|https)://[^\s/]+(/\S*)?$"), AfterValidator(_reachable)
+    str, Field(pattern=r"^(ws|wss|http|https)://[^\s/]+(/\S*)?$"), AfterValidator(_addressed)
 ]
 Seconds = Annotated[int, Field(ge=0, le=86_400)]
 # LiveKit must not end a room whose last participant is gone before the grace of a dropped co-host is over.

@@ -48,6 +48,9 @@ BOB = OnStage(
     hard_muted=("camera",),
 )
 STAGE = Stage(room_id="room-1", status="live", items=(BOB,))
+each = pytest.mark.parametrize(
+    "answer", [OUTCOME, SEATED, CONNECT, BOB, STAGE], ids=lambda answer: type(answer).__name__
+)
 NULLABLE = {
     CommandOutcome: {"room_id", "invitation_id", "reason", "message"},
     OnStage: {"invitation_id", "grace_ends_at"},
@@ -62,16 +65,12 @@ def said(answer: Message) -> dict[str, Any]:
     return answer.model_dump(mode="json", by_alias=True)
 
 
-@pytest.mark.parametrize(
-    "answer", [OUTCOME, SEATED, CONNECT, BOB, STAGE], ids=lambda each: type(each).__name__
-)
+@each
 def test_an_answer_is_read_as_it_was_meant_with_fields_that_nobody_knows_yet(answer: Message) -> None:
     assert read(type(answer), {**said(answer), "colour": "red"}) == answer
 
 
-@pytest.mark.parametrize(
-    "answer", [OUTCOME, SEATED, CONNECT, BOB, STAGE], ids=lambda each: type(each).__name__
-)
+@each
 def test_only_what_may_be_null_may_be_absent(answer: Message) -> None:
     model = type(answer)
     for name, alias in zip(model.model_fields, said(answer), strict=True):
