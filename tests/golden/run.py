@@ -1,0 +1,132 @@
+"""The only module here that knows the code under test: both processors on a real Postgres, without Kafka."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+from aiokafka import ConsumerRecord
+from prometheus_client import CollectorRegistry
+
+from messaging import database, lanes
+from messaging.batches import Batches
+from messaging.config import Config
+from messaging.decision import Decider
+from messaging.intake import Intake
+from messaging.lanes import Lane
+from messaging.metrics import Metrics
+from messaging.records import Records
+from messaging.segments import Segment
+from services.broadcast import worker as broadcast
+from services.broadcast.state import Patience
+from services.broadcast.wakeup import Wakeup
+from services.invitations import worker as invitations
+from services.invitations.state import Policy
+from tests.golden.log import PARTITIONS, PREFIX, Input, Published
+
+CLUSTER = "golden-cluster"
+
+_LAYOUTS = {"invitations": invitations.LAYOUT, "broadcast": broadcast.LAYOUT}
+_DOMAINS: dict[str, Callable[[], Any]] = {
+    "invitations": lambda: invitations.Invitations(Policy(max_pending=3)),
+    "broadcast": lambda: broadcast.Worker(Patience(grace=30, no_show=120), Wakeup(), ()),
+}
+_OUTCOMES = """
+    SELECT id, type, to_char(decided_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS decided_at,
+           room_id, invitation_id, actor_id, events, reason, message
+    FROM outcomes ORDER BY id COLLATE "C"
+"""
+
+
+@dataclass
+class Processor:
+    """One service's processor that owns every lane; `published` is by lane, in order."""
+
+    service: str
+    pool: asyncpg.Pool
+    owned: dict[int, Lane]
+    published: dict[int, list[Published]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        layout, metrics = _LAYOUTS[self.service], Metrics(CollectorRegistry(), self.service)
+        domain = _DOMAINS[self.service]()
+        inputs = [entry.topic.name(PREFIX) for entry in layout.inputs]
+        intake, writer = Intake(layout, PREFIX, PARTITIONS), Records(layout, PREFIX, CLUSTER)
+        decider = Decider(domain, intake, writer, metrics, inputs)
+        self._outputs = [topic.name(PREFIX) for topic in layout.outputs]
+        self._batches = Batches(
+            self.pool, domain, decider, metrics, owned=self.owned, publish=self._publish, fail=_fail
+        )
+
+    async def take(self, batch: Sequence[Input]) -> None:
+        """Decide a batch as it was fetched, while the one before it is being committed."""
+        await self._batches.take([_record(entry) for entry in batch])
+
+    async def insert(self, batch: Sequence[Input]) -> None:
+        """Decide and commit a batch in exactly this order."""
+        await self._batches.insert([_record(entry) for entry in batch])
+
+    async def settled(self) -> None:
+        """Wait until all that was taken is committed and published."""
+        await self._batches.settled()
+
+    async def outcomes(self) -> list[dict[str, Any]]:
+        """Return what is remembered of commands, by their ids."""
+        return [dict(row) for row in await self.query(_OUTCOMES)]
+
+    async def query(self, statement: str, *arguments: Any) -> Sequence[asyncpg.Record]:
+        """Run a statement in the service's schema."""
+        async with self.pool.acquire() as connection:
+            return await connection.fetch(statement, *arguments)
+
+    async def _publish(self, committed: Sequence[Segment]) -> None:
+        for segment in committed:
+            self.published.setdefault(segment.lane, []).extend(
+                Published(
+                    self._outputs[record.output], segment.lane, record.key, record.value, record.headers
+                )
+                for record in segment.records
+            )
+
+
+@contextlib.asynccontextmanager
+async def opened(service: str, database_url: str, schema: str) -> AsyncIterator[Processor]:
+    """Return a processor that has read nothing yet."""
+    config = Config("", database_url, schema, prefix=PREFIX, partitions=PARTITIONS)
+    layout = _LAYOUTS[service]
+    pool = await database.pool(config, size=4)
+    try:
+        async with pool.acquire() as connection:
+            await database.migrate(connection, config, "messaging", f"services.{service}")
+            await lanes.create(connection, PARTITIONS, len(layout.inputs), len(layout.outputs))
+            claimed = await lanes.claim(connection, range(PARTITIONS), "golden")
+        yield Processor(service, pool, {lane.number: lane for lane in claimed})
+    finally:
+        pool.terminate()
+
+
+def in_order(service: str, batch: Sequence[Input]) -> list[Input]:
+    """Return a batch in the order in which its records are decided: topic by topic."""
+    order = [entry.topic.name(PREFIX) for entry in _LAYOUTS[service].inputs]
+    return sorted(batch, key=lambda entry: order.index(entry.topic))
+
+
+def _record(entry: Input) -> ConsumerRecord:
+    return ConsumerRecord(
+        topic=entry.topic,
+        partition=entry.partition,
+        offset=entry.offset,
+        timestamp=entry.timestamp,
+        timestamp_type=1,
+        key=entry.key,
+        value=entry.value,
+        checksum=None,
+        serialized_key_size=len(entry.key or b""),
+        serialized_value_size=len(entry.value or b""),
+        headers=tuple(entry.headers),
+    )
+
+
+def _fail(error: BaseException) -> None:
+    raise error
