@@ -1,6 +1,6 @@
-"""The client of Co-Host: commands with their outcomes, events and badges, reads, and the audit of the log.
+"""The Co-Host client: commands with outcomes, event and badge streams, HTTP reads, and the log audit.
 
-`Client` is all that most programs need; `schemas.events` has what `Event.data` may be.
+Most programs need only `Client`. `schemas.events` lists the types that `Event.data` can have.
 """
 
 from cohost.client import Client

@@ -1,4 +1,4 @@
-"""Commands: published, and their outcome awaited."""
+"""Publish commands and wait for their outcomes."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ _TELL_SECONDS = 2
 
 
 class Asking:
-    """Publishes commands and waits for what becomes of them."""
+    """Publish commands and wait for their outcomes."""
 
     def __init__(
         self,
@@ -48,19 +48,19 @@ class Asking:
     async def ask(self, data: CommandData, command_id: str | None) -> Accepted[Any]:
         """Publish a command and return its outcome.
 
-        Raises `Rejected`, `OutcomeUnknown`, aiokafka's errors where publishing is in vain, and `ValueError`
-        for an impossible id.
+        Raises `Rejected`, `OutcomeUnknown`, aiokafka's errors if publishing cannot succeed, and `ValueError`
+        for an invalid id.
         """
         identifier = command_id if command_id is not None else ids.uuid7()
         if not is_id(identifier):
-            msg = f"{identifier!r} cannot be a command's id"
+            msg = f"invalid command id {identifier!r}: use 1 to 64 characters of A-Z a-z 0-9 . _ : @ -"
             raise ValueError(msg)
         where = channel(data)
         delivery = Delivery()
         with self._outcomes.expecting(where, identifier, last_types(data)) as expectation:
             steps = [self._send(where, data, identifier, delivery)]
             if command_id is not None:
-                # An id that had its outcome before gets no second one: then it must be found.
+                # A repeated id gets no second outcome, so search the log for its first one.
                 steps.append(self._search(where, data.room_id, expectation))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._seconds):
@@ -98,7 +98,7 @@ class Asking:
     async def _known(
         self, where: Channel, command_id: str
     ) -> CommandOutcome | Literal["undecided", "not told"]:
-        """Return the outcome as HTTP has it, or why it has none."""
+        """Return the outcome over HTTP, or why HTTP has none."""
         service = self._services[where]
         if not service.there:
             return "not told"
@@ -107,8 +107,8 @@ class Asking:
                 return await reads.outcome(service, command_id)
         except ProblemError as problem:
             return "undecided" if problem.reason == "command_not_found" else "not told"
-        except Exception as error:  # noqa: BLE001 - the log tells the outcome as well, whatever keeps HTTP from it
-            _log.warning("the outcome of a command is not told over HTTP: %r", error)
+        except Exception as error:  # noqa: BLE001 - the log has the outcome too, so any HTTP failure is tolerable
+            _log.warning("command outcome not available over HTTP: %r", error)
             return "not told"
 
 

@@ -1,4 +1,4 @@
-"""The two services as a client sees them: where commands go, and how their outcomes come back."""
+"""Command routes: the topics that a command and its outcome use."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from schemas.types import CommandData, Message
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """The topics of one service's commands and of their outcomes."""
+    """The topics of one service's commands and their outcomes."""
 
     commands: Topic
     events: Topic
@@ -38,15 +38,15 @@ _ANY = frozenset(envelope.type_of(model.__name__) for models in _LAST.values() f
 
 
 def channel(data: CommandData) -> Channel:
-    """Return the service that takes a command."""
+    """Return the route of a command."""
     return BROADCAST if isinstance(data, commands.BROADCAST) else INVITATIONS
 
 
 def last_types(data: CommandData) -> frozenset[str]:
-    """Return the event types of which one is the last of a command's outcome.
+    """Return the event types that complete a command's outcome; any one of them does.
 
-    An id that was used for another command before has that command's outcome: so the last events of the
-    others count as well, all but the one that may stand before an `InvitationSent`.
+    An id that was first used for another command has that command's outcome, so the final events of all
+    other commands count too, except `InvitationExpired`, which can precede an `InvitationSent`.
     """
     own = frozenset(envelope.type_of(model.__name__) for model in _LAST[type(data)])
     return own | (_ANY - {_EXPIRED})

@@ -1,4 +1,4 @@
-"""The client: everything that a program has to do with Co-Host, over Kafka and HTTP."""
+"""The client: access to Co-Host over Kafka and HTTP."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ PartT = TypeVar("PartT")
 
 
 class Client(Commands, Facts):
-    """Sends commands and gives their outcomes, writes facts, follows events and badges, and reads over HTTP.
+    """Send commands and return their outcomes, write facts, follow events and badges, read over HTTP.
 
         async with cohost.Client("127.0.0.1:9092", token=token) as client:
             try:
@@ -37,15 +37,15 @@ class Client(Commands, Facts):
             except cohost.Rejected as rejected:
                 print(rejected.reason, rejected.current)
             except cohost.OutcomeUnknown as unknown:
-                ...  # ask again with command_id=unknown.command_id
+                ...  # retry with command_id=unknown.command_id
 
-    `token` is a JWT or a function that returns one; it and the URLs are for `reads`, and make asking again
-    quicker. `timeout` is how many seconds a command or a fact may take. `security` holds aiokafka's own
-    arguments, `trace` returns a `traceparent` (and `tracestate`) for what is written. What the broker's ACLs
-    forbid is raised where it is tried, as aiokafka's error, and forbids nothing else.
+    `token` is a JWT or a function that returns one. `token` and the URLs are used by `reads`, and speed up
+    the retry of a command. `timeout` limits each command and fact, in seconds. `security` holds aiokafka's
+    own arguments. `trace` returns the `traceparent` (and `tracestate`) of written records. An operation that
+    the broker's ACLs forbid raises aiokafka's error; all other operations keep working.
     """
 
-    def __init__(  # noqa: PLR0913 - where things are, each with its default
+    def __init__(  # noqa: PLR0913 - connection settings, each with a default
         self,
         bootstrap_servers: str = "127.0.0.1:9092",
         *,
@@ -59,7 +59,7 @@ class Client(Commands, Facts):
         trace: Trace | None = None,
     ) -> None:
         self._connection = Connection(bootstrap_servers, prefix, security or {})
-        # Well within the time-out, so that a producer that hangs is replaced before the command is given up.
+        # Well within the timeout, so that a hanging producer is replaced before the command is given up.
         attempt_seconds = min(timeout / 3, _ATTEMPT_SECONDS)
         self._producer = Producer(self._connection, source, trace, attempt_seconds=attempt_seconds)
         self._seconds = timeout
@@ -69,7 +69,7 @@ class Client(Commands, Facts):
         self._streams: Streams | None = None
         self._telling: Telling | None = None
         self.reads = Reads(invitations_url, broadcast_url, token, timeout)
-        """The services' HTTP."""
+        """The HTTP API of the services."""
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as resources:
@@ -86,13 +86,13 @@ class Client(Commands, Facts):
         await self._resources.__aexit__(kind, error, trace)
 
     async def execute(self, data: CommandData, command_id: str | None = None) -> Accepted[Any]:
-        """Publish any command of the contract, given as its data, and return what it caused."""
+        """Publish any command of the contract, given as its data, and return the events that it caused."""
         if self._barred is not None:
             raise self._barred.with_traceback(None)
         return await _entered(self._asking).ask(data, command_id)
 
     async def tell(self, topic: Topic, key: str, data: Message | None) -> None:
-        """Write a fact or a tombstone."""
+        """Write a fact, or a tombstone where `data` is None."""
         await _entered(self._telling).write(topic, key, data)
 
     def events(
@@ -103,10 +103,10 @@ class Client(Commands, Facts):
         from_: Start = "end",
         after: Position | str | None = None,
     ) -> Stream[Event]:
-        """Return the events of invitations, of broadcast or of both, of one room or of all.
+        """Return a stream of the events of invitations, broadcast or both, of one room or of all rooms.
 
-        Events of one room and topic come in their order. `after` resumes exactly behind the item that had
-        this position, with the same `topic` and `room_id`; else `from_` says where to start.
+        Events of the same room and topic arrive in log order. `after` resumes exactly behind the item with
+        that position, given the same `topic` and `room_id`; without `after`, `from_` sets the start.
 
             async with client.events(after=saved) as events:
                 async for event in events:
@@ -117,12 +117,12 @@ class Client(Commands, Facts):
         return _entered(self._streams).events(topic, room_id, from_, _position(after))
 
     def badges(self, *, room_id: str | None = None, after: Position | str | None = None) -> Stream[Badge]:
-        """Return the badges worn now, then each change, of one room or of all.
+        """Return a stream of the current badges, then of each change, of one room or of all rooms.
 
-        `after` resumes exactly behind the item that had this position, with the same `room_id`, and gives
-        changes alone. Behind one of the badges worn at the start, the last of them aside, that is every
-        change that the log still has. The log keeps what took a badge off for a day (`delete.retention.ms`):
-        behind an older position a badge may be gone without a word, so begin anew there.
+        `after` resumes exactly behind the item with that position, given the same `room_id`, and yields only
+        changes. Resuming behind one of the initial badges (except the last) replays every change that is
+        still in the log. The log keeps a badge's tombstone for one day (`delete.retention.ms`): a stream that
+        resumes from an older position can miss a removed badge, so start without `after` in that case.
         """
         return _entered(self._streams).badges(room_id, _position(after))
 
@@ -131,7 +131,7 @@ class Client(Commands, Facts):
             await self._producer.start()
             outcomes = await self._outcomes(resources)
         except (ClusterAuthorizationFailedError, TopicAuthorizationFailedError) as error:
-            # Who may not command may still write facts, or read: it is told where it tries.
+            # Without the right to send commands a client can still write facts and read: `execute` raises it.
             self._barred = error
         else:
             services = {INVITATIONS: self.reads.invitations, BROADCAST: self.reads.broadcast}
@@ -143,12 +143,12 @@ class Client(Commands, Facts):
     async def _outcomes(self, resources: contextlib.AsyncExitStack) -> Outcomes:
         partitions = await self._producer.partitions(topics.INVITATION_COMMANDS)
         outputs = [topic for channel in CHANNELS for topic in (channel.events, channel.rejections)]
-        # Of a topic that it may not read, a consumer asks for the ends until the time is over.
+        # Checked first: a consumer that may not read a topic retries its end offsets until the timeout.
         for topic in outputs:
             await self._producer.partitions(topic)
         names = map(self._connection.name, outputs)
         places = [TopicPartition(name, number) for name in names for number in range(partitions)]
-        # The ends are taken before any command is sent, so that no outcome can lie before them.
+        # Fetch the end offsets before any command is sent, so that no outcome can lie before them.
         _, ends = await extents(self._connection, places)
         tail = Tail(self._connection, ends, patient=True)
         outcomes = Outcomes(self._connection, tail, CHANNELS)
@@ -165,7 +165,7 @@ class Client(Commands, Facts):
 
 def _entered(part: PartT | None) -> PartT:
     if part is None:
-        msg = "the client is used outside of its `async with`"
+        msg = "the client is not open: use it inside `async with`"
         raise RuntimeError(msg)
     return part
 

@@ -1,4 +1,4 @@
-"""Closing Kafka clients, whatever state they and their broker are in."""
+"""Close Kafka clients, whatever state they and their broker are in."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,8 +8,8 @@ _CANCELLED_SECONDS = 1
 
 
 async def close(step: Coroutine[Any, Any, Any], seconds: float = 5) -> None:
-    """Run a step of closing down for so long at most; what comes of it is of no interest."""
-    # In a task of its own, because aiokafka lets the cancellation of its inner tasks escape from stop().
+    """Run a closing step for at most `seconds`, ignoring its result and errors."""
+    # In a separate task, because aiokafka lets the cancellation of its inner tasks escape from stop().
     closing = asyncio.ensure_future(step)
     try:
         await asyncio.wait({closing}, timeout=seconds)

@@ -1,4 +1,4 @@
-"""Where Kafka is and how the topics are named."""
+"""Kafka connection settings and topic names."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from schemas.topics import Topic
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What every Kafka client of this package is made with.
+    """Connection settings shared by all Kafka clients of this package.
 
     `security` holds aiokafka's own arguments (`security_protocol`, `sasl_mechanism`, `ssl_context`, …).
     """
@@ -25,7 +25,7 @@ class Connection:
     security: Mapping[str, Any] = field(default_factory=dict)
 
     def options(self) -> dict[str, Any]:
-        """Return the arguments that every aiokafka client takes."""
+        """Return the arguments common to all aiokafka clients."""
         return {"bootstrap_servers": self.bootstrap_servers, **self.security}
 
     def name(self, topic: Topic) -> str:
@@ -37,7 +37,7 @@ class Connection:
         return name.removeprefix(self.prefix)
 
     async def partitions(self, wanted: Iterable[Topic]) -> dict[Topic, int]:
-        """Return how many partitions topics have. Raises aiokafka's errors, also for what is not allowed."""
+        """Return the number of partitions per topic. Raises aiokafka's errors, also without permission."""
         named = {self.name(topic): topic for topic in wanted}
         admin = AIOKafkaAdminClient(**self.options(), request_timeout_ms=10_000)
         try:
@@ -51,16 +51,16 @@ class Connection:
         return {named[topic["topic"]]: len(topic["partitions"]) for topic in described}
 
     def consumer(self) -> AIOKafkaConsumer:
-        """Return a consumer without a group, for committed records alone."""
+        """Return a new consumer without a group that reads only committed records."""
         return AIOKafkaConsumer(
             **self.options(),
             enable_auto_commit=False,
-            # Whoever reads on from a position must hear of it when the log does not reach back to it.
+            # A reader that resumes from a position must get an error if the log no longer has it.
             auto_offset_reset="none",
             isolation_level="read_committed",
             request_timeout_ms=10_000,
             retry_backoff_ms=100,
-            # A partition that was drained while the fetch is parked waits this long for the next.
+            # A partition that is drained while its fetch is pending waits this long for the next fetch.
             fetch_max_wait_ms=50,
             max_partition_fetch_bytes=1024 * 1024,
             fetch_max_bytes=8 * 1024 * 1024,

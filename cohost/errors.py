@@ -1,4 +1,4 @@
-"""What can come of a command, a read or an iterator instead of what was asked for."""
+"""Exceptions of commands, facts, reads and streams."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ from schemas.envelope import Envelope
 from schemas.invitation import Invitation
 
 
-class Rejected(Exception):  # noqa: N818 - the contract's own word
-    """The command changes nothing.
+class Rejected(Exception):
+    """The command was refused and changed nothing.
 
-    `reason` is one of the contract's words, `message` a sentence for a person. `current` is the invitation
-    as stored, where the command named one that its actor may see. `envelope` is the rejection as read,
-    None where only HTTP still knew it.
+    `reason` is one of the contract's rejection reasons, `message` a sentence for a person. `current` is the
+    stored invitation, if the command named one that its actor may see. `envelope` is the rejection record,
+    None if the rejection was known only over HTTP.
     """
 
     def __init__(
@@ -31,12 +31,12 @@ class Rejected(Exception):  # noqa: N818 - the contract's own word
         self.envelope = envelope
 
 
-class OutcomeUnknown(Exception):  # noqa: N818 - it names what is the case
-    """The time is over, or the client closed, and the command's outcome has not been seen.
+class OutcomeUnknown(Exception):
+    """The timeout expired, or the client was closed, before the command's outcome arrived.
 
-    `published` is True where Kafka confirmed the command (it then lies at `partition` and `offset`, and its
-    id has or will have one outcome), False where it was never handed to Kafka, None where nobody knows. In
-    each case asking again with `command_id=error.command_id` is safe: it gives the one outcome of the id.
+    `published` is True if Kafka confirmed the command (at `partition` and `offset`; its id has or will have
+    exactly one outcome), False if it was never sent to Kafka, None if that is unknown. In every case a
+    retry with `command_id=error.command_id` is safe: it returns the one outcome of that id.
     """
 
     def __init__(
@@ -50,25 +50,25 @@ class OutcomeUnknown(Exception):  # noqa: N818 - it names what is the case
         known = {
             True: f"published at partition {partition}, offset {offset}",
             False: "not published",
-            None: "perhaps published",
+            None: "possibly published",
         }[published]
-        super().__init__(f"the outcome of command {command_id} is not known; it is {known}")
+        super().__init__(f"the outcome of command {command_id} is unknown; the command was {known}")
         self.command_id = command_id
         self.published = published
         self.partition = partition
         self.offset = offset
 
 
-class NotConfirmed(Exception):  # noqa: N818 - it names what is the case
-    """A fact is not known to be written; writing it again is safe."""
+class NotConfirmed(Exception):
+    """Kafka did not confirm a fact in time; writing it again is safe."""
 
 
-class PositionLost(Exception):  # noqa: N818 - it names what is the case
-    """The log does not reach back to the position to resume from; begin anew."""
+class PositionLost(Exception):
+    """The log no longer has the position to resume from; start a new stream without `after`."""
 
 
 class ProblemError(Exception):
-    """A service answered a read with RFC 9457 problem details; `reason` is one of the contract's words."""
+    """A service answered a read with RFC 9457 problem details; `reason` is one of the contract's reasons."""
 
     def __init__(self, status: int, reason: str, detail: str | None, body: dict[str, Any]) -> None:
         super().__init__(f"{status} {reason}" + (f": {detail}" if detail else ""))

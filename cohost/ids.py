@@ -1,4 +1,4 @@
-"""Command ids: UUIDv7, which grow with time and tell it."""
+"""Command ids: UUIDv7, which sort by time and contain it."""
 
 from schemas.ids import made_at, uuid7
 

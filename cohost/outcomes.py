@@ -1,4 +1,4 @@
-"""Waiting for what becomes of commands: one reader of all outcomes, and who waits for which."""
+"""Wait for command outcomes: one background reader and the commands that wait for it."""
 
 import asyncio
 import contextlib
@@ -24,15 +24,15 @@ _log = logging.getLogger("cohost")
 
 _PAUSE_SECONDS = 0.5
 REMEMBERED = 2_000
-"""How many outcomes of a client's own commands are remembered, besides those that are asked for now."""
+"""How many outcomes of a client's own commands are kept besides those being waited for."""
 
 Outcome = Accepted[Message] | Rejected | None
-"""None: nobody listens any more."""
+"""None: the reader was closed before the outcome arrived."""
 
 
 @dataclass(slots=True)
 class Expectation:
-    """One command's outcome, as it comes in. `last` are the event types that end it."""
+    """A command whose outcome is being collected. An event of one of the `final_types` completes it."""
 
     command_id: str
     last: frozenset[str]
@@ -41,7 +41,7 @@ class Expectation:
     askers: int = 0
 
     async def during(self, steps: Iterable[Coroutine[Any, Any, None]]) -> None:
-        """Take steps towards the outcome until it is there. Raises what a step raises."""
+        """Run `steps` concurrently until the outcome is known, then cancel them. Raises a step's error."""
         tasks = [asyncio.ensure_future(step) for step in steps]
         pending: set[asyncio.Future[Any]] = {self.outcome, *tasks}
         try:
@@ -55,7 +55,7 @@ class Expectation:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def take(self, record: Any, found: Envelope, topic: str, *, rejection: bool) -> None:
-        """Take a record and its envelope in, if it names the command as its cause; `topic` is unprefixed."""
+        """Add a record if this command caused it; `topic` is the name without prefix."""
         if found.causationid != self.command_id or self.outcome.done():
             return
         if rejection:
@@ -67,13 +67,16 @@ class Expectation:
             self.settle(Accepted(self.command_id, tuple(self.events)))
 
     def settle(self, outcome: Outcome) -> None:
-        """Give the outcome to whoever waits for it."""
+        """Set the outcome, unless there is one already."""
         if not self.outcome.done():
             self.outcome.set_result(outcome)
 
 
 class Outcomes:
-    """Reads outcomes in the background. Positioned before the first command, it misses none that follows."""
+    """Read outcomes in the background.
+
+    The log reader must be positioned before the first command is sent, so that no outcome is missed.
+    """
 
     def __init__(self, connection: Connection, tail: Tail, channels: Iterable[Channel]) -> None:
         self._tail = tail
@@ -87,20 +90,20 @@ class Outcomes:
         }
 
     async def run(self) -> None:
-        """Read until the tail is stopped, whatever goes wrong meanwhile."""
+        """Read until the log reader is stopped; an unexpected error is logged and reading starts again."""
         while not self._tail.stopped:
             try:
                 async for records in self._tail.read():
                     if self._open:
                         for record in records:
                             self._take(record)
-            except Exception:  # noqa: BLE001 - without this reader no command has an outcome any more
-                _log.exception("outcomes cannot be read; trying again")
+            except Exception:  # noqa: BLE001 - without this reader no command would get an outcome
+                _log.exception("reading outcomes failed; retrying")
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     @contextlib.contextmanager
     def expecting(self, channel: Channel, command_id: str, last: frozenset[str]) -> Iterator[Expectation]:
-        """Give what is known of a command's outcome, and listen for it; it is kept at least for the block."""
+        """Collect a command's outcome for at least the duration of the block, with records seen before."""
         key = (channel.commands.suffix, command_id)
         expectation = self._asked.get(key) or self._remembered.pop(key, None) or self._new(command_id, last)
         self._asked[key] = expectation
@@ -114,7 +117,7 @@ class Outcomes:
                 self._forget()
 
     def close(self) -> None:
-        """Tell whoever asks that nobody listens any more."""
+        """Resolve every pending command with None: no outcome will arrive any more."""
         for expectation in self._asked.values():
             expectation.settle(None)
 
@@ -145,7 +148,7 @@ class Outcomes:
 
 
 def rejected(command_id: str, found: Envelope) -> Rejected:
-    """Return the rejection that an event is, also where its reason is newer than this version."""
+    """Return the event as a rejection; a reason that this version does not know is accepted."""
     data = found.data if isinstance(found.data, dict) else {}
     try:
         current = Invitation.model_validate(data.get("current"), by_alias=True, by_name=False)

@@ -1,4 +1,4 @@
-"""Outcomes of commands that were decided before anybody here listened."""
+"""Outcomes of commands that were decided before this client started to read."""
 
 import contextlib
 from typing import Any
@@ -14,22 +14,22 @@ from schemas import envelope, ids
 from schemas.envelope import NotACloudEvent
 
 SLACK_MS = 5 * 60 * 1000
-"""How far apart the clocks may be of whoever made the id and whoever published its outcome."""
+"""Allowed clock difference between the machine that made the id and the one that wrote the outcome."""
 
 
 def since(command_id: str, now: int) -> int:
-    """Return the time before which a command cannot have been decided, in milliseconds since the epoch.
+    """Return the earliest time at which a command can have been decided, in milliseconds since the epoch.
 
-    A UUIDv7 tells it, however old it is: a `SendInvitation` has one outcome for ever. Any other id may be as
-    old as ids are remembered.
+    A UUIDv7 contains it, however old the id is: the outcome of a `SendInvitation` is permanent. Any other
+    id can be as old as the services remember ids.
     """
     made_at = ids.made_at(command_id)
-    # An id from a clock that is ahead was used no later than now.
+    # A clock that is ahead can make an id from the future, but it was used no later than now.
     return now - ids.REMEMBERED_MS if made_at is None else max(min(made_at, now) - SLACK_MS, 0)
 
 
 def forgotten(command_id: str, now: int) -> bool:
-    """Say whether an id is so old that the services may have forgotten it, though not what came of it."""
+    """Return whether the services may have forgotten the id; its outcome can still be in the log."""
     made_at = ids.made_at(command_id)
     return made_at is not None and now - made_at > ids.REMEMBERED_MS
 
@@ -37,14 +37,14 @@ def forgotten(command_id: str, now: int) -> bool:
 async def find(
     connection: Connection, channel: Channel, partition: int, after: int, expectation: Expectation
 ) -> None:
-    """Read one partition's outcomes from a time to the present end, until the expected one is complete."""
+    """Search one partition's outcomes from `after_ms` to the current end, until `pending` is resolved."""
     rejections = connection.name(channel.rejections)
     places = [
         TopicPartition(connection.name(channel.events), partition),
         TopicPartition(rejections, partition),
     ]
     consumer = connection.consumer()
-    # A copy: what the background reader has of it already must not be counted twice.
+    # A copy: events that the background reader has already added must not be added twice.
     found = Expectation(expectation.command_id, expectation.last, expectation.outcome)
     mark = found.command_id.encode()
     try:

@@ -1,4 +1,4 @@
-"""Writing CloudEvents: idempotent, murmur2, and through whatever breaks a producer."""
+"""Write CloudEvents idempotently, partitioned with murmur2, replacing a producer that fails."""
 
 import asyncio
 import itertools
@@ -35,14 +35,14 @@ _HOPELESS = (
     TopicAuthorizationFailedError,
 )
 _PAUSE_SECONDS = 0.2
-# aiokafka wakes all who wait for room in a batch whenever there is some: thousands keep it busy for seconds.
+# aiokafka wakes every sender that waits for space in a batch at once: thousands keep it busy for seconds.
 _AT_ONCE = 200
 
 Trace = Callable[[], Mapping[str, str]]
 
 
-class Closed(RuntimeError):  # noqa: N818 - it names what is the case
-    """The client was closed."""
+class Closed(RuntimeError):
+    """The client was closed; it cannot write any more."""
 
     def __init__(self) -> None:
         super().__init__("the client is closed")
@@ -50,7 +50,7 @@ class Closed(RuntimeError):  # noqa: N818 - it names what is the case
 
 @dataclass(slots=True)
 class Delivery:
-    """What is known of a record on its way: whether Kafka may have it, and where it then lies."""
+    """Delivery state of one record: whether Kafka may have it, and its partition and offset if confirmed."""
 
     attempted: bool = False
     partition: int | None = None
@@ -58,7 +58,7 @@ class Delivery:
 
     @property
     def published(self) -> bool | None:
-        """True or False where that is known, else None."""
+        """Return whether the record is in Kafka; None if that is unknown."""
         if self.offset is not None:
             return True
         return None if self.attempted else False
@@ -66,16 +66,16 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    """A started producer; `broken` is done once it must not be used any more."""
+    """A started producer; the future `broken` is done once the producer must not be used any more."""
 
     producer: AIOKafkaProducer
     broken: asyncio.Future[None]
 
 
 class Producer:
-    """Writes records one by one and waits for each to be confirmed; many at once.
+    """Write single records and wait until Kafka confirms each; many can be in flight at once.
 
-    An attempt that takes longer than `attempt_seconds` is given up, and made again with a new producer.
+    An attempt that takes longer than `attempt_seconds` is abandoned and repeated with a new producer.
     """
 
     def __init__(
@@ -91,11 +91,11 @@ class Producer:
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def start(self) -> None:
-        """Connect. Raises aiokafka's errors while Kafka is away."""
+        """Connect. Raises aiokafka's errors while Kafka is unavailable."""
         await self._started()
 
     async def stop(self) -> None:
-        """Disconnect for good; what is not confirmed yet has a second left."""
+        """Disconnect permanently; unconfirmed records get one more second."""
         self._stopped = True
         running, self._running = self._running, None
         if running is not None:
@@ -103,12 +103,12 @@ class Producer:
             await self._discard(running)
 
     async def partitions(self, topic: Topic) -> int:
-        """Return how many partitions a topic has."""
+        """Return the number of partitions of a topic."""
         running = await self._started()
         return len(await running.producer.partitions_for(self._connection.name(topic)))
 
     def event(self, identifier: str, data: Message, subject: str) -> bytes:
-        """Return the CloudEvent of a command or a fact."""
+        """Return the encoded CloudEvent of a command or a fact."""
         return envelope.encode(
             {
                 "specversion": "1.0",
@@ -124,10 +124,10 @@ class Producer:
         )
 
     async def send(self, topic: Topic, key: str, value: bytes | None, delivery: Delivery) -> None:
-        """Write a record and wait until it is confirmed, trying again for as long as the caller waits.
+        """Write a record and wait until Kafka confirms it, retrying for as long as the caller waits.
 
-        The same record may be written more than once. Raises aiokafka's errors where trying is in vain, and
-        `Closed` once the producer is stopped.
+        The record may be written more than once. Raises aiokafka's errors if a retry cannot help, and
+        `ClientClosed` once the producer is stopped.
         """
         for attempt in itertools.count():
             running: _Running | None = None
@@ -140,7 +140,7 @@ class Producer:
                 raise
             except (KafkaError, TimeoutError, OSError, AssertionError) as error:
                 if attempt == 0:
-                    _log.warning("a record for %s is not confirmed: %r", topic.suffix, error)
+                    _log.warning("record for topic %s not confirmed, retrying: %r", topic.suffix, error)
                 await self._drop(running)
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:
@@ -161,7 +161,7 @@ class Producer:
         delivery.attempted = True
         await asyncio.wait({future, running.broken}, return_when=asyncio.FIRST_COMPLETED)
         if not future.done():
-            msg = "the producer broke on another record"
+            msg = "the producer failed on another record"
             raise KafkaError(msg)
         delivery.partition, delivery.offset = partition, future.result().offset
 
@@ -180,7 +180,7 @@ class Producer:
                 try:
                     await producer.start()
                     if self._stopped:
-                        raise Closed  # noqa: TRY301 - stopped while it was starting: it would be nobody's
+                        raise Closed  # noqa: TRY301 - stopped while it was starting: nobody else would close it
                 except BaseException:
                     await self._discard(running)
                     raise
@@ -188,7 +188,7 @@ class Producer:
             return self._running
 
     async def _drop(self, failed: _Running | None) -> None:
-        # A failed batch has used up sequence numbers: everything sent later to its partition would fail.
+        # A failed batch has used up sequence numbers: all later records of its partition would fail.
         if failed is not None and self._running is failed:
             self._running = None
             await self._discard(failed)
@@ -197,6 +197,6 @@ class Producer:
         if not running.broken.done():
             running.broken.set_result(None)
         producer: Any = running.producer
-        # stop() alone waits for pending batches, and leaves a sender behind that delivers them later.
+        # stop() alone waits for pending batches, and leaves a sender running that delivers them later.
         for step in (producer._sender.close, producer.client.close, producer.stop):  # noqa: SLF001
             await close(step(), seconds=1)

@@ -1,4 +1,4 @@
-"""The services' HTTP reads, typed; lists page by themselves."""
+"""Typed reads from the services' HTTP APIs; lists are paginated automatically."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ _PAGE = "200"
 
 
 class Service:
-    """The HTTP of one service. Raises `ProblemError` for its refusals and httpx's errors for the rest."""
+    """HTTP client of one service. Raises `ProblemError` for error responses, httpx's errors otherwise."""
 
     def __init__(self, url: str | None, token: Token | None, seconds: float, variable: str) -> None:
         self._http = None if url is None else httpx.AsyncClient(base_url=url, timeout=seconds)
@@ -28,7 +28,7 @@ class Service:
 
     @property
     def there(self) -> bool:
-        """Whether the client was told where this service is."""
+        """Return whether the service's URL is configured."""
         return self._http is not None
 
     async def close(self) -> None:
@@ -37,11 +37,11 @@ class Service:
             await self._http.aclose()
 
     async def get(self, model: type[ModelT], path: str, **query: str) -> ModelT:
-        """Return what is at the path."""
+        """Return the resource at `path`."""
         return _model(model, await self._body(path, query))
 
     async def items(self, model: type[ModelT], path: str, **query: str) -> AsyncIterator[ModelT]:
-        """Yield every item of a list, fetching page after page."""
+        """Yield every item of a list, fetching one page at a time."""
         cursor: str | None = None
         while True:
             page = {**query, "limit": _PAGE} | ({} if cursor is None else {"cursor": cursor})
@@ -54,7 +54,7 @@ class Service:
 
     async def _body(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
         if self._http is None:
-            msg = f"this read needs the client's {self._variable}"
+            msg = f"this read needs a URL: pass {self._variable} to the client"
             raise ValueError(msg)
         token = self._token() if callable(self._token) else self._token
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
@@ -66,7 +66,7 @@ class Service:
 
 
 class Reads:
-    """What a client can ask the services over HTTP."""
+    """Reads of both services over HTTP."""
 
     def __init__(
         self, invitations_url: str | None, broadcast_url: str | None, token: Token | None, seconds: float
@@ -80,45 +80,45 @@ class Reads:
         await self.broadcast.close()
 
     def room_invitations(self, room_id: str, status: Filter = "any") -> AsyncIterator[Invitation]:
-        """Yield a room's invitations, newest first; for its host."""
+        """Yield a room's invitations, newest first. Allowed for the room's host."""
         return self.invitations.items(Invitation, f"/v1/rooms/{_safe(room_id)}/invitations", status=status)
 
     def user_invitations(
         self, user_id: str, status: Filter = "pending", room_id: str | None = None
     ) -> AsyncIterator[Invitation]:
-        """Yield a user's invitations, newest first; for that user."""
+        """Yield a user's invitations, newest first. Allowed for that user."""
         path = f"/v1/users/{_safe(user_id)}/invitations"
         rooms = {} if room_id is None else {"roomId": room_id}
         return self.invitations.items(Invitation, path, status=status, **rooms)
 
     async def invitation(self, invitation_id: str) -> Invitation:
-        """Return one invitation; for the room's host, the inviter and the invitee."""
+        """Return one invitation. Allowed for the room's host, the inviter and the invitee."""
         return await self.invitations.get(Invitation, f"/v1/invitations/{_safe(invitation_id)}")
 
     async def co_hosts(self, room_id: str) -> tuple[CoHost, ...]:
-        """Return who has a seat in the room."""
+        """Return the users who have a seat in the room."""
         return (await self.invitations.get(CoHosts, f"/v1/rooms/{_safe(room_id)}/co-hosts")).items
 
     async def broadcast_data(self, room_id: str, *, as_viewer: bool = False) -> BroadcastData:
-        """Return what the token's user needs to connect to LiveKit as host or co-host, or as a viewer."""
+        """Return LiveKit connection data for the token's user, as host or co-host, or as a viewer."""
         query = {"as": "viewer"} if as_viewer else {}
         return await self.broadcast.get(BroadcastData, f"/v1/rooms/{_safe(room_id)}/broadcast-data", **query)
 
     async def stage(self, room_id: str) -> Stage:
-        """Return the room's stage as LiveKit has it."""
+        """Return the room's stage as LiveKit reports it."""
         return await self.broadcast.get(Stage, f"/v1/rooms/{_safe(room_id)}/stage")
 
     async def command(self, command_id: str) -> CommandOutcome:
-        """Return what became of an invitations command; for its actor."""
+        """Return the outcome of an invitations command. Allowed for its actor."""
         return await outcome(self.invitations, command_id)
 
     async def mute_command(self, command_id: str) -> CommandOutcome:
-        """Return what became of a broadcast command; for its actor."""
+        """Return the outcome of a broadcast command. Allowed for its actor."""
         return await outcome(self.broadcast, command_id)
 
 
 async def outcome(service: Service, command_id: str) -> CommandOutcome:
-    """Return what became of a service's command."""
+    """Return the outcome of a service's command."""
     return await service.get(CommandOutcome, f"/v1/commands/{_safe(command_id)}")
 
 

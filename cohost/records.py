@@ -1,4 +1,4 @@
-"""Events as a reader gets them: typed data with its envelope, and where to resume behind it."""
+"""Events as a reader receives them: typed data, the envelope, and the position to resume from."""
 
 import base64
 import json
@@ -21,9 +21,9 @@ DataT_co = TypeVar("DataT_co", bound=Message, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where to resume an iterator, exactly behind the item that had it. Keep `str(position)`, hand in either.
+    """The point in the log right behind an item. Store `str(position)`; `after` accepts either form.
 
-    `offsets` has, for each topic (without prefix) and partition, the offset that comes next.
+    `offsets` maps each topic (without prefix) and partition to the next offset.
     """
 
     offsets: Mapping[tuple[str, int], int]
@@ -36,7 +36,7 @@ class Position:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the position that has this text. Raises `ValueError`."""
+        """Return the position whose `str()` is `text`. Raises `ValueError` for any other text."""
         try:
             found = json.loads(base64.b64decode(text, altchars=b"-_", validate=True))
             offsets = {
@@ -45,16 +45,16 @@ class Position:
                 for partition, offset in places.items()
             }
         except (ValueError, AttributeError, TypeError) as error:
-            msg = "this is no position"
+            msg = f"invalid position {text!r}: pass the text of an item's position"
             raise ValueError(msg) from error
         return cls(offsets)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. `data` is None where this version does not know the type; `envelope.data` then has it all.
+    """One event. `data` is None if this version does not know the type; `envelope.data` has the raw data.
 
-    `topic` goes without prefix, `timestamp` is the record's, in milliseconds since the epoch.
+    `topic` has no prefix; `timestamp` is the record's, in milliseconds since the epoch.
     """
 
     envelope: Envelope
@@ -68,20 +68,20 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Accepted(Generic[DataT_co]):
-    """The command took effect: `events` are what it caused, in their order; the last is the command's own."""
+    """The command took effect: `events` lists what it caused in log order, its own event last."""
 
     command_id: str
     events: tuple[Event, ...]
 
     @property
     def data(self) -> DataT_co:
-        """What the last event says: the invitation as it now is, the `CoHostLeft`, the `CoHostMuted`."""
+        """The data of the last event: the current invitation, the `CoHostLeft`, the `CoHostMuted`."""
         return cast("DataT_co", self.events[-1].data)
 
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """What a user wears in a room from now on; `data` is None where it is no badge any more."""
+    """A user's badge in a room from this position on; `data` is None if the badge was removed."""
 
     room_id: str
     user_id: str
@@ -90,13 +90,13 @@ class Badge:
 
 
 def event(record: Any, found: Envelope, topic: str, position: Position) -> Event:
-    """Return a record with its envelope as an event."""
+    """Return the event for a record and its envelope."""
     data = typed(found)
     return Event(found, data, topic, record.partition, record.offset, record.timestamp, position)
 
 
 def typed(found: Envelope) -> Message | None:
-    """Return the data of an event as its model, None where it is not one that this version knows."""
+    """Return an event's data as its model, None for a type or form that this version does not know."""
     model = _MODELS.get(found.type)
     if model is None:
         return None

@@ -1,4 +1,4 @@
-"""Iterators over events and badges that resume exactly where they were left."""
+"""Streams of events and badges that resume exactly where they stopped."""
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -27,9 +27,10 @@ _TOPICS: dict[Which, tuple[Topic, ...]] = {
 
 
 class Stream(Generic[ItemT]):
-    """An endless asynchronous iterator; as a context manager it takes its position when it is entered.
+    """An endless asynchronous iterator.
 
-    Without one it does so with the first item that is asked for. It ends when its client is closed.
+    As a context manager it fixes its start position when it is entered, otherwise when the first item is
+    requested. It ends when its client is closed.
     """
 
     def __init__(self, begin: Callable[[], Awaitable[AsyncGenerator[ItemT, None]]]) -> None:
@@ -59,7 +60,7 @@ class Stream(Generic[ItemT]):
 
 
 class Streams:
-    """Opens streams; each reads with a consumer of its own."""
+    """Open streams; each stream reads with its own consumer."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -67,7 +68,7 @@ class Streams:
         self._stopped = False
 
     async def stop(self) -> None:
-        """End every stream, and let none begin."""
+        """End every stream, and prevent new ones from starting."""
         self._stopped = True
         for tail in list(self._tails):
             await tail.stop()
@@ -75,7 +76,7 @@ class Streams:
     def events(
         self, which: Which, room_id: str | None, from_: Start, after: Position | None
     ) -> Stream[Event]:
-        """Return the events of one room or of all."""
+        """Return a stream of the events of one room or of all rooms."""
 
         async def begin() -> AsyncGenerator[Event, None]:
             places = await self._places(_TOPICS[which], room_id)
@@ -87,7 +88,7 @@ class Streams:
         return Stream(begin)
 
     def badges(self, room_id: str | None, after: Position | None) -> Stream[Badge]:
-        """Return the badges of one room or of all: those worn now, unless resuming, then each change."""
+        """Return a stream of badges of one room or of all: current ones unless resuming, then changes."""
 
         async def begin() -> AsyncGenerator[Badge, None]:
             places = await self._places((topics.BADGES,), room_id)
@@ -132,7 +133,7 @@ class Streams:
         tail = Tail(self._connection, begins, ends=ends, patient=True)
         async with contextlib.aclosing(self._records(tail)) as records:
             async for record in records:
-                # What was written behind the ends meanwhile is a change, and comes as one.
+                # A record written behind the end offsets since then is yielded later, as a change.
                 if record.offset < ends[TopicPartition(record.topic, record.partition)]:
                     badge = _badge(record, position)
                     if badge is not None and room_id in (None, badge.room_id):
@@ -158,7 +159,7 @@ class Streams:
                 yield record, Position(dict(current))
 
     async def _records(self, tail: Tail) -> AsyncGenerator[Any, None]:
-        """Yield a tail's records, until this stops."""
+        """Yield a log reader's records until this factory is stopped."""
         if self._stopped:
             return
         self._tails.add(tail)
@@ -182,7 +183,7 @@ class Streams:
         return Position({(suffix(place.topic), place.partition): offset for place, offset in offsets.items()})
 
     def _resumed(self, after: Position, begins: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
-        # A partition that the position does not know is read from its beginning: nothing may be missed.
+        # A partition that is missing in the position is read from its beginning: nothing may be missed.
         return {
             place: after.offsets.get((self._connection.suffix(place.topic), place.partition), begin)
             for place, begin in begins.items()
@@ -190,7 +191,7 @@ class Streams:
 
 
 def _badge(record: Any, position: Position) -> Badge | None:
-    """Return the badge that a record is, None where it is none of ours."""
+    """Return the badge in a record, None if the record is not a valid badge."""
     room_id, _, user_id = (record.key or b"").decode(errors="replace").partition("/")
     if record.value is None:
         return Badge(room_id, user_id, None, position)

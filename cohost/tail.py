@@ -1,4 +1,4 @@
-"""Reading partitions from given offsets on, for ever, through outages and without gap or repetition."""
+"""Read partitions from given offsets, through outages, with neither gaps nor repetitions."""
 
 import asyncio
 import contextlib
@@ -22,15 +22,15 @@ _ASK_SECONDS = 5
 _PAUSE_SECONDS = 0.5
 
 
-class _Stuck(Exception):  # noqa: N818 - it names what is the case
-    """There are records, and the consumer does not bring them."""
+class _Stuck(Exception):
+    """The consumer does not deliver records that are in the log."""
 
 
 class Tail:
-    """Reads on from `offsets`, which say for each partition what comes next.
+    """Read from `offsets`, the next offset of each partition, up to `end_offsets` or until stopped.
 
-    Where `patient`, a log that does not reach back far enough is read from where it begins; otherwise that
-    raises `PositionLost`. With `ends` the reading is over there.
+    If the log no longer has an offset, reading continues at the first record that it has with `skip_gaps`,
+    and raises `PositionLost` without.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class Tail:
 
     @property
     def stopped(self) -> bool:
-        """Whether the reading is over."""
+        """Return whether reading has ended."""
         return self._stopped.is_set()
 
     async def stop(self) -> None:
-        """End the reading."""
+        """Stop reading."""
         self._stopped.set()
         if self._starting is not None:
             self._starting.cancel()
@@ -64,7 +64,7 @@ class Tail:
             await close(self._consumer.stop())
 
     async def read(self) -> AsyncGenerator[Sequence[Any], None]:
-        """Yield records, each time of one partition and in its order, until stopped."""
+        """Yield batches of records until stopped; each batch is from one partition, in log order."""
         while not self._stopped.is_set():
             consumer = self._connection.consumer()
             try:
@@ -86,7 +86,7 @@ class Tail:
         try:
             await asyncio.wait({starting}, timeout=2 * _ASK_SECONDS)
         finally:
-            # A consumer that is stopped while it starts goes on starting, and can then not be stopped again.
+            # A consumer that is stopped while it starts goes on starting, and then cannot be stopped again.
             starting.cancel()
             await asyncio.wait({starting})
         if starting.cancelled():
@@ -110,29 +110,29 @@ class Tail:
                 idle = 0
                 before, behind = behind, await self._behind(consumer)
                 if before.items() & behind.items():
-                    # After an outage of all brokers some consumers never wake up (aio-libs/aiokafka#703).
+                    # After an outage of all brokers some consumers never resume (aio-libs/aiokafka#703).
                     raise _Stuck
 
     async def _over(self, consumer: AIOKafkaConsumer) -> bool:
-        """Say whether the reading is over, and end it where its ends are reached."""
+        """Return whether reading has ended, and end it once the end offsets are reached."""
         if self._ends is not None:
-            # Control and aborted records take offsets but are never delivered: the position tells.
+            # Control and aborted records take offsets but are never delivered, so compare the position.
             self._offsets = {place: await consumer.position(place) for place in self._offsets}
             if all(offset >= self._ends[place] for place, offset in self._offsets.items()):
                 self._stopped.set()
         return self._stopped.is_set()
 
     async def _behind(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
-        """Return where an idle consumer stands in those partitions that go on behind that."""
+        """Return an idle consumer's position in each partition that has records behind it."""
         async with asyncio.timeout(_ASK_SECONDS):
             ends = await consumer.end_offsets(list(self._offsets))
-            # Control and aborted records take offsets but are never delivered: the position tells.
+            # Control and aborted records take offsets but are never delivered, so compare the position.
             positions = {place: await consumer.position(place) for place in self._offsets}
         return {place: position for place, position in positions.items() if position < ends[place]}
 
     async def _lost(self, error: Exception) -> None:
         if not self._patient:
-            msg = "the log does not reach back to this position"
+            msg = "the log no longer has this position: start a new stream without `after`"
             raise PositionLost(msg) from error
         begins, ends = await extents(self._connection, list(self._offsets))
         self._offsets = {
@@ -145,7 +145,7 @@ class Tail:
             return
         if not self._interrupted:
             self._interrupted = True
-            _log.warning("reading is interrupted: %r", error)
+            _log.warning("reading interrupted, retrying: %r", error)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopped.wait(), _PAUSE_SECONDS)
 
@@ -153,7 +153,7 @@ class Tail:
 async def upto(
     consumer: AIOKafkaConsumer, starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
 ) -> AsyncGenerator[Any, None]:
-    """Yield the records from `starts` up to `ends`, with a started consumer that does nothing else."""
+    """Yield the records from `start_offsets` up to `end_offsets`, using a started consumer exclusively."""
     ahead = {place: offset for place, offset in starts.items() if offset < ends[place]}
     if not ahead:
         return
@@ -165,7 +165,7 @@ async def upto(
             for record in records:
                 if record.offset < ends[TopicPartition(record.topic, record.partition)]:
                     yield record
-        # Control and aborted records take offsets but are never delivered: the position tells.
+        # Control and aborted records take offsets but are never delivered, so compare the position.
         ahead = {place: await consumer.position(place) for place in ahead}
         ahead = {place: position for place, position in ahead.items() if position < ends[place]}
 
@@ -173,7 +173,7 @@ async def upto(
 async def extents(
     connection: Connection, places: Sequence[TopicPartition]
 ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
-    """Return where partitions begin and where they end for a reader of committed records."""
+    """Return the begin and the end offsets of partitions, as a reader of committed records sees them."""
     consumer = connection.consumer()
     try:
         async with asyncio.timeout(2 * _ASK_SECONDS):

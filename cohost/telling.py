@@ -1,4 +1,4 @@
-"""Facts of rooms and users, which the platform that owns them writes."""
+"""Facts about rooms and users, written by the platform that owns them."""
 
 import asyncio
 
@@ -12,50 +12,50 @@ from schemas.types import Message
 
 
 class Telling:
-    """Writes facts and waits for each to be confirmed. Raises `NotConfirmed` when the time is over first."""
+    """Write facts and wait until Kafka confirms each. Raises `NotConfirmed` after the timeout."""
 
     def __init__(self, producer: Producer, seconds: float) -> None:
         self._producer = producer
         self._seconds = seconds
 
     async def write(self, topic: Topic, key: str, data: Message | None) -> None:
-        """Write a fact, or the tombstone that says that its subject is gone."""
+        """Write a fact, or a tombstone where `data` is None."""
         value = None if data is None else self._producer.event(ids.uuid7(), data, key)
         try:
             async with asyncio.timeout(self._seconds):
                 await self._producer.send(topic, key, value, Delivery())
         except (TimeoutError, Closed):
-            msg = f"what is to be said of {key} on {topic.suffix} is not confirmed"
+            msg = f"the fact about {key!r} on topic {topic.suffix} was not confirmed in time; write it again"
             raise NotConfirmed(msg) from None
 
 
 class Facts:
-    """The facts of rooms and users.
+    """Methods that write facts about rooms and users.
 
-    A fact replaces the whole of the last one: what is left out has its default. It is in force for commands
-    that are decided after it was read, usually well within a second; nothing orders it against commands in
-    flight.
+    A fact replaces the previous one completely: an omitted field has its default. It applies to commands
+    that are decided after the service has read it, usually well within a second; it is not ordered against
+    commands in flight.
     """
 
     async def tell(self, topic: Topic, key: str, data: Message | None) -> None:
-        """Write a fact or a tombstone."""
+        """Write a fact, or a tombstone where `data` is None."""
         raise NotImplementedError
 
     async def set_room(self, room: RoomChanged) -> None:
-        """Say how a room now is.
+        """Publish the current state of a room.
 
         await client.set_room(RoomChanged(room_id="room-1", host_id="alice", status="live"))
         """
         await self.tell(topics.ROOMS, room.room_id, room)
 
     async def room_gone(self, room_id: str) -> None:
-        """Say that there is no such room any more."""
+        """Publish that a room no longer exists."""
         await self.tell(topics.ROOMS, room_id, None)
 
     async def set_user(self, user: UserChanged) -> None:
-        """Say how a user now is."""
+        """Publish the current state of a user."""
         await self.tell(topics.USERS, user.user_id, user)
 
     async def user_gone(self, user_id: str) -> None:
-        """Say that there is no such user any more."""
+        """Publish that a user no longer exists."""
         await self.tell(topics.USERS, user_id, None)

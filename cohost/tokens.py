@@ -1,4 +1,4 @@
-"""Bearer tokens for the services' HTTP, where the shared secret is at hand."""
+"""Bearer tokens for the services' HTTP API, for programs that have the shared secret."""
 
 import time
 from typing import Any
@@ -9,7 +9,7 @@ OPS_SCOPE = "cohost:ops"
 
 
 def sign(secret: str, user_id: str, *, ops: bool = False, ttl: int = 600) -> str:
-    """Return an HS256 token for a user that is valid for `ttl` seconds; `ops` may read everything.
+    """Return an HS256 token for a user, valid for `ttl` seconds; with `ops` it may read everything.
 
     client = cohost.Client(…, token=lambda: tokens.sign(secret, "alice"))
     """

@@ -1,9 +1,9 @@
-"""The audit: what the log itself proves of exactly-once, for anyone who may read the topics.
+"""The audit: prove exactly-once from the log alone; needs only read access to the topics.
 
     report = await audit.audit("127.0.0.1:9092", "cohost.")
     assert report.violations == []
 
-`python -m cohost.audit` does the same and prints what it found.
+`python -m cohost.audit` does the same and prints the report.
 """
 
 from cohost.audit.findings import Report

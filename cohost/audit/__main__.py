@@ -1,6 +1,6 @@
-"""`python -m cohost.audit`: prints what the log proves, and exits 1 where it proves a promise broken.
+"""`python -m cohost.audit`: print the audit report; exit with 1 on a violation, with 2 on a read failure.
 
-Where Kafka is, and what it demands of who reads, is read from the services' variables (COHOST_KAFKA_…).
+The Kafka address and credentials come from the services' environment variables (COHOST_KAFKA_…).
 """
 
 import argparse
@@ -15,7 +15,7 @@ from cohost.audit.run import NotALog, audit
 
 
 def main() -> int:
-    """Run the audit that the command line asks for and return the exit status."""
+    """Run the audit with the command line's options and return the exit status."""
     parser = argparse.ArgumentParser("python -m cohost.audit", description="Prove exactly-once from the log.")
     environment = settings.load()
     parser.add_argument(
@@ -33,7 +33,7 @@ def main() -> int:
 
 
 def summary(report: Report) -> str:
-    """Return the report as text for a person."""
+    """Return the report as readable text."""
     counts = (
         ("commands", report.commands),
         ("outcomes", report.outcomes),

@@ -1,4 +1,4 @@
-"""What came into a lane: commands by id, the ids of facts, and what belongs to the dead letters."""
+"""Inputs of a lane: commands by id, fact ids, and invalid records."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -11,23 +11,23 @@ from schemas.ids import REMEMBERED_MS
 
 
 class Bad(NamedTuple):
-    """A record that belongs to the dead letters."""
+    """An invalid record and the reason that its dead letter must give."""
 
     record: Record
     reason: str
 
 
 class Met(NamedTuple):
-    """Where and when a command came in."""
+    """Offset and timestamp (milliseconds since the epoch) of a command record."""
 
     offset: int
     timestamp: int
 
 
 class Causes:
-    """The inputs of one lane, read in the order of each topic.
+    """The inputs of one lane; each topic's records are added in log order.
 
-    `commands` has all records of an id, `again` those ids of facts that came in more than once.
+    `seen_commands` has all records of each command id, `repeated_facts` the fact ids that came twice or more.
     """
 
     def __init__(self, deployment: Deployment, extents: Mapping[str, Extent], ledger: Ledger) -> None:
@@ -46,7 +46,7 @@ class Causes:
             ledger.cut()
 
     def take(self, record: Record) -> None:
-        """Take a record in."""
+        """Add an input record."""
         self._read[record.topic] += 1
         cause, dead = self._readers[record.topic].read(record)
         if dead is not None:
@@ -62,7 +62,7 @@ class Causes:
             self.facts.add(cause)
 
     def offsets(self, identifier: str) -> list[int]:
-        """Return which records of a command an outcome may be of: the first, and those of a week later."""
+        """Return the offsets an outcome can belong to: the first, and any more than a week after it."""
         first, *later = self.commands[identifier]
         return [
             first.offset,
@@ -70,13 +70,13 @@ class Causes:
         ]
 
     def complete(self, *, commands: bool) -> bool:
-        """Say whether all commands, or all that is none, that the lane ever had are still in the log."""
+        """Return whether the log still has all commands, or all other inputs, that the lane ever had."""
         return all(
             self._whole(topic) for topic, kind in self._kinds.items() if (kind == "commands") is commands
         )
 
     def missing(self, topic: str, offset: int) -> bool | None:
-        """Say whether a record that was not read may have been there; None for a topic that is no input."""
+        """Return whether an unread record may have existed; None for a topic that is not an input."""
         if topic not in self._kinds:
             return None
         if offset < self._extents[topic].begin:
@@ -84,7 +84,7 @@ class Causes:
         return self._compacted(topic) and not self._whole(topic)
 
     def reread(self, topic: str) -> bool:
-        """Say whether a service that lost some of this input may have read the rest of it twice."""
+        """Return whether a service that lost part of this input may have read the rest of it twice."""
         return self._kinds[topic] != "commands" and self._extents[topic].begin > 0
 
     def _whole(self, topic: str) -> bool:

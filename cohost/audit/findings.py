@@ -1,18 +1,18 @@
-"""What an audit has found so far, and the report that it becomes."""
+"""The audit report and its builder."""
 
 from collections import Counter
 from dataclasses import dataclass, field
 
 MOST = 1000
-"""How many violations are told one by one; the rest are counted."""
+"""How many violations the report lists; the rest are only counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the log proves. `violations` is empty where every promise was kept.
+    """The result of an audit. `violations` is empty if every promise of the contract was kept.
 
-    `commands` counts distinct command ids, each commands topic by itself, `outcomes` those that have one.
-    `unchecked` says in sentences what could not be proved, because its records are not in the log any more.
+    `commands` counts distinct command ids per commands topic, `outcomes` those of them that have an outcome.
+    `unchecked` lists in sentences what could not be proved because its records are no longer in the log.
     """
 
     commands: int
@@ -25,7 +25,7 @@ class Report:
 
 
 class Findings:
-    """Collects what the checks of all lanes find."""
+    """Collect the results of the checks of all lanes."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -34,18 +34,18 @@ class Findings:
         self._unchecked: Counter[str] = Counter()
 
     def violation(self, what: str) -> None:
-        """Note a broken promise."""
+        """Add a broken promise."""
         if len(self._violations) < MOST:
             self._violations.append(what)
         else:
             self._more += 1
 
     def unchecked(self, what: str) -> None:
-        """Note something that the log cannot prove, given without its place so that like ones add up."""
+        """Add a kind of thing that the log cannot prove; equal reasons are counted together."""
         self._unchecked[what] += 1
 
     def report(self) -> Report:
-        """Return all that was found."""
+        """Return the report of all results."""
         more = [f"and {self._more} more"] if self._more else []
         return Report(
             commands=self.counts["commands"],

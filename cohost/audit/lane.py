@@ -1,4 +1,4 @@
-"""One lane of one service: whether what went out follows from what came in."""
+"""Audit of one lane of one service: check that the outputs follow from the inputs."""
 
 from collections.abc import Mapping
 
@@ -16,13 +16,13 @@ from schemas.rejections import CommandRejected
 
 _REJECTED = envelope.type_of(CommandRejected.__name__)
 _TOGETHER = tuple(envelope.type_of(model.__name__) for model in (InvitationExpired, InvitationSent))
-"""The only two events that one command causes: an invitation that is sent closes an overdue one."""
+"""The only two events that one command can cause: sending an invitation closes an overdue one."""
 
 
 class Lane:
-    """Checks a lane: give `causes` every input record, then `check` every output record, then `close`.
+    """Check a lane: add every input record to `inputs`, check every output, then report missing outcomes.
 
-    Records of one topic come in the order of the log. `extents` holds all topics of the service by name.
+    Records of one topic must arrive in log order. `offset_ranges` has all topics of the service by name.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Lane:
             self._event(record, track)
 
     def close(self) -> None:
-        """Note what has no outcome."""
+        """Report commands without an outcome and invalid records without a dead letter."""
         for identifier, ((offset, _), *_) in self.causes.commands.items():
             if identifier in self._decided:
                 self._ledger.decided(identifier, self._decided[identifier])
@@ -88,14 +88,14 @@ class Lane:
         track.follow(cause, event.type)
 
     def _continues(self, event: Envelope, cause: str, track: Track) -> bool:
-        """Say whether an event is part of what the one before it was part of."""
+        """Return whether an event belongs to the same outcome or effect as the event before it."""
         if cause != track.cause:
             return False
         command = cause in self.causes.commands and cause not in self.causes.facts
         return not command or (track.type, event.type) == _TOGETHER
 
     def _place(self, record: Record, event: Envelope) -> None:
-        """Check that an event lies where its room belongs."""
+        """Check that an event is in the partition of its room and has the key of its subject."""
         room = event.subject or ""
         if partitions.partition_of(room, self._count) != record.partition:
             self._findings.violation(f"{position(record)} lies outside the partition of its room")

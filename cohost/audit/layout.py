@@ -1,4 +1,4 @@
-"""Which topics each service reads and writes, as the contract has it."""
+"""The topology of each service: the topics that it reads and writes by the contract."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -12,7 +12,7 @@ Kind = Literal["facts", "events", "commands"]
 
 
 class Record(NamedTuple):
-    """A committed record. aiokafka's own are taken as well: only these fields are looked at."""
+    """A committed record. aiokafka's records work too: only these fields are used."""
 
     topic: str
     partition: int
@@ -25,7 +25,7 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """From where to where a partition reaches."""
+    """The offsets of a partition: the first in the log, and the next to be written."""
 
     begin: int
     end: int
@@ -33,7 +33,7 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A topic that a service reads; `key_field` is the field of the data that equals subject and key."""
+    """A topic that a service reads; `key_field` is the data field that must equal subject and key."""
 
     topic: Topic
     kind: Kind
@@ -43,7 +43,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service by its topics. Only what lies on `events` or `rejections` is an outcome of a command."""
+    """The topics of a service. Only records on `events` or `rejections` are outcomes of commands."""
 
     inputs: tuple[Input, ...]
     events: Topic
@@ -53,14 +53,14 @@ class Service:
 
     @property
     def outputs(self) -> tuple[Topic, ...]:
-        """All topics that the service writes in its transactions."""
+        """Return all topics that the service writes in its transactions."""
         badges = () if self.badges is None else (self.badges,)
         return (self.events, self.rejections, self.dead_letters, *badges)
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A service under a prefix; everything here goes by the topics' full names."""
+    """A service under a topic prefix; all properties use full topic names."""
 
     service: Service
     prefix: str
@@ -68,32 +68,32 @@ class Deployment:
 
     @property
     def inputs(self) -> dict[str, Input]:
-        """The topics read."""
+        """Return the input topics by full name."""
         return {entry.topic.name(self.prefix): entry for entry in self.service.inputs}
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """The topics written."""
+        """Return the full names of the output topics."""
         return tuple(topic.name(self.prefix) for topic in self.service.outputs)
 
     @property
     def commands(self) -> str:
-        """The one input that has commands."""
+        """Return the name of the commands topic."""
         return next(name for name, entry in self.inputs.items() if entry.kind == "commands")
 
     @property
     def rejections(self) -> str:
-        """The output that has the rejections."""
+        """Return the name of the rejections topic."""
         return self.service.rejections.name(self.prefix)
 
     @property
     def dead_letters(self) -> str:
-        """The output that has the dead letters."""
+        """Return the name of the dead letters topic."""
         return self.service.dead_letters.name(self.prefix)
 
     @property
     def badges(self) -> str | None:
-        """The output that has the badges."""
+        """Return the name of the badges topic, None if the service has none."""
         return None if self.service.badges is None else self.service.badges.name(self.prefix)
 
 
@@ -131,4 +131,4 @@ COMMANDS_ONLY: frozenset[str] = frozenset(
         "CoHostUnmuteRequested",
     )
 )
-"""Event types that nothing but a command can cause."""
+"""Event types that only a command can cause."""

@@ -1,4 +1,4 @@
-"""What a service's commands came to, over all lanes: one id may lie in several partitions."""
+"""Commands of a service and their outcomes, over all lanes: one id can be in several partitions."""
 
 from collections.abc import Iterable
 
@@ -6,11 +6,11 @@ from cohost.audit.findings import Findings
 from schemas.ids import REMEMBERED_MS
 
 _DELAY_MS = 60 * 60 * 1000
-"""How much later than it was decided an outcome may have been written."""
+"""How long after its decision an outcome may have been written, in milliseconds."""
 
 
 class Ledger:
-    """The ids of one commands topic. An id that comes back after the retention may have a second outcome."""
+    """Command ids of one commands topic. An id reused after the retention may have a second outcome."""
 
     def __init__(self, topic: str, findings: Findings) -> None:
         self._topic = topic
@@ -23,34 +23,34 @@ class Ledger:
         self._seconds: dict[str, list[tuple[int, str]]] = {}
 
     def cut(self) -> None:
-        """Note that the oldest commands of a lane are not in the log any more."""
+        """Mark the oldest commands of a lane as no longer in the log."""
         self._whole = False
 
     def met(self, identifier: str, timestamp: int) -> None:
-        """Note a command and its time, in whatever lane."""
+        """Add a command record and its timestamp, from any lane."""
         if identifier in self._met:
             self._again.setdefault(identifier, [self._met[identifier]]).append(timestamp)
         else:
             self._met[identifier] = timestamp
 
     def decided(self, identifier: str, timestamp: int) -> None:
-        """Note that a lane has the outcome of a command, written at that time."""
+        """Add a lane's outcome of a command, written at `timestamp`."""
         if identifier in self._decided:
             self.second(identifier, timestamp, "in another partition")
         self._decided.setdefault(identifier, timestamp)
         self._undecided.pop(identifier, None)
 
     def undecided(self, identifier: str, offset: int) -> None:
-        """Note that a lane has the command, and not its outcome."""
+        """Add a command that has no outcome in a lane that has the command."""
         if identifier not in self._decided:
             self._undecided.setdefault(identifier, offset)
 
     def second(self, identifier: str, timestamp: int, where: str) -> None:
-        """Note a second outcome of a command, written at that time."""
+        """Add a second outcome of a command, written at `timestamp`."""
         self._seconds.setdefault(identifier, []).append((timestamp, where))
 
     def close(self) -> None:
-        """Say which commands have no outcome, or two, and count them."""
+        """Report commands with no outcome or with two, and count all."""
         for identifier, seconds in self._seconds.items():
             late = len(seconds) < self._outcomes(identifier)
             for _, where in seconds:
@@ -68,17 +68,17 @@ class Ledger:
         self._findings.counts["outcomes"] += len(self._decided)
 
     def _outcomes(self, identifier: str) -> int:
-        """Return how many outcomes an id may have."""
+        """Return the number of outcomes that an id may have."""
         most = _apart(self._again.get(identifier, [0]), REMEMBERED_MS)
         if self._whole:
             return most
-        # A record that is not in the log any more may be what the first outcome was of: the outcomes tell.
+        # The first outcome may belong to a record that is no longer in the log: judge by the outcomes' times.
         written = [self._decided[identifier], *(timestamp for timestamp, _ in self._seconds[identifier])]
         return max(most, _apart(written, REMEMBERED_MS - _DELAY_MS))
 
 
 def _apart(timestamps: Iterable[int], gap: int) -> int:
-    """Return how many of the times, from the first on, lie further apart than the gap."""
+    """Count timestamps that are further apart than the gap, starting at the first."""
     first, *later = sorted(timestamps)
     count, last = 1, first
     for timestamp in later:

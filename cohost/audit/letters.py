@@ -1,4 +1,4 @@
-"""Dead letters: each bad record has exactly one, unchanged, in its own partition."""
+"""Dead letters: every invalid record has exactly one, an unchanged copy in the same partition."""
 
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ _TRUNCATED = "dead-letter-truncated"
 
 
 class Origin(NamedTuple):
-    """Where a dead letter says its record lay."""
+    """The original place of the record, by the dead letter's headers."""
 
     topic: str
     partition: int
@@ -29,7 +29,7 @@ class Origin(NamedTuple):
 
 
 class Letters:
-    """The dead letters of a lane."""
+    """Check the dead letters of a lane."""
 
     def __init__(self, causes: Causes, findings: Findings) -> None:
         self._causes = causes
@@ -37,7 +37,7 @@ class Letters:
         self._found: set[tuple[str, int]] = set()
 
     def check(self, letter: Record) -> None:
-        """Check a dead letter against the record that it stands for."""
+        """Check a dead letter against its original record."""
         origin = _origin(letter)
         if origin is None:
             self._findings.violation(f"{position(letter)} is a dead letter that does not name its record")
@@ -60,7 +60,7 @@ class Letters:
             self._findings.violation(f"{position(letter)} is the dead letter of a record that is not bad")
 
     def close(self, *, complete: bool) -> None:
-        """Note the bad records that have no letter; `complete`: all letters ever written are there."""
+        """Report invalid records without a letter; `complete` if the log still has all letters."""
         for key in sorted(self._causes.bad.keys() - self._found):
             bad = self._causes.bad[key]
             if complete:
@@ -79,7 +79,7 @@ class Letters:
 
 
 def _origin(letter: Record) -> Origin | None:
-    """Return what a letter says of its record, None where a header is missing or wrong."""
+    """Return the origin in a letter's headers, None if a header is missing or invalid."""
     marks = dict(letter.headers)
     if not marks.keys() >= _MARKS:
         return None
@@ -104,7 +104,7 @@ def _unchanged(letter: Record, record: Record) -> bool:
 
 
 def _truncated(letter: Record, record: Record) -> bool:
-    # Where not even key and headers fit, the letter has its marks alone.
+    # If not even key and headers fit, the letter has only the dead-letter headers.
     kept = (letter.key, tuple(letter.headers[: len(record.headers)]))
     return (
         letter.value == b""

@@ -1,4 +1,4 @@
-"""Reading topics from their beginning to where they end now, committed records alone."""
+"""Read committed records of topics, from the beginning to the current end."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Self
@@ -13,12 +13,12 @@ from schemas import lenient
 
 _MEBIBYTE = 1024 * 1024
 
-# What a record says is what the services read.
+# Records must be read exactly as the services read them.
 lenient.install()
 
 
 class Log:
-    """The topics of one prefix. Use it as a context manager."""
+    """A reader of whole topics. Use it as a context manager."""
 
     def __init__(self, bootstrap_servers: str, security: Mapping[str, Any]) -> None:
         self._options = {"bootstrap_servers": bootstrap_servers, **security}
@@ -41,7 +41,7 @@ class Log:
         await close(self._consumer.stop())
 
     async def partitions(self, names: Iterable[str]) -> dict[str, int]:
-        """Return how many partitions each topic has; those that do not exist are left out."""
+        """Return the number of partitions of each topic; missing topics are omitted."""
         admin = AIOKafkaAdminClient(**self._options)
         await admin.start()
         try:
@@ -54,13 +54,13 @@ class Log:
         return {entry["topic"]: len(entry["partitions"]) for entry in found if not entry["error_code"]}
 
     async def extents(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, Extent]:
-        """Return from where to where the partitions reach, for a reader of committed records."""
+        """Return the offset range of each partition, as a reader of committed records sees it."""
         ends = await self._consumer.end_offsets(places)
         begins = await self._consumer.beginning_offsets(places)
         return {place: Extent(begins[place], ends[place]) for place in places}
 
     async def read(self, extents: Mapping[TopicPartition, Extent]) -> AsyncIterator[Sequence[Record]]:
-        """Yield the records within the extents, in the order of each partition."""
+        """Yield batches of records within the offset ranges, in log order per partition."""
         ahead = {place: extent.begin for place, extent in extents.items() if extent.begin < extent.end}
         if not ahead:
             return
@@ -75,7 +75,7 @@ class Log:
                     if records[-1].offset < end
                     else [entry for entry in records if entry.offset < end]
                 )
-            # Control and aborted records take offsets but are never delivered: the position tells.
+            # Control and aborted records take offsets but are never delivered, so compare the position.
             ahead = {place: await self._consumer.position(place) for place in ahead}
             self._pause({place for place in ahead if ahead[place] >= extents[place].end}, ahead)
 

@@ -1,4 +1,4 @@
-"""What a service has to make of an input record: the cause it is, or why it belongs to the dead letters."""
+"""Parse input records as a service must: to a cause id or to a dead letter reason."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -12,14 +12,14 @@ from schemas.types import Message, is_id
 
 
 class Reading(NamedTuple):
-    """The id that outcomes name as their cause, or the reason of the dead letter; never both."""
+    """The id that outcomes name as their cause, or the dead letter reason; never both."""
 
     cause: str | None
     dead: str | None
 
 
 class Reader:
-    """Reads the records of one input topic."""
+    """Parse the records of one input topic."""
 
     def __init__(self, entry: Input, count: int) -> None:
         self._entry = entry
@@ -29,7 +29,7 @@ class Reader:
         }
 
     def read(self, record: Record) -> Reading:
-        """Return what the record is."""
+        """Return the record's cause id or dead letter reason."""
         if self._entry.kind == "facts" and record.value is None:
             dead = self._tombstone(record.key, record.partition)
             return Reading(None if dead else position(record), dead)
@@ -67,7 +67,7 @@ def position(record: Record) -> str:
 
 
 def _named(event: Envelope, model: type[Message], field: str) -> str | None:
-    """Return the room or user that the data is about, None where it breaks its schema."""
+    """Return the data's room or user id, None if the data breaks its schema."""
     data = event.data
     if isinstance(data, dict):
         data = envelope.without_nulls(data)

@@ -1,4 +1,4 @@
-"""The audit of a whole log: service by service, lane by lane."""
+"""Audit a whole log, service by service and lane by lane."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -14,11 +14,11 @@ from cohost.audit.log import Log
 from schemas import topics
 
 _BREATH = 1000
-"""How many records are checked before the connection gets a turn."""
+"""Number of records to check before yielding to the event loop."""
 
 
-class NotALog(LookupError):  # noqa: N818 - it names what is the case
-    """There are no such topics, or they do not belong together."""
+class NotALog(LookupError):
+    """Topics are missing, or differ in their number of partitions."""
 
 
 Extents = Mapping[TopicPartition, Extent]
@@ -30,11 +30,11 @@ async def audit(
     *,
     security: Mapping[str, Any] | None = None,
 ) -> Report:
-    """Read every topic from beginning to present end and say which of the contract's promises are broken.
+    """Read every topic from the beginning to the current end and report broken promises of the contract.
 
     `security` holds aiokafka's own arguments (`security_protocol`, `sasl_mechanism`, …). A command that a
-    running service has not come to yet counts as one without an outcome. Raises `NotALog` where
-    there are no such topics, and aiokafka's errors while Kafka is away.
+    running service has not processed yet counts as a command without an outcome. Raises `UnusableTopics` if
+    topics are missing or differ in partitions, and aiokafka's errors while Kafka is unavailable.
     """
     findings = Findings()
     async with Log(bootstrap_servers, security or {}) as log:
@@ -50,16 +50,16 @@ async def _count(log: Log, prefix: str) -> int:
     counts = await log.partitions(names)
     missing = [name for name in names if name not in counts]
     if missing:
-        msg = f"no such topics: {', '.join(missing)}"
+        msg = f"topics not found: {', '.join(missing)}; check the prefix {prefix!r}"
         raise NotALog(msg)
     if len(set(counts.values())) != 1:
-        msg = f"topics differ in their number of partitions: {counts}"
+        msg = f"topics must have the same number of partitions, but have {counts}"
         raise NotALog(msg)
     return counts[names[0]]
 
 
 async def _extents(log: Log, prefix: str, count: int) -> Extents:
-    # The last in the chain first: then whatever is the cause of a record lies before its topic's end.
+    # The end of the chain first: then the cause of every record lies before the end of the cause's topic.
     outputs = [topic for service in reversed(SERVICES) for topic in service.outputs]
     inputs = [topic for topic in topics.ALL if topic not in outputs]
     found: dict[TopicPartition, Extent] = {}

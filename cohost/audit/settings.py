@@ -1,4 +1,4 @@
-"""Where Kafka is and how to speak to it, from the variables that the services have (contract, section 8)."""
+"""Kafka address and credentials from the services' environment variables (contract, section 8)."""
 
 import os
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ _TLS = ("cafile", "capath", "cadata", "certfile", "keyfile", "password")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the environment says; `kafka` are aiokafka's own names."""
+    """Settings from the environment; `kafka_options` has aiokafka's own argument names."""
 
     kafka: dict[str, str]
     topic_prefix: str
 
     @property
     def bootstrap_servers(self) -> str:
-        """Where Kafka is."""
+        """Return Kafka's bootstrap servers."""
         return self.kafka.get("bootstrap_servers", "127.0.0.1:9092")
 
     def security(self) -> dict[str, Any]:
-        """Return aiokafka's arguments for passwords and certificates. Raises `OSError` for a bad file."""
+        """Return aiokafka's security arguments. Raises `OSError` for an unreadable certificate file."""
         arguments: dict[str, Any] = {
             name: value for name, value in self.kafka.items() if name.startswith(("security_", "sasl_"))
         }
@@ -36,7 +36,7 @@ class Settings:
 
 
 def load() -> Settings:
-    """Read the environment."""
+    """Return the settings from the environment."""
     return Settings(
         {name.removeprefix(_PREFIX).lower(): value for name, value in os.environ.items() if _is(name, value)},
         os.environ.get("COHOST_TOPIC_PREFIX", topics.DEFAULT_PREFIX),

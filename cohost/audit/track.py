@@ -1,4 +1,4 @@
-"""One output partition: its sequences are dense, its outcomes follow the order of their commands."""
+"""One output partition: dense sequences, and outcomes in the order of their commands."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from schemas.envelope import Envelope, Headers
 
 
 class Track:
-    """How far an output partition has been read, and which cause it is at."""
+    """Check the records of an output partition in log order, remembering the last cause and sequence."""
 
     def __init__(self, extent: Extent, findings: Findings, *, gaps: bool = False) -> None:
         self.complete = extent.begin == 0
@@ -24,7 +24,7 @@ class Track:
         self._past: set[str] = set()
 
     def sequence(self, record: Record, event: Envelope | None = None) -> None:
-        """Check a record's sequence against the one before, and against its envelope where it has one."""
+        """Check a record's sequence against the previous one, and against its envelope if it has one."""
         sequence = header(record.headers)
         if sequence is None:
             self._findings.violation(f"{position(record)} has no header 'sequence'")
@@ -46,23 +46,23 @@ class Track:
             )
 
     def identity(self, record: Record, event: Envelope) -> None:
-        """Check that no record before had this id."""
+        """Check that no earlier record has the same id."""
         if event.id in self._ids:
             self._findings.violation(f"{position(record)} has the id of another record: {event.id}")
         self._ids.add(event.id)
 
     def follow(self, cause: str | None, event_type: str) -> None:
-        """Note of what cause and type the last record was."""
+        """Remember the cause and type of the record just checked."""
         if self.cause is not None and cause != self.cause:
             self._past.add(self.cause)
         self.cause, self.type = cause, event_type
 
     def again(self, cause: str) -> bool:
-        """Say whether a cause had records before those of others."""
+        """Return whether the cause had records earlier, before records of other causes."""
         return cause in self._past
 
     def command_at(self, record: Record, offsets: Sequence[int]) -> None:
-        """Check that the command of an outcome, one of these offsets, lies behind that of the one before."""
+        """Check that the outcome's command, at one of `offsets`, lies behind that of the previous outcome."""
         offset = next((each for each in offsets if each >= self.command), offsets[0])
         if self.first_command is None:
             self.first_command = offset
@@ -74,7 +74,7 @@ class Track:
 
 
 def header(headers: Headers) -> int | None:
-    """Return the header `sequence`; of several the last, because a dead letter keeps those of its record."""
+    """Return the last `sequence` header: a dead letter also keeps those of its original record."""
     found: Sequence[bytes | None] = [value for name, value in headers if name == "sequence"]
     text = found[-1] if found else None
     return int(text) if text is not None and text.isdigit() else None

@@ -20,7 +20,7 @@ def test_a_position_survives_as_text() -> None:
 
 @pytest.mark.parametrize("text", ["", "x", "W10=", "eyJhIjoxfQ==", "eyJhIjp7IngiOjF9fQ=="])
 def test_what_is_no_position_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="no position"):
+    with pytest.raises(ValueError, match="invalid position"):
         Position.parse(text)
 
 
