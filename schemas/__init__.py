@@ -1,1 +1,1 @@
-"""The wire contract: what crosses a process border. Nothing here but pydantic and the standard library."""
+"""The wire contract: every message between processes, built on pydantic and the standard library only."""

@@ -1,6 +1,6 @@
-"""What the services answer over HTTP (contract, section 5), invitations and their lists aside.
+"""HTTP response bodies of the services (contract, section 5), except invitations and their lists.
 
-A default stands where null does: a service names every field, and a reader takes an absent one for null.
+A default stands for null: a service writes every field, and a reader treats an absent field as null.
 """
 
 from typing import Annotated, Literal
@@ -23,7 +23,7 @@ from schemas.types import (
 
 
 class CommandOutcome(Message):
-    """What became of a command; `events` are wire types, `invitationId` is what it made or was about."""
+    """The outcome of a command; `events` are wire types, `invitationId` is the invitation concerned."""
 
     command_id: str
     command_type: str
@@ -37,7 +37,7 @@ class CommandOutcome(Message):
 
 
 class CoHost(Message):
-    """Somebody who has a seat, and since when."""
+    """A user with a seat, and the time at which the seat began."""
 
     user_id: Id
     invitation_id: Id
@@ -45,13 +45,13 @@ class CoHost(Message):
 
 
 class CoHosts(Message):
-    """Everybody who has a seat, the newest first."""
+    """All users with a seat, newest first."""
 
     items: Annotated[tuple[CoHost, ...], Strict(strict=False)]
 
 
 class BroadcastData(Message):
-    """What a client needs to connect to LiveKit: `token` is short-lived and secret."""
+    """Data for a connection to LiveKit; `token` is short-lived and secret."""
 
     room_id: Id
     user_id: Id
@@ -64,7 +64,7 @@ class BroadcastData(Message):
 
 
 class OnStage(Message):
-    """Somebody who wears a badge; `graceEndsAt` is set while a dropped co-host's seat waits."""
+    """A user with a badge; `graceEndsAt` is set while a disconnected co-host's seat is kept."""
 
     user_id: Id
     role: Badge
@@ -79,7 +79,7 @@ class OnStage(Message):
 
 
 class Stage(Message):
-    """A room, and who is on its stage: the host first, then by the time since when."""
+    """A room and the users on its stage: the host first, then ordered by `since`."""
 
     room_id: Id
     status: RoomStatus

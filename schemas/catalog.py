@@ -1,4 +1,4 @@
-"""Which messages lie on which topic, and an example of each."""
+"""The message types of each topic, and an example of each type."""
 
 import json
 from importlib import resources
@@ -20,7 +20,7 @@ CONTENT: dict[Topic, tuple[type[Message], ...]] = {
     topics.BROADCAST_REJECTIONS: events.REJECTIONS,
     topics.BADGES: events.BADGES,
 }
-"""The data types of each topic; dead letters have none, being records as they were."""
+"""The data types of each topic; dead letters have none because they are unchanged records."""
 
 ASKED: dict[str, dict[Topic, tuple[type[Message], ...]]] = {
     "invitations": {topics.INVITATION_COMMANDS: (commands.ExpireInvitation, commands.ExcludeUser)},
@@ -29,10 +29,10 @@ ASKED: dict[str, dict[Topic, tuple[type[Message], ...]]] = {
         topics.BROADCAST_SIGNALS: signals.ALL,
     },
 }
-"""What each service writes besides its answers: what its clock and LiveKit make it ask for."""
+"""The messages that each service writes outside its pipeline: due commands and LiveKit reports."""
 
 TOMBSTONED: tuple[Topic, ...] = (topics.ROOMS, topics.USERS, topics.BADGES)
-"""Topics where a null value says that what its key names is gone."""
+"""Topics with tombstones: a null value means that the room, user or badge of its key no longer exists."""
 
 COMMANDS: tuple[type[Message], ...] = (*commands.INVITATIONS, *commands.BROADCAST)
 FACTS: tuple[type[Message], ...] = (*facts.ROOMS, *facts.USERS)
@@ -44,11 +44,11 @@ PUBLISHED: tuple[type[Message], ...] = (
     *events.BADGES,
     *events.REJECTIONS,
 )
-"""Every type of the contract; the signals are broadcast's own business."""
+"""Every type of the contract; signals are internal to broadcast."""
 
 
 def example(model: type[Message]) -> dict[str, Any]:
-    """Return the CloudEvent that is the example of a published type."""
+    """Return the example CloudEvent of a published type."""
     file = resources.files("schemas") / "examples" / f"{model.__name__}.v1.json"
     event: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return event

@@ -1,4 +1,4 @@
-"""The commands that the two services take, by their wire names (contract, sections 3 and 6)."""
+"""The commands of both services, by their wire names (contract, sections 3 and 6)."""
 
 from typing import Annotated, Literal
 
@@ -21,7 +21,7 @@ class SendInvitation(CommandData):
 
 
 class CancelInvitation(CommandData):
-    """The host takes a pending invitation back."""
+    """The host cancels a pending invitation."""
 
     invitation_id: Id
     actor_id: Id
@@ -42,26 +42,26 @@ class DeclineInvitation(CommandData):
 
 
 class RemoveCoHost(CommandData):
-    """The host takes a co-host's seat away."""
+    """The host ends a co-host's seat."""
 
     user_id: Id
     actor_id: Id
 
 
 class LeaveStage(CommandData):
-    """A co-host gives the seat up."""
+    """A co-host gives up the seat."""
 
     actor_id: Id
 
 
 class ExpireInvitation(CommandData):
-    """The clock as a command: harmless unless the invitation is overdue by the broker's time."""
+    """Expire an invitation; without effect unless it is overdue by the broker's clock."""
 
     invitation_id: Id
 
 
 class ReleaseSeat(CommandData):
-    """Broadcast asks to end the seat that came from this invitation."""
+    """Broadcast asks to end the seat that was created by this invitation."""
 
     user_id: Id
     invitation_id: Id
@@ -69,13 +69,13 @@ class ReleaseSeat(CommandData):
 
 
 class ExcludeUser(CommandData):
-    """A ban, as a command per room: harmless unless the user is not eligible."""
+    """Apply a ban in one room; without effect while the user is eligible."""
 
     user_id: Id
 
 
 class MuteCoHost(CommandData):
-    """Mute a source of a co-host: soft (once) or hard (a state)."""
+    """Mute a source of a co-host: soft (once) or hard (until unmuted)."""
 
     user_id: Id
     actor_id: Id

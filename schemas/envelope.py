@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 in the Kafka protocol binding, as the contract's section 1 has it."""
+"""CloudEvents 1.0 in the Kafka protocol binding (contract, section 1)."""
 
 import json
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ _EXTENSIONS = ("correlationid", "causationid", "sequence", "traceparent", "trace
 _ANY_EXTENSION = frozenset(_EXTENSIONS)
 
 
-class NotACloudEvent(ValueError):  # noqa: N818 - the contract's own words
-    """The record is no CloudEvent: it belongs to the dead letters."""
+class NotACloudEvent(ValueError):
+    """The record is not a CloudEvent and must become a dead letter. The name is the contract's reason."""
 
 
 class Envelope(NamedTuple):
-    """A CloudEvent as read: `id`, `source`, `type` are sound, the rest text or absent, `data` any JSON."""
+    """A decoded CloudEvent: valid `id`, `source`, `type`; other attributes text or None, `data` any JSON."""
 
     id: str
     source: str
@@ -40,19 +40,19 @@ class Envelope(NamedTuple):
 
 
 def type_of(name: str) -> str:
-    """Return the wire type of a model's name: `cohost.SendInvitation.v1`."""
+    """Return the wire type of a model name, such as `cohost.SendInvitation.v1`."""
     return f"{TYPE_PREFIX}{name}{TYPE_SUFFIX}"
 
 
 def name_of(type_: str) -> str:
-    """Return the model's name of a wire type, or the type itself where it is not one of ours."""
+    """Return the model name of a wire type, or the type itself if it is not a Co-Host type."""
     if type_.startswith(TYPE_PREFIX) and type_.endswith(TYPE_SUFFIX):
         return type_[len(TYPE_PREFIX) : -len(TYPE_SUFFIX)]
     return type_
 
 
 def decode(value: bytes | None, headers: Headers) -> Envelope:
-    """Read a record's value and headers, structured or binary mode.
+    """Decode a record's value and headers, in structured or binary mode.
 
     Raises `NotACloudEvent`.
     """
@@ -65,17 +65,17 @@ def decode(value: bytes | None, headers: Headers) -> Envelope:
     if not isinstance(event, dict):
         msg = "the value is not a JSON object"
         raise NotACloudEvent(msg)
-    # Without an escape there is no character that JSON or UTF-8 would not have refused already.
+    # Without a \u escape, the JSON parser or UTF-8 has already rejected every invalid character.
     return _checked(event, escaped=b"\\u" in value)
 
 
 def encode(event: dict[str, Any]) -> bytes:
-    """Return the JSON of a CloudEvent given as a dictionary whose `data` may hold models."""
+    """Return the JSON of a CloudEvent given as a dictionary; its `data` may contain models."""
     return to_json(event, by_alias=True)
 
 
 def without_nulls(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the data without its null fields: on this wire `null` equals absent."""
+    """Return the data without its null fields: on the wire null means absent."""
     return {name: value for name, value in data.items() if value is not None}
 
 
@@ -95,7 +95,7 @@ def _parse(value: bytes) -> Any:
 
 
 def _parse_slowly(value: bytes) -> Any:
-    # jiter refuses three things that are JSON: lone surrogates, huge integers, deep nesting.
+    # jiter rejects three valid forms of JSON: lone surrogates, huge integers, deep nesting.
     try:
         return json.loads(value.decode(), parse_constant=_refuse, parse_int=_integer)
     except (ValueError, RecursionError) as error:
@@ -154,7 +154,7 @@ def _sound(text: Any) -> TypeGuard[str]:
 
 
 def _storable(attribute: Any) -> bool:
-    # Postgres refuses U+0000. Only `_parse_slowly` lets lone surrogates through.
+    # Postgres rejects U+0000. Only `_parse_json_slowly` accepts lone surrogates.
     return not isinstance(attribute, str) or not any(
         character == "\x00" or "\ud800" <= character <= "\udfff" for character in attribute
     )

@@ -1,4 +1,4 @@
-"""The facts that the two services publish (contract, sections 4 and 7)."""
+"""The events of both services (contract, sections 4 and 7)."""
 
 from typing import Annotated, Literal
 
@@ -21,7 +21,7 @@ from schemas.types import (
 
 
 class StageChanged(Message):
-    """What invitations has read of a room, whenever it differs from before."""
+    """The state of a room as invitations has read it, published whenever it changes."""
 
     room_id: Id
     host_id: Id
@@ -35,7 +35,7 @@ class InvitationSent(Invitation):
 
 
 class InvitationAccepted(Invitation):
-    """The invitee accepted: there is a seat."""
+    """The invitee accepted and has a seat."""
 
 
 class InvitationDeclined(Invitation):
@@ -43,11 +43,11 @@ class InvitationDeclined(Invitation):
 
 
 class InvitationCancelled(Invitation):
-    """The host or the system took the invitation back; `closeReason` says which."""
+    """The host or the system cancelled the invitation; `closeReason` gives the cause."""
 
 
 class InvitationExpired(Invitation):
-    """The invitation ran out; `updatedAt` is its `expiresAt`."""
+    """The invitation expired; `updatedAt` is its `expiresAt`."""
 
 
 class CoHostLeft(Message):
@@ -62,7 +62,7 @@ class CoHostLeft(Message):
 
 
 class Permissions(Message):
-    """What LiveKit lets a participant do."""
+    """A participant's LiveKit permissions."""
 
     can_publish: bool
     can_publish_data: bool
@@ -71,7 +71,7 @@ class Permissions(Message):
 
 
 class GrantProvisioned(Message):
-    """A co-host's rights are in place, or will come with the token of the next join."""
+    """A co-host's permissions are applied, or come with the token of the next join."""
 
     room_id: Id
     user_id: Id
@@ -82,7 +82,7 @@ class GrantProvisioned(Message):
 
 
 class GrantRevoked(Message):
-    """The rights of a seat that ended are gone."""
+    """The permissions of an ended seat were revoked."""
 
     room_id: Id
     user_id: Id
@@ -93,7 +93,7 @@ class GrantRevoked(Message):
 
 
 class GrantFailed(Message):
-    """LiveKit does not take the grant; retryable ones are tried again for ever."""
+    """LiveKit did not accept the grant; a retryable grant is retried without limit."""
 
     room_id: Id
     user_id: Id
@@ -113,7 +113,7 @@ class CoHostConnected(Message):
 
 
 class CoHostDisconnected(Message):
-    """A seated co-host dropped; the seat is kept until `graceEndsAt`."""
+    """A seated co-host disconnected; the seat is kept until `graceEndsAt`."""
 
     room_id: Id
     user_id: Id
@@ -123,7 +123,7 @@ class CoHostDisconnected(Message):
 
 
 class CoHostReconnected(Message):
-    """A dropped co-host is back."""
+    """A disconnected co-host connected again."""
 
     room_id: Id
     user_id: Id
@@ -132,7 +132,7 @@ class CoHostReconnected(Message):
 
 
 class CoHostLost(Message):
-    """The grace is over: broadcast asks for the seat's release."""
+    """The grace period is over; broadcast asks to release the seat."""
 
     room_id: Id
     user_id: Id
@@ -151,7 +151,7 @@ class CoHostMuted(Message):
 
 
 class CoHostUnmuteRequested(Message):
-    """A hard mute was lifted and the co-host is asked to unmute."""
+    """A hard mute was lifted and the co-host was asked to unmute."""
 
     room_id: Id
     user_id: Id
@@ -160,7 +160,7 @@ class CoHostUnmuteRequested(Message):
 
 
 class IntruderRemoved(Message):
-    """Somebody who had publish permission or tracks without a seat lost them."""
+    """A participant with publish permission or tracks but without a seat lost them."""
 
     room_id: Id
     user_id: Id
@@ -169,7 +169,7 @@ class IntruderRemoved(Message):
 
 
 class BadgeChanged(Message):
-    """Who wears which badge in a room."""
+    """A user's badge in a room."""
 
     room_id: Id
     user_id: Id

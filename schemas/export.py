@@ -1,4 +1,4 @@
-"""The published JSON Schemas: `python -m schemas.export` writes them, with `--check` it compares them."""
+"""Export the published JSON Schemas: `python -m schemas.export` writes them, `--check` compares them."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ FOLDER = Path(__file__).parent / "json"
 
 
 def files() -> dict[str, str]:
-    """Return the text of every file by its name."""
+    """Return the text of every schema file by file name."""
     documents = [jsonschema.any_cloud_event(), *(jsonschema.document(model) for model in catalog.PUBLISHED)]
     return {
         document["$id"]: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for document in documents
@@ -19,7 +19,7 @@ def files() -> dict[str, str]:
 
 
 def differing(folder: Path) -> list[str]:
-    """Return the names of files that are not as they should be, are missing, or are too many."""
+    """Return the names of files that are outdated, missing or superfluous."""
     expected = files()
     present = {path.name: path.read_text() for path in folder.glob("*.json")}
     return sorted(
@@ -28,7 +28,7 @@ def differing(folder: Path) -> list[str]:
 
 
 def write(folder: Path) -> None:
-    """Make the folder hold the schemas and no other JSON."""
+    """Write the schemas to the folder and delete all other JSON files in it."""
     folder.mkdir(exist_ok=True)
     for path in folder.glob("*.json"):
         path.unlink()
@@ -37,9 +37,9 @@ def write(folder: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Write or compare, and return the exit status."""
+    """Write or compare the files and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m schemas.export", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing; fail if a file differs")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a file differs")
     if not parser.parse_args(arguments).check:
         write(FOLDER)
         return 0

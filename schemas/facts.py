@@ -1,4 +1,4 @@
-"""What the platform says of its rooms and users (contract, section 3)."""
+"""Facts about rooms and users, published by the platform (contract, section 3)."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ SeatLimit = Annotated[int, Field(ge=0, le=100)]
 
 
 class RoomChanged(Message):
-    """A room as it now is; replaces all that was said of it before."""
+    """The current state of a room; replaces the previous fact completely."""
 
     room_id: Id
     host_id: Id
@@ -20,7 +20,7 @@ class RoomChanged(Message):
 
 
 class UserChanged(Message):
-    """A user as they now are; replaces all that was said of them before."""
+    """The current state of a user; replaces the previous fact completely."""
 
     user_id: Id
     status: UserStatus

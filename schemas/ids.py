@@ -1,4 +1,4 @@
-"""Ids of what is new: UUIDv7, which grow with time and tell it."""
+"""New ids: UUIDv7, which sort by time and contain it."""
 
 import secrets
 import time
@@ -6,13 +6,13 @@ import uuid
 from collections.abc import Callable
 
 REMEMBERED_MS = 7 * 24 * 60 * 60 * 1000
-"""How long the services remember a command's id (contract, section 3)."""
+"""How long the services remember a command's id, in milliseconds (contract, section 3)."""
 
 _VERSION = 7
 
 
 def uuid7(random: Callable[[int], int] = secrets.randbits) -> str:
-    """Return a new UUIDv7 (RFC 9562), given what returns so many random bits."""
+    """Return a new UUIDv7 (RFC 9562); `random_bits(n)` returns `n` random bits."""
     milliseconds = time.time_ns() // 1_000_000
     bits = random(74)
     value = milliseconds << 80 | _VERSION << 76 | (bits >> 62) << 64 | 2 << 62 | bits & (1 << 62) - 1
@@ -21,7 +21,7 @@ def uuid7(random: Callable[[int], int] = secrets.randbits) -> str:
 
 
 def made_at(identifier: str) -> int | None:
-    """Return when a UUIDv7 was made, in milliseconds since the epoch; None for any other id."""
+    """Return the creation time of a UUIDv7, in milliseconds since the epoch; None for any other id."""
     try:
         found = uuid.UUID(identifier)
     except ValueError:

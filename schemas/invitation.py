@@ -1,10 +1,10 @@
-"""The invitation, as events and HTTP show it."""
+"""The invitation, as events and HTTP represent it."""
 
 from schemas.types import CloseReason, Id, InvitationStatus, Message, Timestamp
 
 
 class Invitation(Message):
-    """An invitation as it now is: the data of every invitation event, and the HTTP representation."""
+    """An invitation's current state: the data of every invitation event, and the HTTP representation."""
 
     invitation_id: Id
     room_id: Id

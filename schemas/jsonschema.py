@@ -1,4 +1,4 @@
-"""JSON Schemas (draft 2020-12) of what lies on the topics: a message's data, and the CloudEvent around it."""
+"""JSON Schemas (draft 2020-12) of the messages: a message's data, and the CloudEvent that carries it."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -22,15 +22,15 @@ _ID: Schema = {"type": "string", "pattern": ID_PATTERN}
 _ATTRIBUTES: dict[str, Schema] = {
     "specversion": {"const": "1.0"},
     "id": {**_TEXT, "maxLength": envelope.MAX_ID, "description": "Unique over all sources and rooms."},
-    "source": {**_TEXT, "description": "URI-reference of who wrote it."},
+    "source": {**_TEXT, "description": "URI-reference of the writer."},
     "type": {**_TEXT, "description": "`cohost.<Name>.v1`."},
     "subject": {"type": "string", "description": "The room's id; the user's id on `users`."},
     "time": {"type": "string", "description": "RFC 3339, UTC, milliseconds."},
     "datacontenttype": {"type": "string", "default": "application/json"},
-    "correlationid": {"type": "string", "description": "Copied from the cause, else the cause's id."},
+    "correlationid": {"type": "string", "description": "Copied from the cause, otherwise the cause's id."},
     "causationid": {
         "type": "string",
-        "description": "The id of the record that caused it; <topic>:<partition>:<offset> of a tombstone.",
+        "description": "The id of the causing record; <topic>:<partition>:<offset> of a tombstone.",
     },
     "sequence": {
         "type": "string",
@@ -46,15 +46,15 @@ _OUTPUT = (*_INPUT, "time", "datacontenttype", "correlationid", "causationid", "
 
 
 class _Generator(GenerateJsonSchema):
-    """Leaves out the titles that only repeat the fields' names."""
+    """A generator that omits titles, which would only repeat the field names."""
 
     def field_title_should_be_set(self, schema: CoreSchema | FieldInfo) -> bool:  # noqa: ARG002 - pydantic's
-        """Say no."""
+        """Return False for every field."""
         return False
 
 
 def definitions(models: Iterable[type[Message]], reference: str = REFERENCE) -> dict[str, Schema]:
-    """Return the schemas of the models' data, and of what that refers to, by name."""
+    """Return the schemas of the models' data and of all referenced types, by name."""
     chosen = [(model, "validation") for model in models]
     _, document = models_json_schema(
         chosen,  # type: ignore[arg-type]
@@ -66,7 +66,7 @@ def definitions(models: Iterable[type[Message]], reference: str = REFERENCE) -> 
 
 
 def cloud_event(model: type[Message], reference: str = REFERENCE) -> Schema:
-    """Return the schema of the CloudEvent that carries the model; its data is a reference."""
+    """Return the schema of the CloudEvent that carries the model, with a reference for its data."""
     name = model.__name__
     attributes = {**_ATTRIBUTES, "type": {"const": envelope.type_of(name)}, "subject": _subject(model)}
     if model in catalog.COMMANDS:
@@ -82,13 +82,13 @@ def cloud_event(model: type[Message], reference: str = REFERENCE) -> Schema:
 
 
 def document(model: type[Message]) -> Schema:
-    """Return the schema of the CloudEvent that carries the model, complete in itself."""
+    """Return the self-contained schema of the CloudEvent that carries the model."""
     head = {"$schema": DIALECT, "$id": f"{model.__name__}.v1.json"}
     return {**head, **cloud_event(model), "$defs": definitions([model])}
 
 
 def any_cloud_event() -> Schema:
-    """Return the schema of the envelope, whatever it carries."""
+    """Return the schema of the envelope, with any data."""
     return {
         "$schema": DIALECT,
         "$id": "CloudEvent.v1.json",
@@ -108,7 +108,7 @@ def _subject(model: type[Message]) -> Schema:
 
 
 def _nullable(schema: Schema) -> Schema:
-    """Let every field that may be absent be null: on this wire that is the same."""
+    """Allow null for every optional field: on the wire null means absent."""
     required = schema.get("required", ())
     fields = {
         name: field if name in required else _or_null(field)

@@ -1,8 +1,8 @@
-"""Record batches that aiokafka cannot read, though the broker took them.
+"""Read record batches that the broker accepted but aiokafka cannot read.
 
-aiokafka raises inside its consumer there, and would for ever: over header names that are not UTF-8, and over
-bytes behind the end of compressed ones, which brokers ignore. Here a name is read with U+FFFD in it, what
-follows the end is left out, and what still cannot be read stands as empty records, which are dead letters.
+aiokafka's consumer raises on them, on every attempt: on header names that are not UTF-8, and on bytes behind
+the end of compressed data, which brokers ignore. The reader here replaces invalid bytes of a name by U+FFFD
+and ignores bytes behind the end. Records that it cannot read become empty records, which are dead letters.
 """
 
 import struct
@@ -22,12 +22,12 @@ _LZ4_UNCOMPRESSED = 0x80000000
 
 
 def install() -> None:
-    """Make every aiokafka consumer of this process read such batches."""
+    """Make every aiokafka consumer of this process read such batches, by replacing aiokafka's reader."""
     fetcher.MemoryRecords = _Records
 
 
 class _Records(memory_records._MemoryRecordsPy):  # type: ignore[misc]  # noqa: SLF001 - aiokafka has no hook here
-    """aiokafka's own cutting of a fetched buffer into batches, which keeps hold of each batch's bytes."""
+    """aiokafka's splitter of a fetched buffer into batches, which also keeps each batch's bytes."""
 
     def next_batch(self, *options: Any) -> "_Batch | None":
         raw = self._next_slice
@@ -36,7 +36,7 @@ class _Records(memory_records._MemoryRecordsPy):  # type: ignore[misc]  # noqa: 
 
 
 class _Batch:
-    """A batch that is read by aiokafka's fast reader, and by the lenient one from where that one gives up."""
+    """A batch read by aiokafka's fast reader, and by the lenient reader from where the fast one fails."""
 
     def __init__(self, batch: Any, raw: memoryview) -> None:
         self._batch = batch
@@ -52,7 +52,7 @@ class _Batch:
     def __iter__(self) -> Iterator[Any]:
         try:
             yield from self._rest(self._batch)
-        except Exception:  # noqa: BLE001 - readers and codecs raise whatever they come upon
+        except Exception:  # noqa: BLE001 - readers and codecs raise errors of many types
             try:
                 yield from self._rest(_LenientBatch(self._raw))
             except Exception:  # noqa: BLE001 - as above
@@ -65,7 +65,7 @@ class _Batch:
                 yield record
 
     def _stand_ins(self) -> Iterator[Any]:
-        """Return a record without key, value and headers for each offset that is left."""
+        """Yield a record without key, value and headers for each remaining offset."""
         batch = self._batch
         for offset in range(self._next, batch.next_offset):
             yield _DefaultRecordPy(offset, batch.max_timestamp, batch.timestamp_type, None, None, [])
@@ -86,7 +86,7 @@ class _LenientBatch(default_records._DefaultRecordBatchPy):  # type: ignore[misc
 
 
 class _LenientBytes(bytearray):
-    """Bytes whose pieces are decoded whatever they hold."""
+    """Bytes whose slices decode without errors: invalid UTF-8 is replaced by U+FFFD."""
 
     def __getitem__(self, index: Any) -> Any:
         found = super().__getitem__(index)
@@ -97,7 +97,7 @@ class _LenientBytes(bytearray):
 
 
 def _gunzip(data: bytes) -> bytes:
-    """Decompress one gzip member after the other, up to the first bytes that begin none."""
+    """Decompress gzip members until the next bytes do not start a member."""
     found = []
     while data.startswith(_GZIP_MAGIC):
         member = zlib.decompressobj(wbits=31)
@@ -113,7 +113,7 @@ def _unlz4(data: bytes) -> bytes:
 
 
 def _lz4_end(data: bytes) -> int:
-    """Return where a frame ends, by LZ4's frame format 1.6: header, blocks with their lengths, end mark."""
+    """Return the end of a frame, by LZ4's frame format 1.6: header, blocks with lengths, end mark."""
     flags = data[4]
     position = _LZ4_HEADER + 8 * bool(flags & _LZ4_CONTENT_SIZE) + 4 * bool(flags & _LZ4_DICTIONARY)
     while length := struct.unpack_from("<I", data, position)[0]:

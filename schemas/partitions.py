@@ -1,4 +1,4 @@
-"""Kafka's default partitioner: which partition a key lies in."""
+"""Kafka's default partitioner: the partition of a key."""
 
 from functools import lru_cache
 
@@ -24,10 +24,10 @@ def murmur2(data: bytes) -> int:
 
 @lru_cache(maxsize=262_144)
 def partition_of(key: str, partitions: int) -> int:
-    """Return the partition that Kafka's default partitioner gives a UTF-8 key."""
+    """Return the partition of a text key, encoded as UTF-8, by Kafka's default partitioner."""
     return partition_of_bytes(key.encode(), partitions)
 
 
 def partition_of_bytes(key: bytes, partitions: int) -> int:
-    """Return the partition that Kafka's default partitioner gives a key."""
+    """Return the partition of a key by Kafka's default partitioner."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions

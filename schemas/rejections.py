@@ -1,4 +1,4 @@
-"""Why a command is refused (contract, section 3), and the record that says so."""
+"""Rejection reasons (contract, section 3), their messages, and the rejection record."""
 
 from typing import Literal, get_args
 
@@ -56,7 +56,7 @@ MESSAGES: dict[Reason, str] = {
 
 
 class CommandRejected(Message):
-    """The one outcome of a command that changes nothing."""
+    """The outcome of a command that was refused and changed nothing."""
 
     command_id: str
     command_type: str

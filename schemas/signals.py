@@ -1,6 +1,6 @@
-"""What broadcast tells itself on `broadcast.signals`: what LiveKit reported and what its calls achieved.
+"""Internal records of broadcast on `broadcast.signals`: LiveKit reports and the results of LiveKit calls.
 
-Internal: nobody else writes or needs to read them, and they may change with the service.
+No other service writes or needs to read them, and they may change with the service.
 """
 
 from typing import Annotated, Literal
@@ -15,11 +15,11 @@ DeadlineKind = Literal["grace", "no_show"]
 LeftReason = Literal["departed", "moved"]
 
 Identity = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00]*$")]
-"""Whom LiveKit calls so. Ours are user ids, but another holder of the key may have let anybody in."""
+"""A LiveKit identity. Co-Host uses user ids, but others with the API key can admit any identity."""
 
 
 class Track(Message):
-    """A published track as LiveKit showed it."""
+    """A published track as LiveKit reported it."""
 
     sid: Text
     source: TrackSource | Literal["unknown"]
@@ -30,9 +30,9 @@ Tracks = Annotated[tuple[Track, ...], Strict(strict=False)]
 
 
 class Participant(Message):
-    """A participant as LiveKit showed it; `sid` is new with each connection.
+    """A participant as LiveKit reported it; `sid` changes with each connection.
 
-    `connected` is whether its media is: whoever is only about to join has their rights already.
+    `connected` is true once media is connected: a joining participant already has permissions before that.
     """
 
     user_id: Identity
@@ -48,10 +48,10 @@ Participants = Annotated[tuple[Participant, ...], Strict(strict=False)]
 
 
 class GrantApplied(Message):
-    """LiveKit has the rights of this version, or nobody is there to have them.
+    """LiveKit has applied the permissions of this version, or the participant is absent.
 
-    `removed` is how it ends for somebody whose demotion LiveKit refused, `clean` for a suspect who had
-    nothing that could be taken. `participant` is who got the rights.
+    Mode `removed`: LiveKit refused the demotion, so the participant was removed. Mode `clean`: a suspected
+    intruder had no permissions or tracks to revoke. `participant` is the participant that was updated.
     """
 
     room_id: Id
@@ -62,7 +62,7 @@ class GrantApplied(Message):
 
 
 class IntruderSeen(Message):
-    """LiveKit shows that a suspect has what is not theirs; it is taken next, by the wish of this version."""
+    """LiveKit confirms that a suspect is an intruder; the call for this desired version then revokes."""
 
     room_id: Id
     user_id: Identity
@@ -70,7 +70,7 @@ class IntruderSeen(Message):
 
 
 class GrantCallFailed(Message):
-    """LiveKit did not take the rights of this version."""
+    """A LiveKit call to apply the permissions of this version failed."""
 
     room_id: Id
     user_id: Identity
@@ -81,9 +81,9 @@ class GrantCallFailed(Message):
 
 
 class ErrandDone(Message):
-    """What was to be done once (a soft mute, a request to unmute) is done, or is in vain.
+    """A one-off action (a soft mute, a request to unmute) was done, or had no effect.
 
-    `participant` is whom it was done to, as LiveKit then showed them.
+    `participant` is its target, as LiveKit reported it at that time.
     """
 
     room_id: Id
@@ -93,9 +93,9 @@ class ErrandDone(Message):
 
 
 class RoomDeleted(Message):
-    """LiveKit has no room of this name any more; `version` is that of the wish.
+    """LiveKit no longer has a room of this name; `version` is the desired version that asked for it.
 
-    `room_sid` is the one that was deleted, null where there was none.
+    `room_sid` is the sid of the deleted room, null if there was none.
     """
 
     room_id: Id
@@ -104,13 +104,13 @@ class RoomDeleted(Message):
 
 
 class RoomMade(Message):
-    """A LiveKit room was made, or may have been, for a room that may have closed meanwhile."""
+    """A LiveKit room was or may have been created, for a room that may have closed since then."""
 
     room_id: Id
 
 
 class ParticipantJoined(Message):
-    """Somebody's media is connected."""
+    """A participant's media is connected."""
 
     room_id: Id
     room_sid: Text
@@ -118,7 +118,7 @@ class ParticipantJoined(Message):
 
 
 class ParticipantLeft(Message):
-    """A connection ended; `moved` is one that another of the same user replaces."""
+    """A connection ended; reason `moved` means that another connection of the user replaced it."""
 
     room_id: Id
     room_sid: Text
@@ -128,7 +128,7 @@ class ParticipantLeft(Message):
 
 
 class TrackPublished(Message):
-    """Somebody publishes; `sid` is the participant's."""
+    """A participant published a track; `sid` is the participant's."""
 
     room_id: Id
     room_sid: Text
@@ -138,7 +138,7 @@ class TrackPublished(Message):
 
 
 class TrackUnpublished(Message):
-    """A track is gone; `sid` is the participant's."""
+    """A track was unpublished; `sid` is the participant's."""
 
     room_id: Id
     room_sid: Text
@@ -155,11 +155,11 @@ class RoomFinished(Message):
 
 
 class RoomCompared(Message):
-    """Who of those that matter was in the LiveKit room when it was looked at.
+    """A snapshot of the relevant participants of a LiveKit room, taken by a resync.
 
-    `position` is how far the lane had read the signals before the look, `version` the room's newest wish
-    then: whatever changed since is none of this record's business. `room_sid` is null where LiveKit has no
-    such room. Listed are the participants who have rights, and those who should.
+    `position` is the lane's offset on the signals topic before the snapshot, `version` the room's newest
+    desired version at that time: later changes must not be compared with this record. `room_sid` is null if
+    LiveKit has no such room. `participants` lists those that have permissions and those that should.
     """
 
     room_id: Id
@@ -171,7 +171,7 @@ class RoomCompared(Message):
 
 
 class DeadlineReached(Message):
-    """A seat's grace, or its time to show up, is over; `command_id` is for the command that then follows."""
+    """A seat's grace or no-show period is over; `command_id` is the id for the command that follows."""
 
     room_id: Id
     user_id: Id
@@ -182,10 +182,10 @@ class DeadlineReached(Message):
 
 
 Report = GrantApplied | IntruderSeen | GrantCallFailed | ErrandDone | RoomDeleted | RoomMade
-"""What came of a call."""
+"""The result of a LiveKit call."""
 
 Sight = ParticipantJoined | ParticipantLeft | TrackPublished | TrackUnpublished | RoomFinished
-"""What a webhook told."""
+"""A report from a LiveKit webhook."""
 
 Signal = Report | Sight | RoomCompared | DeadlineReached
 

@@ -1,4 +1,4 @@
-"""The topics, their settings, and their names under a prefix (contract, section 2)."""
+"""The topics, their broker settings, and their names under a prefix (contract, section 2)."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,13 @@ _MEBIBYTE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Topic:
-    """A topic without its prefix, and the broker settings it is created with. There is one of each."""
+    """A topic without its prefix, and the settings with which it is created. One instance per topic."""
 
     suffix: str
     config: tuple[tuple[str, str], ...]
 
     def name(self, prefix: str) -> str:
-        """Return the topic's name on the broker."""
+        """Return the topic's name on the broker, with the prefix."""
         return prefix + self.suffix
 
 

@@ -1,4 +1,4 @@
-"""The scalar types of the contract and the two model bases."""
+"""The scalar types of the contract and the two base models."""
 
 import re
 from typing import Annotated, Any, Literal, TypeVar
@@ -11,17 +11,17 @@ ID_PATTERN = r"^[A-Za-z0-9._:@-]{1,64}$"
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 """1 to 64 characters of `A-Z a-z 0-9 . _ : @ -`."""
 
-# A dollar sign would let a newline follow.
+# `$` would also match before a trailing newline.
 is_id = re.compile(ID_PATTERN.removesuffix("$")).fullmatch
-"""Say whether a text is an `Id`; a match is true, None is false."""
+"""Return a match (true) if a text is an `Id`, None (false) otherwise."""
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
-"""Any text but U+0000, which Postgres cannot store."""
+"""Any text without U+0000, which Postgres cannot store."""
 
 Timestamp = Annotated[
     str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$")
 ]
-"""RFC 3339, UTC, milliseconds. The width is fixed, so timestamps order as text."""
+"""RFC 3339, UTC, milliseconds. The width is fixed, so timestamps sort as text."""
 
 RoomStatus = Literal["idle", "live", "waitingReconnect", "ended", "recorded", "terminated", "error"]
 UserStatus = Literal["active", "banned", "deleted"]
@@ -41,9 +41,9 @@ OPEN_STATUSES: frozenset[str] = frozenset({"idle", "live", "waitingReconnect"})
 
 
 class Message(BaseModel):
-    """What a reader takes in: frozen, camelCase on the wire, strict types, unknown fields ignored."""
+    """Base of all messages: frozen, camelCase on the wire, strict types, unknown fields ignored."""
 
-    # A reader may miss a field that has a default; a service always names it, and OpenAPI must say so.
+    # Readers accept a missing field that has a default, but services always write it: OpenAPI shows that.
     model_config = ConfigDict(
         frozen=True,
         strict=True,
@@ -58,7 +58,7 @@ MessageT = TypeVar("MessageT", bound=Message)
 
 
 class CommandData(Message):
-    """A command's data: an unknown field is refused, so that a misspelled option is not lost."""
+    """Base of all command data: an unknown field is rejected, so that a misspelled option is not lost."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -66,8 +66,8 @@ class CommandData(Message):
 
 
 def build(model: type[MessageT], fields: dict[str, Any]) -> MessageT:
-    """Return a message of sound values for all its fields; the dictionary is the message's from now on."""
-    # Pydantic's own ways take four times (validating) and eight times (model_construct) as long.
+    """Return a message from valid values for all its fields, unvalidated; the message owns `fields`."""
+    # Pydantic takes four times as long with validation, and eight times as long with model_construct.
     message = model.__new__(model)
     object.__setattr__(message, "__dict__", fields)
     object.__setattr__(message, "__pydantic_fields_set__", set())
