@@ -1,1 +1,1 @@
-"""The exactly-once pipeline over Kafka and Postgres. It knows no service."""
+"""The exactly-once pipeline over Kafka and Postgres. It imports no service."""

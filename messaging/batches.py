@@ -1,4 +1,4 @@
-"""Batches of records: each is decided while the one before it is being committed."""
+"""Decide each batch of records while the batch before it is being committed."""
 
 import asyncio
 import time
@@ -20,13 +20,13 @@ Publish = Callable[[Sequence[Segment]], Awaitable[None]]
 
 
 class Batches:
-    """Decides and commits what a session reads, in order; its caller runs one method at a time.
+    """Decides and commits a session's records in order. Its methods must not run concurrently.
 
-    `owned` are the lanes as the session has them; `publish` takes committed segments, and `fail` an error,
-    after which nothing of this is of use any more.
+    `owned_lanes` is the session's own dictionary of lanes. `enqueue` receives the committed outbox batches;
+    `on_failure` receives an error, after which the committer cannot be used any more.
     """
 
-    def __init__(  # noqa: PLR0913 - what a batch goes through
+    def __init__(  # noqa: PLR0913 - the collaborators that a batch passes through
         self,
         pool: asyncpg.Pool,
         domain: Domain[Any],
@@ -50,14 +50,14 @@ class Batches:
         self._committing: asyncio.Task[None] | None = None
 
     async def take(self, records: Sequence[ConsumerRecord]) -> None:
-        """Decide what of the records lies ahead of its lane, and begin to commit it."""
+        """Decide the records that were not decided before, and start to commit them."""
         for part in _parts(self._decider.ahead(self._lanes, records)):
             whole = False
             while not whole:
                 whole = await self._take(part)
 
     async def _take(self, records: Sequence[ConsumerRecord]) -> bool:
-        """Decide records and begin to commit them; say whether those were all."""
+        """Decide records and start to commit them; return whether the batch covers all of them."""
         decided = await self._decide(records)
         await self.settled()
         if decided.generation != self._generation:
@@ -69,19 +69,19 @@ class Batches:
         return decided.whole
 
     async def settled(self) -> None:
-        """Wait until everything decided is committed and handed to the publisher."""
+        """Wait until every decided batch is committed and enqueued. Raises the error of a failed commit."""
         if self._committing is None:
             return
         await asyncio.wait([self._committing])
         if self._committing.cancelled():
-            # Raised as it is, FastStream would take it for a fault of the handler.
-            msg = "what was decided was abandoned"
+            # FastStream would treat a bare CancelledError as an error of the handler.
+            msg = "the commit of a decided batch was cancelled"
             raise Unavailable(msg)
         self._committing.result()
         self._committing = None
 
     async def insert(self, records: Sequence[ConsumerRecord]) -> None:
-        """Decide and commit records that are not in the log ahead of us."""
+        """Decide and commit records that are not in the log, and wait for the commit."""
         await self.settled()
         while records:
             async with self._deciding:
@@ -90,14 +90,14 @@ class Batches:
             records = records[len(decided.taken) :]
 
     async def prove(self) -> None:
-        """Commit nothing but where the lanes stand and what is acknowledged: it proves that they are ours."""
+        """Commit only positions and published offsets, which proves that this worker still owns the lanes."""
         await self.settled()
         standing = Decision(self._generation, (), self._domain.changes())
         standing.advances += [decision.advance(lane) for lane in self._lanes.values()]
         await self._write(standing)
 
     async def abandon(self) -> None:
-        """Give up what is being committed; whether it is, nobody here will know."""
+        """Cancel the running commit. Whether Postgres committed it remains unknown."""
         if self._committing is not None:
             self._committing.cancel()
             await asyncio.gather(self._committing, return_exceptions=True)
@@ -109,7 +109,7 @@ class Batches:
             return self._ahead
 
     async def _commit(self, decided: Decision) -> None:
-        """Commit a decision, or what becomes of it where ids in it turn out to be repeated."""
+        """Commit a batch and enqueue it; decide it again if it has duplicate command ids."""
         seen = frozenset[str]()
         try:
             while True:
@@ -159,7 +159,7 @@ class Batches:
 
 
 def _parts(records: Sequence[ConsumerRecord]) -> Iterator[Sequence[ConsumerRecord]]:
-    """Part records where they are so large that they would not be decided at once."""
+    """Split records into parts that are small enough to be decided as one batch each."""
     begin = size = 0
     for end, record in enumerate(records, 1):
         size += len(record.value or b"") + len(record.key or b"")

@@ -1,4 +1,4 @@
-"""Closing what belongs to a library, in bounded time and whatever it raises."""
+"""Close a library's client in bounded time and ignore its errors."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -6,10 +6,10 @@ from typing import Any
 
 
 async def closed(closing: Coroutine[Any, Any, object], seconds: float) -> None:
-    """Wait for a client to close, but no longer than this.
+    """Wait at most `seconds` for a client to close, and ignore its errors.
 
-    It runs in a task of its own: closing a client whose own tasks never ran raises their CancelledError,
-    which would otherwise look like ours.
+    The closing runs in a task of its own: closing a client whose own tasks never ran raises their
+    CancelledError, which would otherwise look like a cancellation of the caller.
     """
     task = asyncio.ensure_future(closing)
     try:

@@ -1,4 +1,4 @@
-"""What the pipeline must be told; the services' settings build it."""
+"""The pipeline's configuration, built from a service's settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,9 +9,9 @@ from schemas import topics
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Where Kafka and Postgres are, and how the topics are named.
+    """The addresses of Kafka and Postgres, the names of the topics, and the consumer's limits.
 
-    `security` holds aiokafka's own arguments (`security_protocol`, `sasl_mechanism`, `ssl_context`, …);
+    `security` holds aiokafka's own arguments (`security_protocol`, `sasl_mechanism`, `ssl_context`, …).
     `schema` is the Postgres schema that the service owns.
     """
 
@@ -29,5 +29,5 @@ class Config:
     fetch_max_wait_ms: int = 10
 
     def client(self) -> dict[str, Any]:
-        """Return the arguments that every aiokafka client takes."""
+        """Return the keyword arguments that every aiokafka client takes."""
         return {"bootstrap_servers": self.bootstrap_servers, **self.security}

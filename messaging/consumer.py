@@ -1,4 +1,4 @@
-"""The FastStream subscriber that feeds a session: batches of raw records, lanes that come and go."""
+"""The FastStream subscriber that feeds a session with raw records and partition assignments."""
 
 import asyncio
 import logging
@@ -38,27 +38,27 @@ lenient.install()
 
 
 class Listener(Protocol):
-    """Whom the consumer serves."""
+    """The callbacks of a consumer."""
 
     async def handle(self, records: Sequence[ConsumerRecord]) -> None:
-        """Take a batch in; the next one comes when this returns."""
+        """Handle a batch of records; the next batch is delivered after this returns."""
         ...
 
     def assigned(self, partitions: Sequence[TopicPartition]) -> None:
-        """Start to take over these partitions, which are paused."""
+        """Start to take over these assigned partitions, which are paused."""
         ...
 
     async def revoked(self) -> None:
-        """Let go of every partition; when this returns, others may have them."""
+        """Give up every partition; after this returns, other members may own them."""
         ...
 
     def fail(self, error: BaseException) -> None:
-        """Give the session up."""
+        """End the session with this error."""
         ...
 
 
 class Consumer:
-    """A member of the service's consumer group. Use it once: `start`, then `stop`."""
+    """A member of the service's consumer group. It is for one use: `start`, then `stop`."""
 
     def __init__(self, config: Config, group: str, topics: Sequence[str], listener: Listener) -> None:
         self._config = config
@@ -66,7 +66,7 @@ class Consumer:
         self._broker = KafkaBroker(
             config.bootstrap_servers.split(","),
             security=_security(config),
-            # FastStream's own words for GSSAPI leave these out.
+            # FastStream's SASLGSSAPI does not pass these on.
             **{name: value for name, value in config.security.items() if name.startswith("sasl_kerberos_")},
             consumer_only=True,
             allow_auto_create_topics=False,
@@ -74,7 +74,7 @@ class Consumer:
             logger=logging.getLogger("cohost.consumer"),
             log_level=logging.DEBUG,
             retry_backoff_ms=50,
-            # A request to join is answered when the others have let go.
+            # The broker answers JoinGroup only after the other members gave up their partitions.
             request_timeout_ms=_REBALANCE_MS + 5_000,
         )
         self._subscriber = self._broker.subscriber(
@@ -83,10 +83,10 @@ class Consumer:
             group_id=group,
             # FastStream's Kafka default is ACK_FIRST, which commits the offset before the work is done.
             ack_policy=AckPolicy.MANUAL,
-            # Where to read from is in the database; where the log lacks that, something was lost.
+            # The positions are in the database; if the log lacks one, records were lost.
             auto_offset_reset="none",
             isolation_level="read_committed",
-            # Round robin, FastStream's default, would part a lane's topics.
+            # Round robin, FastStream's default, would assign the topics of one lane to different members.
             partition_assignment_strategy=[RangePartitionAssignor],
             session_timeout_ms=config.session_timeout_ms,
             heartbeat_interval_ms=max(200, min(3000, config.session_timeout_ms // 6)),
@@ -103,13 +103,13 @@ class Consumer:
         self._subscriber(self._handle)
         self._stopping = False
         self.outstanding = False
-        """Whether records were fetched that are not handled yet."""
+        """Whether fetched records are waiting to be handled."""
         self._dropped = False
         self._placed = False
 
     @property
     def client(self) -> AIOKafkaConsumer:
-        """The aiokafka consumer behind the subscriber."""
+        """Return the subscriber's aiokafka consumer."""
         return self._subscriber.consumer
 
     async def start(self) -> None:
@@ -117,26 +117,26 @@ class Consumer:
         await self._broker.start()
 
     async def stop(self) -> None:
-        """Leave the group. Lanes must have been let go of before: nobody is told of a revocation here."""
+        """Leave the group. The lanes must be released before: stopping does not call `on_revoked`."""
         self._stopping = True
         await self._broker.stop()
 
     def displaced(self) -> None:
-        """Have a batch that is fetched and not handled yet never handled: it is not of where we stand now."""
+        """Discard fetched records that are not handled: they may no longer follow the lanes' positions."""
         self._dropped = True
         self._placed = False
 
     def placed(self) -> None:
-        """Take it that every partition was sought: what was fetched before is dropped.
+        """Mark all partitions as sought and discard records fetched before the seek.
 
-        aiokafka fetches from the mirrored offsets before the listener can pause it, and between there and
-        where the lane really stands may lie what was decided and never committed.
+        aiokafka fetches from the mirrored offsets before the listener can pause it. Between those offsets and
+        the lane's real position there may be records that were decided but never committed.
         """
         self._dropped = True
         self._placed = True
 
     async def mirror(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Commit offsets for lag tools to see. Raises `Unavailable` when Kafka does not answer."""
+        """Commit offsets for lag monitoring only. Raises `NotConfirmed` if Kafka does not answer."""
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 if offsets:
@@ -144,9 +144,9 @@ class Consumer:
                 else:
                     await self.client.topics()
         except (CommitFailedError, IllegalStateError):
-            return  # a rebalance is under way: the offsets are its next owner's to mirror
+            return  # a rebalance is under way, and the next owner will mirror its own offsets
         except (KafkaError, TimeoutError) as error:
-            msg = "Kafka does not answer"
+            msg = "Kafka did not answer the commit of offsets in time"
             raise Unavailable(msg) from error
 
     async def _parse(self, records: Sequence[ConsumerRecord]) -> KafkaMessage:
@@ -161,9 +161,9 @@ class Consumer:
             self.outstanding = False
 
     def wrap(self) -> None:
-        """Make the consumer's poll wait for records, at a pace.
+        """Replace the aiokafka consumer's `getmany` by one that waits for records and limits the poll rate.
 
-        FastStream sleeps deaf after an empty poll, and five seconds after an error.
+        FastStream sleeps after an empty poll, unresponsive to new records, and five seconds after an error.
         """
         fetch = self.client.getmany
         last = 0.0
@@ -178,11 +178,11 @@ class Consumer:
                     if await self._lost(error):
                         self._listener.fail(error)
                         await asyncio.Event().wait()
-                    # Each partition may have such an error waiting, and until it is taken nothing is fetched.
+                    # Each partition may have such an error pending; nothing is fetched until it was raised.
                     if not self._placed:
                         await asyncio.sleep(_POLL_MS / 1000)
                     continue
-                except Exception as error:  # noqa: BLE001 - records read along with it are lost to this session
+                except Exception as error:  # noqa: BLE001 - this session loses the records that were drained before it
                     if self._stopping:
                         break
                     self._listener.fail(error)
@@ -197,17 +197,17 @@ class Consumer:
         self.client.getmany = getmany
 
     async def _lost(self, error: KafkaError) -> bool:
-        """Say whether the log has no longer what we are to read next, and not only what we were never at."""
+        """Return whether the log lacks the offset to read next; offsets from before the seek do not count."""
         if not self._placed or isinstance(error, NoOffsetForPartitionError):
             return False
         try:
             return any([await self.client.position(place) == at for place, at in error.args[0].items()])
         except IllegalStateError:
-            return False  # not ours any more
+            return False  # the partition is no longer assigned to this worker
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Pauses what comes, and lets go of what leaves. No exception may leave it: aiokafka would swallow it."""
+    """Pauses assigned partitions, gives up revoked ones. It must not raise: aiokafka hides the error."""
 
     def __init__(self, consumer: Consumer, listener: Listener) -> None:
         self._consumer = consumer
@@ -219,7 +219,7 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
             if not self._wrapped:
                 self._wrapped = True
                 self._consumer.wrap()
-            # Fetching is unblocked already, and no heartbeat runs in here: pause, and do the work outside.
+            # Fetching has already resumed, and no heartbeats are sent in here: pause, and work outside.
             self._consumer.client.pause(*assigned)
             self._listener.assigned(list(assigned))
         except Exception as error:  # noqa: BLE001 - see above

@@ -1,4 +1,4 @@
-"""Connections to the service's own schema, and its numbered migrations."""
+"""Connect to the service's schema and apply its numbered migrations."""
 
 from importlib import resources
 from typing import TypeAlias
@@ -10,8 +10,8 @@ from messaging.config import Config
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
-# Statistics of young tables say "empty", and the planner then scans them: every query of this project
-# is meant to be driven from an unnest over an index.
+# Statistics of new tables say "empty", so the planner would scan them. Every query of this project is written
+# to start from an unnest and look rows up by index.
 _PLANS = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
 _BOUNDS = {"idle_in_transaction_session_timeout": "15s", "lock_timeout": "10s", "statement_timeout": "30s"}
 
@@ -35,9 +35,9 @@ async def pool(config: Config, size: int) -> asyncpg.Pool:
 
 
 async def migrate(connection: Connection, config: Config, *packages: str) -> None:
-    """Bring the schema up to the newest `sql/NNNN_name.sql` of each package, in the order given.
+    """Apply the pending `sql/NNNN_name.sql` files of each package, in the order of the packages.
 
-    Safe to run from any number of processes at once.
+    Any number of processes may call it at the same time.
     """
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"migrate {config.schema}")

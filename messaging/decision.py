@@ -1,4 +1,4 @@
-"""One batch, decided: what it publishes, what it remembers, and where its lanes then stand."""
+"""Decide batches of records: their output records, outcomes and lane updates."""
 
 import asyncio
 import itertools
@@ -24,20 +24,21 @@ from schemas import timestamps
 from schemas.types import Message
 
 _BREATH = 25
-"""How many records are decided before Postgres and the publisher get a turn.
+"""Number of records decided before the event loop runs other tasks, such as the commit and the publisher.
 
-A commit takes a dozen round trips and each of them two turns: it must be over when the next batch is decided.
+A commit takes a dozen round trips, and each round trip two turns of the event loop: the commit must be
+finished by the time the next batch is decided.
 """
 
 ENOUGH_BYTES = 4 * 1024 * 1024
-"""How much a batch may publish before the rest of it is left to another: it must fit into one transaction."""
+"""Bytes that a batch may publish before its remaining records go to the next: it must fit one transaction."""
 
 
 @dataclass(slots=True)
 class Decision:
-    """What a batch does. It is void once `generation` is not the session's any more.
+    """A batch as decided. It is void once `generation` is no longer the committer's current one.
 
-    `taken` are the records that it is about; `whole` says whether they are all that were to be decided.
+    `input_records` are the decided ones; `is_complete` is False if the batch was cut short by its size.
     """
 
     generation: int
@@ -51,7 +52,7 @@ class Decision:
 
 
 class Decider:
-    """Decides batches over the lanes that the worker owns, in memory and in log order."""
+    """Decides batches for the lanes that the worker owns, in memory and in log order."""
 
     def __init__(
         self,
@@ -75,10 +76,10 @@ class Decider:
         generation: int,
         repeated: AbstractSet[str] | None = None,
     ) -> Decision:
-        """Read, load and decide records; move the lanes in memory.
+        """Parse, load and decide records, and advance the lanes in memory.
 
-        The decision may be of the first records only. With `repeated`, the ids of commands that have had
-        their outcome before, it is of all of them, and so repeats a decision that was of all of them.
+        The batch may cover only the first records. With `duplicate_ids`, the ids of commands that already
+        have an outcome, it covers all of them: it then repeats a batch that covered exactly these records.
         """
         decision = Decision(generation, taken, self._domain.changes())
         with self._metrics.stage.labels("read").time():
@@ -97,7 +98,7 @@ class Decider:
         return decision
 
     def ahead(self, lanes: Mapping[int, Lane], fetched: Iterable[ConsumerRecord]) -> list[ConsumerRecord]:
-        """Return the records to handle, facts first: of lanes that are ours, and not handled before."""
+        """Return the records of owned lanes that were not decided before, in the order of their topics."""
         topics = self._topics
         ahead = [
             record
@@ -207,18 +208,18 @@ class Decider:
 
 
 def _field(data: Message | None, name: str) -> str | None:
-    # A pydantic model asked for what it has not takes its time to say so.
+    # `vars`, because `getattr` with a default is slow for an attribute that a pydantic model lacks.
     return None if data is None else vars(data).get(name)
 
 
 def _cut(decision: Decision, first: ConsumerRecord) -> None:
-    """Leave a record and all that come after it to the next decision."""
+    """Leave this record and all records after it to the next batch."""
     decision.taken = list(itertools.takewhile(lambda record: record is not first, decision.taken))
     decision.whole = False
 
 
 def advance(lane: Lane) -> Advance:
-    """Return the step from where the lane was decided to before, to where it now is in memory."""
+    """Return the update from the lane's last snapshot to its present state, which becomes the last."""
     before, lane.standing = lane.standing, tuple(lane.positions)
     return Advance(
         lane.number,
@@ -233,7 +234,7 @@ def advance(lane: Lane) -> Advance:
 
 
 def rewind(lanes: Mapping[int, Lane], decision: Decision) -> None:
-    """Take a decision back that was not committed: its lanes stand again where they stood before it."""
+    """Undo an uncommitted batch: move its lanes back to their state before it."""
     for step in decision.advances:
         lane = lanes[step.lane]
         lane.positions = list(step.before)

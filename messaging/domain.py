@@ -1,4 +1,4 @@
-"""What a service gives the pipeline, and what the pipeline hands to it."""
+"""The interface between the pipeline and a service: its topology, its processor, and their records."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ InputKind = Literal["facts", "events", "signals", "commands"]
 class Input:
     """A topic that a service reads.
 
-    A lane reads `facts` to their present end before its first command. Where unread `facts` or `signals` were
-    deleted it reads what is left; where others were, it stops. `models` are the data types that the topic may
-    carry, `key_field` names the field of the data that equals subject and key. `shared` facts matter to every
-    lane, whichever lane reads them.
+    A lane reads `facts` to their current end before its first command. If unread `facts` or `signals` were
+    deleted, the lane continues with the remaining records; if unread records of another kind were deleted, it
+    stops. `models` are the data types that the topic may carry; `key_field` names the field of the data that
+    must equal subject and key. `shared` facts concern every lane, not only the lane that reads them.
     """
 
     topic: Topic
@@ -32,7 +32,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which topics a service reads and writes. Within a batch, inputs are handled in the order given here."""
+    """The topics that a service reads and writes. A batch handles its inputs in the order given here."""
 
     name: str
     source: str
@@ -43,11 +43,11 @@ class Layout:
 
 
 class Incoming(NamedTuple):
-    """One sound record: a command, a fact or an event; `data` is None for a tombstone.
+    """One valid input record: a command, a fact, an event or a signal; `data` is None for a tombstone.
 
-    `id` is the CloudEvent's id (of a command: the command's id; of a tombstone:
-    `<topic>:<partition>:<offset>`), `at` the broker's timestamp in the
-    wire's form, `key` the room's or user's id.
+    `id` is the CloudEvent's id (for a command the command id, for a tombstone
+    `<topic>:<partition>:<offset>`), `timestamp` the broker's timestamp as RFC 3339 text, and `key` the id of
+    the room or user.
     """
 
     lane: int
@@ -60,9 +60,9 @@ class Incoming(NamedTuple):
 
 
 class Event(NamedTuple):
-    """A record to publish. Its wire type is the name of `data`'s class; `data` None is a tombstone.
+    """A record to publish. Its wire type is the name of `data`'s class; without `data` it is a tombstone.
 
-    `subject` is the room's id, and the record's key where no other is given.
+    `subject` is the room's id, and also the record's key unless `key` is given.
     """
 
     topic: Topic
@@ -72,7 +72,7 @@ class Event(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why a command changes nothing. `current` is shown to whoever may see it."""
+    """The reason why a command is rejected. `current` is the invitation, for readers who may see it."""
 
     reason: Reason
     current: Invitation | None = None
@@ -81,76 +81,78 @@ class Refusal(NamedTuple):
 ChangesT = TypeVar("ChangesT")
 
 
-class Repeated(Exception):  # noqa: N818 - it names what happened
-    """These command ids had their outcome before: decide the batch again without them."""
+class Repeated(Exception):
+    """Command ids that already have an outcome: the batch must be decided again without them."""
 
     def __init__(self, ids: Collection[str]) -> None:
-        super().__init__(f"{len(ids)} command ids had their outcome before")
+        super().__init__(f"{len(ids)} command ids already have an outcome")
         self.ids = frozenset(ids)
 
 
 class Domain(Protocol[ChangesT]):
-    """A service's part of the pipeline: what it knows in memory, how it decides, what it keeps.
+    """A service's part of the pipeline: cached state, decisions, and storage.
 
-    The pipeline calls, for one batch: `load`, then `decide` once per record in order, then `save` in the
-    batch's transaction. The next batch may be loaded and decided while this one is being saved, so memory
-    must keep what a batch touched until that batch is committed (`trim` says when something may go).
+    For one batch the pipeline calls `load`, then `decide` once per record in order, then `save` in the
+    batch's transaction. The next batch may be loaded and decided while this one is being saved, so the cache
+    must keep everything a batch touched until that batch is committed (`evict_excess` asks for evictions).
     """
 
     layout: Layout
 
     def changes(self) -> ChangesT:
-        """Return an empty collection of what one batch changes."""
+        """Return an empty collection for the changes of one batch."""
         ...
 
     async def load(self, connection: Connection, batch: Sequence[Incoming]) -> None:
-        """Bring into memory whatever deciding this batch may ask for and memory lacks, in few queries."""
+        """Load the state that deciding these records needs and the cache lacks, in few queries."""
         ...
 
     def decide(self, incoming: Incoming, changes: ChangesT) -> Sequence[Event] | Refusal:
-        """Decide one record, take its effect over into memory and note in `changes` what to keep.
+        """Decide one record, apply its effect to the cache, and add the rows to save to `changes`.
 
-        Facts and events return events only. A command returns at least one event, or a `Refusal`.
+        Facts and events return output records only. A command returns at least one output record, or a
+        `Rejection`.
         """
         ...
 
     def refused(self, command_type: str, command_id: str, changes: ChangesT) -> None:
-        """Take note of a command that is refused, decided or not: `save` may know it for a repeat."""
+        """Record a rejected command, decided or unreadable: `save` may find that it is a duplicate."""
         ...
 
     async def save(self, connection: Connection, changes: ChangesT) -> None:
-        """Write what the batch changed, inside the batch's transaction.
+        """Write the batch's changes inside its transaction.
 
-        Raises `Repeated` for commands whose id names something stored (an invitation, say).
+        Raises `DuplicateCommands` for commands whose id is already stored, for example as an invitation's id.
         """
         ...
 
     def committed(self, changes: ChangesT) -> None:
-        """Take note that a batch is committed with these changes, as `save` wrote them.
+        """Handle the commit of a batch with these changes, as `save` wrote them.
 
-        A batch may be committed without it, when the answer to the COMMIT is lost.
+        It is not called for a batch whose COMMIT succeeded while the answer to it was lost.
         """
         ...
 
     async def unseen(self, connection: Connection, topic: Topic, lane: int, begin: int) -> Sequence[str]:
-        """Return keys of a topic of facts that are stored, not gone, and last told of before this offset.
+        """Return stored, undeleted keys of a fact topic whose last record lies before `offset`.
 
-        Whoever deleted those records has forgotten the keys. Many may come in portions.
+        The records of those keys were deleted from the topic. A long list may be returned in portions: it is
+        asked for again until it is empty.
         """
         ...
 
     def trim(self) -> None:
-        """Forget what is over the memory's bound, oldest first, sparing what the last two batches touched."""
+        """Evict state above the cache's limit, oldest first, but none that the last two batches touched."""
         ...
 
     def forget(self, lanes: Collection[int]) -> None:
-        """Forget all that is in memory of these lanes: it may not be what is stored."""
+        """Drop all cached state of these lanes: it may differ from the stored state."""
         ...
 
     async def taken(self, lanes: Mapping[int, bool]) -> None:
-        """Take note of lanes that are ours now; the value says whether their last owner released them."""
+        """Handle lanes that this worker acquired; the value is whether the last owner released the lane."""
         ...
 
     async def releasing(self, lanes: Collection[int]) -> None:
-        """Finish or cancel every effect under way for lanes that are about to be given away."""
+        """Finish or cancel every running effect of lanes that are about to be released."""
         ...

@@ -1,30 +1,30 @@
-"""What can go wrong in the pipeline, by what has to be done about it."""
+"""The pipeline's errors, grouped by what must be done about them."""
 
 import asyncpg
 from aiokafka import errors as kafka
 
 
-class StartRefused(Exception):  # noqa: N818 - it names what happened
-    """Cluster, database or topics are not what this service may run on; the text is one line for a person."""
+class StartRefused(Exception):
+    """The cluster, database or topics do not fit this service. The text is one line for an operator."""
 
 
 class Damaged(StartRefused):
-    """Kafka's log and the database contradict each other: going on would mean guessing."""
+    """Kafka's log and the database contradict each other, so that continuing would mean guessing."""
 
 
-class Fenced(Exception):  # noqa: N818 - Kafka's own word
-    """Another worker owns the lane, or has moved it: nothing decided from here may be written."""
+class Fenced(Exception):
+    """Another worker has acquired or advanced the lane: nothing that this worker decided may be written."""
 
 
-class Unavailable(Exception):  # noqa: N818 - it names what happened
-    """A record could not be confirmed in time; sending the same again is safe."""
+class Unavailable(Exception):
+    """A record was not confirmed in time; sending it again is safe."""
 
 
 _OUTAGES = (
     Fenced,
     Unavailable,
     kafka.KafkaError,
-    # aiokafka raises it instead of a KafkaError once a producer is in its fatal state.
+    # aiokafka raises this instead of a KafkaError once a producer is in its fatal state.
     AssertionError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
@@ -32,7 +32,7 @@ _OUTAGES = (
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
     asyncpg.InterfaceError,
-    # What asyncpg says of a connection that died between two steps of a statement.
+    # asyncpg raises this for a connection that died between two steps of a statement.
     asyncpg.InternalClientError,
     asyncpg.ReadOnlySQLTransactionError,
     OSError,
@@ -41,5 +41,5 @@ _OUTAGES = (
 
 
 def worth_retrying(error: BaseException) -> bool:
-    """Say whether the same may succeed later: an outage or a lost lane, and not a mistake in the program."""
+    """Return whether a retry may succeed: after an outage or a lost lane, but not after a bug."""
     return isinstance(error, _OUTAGES) and not isinstance(error, StartRefused)

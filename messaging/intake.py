@@ -1,4 +1,4 @@
-"""Reading a record: what of it is sound, and what is to be said of the rest."""
+"""Parse Kafka records into input records, rejections and dead letters."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,16 +13,16 @@ from schemas.types import Message, is_id
 
 DeadLetterReason = Literal["not_a_cloud_event", "wrong_partition", "unknown_fact", "invalid_fact"]
 Unread = Literal["wrong_partition", "unknown_command", "invalid_command"]
-"""Why a command is refused before it is decided."""
+"""Reasons for rejecting a command before it is decided."""
 
 _MAX_TRACE = 512
 
 
 @dataclass(slots=True)
 class Reading:
-    """A record as read. Exactly one of `incoming`, `refused` and `dead` is set.
+    """A parsed record. Exactly one of `input_record`, `rejection_reason` and `dead_letter_reason` is set.
 
-    `id` is what outcomes name as their cause, `subject` what a rejection names as its subject.
+    `id` becomes the causation id of the records it leads to, `subject` the subject of a rejection.
     """
 
     record: ConsumerRecord
@@ -37,7 +37,7 @@ class Reading:
 
 
 class Intake:
-    """Reads the records of one service's inputs."""
+    """Parses the records of one service's input topics."""
 
     def __init__(self, layout: Layout, prefix: str, count: int) -> None:
         self._count = count
@@ -48,7 +48,7 @@ class Intake:
         }
 
     def read(self, record: ConsumerRecord) -> Reading:
-        """Return what the record says."""
+        """Return the record parsed according to the kind of its topic."""
         entry = self._inputs[record.topic]
         if entry.kind == "commands":
             return self._command(record, entry)
@@ -138,23 +138,23 @@ class Intake:
 
 
 def position(record: ConsumerRecord) -> str:
-    """Return `<topic>:<partition>:<offset>`."""
+    """Return the record's position as `<topic>:<partition>:<offset>`."""
     return f"{record.topic}:{record.partition}:{record.offset}"
 
 
 def echoed(text: str | None) -> str | None:
-    """Return the text, or None where it is too long to be carried on."""
+    """Return the text, or None if it is too long to be copied into an output record."""
     return text if text is not None and len(text) <= envelope.MAX_ECHO else None
 
 
 def kept_key(record: ConsumerRecord) -> bytes | None:
-    """Return a record's key, or None where it is too long to be carried on."""
+    """Return the record's key, or None if it is too long to be copied into an output record."""
     key: bytes | None = record.key
     return key if key is not None and len(key.decode(errors="replace")) <= envelope.MAX_ECHO else None
 
 
 def trace(event: Envelope | None) -> tuple[str | None, str | None]:
-    """Return traceparent and tracestate as they may be carried on."""
+    """Return (traceparent, tracestate) to copy into output records, each None if absent or too long."""
     if event is None or event.traceparent is None or len(event.traceparent) > _MAX_TRACE:
         return None, None
     state = event.tracestate
@@ -162,7 +162,7 @@ def trace(event: Envelope | None) -> tuple[str | None, str | None]:
 
 
 def sentence(error: ValidationError) -> str:
-    """Return what is wrong with a command's data, without a word of the data itself."""
+    """Return a sentence about the first invalid field of a command's data, without quoting the data."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "extra_forbidden":
         return "The command's data has a field that is not known."
@@ -201,7 +201,7 @@ def _key(record: ConsumerRecord) -> str | None:
 
 
 def named(event: Envelope | None) -> tuple[str | None, str | None, str | None]:
-    """Return the room, invitation and actor that a command's data names, each where it is a sound id."""
+    """Return the room, invitation and actor ids in a command's data, each None unless it is a valid id."""
     data = event.data if event is not None else None
     if not isinstance(data, dict):
         return None, None, None

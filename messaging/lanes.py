@@ -1,4 +1,4 @@
-"""Lanes: who owns which, how far each has come, and the fence around every write."""
+"""The lanes table: ownership, positions, and the fence around every write."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,10 +9,10 @@ from messaging.errors import Fenced
 
 @dataclass(slots=True)
 class Lane:
-    """A lane as its owner has it in memory, ahead of the database by what is being committed.
+    """A lane's state in its owner's memory, ahead of the database by the batches that are not committed yet.
 
-    Lists run in the order of the layout's inputs (`positions`, `standing`) or outputs (the others).
-    `standing` are the positions that the database will hold once all that is decided is committed.
+    Lists follow the order of the topology's inputs (`positions`, `decided_from`) or outputs (the others).
+    `decided_from` are the positions that the database will have once every decided batch is committed.
     """
 
     number: int
@@ -32,7 +32,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """A lane's next state, to be written only if the lane still stands where it was decided from."""
+    """A lane's next state, to be written only if the lane still has the epoch and the expected positions."""
 
     lane: int
     epoch: int
@@ -45,7 +45,7 @@ class Advance:
 
 
 async def create(connection: Connection, partitions: int, inputs: int, outputs: int) -> None:
-    """Make the rows of lanes that were never claimed."""
+    """Insert the rows of new lanes; `inputs` and `outputs` are numbers of topics."""
     await connection.execute(
         """
         INSERT INTO lanes (lane, positions, decided, acknowledged, tails)
@@ -60,10 +60,10 @@ async def create(connection: Connection, partitions: int, inputs: int, outputs: 
 
 
 async def claim(connection: Connection, numbers: Sequence[int], owner: str) -> list[Lane]:
-    """Take lanes over from whoever had them and return where to go on.
+    """Claim lanes from their previous owners and return their state.
 
-    Every later write for a lane must carry the returned epoch. Until `fenced` is told, the previous owners
-    in `unfenced` may still publish: initialise each of these transactional ids before reading any tail.
+    Every later write for a lane must carry the returned epoch. Until `mark_fenced`, the previous owners in
+    `unfenced_owners` may still publish: initialise each of these transactional ids before reading a log end.
     """
     rows = await connection.fetch(
         """
@@ -99,7 +99,7 @@ async def claim(connection: Connection, numbers: Sequence[int], owner: str) -> l
 
 
 async def fenced(connection: Connection, claimed: Iterable[Lane]) -> None:
-    """Note that every previous owner of the lanes can publish nothing any more. Raises `Fenced`."""
+    """Record that no previous owner of the lanes can publish any more. Raises `Fenced` if a lane was lost."""
     await _held(
         connection,
         "UPDATE lanes SET unfenced = '{}' FROM unnest($1::int[], $2::bigint[]) AS held (lane, epoch)"
@@ -109,7 +109,7 @@ async def fenced(connection: Connection, claimed: Iterable[Lane]) -> None:
 
 
 async def release(connection: Connection, owned: Iterable[Lane]) -> None:
-    """Give lanes up whose every committed segment is known to be published. Raises `Fenced`."""
+    """Release lanes whose batches are all confirmed as published. Raises `Fenced` if a lane was lost."""
     await _held(
         connection,
         "UPDATE lanes SET released = true FROM unnest($1::int[], $2::bigint[]) AS held (lane, epoch)"
@@ -119,9 +119,9 @@ async def release(connection: Connection, owned: Iterable[Lane]) -> None:
 
 
 async def advance(connection: Connection, advances: Sequence[Advance]) -> None:
-    """Move lanes forward, each from the very positions it was decided from.
+    """Advance lanes, each from exactly the positions it was decided from (a compare-and-set).
 
-    Raises `Fenced` when one of them has another epoch or stands elsewhere; nothing may be committed then.
+    Raises `Fenced` if a lane has another epoch or other positions; the transaction must then be rolled back.
     """
     status = await connection.execute(
         """
@@ -146,12 +146,12 @@ async def advance(connection: Connection, advances: Sequence[Advance]) -> None:
         [new.segment for new in advances],
     )
     if status != f"UPDATE {len(advances)}":
-        msg = "a lane was taken over or moved"
+        msg = "a lane was acquired or advanced by another worker; nothing was committed"
         raise Fenced(msg)
 
 
 async def positions(connection: Connection, index: int) -> dict[int, int]:
-    """Return how far every lane has read the input with this index."""
+    """Return each lane's next offset to read of the input with this index; -1 before the first read."""
     rows = await connection.fetch("SELECT lane, positions[$1] AS position FROM lanes", index + 1)
     return {row["lane"]: row["position"] for row in rows}
 
@@ -162,7 +162,7 @@ async def _held(connection: Connection, statement: str, held: Iterable[Lane]) ->
         statement, [lane.number for lane in rows], [lane.epoch for lane in rows]
     )
     if status != f"UPDATE {len(rows)}":
-        msg = "a lane was taken over"
+        msg = "a lane was acquired by another worker"
         raise Fenced(msg)
 
 

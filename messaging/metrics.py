@@ -1,4 +1,4 @@
-"""What operators watch of the pipeline."""
+"""The pipeline's metrics."""
 
 from collections import Counter as Tally
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ class Metrics:
             registry=registry,
         )
         self.dead_letters = Counter(
-            "cohost_dead_letters", "Records sent to the dead letters.", ["reason"], registry=registry
+            "cohost_dead_letters", "Records sent to the dead-letter topic.", ["reason"], registry=registry
         )
         self.batch = Histogram(
             "cohost_batch_records", "Records in a batch.", registry=registry, buckets=_SIZES
@@ -40,13 +40,16 @@ class Metrics:
         )
         self.lag = Gauge("cohost_lag_records", "Records not read yet.", ["topic", "lane"], registry=registry)
         self.outbox = Gauge(
-            "cohost_outbox_segments", "Segments committed and not published yet.", ["lane"], registry=registry
+            "cohost_outbox_segments",
+            "Outbox batches committed but not published yet.",
+            ["lane"],
+            registry=registry,
         )
         self.lanes = Gauge("cohost_lanes", "Lanes that this worker owns.", registry=registry)
         self.recoveries = Counter(
-            "cohost_recoveries", "Take-overs after a doubt or an outage.", ["cause"], registry=registry
+            "cohost_recoveries", "Sessions restarted after an error or outage.", ["cause"], registry=registry
         )
-        # A counter that begins with its first event shows no increase: what is watched for begins at zero.
+        # A counter that first appears with its first event shows no increase, so alerting ones start at zero.
         for reason in get_args(DeadLetterReason):
             self.dead_letters.labels(reason)
         for refusal in get_args(Unread):
@@ -55,20 +58,20 @@ class Metrics:
         self.service.labels(service).set(1)
 
     def count(self, outcomes: Tally[tuple[str, str]], records: int) -> None:
-        """Count what a committed batch did."""
+        """Count the records and command outcomes of a committed batch."""
         if records:
             self.batch.observe(records)
         for (type_, outcome), number in outcomes.items():
             self.commands.labels(type_, outcome).inc(number)
 
     def unwatch(self) -> None:
-        """Own no lane, and know nothing of any: what was last seen would be taken for what is."""
+        """Clear the gauges of lanes that are no longer owned; their last values would look current."""
         self.lanes.set(0)
         self.lag.clear()
         self.outbox.clear()
 
     def watch(self, consumer: AIOKafkaConsumer, topics: Sequence[str], lanes: Mapping[int, Lane]) -> None:
-        """Take the gauges of the lanes owned."""
+        """Set the gauges of the owned lanes."""
         self.unwatch()
         self.lanes.set(len(lanes))
         for number, lane in lanes.items():

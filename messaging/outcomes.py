@@ -1,4 +1,4 @@
-"""The memory of commands: which ids had their outcome, and what it was."""
+"""The outcomes table: the ids of decided commands and their outcomes, kept to recognize duplicates."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -15,7 +15,7 @@ from schemas.rejections import MESSAGES
 RETENTION = timedelta(days=7)
 
 Row = tuple[str, str, str, str | None, str | None, str | None, str | None, str | None, str | None]
-"""id, type, decided_at, room_id, invitation_id, actor_id, events, reason, message (unless standard)."""
+"""id, type, decided_at, room_id, invitation_id, actor_id, events, reason, message (None if standard)."""
 _COLUMNS = (
     "id",
     "type",
@@ -30,13 +30,13 @@ _COLUMNS = (
 
 
 async def add(connection: Connection, rows: Sequence[Row]) -> None:
-    """Remember what became of commands.
+    """Insert the outcomes of commands.
 
-    Raises `Repeated` when one of the ids is remembered already: the transaction must then be rolled back.
+    Raises `DuplicateCommands` if an id already has an outcome; the transaction must then be rolled back.
     """
     if not rows:
         return
-    # Sorted, so that two workers that meet the same ids wait for each other instead of deadlocking.
+    # Sorted, so that two workers that insert the same ids wait for each other instead of deadlocking.
     try:
         await copying.copy(connection, "outcomes", _COLUMNS, sorted(rows))
     except asyncpg.UniqueViolationError as error:
@@ -44,15 +44,15 @@ async def add(connection: Connection, rows: Sequence[Row]) -> None:
 
 
 async def among(connection: Connection, ids: Sequence[str]) -> frozenset[str]:
-    """Return those of the ids that are remembered."""
+    """Return the given ids that already have an outcome."""
     rows = await connection.fetch("SELECT id FROM outcomes WHERE id = ANY($1::text[])", ids)
     return frozenset(row["id"] for row in rows)
 
 
 async def find(connection: Connection, command_id: str) -> tuple[CommandOutcome, str | None] | None:
-    """Return what became of a command and its actor, or None while it is undecided or once it is forgotten.
+    """Return a command's outcome and actor id, or None if it is undecided or its outcome was deleted.
 
-    The actor is None where no valid one was named.
+    The actor id is None if the command has no valid one.
     """
     row = await connection.fetchrow(
         """
@@ -81,7 +81,7 @@ async def find(connection: Connection, command_id: str) -> tuple[CommandOutcome,
 
 
 async def prune(connection: Connection, limit: int = 2000) -> int:
-    """Forget at most `limit` outcomes that are older than the retention; return how many it were."""
+    """Delete at most `limit` outcomes older than the retention; return the number deleted."""
     status = await connection.execute(
         """
         DELETE FROM outcomes WHERE ctid = ANY(ARRAY(

@@ -1,4 +1,4 @@
-"""A worker's whole life: sessions one after the other, through outages, until it is stopped."""
+"""Run a worker: one session after another, with back-off during outages, until it is stopped."""
 
 import asyncio
 import random
@@ -28,7 +28,7 @@ ResultT = TypeVar("ResultT")
 class Pipeline:
     """Consumes, decides, commits and publishes for one service.
 
-    `migrations` names the packages whose `sql/` belongs into the service's schema, after the pipeline's own.
+    `migration_packages` are packages whose `sql/` is applied to the service's schema after the pipeline's.
     """
 
     def __init__(
@@ -44,27 +44,27 @@ class Pipeline:
 
     @property
     def ready(self) -> bool:
-        """Whether the worker is connected and reads every lane that is assigned to it."""
+        """Return whether the worker is connected and reads every lane that is assigned to it."""
         return self._session is not None and self._session.open and not self._session.failure.done()
 
     @property
     def lanes(self) -> frozenset[int]:
-        """The lanes owned and read now."""
+        """Return the lanes that are owned and read now."""
         return frozenset(self._session.lanes) if self._session is not None and self.ready else frozenset()
 
     def confirmed(self, lane: int) -> float:
-        """Return `time.monotonic()` of the last proof that the lane is ours; 0.0 where it is not."""
+        """Return `time.monotonic()` of the lane's last lease renewal, or 0.0 if the lane is not owned."""
         owned = self._session.lanes.get(lane) if self._session is not None else None
         return owned.confirmed if owned is not None else 0.0
 
     def stop(self) -> None:
-        """End `run` in peace."""
+        """Make `run` finish its session and return."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Work until stopped. Outages are waited out, and logged once each way.
+        """Run sessions until stopped. Outages are retried; their begin and end are logged once each.
 
-        Raises `StartRefused` where cluster, database and topics do not fit together.
+        Raises `IncompatibleDeployment` if cluster, database and topics do not fit together.
         """
         pool = await database.pool(self._config, size=6)
         try:
@@ -79,7 +79,7 @@ class Pipeline:
             pool.terminate()
 
     async def _live(self, pool: asyncpg.Pool) -> None:
-        """Live through one session: until the stop, or an error, which is raised."""
+        """Run one session until the stop. Raises the error that ends the session."""
         found = await self._unless_stopped(self._prepare(pool))
         if found is None:
             return
@@ -110,7 +110,7 @@ class Pipeline:
         return found
 
     async def _unless_stopped(self, work: Awaitable[ResultT]) -> ResultT | None:
-        """Wait for the work, or give it up and return None where the stop comes first."""
+        """Return the result of the work, or cancel it and return None if the stop comes first."""
         working = asyncio.ensure_future(work)
         stopping = asyncio.create_task(self._stopping.wait())
         try:
@@ -125,7 +125,7 @@ class Pipeline:
         cause = type(error).__name__
         self._metrics.recoveries.labels(cause).inc()
         if self._wait == _FIRST_WAIT:
-            log.warning("work interrupted", cause=cause, error=str(error))
+            log.warning("pipeline interrupted", cause=cause, error=str(error))
         try:
             async with asyncio.timeout(self._wait * random.uniform(0.5, 1.0)):  # noqa: S311 - jitter
                 await self._stopping.wait()
@@ -136,7 +136,7 @@ class Pipeline:
         while not self.ready:
             await asyncio.sleep(_FIRST_WAIT)
         if self._wait != _FIRST_WAIT:
-            log.info("work resumed")
+            log.info("pipeline resumed")
         self._wait = _FIRST_WAIT
 
     async def _prune(self, pool: asyncpg.Pool) -> None:
@@ -146,5 +146,5 @@ class Pipeline:
                 async with pool.acquire() as connection:
                     while await outcomes.prune(connection):
                         await asyncio.sleep(_FIRST_WAIT)
-            except Exception as error:  # noqa: BLE001 - the work can go on without it
-                log.warning("outcomes not pruned", cause=type(error).__name__, error=str(error))
+            except Exception as error:  # noqa: BLE001 - the pipeline can go on without pruning
+                log.warning("pruning outcomes failed", cause=type(error).__name__, error=str(error))

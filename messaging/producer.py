@@ -1,4 +1,4 @@
-"""Plain producing: commands of the service's own clock and signals, outside the exactly-once path."""
+"""Produce CloudEvents outside the exactly-once path: scheduled commands and signals."""
 
 import asyncio
 
@@ -16,13 +16,13 @@ from schemas.types import Message
 _SEND_SECONDS = 10
 _START_SECONDS = 10
 _BATCH_BYTES = 256 * 1024
-"""Enough for all who send at once: aiokafka wakes whoever waits for room in a batch whenever there is any."""
+"""Enough for all concurrent senders: aiokafka wakes every sender that waits for room in a batch each time."""
 
 _HEADERS = [("content-type", envelope.CONTENT_TYPE)]
 
 
 class Producer:
-    """Writes CloudEvents, each under an id that makes sending it twice harmless."""
+    """Writes CloudEvents. Each has an id, so that sending it twice is harmless."""
 
     def __init__(self, config: Config, source: str) -> None:
         self._config = config
@@ -31,7 +31,7 @@ class Producer:
         self._starting = asyncio.Lock()
 
     async def stop(self) -> None:
-        """Drop the connection and all that is not confirmed."""
+        """Close the connection and drop unconfirmed records."""
         producer, self._producer = self._producer, None
         if producer is not None:
             await transactions.discard(producer)
@@ -39,7 +39,7 @@ class Producer:
     async def send(self, topic: Topic, message_id: str, data: Message, key: str) -> None:
         """Write one record and wait until it is confirmed.
 
-        Raises `Unavailable` when it is not confirmed in time; sending it again under the same id is safe.
+        Raises `NotConfirmed` if that takes too long or fails; sending it again with the same id is safe.
         """
         event = {
             "specversion": "1.0",
@@ -62,7 +62,7 @@ class Producer:
                 )
         except (KafkaError, TimeoutError, OSError, AssertionError) as error:
             await self._drop(producer)
-            msg = f"a record for {topic.suffix} is not confirmed: {type(error).__name__}"
+            msg = f"record for {topic.suffix} not confirmed: {type(error).__name__}"
             raise Unavailable(msg) from error
 
     async def _started(self) -> AIOKafkaProducer:
@@ -85,7 +85,7 @@ class Producer:
             return self._producer
 
     async def _drop(self, failed: AIOKafkaProducer | None) -> None:
-        # A failed batch has used up sequence numbers: everything sent later to its partition would fail.
+        # A failed batch has used up sequence numbers: every later record for its partition would fail.
         if failed is not None and self._producer is failed:
             self._producer = None
             await transactions.discard(failed)

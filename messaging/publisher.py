@@ -1,4 +1,4 @@
-"""Publishing committed segments in order, as many to a Kafka transaction as are waiting."""
+"""Publish committed outbox batches in order, all waiting ones in one Kafka transaction."""
 
 import asyncio
 from collections import defaultdict
@@ -16,7 +16,7 @@ _ENOUGH_BYTES = 4 * 1024 * 1024
 
 
 class Publisher:
-    """The one publisher of a worker. After an error it is of no use: what it was at is in doubt."""
+    """The only publisher of a worker. After an error it cannot be used: the transaction is in doubt."""
 
     def __init__(
         self,
@@ -35,18 +35,18 @@ class Publisher:
         self._idle.set()
 
     async def put(self, segments: Sequence[Segment]) -> None:
-        """Queue committed segments; waits while too much is queued."""
+        """Queue committed batches; wait while the queue is full."""
         if segments:
             self._unconfirmed += 1
             self._idle.clear()
             await self._waiting.put(segments)
 
     async def drained(self) -> None:
-        """Wait until all that was put has a confirmed end of transaction."""
+        """Wait until the transactions of all enqueued batches are confirmed."""
         await self._idle.wait()
 
     async def run(self) -> None:
-        """Publish until cancelled. Any error leaves the transaction at hand in doubt."""
+        """Publish until cancelled. After an error the outcome of the current transaction is unknown."""
         while True:
             batches = [await self._waiting.get()]
             while not self._waiting.empty() and sum(map(_size, batches)) < _ENOUGH_BYTES:

@@ -1,4 +1,4 @@
-"""The records that a service publishes: events, rejections and dead letters, each with its sequence."""
+"""Encode the records that a service publishes: events, rejections, dead letters, each with its sequence."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -22,9 +22,9 @@ _BATCH_HEADER = 4096
 
 
 class Records:
-    """Makes the records of one service; each takes the next sequence of its lane's output.
+    """Encodes the output records of one service; each takes the next sequence of its lane and output.
 
-    `dead_letter_bytes` is how large a batch the topic of dead letters takes.
+    `dead_letter_bytes` is the largest batch, in bytes, that the dead-letter topic accepts.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Records:
         self._largest = min(dead_letter_bytes, LARGEST_BATCH) - _BATCH_HEADER
 
     def event(self, lane: Lane, cause: Reading, at: str, event: Event) -> Record:
-        """Return the record of an event or, where it has no data, a tombstone."""
+        """Return the encoded record: a CloudEvent, or a tombstone if there is no data."""
         place = self._next(lane, event.topic)
         key = (event.key or event.subject).encode()
         if event.data is None:
@@ -53,7 +53,7 @@ class Records:
         refusal: Refusal,
         names: tuple[str | None, str | None, str | None],
     ) -> Record:
-        """Return the record that refuses a command, which named a room, an invitation and an actor."""
+        """Return an encoded `CommandRejected`; `mentioned_ids` has the room, invitation and actor id."""
         place = self._next(lane, self._rejections)
         room_id, invitation_id, actor_id = names
         data = build(
@@ -75,7 +75,10 @@ class Records:
         return Record(place.output, place.sequence, key, value, [_CONTENT_TYPE, _sequence(place)])
 
     def dead_letter(self, lane: Lane, reading: Reading) -> Record:
-        """Return the record as it was, with headers that say where it lay and why it is here."""
+        """Return the record unchanged, with headers that give its origin and the reason.
+
+        A record that is too large for the topic loses its value and, if necessary, its key and headers.
+        """
         place = self._next(lane, self._dead_letters)
         record = reading.record
         marks = [
@@ -101,7 +104,7 @@ class Records:
         return _Place(lane.number, output, lane.decided[output])
 
     def _value(self, place: "_Place", cause: Reading, at: str, subject: str, data: Message) -> bytes:
-        """Return the CloudEvent's JSON, put together from parts: most of it holds nothing to escape."""
+        """Return the CloudEvent's JSON. It is assembled from parts, since most of them need no escaping."""
         lane, output, sequence = place
         event = cause.envelope
         cause_id = _text(cause.id)
@@ -117,7 +120,7 @@ class Records:
 
 
 class _Place(NamedTuple):
-    """Which record of a lane's output one is."""
+    """A record's lane, output and sequence."""
 
     lane: int
     output: int
@@ -130,7 +133,7 @@ def _type(model: type[Message]) -> str:
 
 
 def _text(text: str) -> str:
-    """Return a text as JSON has it."""
+    """Return the text as a JSON string."""
     return f'"{text}"' if is_id(text) else to_json(text).decode()
 
 
@@ -142,7 +145,7 @@ def _trace(event: Envelope | None) -> str:
 
 
 def command_type(cause: Reading) -> str:
-    """Return a command's type as it may be repeated in answers."""
+    """Return the command's type, cut to the length that output records may carry."""
     return cause.envelope.type[: envelope.MAX_ECHO] if cause.envelope is not None else ""
 
 

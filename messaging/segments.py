@@ -1,4 +1,4 @@
-"""The outbox: records that are decided and not yet known to be published, a lane's batch in a row."""
+"""The outbox table: records that are decided but not confirmed as published, one row per lane and batch."""
 
 import struct
 from collections.abc import Iterable, Sequence
@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 from messaging.database import Connection
 
-# A list, because aiokafka takes nothing else.
+# A list, because aiokafka accepts no other sequence.
 Headers = list[tuple[str, bytes | None]]
 
 _ABSENT = -1
 
 
 class Record(NamedTuple):
-    """A record to publish: the output's index in the layout, its sequence, and what Kafka gets."""
+    """A record to publish: the index of its output in the topology, its sequence, and the Kafka record."""
 
     output: int
     sequence: int
@@ -22,7 +22,7 @@ class Record(NamedTuple):
     headers: Headers
 
     def size(self) -> int:
-        """Return about how many bytes the record takes in a batch."""
+        """Return the approximate number of bytes that the record takes in a Kafka batch."""
         size = len(self.key or b"") + len(self.value or b"") + 70
         for name, value in self.headers:
             size += len(name.encode()) + len(value or b"") + 10
@@ -30,9 +30,9 @@ class Record(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """What one batch publishes of one lane: all of it in one Kafka transaction, or nothing.
+    """The records that one batch publishes for one lane, all in one Kafka transaction.
 
-    `size` is about how many bytes its records take.
+    `byte_size` is the approximate size of its records.
     """
 
     lane: int
@@ -42,7 +42,7 @@ class Segment(NamedTuple):
 
 
 def encode(records: Sequence[Record]) -> bytes:
-    """Return the records as bytes: a table of lengths, then all that the lengths are of."""
+    """Return the records as bytes: a table of lengths, then the values with these lengths."""
     table: list[int] = [len(records)]
     texts: list[bytes] = []
     for record in records:
@@ -59,7 +59,7 @@ def encode(records: Sequence[Record]) -> bytes:
 
 
 def decode(blob: bytes) -> list[Record]:
-    """Return the records that `encode` was given."""
+    """Return the records that `encode_records` encoded."""
     (size,) = struct.unpack_from("<I", blob)
     table = iter(struct.unpack_from(f"<{size}q", blob, 4))
     texts = _Cutter(memoryview(blob)[4 + 8 * size :])
@@ -69,15 +69,15 @@ def decode(blob: bytes) -> list[Record]:
 async def append(
     connection: Connection, segments: Iterable[Segment], published: Iterable[tuple[int, int, int]]
 ) -> None:
-    """Keep segments until they are published, and delete those that are.
+    """Insert batches to publish, and delete published ones.
 
-    The latter are given as (lane, last number deleted before, last number published).
+    `published` has (lane, number of the last batch already deleted, number of the last batch published).
     """
     rows = [segment for segment in segments if segment.records]
     done = [row for row in published if row[2] > row[1]]
     if not rows and not done:
         return
-    # The lower bound spares the scan the dead index entries of all that was deleted before.
+    # The lower bound keeps the scan off the dead index entries of batches that were deleted before.
     await connection.execute(
         """
         WITH deleted AS (
@@ -98,7 +98,7 @@ async def append(
 
 
 async def pending(connection: Connection, lanes: Sequence[int]) -> list[Segment]:
-    """Return the lanes' segments that are not known to be published, in order."""
+    """Return the lanes' outbox batches that are not confirmed as published, by lane and number."""
     rows = await connection.fetch(
         "SELECT lane, number, records FROM segments WHERE lane = ANY($1::int[]) ORDER BY lane, number", lanes
     )
@@ -113,7 +113,7 @@ def _measure(text: bytes | None, texts: list[bytes]) -> int:
 
 
 class _Cutter:
-    """Cuts a run of bytes into pieces of given lengths."""
+    """Reads chunks of given lengths from a byte string."""
 
     def __init__(self, texts: memoryview) -> None:
         self._texts = texts

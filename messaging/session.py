@@ -1,4 +1,4 @@
-"""One incarnation of a worker: from joining the group to its stop, or to the first doubt."""
+"""One session of a worker: from joining the consumer group to a stop or the first error."""
 
 import asyncio
 import uuid
@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 
 class Session:
-    """A worker between two recoveries. Whatever goes wrong in it ends it: `failure` then says why."""
+    """A worker between two recoveries. Any error ends the session and is set on `failure`."""
 
     def __init__(
         self, config: Config, topology: Topology, domain: Domain[Any], pool: asyncpg.Pool, metrics: Metrics
@@ -71,7 +71,7 @@ class Session:
         self._takeover = Takeover(config, topology, layout, pool)
 
     async def start(self) -> None:
-        """Fence nobody, own nothing yet: start the producer and join the group."""
+        """Start the producer and join the group; no lane is owned or fenced yet."""
         self._producer = await transactions.start(self._config, self.owner, self._batch_bytes)
         self._publisher = Publisher(self._producer, self._outputs, self.lanes, self._metrics)
         self._spawn(self._publisher.run())
@@ -79,19 +79,19 @@ class Session:
         self._spawn(self._tick())
 
     async def stop(self) -> None:
-        """Finish and publish what is committed, release the lanes, leave the group."""
+        """Publish everything committed, release the lanes, and leave the group."""
         await self.revoked()
         await self.abandon()
 
     async def abandon(self) -> None:
-        """Leave everything as it is: whoever takes the lanes over finds out how it stands."""
+        """Stop without draining; the next owner of the lanes recovers from database and log."""
         self.failure.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._batches.abandon()
         await closed(self._consumer.stop(), _LEAVE_SECONDS)
-        # The handler must be out of the domain's memory before another session comes in.
+        # Wait for the handler, because the next session uses the same processor and its cache.
         async with self._handling:
             self._let_go()
         if self._producer is not None:
@@ -103,12 +103,12 @@ class Session:
         self._metrics.unwatch()
 
     def fail(self, error: BaseException) -> None:
-        """End the session; the first error is the one that counts."""
+        """End the session with this error; later errors are ignored."""
         if not self.failure.done():
             self.failure.set_exception(error)
 
     async def handle(self, records: Sequence[ConsumerRecord]) -> None:
-        """Decide a batch while the one before it is being committed."""
+        """Decide a batch while the previous one is being committed."""
         async with self._handling:
             if self.failure.done():
                 return
@@ -121,7 +121,7 @@ class Session:
         await self._publisher.put(committed)
 
     def assigned(self, partitions: Sequence[TopicPartition]) -> None:
-        """Take over the lanes of these partitions."""
+        """Start to take over the lanes of these partitions."""
         self._take = self._spawn(self._taking(partitions))
 
     async def _taking(self, partitions: Sequence[TopicPartition]) -> None:
@@ -131,7 +131,7 @@ class Session:
         for segment in unpublished:
             await self._publisher.put([segment])
         await self._domain.taken({number: lane.peaceful for number, lane in taken.items()})
-        log.info("lanes taken", lanes=sorted(taken), unpublished=len(unpublished))
+        log.info("lanes acquired", lanes=sorted(taken), unpublished=len(unpublished))
         cut = await self._takeover.seek(self._consumer.client, taken)
         self._consumer.placed()
         self._reading = True
@@ -141,20 +141,22 @@ class Session:
             self.open = True
 
     async def _bury(self, cut: Mapping[TopicPartition, int]) -> None:
-        """Treat as gone what is stored of facts, but was deleted from the beginning of their topic."""
+        """Decide tombstones for stored facts whose records were deleted from the beginning of their topic."""
         for place, begin in cut.items():
             while graves := await self._takeover.graves(self._domain, place, begin):
-                log.warning("facts lost", topic=place.topic, lane=place.partition, keys=len(graves))
+                log.warning(
+                    "lost facts tombstoned", topic=place.topic, lane=place.partition, keys=len(graves)
+                )
                 async with self._handling:
                     await self._batches.insert(graves)
 
     async def revoked(self) -> None:
-        """Let go of every lane: finish what is decided, publish it, and release what is then complete."""
+        """Give up every lane: commit and publish what is decided, then release the lanes if that succeeds."""
         self.open = False
         self._reading = False
         self._consumer.displaced()
         if self._take is not None:
-            # Its claims must not come after the next owner's.
+            # Wait for the takeover: it must not claim lanes after their next owner did.
             self._takeover.hurry()
             await asyncio.gather(self._take, return_exceptions=True)
         async with self._handling:
@@ -166,7 +168,7 @@ class Session:
                 async with asyncio.timeout(_DRAIN_SECONDS):
                     await self._publisher.drained()
             except TimeoutError:
-                log.warning("lanes not released", lanes=sorted(self.lanes))
+                log.warning("lane release timed out", lanes=sorted(self.lanes))
             else:
                 await self._release()
             self._let_go()
@@ -178,25 +180,25 @@ class Session:
         log.info("lanes released", lanes=sorted(self.lanes))
 
     async def _tick(self) -> None:
-        """Keep the database up with acknowledgements and markers, and prove the lanes ours, once a second."""
+        """Save published offsets and skipped markers, renew the lease, and mirror offsets, once a second."""
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             async with self._handling:
                 await self._batches.settled()
-                # After a failure the consumer may stand behind records that nobody decided.
+                # After a failure the consumer's position may lie beyond records that were not decided.
                 if self.failure.done():
                     return
                 if self.lanes and self._reading:
                     await self._pass_markers()
                     await self._batches.prove()
-                # Of what is committed: whoever starts from there must find everything before it done.
+                # Only committed positions: every record before a mirrored offset must be done.
                 stands = self._stands()
             if self.open:
                 await self._consumer.mirror(stands)
                 self._metrics.watch(self._consumer.client, self._inputs, self.lanes)
 
     async def _pass_markers(self) -> None:
-        """Take over the consumer's positions: control and aborted records take offsets, but never come."""
+        """Advance lanes to the consumer's positions: control and aborted records have offsets only."""
         if self._consumer.outstanding:
             return
         client = self._consumer.client
@@ -204,13 +206,13 @@ class Session:
         found = [
             await client.position(TopicPartition(self._inputs[index], lane.number)) for lane, index in places
         ]
-        # Asked again: records that came during the awaits above lie below these positions, undecided.
+        # Checked again: records that arrived during the awaits lie below these positions and are not decided.
         if not self._consumer.outstanding and not self.failure.done():
             for (lane, index), position in zip(places, found, strict=True):
                 lane.positions[index] = max(lane.positions[index], position)
 
     def _stands(self) -> dict[TopicPartition, int]:
-        """Return the positions of our lanes, for lag tools to see. Nothing is read from there."""
+        """Return the lanes' positions for lag monitoring. No worker starts from mirrored offsets."""
         return {
             TopicPartition(topic, lane.number): lane.positions[index]
             for lane in self.lanes.values()
@@ -227,7 +229,7 @@ class Session:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if task.cancelled():
-            # By us the session has failed already; a library that cancels what it did not start is a failure.
-            self.fail(Unavailable("work was cancelled from within"))
+            # If we cancelled it, `failure` is already done; a task cancelled by a library is a failure.
+            self.fail(Unavailable("a task of the session was cancelled unexpectedly"))
         elif (error := task.exception()) is not None:
             self.fail(error)

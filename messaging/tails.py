@@ -1,4 +1,4 @@
-"""Reading the ends of output partitions: what of the outbox is published already."""
+"""Read the ends of the output partitions and find the outbox batches that are already published."""
 
 import asyncio
 import contextlib
@@ -19,19 +19,22 @@ _CLOSE_SECONDS = 2
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """What lies behind the acknowledged offset: where the log ends, and each record's (sequence, offset)."""
+    """The log after a lane's last confirmed offset: its end, and each record's (sequence, offset)."""
 
     end: int
     found: Sequence[tuple[int, int]]
 
 
 async def read(config: Config, starts: Mapping[TopicPartition, int]) -> dict[TopicPartition, Tail]:
-    """Read each partition, committed records alone, from an offset to its present end."""
+    """Read the committed records of each partition from its start offset to its current end.
+
+    Raises `TimeoutError` if that takes longer than a minute.
+    """
     if not starts:
         return {}
     async with asyncio.timeout(_READ_SECONDS):
-        # Not the last stable offset: of a transaction that was confirmed, the markers may still be on their
-        # way. Whoever could leave one open is fenced, so the stable end comes to where the log ends now.
+        # Not the last stable offset: the markers of a confirmed transaction may not be written yet. Every
+        # producer that could leave a transaction open is fenced, so the stable offset will reach this end.
         async with _consumer(config, "read_uncommitted") as consumer:
             ends = await consumer.end_offsets(list(starts))
         async with _consumer(config, "read_committed") as consumer:
@@ -58,10 +61,10 @@ async def _consumer(config: Config, isolation_level: str) -> AsyncIterator[AIOKa
 
 
 def published(lane: Lane, topics: Sequence[str], tails: Sequence[Tail], pending: Sequence[Segment]) -> int:
-    """Compare a lane's tails with its outbox, take over what is confirmed, and return how many segments are.
+    """Compare a lane's log ends with its outbox, and return the number of batches found published.
 
-    A segment is published if and only if its last record of each output is there. Raises `Damaged` where log
-    and database contradict each other.
+    The lane's published sequences and offsets are advanced. A batch is published if and only if its last
+    record of each output is in the log. Raises `LogMismatch` if log and database contradict each other.
     """
     for output, (topic, tail) in enumerate(zip(topics, tails, strict=True)):
         _check(lane, output, f"{topic}:{lane.number}", tail, compacted=topic.endswith("badges"))
@@ -77,21 +80,26 @@ def _confirmed(lane: Lane, pending: Sequence[Segment]) -> int:
     ]
     count = sum(marks == {True} for marks in there)
     if any(marks != {True} for marks in there[:count]) or any(marks != {False} for marks in there[count:]):
-        msg = f"lane {lane.number}: a transaction is in the log by half; the topics contradict each other"
+        msg = (
+            f"lane {lane.number}: only part of a transaction is in the log; the topics contradict each other"
+        )
         raise Damaged(msg)
     return count
 
 
 def _check_rest(lane: Lane, unpublished: Sequence[Segment]) -> None:
-    """Make sure that what is in the log and what is about to be published join without a gap."""
+    """Check that the unpublished batches continue the log without a gap."""
     expected = list(lane.acknowledged)
     for record in (record for segment in unpublished for record in segment.records):
         expected[record.output] += 1
         if record.sequence != expected[record.output]:
-            msg = f"lane {lane.number}: sequence {expected[record.output]} of output {record.output} is lost"
+            msg = (
+                f"lane {lane.number}: sequence {expected[record.output]} of output {record.output} "
+                "is missing from log and outbox"
+            )
             raise Damaged(msg)
     if expected != lane.decided:
-        msg = f"lane {lane.number}: the log and the outbox together lack what was decided last"
+        msg = f"lane {lane.number}: the last decided records are missing from log and outbox"
         raise Damaged(msg)
 
 
@@ -113,7 +121,7 @@ async def _read(
                 for record in records
                 if record.offset < ends[where]
             ]
-        # Control and aborted records take offsets but are never delivered: the position tells.
+        # Control and aborted records take offsets but are never delivered: only the position shows the end.
         open_ = {where for where in open_ if await consumer.position(where) < ends[where]}
     return {where: Tail(ends[where], found[where]) for where in starts}
 
@@ -128,15 +136,22 @@ def _sequence(headers: Sequence[tuple[str, bytes]]) -> int:
 def _check(lane: Lane, output: int, where: str, tail: Tail, *, compacted: bool) -> None:
     acknowledged = lane.acknowledged[output]
     if tail.end < lane.tails[output]:
-        msg = f"{where} ends at {tail.end}, before {lane.tails[output]}: it was truncated or made anew"
+        msg = (
+            f"{where} ends at {tail.end}, before {lane.tails[output]}: "
+            "the topic was truncated or recreated; restore a later state of it"
+        )
         raise Damaged(msg)
     for sequence, offset in tail.found:
         if sequence > lane.decided[output]:
-            msg = f"{where} is ahead of the database (sequence {sequence}): the database lost commits"
+            msg = (
+                f"{where} is ahead of the database (sequence {sequence}): "
+                "the database lost commits; restore a later state of it"
+            )
             raise Damaged(msg)
         if sequence <= acknowledged or (sequence != acknowledged + 1 and not compacted):
             msg = (
-                f"{where} has sequence {sequence} at offset {offset}, behind {acknowledged}: it was truncated"
+                f"{where} has sequence {sequence} at offset {offset}, "
+                f"after sequence {acknowledged}: the topic was truncated"
             )
             raise Damaged(msg)
         acknowledged = sequence

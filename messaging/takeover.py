@@ -1,4 +1,4 @@
-"""Taking lanes over: claim in Postgres, fence in Kafka, compare the tails, and only then read on."""
+"""Take over lanes: claim them in Postgres, fence in Kafka, compare log and outbox, and then read on."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 class Takeover:
-    """How a worker comes to own lanes."""
+    """Takes over the lanes of assigned partitions."""
 
     def __init__(self, config: Config, topology: Topology, layout: Layout, pool: asyncpg.Pool) -> None:
         self._config = config
@@ -37,15 +37,15 @@ class Takeover:
         self._hurry = asyncio.Event()
 
     def hurry(self) -> None:
-        """Stop waiting for facts: the lanes are going away again."""
+        """Stop waiting for facts, because the lanes are being revoked."""
         self._hurry.set()
 
     async def take(
         self, partitions: Sequence[TopicPartition], owner: str
     ) -> tuple[dict[int, Lane], list[Segment]]:
-        """Make the lanes of these partitions ours; return them and what is left to publish of them.
+        """Acquire the lanes of these partitions; return them by number, and their unpublished batches.
 
-        Raises `Damaged` where log and database contradict each other.
+        Raises `LogMismatch` if log and database contradict each other.
         """
         self._hurry.clear()
         numbers = self._whole(partitions)
@@ -53,20 +53,21 @@ class Takeover:
             return {}, []
         async with self._pool.acquire() as connection, connection.transaction():
             claimed = await lanes.claim(connection, numbers, owner)
-        # Claim before fence: whoever is fenced after our claim finds the lanes taken and gives up.
+        # Claim before fence: an owner that is fenced after the claim finds its lanes claimed and gives up.
         zombies = frozenset[str]().union(*(lane.unfenced for lane in claimed))
         await transactions.fence(self._config, sorted(zombies))
         async with self._pool.acquire() as connection:
             await lanes.fenced(connection, claimed)
             pending = await segments.pending(connection, numbers)
-        # Fence before tail: until then the end of the log may move.
+        # Fence before reading the log ends: until then they may move.
         unpublished = await self._unpublished(claimed, pending)
         return {lane.number: lane for lane in claimed}, unpublished
 
     async def seek(self, consumer: AIOKafkaConsumer, taken: Mapping[int, Lane]) -> dict[TopicPartition, int]:
-        """Set the consumer to where the database says the lanes stand. Raises `Damaged` if input was lost.
+        """Seek the consumer to the lanes' positions in the database. Raises `LogMismatch` if input was lost.
 
-        Return where facts begin whose first ones were deleted, by something else than compaction.
+        Return the beginning offsets of fact partitions whose first records were deleted, which compaction
+        does not do.
         """
         places = [TopicPartition(topic, number) for number in taken for topic in self._inputs]
         begins = await consumer.beginning_offsets(places)
@@ -79,7 +80,7 @@ class Takeover:
         return {place: begin for place, begin in begins.items() if begin > 0 and place.topic in facts}
 
     async def read_facts(self, consumer: AIOKafkaConsumer, owned: Mapping[int, Lane]) -> bool:
-        """Read facts to where they end now; say whether the lanes are then still wanted."""
+        """Read facts to their current end; return False if the wait was cancelled by a revocation."""
         facts = [TopicPartition(self._inputs[index], number) for index in self._facts for number in owned]
         if facts:
             ends = await consumer.end_offsets(self._awaited(owned))
@@ -88,7 +89,7 @@ class Takeover:
         return not self._hurry.is_set()
 
     def resume(self, consumer: AIOKafkaConsumer, owned: Mapping[int, Lane]) -> None:
-        """Read everything else."""
+        """Resume the inputs other than facts."""
         others = [
             TopicPartition(topic, number)
             for index, topic in enumerate(self._inputs)
@@ -98,17 +99,17 @@ class Takeover:
         consumer.resume(*others)
 
     async def graves(self, domain: Domain[Any], place: TopicPartition, begin: int) -> list[ConsumerRecord]:
-        """Return tombstones, as if they lay before the beginning, for keys that the topic has forgotten."""
+        """Return synthetic tombstones, before the beginning, for stored keys that the topic has lost."""
         topic = self._layout.inputs[self._inputs.index(place.topic)].topic
         async with self._pool.acquire() as connection:
             keys = await domain.unseen(connection, topic, place.partition, begin)
         return [_tombstone(place, begin - 1, key) for key in keys]
 
     def _whole(self, partitions: Sequence[TopicPartition]) -> list[int]:
-        """Return the lanes of the partitions; every lane must have come with all its topics."""
+        """Return the partitions' lane numbers. Raises `LogMismatch` if a lane lacks one of its topics."""
         numbers = sorted({partition.partition for partition in partitions})
         if len(partitions) != len(numbers) * len(self._inputs):
-            msg = "a lane came without all its topics: the group's members must use the range assignor"
+            msg = "a lane was assigned without all its topics: every group member must use the range assignor"
             raise Damaged(msg)
         return numbers
 
@@ -130,7 +131,10 @@ class Takeover:
         return unpublished
 
     def _start(self, lane: Lane, index: int, place: TopicPartition, log_: range) -> int:
-        """Return the offset to read on from, given those that the log can go on from."""
+        """Return the offset to read from; lost facts and signals are skipped.
+
+        Raises `LogMismatch` if records of another kind were lost.
+        """
         position = lane.positions[index]
         if position in log_:
             return position
@@ -138,17 +142,18 @@ class Takeover:
             where = f"{place.topic}:{place.partition}"
             if self._layout.inputs[index].kind not in ("facts", "signals"):
                 msg = (
-                    f"{where} has offsets {log_.start} to {log_.stop - 1}, but was read to {position}: "
-                    f"records are lost; to go on without them, set positions[{index + 1}] "
-                    f"of lane {lane.number} in {self._layout.name}.lanes to {log_.start}"
+                    f"{where} has offsets {log_.start} to {log_.stop - 1}, "
+                    f"but was read to {position}: records are lost; to go on without them, set "
+                    f"positions[{index + 1}] of lane {lane.number} in {self._layout.name}.lanes "
+                    f"to {log_.start}"
                 )
                 raise Damaged(msg)
-            log.warning("input lost", topic=place.topic, lane=lane.number, position=position)
+            log.warning("input records lost", topic=place.topic, lane=lane.number, position=position)
         lane.positions[index] = log_.start
         return log_.start
 
     def _awaited(self, owned: Mapping[int, Lane]) -> list[TopicPartition]:
-        """Return the partitions of facts that deciding depends on: some are read by other lanes' owners."""
+        """Return the fact partitions to wait for; shared ones may be read by the owners of other lanes."""
         return [
             TopicPartition(self._inputs[index], number)
             for index in self._facts
@@ -161,7 +166,7 @@ class Takeover:
                 while not self._hurry.is_set() and await self._behind(ends):
                     await asyncio.sleep(_LOOK_SECONDS)
         except TimeoutError:
-            log.warning("facts of other lanes not read in time")
+            log.warning("timed out waiting for facts of other lanes")
 
     async def _behind(self, ends: Mapping[TopicPartition, int]) -> bool:
         async with self._pool.acquire() as connection:

@@ -1,4 +1,4 @@
-"""What the service runs on: topics with the contract's settings, and the cluster its database belongs to."""
+"""Create and check the topics, and bind the database to its Kafka cluster."""
 
 import asyncio
 import time
@@ -26,9 +26,9 @@ _CLOCK = "message.timestamp.type"
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """The cluster's id, how many partitions every topic has, and how many bytes a batch may take.
+    """The cluster's id, the number of partitions of every topic, and the largest batch in bytes.
 
-    `batch_bytes` is what every topic takes, `dead_letter_bytes` what those for dead letters do.
+    Every topic accepts batches of `max_batch_bytes`, every dead-letter topic of `max_dead_letter_bytes`.
     """
 
     cluster: str
@@ -38,10 +38,10 @@ class Topology:
 
 
 async def ensure(config: Config) -> Topology:
-    """Create the topics that are missing and check those that are there.
+    """Create the missing topics and check the existing ones.
 
-    Raises `StartRefused` where partition counts differ, a topic is missing that may not be created, or a
-    topic that must have the broker's timestamps has not; and aiokafka's errors while Kafka is away.
+    Raises `IncompatibleDeployment` if partition counts differ, if a topic is missing and must not be created,
+    or if a topic lacks the required broker timestamps. Raises aiokafka's errors while Kafka is unavailable.
     """
     admin = AIOKafkaAdminClient(**config.client(), request_timeout_ms=10_000)
     try:
@@ -59,9 +59,9 @@ async def ensure(config: Config) -> Topology:
 
 
 async def remember(connection: Connection, topology: Topology, prefix: str) -> None:
-    """Tie the database to this cluster, prefix and partition count.
+    """Bind the database to this cluster, topic prefix and partition count.
 
-    Raises `StartRefused` if it is tied to others.
+    Raises `IncompatibleDeployment` if it is bound to others.
     """
     here = (topology.cluster, prefix, topology.partitions)
     await connection.execute(
@@ -73,7 +73,10 @@ async def remember(connection: Connection, topology: Topology, prefix: str) -> N
         ("cluster", "prefix", "partition count"), row or (), here, strict=True
     ):
         if remembered != found:
-            msg = f"the database belongs to {name} {remembered!r}, but this is {found!r}"
+            msg = (
+                f"the database belongs to {name} {remembered!r}, but this is {found!r}; "
+                "point the service to its own database"
+            )
             raise StartRefused(msg)
 
 
@@ -86,7 +89,7 @@ async def _create(admin: AIOKafkaAdminClient, config: Config) -> None:
     missing = [topic for topic in topics.ALL if topic.name(config.prefix) not in present]
     if not missing:
         return
-    # Before anything is made: a topic too few partitions cannot be taken back.
+    # Checked before any topic is created, because a wrong number of partitions cannot be undone.
     _one({**present, "COHOST_PARTITIONS": config.partitions})
     response = await admin.create_topics(
         [
@@ -118,13 +121,16 @@ async def _described(admin: AIOKafkaAdminClient, config: Config) -> list[dict[st
 async def _counts(admin: AIOKafkaAdminClient, config: Config) -> dict[str, int]:
     found = await _described(admin, config)
     deadline = time.monotonic() + _CREATION_SECONDS
-    # A topic that was just created is not known to every broker at once.
+    # A new topic is not known to every broker at once.
     while config.create_topics and _lacking(found) and time.monotonic() < deadline:
         await asyncio.sleep(_LOOK_SECONDS)
         found = await _described(admin, config)
     for topic in found:
         if topic["error_code"] == _UNKNOWN_TOPIC and not config.create_topics:
-            msg = f"topic {topic['topic']} does not exist, and COHOST_CREATE_TOPICS is false"
+            msg = (
+                f"topic {topic['topic']} does not exist, and COHOST_CREATE_TOPICS is false; "
+                "create the topic or set COHOST_CREATE_TOPICS to true"
+            )
             raise StartRefused(msg)
         if topic["error_code"]:
             raise for_code(topic["error_code"])(topic["topic"])
@@ -139,21 +145,21 @@ def _one(counts: Mapping[str, int]) -> int:
     if len(set(counts.values())) == 1:
         return next(iter(counts.values()))
     listed = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
-    msg = f"topics differ in their number of partitions: {listed}"
+    msg = f"all topics must have the same number of partitions, but they have: {listed}"
     raise StartRefused(msg)
 
 
 async def _check_clock(admin: AIOKafkaAdminClient, config: Config) -> None:
     for name, found in (await _setting(admin, config, topics.BROKER_CLOCK_REQUIRED, _CLOCK)).items():
         if found != "LogAppendTime":
-            msg = f"topic {name} has {_CLOCK}={found}, not LogAppendTime"
+            msg = f"topic {name} has {_CLOCK}={found}; set it to LogAppendTime"
             raise StartRefused(msg)
 
 
 async def _setting(
     admin: AIOKafkaAdminClient, config: Config, wanted: Iterable[Topic], setting: str
 ) -> dict[str, str]:
-    """Return what a setting is for each of the topics, by their full names."""
+    """Return the value of a setting of each topic, by the topic's full name."""
     resources = [ConfigResource(ConfigResourceType.TOPIC, topic.name(config.prefix)) for topic in wanted]
     found = {}
     for response in await admin.describe_configs(resources):

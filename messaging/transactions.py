@@ -1,4 +1,4 @@
-"""Kafka transactions whose outcome is known, or whose producer is thrown away."""
+"""Kafka transactions. If the outcome of one is unknown, its producer must be discarded."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,12 +15,12 @@ from messaging.errors import Unavailable
 from messaging.segments import Record
 
 LARGEST_BATCH = 2 * 1024 * 1024
-"""What a topic of dead letters takes by the contract, in bytes."""
+"""Largest batch, in bytes, that a dead-letter topic accepts by the contract."""
 
 _BATCH = 512 * 1024
-# What Kafka counts of a batch besides its records.
+# Bytes that Kafka counts for a batch besides its records.
 _FRAME = 512
-# The order matters: our own time-out of a whole transaction < the client's of one request < the broker's.
+# The order matters: the timeout of a whole transaction < the client's of one request < the broker's.
 _TRANSACTION_SECONDS = 4
 _REQUEST_MS = 5_000
 _BROKER_MS = 10_000
@@ -28,13 +28,13 @@ _RETRY_MS = 5
 _START_SECONDS = 15
 _CLOSE_SECONDS = 1
 
-# The wait after CONCURRENT_TRANSACTIONS on the first partition of a transaction; aiokafka's is 20 ms.
+# The wait after CONCURRENT_TRANSACTIONS on the first partition of a transaction; aiokafka's default is 20 ms.
 sender.BACKOFF_OVERRIDE = 0.002
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Where a transaction's records of a partition end: the last sequence, and the offset behind it."""
+    """The end of a transaction's records in a partition: the last sequence, and the offset after it."""
 
     sequence: int
     offset: int
@@ -43,16 +43,16 @@ class Written:
 class FinalEndTxn(EndTxnHandler):  # type: ignore[misc]
     """Ends the transaction with at most one unanswered request.
 
-    aiokafka repeats an EndTxn on the same epoch after a lost connection; the delayed first one may then end
-    the next transaction (KAFKA-17754). Here an unanswered request is fatal for the producer.
+    aiokafka repeats an EndTxn with the same epoch after a lost connection; the delayed first request may then
+    end the next transaction (KAFKA-17754). Here an unanswered request is fatal for the producer.
     """
 
     async def do(self, node_id: int) -> bool:
-        """Ask once. Raises `Unavailable` when no answer comes."""
+        """Send the request once. Raises `NotConfirmed` if no answer comes."""
         try:
             response = await self._sender.client.send(node_id, self.create_request(), group=self.group)
         except Exception as error:
-            msg = "the end of a transaction went unanswered"
+            msg = "no answer to EndTxn; the outcome of the transaction is unknown"
             raise Unavailable(msg) from error
         backoff = self.handle_response(response)
         if backoff is None:
@@ -62,7 +62,7 @@ class FinalEndTxn(EndTxnHandler):  # type: ignore[misc]
 
 
 async def fence(config: Config, transactional_ids: Iterable[str]) -> None:
-    """Make sure that whoever uses these transactional ids can publish nothing any more."""
+    """Fence the producers with these transactional ids, so that they cannot publish any more."""
     for transactional_id in transactional_ids:
         producer = _producer(config, transactional_id)
         try:
@@ -73,7 +73,7 @@ async def fence(config: Config, transactional_ids: Iterable[str]) -> None:
 
 
 async def start(config: Config, transactional_id: str, batch_bytes: int) -> AIOKafkaProducer:
-    """Return a transactional producer that is ready to publish, in batches of so many bytes at most."""
+    """Return a started transactional producer whose batches have at most `max_batch_bytes`."""
     producer = _producer(config, transactional_id, min(_BATCH, batch_bytes - _FRAME))
     try:
         async with asyncio.timeout(_START_SECONDS):
@@ -85,24 +85,24 @@ async def start(config: Config, transactional_id: str, batch_bytes: int) -> AIOK
 
 
 async def discard(producer: AIOKafkaProducer) -> None:
-    """Throw a producer away at once, with all that it may still have in its hands.
+    """Close a producer at once and drop its pending records.
 
-    `stop()` alone waits for pending batches, which never expire while a leader is known.
+    `stop()` alone waits for pending batches, which never expire while the partition has a known leader.
     """
-    for close in (producer._sender.close, producer.client.close, producer.stop):  # noqa: SLF001 - no public way
+    for close in (producer._sender.close, producer.client.close, producer.stop):  # noqa: SLF001 - aiokafka has no public way
         await closed(close(), _CLOSE_SECONDS)
 
 
 async def publish(
     producer: AIOKafkaProducer, batches: Mapping[TopicPartition, Sequence[Record]]
 ) -> dict[TopicPartition, Written]:
-    """Publish all of it in one transaction and return where each partition ends.
+    """Publish the records of each partition in one transaction; return the end of each partition.
 
-    Any error means that the outcome is unknown: the producer must be discarded.
+    After any error the outcome is unknown, and the producer must be discarded.
     """
     async with asyncio.timeout(_TRANSACTION_SECONDS):
         await producer.begin_transaction()
-        # Every future is awaited before the commit: aiokafka commits what is left after a failed batch.
+        # Every future is awaited before the commit: after a failed batch, aiokafka would commit the others.
         ends = await asyncio.gather(*(_send(producer, where, what) for where, what in batches.items()))
         await producer.commit_transaction()
     return {
@@ -111,7 +111,7 @@ async def publish(
 
 
 async def _send(producer: AIOKafkaProducer, where: TopicPartition, records: Sequence[Record]) -> int:
-    """Send the records in as few batches as they fit in; return the offset behind the last."""
+    """Send the records in as few batches as possible; return the offset after the last record."""
     batch = producer.create_batch()
     sent = []
     for record in records:
@@ -125,7 +125,7 @@ async def _send(producer: AIOKafkaProducer, where: TopicPartition, records: Sequ
 
 
 async def _close(producer: AIOKafkaProducer, batch: Any, where: TopicPartition) -> Any:
-    # An open batch would wait for the linger.
+    # aiokafka would wait for the linger time before sending an open batch.
     batch.close()
     return await producer.send_batch(batch, where.topic, partition=where.partition)
 
@@ -141,9 +141,9 @@ def _producer(config: Config, transactional_id: str, batch_bytes: int = _BATCH) 
         max_request_size=LARGEST_BATCH,
         linger_ms=0,
     )
-    inner = producer._sender  # noqa: SLF001 - aiokafka has no other way to say how a transaction ends
+    inner = producer._sender  # noqa: SLF001 - aiokafka has no public way to replace EndTxn
 
-    async def end_transaction(commit: bool) -> None:  # noqa: FBT001 - aiokafka calls it so
+    async def end_transaction(commit: bool) -> None:  # noqa: FBT001 - aiokafka passes it by position
         await inner._message_accumulator.flush_for_commit()  # noqa: SLF001 - as above
         manager = inner._txn_manager  # noqa: SLF001 - as above
         if manager.is_empty_transaction():

@@ -1,4 +1,4 @@
--- What the service was first started on: another cluster, prefix or partition count is refused.
+-- The cluster, prefix and partition count of the first start; the service refuses to start on others.
 CREATE TABLE installation (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
     cluster text NOT NULL,
@@ -6,7 +6,7 @@ CREATE TABLE installation (
     partitions integer NOT NULL
 );
 
--- One row a lane. Arrays run in the order of the service's inputs or outputs.
+-- One row per lane. Arrays follow the order of the service's inputs or outputs.
 CREATE TABLE lanes (
     lane integer PRIMARY KEY,
     epoch bigint NOT NULL DEFAULT 0,
@@ -17,14 +17,14 @@ CREATE TABLE lanes (
     positions bigint[] NOT NULL,
     -- the last sequence decided for each output
     decided bigint[] NOT NULL,
-    -- the last sequence known to be published to each output, and the offset behind it
+    -- the last sequence confirmed as published to each output, and the offset after it
     acknowledged bigint[] NOT NULL,
     tails bigint[] NOT NULL,
-    -- the number of the last segment appended
+    -- the number of the last outbox batch
     segment bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0);
 
--- Records that are decided and not yet known to be published, a batch of a lane in each row.
+-- The outbox: records that are decided but not confirmed as published, one row per lane and batch.
 CREATE TABLE segments (
     lane integer NOT NULL,
     number bigint NOT NULL,
@@ -33,7 +33,7 @@ CREATE TABLE segments (
 ) WITH (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0);
 ALTER TABLE segments ALTER COLUMN records SET STORAGE EXTERNAL;
 
--- One row per command that had its outcome: the memory that makes a repeated id harmless.
+-- One row per command with an outcome, so that a duplicate command id is recognized.
 CREATE TABLE outcomes (
     id text COLLATE "C" PRIMARY KEY,
     type text NOT NULL,
@@ -41,7 +41,7 @@ CREATE TABLE outcomes (
     room_id text,
     invitation_id text,
     actor_id text,
-    -- the names of the events, joined by commas; null for a rejection
+    -- event names, separated by commas; null for a rejection
     events text,
     reason text,
     message text

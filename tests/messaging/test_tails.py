@@ -61,13 +61,21 @@ def test_nothing_is_published_twice_where_all_is_in_the_log() -> None:
             (5, 2), [Tail(14, [(4, 11)]), Tail(5, [])], [segment(9, (0, 5))], "truncated", id="again"
         ),
         pytest.param(
-            (6, 2), [Tail(10, []), Tail(5, [])], [segment(9, (0, 6))], "lost", id="the outbox lacks one"
+            (6, 2),
+            [Tail(10, []), Tail(5, [])],
+            [segment(9, (0, 6))],
+            "missing from log and outbox",
+            id="the outbox lacks one",
         ),
         pytest.param(
-            (7, 2), [Tail(10, []), Tail(5, [])], [segment(9, (0, 5))], "lack", id="the last one is missing"
+            (7, 2),
+            [Tail(10, []), Tail(5, [])],
+            [segment(9, (0, 5))],
+            "last decided records",
+            id="the last one is missing",
         ),
         pytest.param(
-            (5, 3), [Tail(14, [(5, 11)]), Tail(5, [])], [segment(9, (0, 5), (1, 3))], "half", id="half"
+            (5, 3), [Tail(14, [(5, 11)]), Tail(5, [])], [segment(9, (0, 5), (1, 3))], "only part", id="half"
         ),
     ],
 )

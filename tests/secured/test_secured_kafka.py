@@ -145,7 +145,7 @@ async def test_what_an_acl_forbids_is_waited_for_and_named(
     def interrupted() -> bool:
         lines = [json.loads(line) for line in service.log.read_text().splitlines()]
         return any(
-            line["event"] == "work interrupted" and "cohost.invitations.events" in line["error"]
+            line["event"] == "pipeline interrupted" and "cohost.invitations.events" in line["error"]
             for line in lines
         )
 
