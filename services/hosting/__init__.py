@@ -1,1 +1,1 @@
-"""The frame that both services run in: settings, HTTP, logs and the life of the process."""
+"""What both services run on: settings, logs, HTTP and process lifecycle."""

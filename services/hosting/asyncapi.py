@@ -1,4 +1,4 @@
-"""What a service reads and writes in Kafka: as AsyncAPI 3.0, and as a page without scripts."""
+"""The topics that a service reads and writes: as an AsyncAPI 3.0 document, and as a page without scripts."""
 
 import html
 import json
@@ -19,13 +19,13 @@ _SEQUENCE: Schema = {"type": "string", "description": "The attribute `sequence`,
 _TOMBSTONE: Schema = {
     "name": "tombstone",
     "title": "Tombstone",
-    "summary": "What the key names is gone.",
+    "summary": "The room or user of the key is deleted.",
     "payload": {"type": "null"},
 }
 _DEAD_LETTER: Schema = {
     "name": "dead-letter",
     "title": "Dead letter",
-    "summary": "A record that is no CloudEvent, or a fact that breaks its schema, as it was.",
+    "summary": "A record that is not a CloudEvent, or a fact that breaks its schema, copied unchanged.",
     "contentType": "application/octet-stream",
     "headers": {
         "type": "object",
@@ -37,7 +37,7 @@ _DEAD_LETTER: Schema = {
             "dead-letter-partition": {"type": "string", "pattern": "^[0-9]+$"},
             "dead-letter-offset": {"type": "string", "pattern": "^[0-9]+$"},
             "dead-letter-time": {"type": "string"},
-            "dead-letter-truncated": {"type": "string", "description": "The bytes that did not fit."},
+            "dead-letter-truncated": {"type": "string", "description": "How many bytes were cut off."},
             "sequence": _SEQUENCE,
         },
     },
@@ -46,7 +46,7 @@ _DEAD_LETTER: Schema = {
 
 
 def document(title: str, version: str, layout: Layout, prefix: str, partitions: int) -> Schema:
-    """Return the AsyncAPI document of a service, under its topics' real names."""
+    """Build the AsyncAPI document of a service, with the real topic names."""
     read = {entry.topic: _names(entry.topic) for entry in layout.inputs}
     asked = catalog.ASKED.get(layout.name, {})
     sent = {
@@ -81,7 +81,7 @@ def document(title: str, version: str, layout: Layout, prefix: str, partitions: 
 
 
 def page(document: Schema) -> str:
-    """Return the document as HTML."""
+    """Render the document as HTML."""
     info = document["info"]
     sections = "".join(_section(operation, document) for operation in document["operations"].values())
     title = html.escape(info["title"])

@@ -1,4 +1,4 @@
-"""Who is asking: the bearer tokens of the contract's section 5."""
+"""Authentication of HTTP callers by bearer token (contract, section 5)."""
 
 import warnings
 from collections.abc import Mapping
@@ -21,32 +21,32 @@ _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="`sub` is
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is asking; `ops` may read everything."""
+    """The caller of a request; ops may read everything."""
 
     user_id: str
     ops: bool
 
 
 class Authenticator:
-    """Checks tokens: HS256 with the secret, RS256 and ES256 with the keys of a JWK set.
+    """Verify tokens: HS256 with the secret, RS256 and ES256 with the keys of a JWK set.
 
-    Raises `ValueError` where neither gives a key to check with.
+    Raises `ValueError` if the secret or the key set gives no usable key.
     """
 
     def __init__(self, secret: str | None, jwks: Mapping[str, Any] | None) -> None:
         self._secret = secret
         self._keys = _keys(jwks) if jwks is not None else []
-        # A short secret is the operator's choice; PyJWT would complain of it with every request.
+        # A short secret is the operator's choice; PyJWT would warn about it at every request.
         warnings.filterwarnings("ignore", category=jwt.InsecureKeyLengthWarning)
         if secret is not None:
             try:
                 jwt.encode({}, secret, "HS256")
             except jwt.PyJWTError as error:
-                msg = "it cannot be used as an HS256 secret"
+                msg = "not usable as an HS256 secret"
                 raise ValueError(msg) from error
 
     def caller(self, token: str) -> Caller:
-        """Return whom the token names. Raises `Problem` (401)."""
+        """Return the caller that the token identifies. Raises `HttpProblem` (401)."""
         try:
             return self._checked(token)
         except (jwt.PyJWTError, ValueError):
@@ -61,14 +61,14 @@ class Authenticator:
         return Caller(user_id, OPS in _scopes(claims.get("scope")))
 
     def _key(self, token: str) -> dict[str, Any]:
-        """Return the one key for the token's algorithm, and that algorithm alone."""
+        """Return the only key for the token's algorithm, and allow that algorithm only."""
         header = jwt.get_unverified_header(token)
         algorithm, kid = header.get("alg"), header.get("kid")
         if algorithm == "HS256" and self._secret is not None:
             return {"key": self._secret, "algorithms": ["HS256"]}
         fitting = [key for key in self._keys if key.algorithm_name == algorithm and kid in (None, key.key_id)]
         if len(fitting) != 1:
-            msg = "no key, or more than one, for this token"
+            msg = "no key or several keys match this token"
             raise ValueError(msg)
         return {"key": fitting[0], "algorithms": [algorithm]}
 
@@ -83,7 +83,7 @@ def _keys(jwks: Mapping[str, Any]) -> list[jwt.PyJWK]:
         found = []
     keys = [key for key in found if key.algorithm_name in _ALGORITHMS and key.public_key_use in (None, "sig")]
     if not keys:
-        msg = "it has no public RS256 or ES256 key"
+        msg = "no public RS256 or ES256 key in it"
         raise ValueError(msg)
     return keys
 
@@ -97,9 +97,9 @@ def _scopes(scope: Any) -> list[Any]:
 async def caller(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Caller:
-    """Return who is asking, by the application's authenticator. Raises `Problem` (401)."""
+    """Return the caller, verified by the application's authenticator. Raises `HttpProblem` (401)."""
     if credentials is None:
-        raise Problem(401, "unauthorized", "A bearer token is needed.")
+        raise Problem(401, "unauthorized", "A bearer token is required.")
     authenticator: Authenticator = request.app.state.authenticator
     return authenticator.caller(credentials.credentials)
 

@@ -1,4 +1,4 @@
-"""What became of a command, read from the service's memory of outcomes."""
+"""The outcome of a command, read from the service's outcomes."""
 
 from typing import Annotated
 
@@ -13,21 +13,21 @@ from services.hosting.problems import Problem
 
 
 def router(pool: asyncpg.Pool) -> APIRouter:
-    """Return the route that the two services share."""
+    """Create the router with the route that both services share."""
     routes = APIRouter(tags=["commands"])
 
-    # `path`, because a refused command's id may be any text, slashes included.
+    # `path`, because the id of a rejected command may be any text, slashes included.
     @routes.get("/v1/commands/{commandId:path}", responses=problems.responses(403, 404))
     async def command(
         command_id: Annotated[str, Path(alias="commandId")], caller: auth.Identified
     ) -> CommandOutcome:
-        """Return what became of a command, to its actor and ops; 404 while it is undecided."""
+        """Return the outcome of a command; 404 while it is undecided. Allowed for its actor and ops."""
         found = await _find(pool, command_id)
         if found is None:
-            raise Problem(404, "command_not_found", "There is no outcome of a command with this id.")
+            raise Problem(404, "command_not_found", "No outcome is known for this command id.")
         outcome, actor_id = found
         if not (caller.ops or actor_id == caller.user_id):
-            raise Problem(403, "forbidden", "The command is somebody else's.")
+            raise Problem(403, "forbidden", "Only the command's actor and ops may read its outcome.")
         return outcome
 
     return routes

@@ -1,4 +1,4 @@
-"""The HTTP application of a service: its own routes, and those that both services have."""
+"""The FastAPI application of a service: its own routes, and those that both services share."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -24,7 +24,7 @@ class _Application(FastAPI):
         return self.openapi_schema
 
 
-def create(  # noqa: PLR0913 - it is what an application is made of
+def create(  # noqa: PLR0913 - an application has these parts
     title: str,
     *,
     settings: Settings,
@@ -36,9 +36,9 @@ def create(  # noqa: PLR0913 - it is what an application is made of
     open_routers: Sequence[APIRouter] = (),
     checks: Mapping[str, Callable[[], Awaitable[bool]]] | None = None,
 ) -> FastAPI:
-    """Return the application. Every route of `routers` demands a token, those of `open_routers` do not.
+    """Create the application. Routes of `routers` require a token, those of `public_routers` do not.
 
-    `checks` are further parts of `/readyz` by name.
+    `checks` are further parts of `/readyz`, by name.
     """
     application = _Application(
         title=title, version=VERSION, docs_url=None, redoc_url=None, redirect_slashes=False
@@ -50,7 +50,7 @@ def create(  # noqa: PLR0913 - it is what an application is made of
         collector(registry=registry)
     readiness = Readiness(settings.pipeline(layout.name), pipeline, pool, checks or {})
     document = asyncapi.document(title, VERSION, layout, settings.topic_prefix, settings.partitions)
-    # Before all else: who may not ask at all must not learn what is wrong with the question.
+    # Authenticate before validation: a caller without a token must not learn what is wrong with the request.
     identified = [Depends(auth.caller)]
     for router in (*routers, commands.router(pool)):
         application.include_router(router, dependencies=identified, responses=problems.responses(401))
@@ -64,12 +64,12 @@ def _operations(readiness: Readiness, registry: CollectorRegistry) -> APIRouter:
 
     @routes.get("/healthz")
     async def healthz() -> dict[str, str]:
-        """Say that the process is alive."""
+        """Return 200 while the process is alive."""
         return {"status": "alive"}
 
     @routes.get("/readyz", responses={503: {"description": "A part is missing."}})
     async def readyz() -> JSONResponse:
-        """Say whether the service consumes and is connected, part by part."""
+        """Return whether the service consumes and is connected, part by part."""
         parts = await readiness.parts()
         ready = all(parts.values())
         return JSONResponse(
@@ -78,7 +78,7 @@ def _operations(readiness: Readiness, registry: CollectorRegistry) -> APIRouter:
 
     @routes.get("/metrics", response_class=Response)
     async def metrics() -> Response:
-        """Return the service's numbers, for Prometheus."""
+        """Return the service's metrics in Prometheus format."""
         return Response(exposition.generate_latest(registry), media_type=exposition.CONTENT_TYPE_LATEST)
 
     return routes
@@ -90,7 +90,7 @@ def _documents(document: dict[str, Any]) -> APIRouter:
 
     @routes.get("/asyncapi", response_class=HTMLResponse)
     async def asyncapi_page() -> HTMLResponse:
-        """Show the topics that the service reads and writes."""
+        """Show the topics that the service reads and writes as a page."""
         return HTMLResponse(page)
 
     @routes.get("/asyncapi.json")

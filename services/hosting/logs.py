@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on standard output, for people where that is a terminal."""
+"""Logging: one JSON object per line on standard output, or readable lines on a terminal."""
 
 import logging
 import sys
@@ -7,7 +7,8 @@ import time
 import structlog
 
 _QUIET_SECONDS = 30
-# Below these levels they speak of themselves. `cohost.consumer` is FastStream's: it warns of what is meant.
+# Below these levels libraries log their internals. `cohost.consumer` is FastStream's logger: it warns about
+# settings that are intended.
 _LIBRARIES = {
     **dict.fromkeys(("aiokafka", "asyncio", "faststream", "httpcore", "httpx", "uvicorn"), logging.WARNING),
     "cohost.consumer": logging.ERROR,
@@ -15,14 +16,14 @@ _LIBRARIES = {
 
 
 class Seldom(logging.Filter):
-    """Lets aiokafka repeat itself once in a while: without Kafka it says 170 lines a second."""
+    """Pass each repeated aiokafka line once in 30 s: without Kafka it logs 170 lines per second."""
 
     def __init__(self) -> None:
         super().__init__()
         self._quiet: dict[tuple[str, object], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Say whether the line is due."""
+        """Return whether the line may be logged now."""
         if not record.name.startswith("aiokafka"):
             return True
         now = time.monotonic()
@@ -34,7 +35,7 @@ class Seldom(logging.Filter):
 
 
 def configure(level: str) -> None:
-    """Send everything that is logged in this process to standard output."""
+    """Send all logs of this process to standard output."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -62,7 +63,7 @@ def configure(level: str) -> None:
 
 
 def _rendered() -> list[structlog.typing.Processor]:
-    # No traceback with the values of variables: tokens and secrets are among them.
+    # No traceback with the values of variables: they include tokens and secrets.
     if sys.stdout.isatty():
         plain = structlog.dev.plain_traceback
         return [structlog.dev.ConsoleRenderer(exception_formatter=plain)]

@@ -1,4 +1,4 @@
-"""FastAPI's OpenAPI document, with what FastAPI gets wrong about errors put right."""
+"""Correct the error responses in FastAPI's OpenAPI document."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ _FASTAPIS_OWN = ("HTTPValidationError", "ValidationError")
 
 
 def completed(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the document with problems in place of FastAPI's errors."""
+    """Replace FastAPI's error schemas by problem details, in place, and return the document."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas["ProblemDetails"] = problems.ProblemDetails.model_json_schema(mode="serialization")
     for name in _FASTAPIS_OWN:

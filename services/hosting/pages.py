@@ -1,4 +1,4 @@
-"""Lists, a page at a time: `limit`, and an opaque `cursor` that says after which item to go on."""
+"""Pagination of lists: `limit`, and an opaque `cursor` that holds the sort key of the last item."""
 
 import base64
 import json
@@ -25,19 +25,19 @@ def _exists(timestamp: str) -> str:
 
 
 Moment = Annotated[Timestamp, AfterValidator(_exists)]
-"""A timestamp that the calendar knows, safe to hand to Postgres."""
+"""A timestamp whose date exists in the calendar, so that Postgres accepts it."""
 
 Number = Annotated[int, Field(ge=0, lt=2**63)]
-"""A number that fits a bigint."""
+"""A non-negative number that fits a bigint."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which part of a list is asked for."""
+    """The page of a list that a request asks for."""
 
     limit: Annotated[int, Query(ge=1, le=200)] = 50
     cursor: Annotated[
-        str | None, Query(max_length=_LONGEST, description="`nextCursor` of the page before.")
+        str | None, Query(max_length=_LONGEST, description="`nextCursor` of the previous page.")
     ] = None
 
 
@@ -45,7 +45,7 @@ Requested = Annotated[Page, Depends()]
 
 
 class Listing(BaseModel, Generic[T]):
-    """A page of a list; `nextCursor` is null on the last one."""
+    """A page of a list; `nextCursor` is null on the last page."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
@@ -54,22 +54,22 @@ class Listing(BaseModel, Generic[T]):
 
 
 def encode(*parts: str | int) -> str:
-    """Return the cursor that says: go on after the item with these values."""
+    """Return the cursor that continues after the item with this sort key."""
     text = json.dumps(parts, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def decode(cursor: str, shape: type[T]) -> T:
-    """Return a cursor's values in the shape given, a NamedTuple of annotated fields.
+    """Return a cursor's sort key as `shape`, a NamedTuple of annotated fields.
 
-    Raises `Problem` (422) for whatever `encode` did not make of such values.
+    Raises `HttpProblem` (422) unless `encode_cursor` can have made the cursor from such a key.
     """
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         text = base64.b64decode(padded, altchars=b"-_", validate=True)
         position: T = _adapter(shape).validate_json(text, strict=True)  # type: ignore[arg-type]
     except ValueError:
-        raise Problem(422, "invalid_request", "cursor: It is not one of this list.") from None
+        raise Problem(422, "invalid_request", "cursor: It is not a cursor of this list.") from None
     return position
 
 

@@ -1,4 +1,4 @@
-"""Ids in paths, under the contract's names; one that breaks the id rule is an invalid request."""
+"""Path parameters for ids, with the contract's names; an invalid id gives 422."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""`python -m services.hosting.probe [path]`: exits 0 where the service in this container answers 200."""
+"""`python -m services.runtime.healthcheck [path]`: exit with 0 if this container's service answers 200."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ _SECONDS = 4
 
 
 def main() -> int:
-    """Ask once, `healthz` unless told otherwise, and return the exit status."""
+    """Request the path once, by default `healthz`, and return the exit status."""
     path = sys.argv[1] if len(sys.argv) > 1 else "healthz"
     port = os.environ["COHOST_HTTP_PORT"]  # noqa: TID251 - set in the image, and no other setting is needed
     url = f"http://127.0.0.1:{port}/{path}"

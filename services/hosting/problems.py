@@ -1,4 +1,4 @@
-"""Errors over HTTP, as RFC 9457 problems with the contract's `reason`."""
+"""HTTP errors as RFC 9457 problem details, with the contract's `reason`."""
 
 from http import HTTPStatus
 from typing import Any
@@ -32,7 +32,7 @@ _OUTAGES = (
     OSError,
     TimeoutError,
 )
-# Nothing can be read yet: the schema is made once Kafka has been seen, and a wrong login ends the process.
+# Not ready yet: the schema is created once Kafka is reachable, and a wrong login ends the process.
 _NOT_YET = (
     asyncpg.UndefinedTableError,
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -40,8 +40,8 @@ _NOT_YET = (
 )
 
 
-class Problem(Exception):  # noqa: N818 - the RFC's own word
-    """An answer that says why there is no other; `reason` is for programs, `detail` for people."""
+class Problem(Exception):
+    """An error response; `reason` is for programs, `detail` for people."""
 
     def __init__(self, status: int, reason: str, detail: str | None = None) -> None:
         super().__init__(f"{status} {reason}")
@@ -53,15 +53,15 @@ class Problem(Exception):  # noqa: N818 - the RFC's own word
 class ProblemDetails(BaseModel):
     """The body of every error."""
 
-    type: str = Field(default="about:blank", description="Always `about:blank`: `reason` tells them apart.")
-    title: str = Field(description="The status in words.")
+    type: str = Field(default="about:blank", description="Always `about:blank`; see `reason`.")
+    title: str = Field(description="The HTTP status phrase.")
     status: int
-    reason: str = Field(description="One of the contract's words.")
-    detail: str | None = Field(default=None, description="A sentence for a person.")
+    reason: str = Field(description="One of the contract's reasons.")
+    detail: str | None = Field(default=None, description="A sentence for people.")
 
 
 def install(app: FastAPI) -> None:
-    """Answer the errors that may be expected of the application with problems."""
+    """Register handlers that answer expected errors with problem details."""
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -70,7 +70,7 @@ def install(app: FastAPI) -> None:
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` of a route that may answer with problems of these statuses."""
+    """Return the `responses` argument of a route that may answer with these problem statuses."""
     schema = {"$ref": "#/components/schemas/ProblemDetails"}
     return {
         status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": schema}}}
@@ -79,7 +79,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def response(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
-    """Return the problem as a response."""
+    """Return the problem as an HTTP response."""
     details = ProblemDetails(
         title=HTTPStatus(problem.status).phrase,
         status=problem.status,
@@ -93,27 +93,27 @@ def response(problem: Problem, headers: dict[str, str] | None = None) -> JSONRes
 
 
 async def _problem(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, Problem)  # noqa: S101 - it is installed for nothing else
+    assert isinstance(error, Problem)  # noqa: S101 - registered for this type only
     return response(error)
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - it is installed for nothing else
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type only
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"][1:]) or "request"
     return response(Problem(422, "invalid_request", f"{where}: {first['msg']}"))
 
 
 async def _http(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)  # noqa: S101 - it is installed for nothing else
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type only
     reason = _REASONS.get(error.status_code, "invalid_request")
     headers = dict(error.headers) if error.headers else None
     return response(Problem(error.status_code, reason), headers)
 
 
 async def _outage(_: Request, error: Exception) -> JSONResponse:
-    # asyncpg's ValueErrors are arguments that it cannot send: a mistake of ours, not an outage.
+    # asyncpg raises ValueError for arguments that it cannot encode: our bug, not an outage.
     away = errors.worth_retrying(error) and not isinstance(error, ValueError)
     if not (away or isinstance(error, _NOT_YET)):
         raise error
-    return response(Problem(503, "unavailable", "Something that this service needs is away; try again."))
+    return response(Problem(503, "unavailable", "A dependency of this service is unavailable; try again."))

@@ -1,4 +1,4 @@
-"""The life of a service's process: start, work, a peaceful end within ten seconds, and the exit status."""
+"""Process lifecycle of a service: start, run, stop gracefully within ten seconds, exit status."""
 
 import asyncio
 import contextlib
@@ -43,10 +43,10 @@ S = TypeVar("S", bound=Settings)
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What makes up a service.
+    """The parts of a service.
 
-    `background` runs beside the pipeline and is cancelled once that has stopped; an error in it ends the
-    process. `closers` are called last, in order.
+    `background` tasks run beside the pipeline and are cancelled after it has stopped; an error in one ends
+    the process. `closers` are called last, in order.
     """
 
     name: str
@@ -56,14 +56,14 @@ class Service:
     closers: tuple[Callable[[], Awaitable[object]], ...] = ()
 
 
-class WrongSetting(Exception):  # noqa: N818 - it names what happened
-    """A setting turned out to be wrong when it was used; the text is one line that names it."""
+class WrongSetting(Exception):
+    """A setting failed when it was first used; the text is one line that names the variable."""
 
 
 def run(settings: S, build: Callable[[S], Awaitable[Service]]) -> int:
-    """Run the service that `build` makes until it is told to stop, and return the exit status.
+    """Run the service that `build` returns until a signal stops it, and return the exit status.
 
-    0: stopped in peace. 1: a mistake in the program. 2: a wrong setting. 3: what it may not run on.
+    0: stopped gracefully. 1: a bug. 2: a wrong setting. 3: a database or Kafka that it must not use.
     """
     logs.configure(settings.log_level)
     try:
@@ -103,9 +103,9 @@ async def _live(settings: S, build: Callable[[S], Awaitable[Service]]) -> None:
 
 
 def _spare_the_collector() -> None:
-    """Have cyclic garbage looked for rarely, and never among what lives as long as the process.
+    """Collect cyclic garbage rarely, and never scan objects that live as long as the process.
 
-    By default a look begins with every 700 new objects, which took a third of a drain's decisions.
+    By default a collection starts after every 700 new objects, which took a third of a drain's decision time.
     """
     gc.collect()
     gc.freeze()
@@ -118,10 +118,10 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no name of a host"
+        reason = error.strerror if isinstance(error, OSError) else "not a valid host name"
         msg = f"COHOST_HTTP_HOST: {reason}"
         raise WrongSetting(msg) from error
-    # Without the protocol's number asyncio leaves Nagle's algorithm on: 40 ms for every answer.
+    # Without the protocol number asyncio leaves Nagle's algorithm on: 40 ms per response.
     with socket.socket(family, kind, protocol) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -129,19 +129,19 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
             listener.listen()
         except OSError as error:
             wrong = "HOST" if error.errno == errno.EADDRNOTAVAIL else "PORT"
-            msg = f"COHOST_HTTP_{wrong}: {host}:{port} cannot be listened on: {error.strerror}"
+            msg = f"COHOST_HTTP_{wrong}: cannot listen on {host}:{port}: {error.strerror}"
             raise WrongSetting(msg) from error
         yield listener
 
 
 async def _probe(url: str) -> None:
-    """Find out at once whether the database is a wrong one. One that is away is waited for elsewhere."""
+    """Fail at once if the database URL or login is wrong. The pipeline waits for a database that is down."""
     try:
         connection = await asyncpg.connect(url, timeout=_PROBE_SECONDS)
     except (ValueError, OverflowError) as error:
-        # The text of other errors than asyncpg's own may show a part of the URL, and so of the password.
+        # The text of errors other than asyncpg's own may show part of the URL, and so of the password.
         own = isinstance(error, asyncpg.InterfaceError)
-        msg = f"COHOST_DATABASE_URL: {error if own else 'it is not a URL that Postgres understands'}"
+        msg = f"COHOST_DATABASE_URL: {error if own else 'not a valid Postgres URL'}"
         raise WrongSetting(msg) from error
     except asyncpg.InvalidAuthorizationSpecificationError as error:
         msg = f"COHOST_DATABASE_URL: {error}"
@@ -157,7 +157,7 @@ async def _probe(url: str) -> None:
 
 
 async def _present(settings: Settings) -> None:
-    """Find out at once whether Kafka refuses the credentials."""
+    """Fail at once if Kafka rejects the credentials."""
     if settings.kafka_security_protocol == "PLAINTEXT":
         return
     try:
@@ -167,7 +167,7 @@ async def _present(settings: Settings) -> None:
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals to the process."""
+    """A server that leaves signal handling to the process."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -175,7 +175,7 @@ class _Server(uvicorn.Server):
 
 
 class _Life:
-    """A service at work. The first of its tasks that fails ends it."""
+    """Run a service's tasks; the first one that fails stops all."""
 
     def __init__(self, service: Service, stopping: asyncio.Event) -> None:
         self._service = service
@@ -196,7 +196,7 @@ class _Life:
         )
 
     async def lead(self, listener: socket.socket) -> None:
-        """Work until told to stop; raise what went wrong."""
+        """Run until stopping is set; raise the error of the task that failed."""
         service = self._service
         lasting = [self._spawn(self._server.serve([listener])), self._spawn(service.pipeline.run())]
         announcing = self._spawn(self._announce())
@@ -207,7 +207,7 @@ class _Life:
         asyncio.get_running_loop().call_later(_END_SECONDS, _abort, int(failed))
         self._server.should_exit = True
         service.pipeline.stop()
-        # Effects under way may be needed to release lanes: the background goes last.
+        # Stop background tasks last: releasing lanes may wait for effects that they run.
         await asyncio.wait(lasting, timeout=_DRAIN_SECONDS)
         for task in self._tasks:
             task.cancel()
@@ -233,6 +233,6 @@ class _Life:
 
 
 def _abort(status: int) -> None:
-    # Whoever takes over finds out how things stand, as after a crash.
-    log.warning("not finished in time: everything is left as it is")
+    # The next owner recovers from the log, as after a crash.
+    log.warning("shutdown timed out: exiting without draining")
     os._exit(status)

@@ -1,4 +1,4 @@
-"""Whether the service can do its work now, part by part."""
+"""Readiness of the service, part by part."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ _FRESH_SECONDS = 1
 
 
 class Readiness:
-    """Asks each part, no more often than once a second."""
+    """Check each part, at most once per second."""
 
     def __init__(
         self, config: Config, pipeline: Pipeline, pool: asyncpg.Pool, more: Mapping[str, Check]
@@ -32,7 +32,7 @@ class Readiness:
         self._asked = -_FRESH_SECONDS - 1.0
 
     async def parts(self) -> dict[str, bool]:
-        """Return for each part whether it is there; `lanes` means that the worker consumes."""
+        """Return for each part whether it is ready; `lanes` means that the worker consumes."""
         async with self._asking:
             if time.monotonic() - self._asked > _FRESH_SECONDS:
                 answers = await asyncio.gather(*(_bounded(check) for check in self._checks.values()))
@@ -41,7 +41,7 @@ class Readiness:
         return {"lanes": self._pipeline.ready, **self._known}
 
     async def _kafka(self) -> bool:
-        """Ask a bootstrap server for metadata: an open port alone says little."""
+        """Request metadata from a bootstrap server: an open port alone proves little."""
         client = AIOKafkaClient(**self._config.client(), request_timeout_ms=1000 * _SECONDS)
         try:
             await client.bootstrap()

@@ -1,4 +1,4 @@
-"""A connection to the database for one request, and for a bounded time."""
+"""Database connections for HTTP requests, with a time limit."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,16 +13,16 @@ _PATIENCE = 5
 
 @asynccontextmanager
 async def lent(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
-    """Lend a connection for at most five seconds, waiting for it included.
+    """Provide a connection for at most five seconds, including the wait for it.
 
-    Raises `TimeoutError` where that is over: the request is then answered, whatever the database does.
+    Raises `TimeoutError` after that, so that the request is answered even while the database hangs.
     """
     async with asyncio.timeout(_PATIENCE):
         connection = await pool.acquire()
         try:
             yield connection
         except asyncio.CancelledError:
-            # A statement that is still under way would be waited for on its return to the pool.
+            # Terminate: returning the connection to the pool would wait for the statement that still runs.
             connection.terminate()
             raise
         finally:

@@ -1,4 +1,4 @@
-"""Around every request: how long it took, and an answer to what nobody expected."""
+"""Middleware that times requests and answers unexpected errors."""
 
 import time
 from typing import Any
@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 
 def seconds(registry: CollectorRegistry) -> Histogram:
-    """Return the collector for `Requests`."""
+    """Create the histogram for `RequestMetrics`."""
     return Histogram(
         "cohost_http_seconds",
         "Seconds that a request takes.",
@@ -30,7 +30,7 @@ def seconds(registry: CollectorRegistry) -> Histogram:
 class Requests:
     """ASGI middleware that times requests and answers unexpected errors.
 
-    Starlette would raise such an error again after it was answered, and uvicorn then cuts the connection.
+    Starlette would raise such an error again after answering it, and uvicorn would then close the connection.
     """
 
     def __init__(self, application: ASGIApp, taken: Histogram) -> None:
@@ -64,7 +64,7 @@ class Requests:
             self._observe(scope, status, time.perf_counter() - began)
 
     def _observe(self, scope: Scope, status: list[int], taken: float) -> None:
-        # Labels must be few: whoever asks chooses methods and paths.
+        # Bound the label values: callers choose methods and paths freely.
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._taken.labels(method, _route(scope), status[0] if status else "-").observe(taken)
 

@@ -1,4 +1,4 @@
-"""Speaking to a Kafka that demands passwords or certificates: aiokafka's `sasl_*` and `ssl_*`."""
+"""Kafka connections with TLS and SASL: aiokafka's `sasl_*` and `ssl_*` settings."""
 
 import asyncio
 import importlib.util
@@ -19,7 +19,7 @@ _FILES = ("cafile", "capath", "certfile", "keyfile")
 
 
 class KafkaSecurity(BaseModel):
-    """The variables about it."""
+    """The `COHOST_KAFKA_*` variables for TLS and SASL."""
 
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI"] = "PLAIN"
@@ -35,7 +35,7 @@ class KafkaSecurity(BaseModel):
     kafka_ssl_password: SecretStr | None = None
 
     def security(self) -> dict[str, Any]:
-        """Return aiokafka's arguments. Raises `ValueError` that names the variable which does not fit."""
+        """Return aiokafka's client arguments. Raises `ValueError` that names the wrong variable."""
         protocol = self.kafka_security_protocol
         arguments: dict[str, Any] = {"security_protocol": protocol}
         if protocol.startswith("SASL"):
@@ -49,9 +49,9 @@ class KafkaSecurity(BaseModel):
     def _password(self) -> dict[str, Any]:
         mechanism = self.kafka_sasl_mechanism
         if self.kafka_sasl_plain_username is None:
-            raise ValueError(_NAME.format("SASL_PLAIN_USERNAME", f"{mechanism} needs it"))
+            raise ValueError(_NAME.format("SASL_PLAIN_USERNAME", f"required by {mechanism}"))
         if self.kafka_sasl_plain_password is None:
-            raise ValueError(_NAME.format("SASL_PLAIN_PASSWORD", f"{mechanism} needs it"))
+            raise ValueError(_NAME.format("SASL_PLAIN_PASSWORD", f"required by {mechanism}"))
         return {
             "sasl_plain_username": self.kafka_sasl_plain_username,
             "sasl_plain_password": self.kafka_sasl_plain_password.get_secret_value(),
@@ -73,21 +73,22 @@ class KafkaSecurity(BaseModel):
         }
         for name in _FILES:
             if name in given and not os.access(given[name], os.R_OK):
-                raise ValueError(_NAME.format(f"SSL_{name.upper()}", "it cannot be read"))
-        # Without a password, OpenSSL would ask the terminal for one.
+                raise ValueError(_NAME.format(f"SSL_{name.upper()}", "cannot be read"))
+        # Without a password, OpenSSL would prompt for one on the terminal.
         password = self.kafka_ssl_password.get_secret_value() if self.kafka_ssl_password else ""
         try:
             context: ssl.SSLContext = create_ssl_context(**given, password=password)
         except (OSError, ValueError) as error:
             blamed = "certfile" if "certfile" in given else next(iter(given), "cafile")
-            raise ValueError(_NAME.format(f"SSL_{blamed.upper()}", f"it is not usable: {error}")) from error
+            raise ValueError(_NAME.format(f"SSL_{blamed.upper()}", f"not usable: {error}")) from error
         return context
 
 
 async def check(servers: str, security: Mapping[str, Any], seconds: float) -> None:
-    """Find out at once whether Kafka refuses us. A Kafka that is away is waited for elsewhere.
+    """Fail at once if Kafka rejects the credentials. The pipeline waits for a Kafka that is down.
 
-    Raises `ValueError` that names the variable which does not fit; one server that takes us is enough.
+    Raises `ValueError` that names the wrong variable, unless at least one server accepts the connection.
+    `seconds` is the timeout of each connection.
     """
     opening = [
         create_conn(host, port, request_timeout_ms=int(1000 * seconds), **security)
@@ -114,6 +115,6 @@ def _refusal(error: BaseException) -> str | None:
         case UnsupportedSaslMechanismError():
             return _NAME.format("SASL_MECHANISM", "Kafka does not offer it")
         case ssl.SSLCertVerificationError():
-            said = f"Kafka's certificate does not hold: {error.verify_message}"
+            said = f"Kafka's certificate cannot be verified: {error.verify_message}"
             return _NAME.format("SSL_CAFILE", said)
     return None

@@ -1,4 +1,4 @@
-"""The settings that both services share (contract, section 8), from the environment alone."""
+"""Settings that both services share (contract, section 8), read from the environment only."""
 
 import json
 import re
@@ -18,7 +18,7 @@ WRONG_SETTING = 2
 
 _LONGEST_PREFIX = 249 - max(len(topic.suffix) for topic in topics.ALL)
 _LAST_PORT = 65_535
-# An event's id has three hexadecimal digits for its partition.
+# An event id has three hexadecimal digits for its partition.
 _MOST_PARTITIONS = 4096
 
 _server = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]@]+)(:(?P<port>[0-9]{1,5}))?").fullmatch
@@ -26,12 +26,12 @@ _database = re.compile(r"postgres(ql)?://\S*").fullmatch
 
 
 def is_example(secret: str) -> bool:
-    """Say whether this is one of the secrets that the published examples carry."""
+    """Return whether this is one of the secrets in the published examples."""
     return secret.lower().startswith("change-me")
 
 
 def is_host(name: str) -> bool:
-    """Say whether a name can be looked up: its labels are of a length that DNS has."""
+    """Return whether a host name can be resolved: its labels have a length that DNS allows."""
     try:
         name.encode("idna")
     except UnicodeError:
@@ -44,14 +44,14 @@ def _servers(value: str) -> str:
     for server in servers:
         found = _server(server)
         if found is None or not is_host(found["host"]) or not 0 < int(found["port"] or 1) <= _LAST_PORT:
-            msg = "it must be host:port, or several of them with commas between"
+            msg = "must be host:port, or several of them separated by commas"
             raise ValueError(msg)
     return ",".join(servers)
 
 
 def _postgres(value: SecretStr) -> SecretStr:
     if _database(value.get_secret_value()) is None:
-        msg = "it must be a URL that begins with postgresql://"
+        msg = "must be a URL that starts with postgresql://"
         raise ValueError(msg)
     return value
 
@@ -70,10 +70,10 @@ def _jwks(file: Path) -> dict[str, Any]:
     try:
         jwks = json.loads(file.read_bytes())
     except OSError as error:
-        msg = f"it cannot be read: {error.strerror}"
+        msg = f"cannot be read: {error.strerror}"
         raise ValueError(msg) from error
     except ValueError as error:
-        msg = "it is not JSON"
+        msg = "is not JSON"
         raise ValueError(msg) from error
     return jwks if isinstance(jwks, dict) else {}
 
@@ -87,7 +87,7 @@ TopicPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=_LON
 
 
 class Settings(KafkaSecurity, BaseSettings):
-    """What both services are told; a service adds its own fields."""
+    """Settings that both services share; a service adds its own fields."""
 
     model_config = SettingsConfigDict(
         env_prefix="COHOST_", extra="ignore", frozen=True, hide_input_in_errors=True
@@ -113,14 +113,14 @@ class Settings(KafkaSecurity, BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _without_blanks(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Take an optional variable that is set to nothing for one that is not set."""
+        """Treat an optional variable that is set to an empty value as not set."""
         optional = {name for name, field in cls.model_fields.items() if field.default is None}
         return {name: value for name, value in values.items() if not (value == "" and name in optional)}
 
     @model_validator(mode="after")
     def _together(self) -> Self:
         if self.jwt_secret is None and self.jwks_file is None:
-            msg = "COHOST_JWT_SECRET: it is required, or COHOST_JWKS_FILE"
+            msg = "COHOST_JWT_SECRET: is required, unless COHOST_JWKS_FILE is set"
             raise ValueError(msg)
         if self.production:
             self._refuse_examples()
@@ -138,11 +138,11 @@ class Settings(KafkaSecurity, BaseSettings):
 
     @property
     def production(self) -> bool:
-        """Whether the example's secrets are refused."""
+        """Return whether the example secrets are rejected."""
         return self.environment == "production"
 
     def pipeline(self, schema: str) -> Config:
-        """Return what the pipeline must be told, for the service that owns this schema."""
+        """Return the pipeline's configuration for the service that owns this database schema."""
         return Config(
             bootstrap_servers=self.kafka_bootstrap_servers,
             database_url=self.database_url.get_secret_value(),
@@ -159,7 +159,7 @@ class Settings(KafkaSecurity, BaseSettings):
         )
 
     def authenticator(self) -> auth.Authenticator:
-        """Return what checks callers' tokens."""
+        """Build the authenticator for callers' tokens."""
         secret = self.jwt_secret.get_secret_value() if self.jwt_secret else None
         return auth.Authenticator(secret, _jwks(self.jwks_file) if self.jwks_file else None)
 
@@ -168,9 +168,9 @@ S = TypeVar("S", bound=Settings)
 
 
 def load(kind: type[S]) -> S:
-    """Return the settings in the environment.
+    """Load the settings from the environment.
 
-    Where one is missing or wrong, one line on standard error names it and the process ends with status 2.
+    If one is missing or wrong, name it in one line on standard error and exit with status 2.
     """
     try:
         return kind()
@@ -184,5 +184,5 @@ def _line(error: ValidationError) -> str:
     said = first["msg"].removeprefix("Value error, ").replace("\n", " ")
     if not first["loc"]:
         return said
-    said = "it is required" if first["type"] == "missing" else said
+    said = "is required" if first["type"] == "missing" else said
     return f"COHOST_{str(first['loc'][0]).upper()}: {said}"

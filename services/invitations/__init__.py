@@ -1,1 +1,1 @@
-"""Decides who may be on a room's stage: invitations, answers and seats."""
+"""The invitations service: who may be on a room's stage, by invitation, answer and seat."""

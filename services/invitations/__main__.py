@@ -1,4 +1,4 @@
-"""`python -m services.invitations`: run the service until it is told to stop."""
+"""`python -m services.invitations`: run the service until it is stopped."""
 
 import sys
 

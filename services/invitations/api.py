@@ -1,5 +1,5 @@
-"""What the service tells over HTTP (contract, section 5); overdue invitations read as expired."""
-# ruff: noqa: FAST003 - ruff does not see the aliases of `paths`
+"""HTTP routes of invitations and seats (contract, section 5); overdue invitations read as expired."""
+# ruff: noqa: FAST003 - ruff does not see the aliases of `path_params`
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -23,7 +23,7 @@ Invitations = pages.Listing[Invitation]
 
 
 def router(pool: asyncpg.Pool) -> APIRouter:
-    """Return the service's routes."""
+    """Create the router with the service's routes."""
     routes = APIRouter(tags=["invitations"])
     _add_rooms(routes, pool)
     _add_invitations(routes, pool)
@@ -35,7 +35,7 @@ def _add_rooms(routes: APIRouter, pool: asyncpg.Pool) -> None:
     async def of_room(
         room_id: paths.RoomId, caller: auth.Identified, page: pages.Requested, status: Status = "any"
     ) -> Invitations:
-        """Return the invitations that were sent in a room, to its host and ops."""
+        """List the invitations sent in a room. Allowed for the room's host and ops."""
         wanted = _wanted(page, status)
         async with reading.lent(pool) as connection:
             found = await reads.room(connection, room_id)
@@ -47,7 +47,7 @@ def _add_rooms(routes: APIRouter, pool: asyncpg.Pool) -> None:
 
     @routes.get("/v1/rooms/{roomId}/co-hosts", responses=problems.responses(404, 422))
     async def co_hosts(room_id: paths.RoomId) -> CoHosts:
-        """Return who has a seat in a room, to anyone with a token."""
+        """List the co-hosts of a room. Allowed for anyone with a token."""
         async with reading.lent(pool) as connection:
             if await reads.room(connection, room_id) is None:
                 raise _no_room()
@@ -63,7 +63,7 @@ def _add_invitations(routes: APIRouter, pool: asyncpg.Pool) -> None:
         status: Status = "pending",
         room_id: Annotated[Id | None, Query(alias="roomId")] = None,
     ) -> Invitations:
-        """Return a user's own invitations, to that user and ops."""
+        """List a user's invitations. Allowed for that user and ops."""
         _allow(caller, user_id)
         wanted = _wanted(page, status)
         async with reading.lent(pool) as connection:
@@ -71,7 +71,7 @@ def _add_invitations(routes: APIRouter, pool: asyncpg.Pool) -> None:
 
     @routes.get("/v1/invitations/{invitationId}", responses=problems.responses(403, 404, 422))
     async def one(invitation_id: paths.InvitationId, caller: auth.Identified) -> Invitation:
-        """Return an invitation, to the room's host, the inviter, the invitee and ops."""
+        """Return an invitation. Allowed for the room's host, the inviter, the invitee and ops."""
         async with reading.lent(pool) as connection:
             found = await reads.invitation(connection, invitation_id)
         if found is None:
@@ -83,7 +83,7 @@ def _add_invitations(routes: APIRouter, pool: asyncpg.Pool) -> None:
 
 def _wanted(page: pages.Page, status: Status) -> Wanted:
     beyond = reads.TOP if page.cursor is None else pages.decode(page.cursor, Place)
-    # One more than asked for tells whether there is a next page.
+    # One more than requested shows whether there is a next page.
     return Wanted(status, timestamps.now(), beyond, page.limit + 1)
 
 
@@ -97,7 +97,7 @@ def _listing(found: Sequence[Listed], wanted: Wanted) -> Invitations:
 
 def _allow(caller: Caller, *user_ids: str | None) -> None:
     if not (caller.ops or caller.user_id in user_ids):
-        raise Problem(403, "forbidden", "This is not yours to see.")
+        raise Problem(403, "forbidden", "You may not read this.")
 
 
 def _no_room() -> Problem:

@@ -1,4 +1,4 @@
-"""The service, put together."""
+"""Wiring of the service: processor, sweeper and HTTP."""
 
 from prometheus_client import CollectorRegistry
 
@@ -14,7 +14,7 @@ from services.invitations.worker import LAYOUT, Invitations
 
 
 async def build(settings: Settings) -> process.Service:
-    """Return the service that these settings describe."""
+    """Build the service from its settings."""
     config = settings.pipeline("invitations")
     registry = CollectorRegistry()
     metrics = Metrics(registry, "invitations")

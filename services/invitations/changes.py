@@ -1,4 +1,4 @@
-"""What one batch changes: final states only, whatever happened to them in between."""
+"""Changes of one batch, as final states; intermediate states are not kept."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from services.invitations.state import Room, Seat, User
 
 @dataclass(slots=True)
 class Sent:
-    """An invitation that the batch sent, as it is at the batch's end, and where its command lay."""
+    """An invitation that the batch sent, in its final state; `position` is its command's offset."""
 
     lane: int
     life: int
@@ -28,7 +28,7 @@ class Sent:
 
 
 class Told(NamedTuple):
-    """What was last told of a user, and where the fact lay."""
+    """A user's last fact in the batch, with its partition and offset."""
 
     lane: int
     position: int
@@ -37,10 +37,11 @@ class Told(NamedTuple):
 
 @dataclass(slots=True)
 class Changes:
-    """What to keep of a batch.
+    """What to save of a batch.
 
-    `sent` and `settled` are by invitation id: those of this batch, and older ones that it closed. A seat that
-    ended is None. `refused` are the ids of invitations that were not sent.
+    `sent` and `closed` are keyed by invitation id: invitations of this batch, and older ones that it closed.
+    `seats` are keyed by (room id, user id), with their lane; a seat that ended is None. `rejected_ids` are
+    the ids of rejected `SendInvitation` commands.
     """
 
     sent: dict[str, Sent] = field(default_factory=dict)
@@ -51,7 +52,7 @@ class Changes:
     refused: list[str] = field(default_factory=list)
 
     def note(self, event: Happening, stage: Stage, position: int) -> None:
-        """Note what an event leaves behind; the stage must not have moved to another life yet."""
+        """Record an event's final state. Call it before the stage moves to another incarnation."""
         match event:
             case InvitationSent():
                 life = stage.room.life if stage.room is not None else 0

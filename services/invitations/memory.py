@@ -1,4 +1,4 @@
-"""What a worker has in memory of its lanes: stages, and the users that they were asked about."""
+"""Cache of the owned lanes: stages, and the users that commands depend on."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,14 +8,17 @@ from services.invitations.stage import Stage
 from services.invitations.state import User
 
 _WEIGHT = 300_000
-"""How many stages, pending invitations, seats and remembered users are kept between batches."""
+"""Stages, pending invitations, seats and last invitations that are kept between batches."""
 _USERS = 200_000
 _USER_SECONDS = 0.5
 _STORED = -2
 
 
 class Known(NamedTuple):
-    """A user as looked up or told; of the users topic's `lane`, to be looked up again at `until`."""
+    """A user from Postgres or from a fact of `batch`; reload it at `expires_at` (monotonic seconds).
+
+    `lane` is the user's partition of the users topic.
+    """
 
     user: User
     lane: int
@@ -27,7 +30,7 @@ class Known(NamedTuple):
 class Memory:
     """Stages by room id and users by user id, the least recently used first.
 
-    `batch` counts the batches: what the last one touched may not be stored yet and is never dropped.
+    `batch` counts the batches. What the last batch used may not be committed yet and is never evicted.
     """
 
     weight_limit: int = _WEIGHT
@@ -38,7 +41,7 @@ class Memory:
     weight: int = 0
 
     def touch(self, room_ids: Iterable[str]) -> list[str]:
-        """Note that the batch is about these rooms; return those that are not in memory."""
+        """Mark rooms as used by the batch; return those that are not cached."""
         missing = []
         for room_id in room_ids:
             stage = self.stages.pop(room_id, None)
@@ -50,17 +53,17 @@ class Memory:
         return missing
 
     def add(self, room_id: str, stage: Stage) -> None:
-        """Take a room in that was missing."""
+        """Add the stage of a room that was missing."""
         self.stages[room_id] = stage
         stage.touch(self.batch)
 
     def user(self, user_id: str) -> User | None:
-        """Return what is known of a user."""
+        """Return a cached user, or None if unknown."""
         known = self.users.get(user_id)
         return known.user if known is not None else None
 
     def stale(self, user_ids: Iterable[str], now: float) -> list[str]:
-        """Return those of the users who must be looked up."""
+        """Return the users that must be loaded: not cached, or expired and committed."""
         users, batch = self.users, self.batch
         return [
             user_id
@@ -69,19 +72,19 @@ class Memory:
         ]
 
     def learn(self, user_ids: Iterable[str], found: Mapping[str, tuple[User, int]], now: float) -> None:
-        """Take over what was looked up, with each user's lane; the others are unknown for this batch only."""
+        """Cache loaded users with their lanes; those not found stay unknown for this batch only."""
         for user_id in user_ids:
             self.users.pop(user_id, None)
         for user_id, (user, lane) in found.items():
             self.users[user_id] = Known(user, lane, now + _USER_SECONDS, _STORED)
 
     def tell(self, user_id: str, user: User, lane: int, now: float) -> None:
-        """Take over what a fact of this batch says, which is not stored yet."""
+        """Cache a user by a fact of this batch, which is not committed yet."""
         self.users.pop(user_id, None)
         self.users[user_id] = Known(user, lane, now + _USER_SECONDS, self.batch)
 
     def trim(self) -> None:
-        """Begin another batch; drop what is over the bounds, but nothing that the last one touched."""
+        """Evict what exceeds the limits, sparing what the last batch used; then start the next batch."""
         for stage in reversed(self.stages.values()):
             if stage.touched != self.batch:
                 break
@@ -108,7 +111,7 @@ class Memory:
         return True
 
     def forget(self, lanes: Collection[int]) -> None:
-        """Drop all of these lanes."""
+        """Drop all stages and users of these lanes."""
         self.stages = {key: stage for key, stage in self.stages.items() if stage.lane not in lanes}
         self.users = {key: known for key, known in self.users.items() if known.lane not in lanes}
         self.weight = sum(stage.weight for stage in self.stages.values())

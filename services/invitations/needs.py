@@ -1,4 +1,4 @@
-"""What a batch's commands will ask for."""
+"""Find out which users and invitations a batch's commands need."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from schemas.commands import (
 from schemas.types import Message
 from services.invitations.stage import Stage
 
-# A pydantic class answers isinstance slowly where the answer is no: types are compared instead.
+# A negative isinstance on a pydantic class is slow: compare types instead.
 _BY_INVITATION = frozenset({AcceptInvitation, DeclineInvitation, CancelInvitation, ExpireInvitation})
 _USERS: dict[type, Callable[[Any], str]] = {
     SendInvitation: attrgetter("user_id"),
@@ -27,16 +27,17 @@ _USERS: dict[type, Callable[[Any], str]] = {
 
 
 def user_of(data: Message | None) -> str | None:
-    """Return the user whose standing decides a command, if it is decided by one."""
+    """Return the user whose eligibility a command depends on, or None."""
     user = _USERS.get(type(data))
     return None if user is None else user(data)
 
 
 @dataclass(slots=True)
 class Needs:
-    """The users that a batch asks for, and what of closed and last invitations its stages lack.
+    """The users that a batch needs, and the closed and last invitations that its stages lack.
 
-    Invitations are by their id and the room that they are sought in; last ones by the room and the user.
+    `closed_invitations` has keys (invitation id, room id), `last_invitations` (room id, user id). Each value
+    is the stage to load into.
     """
 
     users: set[str] = field(default_factory=set)
@@ -45,7 +46,7 @@ class Needs:
 
     @classmethod
     def of(cls, batch: Sequence[Incoming], stages: Mapping[str, Stage]) -> "Needs":
-        """Go through the batch."""
+        """Return the queries for a batch's commands."""
         needs = cls()
         sent = {incoming.id for incoming in batch if type(incoming.data) is SendInvitation}
         for incoming in batch:

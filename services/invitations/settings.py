@@ -1,4 +1,4 @@
-"""What the service is told by its environment (contract, section 8)."""
+"""Settings of the invitations service, read from the environment (contract, section 8)."""
 
 from typing import Annotated, Literal
 
@@ -9,12 +9,12 @@ from services.invitations.state import Policy
 
 
 class Settings(settings.Settings):
-    """The settings that only invitations has, besides those of both services."""
+    """The settings that both services share, and those of invitations."""
 
     http_port: settings.Port = 8081
     unknown_users: Literal["reject", "accept"] = "reject"
     max_pending: Annotated[int, Field(ge=1)] = 100
 
     def policy(self) -> Policy:
-        """Return what the operator decides of invitations."""
+        """Return the operator's limits on invitations."""
         return Policy(self.unknown_users == "accept", self.max_pending)

@@ -1,4 +1,4 @@
-"""A room's stage in memory: what deciding its next command may ask for."""
+"""A room's stage in memory: all that deciding the room's next command needs."""
 
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -16,7 +16,7 @@ from schemas.invitation import Invitation
 from services.invitations.state import Room, Seat
 
 _REMEMBERED = 1000
-"""How many users' last invitations a stage that has them all keeps."""
+"""Entries of `last_invitation_of` up to which a stage keeps its full history."""
 
 ValueT = TypeVar("ValueT")
 
@@ -33,7 +33,7 @@ Happening = (
 
 @dataclass(slots=True)
 class Recent(Generic[ValueT]):
-    """What the last two batches that touched a stage looked up or wrote; until then it may not be stored."""
+    """Values that a stage's last two batches loaded or wrote; older ones are committed and can be loaded."""
 
     now: dict[str, ValueT] = field(default_factory=dict)
     before: dict[str, ValueT] = field(default_factory=dict)
@@ -42,21 +42,22 @@ class Recent(Generic[ValueT]):
         return key in self.now or key in self.before
 
     def get(self, key: str) -> ValueT | None:
-        """Return the newest value."""
+        """Return the newest value, or None."""
         return self.now[key] if key in self.now else self.before.get(key)
 
     def turn(self) -> None:
-        """Begin a batch: drop what is older than the last one."""
+        """Start a batch: drop what is older than the previous one."""
         if self.now or self.before:
             self.before, self.now = self.now, {}
 
 
 @dataclass(slots=True)
 class Stage:
-    """One room: deciders read it, and only `evolve` and `enter` move it.
+    """One room: the decider reads it, and only `evolve` and `set_room` change its state.
 
-    Every pending invitation and every seat of a known room is here; closed invitations and users' last ones
-    are as they were asked for, unless the stage is `complete`: then it knows every user's last one.
+    It holds every pending invitation and every seat. Closed invitations, and each user's last invitation, are
+    loaded on demand, unless the stage `has_full_history`: then a user without an entry has no invitation.
+    `last_batch` is the batch that used the stage last, `size` its share of the cache's size.
     """
 
     lane: int
@@ -71,16 +72,16 @@ class Stage:
     weight: int = 0
 
     def find(self, invitation_id: str) -> Invitation | None:
-        """Return an invitation of the room's present life."""
+        """Return an invitation of the room's current incarnation, if it is in memory."""
         return self.pending.get(invitation_id) or self.closed.get(invitation_id)
 
     def admit(self, invitation: Invitation) -> None:
-        """Take in a pending invitation."""
+        """Add a pending invitation."""
         self.pending[invitation.invitation_id] = invitation
         self.waiting[invitation.user_id] = invitation
 
     def touch(self, batch: int) -> None:
-        """Note that a batch is about this room."""
+        """Start the batch with this number, unless it has started."""
         if self.touched != batch:
             self.touched = batch
             self.closed.turn()
@@ -89,13 +90,13 @@ class Stage:
                 self.last.turn()
 
     def weigh(self) -> int:
-        """Count again what the stage holds; return by how much that is more than before."""
+        """Count the stage's entries again; return the growth since the last count."""
         weight = 1 + len(self.pending) + len(self.seats) + len(self.last.now) + len(self.last.before)
         more, self.weight = weight - self.weight, weight
         return more
 
     def enter(self, room: Room) -> None:
-        """Take over what a fact says of the room; a new life has no past."""
+        """Set the room of a fact; a new incarnation starts without past invitations."""
         if self.room is None or self.room.life != room.life:
             self.complete = True
             self.closed = Recent()
@@ -103,7 +104,7 @@ class Stage:
         self.room = room
 
     def evolve(self, event: Happening, position: int) -> None:
-        """Take over what an event says, which was caused by the record at this offset."""
+        """Apply an event; `position` is the offset of the record that caused it."""
         match event:
             case InvitationSent():
                 self.admit(event)

@@ -1,4 +1,4 @@
-"""What invitations knows: users, rooms, and a room's stage with its pending invitations and seats."""
+"""Frozen values of the domain: policy, users, rooms and seats; the expiry of invitations."""
 
 from typing import Any, Literal, NamedTuple
 
@@ -7,14 +7,14 @@ from schemas.types import OPEN_STATUSES, RoomStatus, UserStatus, build
 
 
 class Policy(NamedTuple):
-    """What the operator decides: may users never heard of take part, how many may a room be waiting for."""
+    """The operator's limits: whether unknown users may take part, and pending invitations per room."""
 
     accept_unknown_users: bool = False
     max_pending: int = 100
 
 
 class User(NamedTuple):
-    """A user as last told; `gone` is one whose tombstone was read."""
+    """A user by its last fact; the status is `gone` after a tombstone."""
 
     status: UserStatus | Literal["gone"]
     can_receive_invitations: bool = True
@@ -22,10 +22,10 @@ class User(NamedTuple):
 
 
 class Room(NamedTuple):
-    """A room as last told, which is also what the last `StageChanged` said of it.
+    """A room by its last fact; the last published `StageChanged` has the same values.
 
-    `life` grows with each tombstone: what belongs to an earlier one is forgotten, without a word in its rows.
-    `position` is the offset of the last fact.
+    `incarnation` grows with each tombstone: invitations of earlier incarnations no longer count, without an
+    update of their rows. `position` is the offset of the last fact.
     """
 
     host_id: str
@@ -37,7 +37,7 @@ class Room(NamedTuple):
 
     @property
     def open(self) -> bool:
-        """Whether invitations may be sent and accepted."""
+        """Return whether invitations may be sent and accepted."""
         return self.status in OPEN_STATUSES
 
 
@@ -50,12 +50,12 @@ class Seat(NamedTuple):
 
 
 def overdue(invitation: Invitation, at: str) -> bool:
-    """Say whether the time of a pending invitation is over; timestamps order as text."""
+    """Return whether a pending invitation has expired at `at`; timestamps order as text."""
     return at >= invitation.expires_at
 
 
 def lapsed(invitation: Invitation) -> dict[str, Any]:
-    """Return the fields of a pending invitation whose time is over."""
+    """Return the fields of a pending invitation after its expiry."""
     return {
         **vars(invitation),
         "status": "expired",
@@ -65,7 +65,7 @@ def lapsed(invitation: Invitation) -> dict[str, Any]:
 
 
 def as_of(invitation: Invitation, at: str) -> Invitation:
-    """Return the invitation as it reads at this moment: a pending one whose time is over is expired."""
+    """Return the invitation as read at `at`: a pending one that is overdue reads as expired."""
     if invitation.status == "pending" and overdue(invitation, at):
         return build(Invitation, lapsed(invitation))
     return invitation

@@ -1,6 +1,6 @@
-"""What time and bans bring about: rows that are due become commands, and the room decides.
+"""Turn overdue invitations and ineligible users into commands, which the room then decides.
 
-It looks at rows and remembers nothing, so that whoever owns a lane goes on where another stopped.
+The work is found in rows, not in memory, so a lane's next owner continues where the last one stopped.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 
 class Sweeper:
-    """Asks for what is due in the lanes that the worker owns."""
+    """Publish `ExpireInvitation` and `ExcludeUser` commands for what is due in the owned lanes."""
 
     def __init__(self, pipeline: Pipeline, pool: asyncpg.Pool, producer: Producer) -> None:
         self._pipeline = pipeline
@@ -39,7 +39,7 @@ class Sweeper:
         self._wait = _PERIOD
 
     async def run(self) -> None:
-        """Sweep until cancelled. Outages are waited out, and logged once each way."""
+        """Sweep until cancelled. Wait out outages with back-off; log their start and end once."""
         while True:
             try:
                 more = await self.sweep(self._pipeline.lanes)
@@ -52,7 +52,7 @@ class Sweeper:
                 await asyncio.sleep(0 if more else _PERIOD)
 
     async def sweep(self, lanes: Collection[int]) -> bool:
-        """Ask once for what is due in these lanes; say whether there is more than was asked for."""
+        """Publish commands for what is due in these lanes; return whether more may be due."""
         self._looked = {lane: at for lane, at in self._looked.items() if lane in lanes}
         if not lanes:
             return False
@@ -77,7 +77,7 @@ class Sweeper:
         return due
 
     async def _write(self, connection: Connection, waiting: Sequence[Ask]) -> None:
-        """Write commands and note those that are confirmed. Raises `Unavailable` if one is not."""
+        """Publish commands and mark the confirmed ones as published. Raises `NotConfirmed` if one is not."""
         results = await asyncio.gather(*map(self._send, waiting), return_exceptions=True)
         written = [ask for ask, result in zip(waiting, results, strict=True) if result is None]
         await asks.written(connection, written)
@@ -96,13 +96,13 @@ class Sweeper:
 
     async def _pause(self, error: Exception) -> None:
         if self._wait == _PERIOD:
-            log.warning("sweeping interrupted", cause=type(error).__name__, error=str(error))
-        # Whatever was barred meanwhile may not be lately any more.
+            log.warning("sweeper paused", cause=type(error).__name__, error=str(error))
+        # Scan everything again: a user banned during a long pause is no longer recently ineligible.
         self._looked.clear()
         await asyncio.sleep(self._wait)
         self._wait = min(_LONGEST_WAIT, 2 * self._wait)
 
     def _resumed(self) -> None:
         if self._wait != _PERIOD:
-            log.info("sweeping resumed")
+            log.info("sweeper resumed")
         self._wait = _PERIOD

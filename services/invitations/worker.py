@@ -1,4 +1,4 @@
-"""The service's part of the pipeline: load what a batch asks for, decide, keep what changed."""
+"""The invitations processor: load a batch's rooms and users, decide its records, save the changes."""
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -35,7 +35,7 @@ _SENDING = envelope.type_of(SendInvitation.__name__)
 
 
 class Invitations:
-    """Decides every lane's rooms from memory; see `messaging.domain.Domain`."""
+    """Decide the records of all lanes from cached stages; implements `messaging.processor.Processor`."""
 
     layout = LAYOUT
 
@@ -47,11 +47,11 @@ class Invitations:
         self._clock = clock
 
     def changes(self) -> Changes:
-        """Return an empty collection of changes."""
+        """Return an empty set of changes for one batch."""
         return Changes()
 
     async def load(self, connection: Connection, batch: Sequence[Incoming]) -> None:
-        """Bring in the rooms that are missing, then what the batch's commands ask of them and of users."""
+        """Load missing rooms, then the users and the closed and last invitations that the commands need."""
         memory = self._memory
         rooms = {incoming.key: incoming.lane for incoming in batch if incoming.topic is not topics.USERS}
         missing = memory.touch(rooms)
@@ -68,7 +68,7 @@ class Invitations:
             memory.learn(stale, await users.load(connection, stale), now)
 
     def decide(self, incoming: Incoming, changes: Changes) -> Sequence[Event] | Refusal:
-        """Decide one record."""
+        """Decide one record, apply its events to the cached stage and record them in `changes`."""
         if incoming.topic is topics.INVITATION_COMMANDS:
             return self._command(incoming, changes)
         if incoming.topic is topics.ROOMS:
@@ -109,36 +109,36 @@ class Invitations:
         changes.users[incoming.key] = Told(incoming.lane, incoming.offset, user)
 
     def refused(self, command_type: str, command_id: str, changes: Changes) -> None:
-        """Note an invitation that was not sent: one that is stored under its id was."""
+        """Remember a rejected `SendInvitation`: `save` finds out whether its id was used before."""
         if command_type == _SENDING:
             changes.refused.append(command_id)
 
     async def save(self, connection: Connection, changes: Changes) -> None:
-        """Write what the batch changed. Raises `Repeated` for invitations that were sent before."""
+        """Write the batch's changes. Raises `DuplicateCommands` for invitation ids that are stored."""
         await writes.save(connection, changes)
 
     def committed(self, changes: Changes) -> None:
-        """Nothing waits for a commit."""
+        """Do nothing: no effect waits for the commit."""
 
     async def unseen(self, connection: Connection, topic: Topic, lane: int, begin: int) -> Sequence[str]:
-        """Return rooms or users that are known only from before this offset."""
+        """Return keys of rooms or users whose last fact lies before `offset`."""
         if topic is topics.ROOMS:
             return await stages.unseen(connection, lane, begin)
         return await users.unseen(connection, lane, begin)
 
     def trim(self) -> None:
-        """Forget what is over memory's bounds."""
+        """Evict what exceeds the cache's limits."""
         self._memory.trim()
 
     def forget(self, lanes: Collection[int]) -> None:
-        """Forget all of these lanes."""
+        """Drop these lanes from the cache."""
         self._memory.forget(lanes)
 
     async def taken(self, lanes: Mapping[int, bool]) -> None:
-        """Nothing: the sweeper looks for itself which lanes are ours."""
+        """Do nothing: the sweeper asks the pipeline for the owned lanes."""
 
     async def releasing(self, lanes: Collection[int]) -> None:
-        """Nothing: a command that the sweeper still sends is harmless from anyone."""
+        """Do nothing: a late command of the sweeper is harmless, the room's owner decides it."""
 
 
 def _happened(

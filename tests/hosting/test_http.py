@@ -55,7 +55,7 @@ async def test_a_caller_is_answered(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Basic eDp5"}, {"Authorization": "Bearer"}])
 async def test_nobody_is_answered_without_a_token(client: httpx.AsyncClient, header: dict[str, str]) -> None:
     answer = await client.get(EXAMPLE, headers=header)
-    assert_problem(answer, problem(401, "Unauthorized", "unauthorized", "A bearer token is needed."))
+    assert_problem(answer, problem(401, "Unauthorized", "unauthorized", "A bearer token is required."))
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
@@ -114,7 +114,7 @@ async def test_another_method_is_not_allowed(client: httpx.AsyncClient) -> None:
 
 
 async def test_while_the_database_is_away_the_answer_says_so(client: httpx.AsyncClient) -> None:
-    detail = "Something that this service needs is away; try again."
+    detail = "A dependency of this service is unavailable; try again."
     for path in ("/v1/stored", "/v1/commands/c-1"):
         answer = await client.get(path, headers=bearer())
         assert_problem(answer, problem(503, "Service Unavailable", "unavailable", detail))
@@ -129,7 +129,7 @@ async def test_a_mistake_in_the_program_shows_nothing_of_itself(client: httpx.As
 @pytest.mark.parametrize("id_", ["x" * 65, "%00", ""])
 async def test_a_command_that_cannot_exist_is_not_found(client: httpx.AsyncClient, id_: str) -> None:
     answer = await client.get(f"/v1/commands/{id_}", headers=bearer())
-    detail = "There is no outcome of a command with this id."
+    detail = "No outcome is known for this command id."
     assert_problem(answer, problem(404, "Not Found", "command_not_found", detail))
 
 

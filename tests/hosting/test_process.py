@@ -119,7 +119,7 @@ async def test_a_process_ends_within_ten_seconds_though_its_work_does_not(start:
     async with asyncio.timeout(10):
         status, events, err = await child.ended()
     assert (status, err) == (0, "")
-    assert events[-1] == "not finished in time: everything is left as it is"
+    assert events[-1] == "shutdown timed out: exiting without draining"
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ async def test_a_taken_port_is_one_line_and_status_2(start: Start) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         child = await start("works", COHOST_HTTP_PORT=str(port))
-        expected = f"COHOST_HTTP_PORT: 127.0.0.1:{port} cannot be listened on: Address already in use\n"
+        expected = f"COHOST_HTTP_PORT: cannot listen on 127.0.0.1:{port}: Address already in use\n"
         assert await child.ended() == (2, [], expected)
 
 

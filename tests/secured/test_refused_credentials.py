@@ -56,4 +56,4 @@ async def test_a_certificate_of_another_authority_is_one_line_and_status_2(
     variables = secured.variables("invitations", SSL_CAFILE=str(other.certificate))
     status, line = await refusal(environment, variables)
     assert (status, line.count("\n")) == (2, 1)
-    assert line.startswith("COHOST_KAFKA_SSL_CAFILE: Kafka's certificate does not hold: ")
+    assert line.startswith("COHOST_KAFKA_SSL_CAFILE: Kafka's certificate cannot be verified: ")

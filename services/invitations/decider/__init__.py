@@ -1,4 +1,4 @@
-"""The rules of the stage, as functions of a record and what is known: nothing here touches anything."""
+"""The rules of the stage as pure functions: no clock, no randomness, no input or output."""
 
 from services.invitations.decider.commands import decide
 from services.invitations.decider.rooms import room_changed, room_gone

@@ -1,4 +1,4 @@
-"""What becomes of a command: rules in the order in which they are checked, the first that fails refuses."""
+"""Decide commands: rules are checked in the contract's order, and the first that fails rejects."""
 
 from typing import NamedTuple, assert_never, cast
 
@@ -28,7 +28,7 @@ Outcome = tuple[Happening, ...] | Refusal
 
 
 class Situation(NamedTuple):
-    """What a command meets: the moment, the room and its stage, and the user whom it is about."""
+    """What a command is decided by: its id and timestamp, room, stage, user to check and policy."""
 
     id: str
     at: str
@@ -39,10 +39,10 @@ class Situation(NamedTuple):
 
 
 def decide(incoming: Incoming, stage: Stage, user: User | None, policy: Policy) -> Outcome:  # noqa: C901, PLR0911 - a case for each command
-    """Return what happens, or why nothing does.
+    """Return the events of a command, at least one, or its rejection.
 
-    `user` is whom the command would put on the stage, or take off it for being banned; None is one never
-    heard of. The stage has what the command may ask for.
+    `user` is the user that the command would put on the stage, or remove from it as ineligible; None is an
+    unknown user. The stage must hold the invitations that the command refers to.
     """
     room = stage.room
     if room is None or room.forgotten:
@@ -86,14 +86,14 @@ def _refuse_to_send(command: SendInvitation, situation: Situation) -> Refusal | 
 
 
 def _refuse_once_more(user_id: str, situation: Situation) -> Refusal | None:
-    """Refuse who is on the stage or asked already, or one more where too many are."""
+    """Reject a user with a seat or pending invitation, and anyone once too many invitations are pending."""
     stage = situation.stage
     if user_id in stage.seats:
         return Refusal("already_co_host")
     waiting = stage.waiting.get(user_id)
     if waiting is not None and not overdue(waiting, situation.at):
         return Refusal("already_invited", waiting)
-    # An overdue one of the user's own is closed in passing, so it does not count.
+    # The user's own overdue invitation does not count: sending a new one closes it.
     if len(stage.pending) - (waiting is not None) >= situation.policy.max_pending:
         return Refusal("too_many_pending")
     return None
@@ -200,7 +200,7 @@ def _exclude(command: ExcludeUser, situation: Situation) -> Outcome:
 
 
 def _answerable(command: AcceptInvitation | DeclineInvitation, situation: Situation) -> Invitation | Refusal:
-    """Return the pending invitation that the actor may answer now."""
+    """Return the pending invitation if the actor may answer it now, else the rejection."""
     invitation = situation.stage.find(command.invitation_id)
     if invitation is None:
         return Refusal("invitation_not_found")
@@ -212,20 +212,20 @@ def _answerable(command: AcceptInvitation | DeclineInvitation, situation: Situat
 
 
 def _over(invitation: Invitation, at: str) -> Reason | None:
-    """Return why an invitation can be neither answered nor taken back any more."""
+    """Return why an invitation can no longer be answered or cancelled, or None."""
     if invitation.status != "pending":
         return "invitation_not_pending"
     return "invitation_expired" if overdue(invitation, at) else None
 
 
 def _shown(reason: Reason, invitation: Invitation, actor_id: str, situation: Situation) -> Refusal:
-    """Refuse, and show the invitation to those whom it concerns."""
+    """Reject; show the invitation only to the host, the inviter and the invitee."""
     concerned = (situation.room.host_id, invitation.invited_by, invitation.user_id)
     return Refusal(reason, invitation if actor_id in concerned else None)
 
 
 def _barred(user: User | None, policy: Policy) -> Reason | None:
-    """Return why a user may not be on any stage."""
+    """Return why a user may not be on any stage, or None."""
     if user is None:
         return None if policy.accept_unknown_users else "user_not_found"
     if user.status == "gone":
@@ -234,7 +234,7 @@ def _barred(user: User | None, policy: Policy) -> Reason | None:
 
 
 def _uninvitable(user: User | None, room: Room, policy: Policy) -> Reason | None:
-    """Return why a user may not be invited to this room."""
+    """Return why a user may not be invited to this room, or None."""
     if reason := _barred(user, policy):
         return reason
     if user is None or (user.can_receive_invitations and room.host_id not in user.blocked_user_ids):

@@ -1,4 +1,4 @@
-"""How invitations and seats end."""
+"""Close invitations and end seats."""
 
 from typing import Literal, NamedTuple
 
@@ -11,7 +11,7 @@ from services.invitations.state import Seat, lapsed, overdue
 
 
 class Ending(NamedTuple):
-    """Where, when and why something ends that its owner did not end."""
+    """The room, time and reason of closures that neither host nor user asked for."""
 
     room_id: str
     at: str
@@ -19,12 +19,12 @@ class Ending(NamedTuple):
 
 
 def expire(invitation: Invitation) -> InvitationExpired:
-    """Close a pending invitation whose time is over."""
+    """Return the expiry of an overdue invitation."""
     return build(InvitationExpired, lapsed(invitation))
 
 
 def cancel(invitation: Invitation, at: str, reason: CloseReason) -> InvitationCancelled | InvitationExpired:
-    """Close a pending invitation; one whose time is over expires, whatever closes it."""
+    """Return the cancellation of a pending invitation, or its expiry if it is overdue."""
     if overdue(invitation, at):
         return expire(invitation)
     return build(
@@ -34,7 +34,7 @@ def cancel(invitation: Invitation, at: str, reason: CloseReason) -> InvitationCa
 
 
 def leave(room_id: str, user_id: str, seat: Seat, at: str, reason: LeaveReason) -> CoHostLeft:
-    """End a seat."""
+    """Return the end of a seat."""
     return build(
         CoHostLeft,
         {
@@ -49,13 +49,13 @@ def leave(room_id: str, user_id: str, seat: Seat, at: str, reason: LeaveReason) 
 
 
 def remove(command: RemoveCoHost, seat: Seat, at: str) -> CoHostLeft:
-    """End a seat because the host says so."""
+    """Return the end of a seat that the host removes."""
     left = leave(command.room_id, command.user_id, seat, at, "removed_by_host")
     return build(CoHostLeft, {**vars(left), "removed_by": command.actor_id})
 
 
 def of_user(stage: Stage, user_id: str, ending: Ending) -> tuple[Happening, ...]:
-    """End whatever the user has in the room."""
+    """Close the user's pending invitation and end the user's seat in the room, if any."""
     room_id, at, reason = ending
     invitation = stage.waiting.get(user_id)
     seat = stage.seats.get(user_id)
@@ -66,7 +66,7 @@ def of_user(stage: Stage, user_id: str, ending: Ending) -> tuple[Happening, ...]
 
 
 def of_everybody(stage: Stage, ending: Ending) -> tuple[Happening, ...]:
-    """End every pending invitation and every seat of the room."""
+    """Close every pending invitation and end every seat of the room."""
     room_id, at, reason = ending
     return (
         *(cancel(invitation, at, reason) for invitation in stage.pending.values()),

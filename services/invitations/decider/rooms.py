@@ -1,4 +1,4 @@
-"""What follows when the platform says something of a room."""
+"""Decide room facts: what changes on the stage, and what that closes."""
 
 from schemas.events import StageChanged
 from schemas.facts import RoomChanged
@@ -12,7 +12,7 @@ from services.invitations.state import Room
 def room_changed(
     fact: RoomChanged, at: str, position: int, stage: Stage
 ) -> tuple[Room, tuple[Happening, ...]]:
-    """Return the room as it now is, and what of its stage that changes or ends."""
+    """Return the room after a fact, and the events that follow from it."""
     before = stage.room
     life = 0 if before is None else before.life
     room = Room(fact.host_id, fact.status, fact.max_co_hosts, life, forgotten=False, position=position)
@@ -23,7 +23,7 @@ def room_changed(
 def room_gone(
     room_id: str, at: str, position: int, stage: Stage
 ) -> tuple[Room | None, tuple[Happening, ...]]:
-    """Return what remains of a room after its tombstone, and what that ends; None where nothing was known."""
+    """Return the room after its tombstone, None if it was unknown, and the events that follow."""
     before = stage.room
     if before is None or before.forgotten:
         return before, ()

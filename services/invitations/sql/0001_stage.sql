@@ -1,6 +1,6 @@
--- Timestamps are text of the wire's form: its width is fixed, so it orders as text.
+-- Timestamps are text in the wire's format: its width is fixed, so text order is time order.
 
--- Rooms as last told. `life` grows with each tombstone; a forgotten room is one whose tombstone was the last word.
+-- Rooms by their last fact. `life` grows with each tombstone; a room is forgotten if its last fact is a tombstone.
 CREATE TABLE rooms (
     room_id text COLLATE "C" PRIMARY KEY,
     lane integer NOT NULL,
@@ -13,7 +13,7 @@ CREATE TABLE rooms (
     max_co_hosts integer NOT NULL
 ) WITH (fillfactor = 80);
 
--- Users as last told; `lane` is a partition of the users topic. A tombstoned one is `gone`.
+-- Users by their last fact; `lane` is a partition of the users topic. The status is `gone` after a tombstone.
 CREATE TABLE users (
     user_id text COLLATE "C" PRIMARY KEY,
     lane integer NOT NULL,
@@ -25,8 +25,8 @@ CREATE TABLE users (
 );
 CREATE INDEX users_barred ON users (changed_at) WHERE status <> 'active';
 
--- Every invitation that was ever sent. Each changes once at most; no index knows what changes, and half of each
--- page is kept free for it, so that closing an invitation touches no index.
+-- Every invitation ever sent. Each row changes once at most. No index has a column that changes, and half of each
+-- page is kept free for the new version, so that closing an invitation touches no index (a HOT update).
 CREATE TABLE invitations (
     invitation_id text COLLATE "C" PRIMARY KEY,
     room_id text COLLATE "C" NOT NULL,
@@ -48,7 +48,7 @@ CREATE TABLE invitations (
 CREATE INDEX invitations_of_room ON invitations (room_id, position);
 CREATE INDEX invitations_of_user ON invitations (user_id, room_id, position);
 
--- The invitations that may still change: one per room and user at most.
+-- The pending invitations: at most one per room and user.
 CREATE TABLE pending (
     room_id text COLLATE "C",
     user_id text COLLATE "C",
@@ -60,7 +60,7 @@ CREATE TABLE pending (
 CREATE INDEX pending_by_deadline ON pending (lane, expires_at);
 CREATE INDEX pending_of_user ON pending (user_id);
 
--- The co-hosts: one seat per room and user at most.
+-- The co-hosts: at most one seat per room and user.
 CREATE TABLE seats (
     room_id text COLLATE "C",
     user_id text COLLATE "C",
@@ -74,18 +74,18 @@ CREATE TABLE seats (
 CREATE INDEX seats_of_user ON seats (user_id);
 CREATE INDEX seats_of_lane ON seats (lane);
 
--- What the sweeper has asked for and has not seen decided. `subject` is an invitation or a user.
+-- Commands that the sweeper scheduled and that have no outcome yet. `subject` is an invitation or a user.
 CREATE TABLE asks (
     lane integer,
     command text,
     room_id text COLLATE "C",
     subject text COLLATE "C",
     command_id text COLLATE "C" NOT NULL,
-    -- null until the command is known to be on its topic
+    -- null until the broker has confirmed the command
     asked_at timestamptz,
     PRIMARY KEY (lane, command, room_id, subject)
 );
 
--- What a pending invitation is once its time is over, though nobody has closed it yet.
+-- The status as read at `at`: a pending invitation that is overdue reads as expired before it is closed.
 CREATE FUNCTION reads_as(status text, expires_at text, at text) RETURNS text IMMUTABLE LANGUAGE sql AS
     $$ SELECT CASE WHEN status = 'pending' AND expires_at <= at THEN 'expired' ELSE status END $$;

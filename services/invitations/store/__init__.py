@@ -1,1 +1,1 @@
-"""What invitations keeps in Postgres, in the schema that it shares with the pipeline's own tables."""
+"""Postgres tables of the service, in one schema with the pipeline's tables."""

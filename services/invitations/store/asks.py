@@ -1,7 +1,7 @@
-"""What the sweeper asks the room for, and what there is to ask.
+"""Commands that the sweeper schedules, and the queries that find what is due.
 
-An ask is stored before its command is written and goes once the command has its outcome: whatever is then
-still due is asked again, under another id.
+A command is stored before it is published and deleted once it has an outcome. An item that is still due then
+is scheduled again under another command id.
 """
 
 from collections.abc import Collection, Sequence
@@ -16,7 +16,7 @@ _PAUSE = timedelta(seconds=2)
 
 
 class Due(NamedTuple):
-    """Something to ask for; `subject` is the invitation to expire, or the user to exclude."""
+    """Something that is due; `subject` is the id of the invitation to expire or of the user to exclude."""
 
     lane: int
     command: Literal["ExpireInvitation", "ExcludeUser"]
@@ -25,14 +25,14 @@ class Due(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """What is asked for under this command id."""
+    """A due item and the id of its command."""
 
     due: Due
     command_id: str
 
 
 async def overdue(connection: Connection, lanes: Collection[int], at: str, limit: int) -> list[Due]:
-    """Return pending invitations whose time is over and that were not asked for, so many a lane."""
+    """Return overdue invitations without a scheduled command, at most `limit` per lane."""
     rows = await connection.fetch(
         """
         SELECT due.lane, 'ExpireInvitation', due.room_id, due.invitation_id
@@ -54,7 +54,7 @@ async def overdue(connection: Connection, lanes: Collection[int], at: str, limit
 
 
 async def barred_lately(connection: Connection, lanes: Collection[int], limit: int) -> list[Due]:
-    """Return whoever is on a stage or asked to it though they were barred lately, and was not asked for."""
+    """Return recently ineligible users with a pending invitation or seat and no scheduled exclusion."""
     rows = await connection.fetch(
         """
         WITH barred AS MATERIALIZED (
@@ -79,7 +79,7 @@ async def barred_lately(connection: Connection, lanes: Collection[int], limit: i
 
 
 async def barred(connection: Connection, lanes: Collection[int], limit: int) -> list[Due]:
-    """Return the same whenever they were barred, from a look at all that the lanes hold."""
+    """Return all such users however long ineligible, from a scan of all that the lanes hold."""
     rows = await connection.fetch(
         """
         WITH involved AS (
@@ -102,7 +102,7 @@ async def barred(connection: Connection, lanes: Collection[int], limit: int) -> 
 
 
 async def add(connection: Connection, asks: Sequence[Ask]) -> None:
-    """Store what is going to be asked."""
+    """Store commands that are going to be published."""
     await connection.execute(
         """
         INSERT INTO asks (lane, command, room_id, subject, command_id)
@@ -118,7 +118,7 @@ async def add(connection: Connection, asks: Sequence[Ask]) -> None:
 
 
 async def waiting(connection: Connection, lanes: Collection[int], limit: int) -> list[Ask]:
-    """Return what is to be written now: what never was, and what has found no outcome for half a minute."""
+    """Return commands that were never published, or were published over 30 s ago without an outcome."""
     rows = await connection.fetch(
         """
         SELECT lane, command, room_id, subject, command_id FROM asks
@@ -133,7 +133,7 @@ async def waiting(connection: Connection, lanes: Collection[int], limit: int) ->
 
 
 async def written(connection: Connection, asks: Sequence[Ask]) -> None:
-    """Note that these are on their topic."""
+    """Mark commands as published."""
     await connection.execute(
         """
         UPDATE asks SET asked_at = now()
@@ -151,7 +151,7 @@ async def written(connection: Connection, asks: Sequence[Ask]) -> None:
 
 
 async def forget_decided(connection: Connection, lanes: Collection[int]) -> None:
-    """Forget what has its outcome, but not at once: it may be due by our clock and not by the broker's."""
+    """Delete commands with an outcome after 2 s: an item may be due by our clock but not by the broker's."""
     await connection.execute(
         """
         DELETE FROM asks USING outcomes

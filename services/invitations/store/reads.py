@@ -1,4 +1,4 @@
-"""What is read over HTTP. Lists go newest first; a status is meant as it reads at the moment given."""
+"""Queries of the HTTP routes. Lists are sorted newest first; a status filter applies as read at `at`."""
 
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple
@@ -14,7 +14,7 @@ from services.invitations.store import rows
 
 
 class Place(NamedTuple):
-    """Where an invitation stands: a room's are in the order of its log, a user's go by time first."""
+    """An invitation's sort key: a room's list uses `position` alone, a user's list all three fields."""
 
     sent_at: Moment
     position: Number
@@ -22,14 +22,14 @@ class Place(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """An invitation and its place."""
+    """An invitation and its sort key."""
 
     invitation: Invitation
     place: Place
 
 
 class Wanted(NamedTuple):
-    """Which part of a list: of a status as at a moment (or `any`), beyond a place, so many at most."""
+    """One page of a list: at most `limit` invitations with this status (or `any`) at `at`, after a key."""
 
     status: str
     at: str
@@ -38,11 +38,11 @@ class Wanted(NamedTuple):
 
 
 TOP = Place("9999-12-31T23:59:59.999Z", 2**63 - 1, 2**31 - 1)
-"""The place before the newest."""
+"""The key that sorts before the newest invitation."""
 
 
 async def room(connection: Connection, room_id: str) -> tuple[str, int] | None:
-    """Return a room's host and present life, or None where there is no such room, or no more."""
+    """Return a room's host id and current incarnation, or None if it is unknown or deleted."""
     row = await connection.fetchrow(
         "SELECT host_id, life FROM rooms WHERE room_id = $1 AND NOT forgotten", room_id
     )
@@ -50,7 +50,7 @@ async def room(connection: Connection, room_id: str) -> tuple[str, int] | None:
 
 
 async def invitation(connection: Connection, invitation_id: str) -> tuple[Invitation, str | None] | None:
-    """Return an invitation and its room's host, who is None once the room's life is over."""
+    """Return an invitation and its room's host id, which is None after that incarnation of the room."""
     row = await connection.fetchrow(
         """
         SELECT i.*, rooms.host_id
@@ -64,7 +64,7 @@ async def invitation(connection: Connection, invitation_id: str) -> tuple[Invita
 
 
 async def of_room(connection: Connection, room_id: str, life: int, wanted: Wanted) -> list[Listed]:
-    """Return invitations of a room's life, in the order of its log."""
+    """Return invitations of one incarnation of a room, newest first."""
     if wanted.status == "pending":
         return await _pending_of_room(connection, room_id, wanted)
     found = await connection.fetch(
@@ -100,7 +100,7 @@ async def _pending_of_room(connection: Connection, room_id: str, wanted: Wanted)
 
 
 async def of_user(connection: Connection, user_id: str, room_id: str | None, wanted: Wanted) -> list[Listed]:
-    """Return a user's invitations, of one room or of all, of rooms that are gone too."""
+    """Return a user's invitations in one room or in all, deleted rooms included, newest first."""
     if wanted.status == "pending":
         return await _pending_of_user(connection, user_id, room_id, wanted)
     found = await connection.fetch(
@@ -141,7 +141,7 @@ async def _pending_of_user(
 
 
 async def co_hosts(connection: Connection, room_id: str) -> CoHosts:
-    """Return who has a seat in a room."""
+    """Return the co-hosts of a room, newest first."""
     found = await connection.fetch(
         """
         SELECT user_id, invitation_id, since FROM seats

@@ -1,4 +1,4 @@
-"""Rows of `invitations` as the contract's own type."""
+"""Convert rows of `invitations` into the contract's type."""
 
 import asyncpg
 
@@ -9,5 +9,5 @@ _FIELDS = tuple(Invitation.model_fields)
 
 
 def invitation(row: asyncpg.Record) -> Invitation:
-    """Return the invitation of a row that has all of its columns."""
+    """Return the invitation of a row that has all columns of the table."""
     return build(Invitation, {name: row[name] for name in _FIELDS})

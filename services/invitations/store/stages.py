@@ -1,4 +1,4 @@
-"""Stages as they were committed last."""
+"""Load stages from the last committed rows."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,7 +9,7 @@ from services.invitations.store import rows
 
 
 async def load(connection: Connection, room_ids: Sequence[str], lanes: Mapping[str, int]) -> dict[str, Stage]:
-    """Return the stages of these rooms: empty and complete ones of rooms that were never heard of."""
+    """Return the stages of these rooms; an unknown room has an empty stage with full history."""
     loaded = {room_id: Stage(lanes[room_id], complete=True) for room_id in room_ids}
     found = await connection.fetch(
         """
@@ -58,7 +58,7 @@ async def _add_seats(connection: Connection, room_ids: Sequence[str], loaded: Ma
 
 
 async def add_closed(connection: Connection, asking: Mapping[tuple[str, str], Stage]) -> None:
-    """Bring in invitations that are sought by id and room, where they belong to the room's present life."""
+    """Load invitations by (invitation id, room id) into their stages, if of the current incarnation."""
     found = await connection.fetch(
         """
         SELECT i.* FROM unnest($1::text[]) AS asked (invitation_id)
@@ -73,7 +73,7 @@ async def add_closed(connection: Connection, asking: Mapping[tuple[str, str], St
 
 
 async def add_last(connection: Connection, asking: Mapping[tuple[str, str], Stage]) -> None:
-    """Bring in users' last invitations in a room's present life, or that there is none."""
+    """Load the last invitation id, or None, of each (room id, user id) in the current incarnation."""
     lives = [0 if stage.room is None else stage.room.life for stage in asking.values()]
     found = await connection.fetch(
         """
@@ -93,7 +93,7 @@ async def add_last(connection: Connection, asking: Mapping[tuple[str, str], Stag
 
 
 async def unseen(connection: Connection, lane: int, begin: int) -> list[str]:
-    """Return rooms that are not forgotten and of which nothing was told from this offset on, 1000 at most."""
+    """Return at most 1000 rooms that are not deleted and whose last fact lies before `offset`."""
     found = await connection.fetch(
         "SELECT room_id FROM rooms WHERE lane = $1 AND position < $2 AND NOT forgotten LIMIT 1000",
         lane,

@@ -1,4 +1,4 @@
-"""Users as last told."""
+"""Load users by their last facts."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from services.invitations.state import User
 
 
 async def load(connection: Connection, user_ids: Sequence[str]) -> dict[str, tuple[User, int]]:
-    """Return those of the users who were ever heard of, each with the lane that its facts lie in."""
+    """Return the known users among these by id, each with its partition of the users topic."""
     rows = await connection.fetch(
         """
         SELECT user_id, status, can_receive_invitations, blocked_user_ids, lane
@@ -22,7 +22,7 @@ async def load(connection: Connection, user_ids: Sequence[str]) -> dict[str, tup
 
 
 async def unseen(connection: Connection, lane: int, begin: int) -> list[str]:
-    """Return users who are not gone and of whom nothing was told from this offset on, 1000 at most."""
+    """Return at most 1000 users that are not gone and whose last fact lies before `offset`."""
     found = await connection.fetch(
         "SELECT user_id FROM users WHERE lane = $1 AND position < $2 AND status <> 'gone' LIMIT 1000",
         lane,

@@ -1,4 +1,4 @@
-"""Writing what a batch changed, inside the batch's transaction."""
+"""Write a batch's changes, inside the batch's transaction."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,13 +10,13 @@ from services.invitations.state import Room, Seat
 
 
 async def save(connection: Connection, changes: Changes) -> None:
-    """Write final states, a statement for each kind.
+    """Write final states, one statement per kind.
 
-    Raises `Repeated` where an invitation to be sent is stored already, or one that was refused is.
+    Raises `DuplicateCommands` if the id of a sent or of a rejected invitation is stored already.
     """
     if changes.refused:
         await _check_refused(connection, changes.refused)
-    # Closing comes before sending: a room and user have one pending row at most.
+    # Close before insert: a room and user have at most one row in `pending`.
     if changes.settled:
         await _settle(connection, list(changes.settled.values()))
     if changes.sent:
@@ -42,7 +42,7 @@ async def _check_refused(connection: Connection, ids: Sequence[str]) -> None:
 
 
 async def _settle(connection: Connection, invitations: Sequence[Invitation]) -> None:
-    """Close invitations that were pending before the batch."""
+    """Update invitations that were pending before the batch, and delete their `pending` rows."""
     await connection.execute(
         """
         WITH closed AS (
@@ -69,7 +69,7 @@ async def _settle(connection: Connection, invitations: Sequence[Invitation]) -> 
 
 
 async def _send(connection: Connection, sent: Sequence[tuple[str, Sent]]) -> None:
-    """Add new invitations as they are at the batch's end. Raises `Repeated` for ids that are taken."""
+    """Insert new invitations in their final state. Raises `DuplicateCommands` for ids that are stored."""
     invitations = [entry.invitation for _, entry in sent]
     ids = [invitation_id for invitation_id, _ in sent]
     lanes = [entry.lane for _, entry in sent]
@@ -118,7 +118,7 @@ async def _send(connection: Connection, sent: Sequence[tuple[str, Sent]]) -> Non
 async def _taken(
     connection: Connection, ids: Sequence[str], lanes: Sequence[int], positions: Sequence[int]
 ) -> list[str]:
-    """Return those of the ids that another command has."""
+    """Return the ids that are stored under another command's lane and offset."""
     rows = await connection.fetch(
         """
         SELECT invitation_id
@@ -180,7 +180,7 @@ async def _keep_rooms(connection: Connection, rooms: Mapping[str, tuple[int, Roo
 
 
 async def _keep_users(connection: Connection, users: Mapping[str, Told]) -> None:
-    """Replace what is known of users; ids hold no blank, so that blanks can part them."""
+    """Replace users; ids contain no space, so a space separates the blocked ids."""
     await connection.execute(
         """
         INSERT INTO users (user_id, lane, position, status, can_receive_invitations, blocked_user_ids)
