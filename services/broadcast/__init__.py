@@ -1,1 +1,1 @@
-"""Makes on LiveKit what invitations decides, and says what it sees there."""
+"""The broadcast service: applies seats and mutes to LiveKit and publishes what LiveKit reports."""

@@ -1,4 +1,4 @@
-"""`python -m services.broadcast`: run the service until it is told to stop."""
+"""`python -m services.broadcast`: run the service until SIGTERM or SIGINT."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What came of the calls to LiveKit: rights that are in place or gone, and calls that failed."""
+"""Fold LiveKit call results into a stage."""
 
 from dataclasses import replace
 from typing import assert_never
@@ -20,7 +20,7 @@ from services.broadcast.state import Member, Seat, Stage
 
 
 def decide(stage: Stage, report: Report, cause: Cause) -> Change:
-    """Return what follows from the end of a call."""
+    """Return the decision on the result of a call."""
     match report:
         case GrantApplied():
             return _applied(stage, report, cause)
@@ -39,7 +39,7 @@ def decide(stage: Stage, report: Report, cause: Cause) -> Change:
 
 
 def _applied(stage: Stage, said: GrantApplied, cause: Cause) -> Change:
-    """Take note that the newest wish is fulfilled. Older wishes are nobody's concern any more."""
+    """Record that the newest desired rights are applied. Results of older versions are ignored."""
     member = stage.members.get(said.user_id)
     if member is None or member.version != said.version or member.settled:
         return Change(stage)
@@ -64,7 +64,7 @@ def _applied(stage: Stage, said: GrantApplied, cause: Cause) -> Change:
 
 
 def _seen(stage: Stage, said: IntruderSeen) -> Change:
-    """Note that a suspect is an intruder: the next look may show nothing of it any more."""
+    """Record that a suspect is an intruder: after the demotion LiveKit may not show it any more."""
     member = stage.members.get(said.user_id)
     if member is None or not member.suspect or not member.achieved < said.version <= member.version:
         return Change(stage)
@@ -72,7 +72,7 @@ def _seen(stage: Stage, said: IntruderSeen) -> Change:
 
 
 def _failed(stage: Stage, said: GrantCallFailed) -> Change:
-    """Tell of the first failure in a run."""
+    """Publish the first failure since the last success."""
     member = stage.members.get(said.user_id)
     if member is None or member.version != said.version or member.settled or member.failed:
         return Change(stage)
@@ -92,7 +92,7 @@ def _failed(stage: Stage, said: GrantCallFailed) -> Change:
 
 
 def _errand_done(stage: Stage, said: ErrandDone) -> Stage:
-    """Strike an errand off, and note what it muted: tracks may have come and gone meanwhile."""
+    """Remove a completed action and record which tracks it muted: others may have come or gone meanwhile."""
     member = stage.members.get(said.user_id)
     if member is None or all(errand.id != said.errand_id for errand in member.errands):
         return stage
@@ -107,7 +107,7 @@ def _errand_done(stage: Stage, said: ErrandDone) -> Stage:
 
 
 def _room_deleted(stage: Stage, said: RoomDeleted, cause: Cause) -> Change:
-    """Tell of the rights that went with the LiveKit room."""
+    """Publish the revocations that the deletion of the LiveKit room completed."""
     room = stage.room
     if room.deletion != said.version:
         return Change(stage)
@@ -125,7 +125,7 @@ def _provided(stage: Stage, member: Member) -> Seat | None:
 
 
 def _concerned(member: Member) -> str | None:
-    """Return the invitation that a failure is about: the seat's, or that of the last seat that ended."""
+    """Return the invitation that a failure concerns: the seat's, or that of the last seat that ended."""
     if member.seat is not None:
         return member.seat.invitation_id
     return member.revoking[-1].invitation_id if member.revoking else None

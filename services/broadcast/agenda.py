@@ -1,4 +1,4 @@
-"""What the reconciler has to do: the newest wish of each key, and what rests after a failure."""
+"""The reconciler's queue: the newest work item of each key, with back-off after failures."""
 
 import math
 import random
@@ -13,18 +13,18 @@ from services.broadcast.wakeup import Key
 _FIRST_WAIT = 0.25
 _LONGEST_WAIT = 5.0
 _DECISION_SECONDS = 60.0
-"""How long the decision on a fulfilled wish may take before it is fulfilled again.
+"""How long the decision on applied rights may take before they are applied again.
 
 That is harmless, but it must not add to the work of a worker that is behind.
 """
 
 _ERRAND_SECONDS = 3600.0
-"""How long the decision on an errand may take: doing it twice would mute who has just unmuted."""
+"""How long the decision on an action may take: run twice, a mute would undo the user's own unmuting."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """All that is to be done for a key. Without a member it is the LiveKit room that has to go."""
+    """All the work for a key: a member's rights and actions, or the room's deletion if there is no member."""
 
     room: Room
     member: Member | None = None
@@ -33,23 +33,23 @@ class Task:
 
     @property
     def key(self) -> Key:
-        """The room, and the user in it."""
+        """Return the room id and the user id, which is empty for the room itself."""
         return (self.room.room_id, self.member.user_id if self.member is not None else "")
 
     @property
     def version(self) -> int:
-        """The version of the wish."""
+        """Return the desired version that this item applies."""
         return self.member.version if self.member is not None else self.room.deletion or 0
 
 
 def of(pending: Pending) -> Task:
-    """Return what is to be done for a member."""
+    """Return the work item of a member that is out of sync."""
     return Task(pending.room, pending.member, not pending.member.settled, pending.member.errands)
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Failures in a row: of which wish the last was, and when it may be tried again."""
+    """Consecutive failures of a key: the version of the last one, and when it may be retried."""
 
     version: int
     attempts: int
@@ -57,7 +57,7 @@ class _Run:
 
 
 class _Reported:
-    """The newest version that was reported of each thing, for so many seconds."""
+    """The newest version that was reported for each key; a version expires after `ttl_seconds`."""
 
     def __init__(self, clock: Callable[[], float], seconds: float) -> None:
         self._clock = clock
@@ -69,7 +69,7 @@ class _Reported:
         return len(self._newest)
 
     def note(self, thing: object, version: int) -> None:
-        """Remember a version."""
+        """Remember a version of a key, if no newer one is known, and drop the expired ones."""
         now = self._clock()
         while self._expiring and self._expiring[0][0] <= now:
             _, old = self._expiring.popleft()
@@ -80,21 +80,21 @@ class _Reported:
         self._expiring.append((until, thing))
 
     def newest(self, thing: object) -> int:
-        """Return the newest version that is remembered, -1 for none."""
+        """Return the key's newest version that has not expired, -1 for none."""
         version, until = self._newest.get(thing, (-1, 0.0))
         return version if until > self._clock() else -1
 
 
 class Agenda:
-    """Tasks that wait and tasks under way, at most one of each per key.
+    """Waiting and running work items, at most one of each per key.
 
-    `clock` is monotonic, in seconds. What cannot succeed as it is rests for `period` seconds.
+    `clock` is monotonic, in seconds. A refused call is retried after `refused_retry_seconds`.
     """
 
     def __init__(self, clock: Callable[[], float], period: float) -> None:
         self._clock = clock
         self._period = period
-        # In a plain dict the next entry is found by passing all those before it that were taken out.
+        # Not a plain dict: that finds its first entry by passing all the removed ones before it.
         self._waiting: OrderedDict[Key, Task] = OrderedDict()
         self._running: dict[Key, Task] = {}
         self._runs: dict[Key, _Run] = {}
@@ -106,13 +106,14 @@ class Agenda:
 
     @property
     def remembered(self) -> int:
-        """How much of what was reported is remembered."""
+        """Return how many reported versions and actions are remembered."""
         return len(self._fulfilled) + len(self._done)
 
     def take_in(self, tasks: Iterable[Task]) -> bool:
-        """Let tasks wait, in the place of older ones; say whether any of them is news.
+        """Queue items in place of older ones; return whether any key was neither queued nor running.
 
-        They come from memory and from rows, and may come late: who knows of something newer keeps to that.
+        Items come from memory and from rows and may be outdated: one that is older than a known one of its
+        key is ignored.
         """
         tasks = list(tasks)
         self._closed({task.key[0]: task.version for task in tasks if task.member is None})
@@ -124,9 +125,9 @@ class Agenda:
         return news
 
     def next(self) -> Task | None:
-        """Return the next task whose key has none under way, which it then has."""
+        """Return the next item whose key has none running, and count it as running; None if there is none."""
         while (key := next((key for key in self._waiting if key not in self._running), None)) is not None:
-            # What was under way when this began to wait may have been the same.
+            # The item that was running when this one was queued may have done the same work.
             task = self._ready(self._waiting.pop(key))
             if task is not None:
                 self._running[key] = task
@@ -134,11 +135,11 @@ class Agenda:
         return None
 
     def ended(self, task: Task) -> None:
-        """Note that a task is not under way any more."""
+        """Record that an item is not running any more."""
         self._running.pop(task.key, None)
 
     def reported(self, task: Task, what: int | str) -> None:
-        """Note that a version is fulfilled, or an errand done: the decision on that may take a while."""
+        """Remember a reported version (int) or action id (str) until the decision on it is committed."""
         if isinstance(what, str):
             self._done.note((task.key, what), 0)
         else:
@@ -146,19 +147,19 @@ class Agenda:
         self._runs.pop(task.key, None)
 
     def attempts(self, task: Task) -> int:
-        """Return how often in a row the task's key has failed."""
+        """Return how often in a row the item's key has failed."""
         run = self._runs.get(task.key)
         return run.attempts if run is not None else 0
 
     def first(self, task: Task) -> bool:
-        """Say whether a failure of this wish would be its first."""
+        """Return whether a failure of this item's version would be its first."""
         run = self._runs.get(task.key)
         return run is None or run.version != task.version
 
     def failed(self, task: Task, *, retryable: bool, least: float = 0.0) -> float:
-        """Let the key rest, at least for so long, and return for how long.
+        """Hold the key back for at least `min_seconds`; return the delay in seconds.
 
-        A call that is refused may succeed later too: keys and clocks are set right by somebody.
+        A refused call is retried as well: an operator may correct the API key or the clock.
         """
         attempts = self.attempts(task) + 1
         ceiling = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(attempts - 1, 10))
@@ -168,12 +169,12 @@ class Agenda:
         return rest
 
     def drop(self, lanes: Collection[int]) -> None:
-        """Forget what waits or rests for lanes that are somebody else's now, but not what was reported."""
+        """Drop these lanes' waiting items and all back-off, but keep what was reported."""
         self._keep(lambda task: task.room.lane not in lanes)
         self._runs.clear()
 
     def _closed(self, deletions: Mapping[str, int]) -> None:
-        """Forget what was wished in rooms before they closed: it goes with the LiveKit room."""
+        """Drop the items from before a room closed: the deletion of the LiveKit room does their work."""
         if deletions:
             self._keep(lambda task: task.member is None or task.version > deletions.get(task.key[0], -1))
 
@@ -185,7 +186,7 @@ class Agenda:
         return any(other is not None and task.version < other.version for other in known)
 
     def _ready(self, task: Task) -> Task | None:
-        """Return what is left to do of a task: nothing while it rests, and nothing that is reported."""
+        """Return the item without its reported work; None if nothing is left or while it is held back."""
         run = self._runs.get(task.key)
         if run is not None and task.version < run.version:
             return None

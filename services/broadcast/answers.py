@@ -1,4 +1,4 @@
-"""LiveKit's answers and webhooks in this project's own words."""
+"""Map LiveKit's protobuf messages to our models."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -25,7 +25,7 @@ _MOVED = frozenset(
 
 
 def participant(info: models.ParticipantInfo) -> Participant:
-    """Return a participant as LiveKit showed them."""
+    """Return a participant as LiveKit showed it."""
     had = info.permission
     return Participant(
         user_id=text(info.identity),
@@ -44,12 +44,12 @@ def participant(info: models.ParticipantInfo) -> Participant:
 
 
 def participants(listed: room.ListParticipantsResponse) -> list[Participant]:
-    """Return those who are in a room."""
+    """Return a room's participants, without those that have no identity."""
     return [participant(info) for info in listed.participants if text(info.identity)]
 
 
 def rooms(listed: room.ListRoomsResponse) -> dict[str, str]:
-    """Return the sids of rooms by their names."""
+    """Return the sids of rooms by name."""
     return {info.name: info.sid for info in listed.rooms}
 
 
@@ -66,12 +66,12 @@ def _source(number: int) -> Any:
     try:
         return models.TrackSource.Name(number).lower()
     except ValueError:
-        # A newer server has sources that this client has no name for.
+        # A newer server may have sources that this client has no name for.
         return "unknown"
 
 
 def sight(event: webhooks.WebhookEvent) -> signals.Sight | None:
-    """Return what a webhook tells, None if that is of no concern here."""
+    """Return a webhook's report; None if it is irrelevant here."""
     if event.event == "room_finished":
         return signals.RoomFinished(room_id=event.room.name, room_sid=event.room.sid)
     if not text(event.participant.identity):
@@ -79,7 +79,7 @@ def sight(event: webhooks.WebhookEvent) -> signals.Sight | None:
     where = {"room_id": event.room.name, "room_sid": event.room.sid}
     about = {**where, "user_id": text(event.participant.identity), "sid": event.participant.sid}
     if event.event == "participant_joined":
-        # LiveKit says so once the media is connected, whatever state the event was written in.
+        # LiveKit sends it once the media is connected, whatever state the event carries.
         who = participant(event.participant).model_copy(update={"connected": True})
         return signals.ParticipantJoined(**where, participant=who)
     if event.event == "track_published":
@@ -97,5 +97,5 @@ def _left(event: webhooks.WebhookEvent, who: Any) -> signals.ParticipantLeft | N
 
 
 def text(said: str) -> str:
-    """Return a text without what no record may carry."""
+    """Return a text without NUL characters, which no record may contain."""
     return said.replace("\x00", "")

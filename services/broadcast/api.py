@@ -1,5 +1,5 @@
-"""What the service tells over HTTP (contract, section 5): the stage, and what is needed to connect to it."""
-# ruff: noqa: FAST003 - ruff does not see the aliases of `paths`
+"""HTTP routes (contract, section 5): the stage, and broadcast data to connect with."""
+# ruff: noqa: FAST003 - ruff does not see the aliases of `path_params`
 
 from typing import Annotated, Literal
 
@@ -17,12 +17,12 @@ from services.hosting import auth, paths, problems
 
 
 def router(pool: asyncpg.Pool, livekit: LiveKit, creation: Creation, settings: Settings) -> APIRouter:
-    """Return the service's routes."""
+    """Return the router of `/v1/rooms`."""
     routes = APIRouter(tags=["broadcast"])
 
     @routes.get("/v1/rooms/{roomId}/stage", responses=problems.responses(404, 422))
     async def stage(room_id: paths.RoomId) -> answers.Stage:
-        """Return who is on stage, to anyone with a token."""
+        """Return the host and the co-hosts on stage, to anyone with a token."""
         found = await admission.look(pool, room_id)
         return answers.Stage(room_id=room_id, status=found.room.status, items=_items(found))
 
@@ -32,7 +32,7 @@ def router(pool: asyncpg.Pool, livekit: LiveKit, creation: Creation, settings: S
         caller: auth.Identified,
         as_: Annotated[Literal["viewer"] | None, Query(alias="as")] = None,
     ) -> answers.BroadcastData:
-        """Return what is needed to connect: with the caller's own rights, or with a viewer's."""
+        """Return what is needed to connect with the caller's own rights, or with a viewer's."""
         found = await admission.look(pool, room_id)
         admission.role(found, caller.user_id, as_viewer=as_ == "viewer")
         present = await admission.open_room(pool, creation, found)

@@ -1,4 +1,4 @@
-"""The service, put together."""
+"""The wiring of the service: pipeline, background effects and HTTP."""
 
 import asyncpg
 from prometheus_client import CollectorRegistry
@@ -23,7 +23,7 @@ from services.hosting import http, process
 
 
 async def build(settings: Settings) -> process.Service:
-    """Return the service that these settings describe."""
+    """Return the service with these settings, not started yet."""
     config = settings.pipeline(LAYOUT.name)
     registry = CollectorRegistry()
     pool = await database.pool(config, size=8)

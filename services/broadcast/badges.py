@@ -1,4 +1,4 @@
-"""Who wears which badge, and what is to be said when that changes."""
+"""Derive badge changes from two stages of a room."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ class _Worn(NamedTuple):
 
 
 def changed(before: Stage | None, after: Stage) -> list[tuple[str, BadgeChanged | None]]:
-    """Return the badges that differ, by user; None for one that is worn no more."""
+    """Return each user whose badge differs with their new badge, or None for a badge that is gone."""
     if before is not None and before.members is after.members and _same_host(before, after):
         return []
     worn_before = _worn(before) if before is not None else {}

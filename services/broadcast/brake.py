@@ -1,4 +1,4 @@
-"""How fast calls may follow each other while none of them succeeds."""
+"""Throttling of calls while none of them succeeds."""
 
 from collections.abc import Callable
 
@@ -7,10 +7,10 @@ _PAUSE = 0.05
 
 
 class Brake:
-    """Lets calls begin at any pace, or few a second once so many in a row have failed.
+    """Lets calls start at any pace, or at a few per second once too many in a row have failed.
 
-    It slows down beginnings, and does not count what is under way: calls to one dead node of several must not
-    keep back those to the others. `clock` is monotonic, in seconds.
+    It delays starts instead of limiting the calls under way: calls that hang on one dead node of several must
+    not hold back those to the others. `clock` is monotonic, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -19,17 +19,17 @@ class Brake:
         self._next_at = 0.0
 
     def succeeded(self) -> None:
-        """Note that LiveKit answers."""
+        """Record that a call succeeded."""
         self._strikes = 0
 
     def failed(self) -> None:
-        """Note that a call failed that may succeed later."""
+        """Record that a call failed which may succeed later."""
         self._strikes += 1
 
     def wait(self) -> float:
-        """Return for how long no call may begin."""
+        """Return how many seconds no call may start."""
         return max(0.0, self._next_at - self._clock()) if self._strikes >= _STRIKES else 0.0
 
     def begun(self) -> None:
-        """Note that a call began."""
+        """Record that a call started."""
         self._next_at = self._clock() + _PAUSE

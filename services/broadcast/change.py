@@ -1,4 +1,4 @@
-"""What a record is to the deciders, and what they make of it."""
+"""The deciders' input and output beside the stage: a record's origin, and the decision."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from services.broadcast.state import Stage
 
 
 class Cause(NamedTuple):
-    """Where a record came from: its id, its time, its offset, its lane."""
+    """A record's id, its timestamp in the wire's form, its offset and its lane."""
 
     id: str
     at: str
@@ -16,11 +16,11 @@ class Cause(NamedTuple):
 
 
 class Change(NamedTuple):
-    """The stage that follows, and what is to be told of it."""
+    """The next stage, and the events to publish."""
 
     stage: Stage
     events: tuple[Message, ...] = ()
 
     def then(self, next_: "Change") -> "Change":
-        """Return this change followed by one that was decided on its stage."""
+        """Return this decision followed by `later`, which was decided on this one's stage."""
         return Change(next_.stage, self.events + next_.events)

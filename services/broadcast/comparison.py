@@ -1,4 +1,4 @@
-"""Looks who really is in the LiveKit rooms, every half minute: webhooks get lost, and rights drift."""
+"""Resync stages with LiveKit's rooms periodically: webhooks get lost, and rights drift."""
 
 import asyncio
 import random
@@ -22,18 +22,18 @@ from services.broadcast.worker import SIGNALS_INPUT
 _AT_ONCE = 16
 _CHUNK = 200
 _MOST = 500
-"""How many participants one record may be about: it has to fit into Kafka."""
+"""How many participants one record may list: it has to fit into Kafka."""
 
 _FIRST_SECONDS = 1.0
 _RETRY_SECONDS = 2.0
 _GATHER_SECONDS = 0.2
-"""For how long rooms whose turn it is are gathered, so that few questions are asked about many."""
+"""How long due rooms are gathered, so that a few calls and queries serve many of them."""
 
 log = structlog.get_logger()
 
 
 class Comparison:
-    """Compares LiveKit's rooms with the stages of the lanes that are ours, each room every `seconds`."""
+    """Compares LiveKit's rooms with the stages of our lanes, each room every `period_seconds`."""
 
     def __init__(self, around: Surroundings, patience: Patience, seconds: float) -> None:
         self._livekit = around.livekit
@@ -42,7 +42,7 @@ class Comparison:
         self._ownership = around.ownership
         self._patience = patience
         self.seconds = seconds
-        """How much time passes at most between two looks at a room."""
+        """The longest time between two snapshots of a room."""
         self._rota = Rota(time.monotonic, seconds)
         self._survey_at = 0.0
         self._asked = asyncio.Event()
@@ -50,7 +50,7 @@ class Comparison:
         self._failing = False
 
     async def run(self) -> None:
-        """Compare until cancelled."""
+        """Resync rooms until cancelled."""
         while True:
             pause = min(_GATHER_SECONDS, self.seconds / 4)
             try:
@@ -66,20 +66,20 @@ class Comparison:
             await self._wait(min(self._rota.wait(), self._survey_at - time.monotonic()))
 
     async def taken(self, _: Mapping[int, bool]) -> None:
-        """Compare the rooms of new lanes soon: nobody may have looked for a while.
+        """Resync the rooms of new lanes soon: their last snapshot may be old.
 
-        And once more when no call of their last owner can still be under way, though it let go in peace: a
-        call that it waited for may have ended without an answer.
+        Resync them once more when no call of the last owner can still be under way, even after a clean
+        hand-over: a call that it waited for may have ended without an answer.
         """
         self._rota.start_over(2 * self._livekit.seconds)
         self._survey_at = time.monotonic() + _FIRST_SECONDS
         self._asked.set()
 
     async def releasing(self, _: Collection[int]) -> None:
-        """Nothing: a look changes nothing on LiveKit."""
+        """Do nothing: a snapshot changes nothing on LiveKit."""
 
     def soon(self, room_id: str, seconds: float = 0.0) -> None:
-        """Look at a room once more after this time."""
+        """Resync a room once more after this many seconds."""
         if seconds:
             self._rota.ask([room_id], seconds)
         else:
@@ -95,7 +95,7 @@ class Comparison:
         self._asked.clear()
 
     async def _survey(self) -> None:
-        """Find out which rooms there are, or ought to be."""
+        """Schedule the rooms of our lanes that exist on LiveKit or have connected members."""
         owned = self._ownership.lanes()
         if not owned:
             self._survey_at = time.monotonic() + min(_RETRY_SECONDS, self.seconds)
@@ -107,11 +107,11 @@ class Comparison:
         self._survey_at = time.monotonic() + self.seconds * random.uniform(0.9, 1.0)  # noqa: S311 - jitter
 
     async def _compare(self, room_ids: Collection[str]) -> None:
-        """Compare rooms. One that cannot be compared is tried again, and holds up no other."""
+        """Resync rooms. A room that fails is retried and does not hold up the others."""
         if not room_ids:
             return
         try:
-            # Positions before stages before rooms: what a look shows is then never older than it says.
+            # Positions before stages before rooms: a snapshot is then never older than it claims to be.
             async with self._pool.acquire() as connection:
                 positions = await lanes.positions(connection, SIGNALS_INPUT)
                 stages = await store.load(connection, list(room_ids))
@@ -140,11 +140,11 @@ class Comparison:
             self._fail(next(iter(raised)), len(raised))
         elif self._failing:
             self._failing = False
-            log.info("rooms compared again")
+            log.info("room resync recovered")
 
     def _fail(self, error: BaseException, rooms: int | None = None) -> None:
         if not self._failing:
-            log.info("rooms not compared", error=type(error).__name__, rooms=rooms)
+            log.info("room resync failed", error=type(error).__name__, rooms=rooms)
         self._failing = True
 
     async def _look(self, stage: Stage, room_sid: str | None, position: int) -> None:
@@ -165,14 +165,14 @@ class Comparison:
             self.soon(stage.room.room_id, _RETRY_SECONDS)
 
     def _differs(self, stage: Stage, said: RoomCompared) -> bool:
-        """Say whether the record would change anything, if it were decided now."""
+        """Return whether the snapshot would change anything if it were decided now."""
         cause = Cause(said.look_id, timestamps.now(), said.position, stage.room.lane)
         change = differences.compared(stage, said, cause, self._patience)
         return change.stage != stage or bool(change.events)
 
 
 def _mattering(stage: Stage, there: Iterable[Participant]) -> list[Participant]:
-    """Return those who should have rights, all of them, and behind them those who should not."""
+    """Return all participants with a badge, then those without one who have more rights than a viewer."""
     worn = {participant.sid: stage.badge(participant.user_id) is not None for participant in there}
     mattering = [who for who in there if worn[who.sid] or rights.suspicious(who)]
     return sorted(mattering, key=lambda who: not worn[who.sid])

@@ -1,4 +1,4 @@
-"""Makes LiveKit rooms for those who ask, however many of them there are."""
+"""Create LiveKit rooms on request, with one call for many concurrent requests."""
 
 import asyncio
 
@@ -20,10 +20,10 @@ log = structlog.get_logger()
 
 
 class Creation:
-    """Makes LiveKit rooms, which outlive a token and an absence of `departure_seconds`.
+    """Creates LiveKit rooms, which outlive a join token and an absence of `departure_seconds`.
 
-    A room has one call at a time. Who asks meanwhile shares the next one, which begins after they asked: what
-    is under way may have been done, and undone, before.
+    A room has one call at a time. Requests that arrive during a call share the next one, which starts after
+    them: the effect of the present call may already have been undone by a deletion.
     """
 
     def __init__(
@@ -39,10 +39,13 @@ class Creation:
         self._doubts: dict[str, asyncio.Task[None]] = {}
 
     async def make(self, room_id: str) -> Stage | None:
-        """Make sure that there is a room, and return the stage as it then is. Raises `CallFailed`."""
+        """Make sure that the LiveKit room exists; return the stage after that, None for an unknown room.
+
+        Raises `CallFailed`.
+        """
         if room_id not in self._waiting:
             task = asyncio.create_task(self._make(room_id))
-            # All who asked may have gone away before it fails.
+            # All requests may have been cancelled before it fails: retrieve the error anyway.
             task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
             self._waiting[room_id] = task
         return await asyncio.shield(self._waiting[room_id])
@@ -60,7 +63,7 @@ class Creation:
         finally:
             if room_id not in self._waiting:
                 self._calling.pop(room_id, None)
-        # It may have closed, and its LiveKit room been deleted, before this one was made.
+        # The room may have closed, and its LiveKit room been deleted, before this call created it again.
         async with self._pool.acquire() as connection:
             present = (await store.load(connection, [room_id])).get(room_id)
         if present is not None and not present.room.open:
@@ -68,16 +71,16 @@ class Creation:
         return present
 
     async def _doubt(self, room_id: str) -> None:
-        """Have a room deleted that closed before a call without an answer made it."""
+        """Report a room that a call without an answer may have created after the room closed."""
         await asyncio.sleep(self._livekit.seconds)
         del self._doubts[room_id]
         await self._tell(room_id)
 
     async def _tell(self, room_id: str) -> None:
-        """Have the room's lane decide: it may have opened again by now."""
+        """Write `RoomMade`, so that the room's lane decides: the room may have opened again by now."""
         try:
             await self._producer.send(
                 topics.BROADCAST_SIGNALS, ids.uuid7(), RoomMade(room_id=room_id), room_id
             )
         except Unavailable:
-            log.info("a room is left to the comparison")
+            log.info("room report not written, left to the resync")

@@ -1,4 +1,4 @@
-"""Patience that ends: a dropped co-host who did not come back, or one who never came."""
+"""Apply expired deadlines to a stage: a co-host did not reconnect in time, or never connected."""
 
 from dataclasses import replace
 
@@ -10,11 +10,11 @@ from services.broadcast.state import Release, Stage
 
 
 def reached(stage: Stage, said: DeadlineReached, cause: Cause) -> Change:
-    """Ask for the seat's end, if the deadline is still the one that was due."""
+    """Request the seat's release, if the deadline has not changed since the signal was written."""
     member = stage.members.get(said.user_id)
     if member is None or member.seat is None or member.seat.invitation_id != said.invitation_id:
         return Change(stage)
-    # The clock that wrote the record may be ahead of the one that timed it.
+    # The clock of the worker that wrote the record may be ahead of the one that timestamped it.
     if member.deadline != said.due_at or cause.at < said.due_at:
         return Change(stage)
     reason: ReleaseReason = "connection_lost" if said.kind == "grace" else "no_show"

@@ -1,4 +1,4 @@
-"""One record and the stage it is about, to the stage that follows and what is to be told of it."""
+"""Decide a record: from the stage and the record to the next stage and the events to publish."""
 
 from typing import assert_never
 
@@ -30,9 +30,9 @@ Relevant = StageFact | Signal | BroadcastCommand
 
 
 def decide(stage: Stage | None, data: Relevant, cause: Cause, patience: Patience) -> Change | Reason | None:
-    """Return what follows from a record; None where it is of a room that was never heard of.
+    """Return the decision on a record, or None for a record (not a command) of an unknown room.
 
-    Only commands are refused, with a reason.
+    A command may be rejected: then its reason is returned.
     """
     if isinstance(data, MuteCoHost | UnmuteCoHost):
         return muting.decide(stage, data, cause)

@@ -1,4 +1,4 @@
-"""What a look at a LiveKit room shows that no webhook told: webhooks get lost, and rights drift."""
+"""Correct drift between a stage and a snapshot of its LiveKit room: webhooks get lost, and rights drift."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from services.broadcast.state import Patience, Stage, wish
 
 
 def compared(stage: Stage, said: RoomCompared, cause: Cause, patience: Patience) -> Change:
-    """Repair what differs, except where something changed since the look began."""
+    """Correct what differs, except where something changed since the snapshot was taken."""
     if not stage.room.open:
         stale = said.room_sid is None or said.version != stage.room.version
         return Change(stage if stale else presence.unwelcome(stage))
@@ -22,7 +22,7 @@ def compared(stage: Stage, said: RoomCompared, cause: Cause, patience: Patience)
 
 
 def _named(stage: Stage, said: RoomCompared) -> Stage:
-    """Take over which LiveKit room is the present one."""
+    """Take over the sid of the present LiveKit room."""
     room = stage.room
     if said.room_sid is None or said.version != room.version or room.named >= said.position:
         return stage
@@ -48,7 +48,7 @@ def _one(stage: Stage, participant: Participant, said: RoomCompared, cause: Caus
 
 
 def _absent(stage: Stage, said: RoomCompared, cause: Cause, patience: Patience) -> Change:
-    """Let those go whom two looks have not found."""
+    """Disconnect the members that two snapshots in a row do not show."""
     change = Change(stage)
     listed = {participant.user_id for participant in said.participants}
     for member in stage.in_order:

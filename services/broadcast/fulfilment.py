@@ -1,4 +1,4 @@
-"""What is done on LiveKit for one wish, and what is then reported. Everything here may be done twice."""
+"""Run one work item on LiveKit and return the result to report. Every step here may be repeated safely."""
 
 from collections.abc import Awaitable, Callable
 
@@ -11,9 +11,10 @@ from services.broadcast.state import Errand, Member, Room, Stage
 
 
 class Fulfilment:
-    """Fulfils wishes one call after the other, as long as `holds` says that the room's lane is ours.
+    """Makes an item's LiveKit calls one after the other, as long as the lease on the room's lane is valid.
 
-    `seen` is told of an intruder before anything is done about it.
+    `report_intruder` is called before an intruder is demoted. Methods raise `CallFailed`, or `LeaseLost`
+    between two calls.
     """
 
     def __init__(
@@ -27,17 +28,17 @@ class Fulfilment:
         self._seen = seen
 
     async def deletion(self, room: Room, version: int) -> RoomDeleted:
-        """Delete the LiveKit room."""
+        """Delete the LiveKit room; the result carries the sid that it had."""
         found = await self._livekit.rooms([room.room_id])
         self._still_ours(room)
         await self._livekit.delete_room(room.room_id)
         return RoomDeleted(room_id=room.room_id, version=version, room_sid=found.get(room.room_id))
 
     async def rights(self, room: Room, member: Member, *, patient: bool = True) -> GrantApplied:
-        """Give a user exactly the rights that are theirs.
+        """Give a user exactly the desired rights.
 
-        Who has none and cannot be demoted is removed: a suspect at once, anybody where LiveKit refuses it,
-        or where it has failed so often that it is time to be impatient.
+        A user without a badge who cannot be demoted is removed: a suspect at once, others if LiveKit refuses
+        the demotion or, without `may_retry`, if it fails.
         """
         if member.suspect:
             participant = await self._livekit.participant(room.room_id, member.user_id)
@@ -64,7 +65,7 @@ class Fulfilment:
         return _applied(room, member, mode, participant if badge is not None else None)
 
     async def errand(self, room: Room, member: Member, errand: Errand) -> ErrandDone:
-        """Do once what a command asked for; for somebody who is absent it is in vain."""
+        """Run an action that a command requested; for an absent user there is nothing to do."""
         participant = await self._livekit.participant(room.room_id, member.user_id)
         if participant is not None and errand.kind == "ask_unmute":
             self._still_ours(room)
@@ -90,8 +91,8 @@ class Fulfilment:
             raise Lost
 
 
-class Lost(Exception):  # noqa: N818 - it names what happened
-    """The lane is not ours any more: whoever has it does what is left to do."""
+class Lost(Exception):
+    """Our lease on the lane ended: the next owner does the rest of the work."""
 
 
 def _applied(

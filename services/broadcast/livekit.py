@@ -1,4 +1,4 @@
-"""The only door to LiveKit: its calls, its tokens, its webhooks, in this project's own words."""
+"""LiveKit's client: calls, join tokens and webhooks, in terms of our own models."""
 
 import asyncio
 import http
@@ -24,7 +24,7 @@ from services.broadcast.metrics import Metrics
 
 TOPIC = "cohost"
 
-# Under ten minutes even when the clock's second turns while the token is made.
+# Under ten minutes even when the clock's second turns while the token is being created.
 _TOKEN_LIFE = timedelta(seconds=590)
 _ACCEPTED_AFTER_EXPIRY = 60
 _KEY_LIFE = timedelta(minutes=10)
@@ -42,8 +42,8 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-class CallFailed(Exception):  # noqa: N818 - it names what happened
-    """A call had no success. `retryable`: the same may succeed later; `unknown`: it may yet take effect."""
+class CallFailed(Exception):
+    """A call failed. `retryable`: the same may succeed later; `outcome_unknown`: it may still take effect."""
 
     def __init__(self, error: str, *, retryable: bool, unknown: bool = False) -> None:
         super().__init__(error)
@@ -52,32 +52,32 @@ class CallFailed(Exception):  # noqa: N818 - it names what happened
         self.unknown = unknown
 
 
-class Unsigned(Exception):  # noqa: N818 - it names what happened
-    """A webhook that LiveKit has not signed, or not with our key."""
+class Unsigned(Exception):
+    """A webhook without a valid signature by our API key."""
 
 
 class Token(NamedTuple):
-    """A token to connect with, and when it ends."""
+    """A token to join a room with, and its expiry time."""
 
     text: str
     expires_at: str
 
 
 class _Rooms(RoomService):
-    """The room service with one signed token per room and right, instead of one per call."""
+    """LiveKit's room service with one signed API token per room and grant instead of one per call."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, key: str, secret: str) -> None:
         super().__init__(session, url, key, secret, failover=False)
         self._signed: dict[tuple[object, ...], tuple[float, float, dict[str, str]]] = {}
 
     def forget(self) -> None:
-        """Sign anew from now on."""
+        """Drop the cached tokens, so that the next calls sign new ones."""
         self._signed.clear()
 
     def _auth_header(self, grants: Any, sip: Any = None) -> dict[str, str]:  # noqa: ARG002 - its parent's
         what = (grants.room, grants.room_admin, grants.room_create, grants.room_list)
         ticks, made, header = self._signed.get(what, (0.0, 0.0, {}))
-        # Of the two clocks, one stands still while the machine sleeps and the other may be set.
+        # Both clocks are needed: one stands still while the machine sleeps, the other may be set.
         old = max(time.monotonic() - ticks, abs(time.time() - made)) > _KEY_SECONDS
         if old or not header:
             if len(self._signed) >= _KEYS:
@@ -89,21 +89,21 @@ class _Rooms(RoomService):
 
 
 class LiveKit:
-    """LiveKit's rooms and who is in them. Every call raises `CallFailed`."""
+    """LiveKit's rooms and their participants. Every call raises `CallFailed`."""
 
     def __init__(self, url: str, key: str, secret: str, seconds: float, metrics: Metrics) -> None:
         self._url = url
         self._key = key
         self._secret = secret
         self.seconds = seconds
-        """How long a call may take."""
+        """The longest time that a call may take."""
         self._metrics = metrics
         self._session: aiohttp.ClientSession | None = None
         self._service: _Rooms | None = None
         self._receiver = api.WebhookReceiver(api.TokenVerifier(key, secret))
 
     async def close(self) -> None:
-        """Drop the connections."""
+        """Close the connections."""
         if self._session is not None:
             await self._session.close()
 
@@ -111,7 +111,7 @@ class LiveKit:
         self, room_id: str, user_id: str, permissions: Permissions, badge: Badge | None
     ) -> Participant | None:
         """Give a participant exactly these rights; None if there is no such participant."""
-        # The permission replaces the whole object, so all of it is said.
+        # LiveKit replaces the whole permission object, so every field is set.
         wanted = models.ParticipantPermission(
             can_subscribe=permissions.can_subscribe,
             can_publish=permissions.can_publish,
@@ -126,24 +126,24 @@ class LiveKit:
         )
 
     async def participant(self, room_id: str, user_id: str) -> Participant | None:
-        """Return a participant as LiveKit has them; None if there is no such participant."""
+        """Return a participant as LiveKit has it; None if there is no such participant."""
         request = api.RoomParticipantIdentity(room=room_id, identity=user_id)
         return await self._call("GetParticipant", self._rooms.get_participant(request), answers.participant)
 
     async def remove(self, room_id: str, user_id: str) -> bool:
-        """Disconnect a participant; say whether there was one."""
+        """Disconnect a participant; return whether there was one."""
         request = api.RoomParticipantIdentity(room=room_id, identity=user_id)
         answer = self._rooms.remove_participant(request)
         return await self._call("RemoveParticipant", answer, _done) is not None
 
     async def mute(self, room_id: str, user_id: str, track_sid: str) -> bool:
-        """Mute a track of a participant who is known to be there; say whether there was one.
+        """Mute a track; return whether there was one.
 
-        Of a participant who is not, LiveKit says so after seconds.
+        Call it only for a participant who is connected: for others LiveKit takes seconds to answer.
         """
         request = api.MuteRoomTrackRequest(room=room_id, identity=user_id, track_sid=track_sid, muted=True)
         answer = self._rooms.mute_published_track(request)
-        # A track that is not there is no error to LiveKit: the answer is then about none.
+        # LiveKit does not answer with an error when the track is missing, but with an empty track.
         return bool(await self._call("MutePublishedTrack", answer, lambda found: found.track.sid))
 
     async def send(self, room_id: str, user_id: str, data: bytes) -> None:
@@ -158,36 +158,36 @@ class LiveKit:
         await self._call("SendData", self._rooms.send_data(request), _done)
 
     async def create_room(self, room_id: str, departure_seconds: int) -> None:
-        """Make sure that there is a room, which outlives a token and an absence of `departure_seconds`."""
-        # The last one may have left a moment ago, with a token for coming back that was just given.
+        """Create a room unless it exists; it outlives a join token and an absence of `departure_seconds`."""
+        # A participant who left a moment ago may hold a token for rejoining that was just issued.
         seconds = max(int(_TOKEN_LIFE.total_seconds()) + 2 * _ACCEPTED_AFTER_EXPIRY, departure_seconds)
         request = api.CreateRoomRequest(name=room_id, empty_timeout=seconds, departure_timeout=seconds)
         await self._call("CreateRoom", self._rooms.create_room(request), _done)
 
     async def delete_room(self, room_id: str) -> None:
-        """Make sure that there is no such room."""
+        """Delete a room if it exists."""
         request = api.DeleteRoomRequest(room=room_id)
         await self._call("DeleteRoom", self._rooms.delete_room(request), _done)
 
     async def rooms(self, names: Iterable[str] = ()) -> dict[str, str]:
-        """Return the sids of the rooms that there are, by name: of all, or of some."""
+        """Return the sids of the existing rooms by name: of these rooms, or of all if none are named."""
         request = api.ListRoomsRequest(names=list(names))
         return await self._call("ListRooms", self._rooms.list_rooms(request), answers.rooms) or {}
 
     async def participants(self, room_id: str) -> list[Participant]:
-        """Return who is in a room; of a room that is not there, nobody."""
+        """Return the participants of a room; none if there is no such room."""
         request = api.ListParticipantsRequest(room=room_id)
         answer = self._rooms.list_participants(request)
         return await self._call("ListParticipants", answer, answers.participants) or []
 
     async def reachable(self) -> bool:
-        """Say whether LiveKit's HTTP port answers. Raises `OSError` where nothing does."""
+        """Return whether LiveKit's HTTP port answers. Raises `OSError` if it cannot be reached."""
         async with self._http.get(over_http(self._url)) as answer:
             return answer.status < http.HTTPStatus.INTERNAL_SERVER_ERROR
 
     def token(self, room_id: str, user_id: str, permissions: Permissions, badge: Badge | None) -> Token:
         """Return a token to join the room with exactly these rights."""
-        # Whatever is left out here, LiveKit allows.
+        # LiveKit allows whatever is left out here.
         grants = api.VideoGrants(
             room_join=True,
             room=room_id,
@@ -204,13 +204,13 @@ class LiveKit:
         return Token(text, timestamps.from_ms(1000 * claims["exp"]))
 
     def sight(self, body: bytes, authorization: str) -> tuple[str, signals.Sight] | None:
-        """Return a webhook's id and what it tells, None if that is of no concern here. Raises `Unsigned`."""
+        """Return a webhook's id and report; None if it is irrelevant here. Raises `UnsignedWebhook`."""
         try:
             event = self._receiver.receive(body.decode(), authorization.removeprefix("Bearer "))
         except ParseError:
             return None
         except Exception as error:
-            # The receiver raises whatever it comes upon, down to a bare Exception.
+            # The receiver raises many types of error, down to a bare Exception.
             raise Unsigned from error
         told = answers.sight(event) if is_id(event.room.name) else None
         return (event.id, told) if told is not None else None
@@ -218,7 +218,7 @@ class LiveKit:
     @property
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None:
-            # Everybody who calls has a bound of their own: none waits here for the connections of another.
+            # No limit: callers limit themselves, and none should wait here for another's connections.
             self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         return self._session
 
@@ -229,12 +229,12 @@ class LiveKit:
         return self._service
 
     async def _call(self, method: str, answer: Awaitable[T], read: Callable[[T], R]) -> R | None:
-        """Wait for an answer and read it; None where LiveKit knows no such room or participant."""
+        """Wait for an answer and convert it; None where LiveKit knows no such room or participant."""
         result = "cancelled"
         changes = method not in _READING
         try:
             with self._metrics.seconds.labels(method).time():
-                # The client hands aiohttp `timeout=None`, which overrides the session's time-out with none.
+                # The client passes `timeout=None` to aiohttp, which disables the session's time-out.
                 async with asyncio.timeout(self.seconds):
                     found = read(await answer)
         except api.ServerError as error:
@@ -245,7 +245,7 @@ class LiveKit:
                 self._rooms.forget()
             raise _refused(method, error, unknown=changes) from error
         except Exception as error:
-            # A proxy may answer anything, and the client then raises whatever it comes upon.
+            # A proxy may answer anything, and the client then raises many types of error.
             result = type(error).__name__
             message = f"{method}: LiveKit did not answer ({result})"
             unknown = changes and not isinstance(error, aiohttp.ClientConnectorError)
@@ -258,7 +258,7 @@ class LiveKit:
 
 
 def over_http(url: str) -> str:
-    """Return LiveKit's URL for HTTP, given the one that clients connect to."""
+    """Return LiveKit's HTTP URL for the URL that clients connect to."""
     return re.sub("^ws", "http", url)
 
 
@@ -266,7 +266,7 @@ def _refused(method: str, error: api.ServerError, *, unknown: bool) -> CallFaile
     code = str(error.code)
     permanent = code in _PERMANENT or error.status in _REFUSED
     said = answers.text(str(error.message or ""))[:_LONGEST_SAYING]
-    # What gave up waiting for somebody behind it cannot know what that one does.
+    # A server that gave up waiting for another one behind it cannot know what that one does.
     unknown = unknown and (error.status >= _INTERNAL or code in _GIVEN_UP)
     message = f"{method}: {code} ({error.status}) {said}"
     return CallFailed(message, retryable=not permanent, unknown=unknown)

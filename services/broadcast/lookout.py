@@ -1,4 +1,4 @@
-"""Finds what is wished and not confirmed: at once what was just committed, and by and by all there is."""
+"""Find work that LiveKit has not confirmed: what was just committed, and page by page all rows."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -21,9 +21,10 @@ log = structlog.get_logger()
 
 
 class Lookout:
-    """Puts tasks on the agenda and says so by `begin`.
+    """Queues work items and calls `start_work` after that.
 
-    What was committed is taken from memory. Nothing relies on that: all of it is found in Postgres too.
+    Work that was just committed comes from memory. Nothing relies on that: all of it is found in Postgres
+    too.
     """
 
     def __init__(
@@ -40,13 +41,13 @@ class Lookout:
         self._member_after = ("", "")
 
     def start_over(self) -> None:
-        """Look at everything again, soon."""
+        """Scan all rows again from the first one, at once."""
         self._room_after, self._member_after = "", ("", "")
         self._scan_at = 0.0
         self._wakeup.ring()
 
     async def look(self) -> None:
-        """Wait for a ring, or for the time to scan on, and look."""
+        """Wait until woken or until the next scan is due, then queue the work that is found."""
         await self._wakeup.wait(max(0.0, self._scan_at - time.monotonic()))
         self._take_in(*self._wakeup.take())
         try:
@@ -56,11 +57,11 @@ class Lookout:
         except Exception as error:
             if not errors.worth_retrying(error):
                 raise
-            log.info("wishes not read", error=type(error).__name__)
+            log.info("pending work query failed", error=type(error).__name__)
             self._scan_at = time.monotonic() + _PERIOD_SECONDS
 
     async def _again(self) -> None:
-        """Look at what failed, as it now is."""
+        """Read the stale keys again, most of which failed, and queue the work that they still have."""
         keys = self._wakeup.take_again()
         if not keys:
             return
@@ -69,7 +70,7 @@ class Lookout:
         self._take_in(rooms, members)
 
     async def _scan(self) -> None:
-        """Look at the next page of all that is pending; at once at the one after it, while there is news."""
+        """Queue the next page of pending work; scan on at once while a page has work that was not known."""
         self._scan_at = time.monotonic() + _PERIOD_SECONDS
         lanes = self._ownership.lanes()
         if not lanes or len(self._agenda) >= _PAGE:
@@ -88,7 +89,7 @@ class Lookout:
         return rooms, members
 
     def _take_in(self, rooms: Iterable[Room], members: Iterable[Pending]) -> bool:
-        """Put tasks on the agenda; say whether it did not know any of them."""
+        """Queue the work; return whether any of it was not known."""
         news = self._agenda.take_in([*map(Task, rooms), *map(agenda.of, members)])
         self._begin()
         return news

@@ -1,4 +1,4 @@
-"""What invitations decided: rooms that open, close and change hosts, seats that begin and end."""
+"""Apply invitations' events to a stage: rooms open, close and change hosts; seats begin and end."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from services.broadcast.state import Ending, Member, Patience, Presence, Room, S
 
 
 def stage_changed(stage: Stage | None, said: StageChanged, cause: Cause, patience: Patience) -> Change:
-    """Take a room over as it now is."""
+    """Update the room, and what depends on its host, its status and on whether it is open."""
     before = stage.room if stage is not None else None
     room = _room(before, said, cause)
     if stage is None or before is None:
@@ -27,7 +27,7 @@ def stage_changed(stage: Stage | None, said: StageChanged, cause: Cause, patienc
 
 
 def accepted(stage: Stage, said: InvitationAccepted, cause: Cause, patience: Patience) -> Change:
-    """Give a user a seat."""
+    """Seat a user and have their rights applied."""
     member = stage.member(said.user_id)
     seat = Seat(
         said.invitation_id,
@@ -46,7 +46,7 @@ def accepted(stage: Stage, said: InvitationAccepted, cause: Cause, patience: Pat
 
 
 def left(stage: Stage, said: CoHostLeft, cause: Cause) -> Change:
-    """Take a seat away, and with it the rights: from the user, or with the whole LiveKit room."""
+    """Remove a seat and revoke its rights: the user's own, or with the deletion of the LiveKit room."""
     member = stage.member(said.user_id)
     if member.seat is None or member.seat.invitation_id != said.invitation_id:
         return Change(stage)
@@ -70,7 +70,7 @@ def left(stage: Stage, said: CoHostLeft, cause: Cause) -> Change:
 
 
 def revoked_with_room(room: Room, endings: tuple[Ending, ...], cause: Cause) -> tuple[GrantRevoked, ...]:
-    """Say of seats that their rights went with the LiveKit room."""
+    """Return the `GrantRevoked` events of seats whose rights ended with the LiveKit room."""
     return tuple(
         GrantRevoked(
             room_id=room.room_id,
@@ -98,7 +98,10 @@ def _room(before: Room | None, said: StageChanged, cause: Cause) -> Room:
 
 
 def _closed(stage: Stage, room: Room) -> Stage:
-    """Wish the LiveKit room away; nothing is owed to its members any more but what goes with it."""
+    """Return the stage of a closed room: all that is left to do on LiveKit is to delete the LiveKit room.
+
+    The revocations of its members are confirmed with that deletion.
+    """
     version = room.version + 1
     owed = tuple(ending for member in stage.in_order for ending in member.revoking)
     closed = replace(room, version=version, deletion=version, endings=room.endings + owed)
@@ -111,7 +114,7 @@ def _closed(stage: Stage, room: Room) -> Stage:
 
 
 def _awaited(stage: Stage, cause: Cause, patience: Patience) -> Stage:
-    """Start, or stop, to wait for those who have never been there."""
+    """Start or stop the no-show timeout of the co-hosts who have not connected yet."""
     due = _no_show_at(stage.room, cause, patience)
     return stage.with_members(
         *(

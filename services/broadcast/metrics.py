@@ -1,4 +1,4 @@
-"""What operators watch of the way to LiveKit."""
+"""Prometheus metrics of LiveKit calls and webhooks."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -6,7 +6,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
 class Metrics:
-    """Broadcast's own collectors, in the service's registry."""
+    """Broadcast's own collectors, registered with the service's registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.calls = Counter(

@@ -1,4 +1,4 @@
-"""The mute commands: who may give them, and what they ask LiveKit for."""
+"""Decide mute commands: authorize them and derive the rights and actions for LiveKit."""
 
 from dataclasses import replace
 from typing import Literal
@@ -11,7 +11,7 @@ from services.broadcast.state import Errand, Seat, Stage, wish
 
 
 def decide(stage: Stage | None, command: BroadcastCommand, cause: Cause) -> Change | Reason:
-    """Return what a command changes, or why it changes nothing."""
+    """Return the decision on a mute command, or the reason for rejecting it."""
     if stage is None:
         return "room_not_found"
     seat = stage.member(command.user_id).seat
@@ -62,7 +62,7 @@ def _with_seat(stage: Stage, user_id: str, seat: Seat) -> Stage:
 def _with_errand(
     stage: Stage, kind: Literal["mute", "ask_unmute"], command: BroadcastCommand, cause: Cause
 ) -> Stage:
-    """Have something done on LiveKit; what waits to be done and is the same is not done as well."""
+    """Add an action; it replaces a pending one of the same kind and source."""
     member = stage.member(command.user_id)
     others = [old for old in member.errands if (old.kind, old.source) != (kind, command.source)]
     errand = Errand(cause.id, kind, command.source, command.actor_id, cause.at)

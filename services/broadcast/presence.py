@@ -1,7 +1,7 @@
-"""Who is there: what LiveKit's webhooks say of hosts, co-hosts, and those who should not have what they have.
+"""Apply LiveKit's webhooks to a stage: connections and tracks of hosts and co-hosts, and suspects.
 
-Order is by the participant's sid: what is said of a connection that ended is not taken back by a late word.
-The same webhook may come more than once, and late: each copy of the service may be sent all of them.
+The participant's sid orders webhooks: a late webhook does not revive a connection that ended. The same
+webhook may arrive more than once, and late, because LiveKit may send each one to every copy of the service.
 """
 
 from dataclasses import replace
@@ -23,23 +23,23 @@ from services.broadcast.change import Cause, Change
 from services.broadcast.state import Member, Patience, Presence, Stage, wish
 
 _FINISHED = 4
-"""How many sids of LiveKit rooms that are over are remembered."""
+"""How many sids of finished LiveKit rooms are kept."""
 
 _ENDED = 8
-"""How many sids of a user's connections that are over are remembered."""
+"""How many sids of a user's ended connections are kept."""
 
 _HEARD = 64
-"""How many ids of webhooks are remembered."""
+"""How many ids of webhooks are kept to detect repetitions."""
 
 
 def decide(stage: Stage, sight: Sight, cause: Cause, patience: Patience) -> Change:
-    """Return what follows from a webhook, the first time that it comes."""
+    """Return the decision on a webhook; a repeated one changes nothing."""
     if cause.id in stage.room.heard:
         return Change(stage)
     change = _decide(stage, sight, cause, patience)
     if change.stage == stage:
         return change
-    # Those without effect are not remembered: in a large room they would drive out the others.
+    # Webhooks without effect are not kept: in a large room they would push out the ids of the others.
     room = change.stage.room
     heard = replace(room, heard=(*room.heard, cause.id)[-_HEARD:])
     return change._replace(stage=change.stage.with_room(heard))
@@ -62,7 +62,7 @@ def _decide(stage: Stage, sight: Sight, cause: Cause, patience: Patience) -> Cha
 
 
 def _joined(stage: Stage, said: ParticipantJoined, cause: Cause) -> Change:
-    """Note a connection, and have rights checked that are not the right ones."""
+    """Record a connection, and have the rights applied again if they are not the desired ones."""
     if said.room_sid in stage.room.finished:
         return Change(stage)
     if not stage.room.open:
@@ -82,7 +82,7 @@ def _joined(stage: Stage, said: ParticipantJoined, cause: Cause) -> Change:
 
 
 def _left(stage: Stage, said: ParticipantLeft, cause: Cause, patience: Patience) -> Change:
-    """Note that a connection ended, unless another of the same user replaces it."""
+    """Record that a connection ended, unless another connection of the same user replaces it."""
     member = stage.members.get(said.user_id)
     if member is None or not stage.room.open:
         return Change(stage)
@@ -96,7 +96,7 @@ def _left(stage: Stage, said: ParticipantLeft, cause: Cause, patience: Patience)
 
 
 def _track_published(stage: Stage, said: TrackPublished, cause: Cause) -> Change:
-    """Note a track; somebody who may not publish it is looked at."""
+    """Record a track; check a publisher without a seat, and apply rights again if they forbid the track."""
     if said.room_sid in stage.room.finished:
         return Change(stage)
     if not stage.room.open:
@@ -115,7 +115,7 @@ def _track_published(stage: Stage, said: TrackPublished, cause: Cause) -> Change
 
 
 def _track_unpublished(stage: Stage, said: TrackUnpublished, cause: Cause) -> Change:
-    """Note that a track is gone."""
+    """Remove a track from its participant's presence."""
     member = stage.members.get(said.user_id)
     if member is None or member.presence.sid != said.sid:
         return Change(stage)
@@ -125,10 +125,10 @@ def _track_unpublished(stage: Stage, said: TrackUnpublished, cause: Cause) -> Ch
 
 
 def room_finished(stage: Stage, room_sid: str, cause: Cause) -> Stage:
-    """Note that the LiveKit room with this sid is over, and with it every connection.
+    """Record that the LiveKit room with this sid ended, and with it every connection.
 
-    Nobody has departed by that: who did has been told of before, and a server that restarts ends its rooms
-    too. Whom the next look does not find has.
+    That disconnects nobody yet: a participant who left was reported before, and a server that restarts ends
+    its rooms too. Participants that the next snapshot does not show count as disconnected.
     """
     room = stage.room
     if room_sid in room.finished:
@@ -142,7 +142,7 @@ def room_finished(stage: Stage, room_sid: str, cause: Cause) -> Stage:
 
 
 def seen(stage: Stage, participant: Participant, cause: Cause) -> Change:
-    """Note that a host or co-host is connected."""
+    """Record that a host or co-host is connected."""
     member = stage.member(participant.user_id)
     before = member.presence
     if participant.sid in before.ended or not participant.connected:
@@ -165,7 +165,7 @@ def seen(stage: Stage, participant: Participant, cause: Cause) -> Change:
 
 
 def departed(stage: Stage, member: Member, cause: Cause, patience: Patience) -> Change:
-    """Note that the connection of a host or co-host is gone; a co-host's seat now waits for them."""
+    """Record that a host or co-host disconnected, and start the grace of a co-host's seat."""
     before = member.presence
     waits = (
         stage.badge(member.user_id) == "coHost" and member.seat is not None and member.seat.release is None
@@ -191,9 +191,9 @@ def departed(stage: Stage, member: Member, cause: Cause, patience: Patience) -> 
 
 
 def suspect(stage: Stage, user_id: str) -> Stage:
-    """Have somebody without a seat looked at, and their rights taken.
+    """Have a user without a seat checked on LiveKit, and their rights revoked.
 
-    Whose rights are being taken already is no intruder.
+    A user whose rights are already being revoked is no intruder and is not marked.
     """
     member = stage.member(user_id)
     if member.settled:
@@ -202,9 +202,9 @@ def suspect(stage: Stage, user_id: str) -> Stage:
 
 
 def unwelcome(stage: Stage, *, anew: bool = False) -> Stage:
-    """Wish a LiveKit room away that somebody opened though the room is closed.
+    """Have a LiveKit room deleted that exists although the room is closed.
 
-    With `anew` also where that is wished already: the deletion may have come before the opening.
+    With `again` also when a deletion is pending: it may have reached LiveKit before the room was created.
     """
     if stage.room.deletion is not None and not anew:
         return stage
@@ -213,12 +213,12 @@ def unwelcome(stage: Stage, *, anew: bool = False) -> Stage:
 
 
 def _awaited(member: Member, cause: Cause) -> Member:
-    """Let somebody be gone whom the next look does not find."""
+    """Mark a member as possibly absent: disconnected if the next snapshot does not show them."""
     return replace(member, presence=replace(member.presence, missing=cause.id, changed=cause.offset))
 
 
 def _ended(presence: Presence, sid: str | None) -> tuple[str, ...]:
-    """Return the connections that are over, with this one, the last ones last."""
+    """Return the sids of the ended connections including this one, latest last."""
     if sid is None or sid in presence.ended:
         return presence.ended
     return (*presence.ended, sid)[-_ENDED:]

@@ -1,4 +1,4 @@
-"""Makes LiveKit what it should be: looks at what is wished and not confirmed, and sees to it, key by key."""
+"""Reconcile LiveKit with the stages: run the work that LiveKit has not confirmed, key by key."""
 
 import asyncio
 import contextlib
@@ -22,26 +22,26 @@ from services.broadcast.wakeup import Wakeup
 
 _AT_ONCE = 64
 _UNREPORTED = 1_000
-"""How many tasks may be under way, with those of which only the report is not written yet."""
+"""How many items may be running, including those whose calls are done but whose report is not written yet."""
 
 _PATIENCE = 5
-"""How often taking rights away may fail before somebody is removed for it."""
+"""How often a demotion may fail before the participant is removed instead."""
 
 _RETRY_SECONDS = 0.5
 _QUIET_SECONDS = 10.0
-"""How long no grant must fail before it is said that calls succeed again."""
+"""How long no grant must fail before the log says that calls have recovered."""
 
 _SEEN_SECONDS = 1.0
 _ERRAND_MS = 600_000
-"""How late an errand may be: longer than an outage that is overcome, or clocks that differ."""
+"""How late an action may run: longer than a survivable outage plus the difference between two clocks."""
 
 log = structlog.get_logger()
 
 
 class Reconciler:
-    """Works on keys whose wished and confirmed rights differ: newest wish, one call at a time per key.
+    """Works on keys that are out of sync: always the newest desired version, one call at a time per key.
 
-    It is driven by what stands in Postgres: a ring only makes it look sooner.
+    The rows in Postgres drive it; dirty keys only make it look sooner.
     """
 
     def __init__(self, around: Surroundings, comparison: Comparison, wakeup: Wakeup) -> None:
@@ -62,7 +62,7 @@ class Reconciler:
         self._lookout = Lookout(around, wakeup, self._agenda, self._fill)
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled. Raises the first unexpected error of an item."""
         try:
             while self._broken is None:
                 await self._lookout.look()
@@ -72,11 +72,14 @@ class Reconciler:
                 task.cancel()
 
     async def taken(self, _: Mapping[int, bool]) -> None:
-        """Look at lanes that are ours now."""
+        """Scan the rows of the lanes that were acquired."""
         self._lookout.start_over()
 
     async def releasing(self, lanes: Collection[int]) -> None:
-        """Wait for the calls under way; nothing new is begun for lanes that are not ours."""
+        """Drop the lanes' waiting items and wait for their running ones, at most as long as a call may take.
+
+        Nothing new starts for these lanes, because their lease is not valid any more.
+        """
         self._agenda.drop(lanes)
         under_way = [task for task, lane in self._tasks.items() if lane in lanes]
         if under_way:
@@ -85,7 +88,7 @@ class Reconciler:
                 task.cancel()
 
     def _fill(self) -> None:
-        """Begin as many tasks as may be under way."""
+        """Start as many items as may be running."""
         while self._free() and not self._braked() and (task := self._agenda.next()) is not None:
             self._brake.begun()
             under_way = asyncio.create_task(self._do(task))
@@ -97,14 +100,14 @@ class Reconciler:
         return len(self._calling) < _AT_ONCE and len(self._tasks) < _UNREPORTED
 
     def _called(self) -> None:
-        """Let another call begin while what came of this one is reported."""
+        """Let another item start its calls while this one's result is being reported."""
         under_way = asyncio.current_task()
         if under_way in self._calling:
             self._calling.remove(under_way)
             self._fill()
 
     def _braked(self) -> bool:
-        """Say whether nothing may begin now, but later."""
+        """Return whether starts are throttled now; if so, have them resumed later."""
         wait = self._brake.wait()
         if wait and not self._later:
             self._later = True
@@ -155,31 +158,31 @@ class Reconciler:
     async def _errand(self, task: Task, member: Member, errand: Errand) -> ErrandDone:
         in_vain = ErrandDone(room_id=task.room.room_id, user_id=member.user_id, errand_id=errand.id)
         if timestamps.to_ms(timestamps.now()) - timestamps.to_ms(errand.at) > _ERRAND_MS:
-            log.warning("errand too late", kind=errand.kind)
+            log.warning("expired action skipped", kind=errand.kind)
             return in_vain
         try:
             return await self._fulfilment.errand(task.room, member, errand)
         except CallFailed as error:
             if error.retryable:
                 raise
-            log.warning("errand in vain", kind=errand.kind, error=error.error)
+            log.warning("failed action skipped", kind=errand.kind, error=error.error)
             return in_vain
 
     def _rest(self, task: Task, error: CallFailed) -> None:
-        """Let the key rest. A call whose outcome is unknown may yet undo a newer one: look again then."""
-        # Only when it must be over is a deletion certain not to come upon whoever joins the next room.
+        """Retry the key later. A call of unknown outcome may still undo a newer one: resync after it."""
+        # A deletion of unknown outcome must be over first, or it could hit whatever room comes next.
         least = self._call_seconds if error.unknown and task.member is None else 0.0
         rest = self._agenda.failed(task, retryable=error.retryable, least=least)
         if error.retryable:
             self._brake.failed()
-        # What fails may not be wished any more by then: the key is read again, no task is kept.
+        # The failed work may not be desired any more by then: the key is read again, no item is kept.
         asyncio.get_running_loop().call_later(rest, self._wakeup.again, task.key)
         if error.unknown:
             self._comparison.soon(task.room.room_id, 2 * self._call_seconds)
 
     async def _tell(self, task: Task, member: Member, error: CallFailed) -> None:
         if not self._failing:
-            log.warning("LiveKit calls fail", error=error.error, retryable=error.retryable)
+            log.warning("LiveKit calls failing", error=error.error, retryable=error.retryable)
         self._failing = True
         self._quiet_at = time.monotonic() + _QUIET_SECONDS
         failure = GrantCallFailed(
@@ -193,7 +196,7 @@ class Reconciler:
         await self._send(task, failure)
 
     async def _seen(self, room: Room, member: Member) -> None:
-        """Write down that there is an intruder, in case nobody hears from us of its end."""
+        """Report an intruder before the demotion, in case this worker dies before reporting that."""
         seen = IntruderSeen(room_id=room.room_id, user_id=member.user_id, version=member.version)
         with contextlib.suppress(errors.Unavailable, TimeoutError):
             async with asyncio.timeout(_SEEN_SECONDS):
@@ -201,18 +204,19 @@ class Reconciler:
 
     async def _report(self, task: Task, report: Report, what: int | str) -> None:
         self._brake.succeeded()
-        # Of calls of which some fail and some succeed, one line is enough.
+        # One line is enough while some calls fail and others succeed.
         if self._failing and time.monotonic() > self._quiet_at:
-            log.info("LiveKit calls succeed")
+            log.info("LiveKit calls recovered")
             self._failing = False
         self._called()
         if await self._send(task, report):
             self._agenda.reported(task, what)
 
     async def _send(self, task: Task, report: Report) -> bool:
-        """Write a signal, as often as it takes as long as the lane is ours; say whether it is written.
+        """Write a signal, and retry while the lane's lease is valid; return whether it is written.
 
-        At least once, whoever has the lane: what is done and not reported would be done again.
+        The first attempt is made even without a lease: work that is done but not reported would be done
+        again.
         """
         signal_id = ids.uuid7()
         while True:

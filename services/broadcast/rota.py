@@ -1,4 +1,4 @@
-"""When which room is looked at: each once in a period, spread over it, and sooner where somebody asks."""
+"""The schedule of room resyncs: each room once per period, spread over it, and sooner on request."""
 
 import math
 import random
@@ -7,11 +7,11 @@ from collections.abc import Set as AbstractSet
 
 _FIRST_RETRY = 2.0
 _LEAST = 0.9
-"""How much of a period passes at least between two looks: rooms that fell into step come apart again."""
+"""The least part of a period between two resyncs; the rest is random, so that rooms in step drift apart."""
 
 
 class Rota:
-    """The next look at each room. `clock` is monotonic, in seconds; so is the period."""
+    """The time of each room's next resync. `clock` is monotonic, in seconds; so is the period."""
 
     def __init__(self, clock: Callable[[], float], period: float) -> None:
         self._clock = clock
@@ -23,13 +23,13 @@ class Rota:
         self._repeated_at = 0.0
 
     def start_over(self, repeat_after: float) -> None:
-        """Forget all rooms: those that are found next are looked at at once, and again after this time."""
+        """Drop all rooms; those that `set_rooms` adds next are due at once, and again after this time."""
         for memory in (self._due, self._spread, self._asked, self._failures):
             memory.clear()
         self._repeated_at = self._clock() + repeat_after
 
     def found(self, room_ids: AbstractSet[str]) -> None:
-        """Take over which rooms there are; new ones are looked at at once."""
+        """Keep exactly these rooms on the periodic schedule; new ones are due at once."""
         now = self._clock()
         for room_id in self._due.keys() - room_ids:
             self._forget(room_id)
@@ -39,16 +39,19 @@ class Rota:
                 self._ask(room_id, self._repeated_at)
 
     def ask(self, room_ids: Iterable[str], seconds: float) -> None:
-        """Have rooms looked at after this time; the latest such wish of a room counts."""
+        """Schedule an extra resync of rooms after this many seconds; the latest request for a room counts."""
         for room_id in room_ids:
             self._ask(room_id, self._clock() + seconds)
 
     def hurry(self, room_id: str) -> None:
-        """Have a room looked at at once."""
+        """Make a room due at once."""
         self._due[room_id] = min(self._clock(), self._due.get(room_id, math.inf))
 
     def turns(self, limit: int) -> list[str]:
-        """Return rooms whose turn it is, the longest waiting first; what becomes of each is to be said."""
+        """Return due rooms, the longest waiting first.
+
+        Each must be followed by `mark_synced`, `mark_failed`, `schedule_now` or `drop_room`.
+        """
         now = self._clock()
         waiting = {room_id: at for room_id, at in self._due.items() if at <= now}
         waiting |= {room_id: at for room_id, at in self._asked.items() if at <= now}
@@ -59,7 +62,7 @@ class Rota:
         return chosen
 
     def looked(self, room_id: str) -> None:
-        """Note that a room was looked at. Its second look comes at any moment of the next period."""
+        """Schedule a resynced room's next turn; the second one comes at a random time in the period."""
         self._failures.pop(room_id, None)
         if room_id not in self._due:
             return
@@ -69,7 +72,7 @@ class Rota:
         self._due[room_id] = self._clock() + rest
 
     def failed(self, room_id: str) -> None:
-        """Note that a room could not be looked at: it is tried again, later each time."""
+        """Schedule the retry of a room that failed, with exponential back-off."""
         failures = self._failures.get(room_id, 0)
         self._failures[room_id] = failures + 1
         rest = min(self._period, _FIRST_RETRY * 2.0 ** min(failures, 10))
@@ -80,12 +83,12 @@ class Rota:
             self._ask(room_id, again)
 
     def skip(self, room_id: str) -> None:
-        """Note that a room is none of ours."""
+        """Drop a room of another worker's lane."""
         self._forget(room_id)
         self._asked.pop(room_id, None)
 
     def wait(self) -> float:
-        """Return after how many seconds it is the next room's turn."""
+        """Return in how many seconds the next room is due."""
         at = min([*self._due.values(), *self._asked.values()], default=self._clock() + self._period)
         return max(0.0, at - self._clock())
 

@@ -1,4 +1,4 @@
-"""What broadcast is told, from the environment alone."""
+"""Broadcast's settings, from the environment alone."""
 
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -12,9 +12,9 @@ from services.hosting.settings import is_example, is_host
 
 def _addressed(url: str) -> str:
     parts = urlsplit(url)
-    # Asking for the port raises a ValueError where it is none.
+    # Reading the port raises a ValueError if it is not a valid one.
     if not parts.hostname or not is_host(parts.hostname) or parts.port == 0:
-        msg = "it must name a host"
+        msg = "it must be a URL with a valid host name and port, such as ws://localhost:7880"
         raise ValueError(msg)
     return url
 
@@ -23,14 +23,14 @@ LiveKitUrl = Annotated[
     str, Field(pattern=r"^(ws|wss|http|https)://[^\s/]+(/\S*)?$"), AfterValidator(_addressed)
 ]
 Seconds = Annotated[int, Field(ge=0, le=86_400)]
-# LiveKit must not end a room whose last participant is gone before the grace of a dropped co-host is over.
+# LiveKit must not end an empty room before the grace of a disconnected co-host is over.
 _DEPARTURE_SECONDS = 60
 
 Secret = Annotated[SecretStr, Field(min_length=1)]
 
 
 class Settings(settings.Settings):
-    """Broadcast's settings."""
+    """Broadcast's settings (contract, section 8)."""
 
     http_port: settings.Port = 8082
     livekit_url: LiveKitUrl
@@ -51,15 +51,15 @@ class Settings(settings.Settings):
 
     @property
     def server_url(self) -> str:
-        """What clients connect to."""
+        """Return the LiveKit URL that clients connect to."""
         return self.livekit_public_url or self.livekit_url
 
     @property
     def departure_seconds(self) -> int:
-        """How long LiveKit keeps a room whose last participant is gone."""
+        """Return how many seconds LiveKit keeps a room after its last participant left."""
         return self.reconnect_grace_seconds + _DEPARTURE_SECONDS
 
     @property
     def patience(self) -> Patience:
-        """For how long seats wait."""
+        """Return how long seats are kept for co-hosts who are not connected."""
         return Patience(grace=self.reconnect_grace_seconds, no_show=self.no_show_seconds)

@@ -1,7 +1,8 @@
-"""What broadcast knows of a room: who should have which rights, what LiveKit confirmed, who is connected.
+"""A room's stage: the rights that its members should have, those that LiveKit confirmed, and connections.
 
-A *wish* is the rights that a user should have now. Its `version` grows with every change and is unique in its
-room; `achieved` is the newest version that LiveKit confirmed. Where the two differ, the reconciler has work.
+A member's *rights* are the LiveKit permissions and the badge that follow from the stage. `desired_version`
+grows with every change of them and is unique in its room; `applied_version` is the newest one that LiveKit
+confirmed. Where the two differ, the reconciler has work.
 """
 
 from collections.abc import Mapping
@@ -15,9 +16,10 @@ from schemas.types import Badge, ConnectionStatus, LeaveReason, MuteSource, Room
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """For how many seconds a seat waits.
+    """How many seconds a seat is kept for a co-host who is not connected.
 
-    `grace` is for a dropped co-host, `no_show` for one who never came while the room is live (0: for ever).
+    `grace_seconds` is for a co-host who disconnected. `no_show_seconds` is for one who has not connected yet
+    while the room is live; 0 means no limit.
     """
 
     grace: int
@@ -26,7 +28,7 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A seat that ended and whose rights are not known to be gone yet."""
+    """A seat that ended, as long as LiveKit has not confirmed that its rights are revoked."""
 
     user_id: str
     invitation_id: str
@@ -35,7 +37,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A seat whose end was asked for, with a command of this id."""
+    """A request to invitations to end a seat: the `ReleaseSeat` command with this id, and its reason."""
 
     reason: ReleaseReason
     command_id: str
@@ -43,7 +45,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A co-host's seat. `no_show_at` is when waiting for a first connection ends."""
+    """A co-host's seat. `no_show_at` is the deadline for the first connection, None when there is none."""
 
     invitation_id: str
     since: str
@@ -55,10 +57,11 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """A host's or co-host's connection.
+    """The connection of a host or co-host.
 
-    `sid` is LiveKit's name for it, `ended` those of the last that are over. `changed` is the offset of the
-    signal that said so, `missing` the look that has not found it once.
+    `sid` is LiveKit's id of the connection, `ended_sids` are the ids of the latest ones that ended.
+    `changed_at_offset` is the offset of the signal that last changed the presence, `absent_since_snapshot`
+    the id of the snapshot (or of the webhook) since which the participant may be absent.
     """
 
     state: ConnectionStatus = "never"
@@ -71,13 +74,13 @@ class Presence:
 
     @property
     def connected(self) -> bool:
-        """Whether the connection stands."""
+        """Return whether the user is connected."""
         return self.state == "connected"
 
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """Something to do once on LiveKit for a co-host; `id` is the command's."""
+    """A LiveKit call to make once for a co-host; `command_id` is the id of the command that requested it."""
 
     id: str
     kind: Literal["mute", "ask_unmute"]
@@ -88,10 +91,12 @@ class Errand:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A user of whom the room knows something.
+    """A user with a place on the stage, or with work on LiveKit that is not finished.
 
-    `suspect` is somebody without a seat who seems to have rights: to be looked at before they are taken.
-    It is `seen` once LiveKit has shown them. `revoking` are seats that ended whose `GrantRevoked` is owed.
+    `suspect` marks a user without a seat who seems to have rights: they are checked on LiveKit before the
+    rights are revoked. `confirmed_intruder` says that LiveKit showed the rights. `failing` says that applying
+    the rights failed and has not succeeded since. `pending_revocations` are the ended seats without a
+    `GrantRevoked` yet.
     """
 
     user_id: str
@@ -107,17 +112,17 @@ class Member:
 
     @property
     def settled(self) -> bool:
-        """Whether LiveKit confirmed the newest wish."""
+        """Return whether LiveKit confirmed the newest desired rights."""
         return self.version == self.achieved
 
     @property
     def pending(self) -> bool:
-        """Whether there is something to do on LiveKit."""
+        """Return whether there are rights to apply or actions to run on LiveKit."""
         return not self.settled or bool(self.errands)
 
     @property
     def deadline(self) -> str | None:
-        """When the seat's patience ends, if it is running."""
+        """Return when the seat is released if its co-host does not connect, None if no timeout is running."""
         if self.seat is None or self.seat.release is not None:
             return None
         return self.presence.grace_ends_at or self.seat.no_show_at
@@ -125,12 +130,13 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A room as invitations' events tell of it, and what is to become of its LiveKit room.
+    """A room as invitations publishes it, and the state of its LiveKit room.
 
-    `deletion` is the version of the wish that LiveKit has no such room, None where it is not wished or done;
-    `endings` are the seats whose rights go with it. `finished` are the last sids of LiveKit rooms that are
-    over; `named` is the offset of the signal that last said which one is, or is over. `heard` are the ids of
-    the last webhooks that changed anything.
+    `latest_version` is the newest desired version in the room. `deletion_version` is the desired version that
+    deletes the LiveKit room, None when no deletion is pending; `pending_revocations` are the seats whose
+    rights end with it. `room_sid` is LiveKit's id of the present LiveKit room, `finished_room_sids` are the
+    ids of the latest ones that ended, and `room_sid_offset` is the offset of the signal that last changed
+    either. `recent_webhook_ids` are the ids of the latest webhooks that changed anything.
     """
 
     room_id: str
@@ -156,24 +162,24 @@ class Stage:
     members: Mapping[str, Member]
 
     def member(self, user_id: str) -> Member:
-        """Return what the room knows of a user."""
+        """Return the member, or an empty one for a user that the room does not know."""
         return self.members.get(user_id) or Member(user_id)
 
     @property
     def in_order(self) -> list[Member]:
-        """The members in the one order in which more than one is told of, whatever memory or Postgres has."""
+        """Return the members sorted by user id, so that the order of events does not depend on storage."""
         return [self.members[user_id] for user_id in sorted(self.members)]
 
     def badge(self, user_id: str) -> Badge | None:
-        """Return what a user is in this room, which is also the badge that is worn."""
+        """Return the user's badge in this room, which is also their role; None for a viewer."""
         return _badge(self.room, user_id, self.members.get(user_id))
 
     def with_room(self, room: Room) -> "Stage":
-        """Return the stage with its room changed."""
+        """Return the stage with this room."""
         return Stage(room, self.members)
 
     def with_members(self, *changed: Member) -> "Stage":
-        """Return the stage with these members, but without those of whom nothing needs to be known."""
+        """Return the stage with these members replaced; members without state worth keeping are dropped."""
         members = dict(self.members)
         for member in changed:
             if _idle(self.room, member):
@@ -184,7 +190,7 @@ class Stage:
 
 
 def wish(stage: Stage, *user_ids: str) -> Stage:
-    """Wish that these users have exactly the rights that are theirs now, whatever was wished before."""
+    """Give each user a new desired version, so that the reconciler applies the rights of this stage."""
     version = stage.room.version
     changed = []
     for user_id in user_ids:

@@ -1,4 +1,4 @@
-"""Stages in Postgres: what the worker keeps, and what everybody else looks for."""
+"""Stages in Postgres: written by the processor, queried by the effects and HTTP."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ _members = TypeAdapter(Member)
 
 
 class Pending(NamedTuple):
-    """Somebody for whom there is something to do on LiveKit, and the room they are in."""
+    """A member and their room."""
 
     room: Room
     member: Member
@@ -23,9 +23,10 @@ class Pending(NamedTuple):
 
 @dataclass(slots=True)
 class Changes:
-    """What a batch changes, in its final state; a member that is None is forgotten.
+    """The rooms and members that a batch changes, in their final state; a member that is None is deleted.
 
-    `present` are the rooms of all that it changes, changed or not.
+    `members` maps a room id and user id to the lane and the member. `touched_rooms` are the rooms of all
+    changes, changed or not.
     """
 
     rooms: dict[str, Room] = field(default_factory=dict)
@@ -33,7 +34,7 @@ class Changes:
     present: dict[str, Room] = field(default_factory=dict)
 
     def note(self, before: Stage | None, after: Stage) -> None:
-        """Note the difference between two stages of a room."""
+        """Add the difference between two stages of a room."""
         room = self.present[after.room.room_id] = after.room
         if before is None or before.room is not room:
             self.rooms[room.room_id] = room
@@ -49,7 +50,7 @@ class Changes:
 
 
 def wishes(changes: Changes) -> tuple[list[Room], list[Pending]]:
-    """Return what of this `pending` and `deletions` will find, once it is committed."""
+    """Return what `rooms_to_delete` and `members_out_of_sync` will find of the changes after the commit."""
     members = [
         Pending(room, member)
         for (room_id, _), (_, member) in changes.members.items()
@@ -61,7 +62,7 @@ def wishes(changes: Changes) -> tuple[list[Room], list[Pending]]:
 
 
 async def load(connection: Connection, room_ids: Sequence[str]) -> dict[str, Stage]:
-    """Return the stages of those rooms that are known."""
+    """Return the stages of the rooms that exist, by room id."""
     rows = await connection.fetch(
         """
         SELECT rooms.document, ARRAY(
@@ -75,7 +76,7 @@ async def load(connection: Connection, room_ids: Sequence[str]) -> dict[str, Sta
 
 
 async def save(connection: Connection, changes: Changes) -> None:
-    """Write what a batch changed."""
+    """Write a batch's changes."""
     await _save_rooms(connection, list(changes.rooms.values()))
     await _delete_members(connection, [key for key, (_, member) in changes.members.items() if member is None])
     await _save_members(
@@ -85,7 +86,7 @@ async def save(connection: Connection, changes: Changes) -> None:
 
 
 async def wished(connection: Connection, keys: Sequence[tuple[str, str]]) -> tuple[list[Room], list[Pending]]:
-    """Return which of these rooms (where the user is empty) and members have something to be done."""
+    """Return the rooms to delete and the members out of sync among these keys (room id, user id or empty)."""
     rooms = await connection.fetch(
         "SELECT document FROM rooms WHERE deleting AND room_id = ANY($1::text[])",
         [room_id for room_id, user_id in keys if not user_id],
@@ -105,7 +106,7 @@ async def wished(connection: Connection, keys: Sequence[tuple[str, str]]) -> tup
 
 
 async def deletions(connection: Connection, lanes: Sequence[int], after: str, limit: int) -> list[Room]:
-    """Return rooms behind `after` whose LiveKit room is to be deleted, in order."""
+    """Return rooms after room id `after` whose LiveKit room is to be deleted, in order."""
     rows = await connection.fetch(
         "SELECT document FROM rooms WHERE deleting AND lane = ANY($1::int[]) AND room_id > $2"
         " ORDER BY room_id LIMIT $3",
@@ -119,9 +120,9 @@ async def deletions(connection: Connection, lanes: Sequence[int], after: str, li
 async def pending(
     connection: Connection, lanes: Sequence[int], after: tuple[str, str], limit: int
 ) -> list[Pending]:
-    """Return members behind `after` for whom there is something to do on LiveKit, in order.
+    """Return members after the key `after` with work on LiveKit, in order.
 
-    Nothing is to be done in a room that is closed, or whose LiveKit room is about to be deleted.
+    Members of a closed room have no work, nor those of one whose LiveKit room is about to be deleted.
     """
     return await _with_rooms(
         connection,
@@ -139,7 +140,7 @@ async def pending(
 
 
 async def unfinished(connection: Connection) -> int:
-    """Return for how many members and rooms LiveKit is not yet as it should be."""
+    """Return how many members and rooms LiveKit is out of sync with, in all lanes."""
     count = await connection.fetchval(
         "SELECT (SELECT count(*) FROM members WHERE pending) + (SELECT count(*) FROM rooms WHERE deleting)"
     )
@@ -147,7 +148,7 @@ async def unfinished(connection: Connection) -> int:
 
 
 async def to_compare(connection: Connection, lanes: Sequence[int], there: Sequence[str]) -> set[str]:
-    """Return which rooms of these lanes are `there`, or are thought to have somebody in them."""
+    """Return the rooms of these lanes that are in `livekit_rooms` or have a connected member."""
     rows = await connection.fetch(
         """
         SELECT room_id FROM unnest($2::text[]) AS there (room_id) JOIN rooms USING (room_id)
@@ -162,7 +163,7 @@ async def to_compare(connection: Connection, lanes: Sequence[int], there: Sequen
 
 
 async def due(connection: Connection, lanes: Sequence[int], now: str, limit: int) -> list[Pending]:
-    """Return those whose seat's patience has ended, the longest waiting first."""
+    """Return members whose seat's deadline has expired, the longest waiting first."""
     return await _with_rooms(
         connection,
         """
@@ -178,7 +179,7 @@ async def due(connection: Connection, lanes: Sequence[int], now: str, limit: int
 
 
 async def releasing(connection: Connection, lanes: Sequence[int]) -> list[Pending]:
-    """Return those whose seat's end was asked for."""
+    """Return members with a pending release of their seat."""
     return await _with_rooms(
         connection,
         """

@@ -1,4 +1,4 @@
-"""What stands around the pipeline, and the effects work with."""
+"""What the background effects need beside the pipeline."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from services.broadcast.ownership import Ownership
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """LiveKit, Kafka beside the transactions, Postgres, and the lanes for which they may be used."""
+    """LiveKit's client, the producer outside transactions, Postgres, the lane lease and the metrics."""
 
     livekit: LiveKit
     producer: Producer

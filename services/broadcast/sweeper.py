@@ -1,4 +1,4 @@
-"""The clock: deadlines that are over become signals, seats whose end was asked for are asked for again."""
+"""Sweep expired deadlines and pending releases into records: `DeadlineReached` and `ReleaseSeat`."""
 
 import asyncio
 import time
@@ -29,7 +29,7 @@ Key = tuple[str, ...]
 
 
 class Sweeper:
-    """Sweeps the lanes that are ours twice a second. What it writes is harmless when written twice."""
+    """Sweeps our lanes twice a second. Its records are harmless when written twice."""
 
     def __init__(self, around: Surroundings, comparison: Comparison) -> None:
         self._livekit = around.livekit
@@ -43,7 +43,7 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep until cancelled."""
-        # Each for itself: deadlines wait for LiveKit, which may take its time.
+        # Two loops: deadlines wait for LiveKit, which may be slow, and releases must not wait for them.
         await asyncio.gather(self._repeat(self._deadlines), self._repeat(self._releases))
 
     async def _repeat(self, sweep: Callable[[list[int]], Awaitable[None]]) -> None:
@@ -54,7 +54,7 @@ class Sweeper:
             except Exception as error:
                 if not errors.worth_retrying(error):
                     raise
-                log.info("deadlines not swept", error=type(error).__name__)
+                log.info("sweep failed", error=type(error).__name__)
             await asyncio.sleep(_PERIOD_SECONDS)
 
     async def _deadlines(self, lanes: list[int]) -> None:
@@ -91,13 +91,13 @@ class Sweeper:
         self._rest(key, _SIGNAL_SECONDS)
 
     async def _there(self, room: Room, member: Member) -> bool:
-        """Say whether somebody came unheard. On a LiveKit that does not answer, nobody is there."""
+        """Return whether a user is connected without a webhook. While LiveKit is unreachable, nobody is."""
         try:
             found = await self._livekit.participant(room.room_id, member.user_id)
         except CallFailed as error:
             if not self._away:
-                log.info("deadlines are not checked with LiveKit", error=error.error)
-            # For the rest of this sweep: a call to it may take seconds.
+                log.info("LiveKit unreachable, deadlines not verified", error=error.error)
+            # LiveKit is not called again in this sweep: a call to it may take seconds.
             self._away = True
             return False
         if found is None or found.sid in member.presence.ended:
@@ -134,7 +134,7 @@ class Sweeper:
 
 
 async def _all(work: Iterable[Awaitable[None]]) -> None:
-    """Do all of it at once, also what comes after a failure; raise the first one then."""
+    """Run all concurrently to the end, even if some fail, then raise the first error."""
     for ended in await asyncio.gather(*work, return_exceptions=True):
         if ended is not None:
             raise ended

@@ -1,4 +1,4 @@
-"""How the worker tells the reconciler that there is something to do, without waiting for it."""
+"""Keys with committed work for the reconciler, handed over without waiting for it."""
 
 import asyncio
 from collections.abc import Iterable
@@ -7,11 +7,11 @@ from services.broadcast.state import Room
 from services.broadcast.store import Pending
 
 Key = tuple[str, str]
-"""A room and one of its users; for the room itself the user is empty."""
+"""A room id and a user id; the user id is empty for the room itself."""
 
 
 class Wakeup:
-    """What was committed since the reconciler last looked, and what is to be read again."""
+    """Work that was committed since the last poll, and keys to read again from Postgres."""
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()
@@ -20,31 +20,31 @@ class Wakeup:
         self._again: set[Key] = set()
 
     def ring(self, rooms: Iterable[Room] = (), members: Iterable[Pending] = ()) -> None:
-        """Ask for a look, above all at these, which are committed as they are here."""
+        """Wake the poller; the rooms and members given were just committed as they are."""
         self._rooms.update((room.room_id, room) for room in rooms)
         self._members.update(((each.room.room_id, each.member.user_id), each) for each in members)
         self._rung.set()
 
     def take(self) -> tuple[list[Room], list[Pending]]:
-        """Return the rooms to be deleted, and the members, that were committed since this was last called."""
+        """Return and forget the committed rooms to delete, and the committed members with work."""
         rooms, members = list(self._rooms.values()), list(self._members.values())
         self._rooms.clear()
         self._members.clear()
         return rooms, members
 
     def again(self, key: Key) -> None:
-        """Ask for a look at a key as it then is: what was known of it may be out of date."""
+        """Have a key read again from Postgres: what memory has of it may be out of date."""
         self._again.add(key)
         self._rung.set()
 
     def take_again(self) -> list[Key]:
-        """Return the keys to look at again, which from now on are asked for no more."""
+        """Return and forget the keys to read again."""
         again = list(self._again)
         self._again.clear()
         return again
 
     async def wait(self, seconds: float) -> None:
-        """Wait for a ring, but no longer than this."""
+        """Wait until the poller is woken, at most this many seconds."""
         try:
             async with asyncio.timeout(seconds):
                 await self._rung.wait()

@@ -1,4 +1,4 @@
-"""LiveKit's webhooks: verified, put into our words, written to the signals, and only then answered."""
+"""Receive LiveKit's webhooks: verify, map and write each to the signals topic, and answer only then."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ from services.hosting.problems import Problem
 _SECONDS = 4.0
 _LONGEST_ID = 64
 _MOST_BYTES = 4 * 1024 * 1024
-"""Metadata of rooms and participants is up to half a mebibyte each."""
+"""The metadata of a room and of a participant may take half a mebibyte each."""
 
 
 def router(livekit: LiveKit, producer: Producer, metrics: Metrics) -> APIRouter:
@@ -25,12 +25,12 @@ def router(livekit: LiveKit, producer: Producer, metrics: Metrics) -> APIRouter:
 
     @routes.post("/livekit/webhook", responses=problems.responses(401, 503))
     async def webhook(request: Request) -> dict[str, str]:
-        """Take in what LiveKit reports; it sends again what is answered with 503."""
+        """Accept a report of LiveKit, which sends it again when it is answered with 503."""
         try:
             told = livekit.sight(await _body(request), request.headers.get("authorization", ""))
         except Unsigned as error:
             metrics.webhooks.labels("unsigned").inc()
-            raise Problem(401, "unauthorized", "The webhook is not signed with our key.") from error
+            raise Problem(401, "unauthorized", "The webhook is not signed with our API key.") from error
         if told is None:
             metrics.webhooks.labels("ignored").inc()
             return {"status": "ignored"}
@@ -40,7 +40,7 @@ def router(livekit: LiveKit, producer: Producer, metrics: Metrics) -> APIRouter:
                 await producer.send(topics.BROADCAST_SIGNALS, _sound(signal_id), sight, sight.room_id)
         except (Unavailable, TimeoutError) as error:
             metrics.webhooks.labels("unavailable").inc()
-            raise Problem(503, "unavailable", "Kafka is away; send it again.") from error
+            raise Problem(503, "unavailable", "Kafka is unavailable; send the webhook again.") from error
         metrics.webhooks.labels("written").inc()
         return {"status": "written"}
 
@@ -48,7 +48,7 @@ def router(livekit: LiveKit, producer: Producer, metrics: Metrics) -> APIRouter:
 
 
 async def _body(request: Request) -> bytes:
-    """Read the body, as far as one of LiveKit's may go. Raises `Unsigned`."""
+    """Return the body. Raises `UnsignedWebhook` if it is larger than any that LiveKit sends."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

@@ -1,4 +1,4 @@
-"""Broadcast's part of the pipeline: stages in memory, decided record by record, kept in Postgres."""
+"""Broadcast's processor for the pipeline: stages in memory, decided record by record, stored in Postgres."""
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -40,19 +40,19 @@ _RELEVANT = (events.StageChanged, events.InvitationAccepted, events.CoHostLeft)
 
 
 class Effects(Protocol):
-    """What stands outside the pipeline and must know which lanes are ours."""
+    """A background effect that follows which lanes this worker owns."""
 
     async def taken(self, lanes: Mapping[int, bool]) -> None:
-        """Begin to work for these lanes; the value says whether their last owner let go of them."""
+        """Start to work for these lanes; the value says whether their last owner released them."""
         ...
 
     async def releasing(self, lanes: Collection[int]) -> None:
-        """Finish all that is under way for these lanes, and begin nothing."""
+        """Finish the work under way for these lanes and start nothing new for them."""
         ...
 
 
 class Worker:
-    """The domain that the pipeline runs."""
+    """Decides broadcast's records for the pipeline."""
 
     layout = LAYOUT
 
@@ -64,11 +64,11 @@ class Worker:
         self._touched: list[set[str]] = [set(), set()]
 
     def changes(self) -> Changes:
-        """Return an empty collection of what one batch changes."""
+        """Return an empty set of changes for one batch."""
         return Changes()
 
     async def load(self, connection: Connection, batch: Sequence[Incoming]) -> None:
-        """Bring the stages into memory that this batch is about."""
+        """Load the batch's stages into memory."""
         lanes = {incoming.key: incoming.lane for incoming in batch if _relevant(incoming.data)}
         self._touched = [self._touched[1], set(lanes)]
         missing = [room_id for room_id in lanes if room_id not in self._stages]
@@ -79,7 +79,7 @@ class Worker:
             self._stages.move_to_end(room_id)
 
     def decide(self, incoming: Incoming, changes: Changes) -> Sequence[Event] | Refusal:
-        """Decide one record and take its effect over into memory."""
+        """Decide one record and apply it to the stage in memory."""
         if not _relevant(incoming.data):
             return ()
         before = self._stages[incoming.key][1]
@@ -97,24 +97,24 @@ class Worker:
         return [*_told(incoming.key, decided.events), *_worn(incoming.key, before, after)]
 
     def refused(self, command_type: str, command_id: str, changes: Changes) -> None:
-        """Nothing: a command's id names nothing that is stored."""
+        """Do nothing: broadcast stores nothing under a command's id."""
 
     async def save(self, connection: Connection, changes: Changes) -> None:
-        """Write what the batch changed."""
+        """Write the batch's changes."""
         await store.save(connection, changes)
 
     def committed(self, changes: Changes) -> None:
-        """Have the reconciler see to what is wished."""
+        """Hand the work that the batch created to the reconciler."""
         rooms, members = store.wishes(changes)
         if rooms or members:
             self._wakeup.ring(rooms, members)
 
     async def unseen(self, connection: Connection, topic: Topic, lane: int, begin: int) -> Sequence[str]:  # noqa: ARG002 - no facts are read
-        """Return nothing: broadcast learns of rooms by invitations' events alone."""
+        """Return no keys: broadcast reads no facts, only invitations' events."""
         return ()
 
     def trim(self) -> None:
-        """Forget the stages that were not needed for the longest time."""
+        """Evict the least recently used stages, but none that the last two batches used."""
         excess = len(self._stages) - _STAGES
         recent = self._touched[0] | self._touched[1]
         for room_id in list(self._stages)[:excess] if excess > 0 else ():
@@ -122,23 +122,23 @@ class Worker:
                 del self._stages[room_id]
 
     def forget(self, lanes: Collection[int]) -> None:
-        """Forget all stages of these lanes."""
+        """Drop all stages of these lanes from memory."""
         for room_id in [room_id for room_id, (lane, _) in self._stages.items() if lane in lanes]:
             del self._stages[room_id]
 
     async def taken(self, lanes: Mapping[int, bool]) -> None:
-        """Let the effects begin."""
+        """Tell the effects which lanes were acquired."""
         for effect in self._effects:
             await effect.taken(lanes)
 
     async def releasing(self, lanes: Collection[int]) -> None:
-        """Let the effects come to an end."""
+        """Wait until the effects have finished their work for the lanes."""
         for effect in self._effects:
             await effect.releasing(lanes)
 
 
 def _relevant(data: Message | None) -> bool:
-    """Say whether a record is of any concern here: pending invitations are not."""
+    """Return whether a record can change a stage: events of pending invitations cannot."""
     return data is not None and (not isinstance(data, events.INVITATIONS) or isinstance(data, _RELEVANT))
 
 

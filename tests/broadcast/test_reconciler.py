@@ -142,7 +142,7 @@ async def test_of_calls_of_which_some_fail_one_line_is_logged(desk: Desk, fake: 
                 await desk.until(lambda user_id=user_id: "GrantFailed" in desk.names(user_id))
                 fake.troubles.clear()
                 await desk.until(lambda user_id=user_id: "GrantProvisioned" in desk.names(user_id))
-    assert [line["event"] for line in logs if "LiveKit" in line["event"]] == ["LiveKit calls fail"]
+    assert [line["event"] for line in logs if "LiveKit" in line["event"]] == ["LiveKit calls failing"]
 
 
 async def test_what_is_not_reported_yet_holds_up_no_other_call(desk: Desk, fake: FakeLiveKit) -> None:

@@ -1,5 +1,5 @@
--- A room as invitations' events tell of it. The document is services.broadcast.state.Room; the columns beside it
--- are what is looked for.
+-- A room as invitations publishes it. The document is the dataclass Room as JSON; the columns beside it are for
+-- queries.
 CREATE TABLE rooms (
     room_id text COLLATE "C" PRIMARY KEY,
     lane integer NOT NULL,
@@ -10,18 +10,18 @@ CREATE TABLE rooms (
 ) WITH (fillfactor = 80, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.05);
 CREATE INDEX rooms_deleting ON rooms (room_id) WHERE deleting;
 
--- A user of whom a room knows something: services.broadcast.state.Member.
+-- A user with a place on the stage, or with work on LiveKit that is not finished: the dataclass Member as JSON.
 CREATE TABLE members (
     room_id text COLLATE "C" NOT NULL,
     user_id text COLLATE "C" NOT NULL,
     lane integer NOT NULL,
     document jsonb NOT NULL,
-    -- LiveKit has not confirmed what is wished, or an errand is to be done
+    -- LiveKit has not confirmed the desired rights, or a one-off action is to be run
     pending boolean NOT NULL,
     connected boolean NOT NULL,
-    -- when the seat's patience ends
+    -- when the seat is released if its co-host does not connect
     deadline text COLLATE "C",
-    -- the seat's end was asked for
+    -- the seat's release was requested
     releasing boolean NOT NULL,
     PRIMARY KEY (room_id, user_id)
 ) WITH (fillfactor = 80, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.05);
