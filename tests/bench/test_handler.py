@@ -43,7 +43,7 @@ def record(command: Command, offset: int) -> Record:
     return Record(topic.name("cohost."), partition, offset, NOW_MS + offset, key.encode(), value, headers)
 
 
-async def test_the_plain_handler_has_the_expected_outcome_for_each_command_and_none_for_a_repeat(
+async def test_the_baseline_handler_gives_each_command_one_outcome(
     database_url: str,
 ) -> None:
     config = Config("", database_url, "invitations", prefix="cohost.")

@@ -21,7 +21,7 @@ def state(overlaps: int = 0, **changed: tuple[str, ...]) -> State:
     return State({}, overlaps, holders)
 
 
-def test_seats_with_their_rights_and_their_events_are_right() -> None:
+def test_seats_with_permissions_and_events_pass() -> None:
     assert verdict.wrong(MADE.seats, TOLD, state()) == []
 
 
@@ -33,24 +33,24 @@ def test_seats_with_their_rights_and_their_events_are_right() -> None:
         pytest.param([*TOLD, ("GrantFailed", FIRST.id)], "GrantFailed of {}", id="too much"),
     ],
 )
-def test_what_is_told_otherwise_is_wrong(events: list[tuple[str, str]], found: str) -> None:
+def test_missing_repeated_or_extra_events_fail(events: list[tuple[str, str]], found: str) -> None:
     assert verdict.wrong(MADE.seats, events, state()) == [found.format(FIRST.id)]
 
 
-def test_calls_of_one_key_at_once_are_wrong() -> None:
+def test_concurrent_calls_for_one_key_fail() -> None:
     assert verdict.wrong(MADE.seats, TOLD, state(overlaps=1)) == ["1 calls of a key while it had another"]
 
 
-def test_other_rights_than_a_co_hosts_are_wrong() -> None:
+def test_permissions_other_than_a_co_hosts_fail() -> None:
     less = state(**{FIRST.user_id.replace("-", "_"): CO_HOST[1:]})
     assert len(verdict.wrong(MADE.seats, TOLD, less)) == 1
 
 
-def test_rights_without_a_seat_are_wrong() -> None:
+def test_permissions_without_a_seat_fail() -> None:
     assert len(verdict.wrong(MADE.seats[1:], TOLD[2:], state())) == 1
 
 
-def test_the_stand_in_notes_what_it_was_told_and_what_overlapped() -> None:
+def test_the_fake_livekit_server_records_calls_and_overlaps() -> None:
     service = RoomService(["room-0"])
     wanted = models.ParticipantPermission(can_subscribe=True, can_publish_sources=[models.TrackSource.CAMERA])
     request = api.UpdateParticipantRequest(room="room-0", identity="bob", permission=wanted)

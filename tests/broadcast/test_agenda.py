@@ -23,13 +23,13 @@ def task(version: int = 1, user_id: str = "bob", **more: Any) -> Task:
     return replace(Task(ROOM, Member(user_id, version=version)), **more)
 
 
-def test_only_the_newest_wish_of_a_key_is_done() -> None:
+def test_only_the_newest_work_item_of_a_key_runs() -> None:
     agenda = Agenda(Clock(), PERIOD)
     agenda.take_in([task(1), task(1, "carol"), task(2)])
     assert [agenda.next(), agenda.next(), agenda.next()] == [task(2), task(1, "carol"), None]
 
 
-def test_a_key_has_one_task_under_way() -> None:
+def test_a_key_has_one_work_item_in_progress() -> None:
     agenda = Agenda(Clock(), PERIOD)
     agenda.take_in([task(1)])
     first = agenda.next()
@@ -40,7 +40,7 @@ def test_a_key_has_one_task_under_way() -> None:
     assert agenda.next() == task(2)
 
 
-def test_what_waited_while_the_same_was_under_way_is_done_already() -> None:
+def test_an_item_queued_during_an_equal_one_does_not_run_again() -> None:
     agenda = Agenda(Clock(), PERIOD)
     agenda.take_in([task(1)])
     first = agenda.next()
@@ -51,7 +51,7 @@ def test_what_waited_while_the_same_was_under_way_is_done_already() -> None:
     assert agenda.next() is None
 
 
-def test_what_is_reported_is_not_done_again_until_the_decision_takes_too_long() -> None:
+def test_a_reported_item_runs_again_if_its_decision_takes_too_long() -> None:
     clock = Clock()
     agenda = Agenda(clock, PERIOD)
     agenda.reported(task(1), 1)
@@ -68,7 +68,7 @@ def test_what_is_reported_is_not_done_again_until_the_decision_takes_too_long() 
     assert agenda.next() == task(1)
 
 
-def test_an_errand_that_is_reported_is_not_done_again_however_long_the_decision_takes() -> None:
+def test_a_reported_action_never_runs_again() -> None:
     clock = Clock()
     agenda = Agenda(clock, PERIOD)
     agenda.reported(task(1), ERRAND.id)
@@ -79,7 +79,7 @@ def test_an_errand_that_is_reported_is_not_done_again_however_long_the_decision_
         assert agenda.next() is None
 
 
-def test_what_was_reported_long_ago_is_forgotten() -> None:
+def test_old_reports_are_evicted() -> None:
     clock = Clock()
     agenda = Agenda(clock, PERIOD)
     for number in range(100):
@@ -89,7 +89,7 @@ def test_what_was_reported_long_ago_is_forgotten() -> None:
     assert agenda.remembered < 50
 
 
-def test_errands_and_rights_are_reported_each_for_itself() -> None:
+def test_actions_and_permissions_are_reported_separately() -> None:
     agenda = Agenda(Clock(), PERIOD)
     agenda.reported(task(1), 1)
     agenda.take_in([task(1, errands=(ERRAND,))])
@@ -100,7 +100,7 @@ def test_errands_and_rights_are_reported_each_for_itself() -> None:
     assert agenda.next() is None
 
 
-def test_a_failed_wish_rests_longer_each_time_but_never_too_long() -> None:
+def test_a_failing_item_backs_off_up_to_a_limit() -> None:
     clock = Clock()
     agenda = Agenda(clock, PERIOD)
     rests = []
@@ -116,7 +116,7 @@ def test_a_failed_wish_rests_longer_each_time_but_never_too_long() -> None:
     assert agenda.next() == task(1)
 
 
-def test_what_was_wished_in_a_room_before_it_closed_waits_no_more() -> None:
+def test_closing_a_room_drops_its_queued_items() -> None:
     agenda = Agenda(Clock(), PERIOD)
     elsewhere = replace(task(1), room=replace(ROOM, room_id="other"))
     deletion = Task(replace(ROOM, open=False, deletion=3))
@@ -125,7 +125,7 @@ def test_what_was_wished_in_a_room_before_it_closed_waits_no_more() -> None:
     assert [agenda.next() for _ in range(4)] == [elsewhere, deletion, task(4, "dora"), None]
 
 
-def test_what_waits_or_is_under_way_already_is_no_news() -> None:
+def test_a_queued_or_running_item_is_not_reported_as_new() -> None:
     agenda = Agenda(Clock(), PERIOD)
     assert agenda.take_in([task(1)])
     assert not agenda.take_in([task(1)])
@@ -134,7 +134,7 @@ def test_what_waits_or_is_under_way_already_is_no_news() -> None:
     assert agenda.take_in([task(1, "carol")])
 
 
-def test_the_first_failure_of_a_wish_is_told_from_the_next() -> None:
+def test_the_first_failure_of_an_item_is_distinguished() -> None:
     agenda = Agenda(Clock(), PERIOD)
     assert agenda.first(task(1))
     agenda.failed(task(1), retryable=True)
@@ -142,7 +142,7 @@ def test_the_first_failure_of_a_wish_is_told_from_the_next() -> None:
     assert agenda.first(task(2))
 
 
-def test_what_is_older_than_what_is_known_is_not_done() -> None:
+def test_an_item_older_than_the_known_version_does_not_run() -> None:
     agenda = Agenda(Clock(), PERIOD)
     agenda.take_in([task(2)])
     agenda.take_in([task(1)])
@@ -160,14 +160,14 @@ def test_what_is_older_than_what_is_known_is_not_done() -> None:
     assert agenda.next() == task(3)
 
 
-def test_a_newer_wish_does_not_rest() -> None:
+def test_a_newer_item_skips_the_back_off() -> None:
     agenda = Agenda(Clock(), PERIOD)
     agenda.failed(task(1), retryable=True)
     agenda.take_in([task(2)])
     assert agenda.next() == task(2)
 
 
-def test_what_is_refused_rests_for_a_period_unless_something_else_is_wished() -> None:
+def test_a_refused_item_waits_a_period_unless_a_newer_one_arrives() -> None:
     clock = Clock()
     agenda = Agenda(clock, PERIOD)
     rest = agenda.failed(task(1), retryable=False)
@@ -191,7 +191,7 @@ def test_attempts_are_counted_until_one_succeeds() -> None:
     assert agenda.attempts(task(2)) == 0
 
 
-def test_what_waits_for_a_lane_that_is_gone_is_dropped() -> None:
+def test_items_of_a_lost_lane_are_dropped() -> None:
     agenda = Agenda(Clock(), PERIOD)
     elsewhere = Task(replace(ROOM, room_id="other", lane=1), Member("bob", version=1))
     agenda.take_in([task(1), elsewhere])

@@ -25,12 +25,12 @@ def test_a_co_host_keeps_the_badge_until_the_closing_reaches_the_seat() -> None:
     assert play(left(reason="room_ended")).worn[3:] == [("bob", None)]
 
 
-def test_who_becomes_host_changes_the_badge_without_taking_it_off() -> None:
+def test_a_co_host_who_becomes_host_changes_the_badge_in_place() -> None:
     play = Play()(stage_changed(), accepted(), stage_changed(host="bob"), left(reason="became_host"))
     assert play.worn == [(HOST, "host"), ("bob", "coHost"), (HOST, None), ("bob", "host")]
 
 
-def test_since_is_when_the_seat_began_whatever_comes_later() -> None:
+def test_the_badges_since_stays_at_the_start_of_the_seat() -> None:
     play = Play()(stage_changed(), accepted())
     before = play.stage
     play(mute(hard=True)).applied()

@@ -13,7 +13,7 @@ class Clock:
         return self.now
 
 
-def test_as_long_as_some_calls_succeed_nothing_is_slowed_down() -> None:
+def test_calls_are_not_slowed_while_some_succeed() -> None:
     brake = Brake(Clock())
     for number in range(1_000):
         brake.begun()
@@ -24,7 +24,7 @@ def test_as_long_as_some_calls_succeed_nothing_is_slowed_down() -> None:
         assert brake.wait() == 0.0
 
 
-def test_when_none_succeeds_few_begin_and_all_once_one_does() -> None:
+def test_calls_are_throttled_until_one_succeeds() -> None:
     clock = Clock()
     brake = Brake(clock)
     begun = 0

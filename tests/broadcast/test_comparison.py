@@ -32,7 +32,7 @@ def compare(desk: Desk, seconds: float) -> Comparison:
     return Comparison(desk.around, Patience(60, 0), seconds)
 
 
-async def test_a_room_that_cannot_be_looked_at_holds_up_no_other(
+async def test_a_failing_room_does_not_block_the_resync_of_others(
     desk: Desk, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(comparison, "_CHUNK", 2)
@@ -57,7 +57,7 @@ def found(desk: Desk) -> list[str]:
     return [said.room_id for said in desk.written if isinstance(said, signals.RoomCompared)]
 
 
-async def test_rooms_of_lanes_that_are_not_ours_are_left_alone(desk: Desk, fake: FakeLiveKit) -> None:
+async def test_rooms_of_other_workers_lanes_are_skipped(desk: Desk, fake: FakeLiveKit) -> None:
     for room_id in ROOMS[:3]:
         await desk.say(stage_changed().model_copy(update={"room_id": room_id}))
         fake.join(room_id, "mallory", can_publish=True)
@@ -70,7 +70,7 @@ async def test_rooms_of_lanes_that_are_not_ours_are_left_alone(desk: Desk, fake:
     assert set(found(desk)) == {"room-0", "room-2"}
 
 
-async def test_one_record_is_about_no_more_than_fit_but_about_all_who_wear_a_badge(
+async def test_a_large_snapshot_keeps_every_badge_holder(
     desk: Desk, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(comparison, "_MOST", 4)
@@ -94,7 +94,7 @@ def said_of(desk: Desk) -> list[signals.RoomCompared]:
     return [said for said in desk.written if isinstance(said, signals.RoomCompared)]
 
 
-async def test_while_kafka_is_away_looks_are_tried_again(desk: Desk, fake: FakeLiveKit) -> None:
+async def test_a_resync_is_retried_while_kafka_is_down(desk: Desk, fake: FakeLiveKit) -> None:
     await desk.say(stage_changed())
     fake.join(ROOM, "mallory", can_publish=True)
     desk.kafka = False

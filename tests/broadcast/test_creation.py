@@ -31,7 +31,7 @@ def creation_of(desk: Desk) -> Creation:
     return Creation(desk.around.livekit, desk.pool, desk.around.producer, 60)
 
 
-async def test_those_who_ask_during_a_call_share_the_next_one(fake: FakeLiveKit, desk: Desk) -> None:
+async def test_requests_during_a_call_share_the_next_call(fake: FakeLiveKit, desk: Desk) -> None:
     rooms = creation_of(desk)
     fake.hang.add("CreateRoom")
     first = asyncio.create_task(rooms.make("room"))
@@ -47,7 +47,7 @@ async def test_those_who_ask_during_a_call_share_the_next_one(fake: FakeLiveKit,
     assert fake.calls["CreateRoom"] == 3
 
 
-async def test_only_so_many_rooms_are_made_at_once(
+async def test_room_creations_are_limited_in_number(
     fake: FakeLiveKit, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(creation, "_AT_ONCE", 3)
@@ -64,7 +64,7 @@ async def test_only_so_many_rooms_are_made_at_once(
     assert len(fake.rooms) == 9
 
 
-async def test_who_goes_away_takes_the_room_from_nobody_else(fake: FakeLiveKit, desk: Desk) -> None:
+async def test_a_cancelled_request_does_not_cancel_the_others(fake: FakeLiveKit, desk: Desk) -> None:
     rooms = creation_of(desk)
     fake.hang.add("CreateRoom")
     impatient, patient = (asyncio.create_task(rooms.make("room")) for _ in range(2))
@@ -77,7 +77,9 @@ async def test_who_goes_away_takes_the_room_from_nobody_else(fake: FakeLiveKit, 
     assert "room" in fake.rooms
 
 
-async def test_a_failure_is_everybodys_and_the_next_tries_again(fake: FakeLiveKit, desk: Desk) -> None:
+async def test_a_failure_reaches_every_waiter_and_the_next_request_retries(
+    fake: FakeLiveKit, desk: Desk
+) -> None:
     rooms = creation_of(desk)
     fake.troubles["CreateRoom"] = lambda: refused(503, "unavailable")
     ended = await asyncio.gather(*(rooms.make("room") for _ in range(3)), return_exceptions=True)
@@ -87,7 +89,7 @@ async def test_a_failure_is_everybodys_and_the_next_tries_again(fake: FakeLiveKi
     assert "room" in fake.rooms
 
 
-async def test_who_asks_is_told_of_the_room_as_it_is_when_it_was_made(fake: FakeLiveKit, desk: Desk) -> None:
+async def test_a_request_returns_the_room_as_stored_after_the_creation(fake: FakeLiveKit, desk: Desk) -> None:
     await desk.say(stage_changed("idle"))
     fake.hang.add("CreateRoom")
     asking = asyncio.create_task(creation_of(desk).make(ROOM))
@@ -100,9 +102,7 @@ async def test_who_asks_is_told_of_the_room_as_it_is_when_it_was_made(fake: Fake
     assert desk.written == []
 
 
-async def test_a_room_that_closes_while_it_is_made_is_wished_away_again(
-    fake: FakeLiveKit, desk: Desk
-) -> None:
+async def test_a_room_closed_during_its_creation_is_deleted_again(fake: FakeLiveKit, desk: Desk) -> None:
     await desk.say(stage_changed())
     fake.hang.add("CreateRoom")
     asking = asyncio.create_task(creation_of(desk).make(ROOM))
@@ -117,7 +117,7 @@ async def test_a_room_that_closes_while_it_is_made_is_wished_away_again(
 
 
 @pytest.mark.parametrize(("status", "wished_away"), [("ended", True), ("live", False)])
-async def test_a_room_that_may_have_been_made_without_an_answer_is_looked_after(
+async def test_an_unanswered_creation_is_cleaned_up_if_the_room_closed(
     fake: FakeLiveKit, desk: Desk, status: str, *, wished_away: bool
 ) -> None:
     await desk.say(stage_changed())

@@ -29,35 +29,35 @@ def names(play: Play) -> list[str]:
     return [type(event).__name__ for event in play.told]
 
 
-def test_a_look_that_finds_everything_in_order_changes_nothing() -> None:
+def test_a_matching_snapshot_changes_nothing() -> None:
     play = connected()
     before = play.stage
     assert play(compared(co_host(), participant("vera"))).stage == before
 
 
-def test_a_connection_that_no_webhook_told_of_is_found() -> None:
+def test_a_connection_without_a_webhook_is_found() -> None:
     play = Play()(stage_changed(), accepted()).applied(mode="absent")(compared(co_host()))
     assert names(play) == ["GrantProvisioned", "CoHostConnected"]
 
 
-def test_somebody_is_gone_at_the_second_look_only() -> None:
+def test_a_participant_is_gone_only_after_two_snapshots() -> None:
     play = connected()(compared(look="look-1"))
     assert names(play) == []
     assert play(compared(look="look-1")).told == []
     assert names(play(compared(look="look-2"))) == ["CoHostDisconnected"]
 
 
-def test_who_is_found_again_was_not_gone() -> None:
+def test_a_participant_found_again_does_not_count_as_gone() -> None:
     play = connected()(compared(look="look-1"), compared(co_host(), look="look-2"), compared(look="look-3"))
     assert names(play) == []
 
 
-def test_a_livekit_room_that_is_not_there_has_nobody_in_it() -> None:
+def test_a_missing_livekit_room_has_no_participants() -> None:
     play = connected()(compared(look="look-1", room_sid=None), compared(look="look-2", room_sid=None))
     assert names(play) == ["CoHostDisconnected"]
 
 
-def test_what_changed_since_the_look_began_is_left_alone() -> None:
+def test_changes_newer_than_the_snapshot_are_kept() -> None:
     play = connected()
     changed = play.member().presence.changed
     before = play.stage
@@ -67,13 +67,13 @@ def test_what_changed_since_the_look_began_is_left_alone() -> None:
     assert play(compared(co_host(sid="PA_2"), position=changed)).stage == before
 
 
-def test_rights_that_drifted_are_applied_again_in_silence() -> None:
+def test_drifted_permissions_are_reapplied_without_an_event() -> None:
     play = connected()(compared(participant()))
     assert play.member().pending
     assert play.applied().told == []
 
 
-def test_rights_that_are_being_applied_are_not_applied_twice() -> None:
+def test_permissions_being_applied_are_not_applied_twice() -> None:
     play = connected()
     version = play.member().version
     play(joined(participant(sid="PA_2")))
@@ -81,18 +81,18 @@ def test_rights_that_are_being_applied_are_not_applied_twice() -> None:
     assert play(compared(participant(sid="PA_2"))).member().version == version + 1
 
 
-def test_a_wish_that_is_newer_than_the_look_is_left_alone() -> None:
+def test_a_desired_state_newer_than_the_snapshot_is_kept() -> None:
     play = connected()
     version = play.member().version
     assert play(compared(participant(), version=version - 1)).member().version == version
 
 
-def test_an_intruder_that_no_webhook_told_of_is_found() -> None:
+def test_an_intruder_without_a_webhook_is_found() -> None:
     play = Play()(stage_changed(), compared(co_host("mallory"))).applied("mallory")
     assert play.told == [events.IntruderRemoved(room_id=ROOM, user_id="mallory", action="demoted", at=at(3))]
 
 
-def test_a_former_co_host_in_an_old_look_is_looked_at_once_more_and_is_no_intruder() -> None:
+def test_a_former_co_host_in_an_old_snapshot_is_not_an_intruder() -> None:
     play = connected()
     assert play.stage is not None
     look = compared(co_host(), version=play.stage.room.version)
@@ -101,18 +101,18 @@ def test_a_former_co_host_in_an_old_look_is_looked_at_once_more_and_is_no_intrud
     assert names(play.applied(mode="clean")) == ["GrantRevoked"]
 
 
-def test_a_host_without_the_hosts_rights_gets_them() -> None:
+def test_a_host_without_the_hosts_permissions_gets_them() -> None:
     play = Play()(stage_changed(), compared(participant(HOST)))
     assert play.member(HOST).pending
     assert play.applied(HOST).told == []
 
 
-def test_a_host_with_the_hosts_rights_is_left_alone() -> None:
+def test_a_host_with_the_hosts_permissions_is_left_alone() -> None:
     host = participant(HOST, permissions=rights.permissions("host"), badge="host")
     assert not Play()(stage_changed(), compared(host)).member(HOST).pending
 
 
-def test_a_livekit_room_that_finished_since_the_look_began_is_over() -> None:
+def test_a_livekit_room_finished_after_the_snapshot_stays_finished() -> None:
     play = connected()
     play(signals.RoomFinished(room_id=ROOM, room_sid="RM_1"))
     assert play.stage is not None
@@ -123,7 +123,7 @@ def test_a_livekit_room_that_finished_since_the_look_began_is_over() -> None:
     assert play(later).stage.room.room_sid == "RM_1"
 
 
-def test_tracks_are_taken_over_as_they_are() -> None:
+def test_tracks_are_copied_from_the_snapshot() -> None:
     play = connected()(compared(co_host(tracks=(track(muted=True),))))
     assert play.member().presence.tracks == (track(muted=True),)
 

@@ -55,7 +55,7 @@ def test_applying_again_is_silent() -> None:
     assert [type(event) for event in play.told] == [type(again[0]), events.CoHostConnected]
 
 
-def test_an_older_wish_that_is_fulfilled_late_says_nothing() -> None:
+def test_a_late_result_for_an_older_version_publishes_nothing() -> None:
     play = seated()
     late = applied(play.member().version)
     play(left(), late)
@@ -66,7 +66,7 @@ def test_an_older_wish_that_is_fulfilled_late_says_nothing() -> None:
 @pytest.mark.parametrize(
     ("mode", "told"), [("in_place", "in_place"), ("absent", "absent"), ("removed", "absent")]
 )
-def test_a_seat_that_ends_loses_its_rights(mode: Any, told: str) -> None:
+def test_a_seat_that_ends_loses_its_permissions(mode: Any, told: str) -> None:
     play = seated().applied()
     play.since()
     play(left(reason="removed_by_host")).applied(mode=mode)
@@ -74,11 +74,11 @@ def test_a_seat_that_ends_loses_its_rights(mode: Any, told: str) -> None:
     assert "bob" not in play.stage.members  # type: ignore[union-attr]
 
 
-def test_a_seat_that_ended_before_it_was_provisioned_is_revoked_once_and_never_provisioned() -> None:
+def test_a_seat_ended_before_provisioning_is_only_revoked() -> None:
     assert seated()(left()).applied().told == [revoked(4)]
 
 
-def test_who_is_seated_again_before_the_revocation_gets_both_events_at_once() -> None:
+def test_a_user_reseated_before_revocation_gets_both_events() -> None:
     play = seated().applied()
     play.since()
     play(left(), accepted(invitation_id="invitation-2")).applied()
@@ -91,7 +91,7 @@ def test_the_end_of_another_seat_changes_nothing() -> None:
     assert play(left(invitation_id="invitation-0")).stage == before
 
 
-def test_all_rights_go_with_the_room() -> None:
+def test_deleting_the_room_revokes_every_permission() -> None:
     play = seated()(accepted("carol", "invitation-2")).applied().applied("carol")
     play.since()
     play(
@@ -105,17 +105,17 @@ def test_all_rights_go_with_the_room() -> None:
     ]
 
 
-def test_a_revocation_that_is_owed_when_the_room_closes_goes_with_the_room() -> None:
+def test_a_pending_revocation_is_done_by_the_room_deletion() -> None:
     play = seated()(left(), stage_changed("ended")).deleted()
     assert play.told == [revoked(5, "room_deleted")]
 
 
-def test_a_seat_that_ends_after_the_room_was_deleted_has_lost_its_rights_already() -> None:
+def test_a_seat_ending_after_the_room_deletion_is_revoked_at_once() -> None:
     play = seated()(stage_changed("ended")).deleted()(left(reason="room_ended"))
     assert play.told == [revoked(5, "room_deleted", "room_ended")]
 
 
-def test_the_deletion_for_an_earlier_closing_says_nothing_of_a_later_one() -> None:
+def test_an_earlier_closings_deletion_does_not_confirm_a_later_one() -> None:
     play = seated()(stage_changed("ended"))
     early = play.stage.room.deletion  # type: ignore[union-attr]
     play(left(reason="room_ended"), stage_changed("live"), stage_changed("ended"))
@@ -130,7 +130,7 @@ def test_a_room_that_opens_again_starts_with_an_empty_stage() -> None:
     assert (play.stage.members, play.stage.room.open) == ({}, True)
 
 
-def test_who_becomes_host_loses_no_right() -> None:
+def test_a_co_host_who_becomes_host_keeps_the_permissions() -> None:
     play = seated().applied()
     play.since()
     play(stage_changed(host="bob"), left(reason="became_host")).applied().applied(HOST)
@@ -138,7 +138,7 @@ def test_who_becomes_host_loses_no_right() -> None:
     assert play.stage.badge("bob") == "host"  # type: ignore[union-attr]
 
 
-def test_a_former_host_becomes_a_viewer_without_a_word() -> None:
+def test_a_former_host_becomes_a_viewer_without_an_event() -> None:
     play = Play()(
         stage_changed(), joined(participant(HOST, permissions=rights.permissions("host"), badge="host"))
     )
@@ -148,12 +148,12 @@ def test_a_former_host_becomes_a_viewer_without_a_word() -> None:
     assert HOST not in play.stage.members  # type: ignore[union-attr]
 
 
-def test_a_host_is_neither_provisioned_nor_connected_by_event() -> None:
+def test_a_host_gets_no_grant_or_connection_events() -> None:
     play = Play()(stage_changed(), joined(participant(HOST))).applied(HOST)
     assert play.told == []
 
 
-def test_a_failure_is_told_once_per_run() -> None:
+def test_a_failure_is_published_once_per_run() -> None:
     play = seated().failed().failed()
     assert play.told == [failure()]
     assert play.applied().told[1:] == [provisioned(second=5)]
@@ -175,13 +175,13 @@ def test_a_new_seat_has_its_own_run_of_failures() -> None:
     ]
 
 
-def test_whoever_was_promoted_while_connected_is_connected() -> None:
+def test_a_user_promoted_while_connected_counts_as_connected() -> None:
     play = seated().applied(participant=co_host())
     connected = events.CoHostConnected(room_id=ROOM, user_id="bob", invitation_id="invitation-1", at=at(3))
     assert play.told == [provisioned(second=3), connected]
 
 
-def test_a_report_that_is_read_again_after_the_co_host_came_and_went_brings_nobody_back() -> None:
+def test_a_repeated_call_result_does_not_reconnect_a_co_host() -> None:
     play = seated()
     report = applied(play.member().version).model_copy(update={"participant": co_host()})
     play(report, gone(), joined(co_host(sid="PA_2")), gone(sid="PA_2"))
@@ -189,13 +189,13 @@ def test_a_report_that_is_read_again_after_the_co_host_came_and_went_brings_nobo
     assert play(report).stage == before
 
 
-def test_a_grant_shows_what_is_muted_for_good() -> None:
+def test_a_grant_excludes_hard_muted_sources() -> None:
     play = seated()(mute(hard=True)).applied()
     without = rights.permissions("coHost", ["microphone"])
     assert play.told[1:] == [provisioned(second=4, permissions=without)]
 
 
-def test_records_of_a_room_never_heard_of_mean_nothing() -> None:
+def test_records_of_an_unknown_room_are_ignored() -> None:
     play = Play()
     assert play.decide(accepted()) is None
     assert play.decide(left()) is None

@@ -40,29 +40,29 @@ def show() -> Play:
         participant("mallory", tracks=(track(),)),
     ],
 )
-def test_who_has_more_than_a_viewer_is_demoted(intruder: signals.Participant) -> None:
+def test_a_user_with_more_than_viewer_permissions_is_demoted(intruder: signals.Participant) -> None:
     assert show()(joined(intruder)).applied("mallory").told == [removed(3)]
 
 
-def test_a_track_without_a_seat_is_looked_at() -> None:
+def test_a_track_without_a_seat_is_checked() -> None:
     assert show()(published("mallory")).applied("mallory").told == [removed(3)]
 
 
 @pytest.mark.parametrize("mode", ["clean", "absent"])
-def test_whoever_had_nothing_to_take_is_no_intruder(mode: Any) -> None:
+def test_a_user_without_excess_permissions_is_not_an_intruder(mode: Any) -> None:
     play = show()(published("mallory")).applied("mallory", mode=mode)
     assert play.told == []
     assert play.stage.members == {}  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("mode", "action"), [("clean", "demoted"), ("absent", "removed")])
-def test_an_intruder_whose_end_nobody_noted_was_one_all_the_same(mode: Any, action: Any) -> None:
+def test_a_confirmed_intruder_counts_even_if_already_gone(mode: Any, action: Any) -> None:
     play = show()(joined(co_host("mallory")), seen(1), published("mallory")).applied("mallory", mode=mode)
     assert play.told == [removed(5, action)]
     assert play.stage.members == {}  # type: ignore[union-attr]
 
 
-def test_who_was_seen_and_gets_a_seat_is_no_intruder() -> None:
+def test_a_confirmed_intruder_with_a_new_seat_is_not_an_intruder() -> None:
     play = show()(joined(co_host()), seen(1, "bob"), accepted(), seen(1, "bob")).applied()
     assert [type(event) for event in play.told] == [events.GrantProvisioned]
     assert not play.member().seen
@@ -72,52 +72,52 @@ def seen(version: int, user_id: str = "mallory") -> signals.IntruderSeen:
     return signals.IntruderSeen(room_id=ROOM, user_id=user_id, version=version)
 
 
-def test_who_cannot_be_demoted_is_removed() -> None:
+def test_an_intruder_who_cannot_be_demoted_is_removed() -> None:
     play = show()(joined(co_host("mallory"))).applied("mallory", mode="removed")
     assert play.told == [removed(3, "removed")]
 
 
-def test_the_same_word_twice_is_one_removal() -> None:
+def test_repeated_webhooks_give_one_removal() -> None:
     play = show()(joined(co_host("mallory")), joined(co_host("mallory")), published("mallory"))
     play.applied("mallory")(published("mallory")).applied("mallory", mode="clean")
     assert play.told == [removed(5)]
 
 
-def test_who_comes_again_with_an_old_token_is_removed_again() -> None:
+def test_an_intruder_returning_with_an_old_token_is_removed_again() -> None:
     play = show()(joined(co_host("mallory"))).applied("mallory")
     play(joined(co_host("mallory", sid="PA_2"))).applied("mallory")
     assert play.told == [removed(3), removed(5)]
 
 
-def test_a_former_co_host_whose_rights_are_being_taken_is_no_intruder() -> None:
+def test_a_former_co_host_being_revoked_is_not_an_intruder() -> None:
     play = Play()(stage_changed(), accepted()).applied()(left(), published(), joined(co_host())).applied()
     assert [type(event) for event in play.told] == [events.GrantProvisioned, events.GrantRevoked]
 
 
-def test_a_former_co_host_who_comes_back_with_an_old_token_is_one() -> None:
+def test_a_former_co_host_with_an_old_token_is_an_intruder() -> None:
     play = Play()(stage_changed(), accepted()).applied()(left()).applied()
     play.since()
     assert play(joined(co_host())).applied().told == [removed(7, user_id="bob")]
 
 
-def test_a_suspect_who_gets_a_seat_meanwhile_is_none() -> None:
+def test_a_suspect_with_a_new_seat_is_not_an_intruder() -> None:
     play = show()(joined(co_host()), accepted()).applied()
     assert [type(event) for event in play.told] == [events.GrantProvisioned]
 
 
-def test_a_former_host_whose_rights_are_being_taken_is_none() -> None:
+def test_a_former_host_being_revoked_is_not_an_intruder() -> None:
     play = Play()(stage_changed(), stage_changed(host="carol"), published(HOST)).applied(HOST)
     assert play.told == []
 
 
-def test_somebody_whose_name_is_no_user_id_is_thrown_out_in_silence() -> None:
+def test_an_identity_that_is_no_user_id_is_removed_without_an_event() -> None:
     play = show()(joined(co_host("mal lory/")))
     assert play.member("mal lory/").pending
     assert play.applied("mal lory/").told == []
     assert play.stage.members == {}  # type: ignore[union-attr]
 
 
-def test_who_joins_a_closed_room_has_it_deleted_again() -> None:
+def test_a_join_in_a_closed_room_deletes_it_again() -> None:
     play = show()(stage_changed("ended")).deleted("RM_1")
     assert wish(play(joined(co_host("mallory")))) is None
     assert wish(play(joined(co_host("mallory"), "RM_2"))) is not None

@@ -45,7 +45,7 @@ async def door(fake: FakeLiveKit) -> AsyncIterator[LiveKit]:
     await opened.close()
 
 
-async def test_rights_are_set_whole_with_their_sources_in_livekits_order(
+async def test_permissions_are_set_whole_with_sources_in_livekits_order(
     fake: FakeLiveKit, door: LiveKit
 ) -> None:
     fake.join("room", "bob")
@@ -64,7 +64,7 @@ async def test_rights_are_set_whole_with_their_sources_in_livekits_order(
     )
 
 
-async def test_it_is_known_whether_livekit_answers_at_all(door: LiveKit) -> None:
+async def test_livekits_availability_is_known(door: LiveKit) -> None:
     assert await door.reachable()
     nowhere = livekit("ws://127.0.0.1:1")
     with pytest.raises(OSError, match="Cannot connect"):
@@ -80,11 +80,11 @@ async def test_it_is_known_whether_livekit_answers_at_all(door: LiveKit) -> None
         ("https://livekit.aws.example", "https://livekit.aws.example"),
     ],
 )
-def test_of_livekits_url_only_the_scheme_is_replaced(url: str, over_http: str) -> None:
+def test_only_the_scheme_of_livekits_url_is_replaced(url: str, over_http: str) -> None:
     assert livekit_.over_http(url) == over_http
 
 
-async def test_somebody_who_is_not_there_is_no_failure(door: LiveKit) -> None:
+async def test_an_absent_participant_is_not_a_failure(door: LiveKit) -> None:
     assert await door.set_rights("room", "bob", CO_HOST, "coHost") is None
     assert await door.participant("room", "bob") is None
     assert not await door.remove("room", "bob")
@@ -106,7 +106,7 @@ async def test_somebody_who_is_not_there_is_no_failure(door: LiveKit) -> None:
         (lambda: refused(412, "failed_precondition"), False, False),
     ],
 )
-async def test_what_may_heal_is_worth_another_try_and_what_gave_up_may_yet_take_effect(
+async def test_failures_say_if_a_retry_helps_and_if_the_call_may_have_run(
     fake: FakeLiveKit, door: LiveKit, trouble: Callable[[], web.Response], *, retryable: bool, unknown: bool
 ) -> None:
     fake.troubles["UpdateParticipant"] = trouble
@@ -126,7 +126,7 @@ async def test_what_may_heal_is_worth_another_try_and_what_gave_up_may_yet_take_
         lambda: web.json_response({"code": "unavailable", "msg": None}, status=503),
     ],
 )
-async def test_an_answer_that_is_not_livekits_is_a_failure_that_may_heal(
+async def test_a_foreign_answer_is_a_retryable_failure(
     fake: FakeLiveKit, door: LiveKit, answer: Callable[[], web.Response]
 ) -> None:
     for method in ("UpdateParticipant", "ListRooms", "ListParticipants", "DeleteRoom"):
@@ -142,7 +142,7 @@ async def test_an_answer_that_is_not_livekits_is_a_failure_that_may_heal(
         assert failed.value.retryable
 
 
-async def test_who_is_on_the_way_is_not_connected_yet(fake: FakeLiveKit, door: LiveKit) -> None:
+async def test_a_joining_participant_is_not_connected_yet(fake: FakeLiveKit, door: LiveKit) -> None:
     bob = fake.join("room", "bob")
     for state, connected in [("JOINING", False), ("JOINED", False), ("ACTIVE", True)]:
         bob.state = models.ParticipantInfo.State.Value(state)
@@ -151,9 +151,7 @@ async def test_who_is_on_the_way_is_not_connected_yet(fake: FakeLiveKit, door: L
         assert found.connected is connected
 
 
-async def test_what_a_newer_livekit_has_and_we_have_no_name_for_is_unknown(
-    fake: FakeLiveKit, door: LiveKit
-) -> None:
+async def test_values_of_a_newer_livekit_are_read_as_unknown(fake: FakeLiveKit, door: LiveKit) -> None:
     bob = fake.join("room", "bob", can_publish_sources=[2, 99])
     bob.tracks.add(sid="TR_1", source=99)  # type: ignore[arg-type] - a number of the future
     found = await door.participant("room", "bob")
@@ -163,14 +161,14 @@ async def test_what_a_newer_livekit_has_and_we_have_no_name_for_is_unknown(
     assert await door.participants("room") == [found]
 
 
-async def test_a_call_without_an_answer_may_yet_take_effect(fake: FakeLiveKit, door: LiveKit) -> None:
+async def test_an_unanswered_call_may_have_taken_effect(fake: FakeLiveKit, door: LiveKit) -> None:
     fake.hang.add("UpdateParticipant")
     with pytest.raises(CallFailed) as failed:
         await door.set_rights("room", "bob", CO_HOST, "coHost")
     assert (failed.value.retryable, failed.value.unknown) == (True, True)
 
 
-async def test_a_look_without_an_answer_has_no_effect(fake: FakeLiveKit, door: LiveKit) -> None:
+async def test_an_unanswered_read_has_no_effect(fake: FakeLiveKit, door: LiveKit) -> None:
     fake.hang.add("GetParticipant")
     fake.troubles["ListRooms"] = lambda: refused(503, "unavailable")
     for look in (door.participant("room", "bob"), door.rooms()):
@@ -185,7 +183,7 @@ async def test_a_track_that_is_gone_was_not_muted(fake: FakeLiveKit, door: LiveK
     assert not await door.mute("room", "bob", "TR_2")
 
 
-async def test_a_call_that_nobody_took_has_no_effect() -> None:
+async def test_a_refused_connection_has_no_effect() -> None:
     door = livekit("http://127.0.0.1:1")
     with pytest.raises(CallFailed) as failed:
         await door.rooms()
@@ -257,7 +255,7 @@ def claims(permissions: Permissions, badge: Any) -> dict[str, Any]:
     return {name: decoded.get(name) for name in ("iss", "sub", "attributes", "video")}
 
 
-def test_a_viewers_token_says_no_where_livekit_would_say_yes() -> None:
+def test_a_viewer_token_denies_what_livekit_allows_by_default() -> None:
     assert claims(rights.VIEWER, None) == {
         "iss": KEY,
         "sub": "bob",
@@ -310,7 +308,7 @@ def told(event: dict[str, Any]) -> Any:
     return livekit("ws://nowhere").sight(*signed(event))
 
 
-def test_a_join_is_told_with_rights_badge_and_tracks() -> None:
+def test_a_join_is_reported_with_permissions_badge_and_tracks() -> None:
     event = {
         "event": "participant_joined",
         "id": "EV_1",
@@ -358,7 +356,7 @@ def test_a_join_is_told_with_rights_badge_and_tracks() -> None:
         ("participant_connection_aborted", "JOIN_FAILURE", "departed"),
     ],
 )
-def test_an_end_is_a_departure_or_a_move(name: str, disconnect: str, reason: Any) -> None:
+def test_a_disconnect_is_a_departure_or_a_move(name: str, disconnect: str, reason: Any) -> None:
     event = {
         "event": name,
         "id": "EV_1",
@@ -369,13 +367,13 @@ def test_an_end_is_a_departure_or_a_move(name: str, disconnect: str, reason: Any
     assert told(event) == ("EV_1", left)
 
 
-def test_a_track_of_a_kind_that_has_no_name_here_is_told() -> None:
+def test_a_track_of_an_unknown_source_is_reported() -> None:
     about = {"id": "EV_1", "room": ROOM, "participant": BOB, "track": {"sid": "TR_1", "source": 99}}
     track = signals.Track(sid="TR_1", source="unknown", muted=False)
     assert told({"event": "track_published", **about})[1].track == track
 
 
-def test_tracks_and_the_rooms_end_are_told() -> None:
+def test_tracks_and_the_end_of_the_room_are_reported() -> None:
     about = {"id": "EV_1", "room": ROOM, "participant": BOB, "track": {"sid": "TR_1", "source": "CAMERA"}}
     track = signals.Track(sid="TR_1", source="camera", muted=False)
     where = {"room_id": "room", "room_sid": "RM_1"}
@@ -401,7 +399,7 @@ def test_tracks_and_the_rooms_end_are_told() -> None:
         {},
     ],
 )
-def test_what_is_of_no_concern_is_nothing(event: dict[str, Any]) -> None:
+def test_unused_webhooks_are_ignored(event: dict[str, Any]) -> None:
     assert told(event) is None
 
 
@@ -417,6 +415,6 @@ def test_what_is_of_no_concern_is_nothing(event: dict[str, Any]) -> None:
         (b"{}", api.AccessToken(KEY, SECRET).to_jwt()),
     ],
 )
-def test_what_livekit_has_not_signed_is_refused(body: bytes, header: str) -> None:
+def test_webhooks_without_livekits_signature_are_refused(body: bytes, header: str) -> None:
     with pytest.raises(Unsigned):
         livekit("ws://nowhere").sight(body, header)

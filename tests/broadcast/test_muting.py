@@ -37,17 +37,17 @@ REQUESTED = CoHostUnmuteRequested(room_id=ROOM, user_id="bob", source="microphon
 
 
 @pytest.mark.parametrize("command", [mute(), mute(hard=True), unmute()])
-def test_a_room_never_heard_of_is_not_found(command: object) -> None:
+def test_an_unknown_room_is_not_found(command: object) -> None:
     assert Play().decide(command) == "room_not_found"
 
 
 @pytest.mark.parametrize("command", [mute(), mute(actor="mallory", hard=True), unmute()])
-def test_who_has_no_seat_is_no_co_host_whoever_asks(command: object) -> None:
+def test_a_user_without_a_seat_is_not_a_co_host(command: object) -> None:
     assert Play()(stage_changed()).decide(command) == "not_co_host"
 
 
 @pytest.mark.parametrize("command", [mute(), unmute()])
-def test_in_a_closed_room_nobody_is_a_co_host(command: object) -> None:
+def test_a_closed_room_has_no_co_hosts(command: object) -> None:
     assert seated()(stage_changed("ended")).decide(command) == "not_co_host"
 
 
@@ -55,11 +55,11 @@ def test_in_a_closed_room_nobody_is_a_co_host(command: object) -> None:
     "command",
     [mute(actor="mallory"), mute(actor="bob", hard=True), unmute(actor="bob"), unmute(actor="mallory")],
 )
-def test_only_the_host_may_but_for_muting_oneself_softly(command: object) -> None:
+def test_only_the_host_may_mute_except_soft_mutes_of_oneself(command: object) -> None:
     assert seated().decide(command) == "not_room_host"
 
 
-def test_a_soft_mute_is_an_errand_and_no_state() -> None:
+def test_a_soft_mute_is_a_one_off_action() -> None:
     play = seated()
     assert play.decide(mute(), "command-1").events == (muted(),)
     assert play.member().errands == (Errand("command-1", "mute", "microphone", "alice", at(4)),)
@@ -78,7 +78,7 @@ def test_a_hard_mute_takes_the_source_from_the_grant() -> None:
 
 
 @pytest.mark.parametrize("hard", [True, False])
-def test_muting_what_is_muted_for_good_is_no_error_and_changes_nothing(*, hard: bool) -> None:
+def test_muting_a_hard_muted_source_changes_nothing(*, hard: bool) -> None:
     play = seated()(mute(hard=True)).applied()
     before = play.stage
     assert play.decide(mute(hard=hard)).events == (muted(hard=hard),)
@@ -92,14 +92,14 @@ def test_unmuting_gives_the_source_back_and_asks() -> None:
     assert rights.wanted(play.stage, "bob") == rights.permissions("coHost")  # type: ignore[arg-type]
 
 
-def test_unmuting_what_is_not_muted_for_good_asks_only() -> None:
+def test_unmuting_without_a_hard_mute_only_asks() -> None:
     play = seated()
     version = play.member().version
     assert play.decide(unmute()).events == (REQUESTED,)
     assert play.member().version == version
 
 
-def test_an_errand_is_struck_off_once_and_shows_what_it_did() -> None:
+def test_a_completed_action_is_removed_and_updates_the_tracks() -> None:
     play = seated()(joined(co_host()), published())
     play.decide(mute(), "command-1")
     silent = co_host(tracks=(track(muted=True),))
@@ -110,7 +110,7 @@ def test_an_errand_is_struck_off_once_and_shows_what_it_did() -> None:
     assert play(done).stage == after
 
 
-def test_tracks_that_came_while_an_errand_was_done_stay() -> None:
+def test_tracks_published_during_an_action_are_kept() -> None:
     play = seated()(joined(co_host()), published())
     play.decide(mute(), "command-1")
     play(published(track=track("TR_2", "camera")))
@@ -119,14 +119,14 @@ def test_tracks_that_came_while_an_errand_was_done_stay() -> None:
     assert play.member().presence.tracks == (track(muted=True), track("TR_2", "camera"))
 
 
-def test_of_errands_that_wait_and_are_the_same_the_last_is_done() -> None:
+def test_equal_pending_actions_are_reduced_to_the_last() -> None:
     play = seated()
     for number, command in enumerate([mute(), unmute(), mute(source="camera"), mute()]):
         play.decide(command, f"command-{number}")
     assert [errand.id for errand in play.member().errands] == ["command-1", "command-2", "command-3"]
 
 
-def test_errands_end_with_the_seat() -> None:
+def test_pending_actions_end_with_the_seat() -> None:
     assert seated()(mute(), left()).member().errands == ()
 
 
@@ -135,7 +135,7 @@ def test_a_hard_mute_ends_with_the_seat() -> None:
     assert play.member().seat.hard_muted == ()  # type: ignore[union-attr]
 
 
-def test_a_track_of_a_muted_source_that_appears_has_the_grant_applied_again() -> None:
+def test_a_new_track_of_a_muted_source_reapplies_the_grant() -> None:
     play = seated()(joined(co_host()), mute(hard=True)).applied()
     assert not play.member().pending
     assert play(published()).member().pending
@@ -157,7 +157,7 @@ def test_screen_share_includes_its_audio(source: MuteSource, left_over: tuple[Tr
     assert rights.permissions("coHost", [source]) == expected
 
 
-def test_where_no_source_remains_nothing_may_be_published() -> None:
+def test_no_remaining_source_means_no_publishing() -> None:
     expected = events.Permissions(
         can_publish=False, can_publish_data=True, can_subscribe=True, can_publish_sources=()
     )

@@ -69,23 +69,23 @@ def test_a_co_host_connects_drops_and_comes_back() -> None:
     assert play.member().deadline is None
 
 
-def test_the_same_word_twice_is_one_event() -> None:
+def test_repeated_webhooks_give_one_event() -> None:
     play = seated()(joined(co_host()), joined(co_host()), gone(), gone())
     assert play.told == [there(events.CoHostConnected, 4), dropped(6)]
 
 
-def test_a_late_word_of_a_connection_that_ended_is_ignored() -> None:
+def test_a_late_join_of_an_ended_connection_is_ignored() -> None:
     play = seated()(joined(co_host()), gone(), joined(co_host()))
     assert play.told == [there(events.CoHostConnected, 4), dropped(5)]
 
 
-def test_the_end_of_an_older_connection_is_no_departure() -> None:
+def test_the_end_of_an_older_connection_is_not_a_disconnect() -> None:
     play = seated()(joined(co_host()), joined(co_host(sid="PA_2")), gone(sid="PA_1"))
     assert play.told == [there(events.CoHostConnected, 4)]
     assert play.member().presence.sid == "PA_2"
 
 
-def test_what_another_copy_of_the_service_hears_late_is_told_once() -> None:
+def test_webhooks_repeated_by_another_copy_take_effect_once() -> None:
     play = seated()
     heard = [joined(co_host()), gone(), joined(co_host(sid="PA_2")), gone(sid="PA_2")]
     for number, sight in enumerate(heard):
@@ -97,7 +97,7 @@ def test_what_another_copy_of_the_service_hears_late_is_told_once() -> None:
     assert (play.told, play.stage) == (told, before)
 
 
-def test_none_of_the_connections_that_ended_comes_back_by_a_late_word() -> None:
+def test_late_joins_revive_none_of_the_ended_connections() -> None:
     play = seated()
     for number in range(4):
         play(joined(co_host(sid=f"PA_{number}")), gone(sid=f"PA_{number}"))
@@ -105,12 +105,12 @@ def test_none_of_the_connections_that_ended_comes_back_by_a_late_word() -> None:
     assert play(*(joined(co_host(sid=f"PA_{number}")) for number in range(4))).told == told
 
 
-def test_a_connection_that_another_replaced_does_not_come_back_when_it_has_ended() -> None:
+def test_a_replaced_connection_does_not_return_after_its_end() -> None:
     play = seated()(joined(co_host()), joined(co_host(sid="PA_2")), gone(sid="PA_1"), joined(co_host()))
     assert play.member().presence.sid == "PA_2"
 
 
-def test_only_so_many_webhooks_are_remembered() -> None:
+def test_the_number_of_remembered_webhooks_is_limited() -> None:
     play = seated()
     for number in range(200):
         play(joined(co_host(sid=f"PA_{number}")))
@@ -119,27 +119,27 @@ def test_only_so_many_webhooks_are_remembered() -> None:
     assert len(play.member().presence.ended) <= 8
 
 
-def test_a_connection_that_another_replaces_is_no_departure() -> None:
+def test_a_moved_connection_is_not_a_disconnect() -> None:
     assert seated()(joined(co_host()), gone(reason="moved")).told == [there(events.CoHostConnected, 4)]
 
 
-def test_an_end_that_is_told_before_the_beginning_leaves_nobody_connected() -> None:
+def test_an_end_reported_before_its_join_leaves_no_connection() -> None:
     assert seated()(gone(), joined(co_host())).told == []
 
 
-def test_a_hosts_connection_is_seen_but_not_told() -> None:
+def test_a_hosts_connection_is_stored_without_an_event() -> None:
     play = seated()(joined(participant(HOST, "PA_9"))).applied(HOST)(gone(HOST, "PA_9"))
     assert play.told == []
     assert play.member(HOST).presence == Presence("disconnected", ended=("PA_9",), changed=6)
 
 
-def test_a_viewers_comings_and_goings_are_nobodys_business() -> None:
+def test_viewer_connections_are_ignored() -> None:
     play = seated()
     before = play.stage
     assert play(joined(participant("vera")), gone("vera")).stage == before
 
 
-def test_when_the_grace_is_over_the_seat_is_given_up() -> None:
+def test_the_seat_is_released_after_the_grace_period() -> None:
     play = seated()(joined(co_host()), gone())
     due = play.member().deadline
     assert due == at(65)
@@ -150,7 +150,7 @@ def test_when_the_grace_is_over_the_seat_is_given_up() -> None:
     assert play.member().seat.release == Release("connection_lost", "command")  # type: ignore[union-attr]
 
 
-def test_a_deadline_that_a_fast_clock_reached_is_not_over() -> None:
+def test_a_deadline_reported_early_by_a_fast_clock_is_ignored() -> None:
     play = seated()(joined(co_host()), gone())
     before = play.stage
     play.second = 63
@@ -158,7 +158,7 @@ def test_a_deadline_that_a_fast_clock_reached_is_not_over() -> None:
     assert play(deadline(at(65))).stage != before
 
 
-def test_a_deadline_that_passed_while_the_co_host_came_back_means_nothing() -> None:
+def test_a_deadline_is_ignored_after_the_co_host_reconnects() -> None:
     play = seated()(joined(co_host()), gone())
     due = play.member().deadline
     assert due is not None
@@ -167,13 +167,13 @@ def test_a_deadline_that_passed_while_the_co_host_came_back_means_nothing() -> N
     assert play(deadline(due)).stage == before
 
 
-def test_a_deadline_of_another_seat_means_nothing() -> None:
+def test_a_deadline_of_another_seat_is_ignored() -> None:
     play = seated()(joined(co_host()), gone())
     before = play.stage
     assert play(deadline(play.member().deadline or "", invitation_id="invitation-0")).stage == before
 
 
-def test_who_was_given_up_is_not_said_to_come_and_go() -> None:
+def test_a_released_seat_gives_no_connection_events() -> None:
     play = seated()(joined(co_host()), gone())
     play.second = 64
     play(deadline(play.member().deadline or ""))
@@ -181,7 +181,7 @@ def test_who_was_given_up_is_not_said_to_come_and_go() -> None:
     assert play(joined(co_host(sid="PA_2")), gone(sid="PA_2")).told == []
 
 
-def test_who_never_came_while_the_room_was_live_is_given_up_without_being_lost() -> None:
+def test_a_no_show_is_released_without_a_lost_event() -> None:
     play = seated(Patience(grace=60, no_show=30))
     assert play.member().deadline == at(32)
     play.second = 31
@@ -190,20 +190,20 @@ def test_who_never_came_while_the_room_was_live_is_given_up_without_being_lost()
     assert play.member().seat.release == Release("no_show", "command")  # type: ignore[union-attr]
 
 
-def test_waiting_for_somebody_to_show_up_lasts_while_the_room_is_live() -> None:
+def test_the_no_show_deadline_runs_only_while_the_room_is_live() -> None:
     play = Play(Patience(grace=60, no_show=30))(stage_changed("idle"), accepted())
     assert play.member().deadline is None
     assert play(stage_changed("live")).member().deadline == at(33)
     assert play(stage_changed("waitingReconnect")).member().deadline is None
 
 
-def test_who_has_come_is_not_waited_for() -> None:
+def test_a_connected_co_host_has_no_no_show_deadline() -> None:
     play = seated(Patience(grace=60, no_show=30))(joined(co_host()))
     assert play.member().deadline is None
     assert play(stage_changed("idle"), stage_changed("live")).member().deadline is None
 
 
-def test_without_a_time_to_show_up_a_seat_waits_for_ever() -> None:
+def test_without_a_no_show_time_a_seat_has_no_deadline() -> None:
     assert seated().member().deadline is None
 
 
@@ -216,7 +216,7 @@ def test_tracks_come_and_go_with_their_participant() -> None:
     assert play(gone()).member().presence.tracks == ()
 
 
-def test_when_livekit_ends_the_room_those_have_dropped_whom_the_next_look_does_not_find() -> None:
+def test_participants_missing_after_a_room_ends_count_as_disconnected() -> None:
     play = seated()(joined(co_host()), signals.RoomFinished(room_id=ROOM, room_sid="RM_1"))
     assert play.told == [there(events.CoHostConnected, 4)]
     assert play(compared(position=5)).told == [there(events.CoHostConnected, 4)]
@@ -224,18 +224,18 @@ def test_when_livekit_ends_the_room_those_have_dropped_whom_the_next_look_does_n
 
 
 @pytest.mark.parametrize("sight", [gone(reason="moved"), signals.RoomFinished(room_id=ROOM, room_sid="RM_1")])
-def test_who_comes_back_from_another_device_or_after_a_restart_was_never_gone(sight: Message) -> None:
+def test_a_return_after_a_move_or_restart_is_not_a_disconnect(sight: Message) -> None:
     play = seated()(joined(co_host()), sight, joined(co_host(sid="PA_2"), "RM_2"), compared(look="look-9"))
     assert play.told == [there(events.CoHostConnected, 4)]
     assert play.member().presence.sid == "PA_2"
 
 
-def test_whose_other_device_never_came_is_gone_at_the_next_look() -> None:
+def test_a_move_without_a_join_is_a_disconnect_at_the_next_snapshot() -> None:
     play = seated()(joined(co_host()), gone(reason="moved"))
     assert play(compared()).told == [there(events.CoHostConnected, 4), dropped(6)]
 
 
-def test_who_is_about_to_join_is_neither_connected_nor_gone() -> None:
+def test_a_joining_participant_is_neither_connected_nor_gone() -> None:
     coming = co_host(sid="PA_2", connected=False)
     play = seated(Patience(grace=60, no_show=30))(compared(coming, look="look-1"))
     assert (play.told, play.member().deadline) == ([], at(32))
@@ -243,32 +243,32 @@ def test_who_is_about_to_join_is_neither_connected_nor_gone() -> None:
     assert play.told == [there(events.CoHostConnected, 5)]
 
 
-def test_who_has_more_than_a_viewer_is_an_intruder_before_the_media_is_connected() -> None:
+def test_a_joining_user_with_excess_permissions_is_a_suspect() -> None:
     assert seated()(compared(co_host("mallory", connected=False))).member("mallory").suspect
 
 
-def test_what_is_told_of_a_finished_livekit_room_is_ignored() -> None:
+def test_webhooks_of_a_finished_livekit_room_are_ignored() -> None:
     play = seated()(signals.RoomFinished(room_id=ROOM, room_sid="RM_1"), joined(co_host()), published())
     assert play.told == []
 
 
-def test_the_end_of_another_livekit_room_is_nobodys_departure() -> None:
+def test_the_end_of_another_livekit_room_disconnects_nobody() -> None:
     play = seated()(joined(co_host()), signals.RoomFinished(room_id=ROOM, room_sid="RM_0"))
     assert play.told == [there(events.CoHostConnected, 4)]
 
 
-def test_nobody_drops_from_a_room_that_closed() -> None:
+def test_a_closed_room_gives_no_disconnect_events() -> None:
     play = seated()(joined(co_host()), stage_changed("ended"), gone(), left(reason="room_ended")).deleted()
     assert [type(event) for event in play.told] == [events.CoHostConnected, events.GrantRevoked]
 
 
-def test_who_joins_with_other_rights_than_theirs_has_them_set_right() -> None:
+def test_a_join_with_wrong_permissions_is_corrected() -> None:
     play = seated()
     assert not play(joined(co_host())).member().pending
     assert play(joined(participant(sid="PA_2"))).member().pending
 
 
-def test_a_join_during_a_call_has_the_rights_applied_once_more() -> None:
+def test_a_join_during_a_call_reapplies_the_permissions() -> None:
     play = seated()(left())
     version = play.member().version
     assert play(joined(co_host())).member().version > version

@@ -194,7 +194,7 @@ class Show:
 
 @given(scripts)
 @settings(max_examples=300, deadline=None)
-def test_every_seat_that_ended_is_revoked_once_and_provisioned_at_most_once(script: Any) -> None:
+def test_every_ended_seat_is_revoked_once(script: Any) -> None:
     show = Show().run(script)
     counted = Counter(
         event.invitation_id for event in show.play.told if isinstance(event, events.GrantRevoked)
@@ -210,7 +210,7 @@ def test_every_seat_that_ended_is_revoked_once_and_provisioned_at_most_once(scri
 
 @given(scripts)
 @settings(max_examples=300, deadline=None)
-def test_a_signal_that_is_written_twice_is_told_once(script: Any) -> None:
+def test_a_signal_written_twice_takes_effect_once(script: Any) -> None:
     show = Show()
     for step in script:
         for record in show.records(step):
@@ -223,7 +223,7 @@ def test_a_signal_that_is_written_twice_is_told_once(script: Any) -> None:
 
 @given(st.lists(st.tuples(_steps, st.integers(1, 20)), max_size=40))
 @settings(max_examples=300, deadline=None)
-def test_a_webhook_that_took_effect_has_none_when_another_copy_of_the_service_hears_it_late(
+def test_a_webhook_repeated_by_another_copy_has_no_effect(
     script: Any,
 ) -> None:
     show = Show()
@@ -243,7 +243,7 @@ def test_a_webhook_that_took_effect_has_none_when_another_copy_of_the_service_he
 
 @given(scripts)
 @settings(max_examples=200, deadline=None)
-def test_a_stage_that_was_stored_and_read_again_goes_on_as_if_it_never_was(script: Any) -> None:
+def test_a_stage_reloaded_from_its_documents_behaves_the_same(script: Any) -> None:
     kept, stored = Show(), Show()
     for step in script:
         kept.play(*kept.records(step))
@@ -254,7 +254,7 @@ def test_a_stage_that_was_stored_and_read_again_goes_on_as_if_it_never_was(scrip
 
 @given(scripts)
 @settings(max_examples=200, deadline=None)
-def test_badges_are_worn_by_the_host_and_by_those_who_are_seated(script: Any) -> None:
+def test_the_host_and_seated_users_wear_badges(script: Any) -> None:
     show = Show().run(script)
     worn = {user_id: badge for user_id, badge in show.play.worn if badge is not None}
     for user_id, badge in show.play.worn:

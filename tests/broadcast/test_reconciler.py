@@ -35,7 +35,7 @@ def reconciler(desk: Desk, period: float = 3600) -> Reconciler:
     return Reconciler(desk.around, Comparison(desk.around, Patience(60, 0), period), desk.wakeup)
 
 
-async def test_a_grant_that_failed_is_not_applied_after_its_revocation(desk: Desk, fake: FakeLiveKit) -> None:
+async def test_a_failed_grant_is_not_applied_after_its_revocation(desk: Desk, fake: FakeLiveKit) -> None:
     bob = fake.join(ROOM, "bob")
     fake.troubles["UpdateParticipant"] = lambda: refused(503, "unavailable")
     await desk.say(stage_changed(), accepted())
@@ -55,9 +55,7 @@ async def test_a_grant_that_failed_is_not_applied_after_its_revocation(desk: Des
     assert desk.names("bob") == ["GrantFailed", "GrantRevoked"]
 
 
-async def test_a_revocation_that_livekit_refuses_removes_the_participant(
-    desk: Desk, fake: FakeLiveKit
-) -> None:
+async def test_a_refused_revocation_removes_the_participant(desk: Desk, fake: FakeLiveKit) -> None:
     fake.join(ROOM, "bob", can_publish=True)
     await desk.say(stage_changed(), accepted(), left())
     fake.troubles["UpdateParticipant"] = lambda: refused(400, "invalid_argument")
@@ -67,9 +65,7 @@ async def test_a_revocation_that_livekit_refuses_removes_the_participant(
     assert desk.names() == ["GrantRevoked"]
 
 
-async def test_a_revocation_that_goes_on_failing_removes_the_participant(
-    desk: Desk, fake: FakeLiveKit
-) -> None:
+async def test_a_repeatedly_failing_revocation_removes_the_participant(desk: Desk, fake: FakeLiveKit) -> None:
     fake.join(ROOM, "bob", can_publish=True)
     await desk.say(stage_changed(), accepted(), left())
     fake.troubles["UpdateParticipant"] = lambda: refused(503, "unavailable")
@@ -79,7 +75,7 @@ async def test_a_revocation_that_goes_on_failing_removes_the_participant(
     assert "bob" not in fake.rooms[ROOM]
 
 
-async def test_what_was_refused_is_tried_again_after_a_period(desk: Desk, fake: FakeLiveKit) -> None:
+async def test_a_refused_call_is_retried_after_a_period(desk: Desk, fake: FakeLiveKit) -> None:
     bob = fake.join(ROOM, "bob")
     fake.troubles["UpdateParticipant"] = lambda: refused(401, "unauthenticated")
     await desk.say(stage_changed(), accepted())
@@ -91,7 +87,7 @@ async def test_what_was_refused_is_tried_again_after_a_period(desk: Desk, fake: 
     assert [name for name in desk.names() if name.startswith("Grant")] == ["GrantFailed", "GrantProvisioned"]
 
 
-async def test_what_is_done_while_the_lanes_are_let_go_of_is_reported(desk: Desk, fake: FakeLiveKit) -> None:
+async def test_calls_finished_while_lanes_are_released_are_reported(desk: Desk, fake: FakeLiveKit) -> None:
     bob = fake.join(ROOM, "bob")
     bob.tracks.add(sid="TR_1", source=models.TrackSource.MICROPHONE)
     await desk.say(stage_changed(), accepted())
@@ -108,7 +104,7 @@ async def test_what_is_done_while_the_lanes_are_let_go_of_is_reported(desk: Desk
     assert isinstance(desk.written[-1], signals.ErrandDone)
 
 
-async def test_what_cannot_be_reported_holds_up_no_hand_over(desk: Desk, fake: FakeLiveKit) -> None:
+async def test_an_unreportable_result_does_not_block_the_handover(desk: Desk, fake: FakeLiveKit) -> None:
     fake.join(ROOM, "bob")
     await desk.say(stage_changed(), accepted())
     desk.kafka = False
@@ -131,7 +127,7 @@ async def test_a_soft_mute_outlasts_an_outage(desk: Desk, fake: FakeLiveKit) -> 
         await desk.until(lambda: bob.tracks[0].muted)
 
 
-async def test_of_calls_of_which_some_fail_one_line_is_logged(desk: Desk, fake: FakeLiveKit) -> None:
+async def test_intermittent_failures_log_one_line(desk: Desk, fake: FakeLiveKit) -> None:
     users = [f"user-{number}" for number in range(10)]
     await desk.say(stage_changed())
     with structlog.testing.capture_logs() as logs:
@@ -145,7 +141,7 @@ async def test_of_calls_of_which_some_fail_one_line_is_logged(desk: Desk, fake: 
     assert [line["event"] for line in logs if "LiveKit" in line["event"]] == ["LiveKit calls failing"]
 
 
-async def test_what_is_not_reported_yet_holds_up_no_other_call(desk: Desk, fake: FakeLiveKit) -> None:
+async def test_unreported_results_do_not_block_other_calls(desk: Desk, fake: FakeLiveKit) -> None:
     users = [f"user-{number}" for number in range(100)]
     await desk.say(stage_changed(), *(accepted(user_id, f"invitation-{user_id}") for user_id in users))
     desk.kafka = False
@@ -156,9 +152,7 @@ async def test_what_is_not_reported_yet_holds_up_no_other_call(desk: Desk, fake:
     assert fake.calls["UpdateParticipant"] == len(users)
 
 
-async def test_a_livekit_that_fails_at_everything_is_called_few_times_a_second(
-    desk: Desk, fake: FakeLiveKit
-) -> None:
+async def test_a_failing_livekit_is_called_few_times_a_second(desk: Desk, fake: FakeLiveKit) -> None:
     users = [f"user-{number}" for number in range(200)]
     await desk.say(stage_changed(), *(accepted(user_id, f"invitation-{user_id}") for user_id in users))
     fake.troubles["UpdateParticipant"] = lambda: refused(503, "unavailable")
@@ -170,7 +164,7 @@ async def test_a_livekit_that_fails_at_everything_is_called_few_times_a_second(
         await desk.until(lambda: desk.names().count("GrantProvisioned") == len(users))
 
 
-async def test_a_deletion_is_not_confirmed_while_another_may_be_under_way(
+async def test_a_deletion_is_confirmed_only_after_others_have_timed_out(
     desk: Desk, fake: FakeLiveKit
 ) -> None:
     fake.rooms[ROOM] = {}

@@ -30,7 +30,7 @@ def look(made: Rota, limit: int = 1_000) -> list[str]:
     return turns
 
 
-def test_a_room_that_is_found_is_looked_at_at_once_and_then_once_in_a_period() -> None:
+def test_a_new_room_is_resynced_at_once_and_then_once_a_period() -> None:
     made, clock = rota(1)
     looks = []
     for _ in range(3_000):
@@ -42,7 +42,7 @@ def test_a_room_that_is_found_is_looked_at_at_once_and_then_once_in_a_period() -
     assert min(pauses[1:]) >= 0.8 * PERIOD
 
 
-def test_rooms_that_were_found_together_are_spread_over_the_period() -> None:
+def test_rooms_found_together_are_spread_over_the_period() -> None:
     made, clock = rota(200)
     assert len(look(made)) == 200
     crowds = []
@@ -53,7 +53,7 @@ def test_rooms_that_were_found_together_are_spread_over_the_period() -> None:
     assert max(crowds) < 60
 
 
-def test_who_waits_longest_is_first_and_nobody_starves() -> None:
+def test_the_longest_waiting_room_is_first() -> None:
     made, clock = rota(10)
     seen = []
     for _ in range(5):
@@ -62,7 +62,7 @@ def test_who_waits_longest_is_first_and_nobody_starves() -> None:
     assert sorted(seen) == [f"room-{number}" for number in range(10)]
 
 
-def test_a_room_that_cannot_be_looked_at_rests_longer_each_time_but_no_longer_than_the_others() -> None:
+def test_a_failing_room_backs_off_up_to_one_period() -> None:
     made, clock = rota(1)
     rests = []
     for _ in range(8):
@@ -74,7 +74,7 @@ def test_a_room_that_cannot_be_looked_at_rests_longer_each_time_but_no_longer_th
     assert PERIOD / 2 <= rests[-1] <= PERIOD
 
 
-def test_a_look_that_is_asked_for_comes_in_addition_and_once() -> None:
+def test_a_requested_resync_runs_once_in_addition() -> None:
     made, clock = rota(1)
     look(made)
     for _ in range(5):
@@ -84,7 +84,7 @@ def test_a_look_that_is_asked_for_comes_in_addition_and_once() -> None:
     assert "of-nobody" not in _turns_until(made, clock, PERIOD)
 
 
-def test_a_look_that_is_asked_for_and_fails_is_not_forgotten() -> None:
+def test_a_requested_resync_that_fails_is_retried() -> None:
     made, clock = rota()
     made.ask(["of-nobody"], 0.0)
     assert made.turns(1) == ["of-nobody"]
@@ -93,14 +93,14 @@ def test_a_look_that_is_asked_for_and_fails_is_not_forgotten() -> None:
     assert look(made) == ["of-nobody"]
 
 
-def test_a_room_in_a_hurry_is_looked_at_at_once() -> None:
+def test_an_urgent_room_is_resynced_at_once() -> None:
     made, _ = rota(1)
     look(made)
     made.hurry("room-0")
     assert look(made) == ["room-0"]
 
 
-def test_after_a_take_over_every_room_is_looked_at_at_once_and_once_more() -> None:
+def test_a_takeover_resyncs_every_room_at_once_and_once_more() -> None:
     made, clock = rota(3)
     look(made)
     made.start_over(8.0)
@@ -113,7 +113,7 @@ def test_after_a_take_over_every_room_is_looked_at_at_once_and_once_more() -> No
     assert "room-4" in look(made)
 
 
-def test_a_room_that_is_gone_or_somebody_elses_is_not_looked_at() -> None:
+def test_deleted_and_other_workers_rooms_are_not_resynced() -> None:
     made, clock = rota(3)
     look(made)
     made.found({"room-1", "room-2"})

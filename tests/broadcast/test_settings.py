@@ -21,13 +21,13 @@ def load(monkeypatch: pytest.MonkeyPatch, **more: str) -> Settings:
     return settings.load(Settings)
 
 
-def test_what_is_left_out_has_the_contracts_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_omitted_settings_have_the_contracts_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = load(monkeypatch)
     found = (loaded.http_port, loaded.server_url, loaded.patience)
     assert found == (8082, "ws://127.0.0.1:7880", Patience(grace=60, no_show=0))
 
 
-def test_clients_may_be_sent_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clients_may_get_another_livekit_url(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (
         load(monkeypatch, COHOST_LIVEKIT_PUBLIC_URL="wss://live.example").server_url == "wss://live.example"
     )
@@ -57,7 +57,7 @@ def test_a_wrong_setting_is_named(
     assert (ended.value.code, said.count("\n"), said.split(":")[0]) == (2, 1, name)
 
 
-def test_the_examples_secret_is_for_development(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_secret_is_refused_outside_development(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = load(
         monkeypatch, COHOST_LIVEKIT_API_SECRET="change-me-livekit", COHOST_ENVIRONMENT="development"
     )

@@ -55,14 +55,14 @@ async def dropped(desk: Desk, *user_ids: str) -> None:
         )
 
 
-async def test_who_did_not_come_back_is_lost(desk: Desk) -> None:
+async def test_a_co_host_who_does_not_return_is_lost(desk: Desk) -> None:
     await dropped(desk, "bob")
     async with running(Clock(desk)):
         await desk.until(lambda: any(isinstance(said, commands.ReleaseSeat) for said in desk.written))
     assert desk.names("bob") == ["CoHostConnected", "CoHostDisconnected", "CoHostLost"]
 
 
-async def test_who_is_back_though_no_webhook_said_so_keeps_the_seat(desk: Desk, fake: FakeLiveKit) -> None:
+async def test_a_co_host_back_without_a_webhook_keeps_the_seat(desk: Desk, fake: FakeLiveKit) -> None:
     await dropped(desk, "bob", "carol")
     fake.join(ROOM, "bob")
     async with running(Clock(desk)):
@@ -71,7 +71,7 @@ async def test_who_is_back_though_no_webhook_said_so_keeps_the_seat(desk: Desk, 
     assert "CoHostLost" not in desk.names("bob")
 
 
-async def test_a_livekit_that_does_not_answer_holds_no_deadline_up(desk: Desk, fake: FakeLiveKit) -> None:
+async def test_an_unavailable_livekit_does_not_delay_deadlines(desk: Desk, fake: FakeLiveKit) -> None:
     await dropped(desk, "bob")
     fake.troubles["GetParticipant"] = lambda: refused(503, "unavailable")
     async with running(Clock(desk)):
@@ -79,7 +79,7 @@ async def test_a_livekit_that_does_not_answer_holds_no_deadline_up(desk: Desk, f
     assert fake.calls["GetParticipant"] >= 1
 
 
-async def test_what_kafka_did_not_take_is_written_as_soon_as_it_takes_it(desk: Desk) -> None:
+async def test_unconfirmed_records_are_written_once_kafka_is_back(desk: Desk) -> None:
     await dropped(desk, *(f"user-{number}" for number in range(40)))
     desk.kafka = False
     async with running(Clock(desk)):
@@ -89,7 +89,7 @@ async def test_what_kafka_did_not_take_is_written_as_soon_as_it_takes_it(desk: D
         assert sum(isinstance(said, signals.DeadlineReached) for said in desk.written) == 40
 
 
-async def test_a_release_that_kafka_did_not_take_is_not_put_off(desk: Desk) -> None:
+async def test_an_unconfirmed_release_is_retried_without_delay(desk: Desk) -> None:
     await dropped(desk, "bob")
     desk.deciding = False
     async with running(Clock(desk)):

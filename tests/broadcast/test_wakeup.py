@@ -7,7 +7,7 @@ from services.broadcast.wakeup import Wakeup
 ROOM = Room("room", 0, "alice", "", "live", open=True)
 
 
-def test_of_what_was_committed_the_last_is_looked_at_once() -> None:
+def test_the_last_committed_version_of_a_key_is_drained_once() -> None:
     wakeup = Wakeup()
     older, newer = Pending(ROOM, Member("bob", version=1)), Pending(ROOM, Member("bob", version=2))
     wakeup.ring([ROOM], [older])
@@ -16,7 +16,7 @@ def test_of_what_was_committed_the_last_is_looked_at_once() -> None:
     assert wakeup.take() == ([], [])
 
 
-def test_what_is_to_be_looked_at_again_is_looked_at_once() -> None:
+def test_a_stale_key_is_drained_once() -> None:
     wakeup = Wakeup()
     wakeup.again(("room", "bob"))
     wakeup.again(("room", "bob"))

@@ -45,18 +45,18 @@ async def post(client: httpx.AsyncClient, event: dict[str, object], *, signed: b
         return await client.post("/livekit/webhook", content=body, headers=headers)
 
 
-async def test_while_kafka_is_away_livekit_is_asked_to_send_again(client: httpx.AsyncClient) -> None:
+async def test_livekit_is_asked_to_retry_while_kafka_is_down(client: httpx.AsyncClient) -> None:
     answer = await post(
         client, {"event": "room_finished", "id": "EV_1", "room": {"name": "room", "sid": "RM_1"}}
     )
     assert (answer.status_code, answer.json()["reason"]) == (503, "unavailable")
 
 
-async def test_what_is_of_no_concern_is_taken_whatever_is_away(client: httpx.AsyncClient) -> None:
+async def test_unused_webhooks_are_accepted_during_an_outage(client: httpx.AsyncClient) -> None:
     assert (await post(client, {"event": "room_started"})).status_code == 200
 
 
-async def test_what_is_larger_than_any_webhook_is_not_read_to_its_end(client: httpx.AsyncClient) -> None:
+async def test_an_oversized_webhook_is_not_read_to_its_end(client: httpx.AsyncClient) -> None:
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -70,6 +70,6 @@ async def test_what_is_larger_than_any_webhook_is_not_read_to_its_end(client: ht
     assert sent < 10 * MEBIBYTE
 
 
-async def test_what_is_not_signed_is_refused_whatever_it_says(client: httpx.AsyncClient) -> None:
+async def test_an_unsigned_webhook_is_refused_whatever_its_content(client: httpx.AsyncClient) -> None:
     answer = await post(client, {"event": "room_started"}, signed=False)
     assert (answer.status_code, answer.json()["reason"]) == (401, "unauthorized")

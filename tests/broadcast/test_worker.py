@@ -94,7 +94,7 @@ async def play(
     return told, stored
 
 
-async def test_where_batches_are_cut_and_what_memory_held_changes_nothing(pool: asyncpg.Pool) -> None:
+async def test_batch_boundaries_and_cache_contents_change_nothing(pool: asyncpg.Pool) -> None:
     whole = await play(pool, [], forgetful=False)
     single = list(range(1, len(SCRIPT)))
     assert whole[1]
@@ -109,7 +109,7 @@ async def test_where_batches_are_cut_and_what_memory_held_changes_nothing(pool: 
 
 
 @pytest.mark.parametrize("size", [1, 3, len(SCRIPT)])
-async def test_the_reconciler_is_told_what_it_would_find_in_postgres(pool: asyncpg.Pool, size: int) -> None:
+async def test_dirty_keys_match_the_pending_work_in_postgres(pool: asyncpg.Pool, size: int) -> None:
     wakeup = Wakeup()
     worker = Worker(Patience(grace=60, no_show=30), wakeup, ())
     records = [incoming(record, offset) for offset, record in enumerate(SCRIPT, 1)]
@@ -133,7 +133,7 @@ async def test_the_reconciler_is_told_what_it_would_find_in_postgres(pool: async
         await connection.execute("TRUNCATE rooms, members")
 
 
-async def test_pending_invitations_are_no_concern_and_need_no_look(pool: asyncpg.Pool) -> None:
+async def test_pending_invitations_need_no_query(pool: asyncpg.Pool) -> None:
     worker = Worker(Patience(grace=60, no_show=0), Wakeup(), ())
     sent = events.InvitationSent(**{**accepted().model_dump(), "status": "pending", "responded_at": None})
     async with pool.acquire() as connection:
@@ -142,7 +142,7 @@ async def test_pending_invitations_are_no_concern_and_need_no_look(pool: asyncpg
     assert worker.decide(incoming(sent, 1), worker.changes()) == ()
 
 
-async def test_what_is_pending_due_and_connected_is_found(pool: asyncpg.Pool) -> None:
+async def test_pending_work_and_due_deadlines_are_found(pool: asyncpg.Pool) -> None:
     worker = Worker(Patience(grace=60, no_show=30), Wakeup(), ())
     records = [incoming(record, offset) for offset, record in enumerate(SCRIPT[1:12], 1)]
     changes = worker.changes()

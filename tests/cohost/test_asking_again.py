@@ -26,9 +26,7 @@ async def forgetful() -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-async def test_an_http_that_hangs_does_not_keep_the_outcome_from_who_asks_again(
-    kafka: str, service: Played
-) -> None:
+async def test_a_hanging_http_api_does_not_block_a_repeated_command(kafka: str, service: Played) -> None:
     identifier = ids.uuid7()
     await service.cause(identifier, "room", left("room"))
     hanging = await asyncio.start_server(lambda _, __: None, "127.0.0.1", 0)
@@ -38,9 +36,7 @@ async def test_an_http_that_hangs_does_not_keep_the_outcome_from_who_asks_again(
     hanging.close()
 
 
-async def test_an_http_that_needs_a_token_that_there_is_not_does_not_keep_the_outcome_from_who_asks_again(
-    kafka: str, service: Played
-) -> None:
+async def test_a_missing_token_does_not_block_a_repeated_command(kafka: str, service: Played) -> None:
     identifier = ids.uuid7()
     await service.cause(identifier, "room", left("room"))
 
@@ -52,7 +48,7 @@ async def test_an_http_that_needs_a_token_that_there_is_not_does_not_keep_the_ou
         assert (await client.leave_stage("room", "bob", command_id=identifier)).data.user_id == "bob"
 
 
-async def test_asking_again_after_weeks_finds_what_http_has_forgotten(
+async def test_a_repeat_after_weeks_finds_its_outcome_in_the_log(
     kafka: str, service: Played, forgetful: str
 ) -> None:
     identifier = "01900000-0000-7000-8000-000000000000"
@@ -63,7 +59,7 @@ async def test_asking_again_after_weeks_finds_what_http_has_forgotten(
     assert again.data == InvitationSent.model_validate(sent)
 
 
-async def test_asking_again_gives_the_outcome_that_came_late(kafka: str, service: Played) -> None:
+async def test_a_repeated_command_returns_a_late_outcome(kafka: str, service: Played) -> None:
     async with impatient(kafka, service) as client:
         with pytest.raises(cohost.OutcomeUnknown) as raised:
             await client.leave_stage("room", "bob")
@@ -74,7 +70,7 @@ async def test_asking_again_gives_the_outcome_that_came_late(kafka: str, service
 
 
 @pytest.mark.parametrize("identifier", [ids.uuid7(), "my-own-id"], ids=["uuid7", "any other"])
-async def test_asking_again_from_another_process_gives_the_first_outcome(
+async def test_a_repeat_from_another_process_returns_the_first_outcome(
     kafka: str, service: Played, identifier: str
 ) -> None:
     async with cohost.Client(kafka, prefix=service.prefix) as first:
@@ -87,9 +83,7 @@ async def test_asking_again_from_another_process_gives_the_first_outcome(
         assert await second.leave_stage("room", "bob", command_id=identifier) == outcome
 
 
-async def test_asking_again_from_another_process_gives_the_first_rejection(
-    kafka: str, service: Played
-) -> None:
+async def test_a_repeat_from_another_process_returns_the_first_rejection(kafka: str, service: Played) -> None:
     async with impatient(kafka, service) as first:
         with pytest.raises(cohost.OutcomeUnknown) as raised:
             await first.leave_stage("room", "bob")

@@ -15,7 +15,7 @@ from schemas.partitions import partition_of
 from tests.cohost.played import PARTITIONS, Played, begin, impatient, invitation, left, rejected
 
 
-async def test_a_command_lies_where_its_room_belongs(client: cohost.Client, service: Played) -> None:
+async def test_a_command_is_written_to_its_rooms_partition(client: cohost.Client, service: Played) -> None:
     for number in range(5):
         room = f"room-{number}"
         asking = begin(client.leave_stage(room, "bob"))
@@ -34,7 +34,9 @@ async def test_a_command_lies_where_its_room_belongs(client: cohost.Client, serv
         asking.cancel()
 
 
-async def test_all_that_a_command_caused_is_its_outcome(client: cohost.Client, service: Played) -> None:
+async def test_every_event_of_a_command_belongs_to_its_outcome(
+    client: cohost.Client, service: Played
+) -> None:
     asking = begin(client.send_invitation("room", "bob", "alice"))
     command = await service.command()
     old, new = invitation("room", "old", "expired"), invitation("room", command.envelope.id)
@@ -54,7 +56,9 @@ async def test_all_that_a_command_caused_is_its_outcome(client: cohost.Client, s
     assert {event.envelope.causationid for event in accepted.events} == {command.envelope.id}
 
 
-async def test_a_rejection_is_raised_with_what_is_stored(client: cohost.Client, service: Played) -> None:
+async def test_a_rejection_is_raised_with_the_current_invitation(
+    client: cohost.Client, service: Played
+) -> None:
     asking = begin(client.accept_invitation("room", "i-1", "bob"))
     command = await service.command()
     current = invitation("room", "i-1", "cancelled")
@@ -68,9 +72,7 @@ async def test_a_rejection_is_raised_with_what_is_stored(client: cohost.Client, 
     assert raised.value.current == Invitation.model_validate(current)
 
 
-async def test_a_reason_that_is_newer_than_the_client_is_raised_too(
-    client: cohost.Client, service: Played
-) -> None:
+async def test_an_unknown_rejection_reason_is_raised_too(client: cohost.Client, service: Played) -> None:
     asking = begin(client.leave_stage("room", "bob"))
     command = await service.command()
     await service.cause(command.envelope.id, "room", rejected(command, "on_strike"))
@@ -88,7 +90,9 @@ async def test_broadcasts_commands_have_their_outcome_from_broadcast(
     assert (await asking).data.hard
 
 
-async def test_what_breaks_the_contract_is_not_published(client: cohost.Client, service: Played) -> None:
+async def test_a_command_breaking_the_contract_is_not_published(
+    client: cohost.Client, service: Played
+) -> None:
     with pytest.raises(ValidationError):
         await client.send_invitation("room", "bob", "alice", expires_in_seconds=9)
     with pytest.raises(ValidationError):
@@ -102,7 +106,7 @@ async def test_what_breaks_the_contract_is_not_published(client: cohost.Client, 
     asking.cancel()
 
 
-async def test_what_an_aborted_transaction_says_is_no_outcome(client: cohost.Client, service: Played) -> None:
+async def test_an_aborted_transaction_gives_no_outcome(client: cohost.Client, service: Played) -> None:
     asking = begin(client.leave_stage("room", "bob"))
     command = await service.command()
     await service.producer.begin_transaction()
@@ -112,9 +116,7 @@ async def test_what_an_aborted_transaction_says_is_no_outcome(client: cohost.Cli
     assert (await asking).data.user_id == "bob"
 
 
-async def test_many_commands_at_once_have_each_its_own_outcome(
-    client: cohost.Client, service: Played
-) -> None:
+async def test_concurrent_commands_each_get_their_own_outcome(client: cohost.Client, service: Played) -> None:
     askings = [begin(client.leave_stage(f"room-{number}", f"user-{number}")) for number in range(50)]
     for _ in askings:
         command = await service.command()
@@ -124,9 +126,7 @@ async def test_many_commands_at_once_have_each_its_own_outcome(
     assert [outcome.data.user_id for outcome in found] == [f"user-{number}" for number in range(50)]
 
 
-async def test_more_commands_at_once_than_are_remembered_have_each_its_outcome(
-    kafka: str, service: Played
-) -> None:
+async def test_more_concurrent_commands_than_the_memory_get_outcomes(kafka: str, service: Played) -> None:
     count = outcomes.REMEMBERED + 500
     async with cohost.Client(kafka, prefix=service.prefix, timeout=60) as client:
         askings = [begin(client.leave_stage("room", f"user-{number}")) for number in range(count)]
@@ -142,7 +142,7 @@ async def test_more_commands_at_once_than_are_remembered_have_each_its_outcome(
     assert [outcome.data.user_id for outcome in found] == [f"user-{number}" for number in range(count)]
 
 
-async def test_a_time_out_says_where_the_command_lies(kafka: str, service: Played) -> None:
+async def test_a_timeout_states_the_position_of_the_command(kafka: str, service: Played) -> None:
     async with impatient(kafka, service) as client:
         with pytest.raises(cohost.OutcomeUnknown) as raised:
             await client.leave_stage("room", "bob")
@@ -157,7 +157,7 @@ def _of(service: Played, place: tuple[object, ...]) -> bool:
     return str(place[0]).startswith(service.prefix)
 
 
-async def test_an_outcome_is_known_also_where_kafka_did_not_confirm_the_command(
+async def test_an_outcome_is_returned_for_an_unconfirmed_command(
     client: cohost.Client, service: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send = AIOKafkaProducer.send
@@ -174,7 +174,7 @@ async def test_an_outcome_is_known_also_where_kafka_did_not_confirm_the_command(
     assert (await asking).data.user_id == "bob"
 
 
-async def test_a_client_that_is_not_entered_says_so(kafka: str) -> None:
+async def test_an_unopened_client_raises_an_error(kafka: str) -> None:
     client = cohost.Client(kafka)
     with pytest.raises(RuntimeError, match="async with"):
         await client.leave_stage("room", "bob")
@@ -182,7 +182,7 @@ async def test_a_client_that_is_not_entered_says_so(kafka: str) -> None:
         await client.user_gone("bob")
 
 
-async def test_a_client_that_is_closed_tells_whoever_waits_what_is_known(kafka: str, service: Played) -> None:
+async def test_closing_the_client_fails_pending_commands(kafka: str, service: Played) -> None:
     async with cohost.Client(kafka, prefix=service.prefix) as client:
         asking = begin(client.leave_stage("room", "bob"))
         command = await service.command()
@@ -191,7 +191,7 @@ async def test_a_client_that_is_closed_tells_whoever_waits_what_is_known(kafka: 
     assert raised.value.command_id == command.envelope.id
 
 
-async def test_a_producer_that_hangs_is_replaced_in_time(
+async def test_a_hanging_producer_is_replaced_in_time(
     kafka: str, service: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send, hung = AIOKafkaProducer.send, set[AIOKafkaProducer]()

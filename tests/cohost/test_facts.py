@@ -62,7 +62,7 @@ async def test_a_user_is_a_fact_and_then_a_tombstone(
 
 
 @pytest.mark.usefixtures("small_rooms")
-async def test_after_a_batch_that_kafka_refused_the_client_goes_on(
+async def test_the_client_goes_on_after_a_refused_batch(
     kafka: str, client: cohost.Client, service: Played
 ) -> None:
     with pytest.raises(MessageSizeTooLargeError):
@@ -72,7 +72,7 @@ async def test_after_a_batch_that_kafka_refused_the_client_goes_on(
 
 
 @pytest.mark.usefixtures("small_rooms")
-async def test_what_was_under_way_beside_a_refused_batch_is_written(
+async def test_records_sent_beside_a_refused_batch_are_written(
     kafka: str, client: cohost.Client, service: Played
 ) -> None:
     large = ROOM.model_copy(update={"title": "x" * 20_000})

@@ -36,7 +36,7 @@ async def answer(alone: Stack, prefix: str, command_id: str, user: str) -> None:
         await service.cause(command_id, "room", left("room", user))
 
 
-async def test_while_kafka_is_stopped_a_time_out_says_that_nothing_is_known(
+async def test_a_timeout_while_kafka_is_paused_leaves_the_outcome_unknown(
     alone: Stack, service: Played
 ) -> None:
     async with client(alone, service, 2) as impatient:
@@ -52,7 +52,7 @@ async def test_while_kafka_is_stopped_a_time_out_says_that_nothing_is_known(
     assert raised.value.offset is None
 
 
-async def test_commands_and_streams_survive_the_death_of_kafka(alone: Stack, service: Played) -> None:
+async def test_commands_and_streams_survive_a_kafka_crash(alone: Stack, service: Played) -> None:
     async with client(alone, service, LONG) as patient, patient.events() as events:
         await service.cause("before", "room", left("room", "ann"))
         first = await asyncio.wait_for(anext(events), LONG)

@@ -19,12 +19,12 @@ def test_a_position_survives_as_text() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "W10=", "eyJhIjoxfQ==", "eyJhIjp7IngiOjF9fQ=="])
-def test_what_is_no_position_is_refused(text: str) -> None:
+def test_a_malformed_position_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="invalid position"):
         Position.parse(text)
 
 
-def test_ids_grow_and_tell_their_time() -> None:
+def test_ids_grow_and_carry_their_time() -> None:
     first, second = ids.uuid7(), ids.uuid7()
     made_at = ids.made_at(first)
     assert made_at is not None
@@ -33,20 +33,20 @@ def test_ids_grow_and_tell_their_time() -> None:
     assert ids.made_at("b6cf2a25-93c8-4d0c-9d17-7d6d2f1b58a4") is None
 
 
-def test_the_search_for_an_outcome_starts_before_its_id_was_made() -> None:
+def test_the_outcome_search_starts_before_the_ids_time() -> None:
     assert past.since(made(NOW - 1000), NOW) == NOW - 1000 - past.SLACK_MS
 
 
-def test_the_search_for_an_outcome_reaches_back_as_far_as_ids_are_remembered() -> None:
+def test_the_outcome_search_covers_the_command_memory() -> None:
     assert past.since("order-17", NOW) == NOW - 7 * DAY_MS
 
 
-def test_the_search_for_an_outcome_reaches_back_to_an_id_of_any_age() -> None:
+def test_the_outcome_search_reaches_back_to_an_id_of_any_age() -> None:
     assert past.since(made(NOW - 30 * DAY_MS), NOW) == NOW - 30 * DAY_MS - past.SLACK_MS
     assert past.since("00000000-0000-7000-8000-000000000000", NOW) == 0
 
 
-def test_the_search_for_an_outcome_starts_before_now_also_where_the_ids_clock_is_ahead() -> None:
+def test_the_outcome_search_starts_before_now_for_ids_from_the_future() -> None:
     assert past.since(made(NOW + DAY_MS), NOW) == NOW - past.SLACK_MS
 
 

@@ -73,7 +73,7 @@ async def invited(alice: cohost.Client, room: str, user: str = "bob") -> Invitat
     return Invitation.model_validate(sent.data.model_dump())
 
 
-async def test_an_invitation_from_its_sending_to_the_end_of_the_seat(
+async def test_an_invitation_from_sending_to_the_end_of_the_seat(
     alice: cohost.Client, place: Place, room: str
 ) -> None:
     async with place.client("bob") as bob, bob.badges(room_id=room) as badges:
@@ -102,9 +102,7 @@ async def test_an_invitation_from_its_sending_to_the_end_of_the_seat(
         assert (left.user_id, left.reason) == ("bob", "left")
 
 
-async def test_a_rejection_shows_the_invitation_that_stands_in_the_way(
-    alice: cohost.Client, room: str
-) -> None:
+async def test_a_rejection_shows_the_conflicting_invitation(alice: cohost.Client, room: str) -> None:
     sent = await invited(alice, room)
     with pytest.raises(cohost.Rejected) as raised:
         await alice.send_invitation(room, "bob", "alice")
@@ -113,7 +111,7 @@ async def test_a_rejection_shows_the_invitation_that_stands_in_the_way(
 
 
 @pytest.mark.parametrize("http", [True, False])
-async def test_asking_again_long_after_gives_the_first_outcome(
+async def test_a_command_repeated_much_later_gives_the_first_outcome(
     alice: cohost.Client, place: Place, room: str, *, http: bool
 ) -> None:
     sent = await invited(alice, room)
@@ -129,7 +127,7 @@ async def test_asking_again_long_after_gives_the_first_outcome(
     assert again == first
 
 
-async def test_lists_page_by_themselves(
+async def test_lists_fetch_all_pages(
     alice: cohost.Client, room: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reads, "_PAGE", "2")
@@ -150,7 +148,7 @@ async def test_a_users_list_is_filtered(alice: cohost.Client, place: Place, room
     assert (mine, others) == ([sent], [])
 
 
-async def test_a_refused_read_says_why(alice: cohost.Client, place: Place, room: str) -> None:
+async def test_a_refused_read_states_its_reason(alice: cohost.Client, place: Place, room: str) -> None:
     sent = await invited(alice, room)
     async with place.client("eve") as eve:
         with pytest.raises(cohost.ProblemError) as raised:
@@ -169,13 +167,13 @@ async def test_the_outcome_of_a_command_can_be_read(alice: cohost.Client, room: 
     assert outcome.invitation_id == sent.invitation_id
 
 
-async def test_a_read_without_a_url_names_what_is_missing(place: Place) -> None:
+async def test_a_read_without_a_url_names_the_missing_setting(place: Place) -> None:
     async with place.client("alice", http=False) as client:
         with pytest.raises(ValueError, match="broadcast_url"):
             await client.reads.stage("room")
 
 
-async def test_after_all_that_the_log_is_whole(alice: cohost.Client, place: Place, room: str) -> None:
+async def test_the_audit_finds_no_violation_afterwards(alice: cohost.Client, place: Place, room: str) -> None:
     await invited(alice, room)
     report = await audit.audit(place.kafka, place.running.prefix)
     assert report.violations == []

@@ -36,7 +36,7 @@ def badges(found: list[cohost.Badge]) -> list[tuple[str, str, str | None]]:
     return [(badge.room_id, badge.user_id, badge.data and badge.data.badge) for badge in found]
 
 
-async def test_a_stream_starts_where_it_was_entered(client: cohost.Client, service: Played) -> None:
+async def test_a_stream_starts_at_the_moment_it_is_opened(client: cohost.Client, service: Played) -> None:
     await leave(service, "early")
     async with client.events() as events:
         await leave(service, "late")
@@ -45,7 +45,7 @@ async def test_a_stream_starts_where_it_was_entered(client: cohost.Client, servi
         }
 
 
-async def test_a_stream_from_the_beginning_has_each_rooms_events_in_order(
+async def test_a_stream_from_the_beginning_keeps_each_rooms_order(
     client: cohost.Client, service: Played
 ) -> None:
     await leave(service, "ann", "ben", "cat")
@@ -95,7 +95,7 @@ async def test_an_event_of_an_unknown_type_is_given_as_it_is(client: cohost.Clie
     assert (found.data, found.envelope.data) == (None, {"colour": "red"})
 
 
-async def test_badges_begin_with_those_worn_now(client: cohost.Client, service: Played) -> None:
+async def test_badges_begin_with_the_current_ones(client: cohost.Client, service: Played) -> None:
     await service.badge("room", "alice", "host")
     await service.badge("room", "bob", "coHost")
     await service.badge("room", "carol", "coHost")
@@ -109,7 +109,7 @@ async def test_badges_begin_with_those_worn_now(client: cohost.Client, service: 
     assert badges(changed) == [("room", "carol", None)]
 
 
-async def test_badges_begin_also_where_kafka_hiccups(
+async def test_badges_begin_despite_a_transient_kafka_error(
     client: cohost.Client, service: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await service.badge("room", "alice", "host")
@@ -161,15 +161,13 @@ async def test_badges_resume_with_changes_alone(client: cohost.Client, service: 
     assert badges(found) == [("room", "bob", "coHost"), ("room", "bob", None)]
 
 
-async def test_where_nobody_wears_a_badge_changes_come_at_once(
-    client: cohost.Client, service: Played
-) -> None:
+async def test_without_current_badges_changes_come_at_once(client: cohost.Client, service: Played) -> None:
     async with client.badges() as stream:
         await service.badge("room", "alice", "host")
         assert badges(await take(stream, 1)) == [("room", "alice", "host")]
 
 
-async def test_a_position_that_the_log_does_not_have_is_refused(client: cohost.Client) -> None:
+async def test_a_position_outside_the_log_is_refused(client: cohost.Client) -> None:
     position = cohost.Position({("invitations.events", 0): 1_000})
     with pytest.raises(cohost.PositionLost):
         await take(client.events(after=position), 1)

@@ -15,7 +15,7 @@ from schemas import topics
 from tests.cohost.played import SECONDS, Played, left, reads
 
 
-async def test_a_log_that_lost_its_beginning_is_read_on_also_when_asking_for_its_extents_fails(
+async def test_reading_continues_after_a_deleted_start_despite_errors(
     kafka: str, service: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extents, failures = tail.extents, iter([KafkaConnectionError(), TimeoutError()])
@@ -37,7 +37,7 @@ async def test_a_log_that_lost_its_beginning_is_read_on_also_when_asking_for_its
     await batches.aclose()
 
 
-async def test_outcomes_are_read_on_after_a_fault_that_nobody_foresaw(
+async def test_reading_outcomes_continues_after_an_unexpected_error(
     client: cohost.Client, service: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed = asyncio.Event()
@@ -58,7 +58,7 @@ async def test_outcomes_are_read_on_after_a_fault_that_nobody_foresaw(
     assert (await asking).data.user_id == "bob"
 
 
-async def test_a_reading_that_is_stopped_while_its_consumer_starts_leaves_nothing_behind(
+async def test_a_reader_stopped_during_its_start_closes_its_consumer(
     kafka: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[AIOKafkaConsumer] = []

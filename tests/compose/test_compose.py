@@ -64,7 +64,7 @@ async def test_a_service_has_few_rights_in_its_container(project: Composed, serv
     assert said.split("\n")[:3] == ["10001", "read-only", "no tools"]
 
 
-async def test_an_image_lists_what_is_installed_in_it(project: Composed) -> None:
+async def test_an_image_lists_its_installed_packages(project: Composed) -> None:
     bill = json.loads(await project.compose("exec", "invitations", "cat", "sbom.cdx.json"))
     script = (
         "from importlib.metadata import distributions as all; print([(d.name, d.version) for d in all()])"
@@ -74,7 +74,7 @@ async def test_an_image_lists_what_is_installed_in_it(project: Composed) -> None
     assert listed == set(ast.literal_eval(installed))
 
 
-async def test_the_show_is_played_from_outside(playing: Show) -> None:
+async def test_the_demo_runs_against_the_containers(playing: Show) -> None:
     for scene in (scenes.opening, scenes.first, scenes.second_accept, scenes.declined, scenes.cancelled):
         await scene(playing)
     await scenes.absent(playing)
@@ -92,16 +92,16 @@ async def test_the_show_is_played_from_outside(playing: Show) -> None:
 
 
 @pytest.mark.parametrize("service", [*SERVERS, *SERVICES])
-async def test_whatever_is_restarted_commands_go_on(project: Composed, playing: Show, service: str) -> None:
+async def test_commands_continue_after_any_container_restarts(
+    project: Composed, playing: Show, service: str
+) -> None:
     await project.compose("restart", "--timeout", "20", service)
     await project.healthy()
     invited = await playing.invite("erin")
     await playing.client.cancel_invitation(ROOM, invited, HOST)
 
 
-async def test_after_livekits_restart_the_host_comes_back_and_is_heard(
-    project: Composed, playing: Show
-) -> None:
+async def test_the_host_reconnects_after_livekits_restart(project: Composed, playing: Show) -> None:
     playing.house = await project.house()
     for name in (HOST, "bob"):
         await playing.people[name].leave()
@@ -131,7 +131,7 @@ async def _lanes(port: int) -> float:
     return found["cohost_lanes"][0].value
 
 
-async def test_services_that_are_stopped_end_in_peace(project: Composed) -> None:
+async def test_stopped_services_exit_cleanly(project: Composed) -> None:
     await project.compose("stop", "--timeout", "10", *SERVICES)
     states = {
         entry["Service"]: (entry["State"], entry["ExitCode"])
@@ -157,7 +157,7 @@ async def test_the_examples_secrets_are_refused_in_production(project: Composed)
         await project.compose("run", "--rm", "--no-deps", "-T", "--env", secret, "invitations")
 
 
-async def test_the_log_proves_every_promise(project: Composed) -> None:
+async def test_the_audit_finds_no_violation(project: Composed) -> None:
     report = await audit.audit((await project.house()).kafka, topics.DEFAULT_PREFIX)
     assert report.violations == []
     assert report.commands > 15

@@ -31,6 +31,6 @@ def test_noise_holds_no_tone() -> None:
     assert not tone.holds(noise, 440)
 
 
-def test_a_tone_too_faint_to_hear_is_not_heard() -> None:
+def test_a_tone_that_is_too_faint_is_not_detected() -> None:
     faint = array("h", (sample // 100 for sample in played(440)))
     assert not tone.holds(faint, 440)

@@ -10,7 +10,7 @@ from schemas.events import BadgeChanged
 WORN = BadgeChanged(room_id="room-1", user_id="bob", badge="coHost", since="2026-01-01T12:00:00.000Z")
 
 
-def test_a_claim_that_was_not_kept_is_named_and_marked() -> None:
+def test_a_broken_claim_is_named_and_marked() -> None:
     claims = Claims()
     for claim in Claim:
         if claim is not Claim.HEARD:
@@ -19,7 +19,7 @@ def test_a_claim_that_was_not_kept_is_named_and_marked() -> None:
     assert [line.split()[0] for right, line in claims.table() if not right] == ["NO"]
 
 
-def test_a_show_in_which_all_was_seen_has_no_broken_claim() -> None:
+def test_a_complete_demo_has_no_broken_claim() -> None:
     claims = Claims()
     for claim in Claim:
         claims.kept(claim, "seen")

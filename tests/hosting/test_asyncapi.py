@@ -53,7 +53,7 @@ def test_every_message_of_a_topic_is_listed() -> None:
     }
 
 
-def test_what_a_service_asks_for_by_itself_is_told() -> None:
+def test_the_commands_a_service_sends_are_listed() -> None:
     channel = "#/channels/invitations.commands"
     assert DOCUMENT["operations"]["send.invitations.commands"] == {
         "action": "send",
@@ -62,7 +62,7 @@ def test_what_a_service_asks_for_by_itself_is_told() -> None:
     }
 
 
-def test_a_payload_is_the_whole_cloud_event_with_typed_data() -> None:
+def test_a_payload_is_a_cloud_event_with_typed_data() -> None:
     message = DOCUMENT["components"]["messages"]["AcceptInvitation"]
     assert message["payload"]["properties"]["data"] == {"$ref": "#/components/schemas/AcceptInvitation"}
     expected = jsonschema.definitions([AcceptInvitation])["AcceptInvitation"]
@@ -70,13 +70,13 @@ def test_a_payload_is_the_whole_cloud_event_with_typed_data() -> None:
     assert message["examples"] == [{"payload": catalog.example(AcceptInvitation)}]
 
 
-def test_every_reference_leads_somewhere() -> None:
+def test_every_reference_resolves() -> None:
     found = references(DOCUMENT)
     assert found
     assert all(resolved(reference) for reference in found)
 
 
-def test_the_topics_settings_are_told() -> None:
+def test_the_topics_settings_are_listed() -> None:
     assert DOCUMENT["channels"]["invitations.commands"]["bindings"]["kafka"] == {
         "topic": "stage.invitations.commands",
         "partitions": 4,
@@ -93,6 +93,6 @@ def test_the_page_shows_every_topic_and_loads_nothing() -> None:
     assert re.findall(r'(?:src|href)="([^"]*)"', page) == ["asyncapi.json"]
 
 
-def test_the_page_escapes_what_it_shows() -> None:
+def test_the_page_escapes_its_content() -> None:
     page = asyncapi.page(asyncapi.document("<b>&", "1", LAYOUT, "stage.", 4))
     assert "<title>&lt;b&gt;&amp;</title>" in page

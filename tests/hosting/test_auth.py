@@ -69,7 +69,7 @@ def test_the_subject_is_the_user_and_the_scope_may_name_ops(scope: object, ops: 
     assert BY_SECRET.caller(signed(sub="alice", scope=scope)) == Caller("alice", ops=bool(ops))
 
 
-def test_a_token_without_scope_is_no_ops() -> None:
+def test_a_token_without_scope_is_not_ops() -> None:
     assert BY_SECRET.caller(signed(sub="alice")) == Caller("alice", ops=False)
 
 
@@ -150,13 +150,13 @@ def test_hs512_with_the_right_secret_is_refused() -> None:
     assert refused(BY_BOTH, jwt.encode({"sub": "alice"}, SECRET, "HS512"))
 
 
-def test_where_there_is_no_secret_the_empty_one_does_not_do() -> None:
+def test_without_a_secret_the_empty_one_is_refused() -> None:
     signing = forged({"alg": "HS256"}, {"sub": "alice"}).rpartition(".")[0].encode()
     mac = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(signing, b"")
     assert refused(BY_KEYS, forged({"alg": "HS256"}, {"sub": "alice"}, mac))
 
 
-def test_json_that_is_too_deep_is_refused() -> None:
+def test_deeply_nested_json_is_refused() -> None:
     deep = b"[" * 100_000
     header = base64.urlsafe_b64encode(deep).decode()
     assert refused(BY_BOTH, f"{header}.e30.x")
@@ -164,7 +164,7 @@ def test_json_that_is_too_deep_is_refused() -> None:
 
 
 @pytest.mark.parametrize("token", ["", ".", "..", "a.b.c", "ä.ö.ü", "\x00", signed(sub="a")[:-2], "x" * 5000])
-def test_what_is_no_token_is_refused(token: str) -> None:
+def test_a_malformed_token_is_refused(token: str) -> None:
     assert refused(BY_BOTH, token)
 
 
@@ -176,11 +176,11 @@ claims_ = some.dictionaries(
 
 
 @given(claims=claims_)
-def test_whatever_a_sound_signature_covers_ends_in_a_caller_or_in_401(claims: dict[str, Any]) -> None:
+def test_any_signed_claims_give_a_caller_or_401(claims: dict[str, Any]) -> None:
     token = jwt.api_jws.encode(json.dumps(claims).encode(), SECRET, "HS256")
     assert refused(BY_SECRET, token) or BY_SECRET.caller(token).user_id == claims["sub"]
 
 
 @given(header=some.dictionaries(some.sampled_from(["alg", "kid", "typ", "crit", "b64"]), words))
-def test_whatever_the_header_says_an_unsigned_token_is_refused(header: dict[str, Any]) -> None:
+def test_an_unsigned_token_is_refused_whatever_its_header(header: dict[str, Any]) -> None:
     assert refused(BY_BOTH, forged(header, {"sub": "alice"}))

@@ -101,20 +101,22 @@ async def asked(pool: asyncpg.Pool, command_id: str, headers: dict[str, str]) ->
 
 
 @pytest.mark.parametrize("command_id", ANSWERS)
-async def test_ops_may_read_what_became_of_any_command(migrated: asyncpg.Pool, command_id: str) -> None:
+async def test_ops_may_read_any_command_outcome(migrated: asyncpg.Pool, command_id: str) -> None:
     answer = await asked(migrated, command_id, bearer("ops", scope="cohost:ops"))
     assert (answer.status_code, answer.json()) == (200, ANSWERS[command_id])
 
 
 @pytest.mark.parametrize(("command_id", "actor"), [("c-1", "alice"), ("c-2", "bob")])
-async def test_its_actor_may_read_what_became_of_a_command(
+async def test_the_actor_may_read_a_command_outcome(
     migrated: asyncpg.Pool, command_id: str, actor: str
 ) -> None:
     assert (await asked(migrated, command_id, bearer(actor))).json() == ANSWERS[command_id]
 
 
 @pytest.mark.parametrize(("command_id", "other"), [("c-1", "bob"), ("c-2", "alice"), ("a/b ä?#%", "alice")])
-async def test_nobody_else_may(migrated: asyncpg.Pool, command_id: str, other: str) -> None:
+async def test_other_users_may_not_read_a_command_outcome(
+    migrated: asyncpg.Pool, command_id: str, other: str
+) -> None:
     answer = await asked(migrated, command_id, bearer(other))
     assert (answer.status_code, answer.json()["reason"]) == (403, "forbidden")
 
@@ -126,14 +128,14 @@ async def test_an_undecided_command_is_not_found(migrated: asyncpg.Pool, command
         assert (answer.status_code, answer.json()["reason"]) == (404, "command_not_found")
 
 
-async def test_before_the_tables_are_made_the_answer_is_that_the_service_is_unavailable(
+async def test_before_the_migrations_the_service_is_unavailable(
     pool: asyncpg.Pool,
 ) -> None:
     answer = await asked(pool, "c-1", bearer())
     assert (answer.status_code, answer.json()["reason"]) == (503, "unavailable")
 
 
-async def test_while_the_database_hangs_everybody_who_asks_is_answered(
+async def test_every_request_is_answered_while_the_database_hangs(
     migrated: asyncpg.Pool, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "_PATIENCE", 0.3)
@@ -147,7 +149,7 @@ async def test_while_the_database_hangs_everybody_who_asks_is_answered(
     await holder.close()
 
 
-async def test_the_service_is_ready_when_every_part_is_there(pool: asyncpg.Pool, kafka: str) -> None:
+async def test_the_service_is_ready_when_every_part_is_up(pool: asyncpg.Pool, kafka: str) -> None:
     async with calling(pool, kafka_bootstrap_servers=kafka) as client:
         answer = await client.get("/readyz")
     assert answer.json() == {

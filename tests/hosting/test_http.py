@@ -53,7 +53,9 @@ async def test_a_caller_is_answered(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Basic eDp5"}, {"Authorization": "Bearer"}])
-async def test_nobody_is_answered_without_a_token(client: httpx.AsyncClient, header: dict[str, str]) -> None:
+async def test_requests_without_a_token_are_refused(
+    client: httpx.AsyncClient, header: dict[str, str]
+) -> None:
     answer = await client.get(EXAMPLE, headers=header)
     assert_problem(answer, problem(401, "Unauthorized", "unauthorized", "A bearer token is required."))
     assert answer.headers["www-authenticate"] == "Bearer"
@@ -113,14 +115,14 @@ async def test_another_method_is_not_allowed(client: httpx.AsyncClient) -> None:
     assert answer.headers["allow"] == "GET"
 
 
-async def test_while_the_database_is_away_the_answer_says_so(client: httpx.AsyncClient) -> None:
+async def test_the_answer_is_unavailable_while_the_database_is_down(client: httpx.AsyncClient) -> None:
     detail = "A dependency of this service is unavailable; try again."
     for path in ("/v1/stored", "/v1/commands/c-1"):
         answer = await client.get(path, headers=bearer())
         assert_problem(answer, problem(503, "Service Unavailable", "unavailable", detail))
 
 
-async def test_a_mistake_in_the_program_shows_nothing_of_itself(client: httpx.AsyncClient) -> None:
+async def test_an_internal_error_shows_no_detail(client: httpx.AsyncClient) -> None:
     answer = await client.get("/v1/broken", headers=bearer())
     detail = "The service failed; its log says why."
     assert_problem(answer, problem(500, "Internal Server Error", "internal_error", detail))
@@ -133,11 +135,11 @@ async def test_a_command_that_cannot_exist_is_not_found(client: httpx.AsyncClien
     assert_problem(answer, problem(404, "Not Found", "command_not_found", detail))
 
 
-async def test_a_living_process_says_so_without_a_token(client: httpx.AsyncClient) -> None:
+async def test_liveness_needs_no_token(client: httpx.AsyncClient) -> None:
     assert (await client.get("/healthz")).json() == {"status": "alive"}
 
 
-async def test_the_service_is_not_ready_while_kafka_and_the_database_are_away(pool: asyncpg.Pool) -> None:
+async def test_the_service_is_not_ready_without_kafka_and_the_database(pool: asyncpg.Pool) -> None:
     chosen = example.settings(kafka_bootstrap_servers="127.0.0.1:1")
     async with calling(example.application(pool, example.Pipeline(), chosen)) as client:
         answer = await client.get("/readyz")
@@ -185,7 +187,7 @@ async def test_requests_are_counted_by_route_and_status(client: httpx.AsyncClien
     }
 
 
-async def test_open_api_tells_of_bearer_tokens_and_of_problems(client: httpx.AsyncClient) -> None:
+async def test_open_api_describes_bearer_tokens_and_problems(client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
     operation = document["paths"]["/v1/rooms/{roomId}/example"]["get"]
     assert operation["security"] == [{"HTTPBearer": []}]

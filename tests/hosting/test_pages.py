@@ -36,7 +36,7 @@ def refused(cursor: str) -> bool:
     id_=some.from_regex(r"[A-Za-z0-9._:@-]{1,64}", fullmatch=True),
     number=some.integers(0, 2**63 - 1),
 )
-def test_a_cursor_comes_back_as_what_it_was_made_of(milliseconds: int, id_: str, number: int) -> None:
+def test_a_cursor_decodes_to_its_values(milliseconds: int, id_: str, number: int) -> None:
     place = Place(timestamps.from_ms(milliseconds), id_, number)
     assert pages.decode(pages.encode(*place), Place) == place
 
@@ -75,5 +75,5 @@ def test_a_forged_cursor_is_refused(values: object) -> None:
 @given(
     some.text(max_size=40) | some.binary(max_size=40).map(lambda raw: base64.urlsafe_b64encode(raw).decode())
 )
-def test_what_is_no_cursor_is_refused(cursor: str) -> None:
+def test_a_malformed_cursor_is_refused(cursor: str) -> None:
     assert refused(cursor)

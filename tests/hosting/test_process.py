@@ -90,7 +90,7 @@ async def start() -> AsyncIterator[Start]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_process_that_is_told_to_stop_ends_in_peace(start: Start, number: signal.Signals) -> None:
+async def test_a_process_stops_cleanly_on_a_signal(start: Start, number: signal.Signals) -> None:
     child = await start("works")
     await child.said("ready")
     async with httpx.AsyncClient() as client:
@@ -101,7 +101,7 @@ async def test_a_process_that_is_told_to_stop_ends_in_peace(start: Start, number
     assert ended == (0, ["background ended", "closed", "stopped"], "")
 
 
-async def test_a_request_under_way_is_answered_before_the_end(start: Start) -> None:
+async def test_a_request_in_progress_is_answered_before_exit(start: Start) -> None:
     child = await start("works")
     await child.said("ready")
     async with httpx.AsyncClient() as client:
@@ -112,7 +112,7 @@ async def test_a_request_under_way_is_answered_before_the_end(start: Start) -> N
     assert (await child.ended())[0] == 0
 
 
-async def test_a_process_ends_within_ten_seconds_though_its_work_does_not(start: Start) -> None:
+async def test_a_process_exits_within_ten_seconds_of_a_stop(start: Start) -> None:
     child = await start("stuck")
     await child.said("ready")
     child.process.send_signal(signal.SIGTERM)
@@ -129,7 +129,7 @@ async def test_a_process_ends_within_ten_seconds_though_its_work_does_not(start:
         ("damaged", "the log ends before what was acknowledged\n"),
     ],
 )
-async def test_what_it_may_not_run_on_is_one_line_and_status_3(start: Start, what: str, line: str) -> None:
+async def test_a_fatal_state_gives_one_line_and_status_3(start: Start, what: str, line: str) -> None:
     child = await start(what)
     status, events, err = await child.ended()
     assert (status, err) == (3, line)
@@ -137,7 +137,7 @@ async def test_what_it_may_not_run_on_is_one_line_and_status_3(start: Start, wha
 
 
 @pytest.mark.parametrize("what", ["broken", "broken background"])
-async def test_a_mistake_in_the_program_is_logged_and_status_1(start: Start, what: str) -> None:
+async def test_an_internal_error_is_logged_and_gives_status_1(start: Start, what: str) -> None:
     child = await start(what)
     status, events, err = await child.ended()
     assert (status, err) == (1, "")
@@ -158,7 +158,7 @@ async def test_a_mistake_in_the_program_is_logged_and_status_1(start: Start, wha
         ({"COHOST_DATABASE_URL": "postgresql://u:hush@127.0.0.1:99999/db"}, "COHOST_DATABASE_URL"),
     ],
 )
-async def test_a_wrong_setting_is_one_line_and_status_2(
+async def test_a_wrong_setting_gives_one_line_and_status_2(
     start: Start, variables: dict[str, str], name: str
 ) -> None:
     child = await start("works", **variables)
@@ -169,7 +169,7 @@ async def test_a_wrong_setting_is_one_line_and_status_2(
     assert "hush" not in err
 
 
-async def test_a_wrong_password_of_the_database_is_one_line_and_status_2(start: Start, stack: Stack) -> None:
+async def test_a_wrong_database_password_gives_one_line_and_status_2(start: Start, stack: Stack) -> None:
     url = await stack.create_database(f"refused_{secrets.token_hex(6)}")
     parts = urlsplit(url)
     wrong = parts._replace(netloc=f"{parts.username}:hush@{parts.hostname}:{parts.port}").geturl()
@@ -178,7 +178,7 @@ async def test_a_wrong_password_of_the_database_is_one_line_and_status_2(start: 
     assert err == f'COHOST_DATABASE_URL: password authentication failed for user "{parts.username}"\n'
 
 
-async def test_a_taken_port_is_one_line_and_status_2(start: Start) -> None:
+async def test_a_port_in_use_gives_one_line_and_status_2(start: Start) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -188,7 +188,7 @@ async def test_a_taken_port_is_one_line_and_status_2(start: Start) -> None:
         assert await child.ended() == (2, [], expected)
 
 
-async def test_what_is_said_over_and_over_is_said_once(start: Start) -> None:
+async def test_repeated_warnings_are_logged_once(start: Start) -> None:
     child = await start("works")
     await child.said("ready")
     async with httpx.AsyncClient() as client:

@@ -151,7 +151,7 @@ def test_a_missing_setting_is_named(
         ({"DATABASE_URL": "postgresql://cohost:change-me-please@db/cohost"}, "DATABASE_URL"),
     ],
 )
-def test_what_does_not_go_together_is_named(
+def test_contradictory_settings_are_named(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
     variables: dict[str, str],
@@ -169,7 +169,7 @@ def test_a_key_file_without_a_key_is_named(
     assert refused(monkeypatch, capfd, {"JWKS_FILE": str(file)}).startswith("COHOST_JWKS_FILE: ")
 
 
-def test_symmetric_and_private_keys_in_the_key_file_are_none(
+def test_symmetric_and_private_keys_in_the_key_file_are_ignored(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     private = ec.generate_private_key(ec.SECP256R1())
@@ -203,7 +203,7 @@ def test_a_refusal_shows_no_secret(
         {"UNHEARD_OF": "x"},
     ],
 )
-def test_what_is_allowed_is_allowed(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+def test_allowed_settings_are_accepted(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
     loaded(monkeypatch, **variables)
 
 

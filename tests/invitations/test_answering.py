@@ -64,7 +64,7 @@ def test_accepting_gives_a_seat(invited: Theatre) -> None:
     assert invited.seats() == {GUEST: Seat("i1", at(7), 3)}
 
 
-def test_declining_gives_none(invited: Theatre) -> None:
+def test_declining_gives_no_seat(invited: Theatre) -> None:
     assert invited.do(decline(), 7) == [
         InvitationDeclined(
             **invitation(
@@ -83,7 +83,7 @@ def test_cancelling_takes_the_invitation_back(invited: Theatre) -> None:
     ]
 
 
-def test_running_out_is_dated_back_to_the_deadline(invited: Theatre) -> None:
+def test_expiry_is_dated_back_to_the_deadline(invited: Theatre) -> None:
     assert invited.do(expire(), EXPIRY + 3) == [InvitationExpired(**EXPIRED)]
 
 
@@ -111,28 +111,26 @@ def test_an_invitation_from_before_a_rooms_tombstone_is_not_found(invited: Theat
 
 
 @pytest.mark.parametrize("command", ANSWERS)
-def test_only_the_invitee_answers_and_a_stranger_is_shown_nothing(invited: Theatre, command: Any) -> None:
+def test_only_the_invitee_may_answer(invited: Theatre, command: Any) -> None:
     refused(invited.do(command(actor="stranger")), "not_invitee", None)
 
 
 @pytest.mark.parametrize("command", ANSWERS)
-def test_the_host_who_may_not_answer_is_shown_the_invitation(invited: Theatre, command: Any) -> None:
+def test_a_host_refused_to_answer_is_shown_the_invitation(invited: Theatre, command: Any) -> None:
     refused(invited.do(command(actor=HOST)), "not_invitee", invitation("i1"))
 
 
-def test_only_the_host_cancels_and_a_stranger_is_shown_nothing(invited: Theatre) -> None:
+def test_only_the_host_may_cancel(invited: Theatre) -> None:
     refused(invited.do(cancel(actor="stranger")), "not_room_host", None)
 
 
 @pytest.mark.parametrize("actor", [HOST, GUEST])
-def test_inviter_and_invitee_who_may_not_cancel_are_shown_the_invitation(
-    invited: Theatre, actor: str
-) -> None:
+def test_inviter_and_invitee_refused_to_cancel_see_the_invitation(invited: Theatre, actor: str) -> None:
     invited.room(host="carol")
     refused(invited.do(cancel(actor=actor)), "not_room_host", invitation("i1"))
 
 
-def test_a_new_host_may_cancel_what_the_old_one_sent(invited: Theatre) -> None:
+def test_a_new_host_may_cancel_the_former_hosts_invitations(invited: Theatre) -> None:
     invited.room(host="carol")
     assert invited.do(cancel(actor="carol"), 7) == [
         InvitationCancelled(
@@ -142,18 +140,18 @@ def test_a_new_host_may_cancel_what_the_old_one_sent(invited: Theatre) -> None:
 
 
 @pytest.mark.parametrize("command", [accept, decline, cancel])
-def test_what_is_answered_stays_answered_and_is_shown(invited: Theatre, command: Any) -> None:
+def test_an_answered_invitation_is_refused_and_shown(invited: Theatre, command: Any) -> None:
     invited.do(accept(), 7)
     refused(invited.do(command(), 2 * EXPIRY), "invitation_not_pending", ACCEPTED)
 
 
-def test_what_is_answered_does_not_run_out(invited: Theatre) -> None:
+def test_an_answered_invitation_does_not_expire(invited: Theatre) -> None:
     invited.do(accept(), 7)
     assert invited.do(expire(), EXPIRY) == Refusal("invitation_not_pending")
 
 
 @pytest.mark.parametrize("command", EVERY)
-def test_who_may_not_ask_is_told_so_before_what_became_of_it(invited: Theatre, command: Any) -> None:
+def test_a_forbidden_actor_is_refused_before_the_status_is_checked(invited: Theatre, command: Any) -> None:
     invited.do(accept(), 7)
     if command is not expire:
         reason = "not_room_host" if command is cancel else "not_invitee"
@@ -161,9 +159,7 @@ def test_who_may_not_ask_is_told_so_before_what_became_of_it(invited: Theatre, c
 
 
 @pytest.mark.parametrize("command", [accept, decline, cancel])
-def test_at_the_moment_of_expiry_it_is_too_late_though_it_is_still_stored_as_pending(
-    invited: Theatre, command: Any
-) -> None:
+def test_an_answer_at_the_moment_of_expiry_is_too_late(invited: Theatre, command: Any) -> None:
     refused(invited.do(command(), EXPIRY), "invitation_expired", invitation("i1"))
 
 
@@ -172,17 +168,17 @@ def test_a_millisecond_before_expiry_is_in_time(invited: Theatre, command: Any) 
     assert isinstance(invited.do(command(), BARELY), list)
 
 
-def test_nothing_runs_out_before_its_time(invited: Theatre) -> None:
+def test_no_invitation_expires_early(invited: Theatre) -> None:
     assert invited.do(expire(), BARELY) == Refusal("not_due")
 
 
-def test_who_was_banned_meanwhile_may_not_accept(invited: Theatre) -> None:
+def test_a_banned_invitee_may_not_accept(invited: Theatre) -> None:
     for status in ("banned", "deleted"):
         invited.user(status=status)
         refused(invited.do(accept()), "user_not_eligible", invitation("i1"))
 
 
-def test_who_is_gone_or_unknown_may_not_accept() -> None:
+def test_a_deleted_or_unknown_invitee_may_not_accept() -> None:
     theatre = Theatre()
     theatre.room()
     theatre.user()
@@ -193,17 +189,17 @@ def test_who_is_gone_or_unknown_may_not_accept() -> None:
     refused(theatre.do(accept()), "user_not_found", invitation("i1"))
 
 
-def test_who_takes_no_more_invitations_may_still_accept_one(invited: Theatre) -> None:
+def test_a_user_refusing_new_invitations_may_still_accept_one(invited: Theatre) -> None:
     invited.user(canReceiveInvitations=False, blockedUserIds=[HOST])
     assert invited.do(accept(), 7) == [InvitationAccepted(**ACCEPTED)]
 
 
-def test_who_is_banned_may_still_decline(invited: Theatre) -> None:
+def test_a_banned_invitee_may_still_decline(invited: Theatre) -> None:
     invited.user(status="banned")
     assert isinstance(invited.do(decline()), list)
 
 
-def test_a_full_stage_refuses_and_the_invitation_stays_pending() -> None:
+def test_accepting_on_a_full_stage_leaves_the_invitation_pending() -> None:
     theatre = Theatre(Policy(accept_unknown_users=True))
     theatre.room(seats=1)
     theatre.invite("i1")
@@ -222,7 +218,7 @@ def test_being_banned_comes_before_the_stage_being_full(invited: Theatre) -> Non
 
 @pytest.mark.parametrize("first", [accept, decline, cancel])
 @pytest.mark.parametrize("second", [accept, decline, cancel])
-def test_of_two_that_race_the_first_wins(invited: Theatre, first: Any, second: Any) -> None:
+def test_the_first_of_two_racing_answers_wins(invited: Theatre, first: Any, second: Any) -> None:
     assert isinstance(invited.do(first(), 1), list)
     outcome = invited.do(second(), 1)
     assert isinstance(outcome, Refusal)

@@ -48,7 +48,7 @@ async def test_an_invitation_is_shown_to_host_invitee_and_ops_alone(desk: Desk) 
     assert await reason(await desk.get("/v1/invitations/i1", "stranger")) == (403, "forbidden")
 
 
-async def test_a_new_host_and_the_former_one_who_invited_both_see_it(desk: Desk) -> None:
+async def test_the_new_host_and_the_inviting_host_both_see_an_invitation(desk: Desk) -> None:
     await desk.room()
     await desk.invite("i1")
     await desk.room(host="carol")
@@ -56,14 +56,14 @@ async def test_a_new_host_and_the_former_one_who_invited_both_see_it(desk: Desk)
     assert (await desk.get("/v1/invitations/i1", HOST))[0] == 200
 
 
-async def test_what_does_not_exist_is_not_found_whoever_asks(desk: Desk) -> None:
+async def test_a_missing_resource_is_404_for_every_caller(desk: Desk) -> None:
     assert await reason(await desk.get("/v1/invitations/i1", "stranger")) == (404, "invitation_not_found")
     assert await reason(await desk.get("/v1/rooms/none/invitations", "stranger")) == (404, "room_not_found")
     assert await reason(await desk.get("/v1/rooms/none/co-hosts", "stranger")) == (404, "room_not_found")
     assert await reason(await desk.get("/v1/commands/none", "stranger")) == (404, "command_not_found")
 
 
-async def test_nobody_reads_without_a_token(desk: Desk) -> None:
+async def test_reads_without_a_token_are_refused(desk: Desk) -> None:
     for path in (
         "rooms/none/invitations",
         "users/bob/invitations",
@@ -75,7 +75,7 @@ async def test_nobody_reads_without_a_token(desk: Desk) -> None:
         assert (answer.status_code, answer.json()["reason"]) == (401, "unauthorized"), path
 
 
-async def test_a_rooms_list_is_its_hosts_and_ops(desk: Desk) -> None:
+async def test_a_rooms_list_is_readable_by_its_host_and_ops(desk: Desk) -> None:
     await desk.room()
     await desk.invite("i1")
     await desk.invite("i2", "carol")
@@ -110,7 +110,7 @@ async def test_statuses_filter_both_lists(desk: Desk) -> None:
     assert await desk.listed(f"/v1/rooms/{ROOM}/invitations?status=any") == list(users)[::-1]
 
 
-async def test_a_pending_invitation_whose_time_is_over_reads_expired_everywhere(desk: Desk) -> None:
+async def test_an_overdue_pending_invitation_reads_as_expired(desk: Desk) -> None:
     await desk.room(at=LONG_AGO)
     await desk.invite("i1", at=LONG_AGO)
     rows = await desk.book.rows()
@@ -128,7 +128,7 @@ async def test_a_pending_invitation_whose_time_is_over_reads_expired_everywhere(
     assert await desk.get(f"/v1/users/{GUEST}/invitations", GUEST) == (200, nothing)
 
 
-async def test_a_users_list_is_that_users_and_ops(desk: Desk) -> None:
+async def test_a_users_list_is_readable_by_that_user_and_ops(desk: Desk) -> None:
     await desk.room()
     await desk.invite("i1")
     path = f"/v1/users/{GUEST}/invitations"
@@ -155,7 +155,7 @@ async def test_a_users_list_may_be_of_one_room(desk: Desk, status: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["any", "pending"])
-async def test_pages_neither_skip_nor_repeat_what_was_sent_in_one_moment(desk: Desk, status: str) -> None:
+async def test_pages_neither_skip_nor_repeat_simultaneous_invitations(desk: Desk, status: str) -> None:
     await desk.room()
     names = [f"i{number:02d}" for number in range(7)]
     for name in names:
@@ -178,13 +178,13 @@ async def test_a_full_last_page_has_no_next_one(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "question", ["limit=0", "limit=201", "limit=many", "cursor=forged", "status=maybe", "status="]
 )
-async def test_a_wrong_question_is_invalid_before_it_is_forbidden(desk: Desk, question: str) -> None:
+async def test_an_invalid_query_is_422_before_403(desk: Desk, question: str) -> None:
     await desk.room()
     path = f"/v1/rooms/{ROOM}/invitations?{question}"
     assert await reason(await desk.get(path, "stranger")) == (422, "invalid_request")
 
 
-async def test_co_hosts_are_shown_to_anyone_the_newest_first(desk: Desk) -> None:
+async def test_co_hosts_are_listed_to_anyone_newest_first(desk: Desk) -> None:
     await desk.room()
     for name, user in (("i1", GUEST), ("i2", "carol"), ("i3", "dave")):
         await desk.invite(name, user)
@@ -197,7 +197,7 @@ async def test_co_hosts_are_shown_to_anyone_the_newest_first(desk: Desk) -> None
     assert await desk.get(f"/v1/rooms/{ROOM}/co-hosts", "anyone") == (200, {"items": seats})
 
 
-async def test_a_room_that_is_gone_is_not_found_but_its_invitations_are_still_read(desk: Desk) -> None:
+async def test_a_deleted_rooms_invitations_can_still_be_read(desk: Desk) -> None:
     await desk.room()
     await desk.invite("i1")
     await desk.room(host="carol")
@@ -211,7 +211,7 @@ async def test_a_room_that_is_gone_is_not_found_but_its_invitations_are_still_re
     assert await desk.listed(f"/v1/users/{GUEST}/invitations?status=cancelled", GUEST) == ["i1"]
 
 
-async def test_a_room_that_came_back_lists_only_its_present_life(desk: Desk) -> None:
+async def test_a_recreated_room_lists_only_its_new_invitations(desk: Desk) -> None:
     await desk.room()
     await desk.invite("i1")
     await desk.hear(None)

@@ -70,7 +70,7 @@ async def played(book: Ledger, batches: list[list[Incoming]], *, forgetful: bool
     return book.told, await book.rows()
 
 
-async def test_an_invitation_sent_and_accepted_in_one_batch_is_stored_as_accepted(book: Ledger) -> None:
+async def test_an_invitation_accepted_in_its_own_batch_is_stored_accepted(book: Ledger) -> None:
     accept = AcceptInvitation(room_id=ROOM, invitation_id="i1", actor_id=GUEST)
     await book.run([[opening(1), send(2, "i1"), record(3, accept, "c1")]])
     rows = await book.rows()
@@ -88,21 +88,21 @@ async def test_an_invitation_sent_and_accepted_in_one_batch_is_stored_as_accepte
     assert [row["status"] for row in rows["invitations"]] == ["accepted"]
 
 
-async def test_an_invitations_id_is_taken_in_every_room_and_for_ever(book: Ledger) -> None:
+async def test_an_invitation_id_is_never_reused_in_any_room(book: Ledger) -> None:
     await book.run([[opening(1), opening(2, "room-2"), send(3, "i1")]])
     with pytest.raises(Repeated) as repeated:
         await book.run([[send(4, "i2", "carol", "room-2"), send(5, "i1", "dave", "room-2")]])
     assert repeated.value.ids == {"i1"}
 
 
-async def test_a_refused_invitation_is_a_repeat_too_where_its_id_is_taken(book: Ledger) -> None:
+async def test_a_refused_invitation_with_a_used_id_is_a_repeat(book: Ledger) -> None:
     await book.run([[opening(1), send(2, "i1")]])
     with pytest.raises(Repeated) as repeated:
         await book.run([[send(3, "i1"), send(4, "i2")]])
     assert repeated.value.ids == {"i1"}
 
 
-async def test_a_worker_that_starts_anew_does_not_find_what_a_tombstone_forgot(book: Ledger) -> None:
+async def test_a_restarted_worker_ignores_invitations_before_a_tombstone(book: Ledger) -> None:
     accept = AcceptInvitation(room_id=ROOM, invitation_id="i1", actor_id=GUEST)
     gone = Incoming(0, topics.ROOMS, 3, at(0), ROOM, "rooms:0:3", None)
     script = [opening(1), send(2, "i1"), gone, opening(4), record(5, accept, "c1"), send(6, "i2")]
@@ -112,7 +112,7 @@ async def test_a_worker_that_starts_anew_does_not_find_what_a_tombstone_forgot(b
     assert (name, sent["previous_invitation_id"]) == ("InvitationSent", None)
 
 
-async def test_a_worker_that_starts_anew_ends_a_stage_in_the_order_in_which_it_filled(book: Ledger) -> None:
+async def test_a_restarted_worker_ends_seats_in_their_original_order(book: Ledger) -> None:
     users = ["dave", "bob", "carol"]
     sent = [send(2 + number, f"{user}-1", user) for number, user in enumerate(users)]
     accepts = [
@@ -135,7 +135,7 @@ async def test_the_database_itself_refuses_a_second_pending_invitation(book: Led
             )
 
 
-async def test_memory_stays_within_its_bounds_and_loses_nothing(shelf: Ledger) -> None:
+async def test_the_cache_stays_within_its_bounds_without_losing_changes(shelf: Ledger) -> None:
     await shelf.wipe()
     memory = Memory(weight_limit=10, users_limit=3)
     book = Ledger(shelf.pool, Invitations(Policy(accept_unknown_users=True), memory), [])

@@ -70,7 +70,7 @@ async def _deleted(admin: AIOKafkaAdminClient, records: dict[TopicPartition, Rec
     return True
 
 
-async def test_a_room_that_the_topic_has_forgotten_is_gone(place: Settings) -> None:
+async def test_a_room_missing_from_its_topic_is_deleted(place: Settings) -> None:
     async with (
         working(place),
         cohost.Client(place.kafka_bootstrap_servers, prefix=place.topic_prefix, timeout=30) as client,

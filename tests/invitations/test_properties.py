@@ -28,7 +28,7 @@ def stages(theatre: Theatre) -> dict[str, Any]:
 
 @given(shows.SHOWS)
 @settings(max_examples=300, deadline=None)
-def test_a_command_that_took_effect_changes_nothing_when_repeated(script: list[Incoming]) -> None:
+def test_a_repeated_command_changes_nothing(script: list[Incoming]) -> None:
     theatre = Theatre()
     for record in script:
         outcome = play(theatre, record)
@@ -42,7 +42,7 @@ def test_a_command_that_took_effect_changes_nothing_when_repeated(script: list[I
 
 @given(shows.SHOWS)
 @settings(max_examples=300, deadline=None)
-def test_a_stage_never_holds_more_than_it_may(script: list[Incoming]) -> None:
+def test_a_stage_never_exceeds_its_limits(script: list[Incoming]) -> None:
     theatre = Theatre()
     for record in script:
         seated = {key: len(stage.seats) for key, stage in theatre.memory.stages.items()}
@@ -60,7 +60,7 @@ def test_a_stage_never_holds_more_than_it_may(script: list[Incoming]) -> None:
 
 @given(shows.SHOWS, st.data())
 @settings(max_examples=200, deadline=None)
-def test_every_refusal_leaves_the_stage_as_it_was(script: list[Incoming], data: Any) -> None:
+def test_every_rejection_leaves_the_stage_unchanged(script: list[Incoming], data: Any) -> None:
     theatre = Theatre()
     watched = data.draw(st.integers(0, len(script)))
     for index, record in enumerate(script):

@@ -43,7 +43,7 @@ def test_the_first_fact_of_a_room_is_passed_on() -> None:
     assert Theatre().room("ended") == [said("ended", opened=False)]
 
 
-def test_the_same_fact_again_is_not(theatre: Theatre) -> None:
+def test_an_unchanged_fact_is_not_passed_on(theatre: Theatre) -> None:
     assert theatre.room() == []
 
 
@@ -65,7 +65,7 @@ def test_closing_a_room_ends_all_that_is_on_its_stage(busy: Theatre, status: str
     assert (busy.pending(), busy.seats()) == ([], {})
 
 
-def test_closing_a_room_lets_the_overdue_expire(busy: Theatre) -> None:
+def test_closing_a_room_expires_overdue_invitations(busy: Theatre) -> None:
     expired = invitation("i1", status="expired", updated_at=at(EXPIRY), close_reason="expired")
     assert busy.room("ended", EXPIRY)[:2] == [said("ended", opened=False), InvitationExpired(**expired)]
 
@@ -77,7 +77,7 @@ def test_a_change_between_open_states_ends_nothing(busy: Theatre, status: str) -
     assert list(busy.seats()) == ["carol"]
 
 
-def test_a_room_opens_again_with_an_empty_stage(busy: Theatre) -> None:
+def test_a_reopened_room_has_an_empty_stage(busy: Theatre) -> None:
     busy.room("ended", 9)
     assert busy.room("live", 10) == [said("live", opened=True)]
     assert (busy.pending(), busy.seats()) == ([], {})
@@ -96,18 +96,18 @@ def test_a_tombstone_ends_an_open_room(busy: Theatre) -> None:
     ]
 
 
-def test_a_tombstone_says_nothing_of_a_closed_room(theatre: Theatre) -> None:
+def test_a_tombstone_of_a_closed_room_publishes_nothing(theatre: Theatre) -> None:
     theatre.room("recorded")
     assert theatre.room_gone() == []
 
 
-def test_a_tombstone_of_a_room_that_is_gone_or_was_never_heard_of_says_nothing(theatre: Theatre) -> None:
+def test_a_tombstone_of_an_unknown_room_publishes_nothing(theatre: Theatre) -> None:
     theatre.room_gone()
     assert theatre.room_gone() == []
     assert theatre.room_gone(room="elsewhere") == []
 
 
-def test_a_room_that_comes_back_is_passed_on(theatre: Theatre) -> None:
+def test_a_recreated_room_is_passed_on(theatre: Theatre) -> None:
     theatre.room_gone()
     assert theatre.room() == [said("live", opened=True)]
 
@@ -128,7 +128,7 @@ def test_a_new_host_loses_the_seat(busy: Theatre) -> None:
     assert [entry.invitation_id for entry in busy.pending()] == ["i1"]
 
 
-def test_a_room_that_closes_under_a_new_host_has_ended_for_everybody(busy: Theatre) -> None:
+def test_closing_under_a_new_host_ends_every_seat_as_room_ended(busy: Theatre) -> None:
     assert busy.room("ended", host="carol", second=9) == [
         said("ended", opened=False, host="carol"),
         cancelled("i1", "room_ended"),

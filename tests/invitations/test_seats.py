@@ -69,7 +69,7 @@ def test_a_banned_co_host_loses_the_seat(seated: Theatre) -> None:
     assert seated.do(exclude(), 9) == [left("not_eligible")]
 
 
-def test_a_user_who_is_gone_loses_the_pending_invitation(theatre: Theatre) -> None:
+def test_a_deleted_user_loses_the_pending_invitation(theatre: Theatre) -> None:
     theatre.invite("i1")
     theatre.user_gone()
     assert theatre.do(exclude(), 9) == [
@@ -92,19 +92,19 @@ def test_without_a_room_there_is_no_seat(seated: Theatre, command: Any) -> None:
     assert seated.do(command(room="elsewhere")) == Refusal("room_not_found")
 
 
-def test_only_the_host_removes_whoever_it_is(seated: Theatre) -> None:
+def test_only_the_host_may_remove_a_co_host(seated: Theatre) -> None:
     assert seated.do(remove(actor=GUEST)) == Refusal("not_room_host")
     assert seated.do(remove(user="nobody", actor=GUEST)) == Refusal("not_room_host")
 
 
 @pytest.mark.parametrize("command", [remove, leave, release])
-def test_who_has_no_seat_cannot_lose_it(theatre: Theatre, command: Any) -> None:
+def test_a_user_without_a_seat_cannot_lose_one(theatre: Theatre, command: Any) -> None:
     theatre.invite("i1")
     assert theatre.do(command()) == Refusal("not_co_host")
 
 
 @pytest.mark.parametrize("command", [remove, leave, release])
-def test_a_seat_is_lost_once(seated: Theatre, command: Any) -> None:
+def test_a_seat_ends_only_once(seated: Theatre, command: Any) -> None:
     assert isinstance(seated.do(command(), 9), list)
     assert seated.do(command(), 9) == Refusal("not_co_host")
 
@@ -120,12 +120,12 @@ def test_an_active_user_is_not_excluded(seated: Theatre) -> None:
     assert seated.do(exclude()) == Refusal("user_eligible")
 
 
-def test_a_user_who_only_takes_no_invitations_is_not_excluded(seated: Theatre) -> None:
+def test_a_user_refusing_invitations_is_not_excluded(seated: Theatre) -> None:
     seated.user(canReceiveInvitations=False, blockedUserIds=[HOST])
     assert seated.do(exclude()) == Refusal("user_eligible")
 
 
-def test_who_is_not_involved_cannot_be_excluded(theatre: Theatre) -> None:
+def test_a_user_without_seat_or_invitation_cannot_be_excluded(theatre: Theatre) -> None:
     theatre.user(status="banned")
     assert theatre.do(exclude()) == Refusal("not_involved")
 
@@ -136,6 +136,6 @@ def test_unknown_users_are_eligible_where_they_are_accepted() -> None:
     assert theatre.do(exclude("nobody")) == Refusal("user_eligible")
 
 
-def test_of_two_that_race_for_a_seat_the_first_has_it(seated: Theatre) -> None:
+def test_the_first_of_two_racing_for_a_seat_gets_it(seated: Theatre) -> None:
     seated.do(leave(), 9)
     assert seated.do(remove(), 9) == Refusal("not_co_host")

@@ -20,21 +20,21 @@ def test_an_invitation_is_pending_under_its_commands_id(theatre: Theatre) -> Non
     assert outcome == [InvitationSent(**invitation("i1", message="join us"))]
 
 
-def test_an_invitation_lasts_a_day_where_nothing_is_said(theatre: Theatre) -> None:
+def test_an_invitation_lasts_a_day_by_default(theatre: Theatre) -> None:
     outcome = theatre.do(SendInvitation(room_id=ROOM, user_id=GUEST, actor_id=HOST), identifier="i1")
     assert outcome == [InvitationSent(**invitation("i1", expires_at="2026-01-02T12:00:00.000Z"))]
 
 
-def test_a_room_never_heard_of_has_no_invitations(theatre: Theatre) -> None:
+def test_an_unknown_room_is_refused(theatre: Theatre) -> None:
     assert theatre.do(send(room_id="elsewhere")) == Refusal("room_not_found")
 
 
-def test_a_room_that_is_gone_is_not_found(theatre: Theatre) -> None:
+def test_a_deleted_room_is_not_found(theatre: Theatre) -> None:
     theatre.room_gone()
     assert theatre.do(send(actor_id="stranger")) == Refusal("room_not_found")
 
 
-def test_a_closed_room_refuses_before_it_looks_at_the_actor(theatre: Theatre) -> None:
+def test_a_closed_room_is_refused_before_the_actor_is_checked(theatre: Theatre) -> None:
     theatre.room("ended")
     assert theatre.do(send(actor_id="stranger")) == Refusal("room_not_open")
 
@@ -61,24 +61,24 @@ def test_the_host_is_no_target_known_or_not(theatre: Theatre) -> None:
     assert theatre.do(send(user_id=HOST)) == Refusal("invalid_target")
 
 
-def test_a_user_never_heard_of_is_not_found(theatre: Theatre) -> None:
+def test_an_unknown_user_is_not_found(theatre: Theatre) -> None:
     assert theatre.do(send(user_id="nobody")) == Refusal("user_not_found")
 
 
-def test_unknown_users_may_be_accepted_by_the_operators_wish() -> None:
+def test_unknown_users_are_accepted_by_setting() -> None:
     theatre = Theatre(Policy(accept_unknown_users=True))
     theatre.room()
     assert theatre.invite("i1") == [InvitationSent(**invitation("i1"))]
 
 
-def test_a_user_who_is_gone_is_not_found_even_where_unknown_ones_are_accepted() -> None:
+def test_a_deleted_user_is_not_found_even_if_unknown_are_accepted() -> None:
     theatre = Theatre(Policy(accept_unknown_users=True))
     theatre.room()
     theatre.user_gone()
     assert theatre.invite() == Refusal("user_not_found")
 
 
-def test_who_may_not_be_invited_is_not_eligible(theatre: Theatre) -> None:
+def test_an_ineligible_user_is_refused(theatre: Theatre) -> None:
     theatre.user("banned", "banned")
     theatre.user("deleted", "deleted")
     theatre.user("shy", canReceiveInvitations=False)
@@ -87,12 +87,12 @@ def test_who_may_not_be_invited_is_not_eligible(theatre: Theatre) -> None:
         assert theatre.do(send(user_id=user)) == Refusal("user_not_eligible"), user
 
 
-def test_a_block_of_somebody_else_is_no_block(theatre: Theatre) -> None:
+def test_a_block_of_another_user_does_not_matter(theatre: Theatre) -> None:
     theatre.user(blockedUserIds=["someone"])
     assert theatre.invite("i1") == [InvitationSent(**invitation("i1"))]
 
 
-def test_a_fact_replaces_the_whole_of_the_last_one(theatre: Theatre) -> None:
+def test_a_user_fact_replaces_the_previous_one(theatre: Theatre) -> None:
     theatre.user(blockedUserIds=[HOST], canReceiveInvitations=False)
     theatre.user()
     assert theatre.invite("i1") == [InvitationSent(**invitation("i1"))]
@@ -109,7 +109,7 @@ def test_a_co_host_is_not_invited_again(theatre: Theatre) -> None:
     assert theatre.invite("i2") == Refusal("already_co_host")
 
 
-def test_a_second_pending_invitation_is_refused_and_the_first_is_shown(theatre: Theatre) -> None:
+def test_a_second_pending_invitation_is_refused(theatre: Theatre) -> None:
     theatre.invite("i1")
     refusal = theatre.invite("i2", EXPIRY - 0.001)
     assert isinstance(refusal, Refusal)
@@ -117,7 +117,7 @@ def test_a_second_pending_invitation_is_refused_and_the_first_is_shown(theatre: 
     assert shown(refusal) == invitation("i1")
 
 
-def test_an_overdue_invitation_is_closed_in_passing(theatre: Theatre) -> None:
+def test_inviting_again_closes_an_overdue_invitation(theatre: Theatre) -> None:
     theatre.invite("i1")
     outcome = theatre.invite("i2", EXPIRY)
     assert outcome == [
@@ -136,7 +136,7 @@ def test_an_overdue_invitation_is_closed_in_passing(theatre: Theatre) -> None:
     ]
 
 
-def test_a_room_waits_for_so_many_answers_and_no_more() -> None:
+def test_pending_invitations_of_a_room_are_limited() -> None:
     theatre = Theatre(Policy(accept_unknown_users=True, max_pending=2))
     theatre.room()
     theatre.invite("i1", user="one")
@@ -153,7 +153,7 @@ def test_overdue_invitations_count_until_they_are_closed() -> None:
     assert isinstance(theatre.invite("i4", EXPIRY + 1, user="two"), list)
 
 
-def test_already_invited_comes_before_too_many() -> None:
+def test_already_invited_is_checked_before_the_limit() -> None:
     theatre = Theatre(Policy(accept_unknown_users=True, max_pending=1))
     theatre.room()
     theatre.invite("i1")
@@ -162,7 +162,7 @@ def test_already_invited_comes_before_too_many() -> None:
     assert refusal.reason == "already_invited"
 
 
-def test_a_new_invitation_names_the_last_one_however_it_ended(theatre: Theatre) -> None:
+def test_a_new_invitation_names_the_previous_one(theatre: Theatre) -> None:
     theatre.invite("declined")
     theatre.do(DeclineInvitation(room_id=ROOM, invitation_id="declined", actor_id=GUEST))
     theatre.invite("accepted")
@@ -185,7 +185,7 @@ def test_a_room_that_opens_again_remembers_its_invitations(theatre: Theatre) -> 
     assert outcome == [InvitationSent(**invitation("i2", previous_invitation_id="i1"))]
 
 
-def test_a_rooms_tombstone_forgets(theatre: Theatre) -> None:
+def test_a_rooms_tombstone_clears_its_history(theatre: Theatre) -> None:
     theatre.invite("i1")
     theatre.room_gone(1)
     theatre.room("live", 2)

@@ -100,7 +100,7 @@ async def house(place: Settings) -> AsyncIterator[House]:
         yield House(place, client)
 
 
-async def test_an_accepted_invitation_becomes_a_seat_that_can_be_given_up(house: House) -> None:
+async def test_an_accepted_invitation_becomes_a_seat_that_can_be_left(house: House) -> None:
     room = await house.open_room()
     sent = await house.client.send_invitation(room, "bob", "alice")
     assert sent.data.invitation_id == sent.command_id
@@ -117,9 +117,7 @@ async def test_an_accepted_invitation_becomes_a_seat_that_can_be_given_up(house:
 
 
 @pytest.mark.parametrize("broken", ["data", "partition"])
-async def test_an_old_invitations_id_is_a_repeat_though_its_command_is_broken(
-    house: House, broken: str
-) -> None:
+async def test_a_used_invitation_id_is_a_repeat_even_if_invalid(house: House, broken: str) -> None:
     room = await house.open_room()
     sent = await house.client.send_invitation(room, "bob", "alice")
     seconds = 5 if broken == "data" else 60
@@ -145,7 +143,7 @@ async def test_an_old_invitations_id_is_a_repeat_though_its_command_is_broken(
         assert await pool.fetchval(kept, sent.command_id) == 0
 
 
-async def test_of_many_that_answer_at_once_one_is_heard(house: House) -> None:
+async def test_one_of_many_concurrent_answers_wins(house: House) -> None:
     room = await house.open_room()
     sent = await house.client.send_invitation(room, "bob", "alice")
     calls = [
@@ -162,7 +160,7 @@ async def test_of_many_that_answer_at_once_one_is_heard(house: House) -> None:
     assert refused == ["invitation_not_pending"] * (len(calls) - 1)
 
 
-async def test_a_full_stage_takes_one_of_those_who_race_for_its_last_seat(house: House) -> None:
+async def test_the_last_seat_goes_to_one_of_many_racing_users(house: House) -> None:
     room = await house.open_room(seats=1)
     users = [f"user-{number}" for number in range(6)]
     sent = await asyncio.gather(*[house.client.send_invitation(room, user, "alice") for user in users])
@@ -177,7 +175,7 @@ async def test_a_full_stage_takes_one_of_those_who_race_for_its_last_seat(house:
     assert refused == ["room_full"] * (len(users) - 1)
 
 
-async def test_an_id_that_two_rooms_meet_has_one_outcome(house: House) -> None:
+async def test_an_id_used_in_two_rooms_has_one_outcome(house: House) -> None:
     rooms = [await house.open_room() for _ in range(4)]
     command_id = ids.uuid7()
     asked = [
@@ -191,7 +189,7 @@ async def test_an_id_that_two_rooms_meet_has_one_outcome(house: House) -> None:
     assert len(told) == 1
 
 
-async def test_who_is_banned_loses_seat_and_invitation_in_every_room_in_time(house: House) -> None:
+async def test_a_banned_user_loses_every_seat_and_invitation_in_time(house: House) -> None:
     user = f"user-{secrets.token_hex(4)}"
     seated, waiting = await house.open_room(user), await house.open_room(user)
     sent = await house.client.send_invitation(seated, user, "alice")
@@ -209,9 +207,7 @@ async def test_who_is_banned_loses_seat_and_invitation_in_every_room_in_time(hou
     assert (left.reason, cancelled.close_reason) == ("not_eligible", "not_eligible")
 
 
-async def test_an_invitation_runs_out_in_time_and_another_worker_goes_on_with_what_there_is(
-    place: Settings, house: House
-) -> None:
+async def test_invitations_expire_in_time_also_after_a_worker_change(place: Settings, house: House) -> None:
     room = await house.open_room()
     sent = await house.client.send_invitation(room, "bob", "alice", expires_in_seconds=10)
     kept = await house.client.send_invitation(room, "carol", "alice")

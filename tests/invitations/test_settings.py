@@ -17,12 +17,12 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COHOST_JWT_SECRET", "a secret of the tests, long enough for PyJWT")
 
 
-def test_unknown_users_are_refused_and_a_hundred_may_wait_where_nothing_is_said() -> None:
+def test_the_policy_defaults_follow_the_contract() -> None:
     loaded = settings.load(Settings)
     assert (loaded.policy(), loaded.http_port) == (Policy(accept_unknown_users=False, max_pending=100), 8081)
 
 
-def test_the_operator_decides_who_may_take_part_and_how_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_policy_is_set_by_environment_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COHOST_UNKNOWN_USERS", "accept")
     monkeypatch.setenv("COHOST_MAX_PENDING", "7")
     assert settings.load(Settings).policy() == Policy(accept_unknown_users=True, max_pending=7)

@@ -96,21 +96,21 @@ def exclude(user: str, room: str = ROOM) -> Message:
     return commands.ExcludeUser(room_id=room, user_id=user)
 
 
-async def test_what_is_overdue_is_asked_for_once(broom: Broom) -> None:
+async def test_an_overdue_invitation_is_requested_once(broom: Broom) -> None:
     await broom.invite("i1")
     await broom.invite("i2", "carol", at=SOON)
     assert await broom.asked() == [expire("i1")]
     assert await broom.asked() == []
 
 
-async def test_lanes_of_others_are_left_alone(broom: Broom) -> None:
+async def test_lanes_of_other_workers_are_skipped(broom: Broom) -> None:
     await broom.invite("i1")
     assert not await broom.sweeper.sweep([1])
     assert not await broom.sweeper.sweep([])
     assert broom.box.letters == []
 
 
-async def test_what_finds_no_outcome_is_asked_again_under_the_same_id_after_half_a_minute(
+async def test_an_unanswered_command_is_repeated_under_its_id(
     broom: Broom,
 ) -> None:
     await broom.invite("i1")
@@ -123,7 +123,7 @@ async def test_what_finds_no_outcome_is_asked_again_under_the_same_id_after_half
     assert first == second
 
 
-async def test_what_was_refused_and_is_still_due_is_asked_again_under_another_id(broom: Broom) -> None:
+async def test_a_rejected_command_still_due_is_sent_under_a_new_id(broom: Broom) -> None:
     await broom.invite("i1")
     await broom.asked()
     await broom.refused()
@@ -134,7 +134,7 @@ async def test_what_was_refused_and_is_still_due_is_asked_again_under_another_id
     assert first != second
 
 
-async def test_what_was_not_confirmed_is_asked_again_at_once_under_the_same_id(broom: Broom) -> None:
+async def test_an_unconfirmed_command_is_repeated_at_once_under_its_id(broom: Broom) -> None:
     await broom.invite("i1")
     broom.box.away = True
     with pytest.raises(Unavailable):
@@ -145,7 +145,7 @@ async def test_what_was_not_confirmed_is_asked_again_at_once_under_the_same_id(b
     assert first == second
 
 
-async def test_what_is_decided_is_forgotten(broom: Broom) -> None:
+async def test_decided_commands_are_deleted(broom: Broom) -> None:
     await broom.invite("i1")
     await broom.asked()
     await broom.hear(topics.INVITATION_COMMANDS, ROOM, expire("i1"))
@@ -157,7 +157,7 @@ async def test_what_is_decided_is_forgotten(broom: Broom) -> None:
 
 
 @pytest.mark.parametrize("status", ["banned", "deleted", None])
-async def test_who_is_barred_is_excluded_from_every_room_once(broom: Broom, status: Any) -> None:
+async def test_an_ineligible_user_is_excluded_from_every_room_once(broom: Broom, status: Any) -> None:
     await broom.invite("i1", at=SOON)
     await broom.invite("i2", room="room-2", at=SOON)
     accept = commands.AcceptInvitation(room_id="room-2", invitation_id="i2", actor_id=GUEST)
@@ -170,7 +170,7 @@ async def test_who_is_barred_is_excluded_from_every_room_once(broom: Broom, stat
     assert await broom.asked() == []
 
 
-async def test_who_was_barred_long_ago_is_found_by_whoever_takes_the_lane_over(broom: Broom) -> None:
+async def test_the_next_owner_finds_users_made_ineligible_long_ago(broom: Broom) -> None:
     await broom.invite("i1", at=SOON)
     await broom.asked()
     await broom.hear(topics.USERS, GUEST, facts.UserChanged(user_id=GUEST, status="banned"))
@@ -181,7 +181,7 @@ async def test_who_was_barred_long_ago_is_found_by_whoever_takes_the_lane_over(b
     assert await broom.asked() == [exclude(GUEST)]
 
 
-async def test_thousands_that_are_due_at_once_are_all_asked_for(broom: Broom) -> None:
+async def test_thousands_due_at_once_are_all_requested(broom: Broom) -> None:
     due = 2500
     await broom.invite("i1")
     async with broom.book.pool.acquire() as connection:

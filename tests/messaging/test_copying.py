@@ -27,11 +27,11 @@ def _text(field: str) -> str | None:
 
 
 @given(ROWS)
-def test_what_is_written_is_what_is_read(rows: list[tuple[str, str | None]]) -> None:
+def test_copy_text_round_trips(rows: list[tuple[str, str | None]]) -> None:
     assert decoded(copying.encode(rows)) == rows
 
 
-async def test_postgres_reads_what_is_written_and_refuses_what_is_there(database_url: str) -> None:
+async def test_postgres_reads_copied_rows_and_refuses_duplicates(database_url: str) -> None:
     rows = [("plain", "x"), ("a\tb\\N\nc\r", None), ("\\.", ""), ("\u2028\x01ü", "\\")]
     connection = await asyncpg.connect(database_url)
     await connection.execute("CREATE TABLE pairs (one text PRIMARY KEY, two text)")

@@ -29,7 +29,7 @@ from tests.messaging.turnstile import Turnstile
         ("UPDATE installation SET partitions = 7", "partition count 7"),
     ],
 )
-async def test_a_database_of_something_else_is_refused(fleet: Fleet, change: str, says: str) -> None:
+async def test_a_foreign_database_is_refused(fleet: Fleet, change: str, says: str) -> None:
     async with working(fleet.config):
         """Ties the database to this cluster."""
     await query(fleet.config, change)
@@ -62,7 +62,7 @@ async def _has(admin: AIOKafkaAdminClient, topic: str, name: str, value: str) ->
     return (name, value) in {entry[:2] for *_, entries in response.resources for entry in entries}
 
 
-async def test_commands_deleted_unread_stop_the_lane_with_a_way_out(fleet: Fleet) -> None:
+async def test_commands_deleted_unread_stop_the_lane_with_instructions(fleet: Fleet) -> None:
     async with working(fleet.config):
         await fleet.publish([leave()])
         fleet.sent.append("the one")
@@ -97,7 +97,7 @@ class _Held(Turnstile):
         await super().load(connection, batch)
 
 
-async def test_commands_deleted_ahead_of_a_worker_at_work_stop_the_lane(
+async def test_commands_deleted_ahead_of_a_running_worker_stop_the_lane(
     fleet: Fleet, producer: AIOKafkaProducer
 ) -> None:
     domain = _Held()

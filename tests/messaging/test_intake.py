@@ -53,7 +53,7 @@ def said(reading: Reading) -> object:
     return reading.dead or reading.refused or (reading.incoming and reading.incoming.data)
 
 
-def test_a_sound_command_comes_in_with_the_brokers_time() -> None:
+def test_a_valid_command_carries_the_brokers_time() -> None:
     data = commands.LeaveStage(room_id=ROOM, actor_id="bob")
     assert INTAKE.read(record(event())).incoming == Incoming(
         partition_of(ROOM, COUNT),
@@ -110,7 +110,7 @@ LONG = "x" * 257
         ),
     ],
 )
-def test_what_is_no_command_is_said(given: ConsumerRecord, expected: str) -> None:
+def test_an_invalid_record_has_a_reason(given: ConsumerRecord, expected: str) -> None:
     assert said(INTAKE.read(given)) == expected
 
 
@@ -132,19 +132,19 @@ def test_what_is_no_command_is_said(given: ConsumerRecord, expected: str) -> Non
         ),
     ],
 )
-def test_a_fact_that_cannot_be_taken_is_a_dead_letter(given: ConsumerRecord, expected: str) -> None:
+def test_an_invalid_fact_is_a_dead_letter(given: ConsumerRecord, expected: str) -> None:
     if expected == "wrong_partition":
         assert partition_of("elsewhere", COUNT) != partition_of(ROOM, COUNT)
     assert said(INTAKE.read(given)) == expected
 
 
-def test_a_fact_may_say_more_than_we_know_and_null_is_absent() -> None:
+def test_a_fact_ignores_unknown_fields_and_nulls() -> None:
     data = {"roomId": ROOM, "hostId": "alice", "status": "live", "maxCoHosts": None, "colour": "red"}
     given = record(event(type="cohost.RoomChanged.v1", data=data), topic="rooms")
     assert said(INTAKE.read(given)) == facts.RoomChanged(room_id=ROOM, host_id="alice", status="live")
 
 
-def test_a_tombstone_is_named_by_where_it_lies() -> None:
+def test_a_tombstones_id_is_its_position() -> None:
     reading = INTAKE.read(record(None, topic="rooms"))
     assert (reading.id, said(reading)) == (f"cohost.rooms:{partition_of(ROOM, COUNT)}:7", None)
 

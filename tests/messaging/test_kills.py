@@ -40,7 +40,7 @@ async def whole(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("point", BATCH_POINTS)
-async def test_a_worker_killed_in_a_batch_leaves_a_whole_log(fleet: Fleet, point: str) -> None:
+async def test_a_worker_killed_in_a_batch_leaves_a_consistent_log(fleet: Fleet, point: str) -> None:
     first = fleet.start(at={point: [1, "kill"]})
     await first.reached("ready")
     await fleet.command(COMMANDS)
@@ -52,7 +52,7 @@ async def test_a_worker_killed_in_a_batch_leaves_a_whole_log(fleet: Fleet, point
 
 
 @pytest.mark.parametrize("point", ["after claim", "after fence", "after tails"])
-async def test_a_worker_killed_while_taking_over_leaves_a_whole_log(fleet: Fleet, point: str) -> None:
+async def test_a_worker_killed_during_takeover_leaves_a_consistent_log(fleet: Fleet, point: str) -> None:
     first = fleet.start(at={"after commit": [1, "kill"]})
     await first.reached("ready")
     await fleet.command(COMMANDS)
@@ -64,7 +64,7 @@ async def test_a_worker_killed_while_taking_over_leaves_a_whole_log(fleet: Fleet
     await whole(fleet)
 
 
-async def test_a_worker_killed_before_it_releases_leaves_a_whole_log(fleet: Fleet) -> None:
+async def test_a_worker_killed_before_release_leaves_a_consistent_log(fleet: Fleet) -> None:
     first = fleet.start(at={"before release": [1, "kill"]})
     await first.reached("ready")
     await fleet.command(COMMANDS)
@@ -90,7 +90,7 @@ async def test_a_stopped_worker_that_comes_back_writes_nothing(fleet: Fleet) -> 
     await whole(fleet)
 
 
-async def test_two_workers_share_the_lanes_and_hand_them_over_in_peace(fleet: Fleet) -> None:
+async def test_two_workers_share_the_lanes_and_hand_them_over_cleanly(fleet: Fleet) -> None:
     first = fleet.start()
     await first.reached("ready")
     await fleet.command(COMMANDS)
@@ -132,7 +132,7 @@ async def test_without_the_fencing_the_audit_finds_duplicates(fleet: Fleet) -> N
     assert (await fleet.audit()).violations
 
 
-async def test_without_the_epoch_test_the_audit_finds_commands_without_an_outcome(fleet: Fleet) -> None:
+async def test_without_the_epoch_check_the_audit_finds_missing_outcomes(fleet: Fleet) -> None:
     zombie = fleet.start(
         without=["epoch test"], at={"before advance": [1, "stop"], "before publish": [1, "kill"]}
     )

@@ -22,7 +22,7 @@ from tests.messaging.inputs import COMMANDS, LANE, ROOM, leave, send
 from tests.messaging.turnstile import Turnstile
 
 
-async def test_poison_of_every_kind_is_a_dead_letter_and_costs_nobody_an_outcome(
+async def test_malformed_records_become_dead_letters_and_lose_no_outcome(
     fleet: Fleet, producer: AIOKafkaProducer
 ) -> None:
     name = COMMANDS.name(fleet.config.prefix)
@@ -62,7 +62,7 @@ class Told(Turnstile):
         self.told |= changes
 
 
-async def test_the_domain_is_told_what_is_committed(fleet: Fleet) -> None:
+async def test_the_processor_is_called_with_the_committed_changes(fleet: Fleet) -> None:
     domain = Told()
     async with working(fleet.config, domain):
         await fleet.command(50)
@@ -72,9 +72,7 @@ async def test_the_domain_is_told_what_is_committed(fleet: Fleet) -> None:
     assert {row["room"]: (row["lane"], row["left_count"]) for row in stored} == domain.told
 
 
-async def test_a_dead_letter_larger_than_its_topic_takes_is_cut_and_stops_nobody(
-    fleet: Fleet, producer: AIOKafkaProducer
-) -> None:
+async def test_an_oversized_dead_letter_is_truncated(fleet: Fleet, producer: AIOKafkaProducer) -> None:
     await made(fleet.config, topics.INVITATION_DEAD_LETTERS, "max.message.bytes", "100000")
     async with working(fleet.config):
         for size in (90_000, 120_000):
@@ -86,7 +84,7 @@ async def test_a_dead_letter_larger_than_its_topic_takes_is_cut_and_stops_nobody
     assert found == [(90_000, None), (0, b"120000")]
 
 
-async def test_no_batch_is_larger_than_the_topics_take(fleet: Fleet) -> None:
+async def test_no_batch_exceeds_the_topics_limit(fleet: Fleet) -> None:
     await made(fleet.config, topics.INVITATION_EVENTS, "max.message.bytes", "20000")
     async with working(fleet.config):
         await fleet.command(1000)
@@ -94,7 +92,7 @@ async def test_no_batch_is_larger_than_the_topics_take(fleet: Fleet) -> None:
     assert (await fleet.audit()).violations == []
 
 
-async def test_whoever_owns_no_lane_shows_none(fleet: Fleet) -> None:
+async def test_a_worker_without_lanes_has_no_lane_metrics(fleet: Fleet) -> None:
     registry = CollectorRegistry()
 
     def shown() -> tuple[float | None, int]:
@@ -108,7 +106,7 @@ async def test_whoever_owns_no_lane_shows_none(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("where", ["value", "key", "headers"])
-async def test_what_is_much_more_unpacked_than_packed_is_published_in_pieces(
+async def test_highly_compressible_batches_are_published_in_parts(
     fleet: Fleet, kafka: str, where: str
 ) -> None:
     name = COMMANDS.name(fleet.config.prefix)
@@ -139,7 +137,7 @@ class _Odd(str):
         return b"b\xff\xfed"
 
 
-async def test_a_header_name_that_is_no_text_stops_nobody(fleet: Fleet, kafka: str) -> None:
+async def test_a_header_name_that_is_not_utf_8_does_not_stop_the_lane(fleet: Fleet, kafka: str) -> None:
     async with working(fleet.config), AIOKafkaProducer(bootstrap_servers=kafka, acks="all") as producer:
         batch = producer.create_batch()
         batch._builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, -1, 100_000)  # noqa: SLF001 - no sane producer does it
@@ -159,7 +157,7 @@ async def test_a_header_name_that_is_no_text_stops_nobody(fleet: Fleet, kafka: s
 
 
 @pytest.mark.parametrize(("kind", "attribute"), [("gzip", 1), ("lz4", 3)])
-async def test_a_batch_with_bytes_behind_its_end_stops_nobody(
+async def test_a_batch_with_trailing_bytes_does_not_stop_the_lane(
     fleet: Fleet, kafka: str, monkeypatch: pytest.MonkeyPatch, kind: str, attribute: int
 ) -> None:
     encode = getattr(codec, f"{kind}_encode")
@@ -177,7 +175,7 @@ async def test_a_batch_with_bytes_behind_its_end_stops_nobody(
     assert (await fleet.audit()).violations == []
 
 
-async def test_a_poll_that_raises_with_records_in_its_hands_costs_nobody_an_outcome(
+async def test_a_poll_that_fails_after_fetching_loses_no_outcome(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetch, lost = Fetcher.fetched_records, []
@@ -201,7 +199,7 @@ async def test_a_poll_that_raises_with_records_in_its_hands_costs_nobody_an_outc
     assert (await fleet.audit()).violations == []
 
 
-async def test_an_id_met_by_two_lanes_at_once_has_one_outcome(fleet: Fleet) -> None:
+async def test_an_id_used_in_two_lanes_at_once_has_one_outcome(fleet: Fleet) -> None:
     rooms = {partition_of(room, PARTITIONS): room for room in map("room-{}".format, range(20))}
     shared = [ids.uuid7() for _ in range(50)]
     async with working(fleet.config):
@@ -239,7 +237,7 @@ async def test_a_repeated_id_has_no_second_outcome_after_a_restart(fleet: Fleet)
     assert len(await log_of(fleet.config, topics.INVITATION_EVENTS)) == 9
 
 
-async def test_outcomes_are_forgotten_after_seven_days_a_few_at_a_time(fleet: Fleet) -> None:
+async def test_outcomes_are_deleted_after_seven_days_in_small_steps(fleet: Fleet) -> None:
     async with working(fleet.config):
         await fleet.command(10)
         await fleet.decided()
@@ -276,7 +274,7 @@ async def test_facts_are_read_to_their_end_before_the_first_command(
     assert json.loads(event.value)["data"]["invitationId"] == "42"
 
 
-async def test_an_aborted_command_never_happened(fleet: Fleet, kafka: str) -> None:
+async def test_an_aborted_command_has_no_outcome(fleet: Fleet, kafka: str) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=fleet.config.prefix + "aborting")
     async with working(fleet.config):
         await producer.start()
@@ -290,7 +288,7 @@ async def test_an_aborted_command_never_happened(fleet: Fleet, kafka: str) -> No
     assert len(await query(fleet.config, "SELECT FROM outcomes")) == 10
 
 
-async def test_a_stop_in_peace_releases_the_lanes_and_mirrors_their_positions(fleet: Fleet) -> None:
+async def test_a_clean_stop_releases_lanes_and_commits_their_offsets(fleet: Fleet) -> None:
     async with working(fleet.config):
         await fleet.command(10)
         await fleet.decided()
@@ -310,7 +308,7 @@ async def _mirrored(fleet: Fleet) -> bool:
     return sum(max(0, entry.offset) for place, entry in found.items() if place.topic == name) == 10
 
 
-async def test_postgres_hanging_up_costs_time_and_nothing_else(fleet: Fleet) -> None:
+async def test_closed_postgres_connections_cost_only_time(fleet: Fleet) -> None:
     async with working(fleet.config) as pipeline:
         for _ in range(3):
             await fleet.command(50)
@@ -325,7 +323,7 @@ async def test_postgres_hanging_up_costs_time_and_nothing_else(fleet: Fleet) -> 
     assert (report.violations, report.commands) == ([], 150)
 
 
-async def test_the_pool_is_given_back(fleet: Fleet) -> None:
+async def test_the_pool_is_closed_on_stop(fleet: Fleet) -> None:
     async with working(fleet.config):
         await fleet.command(5)
         await fleet.decided()

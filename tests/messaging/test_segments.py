@@ -16,5 +16,5 @@ records = st.builds(
 
 
 @given(st.lists(records))
-def test_a_segment_comes_back_as_it_was(given_records: list[Record]) -> None:
+def test_an_outbox_batch_round_trips(given_records: list[Record]) -> None:
     assert segments.decode(segments.encode(given_records)) == given_records

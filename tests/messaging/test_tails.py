@@ -29,7 +29,7 @@ def segment(number: int, *places: tuple[int, int]) -> Segment:
     return Segment(0, number, [Record(output, sequence, None, b"", []) for output, sequence in places], 0)
 
 
-def test_what_is_in_the_log_is_confirmed_and_the_rest_is_left_to_publish() -> None:
+def test_logged_outbox_batches_are_confirmed_and_the_rest_kept() -> None:
     mine = lane(decided=(7, 3), acknowledged=(4, 2), ends=(10, 5))
     pending = [segment(8, (0, 5), (0, 6)), segment(9, (0, 7), (1, 3))]
     log = [Tail(14, [(5, 11), (6, 12)]), Tail(5, [])]
@@ -37,7 +37,7 @@ def test_what_is_in_the_log_is_confirmed_and_the_rest_is_left_to_publish() -> No
     assert (mine.acknowledged, mine.tails) == ([6, 2], [13, 5])
 
 
-def test_nothing_is_published_twice_where_all_is_in_the_log() -> None:
+def test_nothing_is_left_to_publish_when_all_is_in_the_log() -> None:
     mine = lane(decided=(6, 2), acknowledged=(4, 2), ends=(10, 5))
     assert (
         tails.published(
@@ -79,7 +79,7 @@ def test_nothing_is_published_twice_where_all_is_in_the_log() -> None:
         ),
     ],
 )
-def test_a_log_that_contradicts_the_database_stops_the_lane(
+def test_a_log_contradicting_the_database_stops_the_lane(
     decided: tuple[int, int], log: list[Tail], pending: list[Segment], says: str
 ) -> None:
     with pytest.raises(Damaged, match=says):

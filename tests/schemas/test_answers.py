@@ -66,12 +66,12 @@ def said(answer: Message) -> dict[str, Any]:
 
 
 @each
-def test_an_answer_is_read_as_it_was_meant_with_fields_that_nobody_knows_yet(answer: Message) -> None:
+def test_an_answer_with_unknown_fields_is_read(answer: Message) -> None:
     assert read(type(answer), {**said(answer), "colour": "red"}) == answer
 
 
 @each
-def test_only_what_may_be_null_may_be_absent(answer: Message) -> None:
+def test_only_nullable_fields_may_be_absent(answer: Message) -> None:
     model = type(answer)
     for name, alias in zip(model.model_fields, said(answer), strict=True):
         body = {key: value for key, value in said(answer).items() if key != alias}

@@ -48,7 +48,7 @@ def test_attributes_that_are_not_known_are_ignored() -> None:
 
 
 @pytest.mark.parametrize("value", [None, "", 5, True, ["room-1"], {}])
-def test_an_optional_attribute_that_is_no_text_counts_as_absent(value: object) -> None:
+def test_an_optional_attribute_that_is_not_text_counts_as_absent(value: object) -> None:
     assert envelope.decode(encoded(subject=value, time=value, sequence=value), STRUCTURED) == READ
 
 
@@ -57,7 +57,7 @@ def test_data_may_be_any_json(data: object) -> None:
     assert envelope.decode(encoded(data=data), STRUCTURED) == READ._replace(data=data)
 
 
-def test_an_event_without_data_is_one() -> None:
+def test_an_event_may_have_no_data() -> None:
     assert envelope.decode(encoded(data=...), STRUCTURED) == READ._replace(data=None)
 
 
@@ -67,7 +67,7 @@ def test_a_binary_event_is_read_from_its_headers(content_type: bytes | None) -> 
     assert envelope.decode(b'{"roomId": "room-1"}', headers) == READ._replace(subject="room-1")
 
 
-def test_binary_data_that_is_no_json_is_no_data() -> None:
+def test_binary_data_that_is_not_json_counts_as_no_data() -> None:
     assert envelope.decode(b"\xff{", BINARY) == READ._replace(data=None)
 
 
@@ -98,14 +98,14 @@ def test_only_version_1_0_is_a_cloud_event(value: object) -> None:
 
 
 @pytest.mark.parametrize("name", ["subject", "time", "correlationid", "tracestate", "unheardof"])
-def test_u0000_in_any_attribute_makes_it_none(name: str) -> None:
+def test_u0000_in_an_attribute_is_not_a_cloud_event(name: str) -> None:
     with pytest.raises(NotACloudEvent):
         envelope.decode(encoded(**{name: "a\x00"}), STRUCTURED)
     with pytest.raises(NotACloudEvent):
         envelope.decode(b"{}", [*BINARY, (f"ce_{name}", b"a\x00")])
 
 
-def test_an_id_over_64_characters_makes_it_none() -> None:
+def test_an_id_over_64_characters_is_not_a_cloud_event() -> None:
     with pytest.raises(NotACloudEvent):
         envelope.decode(encoded(id="x" * 65), STRUCTURED)
 
@@ -138,7 +138,7 @@ def test_a_binary_event_needs_id_source_and_type(name: str, value: bytes | None)
         encoded().decode().encode("utf-16"),
     ],
 )
-def test_what_is_not_a_json_object_in_utf_8_is_none(value: bytes | None) -> None:
+def test_a_value_that_is_not_a_utf_8_json_object_is_not_a_cloud_event(value: bytes | None) -> None:
     with pytest.raises(NotACloudEvent):
         envelope.decode(value, STRUCTURED)
 
@@ -174,7 +174,7 @@ def test_reading_ends_in_an_event_or_in_not_a_cloud_event(
 @pytest.mark.parametrize(
     "value", [b"[" * 200_000, b'{"data":' * 200_000, b'{"data":' + b"9" * 5000 + b"}", b'{"data":1e999}']
 )
-def test_so_does_reading_what_is_too_deep_or_too_large(value: bytes) -> None:
+def test_reading_deep_or_large_values_ends_the_same_way(value: bytes) -> None:
     end_in_one_of_the_two(value, [])
     end_in_one_of_the_two(value, BINARY)
 

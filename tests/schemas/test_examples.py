@@ -45,7 +45,7 @@ def test_an_example_is_valid_by_the_published_schema(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_published_schema_demands_what_the_envelope_demands(name: str) -> None:
+def test_the_published_schema_requires_the_envelopes_attributes(name: str) -> None:
     schema = jsonschema.document(MODELS[name])
     for attribute in ("specversion", "id", "source", "type", "subject", "data"):
         left_out = {key: value for key, value in example(name).items() if key != attribute}

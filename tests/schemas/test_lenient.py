@@ -39,7 +39,7 @@ def test_a_sound_batch_is_read(kind: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("kind", ["gzip", "lz4"])
 @pytest.mark.parametrize("behind", [b"garbage" * 8, b"\0" * 16, b"\x1f"])
-def test_what_lies_behind_the_end_of_a_compressed_batch_is_left_out(
+def test_bytes_after_the_end_of_a_compressed_batch_are_ignored(
     kind: str, behind: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = read(batch(kind, lambda data: data + behind, monkeypatch))
@@ -59,7 +59,7 @@ def test_a_batch_of_two_gzip_members_is_read(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("kind", CODECS)
 @pytest.mark.parametrize("change", [lambda data: data[:-12], lambda _: b"no such thing", lambda _: b""])
-def test_what_cannot_be_read_stands_as_empty_records(
+def test_unreadable_records_become_empty_records(
     kind: str, change: Change, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = read(batch(kind, change, monkeypatch))

@@ -25,7 +25,7 @@ def refused(model: type[Message], data: Any) -> bool:
 
 
 @pytest.mark.parametrize("id_", ["a", "x" * 64, "AZaz09._:@-", ".", ".."])
-def test_an_id_that_obeys_the_rule_is_taken(id_: str) -> None:
+def test_an_id_that_follows_the_rule_is_accepted(id_: str) -> None:
     assert read(commands.LeaveStage, {"roomId": id_, "actorId": id_}) == commands.LeaveStage(
         room_id=id_, actor_id=id_
     )
@@ -59,7 +59,7 @@ def test_a_message_counts_code_points(message: str) -> None:
 
 
 @pytest.mark.parametrize("message", ["😀" * 281, "a\x00", "\ud83d", 5, ["text"]])
-def test_a_message_too_long_or_of_no_text_is_refused(message: object) -> None:
+def test_a_message_that_is_too_long_or_not_text_is_refused(message: object) -> None:
     assert refused(commands.SendInvitation, {**IDS, "message": message})
 
 
@@ -78,7 +78,7 @@ def test_null_equals_absent() -> None:
 
 
 @pytest.mark.parametrize("model", catalog.COMMANDS, ids=lambda model: model.__name__)
-def test_a_command_refuses_a_field_that_it_does_not_know(model: type[Message]) -> None:
+def test_a_command_refuses_unknown_fields(model: type[Message]) -> None:
     data = catalog.example(model)["data"]
     assert not refused(model, data)
     assert refused(model, {**data, "expires_in_seconds": 60})
@@ -86,7 +86,7 @@ def test_a_command_refuses_a_field_that_it_does_not_know(model: type[Message]) -
 
 
 @pytest.mark.parametrize("model", catalog.COMMANDS, ids=lambda model: model.__name__)
-def test_a_command_needs_every_field_that_is_not_optional(model: type[Message]) -> None:
+def test_a_command_needs_every_required_field(model: type[Message]) -> None:
     data = catalog.example(model)["data"]
     for name in data:
         without = {key: value for key, value in data.items() if key != name}
@@ -94,11 +94,11 @@ def test_a_command_needs_every_field_that_is_not_optional(model: type[Message]) 
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 5, True])
-def test_data_that_is_no_object_is_refused(data: object) -> None:
+def test_data_that_is_not_an_object_is_refused(data: object) -> None:
     assert refused(commands.LeaveStage, data)
 
 
-def test_facts_ignore_fields_that_they_do_not_know() -> None:
+def test_facts_ignore_unknown_fields() -> None:
     room = {"roomId": "room-1", "hostId": "alice", "status": "live"}
     assert read(facts.RoomChanged, {**room, "theme": "dark"}) == read(facts.RoomChanged, room)
 
@@ -124,7 +124,7 @@ def test_a_timestamp_has_its_one_form(time: object) -> None:
     assert not refused(events.CoHostLeft, {**data, "leftAt": "2026-01-01T12:00:00.000Z"})
 
 
-def test_every_reason_has_a_sentence_for_a_person() -> None:
+def test_every_reason_has_a_message() -> None:
     assert tuple(rejections.MESSAGES) == rejections.REASONS
 
 

@@ -15,7 +15,7 @@ def test_a_timestamp_is_rfc_3339_in_utc_with_milliseconds() -> None:
 
 
 @given(moments)
-def test_reading_a_timestamp_gives_back_what_was_written(milliseconds: int) -> None:
+def test_timestamps_round_trip(milliseconds: int) -> None:
     assert timestamps.to_ms(timestamps.from_ms(milliseconds)) == milliseconds
 
 

@@ -31,7 +31,7 @@ async def refusal(environment: dict[str, str], variables: dict[str, str]) -> tup
 
 
 @pytest.mark.parametrize("away", ["", "127.0.0.1:1,"])
-async def test_a_wrong_password_is_one_line_and_status_2(
+async def test_a_wrong_password_gives_one_line_and_status_2(
     secured: Secured, environment: dict[str, str], away: str
 ) -> None:
     wrong = {"SASL_PLAIN_PASSWORD": "hush", "BOOTSTRAP_SERVERS": away + secured.address}
@@ -41,7 +41,7 @@ async def test_a_wrong_password_is_one_line_and_status_2(
     assert "hush" not in line
 
 
-async def test_a_mechanism_that_kafka_lacks_is_one_line_and_status_2(
+async def test_an_unsupported_mechanism_gives_one_line_and_status_2(
     secured: Secured, environment: dict[str, str]
 ) -> None:
     variables = secured.variables("invitations", SASL_MECHANISM="PLAIN")
@@ -49,7 +49,7 @@ async def test_a_mechanism_that_kafka_lacks_is_one_line_and_status_2(
     assert await refusal(environment, variables) == (2, line)
 
 
-async def test_a_certificate_of_another_authority_is_one_line_and_status_2(
+async def test_an_untrusted_certificate_gives_one_line_and_status_2(
     secured: Secured, environment: dict[str, str], tmp_path: Path
 ) -> None:
     other = Authority(tmp_path, "other")

@@ -97,12 +97,12 @@ async def audited(variables: dict[str, str]) -> tuple[int | None, str, str]:
     return audit.returncode, out.decode(), err.decode()
 
 
-def test_the_commands_of_the_page_are_the_table_of_the_page() -> None:
+def test_the_documented_commands_match_the_documented_table() -> None:
     assert page.commands() == {acl for acl in page.table() if acl.principal == "invitations"}
 
 
 @pytest.mark.usefixtures("services")
-async def test_an_invitation_becomes_a_grant_and_a_seat_that_nobody_takes_ends(
+async def test_an_invitation_becomes_a_grant_and_a_no_show_ends_the_seat(
     secured: Secured, gateway: cohost.Client
 ) -> None:
     room = await told(secured)
@@ -119,7 +119,7 @@ async def test_an_invitation_becomes_a_grant_and_a_seat_that_nobody_takes_ends(
         await gateway.mute_co_host(room, "bob", "alice", "microphone")
 
 
-async def test_what_a_killed_copy_left_overdue_is_closed_by_another_that_takes_over(
+async def test_another_copy_closes_what_a_killed_one_left_overdue(
     secured: Secured, services: Services, gateway: cohost.Client
 ) -> None:
     async def invited(lane: int) -> str:
@@ -135,7 +135,7 @@ async def test_what_a_killed_copy_left_overdue_is_closed_by_another_that_takes_o
         assert {(await seen(events, InvitationExpired)).invitation_id for _ in sent} == sent
 
 
-async def test_what_an_acl_forbids_is_waited_for_and_named(
+async def test_a_forbidden_operation_is_retried_and_named(
     secured: Secured, services: Services, gateway: cohost.Client
 ) -> None:
     room = await told(secured)
@@ -169,7 +169,7 @@ async def test_a_service_that_may_create_topics_creates_them(secured: Secured) -
 
 
 @pytest.mark.usefixtures("services")
-async def test_who_may_read_may_not_write(secured: Secured) -> None:
+async def test_readers_may_not_write(secured: Secured) -> None:
     async with client(secured, "readers") as reader, reader.badges():
         with pytest.raises(ClusterAuthorizationFailedError):
             await reader.leave_stage("room", "bob")
@@ -181,7 +181,7 @@ async def test_who_may_read_may_not_write(secured: Secured) -> None:
 
 
 @pytest.mark.usefixtures("services")
-async def test_what_is_no_command_comes_to_the_dead_letters_and_the_audit_finds_every_promise_kept(
+async def test_a_non_command_is_a_dead_letter_and_the_audit_passes(
     secured: Secured, environment: dict[str, str]
 ) -> None:
     for topic in (topics.INVITATION_COMMANDS, topics.BROADCAST_COMMANDS):
@@ -195,13 +195,15 @@ async def test_what_is_no_command_comes_to_the_dead_letters_and_the_audit_finds_
                 break
 
 
-async def test_an_audit_that_may_not_read_says_so(secured: Secured, environment: dict[str, str]) -> None:
+async def test_an_audit_without_read_access_reports_it(secured: Secured, environment: dict[str, str]) -> None:
     status, out, err = await audited({**environment, **secured.variables("readers")})
     assert (status, out) == (2, "")
     assert re.fullmatch(r"the log cannot be read: .*TopicAuthorizationFailedError: cohost\..*\n", err)
 
 
-async def test_an_audit_with_a_wrong_password_says_so(secured: Secured, environment: dict[str, str]) -> None:
+async def test_an_audit_with_a_wrong_password_reports_it(
+    secured: Secured, environment: dict[str, str]
+) -> None:
     wrong = secured.variables("ops", SASL_PLAIN_PASSWORD="hush")
     status, out, err = await audited({**environment, **wrong})
     assert (status, out) == (2, "")

@@ -24,16 +24,14 @@ def place(root: Path, *wanted: int) -> Place:
     return Place(root, settings.load(), keys.load(root), keep=False, wanted=wanted)
 
 
-async def test_a_part_whose_port_is_taken_gets_a_free_one(tmp_path: Path, taken: int) -> None:
+async def test_a_component_whose_port_is_in_use_gets_another(tmp_path: Path, taken: int) -> None:
     part, running = await parts.start(lambda: parts.create("postgres", place(tmp_path, taken)))
     assert (part.ports != (taken,), running.alive) == (True, True)
     await running.stop()
     data.wipe(tmp_path)
 
 
-async def test_a_part_whose_port_is_snatched_while_it_starts_is_started_on_another(
-    tmp_path: Path, taken: int
-) -> None:
+async def test_a_component_losing_its_port_during_start_is_restarted(tmp_path: Path, taken: int) -> None:
     numbers = iter([taken, ports.choose()])
     part, running = await parts.start(lambda: parts.at("postgres", place(tmp_path), (next(numbers),)))
     assert (part.ports != (taken,), running.alive) == (True, True)
@@ -68,7 +66,7 @@ def test_no_port_is_given_twice_not_even_by_two_processes() -> None:
         ),
     ],
 )
-async def test_a_part_that_runs_elsewhere_must_answer_there(
+async def test_an_external_component_must_answer(
     monkeypatch: pytest.MonkeyPatch, name: parts.Name, variables: dict[str, str]
 ) -> None:
     for variable, value in variables.items():
@@ -77,7 +75,7 @@ async def test_a_part_that_runs_elsewhere_must_answer_there(
         await Stack(parts=[name]).__aenter__()
 
 
-async def test_a_part_that_runs_elsewhere_is_used_there(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_external_component_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Stack(parts=["postgres"]) as other:
         monkeypatch.setenv("COHOST_DATABASE_URL", other.database_url)
         async with Stack(parts=["postgres"]) as up:
@@ -86,13 +84,13 @@ async def test_a_part_that_runs_elsewhere_is_used_there(monkeypatch: pytest.Monk
                 up.kill("postgres")
 
 
-def test_a_stack_that_is_to_be_alone_uses_nothing_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_isolated_stack_uses_no_external_component(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COHOST_DATABASE_URL", "postgresql://127.0.0.1:1/cohost")
     assert settings.load(alone=True).given == {}
     assert "COHOST_DATABASE_URL" not in settings.load(alone=True).inherited
 
 
-def test_what_a_shell_has_read_from_env_is_no_outside_stack(
+def test_the_stacks_own_variables_are_not_an_external_stack(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("COHOST_DATABASE_URL", "postgresql://127.0.0.1/cohost")
@@ -100,7 +98,7 @@ def test_what_a_shell_has_read_from_env_is_no_outside_stack(
     assert settings.load().given == {}
 
 
-def test_env_gives_a_shell_every_value_as_it_is(tmp_path: Path) -> None:
+def test_a_shell_reads_every_value_of_env_unchanged(tmp_path: Path) -> None:
     root = tmp_path / "it's a folder"
     root.mkdir()
     path = exports.write(root, {"COHOST_ONE": "a 'quoted' $HOME `value`\\"})

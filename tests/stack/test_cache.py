@@ -8,7 +8,7 @@ import pytest
 from stack import cache
 
 
-async def test_two_who_ask_at_once_build_it_once(tmp_path: Path) -> None:
+async def test_two_concurrent_requests_build_once(tmp_path: Path) -> None:
     built: list[Path] = []
 
     async def build(target: Path) -> None:
@@ -21,7 +21,7 @@ async def test_two_who_ask_at_once_build_it_once(tmp_path: Path) -> None:
     assert (len(built), (tmp_path / "new" / "thing" / "whole").exists()) == (1, True)
 
 
-async def test_a_build_that_fails_leaves_nothing_and_may_be_tried_again(tmp_path: Path) -> None:
+async def test_a_failed_build_leaves_nothing_and_can_be_retried(tmp_path: Path) -> None:
     async def fail(target: Path) -> None:
         (target / "half").touch()
         raise OSError
@@ -35,7 +35,7 @@ async def test_a_build_that_fails_leaves_nothing_and_may_be_tried_again(tmp_path
     assert [path.name for path in folder.iterdir()] == ["whole"]
 
 
-async def test_what_a_killed_builder_left_is_cleared_away(tmp_path: Path) -> None:
+async def test_leftovers_of_a_killed_build_are_removed(tmp_path: Path) -> None:
     async def build(target: Path) -> None:
         (target / "whole").touch()
 

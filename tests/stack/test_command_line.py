@@ -81,7 +81,7 @@ async def test_a_stack_goes_up_stays_up_comes_back_and_goes_down(tmp_path: Path)
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 1), (signal.SIGKILL, -signal.SIGKILL)])
-async def test_a_start_that_is_ended_halfway_leaves_nothing_running(
+async def test_an_interrupted_start_leaves_nothing_running(
     tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
     command = [sys.executable, "-m", "stack", "--root", str(tmp_path), "up", "--parts-only"]
@@ -97,13 +97,13 @@ async def test_a_start_that_is_ended_halfway_leaves_nothing_running(
     assert stack(tmp_path, "wipe") == (0, {})
 
 
-def test_a_stack_that_was_never_up_can_be_asked_for_and_taken_down(tmp_path: Path) -> None:
+def test_a_stack_that_never_ran_has_a_status_and_can_be_taken_down(tmp_path: Path) -> None:
     assert stack(tmp_path / "none", "status") == (1, ALL_DOWN)
     assert stack(tmp_path / "none", "down") == (0, {})
     assert not (tmp_path / "none").exists()
 
 
-def test_a_part_that_does_not_answer_elsewhere_fails_the_whole_with_one_line(
+def test_an_unreachable_external_component_fails_with_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("COHOST_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")

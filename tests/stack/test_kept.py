@@ -9,7 +9,7 @@ import pytest
 from stack import StartError, data, kept, services
 
 
-async def test_a_part_that_hangs_is_given_its_seconds_and_not_more(
+async def test_a_hanging_component_is_given_its_timeout_and_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hanging = await asyncio.start_server(lambda _, __: None, "127.0.0.1", 0)
@@ -22,9 +22,7 @@ async def test_a_part_that_hangs_is_given_its_seconds_and_not_more(
 
 
 @pytest.mark.parametrize("lent", ["kafka", "postgres"])
-async def test_data_that_were_used_with_another_part_elsewhere_are_neither_used_nor_removed(
-    tmp_path: Path, lent: str
-) -> None:
+async def test_data_used_with_an_external_component_is_left_alone(tmp_path: Path, lent: str) -> None:
     (tmp_path / lent).mkdir()
     data.lend(tmp_path, lent)
     with pytest.raises(StartError, match="do not belong together; `python -m stack wipe`"):
@@ -32,7 +30,7 @@ async def test_data_that_were_used_with_another_part_elsewhere_are_neither_used_
     assert (tmp_path / lent / "partner").exists()
 
 
-def test_data_that_were_used_with_one_another_belong_together(tmp_path: Path) -> None:
+def test_data_used_together_is_paired(tmp_path: Path) -> None:
     for name in data.NAMES:
         (tmp_path / name).mkdir()
     (tmp_path / "kafka" / "cluster").write_text("one")

@@ -36,7 +36,7 @@ def guards() -> set[int]:
     return {child.pid for child in psutil.Process().children()}
 
 
-async def test_a_killed_starter_leaves_neither_process_nor_data_behind() -> None:
+async def test_a_killed_parent_leaves_neither_process_nor_data_behind() -> None:
     starter = subprocess.Popen(
         [sys.executable, "-c", STARTER], stdout=subprocess.PIPE, cwd=services.REPOSITORY
     )
@@ -51,7 +51,7 @@ async def test_a_killed_starter_leaves_neither_process_nor_data_behind() -> None
             await asyncio.sleep(0.05)
 
 
-async def test_a_part_that_cannot_start_raises_with_its_log_and_leaves_nothing_behind(
+async def test_a_component_that_cannot_start_raises_with_its_log(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = guards()
@@ -71,7 +71,7 @@ async def test_the_end_of_the_block_leaves_nothing_behind() -> None:
     assert (guards(), up.root.exists(), home.exists()) == (before, False, False)
 
 
-async def test_kafka_that_was_killed_comes_back_where_it_was_with_what_it_had(tmp_path: Path) -> None:
+async def test_a_killed_kafka_restarts_with_its_port_and_data(tmp_path: Path) -> None:
     async with Stack(tmp_path / "für Käfer \\ 😀", parts=["kafka"]) as up:
         await make_topic(up, "kept")
         up.kill("kafka")
@@ -85,12 +85,12 @@ async def test_kafka_that_was_killed_comes_back_where_it_was_with_what_it_had(tm
                 await asyncio.sleep(0.05)
 
 
-async def test_kafka_takes_no_folder_that_it_would_read_as_two(tmp_path: Path) -> None:
+async def test_kafka_refuses_a_folder_name_with_a_comma(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="comma"):
         await Stack(tmp_path / "one,two", parts=["kafka"]).__aenter__()
 
 
-async def test_postgres_that_was_killed_keeps_what_it_has_acknowledged(tmp_path: Path) -> None:
+async def test_a_killed_postgres_keeps_acknowledged_commits(tmp_path: Path) -> None:
     async with Stack(tmp_path / "a folder", parts=["postgres"]) as up:
         url = await up.create_database("rooms")
         await execute(url, "CREATE TABLE kept ()")
@@ -102,7 +102,7 @@ async def test_postgres_that_was_killed_keeps_what_it_has_acknowledged(tmp_path:
     data.wipe(tmp_path / "a folder")
 
 
-async def test_postgres_that_is_paused_answers_when_it_goes_on() -> None:
+async def test_a_paused_postgres_answers_after_resuming() -> None:
     async with Stack(parts=["postgres"]) as up:
         connection = await asyncpg.connect(up.database_url)
         up.pause("postgres")
@@ -114,7 +114,7 @@ async def test_postgres_that_is_paused_answers_when_it_goes_on() -> None:
         await connection.close()
 
 
-async def test_postgres_keeps_its_promises_and_takes_many_connections() -> None:
+async def test_postgres_is_durable_and_takes_many_connections() -> None:
     async with Stack(parts=["postgres"]) as up:
         connection = await asyncpg.connect(up.database_url)
         found = [await connection.fetchval(f"SHOW {name}") for name in ("fsync", "max_connections")]

@@ -34,7 +34,7 @@ async def said(running: process.Process) -> str:
 
 
 @pytest.mark.parametrize("free", [True, False])
-async def test_what_ignores_its_end_is_killed_when_patience_is_over(tmp_path: Path, free: bool) -> None:  # noqa: FBT001
+async def test_a_process_ignoring_termination_is_killed_after_the_timeout(tmp_path: Path, free: bool) -> None:  # noqa: FBT001
     running = await process.start(program(tmp_path, STUBBORN, patience=0.2))
     await said(running)
     if free:
@@ -44,7 +44,7 @@ async def test_what_ignores_its_end_is_killed_when_patience_is_over(tmp_path: Pa
     assert not running.alive
 
 
-async def test_what_is_paused_can_be_ended(tmp_path: Path) -> None:
+async def test_a_paused_process_can_be_stopped(tmp_path: Path) -> None:
     running = await process.start(program(tmp_path, SLEEP))
     running.pause()
     await running.stop()
@@ -60,7 +60,7 @@ async def test_killing_a_process_kills_its_children(tmp_path: Path) -> None:
     assert await running.ended() == 128 + signal.SIGKILL
 
 
-def test_a_guard_whose_starter_is_gone_removes_what_it_was_told_to_and_no_folder_around_it(
+def test_an_orphaned_supervisor_removes_exactly_what_it_was_given(
     tmp_path: Path,
 ) -> None:
     root, home = tmp_path / "temporary" / "root", tmp_path / "open" / "home"
@@ -74,7 +74,7 @@ def test_a_guard_whose_starter_is_gone_removes_what_it_was_told_to_and_no_folder
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-async def test_what_is_ended_ends_whatever_its_guard_was_sent(tmp_path: Path, number: int) -> None:
+async def test_a_stopped_process_ends_despite_signals_to_its_supervisor(tmp_path: Path, number: int) -> None:
     before = set(psutil.Process().children())
     running = await process.start(program(tmp_path, SLEEP))
     (its_guard,) = set(psutil.Process().children()) - before
@@ -83,7 +83,7 @@ async def test_what_is_ended_ends_whatever_its_guard_was_sent(tmp_path: Path, nu
     assert not running.alive
 
 
-async def test_a_program_that_ends_while_it_starts_is_reported_with_what_it_wrote(tmp_path: Path) -> None:
+async def test_a_program_exiting_during_start_is_reported_with_its_output(tmp_path: Path) -> None:
     async def never() -> bool:
         return False
 
@@ -96,7 +96,7 @@ async def test_a_program_that_ends_while_it_starts_is_reported_with_what_it_wrot
     await running.stop()
 
 
-async def test_a_program_that_does_not_exist_is_reported(tmp_path: Path) -> None:
+async def test_a_missing_program_is_reported(tmp_path: Path) -> None:
     missing = process.Program("example", ("/no/such",), tmp_path, tmp_path / "log", {})
     with pytest.raises(StartError, match="example"):
         await process.start(missing)

@@ -42,5 +42,5 @@ def test_nothing_of_this_repository_is_imported(path: Path) -> None:
         ("abc", 479470107),
     ],
 )
-def test_the_hash_is_the_one_of_apache_kafkas_own_tests(data: str, hashed: int) -> None:
+def test_the_hash_matches_apache_kafkas_own_tests(data: str, hashed: int) -> None:
     assert murmur2(data.encode()) == hashed % 2**32

@@ -67,7 +67,7 @@ async def test_a_structured_content_type_wins_over_ce_headers(stranger: Stranger
     assert stranger.log.by_cause[other["id"]] == []
 
 
-async def test_a_structured_content_type_asks_for_an_envelope_in_the_value(
+async def test_a_structured_content_type_needs_an_envelope_in_the_value(
     stranger: Stranger, people: People
 ) -> None:
     room = await stranger.room()
@@ -98,7 +98,7 @@ async def test_binary_mode_needs_its_attributes(stranger: Stranger, people: Peop
         ("ce_vendor", b"nul\x00"),
     ],
 )
-async def test_binary_mode_needs_them_sound(
+async def test_binary_mode_needs_valid_attributes(
     stranger: Stranger, people: People, name: str, value: bytes | None
 ) -> None:
     room = await stranger.room()
@@ -107,7 +107,7 @@ async def test_binary_mode_needs_them_sound(
     assert await outcome(stranger, said, said["data"], [*headers, (name, value)]) == "not_a_cloud_event"
 
 
-async def test_binary_mode_without_a_subject_lacks_one(stranger: Stranger, people: People) -> None:
+async def test_binary_mode_without_a_subject_is_invalid(stranger: Stranger, people: People) -> None:
     room = await stranger.room()
     said = invitation(room, people.bob)
     headers = [(name, value) for name, value in binary(said) if name != "ce_subject"]
@@ -136,7 +136,7 @@ async def test_binary_facts_are_read(stranger: Stranger) -> None:
     ],
     ids="-".join,
 )
-async def test_other_attributes_are_no_hindrance(
+async def test_other_attributes_are_ignored(
     stranger: Stranger, people: People, attributes: dict[str, Any]
 ) -> None:
     room = await stranger.room()
@@ -145,14 +145,14 @@ async def test_other_attributes_are_no_hindrance(
 
 
 @pytest.mark.parametrize("value", [b"not json", b"", b"\xff"])
-async def test_binary_data_that_is_no_json_is_not_taken(stranger: Stranger, value: bytes) -> None:
+async def test_binary_data_that_is_not_json_is_refused(stranger: Stranger, value: bytes) -> None:
     room = f"room-{new_id()}"
     said = event("LeaveStage", room, None)
     put = await stranger.put(INVITATIONS, room, value, binary(said), id=said["id"])
     assert await stranger.fate(put) in {"not_a_cloud_event", "invalid_command"}
 
 
-async def test_a_null_value_is_no_command_in_binary_mode_either(stranger: Stranger) -> None:
+async def test_a_null_value_is_not_a_command_in_binary_mode(stranger: Stranger) -> None:
     room = f"room-{new_id()}"
     said = event("LeaveStage", room, None)
     put = await stranger.put(INVITATIONS, room, None, binary(said), id=said["id"])

@@ -53,7 +53,7 @@ async def test_room_and_invitation_must_be_known(stranger: Stranger, invited: In
 
 
 @BOTH
-async def test_then_the_actor_must_be_the_invitee(stranger: Stranger, invited: Invited, answer: str) -> None:
+async def test_the_actor_must_be_the_invitee(stranger: Stranger, invited: Invited, answer: str) -> None:
     data = {"invitationId": invited.sent.id, "actorId": "mallory"}
     assert await stranger.reason(answer, invited.room, **data) == "not_invitee"
     cancel = {"invitationId": invited.sent.id, "actorId": invited.room.host}
@@ -63,7 +63,7 @@ async def test_then_the_actor_must_be_the_invitee(stranger: Stranger, invited: I
 
 @BOTH
 @pytest.mark.parametrize("before", ["AcceptInvitation", "DeclineInvitation", "CancelInvitation"])
-async def test_then_it_must_be_pending(
+async def test_the_invitation_must_be_pending(
     stranger: Stranger, invited: Invited, answer: str, before: str
 ) -> None:
     data = {"invitationId": invited.sent.id, "actorId": invited.bob}
@@ -73,7 +73,7 @@ async def test_then_it_must_be_pending(
     assert (refused["reason"], refused["current"]) == ("invitation_not_pending", done.data)
 
 
-async def test_who_left_the_stage_cannot_accept_again(stranger: Stranger, invited: Invited) -> None:
+async def test_a_former_co_host_cannot_accept_again(stranger: Stranger, invited: Invited) -> None:
     data = {"invitationId": invited.sent.id, "actorId": invited.bob}
     _, done = await stranger.accepted("AcceptInvitation", invited.room, **data)
     await stranger.accepted("LeaveStage", invited.room, actorId=invited.bob)
@@ -83,7 +83,7 @@ async def test_who_left_the_stage_cannot_accept_again(stranger: Stranger, invite
 
 @BOTH
 @pytest.mark.parametrize(("who", "shown"), [("host", True), ("mallory", False)])
-async def test_the_invitation_is_shown_to_those_whom_it_concerns(
+async def test_a_refusal_shows_the_invitation_to_its_participants(
     stranger: Stranger, invited: Invited, answer: str, *, who: str, shown: bool
 ) -> None:
     actor = invited.room.host if who == "host" else who
@@ -92,7 +92,9 @@ async def test_the_invitation_is_shown_to_those_whom_it_concerns(
     assert refused.get("current") == (invited.pending if shown else None)
 
 
-async def test_who_cannot_cancel_sees_what_concerns_them(stranger: Stranger, invited: Invited) -> None:
+async def test_a_refused_cancellation_shows_it_to_its_participants(
+    stranger: Stranger, invited: Invited
+) -> None:
     for actor, shown in ((invited.bob, invited.pending), ("mallory", None)):
         data = {"invitationId": invited.sent.id, "actorId": actor}
         refused = await stranger.refused("CancelInvitation", invited.room, **data)
@@ -100,7 +102,7 @@ async def test_who_cannot_cancel_sees_what_concerns_them(stranger: Stranger, inv
 
 
 @pytest.mark.parametrize("status", ["banned", "deleted", None])
-async def test_who_may_not_be_here_cannot_accept(stranger: Stranger, status: str | None) -> None:
+async def test_an_ineligible_invitee_cannot_accept(stranger: Stranger, status: str | None) -> None:
     room = await stranger.room()
     user = await stranger.user()
     sent, _ = await stranger.accepted("SendInvitation", room, userId=user, actorId=room.host)
@@ -111,7 +113,7 @@ async def test_who_may_not_be_here_cannot_accept(stranger: Stranger, status: str
     assert reason in {word, "invitation_not_pending"}
 
 
-async def test_who_takes_no_more_invitations_may_accept_and_decline_all_the_same(stranger: Stranger) -> None:
+async def test_a_user_refusing_new_invitations_may_answer_old_ones(stranger: Stranger) -> None:
     for answer in ("AcceptInvitation", "DeclineInvitation"):
         room = await stranger.room()
         user = await stranger.user()
@@ -138,7 +140,7 @@ async def test_a_full_room_keeps_the_invitation_pending(stranger: Stranger, peop
     await stranger.accepted("AcceptInvitation", room, **second)
 
 
-async def test_a_room_may_have_no_seat_at_all(stranger: Stranger, people: People) -> None:
+async def test_a_room_may_have_no_seats(stranger: Stranger, people: People) -> None:
     room = await stranger.room(maxCoHosts=0)
     sent, _ = await stranger.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     data = {"invitationId": sent.id, "actorId": people.bob}
@@ -157,7 +159,7 @@ async def test_five_seats_are_the_default(stranger: Stranger) -> None:
 
 @pytest.mark.parametrize("first", ["AcceptInvitation", "DeclineInvitation", "CancelInvitation"])
 @pytest.mark.parametrize("second", ["AcceptInvitation", "DeclineInvitation", "CancelInvitation"])
-async def test_of_two_at_once_the_first_in_the_log_wins(
+async def test_the_first_answer_in_the_log_wins(
     stranger: Stranger, invited: Invited, first: str, second: str
 ) -> None:
     puts = []

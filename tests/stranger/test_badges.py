@@ -21,7 +21,7 @@ def sound(record: Record) -> None:
 
 
 @pytest.mark.parametrize("status", OPEN)
-async def test_the_host_wears_one_while_the_room_is_open(director: Director, status: str) -> None:
+async def test_the_host_wears_a_badge_while_the_room_is_open(director: Director, status: str) -> None:
     room = await director.show(status)
     worn = await director.badge(room, room.host)
     sound(worn)
@@ -37,7 +37,7 @@ async def test_the_host_wears_one_while_the_room_is_open(director: Director, sta
     assert re.fullmatch(rb"[1-9][0-9]*", gone.header["sequence"] or b"")
 
 
-async def test_a_co_host_wears_one_from_seat_to_seats_end(director: Director, people: People) -> None:
+async def test_a_co_host_wears_a_badge_from_seat_to_its_end(director: Director, people: People) -> None:
     room = await director.show()
     seat = await director.seat(room, people.bob)
     worn = await director.badge(room, people.bob)
@@ -51,14 +51,14 @@ async def test_a_co_host_wears_one_from_seat_to_seats_end(director: Director, pe
     assert len(director.worn(room, people.bob)) == 2
 
 
-async def test_the_invited_wear_none(director: Director, people: People) -> None:
+async def test_invited_users_wear_no_badge(director: Director, people: People) -> None:
     room = await director.show()
     await director.invite(room, people.bob)
     await director.seat(room, people.carol)
     assert director.worn(room, people.bob) == []
 
 
-async def test_since_does_not_change_in_between(director: Director, people: People) -> None:
+async def test_a_badges_since_does_not_change(director: Director, people: People) -> None:
     room = await director.show("idle")
     await director.seat(room, people.bob)
     host, bob = await director.badge(room, room.host), await director.badge(room, people.bob)
@@ -81,14 +81,14 @@ async def test_a_new_host_takes_the_badge_over(director: Director, people: Peopl
     assert None not in [found.value for found in worn]
 
 
-async def test_a_room_that_opens_again_gives_its_host_a_new_one(director: Director) -> None:
+async def test_a_reopened_room_gives_its_host_a_new_badge(director: Director) -> None:
     room = await director.closed()
     await director.stranger.say_room(room.id, hostId=room.host, status="live")
     await director.badge(room, room.host)
     assert [found.value is not None for found in director.worn(room, room.host)] == [True, False, True]
 
 
-async def test_closing_takes_every_badge(director: Director, people: People) -> None:
+async def test_closing_removes_every_badge(director: Director, people: People) -> None:
     room = await director.show()
     await director.seat(room, people.bob)
     await director.stranger.remove_room(room)

@@ -77,20 +77,20 @@ async def test_host_and_co_host_may_come_as_viewers(director: Director, people: 
         assert answer == expected(director, room, user, "viewer")
 
 
-async def test_before_it_is_live_viewers_wait(director: Director) -> None:
+async def test_viewers_are_refused_before_the_room_is_live(director: Director) -> None:
     room = await director.show("idle")
     for user in ("viewer", room.host):
         assert await director.refused(room, user, **{"as": "viewer"}) == (409, "room_not_live")
 
 
-async def test_who_is_not_on_stage_is_told_so(director: Director, people: People) -> None:
+async def test_a_user_who_is_not_on_stage_is_refused(director: Director, people: People) -> None:
     room = await director.show()
     await director.invite(room, people.bob)
     for user in ("mallory", people.bob):
         assert await director.refused(room, user) == (403, "not_on_stage")
 
 
-async def test_who_has_left_is_not_on_stage(director: Director, people: People) -> None:
+async def test_a_former_co_host_is_not_on_stage(director: Director, people: People) -> None:
     room = await director.show()
     seat = await director.seat(room, people.bob)
     await director.stranger.accepted("LeaveStage", room, actorId=people.bob)
@@ -98,28 +98,28 @@ async def test_who_has_left_is_not_on_stage(director: Director, people: People) 
     assert await director.refused(room, people.bob) == (403, "not_on_stage")
 
 
-async def test_an_unknown_room_is_not_found_by_anybody(director: Director) -> None:
+async def test_an_unknown_room_is_not_found(director: Director) -> None:
     room = unique("room")
     assert await director.refused(room, "alice") == (404, "room_not_found")
     assert await director.refused(room, "alice", **{"as": "viewer"}) == (404, "room_not_found")
 
 
 @pytest.mark.parametrize("status", CLOSED)
-async def test_a_closed_room_is_open_to_nobody(director: Director, status: str) -> None:
+async def test_a_closed_room_is_refused_to_everyone(director: Director, status: str) -> None:
     room = await director.closed(status)
     for user in (room.host, "mallory"):
         assert await director.refused(room, user) == (409, "room_not_open")
         assert await director.refused(room, user, **{"as": "viewer"}) == (409, "room_not_open")
 
 
-async def test_a_gone_room_is_to_broadcast_a_closed_one(director: Director) -> None:
+async def test_a_deleted_room_counts_as_closed(director: Director) -> None:
     room = await director.show()
     await director.stranger.remove_room(room)
     await director.no_badge(room, room.host)
     assert await director.refused(room, room.host) == (409, "room_not_open")
 
 
-async def test_an_old_host_is_not_on_stage(director: Director) -> None:
+async def test_a_former_host_is_not_on_stage(director: Director) -> None:
     room = await director.show()
     await director.stranger.say_room(room.id, hostId="zoe", status="live")
     await director.no_badge(room, room.host)
@@ -128,7 +128,7 @@ async def test_an_old_host_is_not_on_stage(director: Director) -> None:
     assert (await director.data(room, "zoe"))["role"] == "host"
 
 
-async def test_one_may_come_as_a_viewer_only(director: Director) -> None:
+async def test_viewer_is_the_only_role_to_ask_for(director: Director) -> None:
     room = await director.show()
     assert await director.refused(room, room.host, **{"as": "host"}) == (422, "invalid_request")
 
@@ -139,7 +139,7 @@ async def test_the_livekit_room_is_made_when_first_needed(director: Director, li
     assert await livekit.exists(room.id)
 
 
-async def test_each_role_has_its_rights_on_livekit(
+async def test_each_role_has_its_permissions_on_livekit(
     director: Director, livekit: LiveKit, people: People
 ) -> None:
     room = await director.show()

@@ -29,7 +29,7 @@ async def test_each_command_is_understood(stranger: Stranger, name: str) -> None
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-async def test_a_field_that_is_not_known_is_refused(stranger: Stranger, name: str) -> None:
+async def test_an_unknown_field_is_refused(stranger: Stranger, name: str) -> None:
     assert await stranger.reason(name, unique("room"), **COMMANDS[name], hots="x") == "invalid_command"
 
 
@@ -43,9 +43,7 @@ async def refused(stranger: Stranger, name: str, data: Any) -> str:
 
 @pytest.mark.parametrize(("name", "field"), FIELDS)
 @pytest.mark.parametrize("absence", ["left out", "null"])
-async def test_a_field_that_is_missing_is_refused(
-    stranger: Stranger, name: str, field: str, absence: str
-) -> None:
+async def test_a_missing_field_is_refused(stranger: Stranger, name: str, field: str, absence: str) -> None:
     data = {"roomId": "here", **COMMANDS[name]}
     if absence == "null":
         data[field] = None
@@ -56,13 +54,13 @@ async def test_a_field_that_is_missing_is_refused(
 
 @pytest.mark.parametrize("bad", BAD_IDS)
 @pytest.mark.parametrize("field", ["userId", "actorId"])
-async def test_an_id_that_is_no_id_is_refused(stranger: Stranger, field: str, bad: Any) -> None:
+async def test_an_invalid_id_is_refused(stranger: Stranger, field: str, bad: Any) -> None:
     data = {"roomId": "here", "userId": "bob", "actorId": "alice", field: bad}
     assert await refused(stranger, "RemoveCoHost", data) == "invalid_command"
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 17, True, {}])
-async def test_data_that_is_no_object_with_fields_is_refused(stranger: Stranger, data: Any) -> None:
+async def test_data_that_is_not_an_object_is_refused(stranger: Stranger, data: Any) -> None:
     assert await refused(stranger, "LeaveStage", data) == "invalid_command"
 
 
@@ -110,7 +108,7 @@ async def test_options_out_of_bounds_or_of_another_type_are_refused(
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "1" * 5000, "6.02e23"])
-async def test_numbers_may_be_huge_and_are_refused_all_the_same(stranger: Stranger, number: str) -> None:
+async def test_huge_numbers_are_refused(stranger: Stranger, number: str) -> None:
     room = unique("room")
     data = {"roomId": room, "userId": "bob", "actorId": "alice", "expiresInSeconds": 4711}
     said = event("SendInvitation", room, data)
@@ -126,11 +124,11 @@ async def nested(stranger: Stranger, depth: int) -> str:
     return await stranger.fate(await stranger.put(INVITATIONS, room, value, STRUCTURED, id=said["id"]))
 
 
-async def test_data_may_be_nested_deeply_and_is_refused(stranger: Stranger) -> None:
+async def test_deeply_nested_data_is_refused(stranger: Stranger) -> None:
     assert await nested(stranger, 500) == "invalid_command"
 
 
-async def test_data_nested_beyond_all_reason_stops_nobody(stranger: Stranger) -> None:
+async def test_extremely_nested_data_does_not_stop_the_lane(stranger: Stranger) -> None:
     assert await nested(stranger, 100_000) in {"invalid_command", "not_a_cloud_event"}
 
 
@@ -168,7 +166,7 @@ async def test_ids_have_one_to_64_characters(stranger: Stranger, length: int) ->
     assert await stranger.reason("RemoveCoHost", unique("room"), **data) == "room_not_found"
 
 
-async def test_a_rejection_repeats_only_ids_that_are_ids(stranger: Stranger) -> None:
+async def test_a_rejection_repeats_only_valid_ids(stranger: Stranger) -> None:
     room = unique("room")
     data = {"roomId": room, "invitationId": "i" * 65, "actorId": "no id!"}
     put = await stranger.publish(INVITATIONS, event("AcceptInvitation", room, data))
@@ -182,7 +180,7 @@ async def test_a_rejection_repeats_only_ids_that_are_ids(stranger: Stranger) -> 
     }
 
 
-async def test_a_rejection_repeats_what_it_can(stranger: Stranger) -> None:
+async def test_a_rejection_repeats_the_valid_ids(stranger: Stranger) -> None:
     room = unique("room")
     data = {"invitationId": "i-1", "actorId": "bob"}
     refused = await stranger.refused("AcceptInvitation", room, **data)
@@ -196,13 +194,13 @@ async def test_a_rejection_repeats_what_it_can(stranger: Stranger) -> None:
     }
 
 
-async def test_a_whole_number_with_a_point_has_one_fate(stranger: Stranger, people: People) -> None:
+async def test_a_whole_number_with_a_decimal_point_has_one_result(stranger: Stranger, people: People) -> None:
     room = await stranger.room()
     data = {"userId": people.bob, "actorId": room.host, "expiresInSeconds": 60.0}
     fate = await stranger.fate(await stranger.send("SendInvitation", room, **data))
     assert fate in {"InvitationSent", "invalid_command"}
 
 
-async def test_a_field_that_is_not_known_and_null_is_absent(stranger: Stranger) -> None:
+async def test_an_unknown_null_field_counts_as_absent(stranger: Stranger) -> None:
     reason = await stranger.reason("LeaveStage", unique("room"), actorId="bob", hots=None)
     assert reason == "room_not_found"

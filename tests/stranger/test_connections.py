@@ -27,7 +27,7 @@ def heard(director: Director, seat: Seat) -> list[str]:
     return [record.name for record in found]
 
 
-async def test_who_drops_keeps_the_seat_for_the_grace_and_may_come_back(
+async def test_a_dropped_co_host_may_return_within_the_grace_period(
     director: Director, people: People
 ) -> None:
     room = await director.show()
@@ -46,7 +46,7 @@ async def test_who_drops_keeps_the_seat_for_the_grace_and_may_come_back(
     assert heard(director, seat)[:3] == ["CoHostConnected", "CoHostDisconnected", "CoHostReconnected"]
 
 
-async def test_who_does_not_come_back_loses_the_seat(director: Director, people: People) -> None:
+async def test_a_co_host_who_does_not_return_loses_the_seat(director: Director, people: People) -> None:
     room = await director.show()
     seat = await director.seat(room, people.bob)
     async with joined(await director.data(room, people.bob)):
@@ -86,7 +86,7 @@ async def test_a_second_device_takes_the_place_of_the_first(director: Director, 
             assert "CoHostLost" not in heard(director, seat)
 
 
-async def test_nobody_speaks_of_the_connections_of_viewers(director: Director, people: People) -> None:
+async def test_viewer_connections_give_no_events(director: Director, people: People) -> None:
     room = await director.show()
     async with joined(await director.data(room, people.carol, **{"as": "viewer"})):
         seat = await director.seat(room, people.bob)

@@ -24,7 +24,7 @@ def marks(letter: Record, count: int) -> dict[str, bytes | None]:
     return added
 
 
-async def test_a_dead_letter_is_the_record_and_its_place(stranger: Stranger) -> None:
+async def test_a_dead_letter_is_the_record_with_its_position(stranger: Stranger) -> None:
     key = unique("key").encode()
     headers = [
         ("content-type", b"text/plain"),
@@ -58,7 +58,7 @@ async def test_a_dead_letter_without_a_key_or_without_a_value(stranger: Stranger
     assert (letter.key, letter.value) == (None, b"odd")
 
 
-async def test_headers_that_look_like_ours_stay_too(stranger: Stranger) -> None:
+async def test_headers_resembling_the_services_own_are_kept(stranger: Stranger) -> None:
     headers = [("sequence", b"mine"), ("dead-letter-reason", b"mine"), ("dead-letter-offset", b"mine")]
     put = await stranger.put(INVITATIONS, "key", b"odd", headers)
     letter = await stranger.letter(put)
@@ -67,9 +67,7 @@ async def test_headers_that_look_like_ours_stay_too(stranger: Stranger) -> None:
 
 
 @pytest.mark.parametrize("topic", ["invitations", "broadcast"])
-async def test_what_does_not_fit_keeps_its_headers_and_says_how_long_it_was(
-    stranger: Stranger, topic: str
-) -> None:
+async def test_an_oversized_record_keeps_its_headers_and_length(stranger: Stranger, topic: str) -> None:
     name = f"{topic}.commands"
     admin = AIOKafkaAdminClient(bootstrap_servers=stranger.place.bootstrap_servers)
     await admin.start()
@@ -148,7 +146,9 @@ def user_fact(user: str, **changes: Any) -> dict[str, Any]:
         {"title": "nul\x00"},
     ],
 )
-async def test_a_room_fact_that_breaks_its_schema(stranger: Stranger, changes: dict[str, Any]) -> None:
+async def test_a_room_fact_breaking_its_schema_is_a_dead_letter(
+    stranger: Stranger, changes: dict[str, Any]
+) -> None:
     room = unique("room")
     assert await letter_of_fact(stranger, room_fact(room, **changes), room) == "invalid_fact"
     assert await stranger.reason("LeaveStage", room, actorId="bob") == "room_not_found"
@@ -171,7 +171,9 @@ async def test_a_room_fact_that_breaks_its_schema(stranger: Stranger, changes: d
         {"displayName": "nul\x00"},
     ],
 )
-async def test_a_user_fact_that_breaks_its_schema(stranger: Stranger, changes: dict[str, Any]) -> None:
+async def test_a_user_fact_breaking_its_schema_is_a_dead_letter(
+    stranger: Stranger, changes: dict[str, Any]
+) -> None:
     user = unique("user")
     assert await letter_of_fact(stranger, user_fact(user, **changes), user, "users") == "invalid_fact"
 
@@ -183,7 +185,7 @@ async def test_the_last_good_fact_stays(stranger: Stranger) -> None:
 
 
 @pytest.mark.parametrize("topic", ["rooms", "users"])
-async def test_a_fact_of_another_kind(stranger: Stranger, topic: str) -> None:
+async def test_a_fact_of_another_kind_is_a_dead_letter(stranger: Stranger, topic: str) -> None:
     key = unique("key")
     said = user_fact(key) if topic == "rooms" else room_fact(key)
     assert await letter_of_fact(stranger, said, key, topic) == "unknown_fact"
@@ -191,7 +193,7 @@ async def test_a_fact_of_another_kind(stranger: Stranger, topic: str) -> None:
     assert await letter_of_fact(stranger, newer, key, topic) == "unknown_fact"
 
 
-async def test_a_fact_whose_key_and_subject_differ(stranger: Stranger) -> None:
+async def test_a_fact_with_another_key_than_its_subject_is_a_dead_letter(stranger: Stranger) -> None:
     key, room = unique("key"), unique("room")
     assert await letter_of_fact(stranger, room_fact(room), key) == "invalid_fact"
     without = {name: value for name, value in room_fact(room).items() if name != "subject"}
@@ -205,7 +207,7 @@ async def test_a_fact_in_another_partition_changes_nothing(stranger: Stranger) -
     assert await stranger.reason("LeaveStage", room, actorId="bob") == "room_not_found"
 
 
-async def test_the_reasons_have_an_order(stranger: Stranger) -> None:
+async def test_the_dead_letter_reasons_have_an_order(stranger: Stranger) -> None:
     room = unique("room")
     wrong = (stranger.partition(room) + 1) % stranger.place.partitions
     broken = {**user_fact(room), "specversion": "0.3"}
@@ -224,7 +226,7 @@ async def test_a_tombstone_in_another_partition_changes_nothing(stranger: Strang
     assert await stranger.reason("LeaveStage", room, actorId="bob") == "not_co_host"
 
 
-async def test_a_fact_may_carry_what_readers_do_not_know(stranger: Stranger) -> None:
+async def test_a_fact_may_have_unknown_fields(stranger: Stranger) -> None:
     room = unique("room")
     said = {**room_fact(room, colour="blue", maxCoHosts=None, title=None), "vendor": "x"}
     put = await stranger.publish("rooms", said)
@@ -238,7 +240,7 @@ async def test_a_fact_may_carry_what_readers_do_not_know(stranger: Stranger) -> 
     }
 
 
-async def test_what_is_no_signal_is_a_dead_letter_of_broadcast(stranger: Stranger) -> None:
+async def test_an_invalid_signal_is_a_dead_letter_of_broadcast(stranger: Stranger) -> None:
     letter = await stranger.letter(await stranger.put("broadcast.signals", "room", b"odd"))
     assert letter.topic == "broadcast.dead-letters"
 

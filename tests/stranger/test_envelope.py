@@ -47,9 +47,7 @@ def dressed(record: Record, cause: Put, **changes: Any) -> dict[str, Any]:
     }
 
 
-async def test_an_event_is_a_structured_cloud_event_with_exactly_these_attributes(
-    stranger: Stranger, people: People
-) -> None:
+async def test_an_event_has_exactly_the_contracts_attributes(stranger: Stranger, people: People) -> None:
     room = await stranger.room()
     put, sent = await stranger.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     assert sent.event == dressed(sent, put, subject=room.id)
@@ -57,7 +55,7 @@ async def test_an_event_is_a_structured_cloud_event_with_exactly_these_attribute
     assert (sent.topic, sent.key) == ("invitations.events", room.id.encode())
 
 
-async def test_a_rejection_is_one_too(stranger: Stranger) -> None:
+async def test_a_rejection_has_exactly_the_contracts_attributes(stranger: Stranger) -> None:
     room = unique("room")
     put = await stranger.send("LeaveStage", room, actorId="bob")
     [refused] = await stranger.outcome(put.id)
@@ -67,13 +65,13 @@ async def test_a_rejection_is_one_too(stranger: Stranger) -> None:
     assert refused.partition == put.partition
 
 
-async def test_a_fact_causes_what_follows_from_it(stranger: Stranger) -> None:
+async def test_a_fact_is_the_cause_of_its_events(stranger: Stranger) -> None:
     room = await stranger.room()
     [changed] = await stranger.outcome(room.fact.id)
     assert changed.event == dressed(changed, room.fact, subject=room.id)
 
 
-async def test_a_tombstone_is_named_as_a_cause_by_its_place(stranger: Stranger) -> None:
+async def test_a_tombstone_as_a_cause_is_named_by_its_position(stranger: Stranger) -> None:
     room = await stranger.room()
     gone = await stranger.remove_room(room)
     [changed] = await stranger.outcome(gone.position)
@@ -81,7 +79,7 @@ async def test_a_tombstone_is_named_as_a_cause_by_its_place(stranger: Stranger) 
     assert changed.event == expected
 
 
-async def test_what_follows_lies_in_the_partition_of_its_cause(stranger: Stranger) -> None:
+async def test_an_event_is_in_the_partition_of_its_cause(stranger: Stranger) -> None:
     room = await stranger.room()
     [changed] = await stranger.outcome(room.fact.id)
     assert changed.partition == room.fact.partition == stranger.partition(room.id)
@@ -105,7 +103,7 @@ async def test_a_correlation_over_256_characters_counts_as_absent(
     assert sent.event["correlationid"] == (long if copied else sent.event["causationid"])
 
 
-async def test_the_trace_goes_on(stranger: Stranger, people: People) -> None:
+async def test_the_trace_context_is_passed_on(stranger: Stranger, people: People) -> None:
     room = await stranger.room()
     sent = await invite(stranger, room, people.bob, traceparent=TRACE, tracestate="vendor=1")
     assert sent.event["traceparent"].split("-")[1] == TRACE.split("-")[1]
@@ -115,7 +113,7 @@ async def test_the_trace_goes_on(stranger: Stranger, people: People) -> None:
     assert "tracestate" not in refused.event
 
 
-async def test_the_trace_of_a_fact_goes_on_too(stranger: Stranger) -> None:
+async def test_the_trace_context_of_a_fact_is_passed_on(stranger: Stranger) -> None:
     room = unique("room")
     data = {"roomId": room, "hostId": "alice", "status": "live"}
     said = event("RoomChanged", room, data, traceparent=TRACE, correlationid="show 7")

@@ -22,7 +22,7 @@ async def whole(director: Director, seat: Seat, reason: str, mode: str) -> None:
     assert len(director.said(seat, "GrantProvisioned")) <= 1
 
 
-async def test_who_is_absent_gets_the_rights_on_joining(
+async def test_an_absent_co_host_gets_the_permissions_on_joining(
     director: Director, livekit: LiveKit, people: People
 ) -> None:
     room = await director.show()
@@ -70,7 +70,7 @@ async def test_a_viewer_is_promoted_in_place_and_demoted_again(
         ("ReleaseSeat", "connection_lost"),
     ],
 )
-async def test_who_is_absent_loses_them_too(
+async def test_an_absent_co_host_loses_the_permissions(
     director: Director, people: People, command: str, reason: str
 ) -> None:
     room = await director.show()
@@ -85,7 +85,7 @@ async def test_who_is_absent_loses_them_too(
     await whole(director, seat, reason, "absent")
 
 
-async def test_who_is_banned_loses_them(director: Director, stranger: Stranger) -> None:
+async def test_a_banned_co_host_loses_the_permissions(director: Director, stranger: Stranger) -> None:
     room, user = await director.show(), await stranger.user()
     seat = await director.seat(room, user)
     await director.provisioned(seat)
@@ -93,7 +93,7 @@ async def test_who_is_banned_loses_them(director: Director, stranger: Stranger) 
     await whole(director, seat, "not_eligible", "absent")
 
 
-async def test_a_closed_room_is_deleted_with_everybodys_rights(
+async def test_closing_deletes_the_livekit_room_and_all_permissions(
     director: Director, livekit: LiveKit, people: People
 ) -> None:
     room = await director.show()
@@ -106,14 +106,14 @@ async def test_a_closed_room_is_deleted_with_everybodys_rights(
         assert not await livekit.exists(room.id)
 
 
-async def test_a_room_that_nobody_entered_is_closed_all_the_same(director: Director, people: People) -> None:
+async def test_a_room_nobody_entered_is_closed_too(director: Director, people: People) -> None:
     room = await director.show("idle")
     seat = await director.seat(room, people.bob)
     await director.stranger.remove_room(room)
     await whole(director, seat, "room_ended", "room_deleted")
 
 
-async def test_a_seat_of_a_moment_still_ends_once(director: Director, people: People) -> None:
+async def test_a_very_short_seat_ends_once(director: Director, people: People) -> None:
     room = await director.show()
     for _ in range(5):
         invitation = await director.invite(room, people.bob)
@@ -126,7 +126,7 @@ async def test_a_seat_of_a_moment_still_ends_once(director: Director, people: Pe
         await whole(director, Seat(room, people.bob, invitation, puts[0]), "left", "absent")
 
 
-async def test_a_new_seat_brings_new_rights(director: Director, people: People) -> None:
+async def test_a_new_seat_brings_new_permissions(director: Director, people: People) -> None:
     room = await director.show()
     for _ in range(2):
         seat = await director.seat(room, people.bob)
@@ -135,7 +135,7 @@ async def test_a_new_seat_brings_new_rights(director: Director, people: People) 
         await whole(director, seat, "left", "absent")
 
 
-async def test_who_becomes_host_keeps_the_rights(
+async def test_a_co_host_who_becomes_host_keeps_the_permissions(
     director: Director, livekit: LiveKit, people: People
 ) -> None:
     room = await director.show()
@@ -171,7 +171,7 @@ async def test_hosts_have_no_grants(director: Director) -> None:
     assert director.stranger.log.named(onstage.EVENTS, room.id) == []
 
 
-async def test_a_room_that_opens_again_is_entered_again(
+async def test_a_reopened_room_can_be_entered_again(
     director: Director, livekit: LiveKit, people: People
 ) -> None:
     room = await director.show()

@@ -41,7 +41,9 @@ async def harmless(livekit: LiveKit, room: Room, user: str, participant: Partici
     await eventually(lambda: participant.disconnected or not participant.can_publish)
 
 
-async def test_who_joins_with_a_right_to_publish_and_no_seat(director: Director, livekit: LiveKit) -> None:
+async def test_a_user_joining_with_permissions_but_no_seat_is_demoted(
+    director: Director, livekit: LiveKit
+) -> None:
     room = await director.show()
     await director.data(room, room.host)
     async with joined(livekit.forged(room.id, "mallory")) as mallory:
@@ -49,7 +51,7 @@ async def test_who_joins_with_a_right_to_publish_and_no_seat(director: Director,
         await harmless(livekit, room, "mallory", mallory)
 
 
-async def test_who_comes_back_with_the_token_of_a_seat_that_ended(
+async def test_a_former_co_host_with_an_old_token_is_demoted(
     director: Director, livekit: LiveKit, people: People
 ) -> None:
     room = await director.show()
@@ -62,9 +64,7 @@ async def test_who_comes_back_with_the_token_of_a_seat_that_ended(
         await harmless(livekit, room, people.bob, bob)
 
 
-async def test_a_viewer_who_is_promoted_behind_the_services_back(
-    director: Director, livekit: LiveKit
-) -> None:
+async def test_an_externally_promoted_viewer_is_demoted(director: Director, livekit: LiveKit) -> None:
     room = await director.show()
     async with (
         joined(await director.data(room, room.host)) as host,
@@ -81,7 +81,7 @@ async def test_a_viewer_who_is_promoted_behind_the_services_back(
         await eventually(lambda: host.hears("mallory") == [], "the intruder's track to go")
 
 
-async def test_host_co_hosts_and_viewers_are_no_intruders(
+async def test_host_co_hosts_and_viewers_are_not_intruders(
     director: Director, livekit: LiveKit, people: People
 ) -> None:
     room = await director.show()
@@ -113,7 +113,7 @@ async def test_a_webhook_without_a_good_signature_is_refused(web: Web, livekit: 
         assert problem(answer) == (401, "unauthorized")
 
 
-async def test_a_signed_webhook_is_taken_whatever_it_says(web: Web, livekit: LiveKit) -> None:
+async def test_a_signed_webhook_is_accepted_whatever_its_content(web: Web, livekit: LiveKit) -> None:
     for event in ("room_started", "egress_ended", "something_new"):
         body = json.dumps({"event": event, "id": new_id(), "createdAt": "1"})
         digest = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()

@@ -32,32 +32,32 @@ async def test_the_host_invites_into_an_open_room(stranger: Stranger, people: Pe
     assert sent.data == snapshots.pending(put, room, people.bob, 60, message="Come!")
 
 
-async def test_first_the_room_must_be_known(stranger: Stranger) -> None:
+async def test_the_room_must_be_known(stranger: Stranger) -> None:
     assert await refused(stranger, unique("room"), "nobody", "nobody") == "room_not_found"
 
 
 @pytest.mark.parametrize("status", CLOSED)
-async def test_then_it_must_be_open(stranger: Stranger, status: str) -> None:
+async def test_the_room_must_be_open(stranger: Stranger, status: str) -> None:
     room = await stranger.room(status)
     assert await refused(stranger, room, "nobody", "nobody") == "room_not_open"
 
 
-async def test_then_the_actor_must_be_the_host(stranger: Stranger) -> None:
+async def test_the_actor_must_be_the_host(stranger: Stranger) -> None:
     room = await stranger.room()
     assert await refused(stranger, room, room.host, "nobody") == "not_room_host"
 
 
-async def test_then_it_must_not_be_the_host_who_is_invited(stranger: Stranger) -> None:
+async def test_the_host_cannot_be_invited(stranger: Stranger) -> None:
     room = await stranger.room()
     assert await refused(stranger, room, room.host, room.host) == "invalid_target"
 
 
-async def test_then_the_user_must_be_known(stranger: Stranger) -> None:
+async def test_the_user_must_be_known(stranger: Stranger) -> None:
     room = await stranger.room()
     assert await refused(stranger, room, unique("user"), room.host) == "user_not_found"
 
 
-async def test_a_user_who_is_gone_is_not_found(stranger: Stranger) -> None:
+async def test_a_deleted_user_is_not_found(stranger: Stranger) -> None:
     room = await stranger.room()
     user = await stranger.user()
     await stranger.remove_user(user)
@@ -68,38 +68,38 @@ async def test_a_user_who_is_gone_is_not_found(stranger: Stranger) -> None:
     ("status", "more"),
     [("banned", {}), ("deleted", {}), ("active", {"canReceiveInvitations": False})],
 )
-async def test_then_the_user_must_be_eligible(stranger: Stranger, status: str, more: dict[str, Any]) -> None:
+async def test_the_user_must_be_eligible(stranger: Stranger, status: str, more: dict[str, Any]) -> None:
     room = await stranger.room()
     user = await stranger.user(status, **more)
     assert await refused(stranger, room, user, room.host) == "user_not_eligible"
 
 
-async def test_a_user_who_blocks_the_host_is_not_eligible(stranger: Stranger) -> None:
+async def test_a_user_blocking_the_host_is_not_eligible(stranger: Stranger) -> None:
     room = await stranger.room()
     user = await stranger.user(blockedUserIds=["somebody", room.host])
     assert await refused(stranger, room, user, room.host) == "user_not_eligible"
 
 
-async def test_a_user_who_blocks_somebody_else_is_eligible(stranger: Stranger) -> None:
+async def test_a_user_blocking_another_user_is_eligible(stranger: Stranger) -> None:
     room = await stranger.room()
     user = await stranger.user(blockedUserIds=["somebody"], displayName="Eve", canReceiveInvitations=True)
     await stranger.accepted("SendInvitation", room, userId=user, actorId=room.host)
 
 
-async def test_a_later_fact_replaces_the_whole_of_the_last(stranger: Stranger) -> None:
+async def test_a_user_fact_replaces_the_previous_one(stranger: Stranger) -> None:
     room = await stranger.room()
     user = await stranger.user(canReceiveInvitations=False, blockedUserIds=[room.host])
     await stranger.say_user(user)
     await stranger.accepted("SendInvitation", room, userId=user, actorId=room.host)
 
 
-async def test_whether_the_host_is_a_user_is_no_question(stranger: Stranger, people: People) -> None:
+async def test_the_host_need_not_be_a_known_user(stranger: Stranger, people: People) -> None:
     banned = await stranger.user("banned")
     room = await stranger.room(host=banned)
     await stranger.accepted("SendInvitation", room, userId=people.bob, actorId=banned)
 
 
-async def test_eligibility_comes_before_the_seat(stranger: Stranger) -> None:
+async def test_eligibility_is_checked_before_the_seat(stranger: Stranger) -> None:
     room = await stranger.room()
     user = await stranger.user()
     await seat(stranger, room, user)
@@ -107,13 +107,13 @@ async def test_eligibility_comes_before_the_seat(stranger: Stranger) -> None:
     assert await refused(stranger, room, user, room.host) == "user_not_eligible"
 
 
-async def test_then_the_user_must_not_have_a_seat(stranger: Stranger, people: People) -> None:
+async def test_the_user_must_not_have_a_seat(stranger: Stranger, people: People) -> None:
     room = await stranger.room()
     await seat(stranger, room, people.bob)
     assert await refused(stranger, room, people.bob, room.host) == "already_co_host"
 
 
-async def test_then_the_user_must_have_no_pending_invitation(stranger: Stranger, people: People) -> None:
+async def test_the_user_must_have_no_pending_invitation(stranger: Stranger, people: People) -> None:
     room = await stranger.room()
     put, _ = await stranger.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     again = {"userId": people.bob, "actorId": room.host}
@@ -122,7 +122,7 @@ async def test_then_the_user_must_have_no_pending_invitation(stranger: Stranger,
     assert refused["current"] == snapshots.pending(put, room, people.bob)
 
 
-async def test_then_there_must_be_fewer_than_100_pending(stranger: Stranger) -> None:
+async def test_a_room_may_have_at_most_100_pending_invitations(stranger: Stranger) -> None:
     room = await stranger.room()
     users = [unique("user") for _ in range(101)]
     await asyncio.gather(*(stranger.say_user(user) for user in users))
@@ -148,7 +148,7 @@ async def test_the_host_cancels(stranger: Stranger, people: People) -> None:
     assert done.data == snapshots.cancelled(snapshots.pending(sent, room, people.bob), put.at)
 
 
-async def test_cancelling_looks_at_room_invitation_host_and_status_in_this_order(
+async def test_cancelling_checks_room_invitation_host_and_status_in_order(
     stranger: Stranger, people: People
 ) -> None:
     room, other = await stranger.room(), await stranger.room()
@@ -167,7 +167,7 @@ async def test_cancelling_looks_at_room_invitation_host_and_status_in_this_order
 
 
 @pytest.mark.parametrize("ending", ["CancelInvitation", "DeclineInvitation", "LeaveStage", "RemoveCoHost"])
-async def test_whoever_is_out_may_be_invited_again_at_once(
+async def test_a_user_may_be_invited_again_at_once_after_an_ending(
     stranger: Stranger, people: People, ending: str
 ) -> None:
     room = await stranger.room()

@@ -63,9 +63,7 @@ async def test_the_host_asks_to_unmute(director: Director, show: Show) -> None:
 
 
 @pytest.mark.parametrize("name", ["MuteCoHost", "UnmuteCoHost"])
-async def test_room_seat_and_host_are_looked_at_in_this_order(
-    director: Director, show: Show, name: str
-) -> None:
+async def test_room_seat_and_host_are_checked_in_order(director: Director, show: Show, name: str) -> None:
     room = show.seat.room
     data = {**show.target, "actorId": "mallory"}
     assert await reason(director, unique("room"), name, **data) == "room_not_found"
@@ -84,7 +82,7 @@ async def test_a_co_host_mutes_itself_softly_and_nothing_else(director: Director
     assert await reason(director, show.seat.room, "UnmuteCoHost", **own) == "not_room_host"
 
 
-async def test_in_a_closed_room_there_is_nobody_to_mute(director: Director, show: Show) -> None:
+async def test_a_closed_room_has_no_co_host_to_mute(director: Director, show: Show) -> None:
     await director.close(show.seat.room)
     await director.no_badge(show.seat.room, show.seat.user)
     data = {**show.target, "actorId": show.seat.room.host}
@@ -113,7 +111,7 @@ async def test_data_that_breaks_its_schema_is_refused(
     assert await reason(director, unique("room"), name, **data) == "invalid_command"
 
 
-async def test_muting_what_is_muted_is_no_error(director: Director, show: Show) -> None:
+async def test_muting_twice_is_accepted(director: Director, show: Show) -> None:
     first, second = await mute(director, show.seat, hard=True), await mute(director, show.seat, hard=True)
     assert first == second
 
@@ -186,7 +184,7 @@ async def test_a_soft_mute_is_done_once_and_its_owner_may_unmute(
         await eventually(none, "bob's microphone to be on again")
 
 
-async def test_who_is_to_unmute_is_asked_by_a_data_message(director: Director, show: Show) -> None:
+async def test_a_request_to_unmute_arrives_as_a_data_message(director: Director, show: Show) -> None:
     room, bob = show.seat.room, show.seat.user
     async with (
         joined(await director.data(room, bob)) as participant,

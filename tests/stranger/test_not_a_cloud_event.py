@@ -41,7 +41,7 @@ async def changed(stranger: Stranger, **changes: Any) -> str:
         b"{'specversion': '1.0'}",
     ],
 )
-async def test_what_is_no_json_object_of_that_kind(
+async def test_a_value_that_is_not_a_json_object_is_a_dead_letter(
     stranger: Stranger, topic: str, value: bytes | None
 ) -> None:
     letter = await stranger.letter(await raw(stranger, value, topic=topic))
@@ -50,24 +50,24 @@ async def test_what_is_no_json_object_of_that_kind(
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "01", "0x1", "+1", ".5", "True"])
-async def test_what_json_does_not_know_makes_the_record_no_json(stranger: Stranger, text: str) -> None:
+async def test_non_standard_json_is_a_dead_letter(stranger: Stranger, text: str) -> None:
     said = json.dumps(event("LeaveStage", "room", 4711)).replace("4711", text)
     assert await stranger.fate(await raw(stranger, said.encode())) == "not_a_cloud_event"
 
 
-async def test_what_is_not_utf_8(stranger: Stranger) -> None:
+async def test_a_value_that_is_not_utf_8_is_a_dead_letter(stranger: Stranger) -> None:
     said = json.dumps(event("LeaveStage", "room", {"message": "caf?"})).encode().replace(b"?", b"\xe9")
     assert await stranger.fate(await raw(stranger, said)) == "not_a_cloud_event"
 
 
 @pytest.mark.parametrize("version", ["0.3", "1", "1.1", "", 1.0, 1, None, ...])
-async def test_another_specversion(stranger: Stranger, version: Any) -> None:
+async def test_another_specversion_is_a_dead_letter(stranger: Stranger, version: Any) -> None:
     assert await changed(stranger, specversion=version) == "not_a_cloud_event"
 
 
 @pytest.mark.parametrize("attribute", ["id", "source", "type"])
 @pytest.mark.parametrize("value", ["", 17, True, None, ["x"], {"x": "y"}, NUL, ...])
-async def test_an_attribute_that_is_needed_and_not_sound(
+async def test_an_invalid_required_attribute_is_a_dead_letter(
     stranger: Stranger, attribute: str, value: Any
 ) -> None:
     assert await changed(stranger, **{attribute: value}) == "not_a_cloud_event"
@@ -76,7 +76,7 @@ async def test_an_attribute_that_is_needed_and_not_sound(
 @pytest.mark.parametrize(
     "attribute", ["subject", "time", "correlationid", "traceparent", "datacontenttype", "vendor"]
 )
-async def test_u_0000_in_any_attribute(stranger: Stranger, attribute: str) -> None:
+async def test_u0000_in_an_attribute_is_a_dead_letter(stranger: Stranger, attribute: str) -> None:
     assert await changed(stranger, **{attribute: NUL}) == "not_a_cloud_event"
 
 
@@ -92,12 +92,12 @@ async def test_u_0000_in_any_attribute(stranger: Stranger, attribute: str) -> No
         ("line\n", "invalid_command"),
     ],
 )
-async def test_an_id_is_too_long_or_merely_no_id(stranger: Stranger, id: str, fate: str) -> None:  # noqa: A002
+async def test_an_id_is_oversized_or_merely_invalid(stranger: Stranger, id: str, fate: str) -> None:  # noqa: A002
     unlike = id if fate == "not_a_cloud_event" else f"{new_id()[:8]}{id}"[-64:]
     assert await changed(stranger, id=unlike) == fate
 
 
-async def test_a_rejection_names_even_a_command_id_that_is_no_id(stranger: Stranger) -> None:
+async def test_a_rejection_names_an_invalid_command_id(stranger: Stranger) -> None:
     room = unique("room")
     odd = f"{unique('an')} id"
     data = {"roomId": room, "actorId": "bob"}
@@ -116,7 +116,7 @@ async def test_a_rejection_names_even_a_command_id_that_is_no_id(stranger: Stran
 
 @pytest.mark.parametrize("attribute", ["time", "datacontenttype", "correlationid", "traceparent", "vendor"])
 @pytest.mark.parametrize("value", [17, None, ["x"], {"x": "y"}, "", "odd"])
-async def test_anything_else_odd_about_it_still_gets_an_outcome(
+async def test_other_invalid_attributes_still_get_an_outcome(
     stranger: Stranger, attribute: str, value: Any
 ) -> None:
     assert await changed(stranger, **{attribute: value}) == "room_not_found"
@@ -135,12 +135,12 @@ async def said_twice(stranger: Stranger, head: bytes) -> str:
     return await stranger.fate(put)
 
 
-async def test_a_key_that_comes_twice_has_one_fate(stranger: Stranger) -> None:
+async def test_a_repeated_json_key_has_one_result(stranger: Stranger) -> None:
     assert await said_twice(stranger, b'{"vendor":1,"vendor":2,') == "room_not_found"
     assert await said_twice(stranger, b'{"source":"/first",') == "room_not_found"
 
 
-async def test_a_byte_order_mark_has_one_fate(stranger: Stranger) -> None:
+async def test_a_byte_order_mark_has_one_result(stranger: Stranger) -> None:
     assert await said_twice(stranger, b"\xef\xbb\xbf{") in {"not_a_cloud_event", "room_not_found"}
 
 

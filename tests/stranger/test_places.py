@@ -42,7 +42,7 @@ async def test_another_partition_than_the_subjects_is_refused(stranger: Stranger
 @pytest.mark.parametrize(
     ("name", "more"), [("Nonsense", {}), ("LeaveStage", {"hots": 1}), ("LeaveStage", {"roomId": "other"})]
 )
-async def test_the_partition_is_looked_at_before_type_and_data(
+async def test_the_partition_is_checked_before_type_and_data(
     stranger: Stranger, name: str, more: dict[str, Any]
 ) -> None:
     room = unique("room")
@@ -50,7 +50,7 @@ async def test_the_partition_is_looked_at_before_type_and_data(
     assert found.data["reason"] == "wrong_partition"
 
 
-async def test_an_unknown_type_is_looked_at_before_the_data(stranger: Stranger) -> None:
+async def test_the_type_is_checked_before_the_data(stranger: Stranger) -> None:
     room = unique("room")
     found = await refuse(stranger, room, room, stranger.partition(room), "Nonsense", roomId="other")
     assert found.data["reason"] == "unknown_command"
@@ -71,7 +71,7 @@ async def test_an_unknown_type_is_looked_at_before_the_data(stranger: Stranger) 
         "🎤" * 300,
     ],
 )
-async def test_a_type_that_is_no_command_here_is_unknown(stranger: Stranger, type_: str) -> None:
+async def test_a_type_that_is_not_a_command_of_the_topic_is_unknown(stranger: Stranger, type_: str) -> None:
     room = unique("room")
     said = {**event("", room, {"roomId": room}), "type": type_}
     put = await stranger.publish(INVITATIONS, said)
@@ -85,7 +85,7 @@ async def test_a_type_that_is_no_command_here_is_unknown(stranger: Stranger, typ
     }
 
 
-async def test_commands_of_the_other_service_are_unknown_there_too(stranger: Stranger) -> None:
+async def test_commands_of_the_other_service_are_unknown(stranger: Stranger) -> None:
     room = unique("room")
     reason = await stranger.reason("LeaveStage", room, topic=BROADCAST, actorId="bob")
     assert reason == "unknown_command"
@@ -175,7 +175,7 @@ async def test_both_over_256_characters_count_as_absent(stranger: Stranger) -> N
 
 
 @pytest.mark.parametrize("subject", [17, True, ["room"], {"room": "x"}])
-async def test_a_subject_that_is_no_text_is_invalid(stranger: Stranger, subject: Any) -> None:
+async def test_a_subject_that_is_not_text_is_invalid(stranger: Stranger, subject: Any) -> None:
     room = unique("room")
     found = await refuse(stranger, subject, room, stranger.partition(room), roomId=room)
     assert found.data["reason"] == "invalid_command"
@@ -196,7 +196,7 @@ async def test_a_repeat_in_another_partition_has_no_outcome(stranger: Stranger, 
     assert len(await stranger.outcome(put.id)) == 1
 
 
-async def test_what_lay_wrong_once_keeps_that_outcome(stranger: Stranger) -> None:
+async def test_a_command_refused_for_its_partition_stays_refused(stranger: Stranger) -> None:
     room = unique("room")
     said = event("LeaveStage", room, {"roomId": room, "actorId": "bob"})
     await stranger.publish(INVITATIONS, said, partition=other(stranger, room))
@@ -206,7 +206,7 @@ async def test_what_lay_wrong_once_keeps_that_outcome(stranger: Stranger) -> Non
     assert (await stranger.rejection(said["id"]))["reason"] == "wrong_partition"
 
 
-async def test_a_key_that_is_no_text_is_no_subject(stranger: Stranger) -> None:
+async def test_a_key_that_is_not_text_is_not_a_subject(stranger: Stranger) -> None:
     key = b"\xff\xfe" + unique("key").encode()
     found = await refuse(stranger, None, key, stranger.partition(key), roomId="room")
     assert found.data["reason"] == "invalid_command"

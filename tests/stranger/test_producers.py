@@ -41,9 +41,7 @@ async def test_every_compression_is_read(stranger: Stranger, people: People, com
 
 
 @pytest.mark.parametrize("milliseconds", [1, 4_102_444_800_000])
-async def test_the_brokers_clock_counts_and_no_producers(
-    stranger: Stranger, people: People, milliseconds: int
-) -> None:
+async def test_only_the_brokers_clock_counts(stranger: Stranger, people: People, milliseconds: int) -> None:
     room = await stranger.room()
     async with producing(stranger) as producer:
         id_, _ = await invite(stranger, producer, room, people.bob, timestamp_ms=milliseconds)
@@ -53,9 +51,7 @@ async def test_the_brokers_clock_counts_and_no_producers(
     assert room.fact.at <= command.at <= sent.at
 
 
-async def test_a_committed_command_happens_and_an_aborted_one_never_did(
-    stranger: Stranger, people: People
-) -> None:
+async def test_only_committed_commands_take_effect(stranger: Stranger, people: People) -> None:
     rooms = [await stranger.room(), await stranger.room()]
     async with producing(stranger, transactional_id=unique("producer")) as producer:
         await producer.begin_transaction()

@@ -51,7 +51,7 @@ WRONG: dict[tuple[str, str], dict[str, tuple[int, dict[str, str]]]] = {
 }
 
 
-async def test_topics_made_wrong_and_a_database_of_another_prefix_are_refused(
+async def test_wrong_topics_and_a_foreign_database_are_refused(
     place: Place, database_url: str, prefix: str
 ) -> None:
     async def refusal(number: int, service: str, topics: Any) -> tuple[int, bool]:

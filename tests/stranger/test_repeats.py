@@ -18,7 +18,7 @@ async def test_the_same_record_again_has_no_outcome(stranger: Stranger, people: 
     assert len(await stranger.outcome(data["id"])) == 1
 
 
-async def test_another_command_under_the_same_id_has_none_either(stranger: Stranger, people: People) -> None:
+async def test_another_command_under_the_same_id_has_no_outcome(stranger: Stranger, people: People) -> None:
     room = await stranger.room()
     put, sent = await stranger.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     await stranger.send("CancelInvitation", room, id=put.id, invitationId=put.id, actorId=room.host)
@@ -28,7 +28,7 @@ async def test_another_command_under_the_same_id_has_none_either(stranger: Stran
     assert await stranger.outcome(put.id) == [sent]
 
 
-async def test_not_in_another_room_either(stranger: Stranger, people: People) -> None:
+async def test_the_same_id_in_another_room_has_no_outcome(stranger: Stranger, people: People) -> None:
     room = await stranger.room()
     put, sent = await stranger.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     for _ in range(3):
@@ -53,7 +53,7 @@ async def test_a_refused_id_stays_refused(stranger: Stranger) -> None:
     await stranger.accepted("SendInvitation", room, **data)
 
 
-async def test_where_several_rooms_meet_the_same_id_at_once_one_wins(
+async def test_an_id_used_in_several_rooms_at_once_has_one_outcome(
     stranger: Stranger, people: People
 ) -> None:
     rooms = await asyncio.gather(*(stranger.room() for _ in range(6)))
@@ -82,7 +82,7 @@ async def test_each_commands_topic_has_its_own_memory(stranger: Stranger) -> Non
     assert sorted(record.topic for record in found) == ["broadcast.rejections", "invitations.rejections"]
 
 
-async def test_a_repeated_fact_is_just_a_fact(stranger: Stranger) -> None:
+async def test_a_repeated_fact_is_processed_again(stranger: Stranger) -> None:
     room = unique("room")
     said = event("RoomChanged", room, {"roomId": room, "hostId": "alice", "status": "idle"})
     await stranger.publish("rooms", said)

@@ -79,7 +79,7 @@ async def test_a_tombstone_leaves_the_other_fields_as_they_were(stranger: Strang
     assert await said(stranger, gone.position, 1) == [("StageChanged", expected)]
 
 
-async def test_a_tombstone_of_a_closed_or_an_unknown_room_says_nothing(stranger: Stranger) -> None:
+async def test_a_tombstone_of_a_closed_or_unknown_room_gives_no_event(stranger: Stranger) -> None:
     room = await stranger.room("recorded")
     for _ in range(2):
         gone = await stranger.remove_room(room)
@@ -87,7 +87,7 @@ async def test_a_tombstone_of_a_closed_or_an_unknown_room_says_nothing(stranger:
         assert stranger.log.by_cause[gone.position] == []
 
 
-async def test_to_a_gone_room_there_are_no_commands(stranger: Stranger, show: Show) -> None:
+async def test_commands_to_a_deleted_room_are_refused(stranger: Stranger, show: Show) -> None:
     gone = await stranger.remove_room(show.room)
     await stranger.outcome(gone.position, 3)
     data = {"invitationId": show.carol["invitationId"], "actorId": show.carol["userId"]}
@@ -96,7 +96,7 @@ async def test_to_a_gone_room_there_are_no_commands(stranger: Stranger, show: Sh
     assert await stranger.reason("SendInvitation", show.room, **user) == "room_not_found"
 
 
-async def test_a_room_that_comes_back_has_forgotten_its_invitations(stranger: Stranger, show: Show) -> None:
+async def test_a_recreated_room_has_no_earlier_invitations(stranger: Stranger, show: Show) -> None:
     await stranger.outcome((await stranger.remove_room(show.room)).position, 3)
     fact, [changed] = await stranger.change(show.room)
     assert (changed.name, changed.data) == ("StageChanged", snapshots.stage(show.room))
@@ -109,9 +109,7 @@ async def test_a_room_that_comes_back_has_forgotten_its_invitations(stranger: St
     assert fact.id == changed.event["causationid"]
 
 
-async def test_a_room_that_opens_again_has_an_empty_stage_and_remembers(
-    stranger: Stranger, show: Show
-) -> None:
+async def test_a_reopened_room_has_an_empty_stage_and_its_history(stranger: Stranger, show: Show) -> None:
     fact = await stranger.say_room(show.room.id, hostId=show.room.host, status="ended")
     await stranger.outcome(fact.id, 3)
     _, [changed] = await stranger.change(show.room, status="idle")
@@ -143,7 +141,7 @@ async def test_between_closed_states_only_the_stage_changes(stranger: Stranger) 
     assert changed.data == snapshots.stage(room, "recorded")
 
 
-async def test_the_same_again_says_nothing(stranger: Stranger) -> None:
+async def test_an_unchanged_room_fact_gives_no_event(stranger: Stranger) -> None:
     room = await stranger.room(title="A show")
     for title in ("A show", "Another title"):
         fact = await stranger.say_room(room.id, hostId=room.host, status="live", title=title)
@@ -151,7 +149,7 @@ async def test_the_same_again_says_nothing(stranger: Stranger) -> None:
         assert stranger.log.by_cause[fact.id] == []
 
 
-async def test_an_option_left_out_has_its_default_again(stranger: Stranger) -> None:
+async def test_an_omitted_option_returns_to_its_default(stranger: Stranger) -> None:
     room = await stranger.room(maxCoHosts=2)
     _, [changed] = await stranger.change(room)
     assert changed.data == snapshots.stage(room)
@@ -167,7 +165,7 @@ async def test_fewer_seats_remove_nobody(stranger: Stranger, show: Show) -> None
     await stranger.accepted("LeaveStage", show.room, actorId=show.bob["userId"])
 
 
-async def test_a_new_host_decides_from_then_on(stranger: Stranger, show: Show, people: People) -> None:
+async def test_a_new_host_takes_over_the_decisions(stranger: Stranger, show: Show, people: People) -> None:
     _, [changed] = await stranger.change(show.room, hostId="zoe")
     assert changed.data == snapshots.stage(show.room, hostId="zoe")
     cancel = {"invitationId": show.carol["invitationId"], "actorId": show.room.host}
@@ -212,7 +210,7 @@ async def changed_host(
     return fact, found
 
 
-async def test_a_closed_room_that_is_removed_is_gone_and_forgets(stranger: Stranger, show: Show) -> None:
+async def test_deleting_a_closed_room_clears_its_history(stranger: Stranger, show: Show) -> None:
     fact = await stranger.say_room(show.room.id, hostId=show.room.host, status="ended")
     await stranger.outcome(fact.id, 3)
     await stranger.remove_room(show.room)
@@ -224,7 +222,7 @@ async def test_a_closed_room_that_is_removed_is_gone_and_forgets(stranger: Stran
     assert sent.data == snapshots.pending(put, show.room, show.bob["userId"])
 
 
-async def test_a_gone_room_that_comes_back_as_it_was_says_nothing_and_is_there(stranger: Stranger) -> None:
+async def test_a_room_recreated_unchanged_gives_no_event(stranger: Stranger) -> None:
     room = await stranger.room()
     await stranger.outcome((await stranger.remove_room(room)).position)
     fact = await stranger.say_room(room.id, hostId=room.host, status="ended")

@@ -51,7 +51,7 @@ async def test_a_seat_is_released(stranger: Stranger, seated: Seated, reason: st
     assert snapshots.without_nulls(done.data) == seated.left(put, reason)
 
 
-async def test_removing_looks_at_room_host_and_seat_in_this_order(
+async def test_removing_checks_room_host_and_seat_in_order(
     stranger: Stranger, seated: Seated, people: People
 ) -> None:
     async def reason(room: Room | str, user: str, actor: str) -> str:
@@ -64,7 +64,7 @@ async def test_removing_looks_at_room_host_and_seat_in_this_order(
     assert await reason(seated.room, seated.room.host, seated.room.host) == "not_co_host"
 
 
-async def test_only_who_has_a_seat_leaves_it(stranger: Stranger, seated: Seated, people: People) -> None:
+async def test_only_a_co_host_can_leave_the_stage(stranger: Stranger, seated: Seated, people: People) -> None:
     assert await stranger.reason("LeaveStage", unique("room"), actorId=seated.bob) == "room_not_found"
     assert await stranger.reason("LeaveStage", seated.room, actorId=people.carol) == "not_co_host"
     assert await stranger.reason("LeaveStage", seated.room, actorId=seated.room.host) == "not_co_host"
@@ -72,7 +72,7 @@ async def test_only_who_has_a_seat_leaves_it(stranger: Stranger, seated: Seated,
     assert await stranger.reason("LeaveStage", seated.room, actorId=seated.bob) == "not_co_host"
 
 
-async def test_who_is_invited_has_no_seat_yet(stranger: Stranger, people: People) -> None:
+async def test_an_invited_user_has_no_seat_yet(stranger: Stranger, people: People) -> None:
     room = await stranger.room()
     await stranger.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     assert await stranger.reason("LeaveStage", room, actorId=people.bob) == "not_co_host"
@@ -98,7 +98,7 @@ async def test_a_late_release_does_not_end_the_next_seat(stranger: Stranger, sea
     assert await stranger.reason("ReleaseSeat", seated.room, **data) == "not_co_host"
 
 
-async def test_expiry_is_harmless_before_its_time(stranger: Stranger, people: People) -> None:
+async def test_an_early_expiry_changes_nothing(stranger: Stranger, people: People) -> None:
     room = await stranger.room()
     sent, _ = await stranger.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     data = {"invitationId": sent.id}
@@ -111,18 +111,18 @@ async def test_expiry_is_harmless_before_its_time(stranger: Stranger, people: Pe
     assert await stranger.reason("ExpireInvitation", room, **data) == "invitation_not_pending"
 
 
-async def test_exclusion_is_harmless_to_the_eligible(stranger: Stranger, seated: Seated) -> None:
+async def test_excluding_an_eligible_user_changes_nothing(stranger: Stranger, seated: Seated) -> None:
     assert await stranger.reason("ExcludeUser", unique("room"), userId=seated.bob) == "room_not_found"
     assert await stranger.reason("ExcludeUser", seated.room, userId=seated.bob) == "user_eligible"
 
 
-async def test_exclusion_of_who_is_not_there_changes_nothing(stranger: Stranger, seated: Seated) -> None:
+async def test_excluding_an_absent_user_changes_nothing(stranger: Stranger, seated: Seated) -> None:
     banned = await stranger.user("banned")
     assert await stranger.reason("ExcludeUser", seated.room, userId=banned) == "not_involved"
 
 
 @pytest.mark.parametrize("status", ["ended", "recorded", "terminated", "error"])
-async def test_in_a_closed_room_nobody_has_a_seat(stranger: Stranger, status: str) -> None:
+async def test_a_closed_room_has_no_seats(stranger: Stranger, status: str) -> None:
     room = await stranger.room(status)
     assert await stranger.reason("LeaveStage", room, actorId="bob") == "not_co_host"
     data = {"userId": "bob", "actorId": room.host}

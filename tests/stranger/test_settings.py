@@ -97,7 +97,7 @@ async def reads_facts_before_it_decides(
         assert [await stranger.fate(put) for put in puts] == ["InvitationSent", "room_not_found"]
 
 
-async def test_a_dead_livekit_delays_grants_and_nothing_else(
+async def test_an_unavailable_livekit_delays_only_grants(
     place: Place, database_url: str, prefix: str
 ) -> None:
     own = {"COHOST_DATABASE_URL": database_url, "COHOST_TOPIC_PREFIX": prefix, "COHOST_PARTITIONS": "2"}

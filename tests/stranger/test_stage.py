@@ -61,7 +61,7 @@ async def test_the_stage_shows_connections_and_tracks(director: Director, people
         await eventually(shown, "bob's track on the stage")
 
 
-async def test_who_has_left_is_not_shown(director: Director, people: People) -> None:
+async def test_a_former_co_host_is_not_shown(director: Director, people: People) -> None:
     room = await director.show()
     await director.seat(room, people.bob)
     await director.stranger.accepted("LeaveStage", room, actorId=people.bob)

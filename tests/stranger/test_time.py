@@ -8,7 +8,7 @@ from tests.stranger.overdue import LASTS, SWEPT_WITHIN, Case, Overdue
 from tests.stranger.web import Web
 
 
-async def test_the_service_closes_it_within_5_seconds(stranger: Stranger, overdue: Overdue) -> None:
+async def test_an_overdue_invitation_is_closed_within_5_seconds(stranger: Stranger, overdue: Overdue) -> None:
     for case in await overdue.left_alone():
         [closing] = await overdue.closings(case)
         assert (closing.name, closing.data) == ("InvitationExpired", case.expired)
@@ -28,7 +28,7 @@ def refused(stranger: Stranger, case: Case) -> str:
 
 
 @pytest.mark.parametrize("name", ["AcceptInvitation", "DeclineInvitation", "CancelInvitation"])
-async def test_it_cannot_be_answered_or_cancelled_any_more(
+async def test_an_overdue_invitation_cannot_be_answered_or_cancelled(
     stranger: Stranger, overdue: Overdue, name: str
 ) -> None:
     reasons = {refused(stranger, case) for case in await overdue.cases(name)}
@@ -40,7 +40,7 @@ async def test_it_cannot_be_answered_or_cancelled_any_more(
         assert (closing.name, closing.data) == ("InvitationExpired", case.expired)
 
 
-async def test_anybody_may_say_that_it_is_over(overdue: Overdue) -> None:
+async def test_any_producer_may_expire_an_overdue_invitation(overdue: Overdue) -> None:
     causes = []
     for case in await overdue.cases("ExpireInvitation"):
         [closing] = await overdue.closings(case)
@@ -49,9 +49,7 @@ async def test_anybody_may_say_that_it_is_over(overdue: Overdue) -> None:
     assert any(causes)
 
 
-async def test_the_user_is_invited_again_and_it_is_closed_in_passing(
-    stranger: Stranger, overdue: Overdue
-) -> None:
+async def test_inviting_again_closes_the_overdue_invitation(stranger: Stranger, overdue: Overdue) -> None:
     counts = set()
     for case in await overdue.cases("SendInvitation"):
         assert case.late is not None
@@ -67,7 +65,7 @@ async def test_the_user_is_invited_again_and_it_is_closed_in_passing(
 
 
 @pytest.mark.parametrize("name", ["ended", "tombstone", "became_host"])
-async def test_whatever_closes_it_closes_it_as_expired(overdue: Overdue, name: str) -> None:
+async def test_an_overdue_invitation_always_closes_as_expired(overdue: Overdue, name: str) -> None:
     causes = []
     for case in await overdue.cases(name):
         [closing] = await overdue.closings(case)
@@ -76,13 +74,13 @@ async def test_whatever_closes_it_closes_it_as_expired(overdue: Overdue, name: s
     assert any(causes)
 
 
-async def test_who_is_banned_after_its_time_is_not_excluded_from_it(overdue: Overdue) -> None:
+async def test_a_ban_after_the_expiry_does_not_cancel_the_invitation(overdue: Overdue) -> None:
     for case in await overdue.cases("banned"):
         [closing] = await overdue.closings(case)
         assert (closing.name, closing.data) == ("InvitationExpired", case.expired)
 
 
-async def test_from_that_moment_on_it_reads_expired_over_http(overdue: Overdue) -> None:
+async def test_an_overdue_invitation_reads_as_expired_over_http(overdue: Overdue) -> None:
     case, (before, one, *lists, pending, pending_of_room) = await overdue.read
     assert (before, one) == (case.pending, case.expired)
     assert lists == [{"items": [case.expired], "nextCursor": None}] * 3

@@ -25,7 +25,7 @@ async def test_the_badge_is_caused_by_the_acceptance(director: Director, people:
     assert worn["traceparent"].split("-")[1] == TRACE
 
 
-async def test_what_livekit_confirmed_is_caused_by_a_signal(director: Director, people: People) -> None:
+async def test_a_grant_confirmed_by_livekit_is_caused_by_a_signal(director: Director, people: People) -> None:
     seat, _ = await traced(director, people)
     granted = (await director.provisioned(seat)).event
     signals = director.stranger.log.by_id[granted["causationid"]]

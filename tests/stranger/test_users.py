@@ -32,9 +32,7 @@ async def command(stranger: Stranger, caused: Record) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("ending", ["banned", "deleted", "tombstone"])
-async def test_who_is_banned_or_gone_loses_everything_everywhere_within_5_seconds(
-    stranger: Stranger, ending: str
-) -> None:
+async def test_a_banned_or_deleted_user_is_excluded_within_5_seconds(stranger: Stranger, ending: str) -> None:
     user, stays = await stranger.user(), await stranger.user()
     rooms = [await stranger.room("live"), await stranger.room("idle")]
     sent = [await invite(stranger, room, user) for room in rooms]
@@ -57,7 +55,7 @@ async def test_who_is_banned_or_gone_loses_everything_everywhere_within_5_second
     assert len(stranger.log.named("invitations.events", rooms[0].id, "InvitationCancelled")) == 1
 
 
-async def test_anybody_may_exclude_who_is_banned(stranger: Stranger) -> None:
+async def test_any_producer_may_exclude_a_banned_user(stranger: Stranger) -> None:
     user, room = await stranger.user(), await stranger.room()
     sent = await invite(stranger, room, user)
     await stranger.say_user(user, "banned")
@@ -68,7 +66,7 @@ async def test_anybody_may_exclude_who_is_banned(stranger: Stranger) -> None:
     assert closed.data["invitationId"] == sent.id
 
 
-async def test_who_takes_no_invitations_keeps_what_they_have(stranger: Stranger) -> None:
+async def test_a_user_refusing_invitations_keeps_the_existing_ones(stranger: Stranger) -> None:
     user, rooms = await stranger.user(), [await stranger.room(), await stranger.room()]
     sent = [await invite(stranger, room, user) for room in rooms]
     await stranger.accepted("AcceptInvitation", rooms[1], invitationId=sent[1].id, actorId=user)
@@ -78,13 +76,13 @@ async def test_who_takes_no_invitations_keeps_what_they_have(stranger: Stranger)
     await stranger.accepted("LeaveStage", rooms[1], actorId=user)
 
 
-async def test_who_is_active_again_may_be_invited_again(stranger: Stranger) -> None:
+async def test_a_reactivated_user_may_be_invited_again(stranger: Stranger) -> None:
     user, room = await stranger.user("banned"), await stranger.room()
     await stranger.say_user(user)
     await invite(stranger, room, user)
 
 
-async def test_who_comes_back_after_a_tombstone_may_be_invited_again(stranger: Stranger) -> None:
+async def test_a_recreated_user_may_be_invited_again(stranger: Stranger) -> None:
     user, room = await stranger.user(), await stranger.room()
     await stranger.remove_user(user)
     await stranger.say_user(user)

@@ -29,7 +29,7 @@ async def bare(web: Web, path: str, broadcast: bool, authorization: str | None) 
 
 
 @pytest.mark.parametrize(("path", "broadcast"), ALL_PATHS)
-async def test_without_a_token_nothing_is_told(web: Web, path: str, *, broadcast: bool) -> None:
+async def test_requests_without_a_token_are_refused(web: Web, path: str, *, broadcast: bool) -> None:
     assert problem(await bare(web, path, broadcast, None)) == (401, "unauthorized")
 
 
@@ -60,13 +60,13 @@ def forged(web: Web) -> dict[str, str]:
 
 @pytest.mark.filterwarnings("ignore::jwt.InsecureKeyLengthWarning")
 @pytest.mark.parametrize("broadcast", [False, True])
-async def test_a_token_that_is_not_good_is_none(web: Web, *, broadcast: bool) -> None:
+async def test_an_invalid_token_is_refused(web: Web, *, broadcast: bool) -> None:
     path = "/v1/commands/command"
     answers = {name: problem(await bare(web, path, broadcast, given)) for name, given in forged(web).items()}
     assert answers == dict.fromkeys(answers, (401, "unauthorized"))
 
 
-async def test_a_good_token_is_taken_with_other_claims_and_without_an_end(web: Web) -> None:
+async def test_a_valid_token_may_have_other_claims_and_no_expiry(web: Web) -> None:
     for claims in ({"exp": None}, {"scope": None}, {"aud": "other"}, {"iss": "us"}, {"scope": "a b"}):
         given = f"Bearer {web.token('alice', **claims)}"
         answer = await bare(web, "/v1/users/alice/invitations", False, given)  # noqa: FBT003
@@ -95,7 +95,7 @@ async def show(stranger: Stranger, people: People) -> Show:
     return Show(room.id, room.host, put.id, people.bob)
 
 
-async def test_an_invitation_is_for_host_inviter_invitee_and_ops(web: Web, show: Show) -> None:
+async def test_an_invitation_is_readable_by_its_participants_and_ops(web: Web, show: Show) -> None:
     path = f"/v1/invitations/{show.invitation}"
     for user in (show.host, show.bob):
         assert (await web.json(path, user))["invitationId"] == show.invitation
@@ -103,9 +103,7 @@ async def test_an_invitation_is_for_host_inviter_invitee_and_ops(web: Web, show:
     assert await web.problem(path, "mallory") == (403, "forbidden")
 
 
-async def test_the_inviter_still_reads_it_when_somebody_else_is_host(
-    web: Web, stranger: Stranger, show: Show
-) -> None:
+async def test_the_inviter_still_reads_it_under_a_new_host(web: Web, stranger: Stranger, show: Show) -> None:
     fact = await stranger.say_room(show.room, hostId="zoe", status="live")
     await stranger.outcome(fact.id)
     path = f"/v1/invitations/{show.invitation}"
@@ -115,7 +113,7 @@ async def test_the_inviter_still_reads_it_when_somebody_else_is_host(
     assert len((await web.json(f"/v1/rooms/{show.room}/invitations", "zoe"))["items"]) == 1
 
 
-async def test_a_rooms_invitations_are_for_host_and_ops(web: Web, show: Show) -> None:
+async def test_a_rooms_invitations_are_readable_by_host_and_ops(web: Web, show: Show) -> None:
     path = f"/v1/rooms/{show.room}/invitations"
     assert len((await web.json(path, show.host))["items"]) == 1
     assert len((await web.json(path, ops=True))["items"]) == 1
@@ -123,7 +121,7 @@ async def test_a_rooms_invitations_are_for_host_and_ops(web: Web, show: Show) ->
         assert await web.problem(path, user) == (403, "forbidden")
 
 
-async def test_a_users_invitations_are_for_that_user_and_ops(web: Web, show: Show) -> None:
+async def test_a_users_invitations_are_readable_by_that_user_and_ops(web: Web, show: Show) -> None:
     path = f"/v1/users/{show.bob}/invitations"
     query: dict[str, Any] = {"roomId": show.room}
     assert len((await web.json(path, show.bob, **query))["items"]) == 1
@@ -132,11 +130,11 @@ async def test_a_users_invitations_are_for_that_user_and_ops(web: Web, show: Sho
         assert await web.problem(path, user, **query) == (403, "forbidden")
 
 
-async def test_the_co_hosts_are_for_anyone(web: Web, show: Show) -> None:
+async def test_the_co_hosts_are_readable_by_anyone(web: Web, show: Show) -> None:
     assert (await web.json(f"/v1/rooms/{show.room}/co-hosts", "mallory"))["items"] == []
 
 
-async def test_what_does_not_exist_is_404_before_anything_is_403(web: Web) -> None:
+async def test_a_missing_resource_is_404_before_403(web: Web) -> None:
     room, invitation = unique("room"), unique("invitation")
     assert await web.problem(f"/v1/rooms/{room}/invitations", "mallory") == (404, "room_not_found")
     assert await web.problem(f"/v1/rooms/{room}/invitations", ops=True) == (404, "room_not_found")
@@ -171,7 +169,7 @@ async def test_ops_is_one_scope_among_others(web: Web, show: Show, scope: str) -
 
 @pytest.mark.parametrize("broadcast", [False, True])
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/asyncapi", "/openapi.json"])
-async def test_these_are_open(web: Web, path: str, *, broadcast: bool) -> None:
+async def test_public_paths_need_no_token(web: Web, path: str, *, broadcast: bool) -> None:
     answer = await bare(web, path, broadcast, None)
     assert answer.status_code == 200
     kinds = {"/metrics": "text/plain", "/asyncapi": "text/html", "/openapi.json": "application/json"}

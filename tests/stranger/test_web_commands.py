@@ -55,7 +55,7 @@ async def test_an_answer_names_its_invitation(web: Web, stranger: Stranger, peop
     assert await web.problem(f"/v1/commands/{put.id}", room.host) == (403, "forbidden")
 
 
-async def test_a_refusal_says_why_and_in_the_words_of_the_rejection(web: Web, stranger: Stranger) -> None:
+async def test_a_refusal_has_the_rejections_reason_and_message(web: Web, stranger: Stranger) -> None:
     room = unique("room")
     put = await stranger.send("CancelInvitation", room, invitationId="i-1", actorId="alice")
     refused = await stranger.rejection(put.id)
@@ -71,7 +71,7 @@ async def test_a_refusal_says_why_and_in_the_words_of_the_rejection(web: Web, st
     assert await read(web, put, "alice") == expected
 
 
-async def test_a_refused_invitation_names_none(web: Web, stranger: Stranger) -> None:
+async def test_a_refused_invitation_names_no_invitation(web: Web, stranger: Stranger) -> None:
     room = await stranger.room()
     put = await stranger.send("SendInvitation", room, userId=room.host, actorId=room.host)
     await stranger.rejection(put.id)
@@ -90,7 +90,9 @@ async def test_the_first_outcome_stands_and_is_read(web: Web, stranger: Stranger
 
 
 @pytest.mark.parametrize("actor", ["no id!", 17, None, ["alice"], "x" * 65])
-async def test_without_a_valid_actor_it_is_for_ops_alone(web: Web, stranger: Stranger, actor: Any) -> None:
+async def test_an_outcome_without_a_valid_actor_is_for_ops_only(
+    web: Web, stranger: Stranger, actor: Any
+) -> None:
     room = unique("room")
     put = await stranger.publish(INVITATIONS, event("LeaveStage", room, {"roomId": room, "actorId": actor}))
     refused = await stranger.rejection(put.id)
@@ -114,7 +116,7 @@ async def test_an_invalid_command_with_a_valid_actor_is_for_the_actor(web: Web, 
     assert await web.problem(f"/v1/commands/{put.id}", "bob") == (403, "forbidden")
 
 
-async def test_an_unknown_command_is_kept_too(web: Web, stranger: Stranger) -> None:
+async def test_an_unknown_command_has_an_outcome(web: Web, stranger: Stranger) -> None:
     room = unique("room")
     said = {**event("", room, {"actorId": "alice"}), "type": "t" * 300}
     put = await stranger.publish(INVITATIONS, said)
@@ -134,14 +136,14 @@ async def test_commands_without_an_actor_are_for_ops(web: Web, stranger: Strange
         assert await web.problem(f"/v1/commands/{put.id}", user) == (403, "forbidden")
 
 
-async def test_what_is_not_decided_is_not_found(web: Web) -> None:
+async def test_an_undecided_command_is_not_found(web: Web) -> None:
     for broadcast in (False, True):
         for user, ops in (("alice", False), (None, True)):
             found = await web.problem(f"/v1/commands/{unique('c')}", user, ops=ops, broadcast=broadcast)
             assert found == (404, "command_not_found")
 
 
-async def test_broadcast_knows_its_own_commands_alone(web: Web, stranger: Stranger) -> None:
+async def test_broadcast_knows_only_its_own_commands(web: Web, stranger: Stranger) -> None:
     room = unique("room")
     mute = {"userId": "bob", "actorId": "alice", "source": "microphone"}
     put = await stranger.send("MuteCoHost", room, topic=BROADCAST, **mute)
@@ -168,7 +170,7 @@ async def test_dead_letters_have_no_outcome(web: Web, stranger: Stranger) -> Non
     assert await web.problem(f"/v1/commands/{put.id}", ops=True) == (404, "command_not_found")
 
 
-async def test_even_a_command_id_that_is_no_id_can_be_asked_for(web: Web, stranger: Stranger) -> None:
+async def test_a_command_with_an_invalid_id_can_be_read(web: Web, stranger: Stranger) -> None:
     room, odd = unique("room"), f"{unique('an')} id, ü"
     await stranger.publish(INVITATIONS, event("LeaveStage", room, {"roomId": room, "actorId": "bob"}, odd))
     await stranger.rejection(odd)
@@ -176,7 +178,7 @@ async def test_even_a_command_id_that_is_no_id_can_be_asked_for(web: Web, strang
     assert (found["commandId"], found["reason"]) == (odd, "invalid_command")
 
 
-async def test_an_accepted_mute_is_an_outcome_too(web: Web, director: Director, people: People) -> None:
+async def test_an_accepted_mute_has_an_outcome(web: Web, director: Director, people: People) -> None:
     room = await director.show()
     await director.seat(room, people.bob)
     data = {"userId": people.bob, "actorId": room.host, "source": "camera"}

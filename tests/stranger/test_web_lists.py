@@ -47,14 +47,14 @@ def page(items: list[dict[str, Any]]) -> dict[str, Any]:
     return {"items": items, "nextCursor": None}
 
 
-async def test_a_room_shows_what_was_sent_newest_first(web: Web, show: Show) -> None:
+async def test_a_rooms_invitations_are_listed_newest_first(web: Web, show: Show) -> None:
     path = f"/v1/rooms/{show.room}/invitations"
     assert await web.json(path, show.room.host) == page(show.invitations)
     assert await web.json(path, show.room.host, status="any") == page(show.invitations)
 
 
 @pytest.mark.parametrize("status", [*STATUSES, "expired"])
-async def test_a_room_shows_them_by_status(web: Web, show: Show, status: str) -> None:
+async def test_a_rooms_invitations_can_be_filtered_by_status(web: Web, show: Show, status: str) -> None:
     path = f"/v1/rooms/{show.room}/invitations"
     expected = [found for found in show.invitations if found["status"] == status]
     assert await web.json(path, show.room.host, status=status) == page(expected)
@@ -66,7 +66,7 @@ async def test_one_invitation_reads_like_its_last_event(web: Web, show: Show) ->
         assert found == invitation
 
 
-async def test_a_user_sees_pending_ones_and_others_on_request(web: Web, stranger: Stranger) -> None:
+async def test_a_users_list_shows_pending_and_others_on_request(web: Web, stranger: Stranger) -> None:
     user = await stranger.user()
     rooms = [await stranger.room() for _ in STATUSES]
     found = [
@@ -111,7 +111,7 @@ async def test_a_full_last_page_has_nothing_after_it(web: Web, stranger: Strange
     assert (len(first["items"]), len(second["items"]), second["nextCursor"]) == (2, 2, None)
 
 
-async def test_what_comes_meanwhile_does_not_shift_the_pages(web: Web, stranger: Stranger) -> None:
+async def test_new_invitations_do_not_shift_the_pages(web: Web, stranger: Stranger) -> None:
     user = await stranger.user()
     found = [await invited(stranger, await stranger.room(), user, "pending") for _ in range(4)]
     path = f"/v1/users/{user}/invitations"
@@ -121,7 +121,7 @@ async def test_what_comes_meanwhile_does_not_shift_the_pages(web: Web, stranger:
     assert first["items"] + second["items"] == found[::-1]
 
 
-async def test_fifty_are_a_page_and_200_the_most(web: Web, stranger: Stranger) -> None:
+async def test_a_page_has_50_items_by_default_and_200_at_most(web: Web, stranger: Stranger) -> None:
     room, user = await stranger.room(), await stranger.user()
     puts = []
     for _ in range(51):
@@ -156,9 +156,7 @@ async def test_fifty_are_a_page_and_200_the_most(web: Web, stranger: Stranger) -
         ("cursor", "x" * 5000),
     ],
 )
-async def test_a_query_that_makes_no_sense_is_refused(
-    web: Web, stranger: Stranger, name: str, value: str
-) -> None:
+async def test_an_invalid_query_is_refused(web: Web, stranger: Stranger, name: str, value: str) -> None:
     query: dict[str, Any] = {name: value}
     room = await stranger.room()
     for path, user in (
@@ -169,13 +167,13 @@ async def test_a_query_that_makes_no_sense_is_refused(
 
 
 @pytest.mark.parametrize("odd", ["no%20id", "%F0%9F%99%82", "x" * 65, "a%00b", "a%0a"])
-async def test_an_id_in_a_path_that_is_no_id_is_refused_or_not_found(web: Web, odd: str) -> None:
+async def test_an_invalid_id_in_a_path_is_refused_or_not_found(web: Web, odd: str) -> None:
     for path in (f"/v1/rooms/{odd}/co-hosts", f"/v1/invitations/{odd}", f"/v1/rooms/{odd}/invitations"):
         status, _ = await web.problem(path, ops=True)
         assert status in {404, 422}
 
 
-async def test_the_co_hosts_are_those_with_a_seat_since_they_accepted(web: Web, stranger: Stranger) -> None:
+async def test_the_co_hosts_are_the_seated_users(web: Web, stranger: Stranger) -> None:
     room = await stranger.room()
     found = [await invited(stranger, room, await stranger.user(), status) for status in STATUSES]
     accepted = found[1]
@@ -190,14 +188,16 @@ async def test_the_co_hosts_are_those_with_a_seat_since_they_accepted(web: Web, 
     assert (await web.json(path, "anyone"))["items"] == []
 
 
-async def test_who_has_left_keeps_an_accepted_invitation(web: Web, stranger: Stranger) -> None:
+async def test_a_former_co_host_keeps_an_accepted_invitation(web: Web, stranger: Stranger) -> None:
     room, user = await stranger.room(), await stranger.user()
     accepted = await invited(stranger, room, user, "accepted")
     await stranger.accepted("LeaveStage", room, actorId=user)
     assert await web.json(f"/v1/invitations/{accepted['invitationId']}", user) == accepted
 
 
-async def test_what_a_closed_room_cancelled_reads_so(web: Web, stranger: Stranger, show: Show) -> None:
+async def test_invitations_of_a_closed_room_read_as_cancelled(
+    web: Web, stranger: Stranger, show: Show
+) -> None:
     fact = await stranger.say_room(show.room.id, hostId=show.room.host, status="ended")
     await stranger.outcome(fact.id, 3)
     pending = show.invitations[-1]
@@ -206,7 +206,7 @@ async def test_what_a_closed_room_cancelled_reads_so(web: Web, stranger: Strange
     assert (await web.json(f"/v1/rooms/{show.room}/co-hosts", "anyone"))["items"] == []
 
 
-async def test_what_a_gone_room_forgot_is_still_read_by_those_whom_it_concerns(
+async def test_invitations_of_a_deleted_room_can_still_be_read(
     web: Web, stranger: Stranger, show: Show
 ) -> None:
     gone = await stranger.remove_room(show.room)
@@ -222,7 +222,9 @@ async def test_what_a_gone_room_forgot_is_still_read_by_those_whom_it_concerns(
     assert await web.problem(path, "mallory") == (403, "forbidden")
 
 
-async def test_a_closed_rooms_host_still_sees_what_was_sent(web: Web, stranger: Stranger, show: Show) -> None:
+async def test_a_closed_rooms_host_still_sees_its_invitations(
+    web: Web, stranger: Stranger, show: Show
+) -> None:
     fact = await stranger.say_room(show.room.id, hostId=show.room.host, status="ended")
     await stranger.outcome(fact.id, 3)
     *others, pending = show.invitations

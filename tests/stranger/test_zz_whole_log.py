@@ -9,7 +9,7 @@ from tests.stranger.client import Stranger
 
 
 @pytest.mark.parametrize("claim", whole_log.CLAIMS, ids=lambda claim: claim.__name__)
-async def test_of_all_that_was_written(
+async def test_every_written_record_keeps_the_invariants(
     stranger: Stranger, claim: Callable[[Stranger], Awaitable[None]]
 ) -> None:
     await claim(stranger)

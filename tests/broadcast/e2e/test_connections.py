@@ -54,7 +54,7 @@ async def drop(house: House, room_id: str, user_id: str, guests: Guests, *, coun
     await house.event("CoHostDisconnected", room_id, user_id, count=count)
 
 
-async def test_a_second_device_is_no_departure(proxied_house: House, guests: Guests) -> None:
+async def test_a_second_device_does_not_count_as_a_disconnect(proxied_house: House, guests: Guests) -> None:
     house = proxied_house
     name = await live(house)
     _, first = await co_host(house, guests, name)
@@ -74,9 +74,7 @@ async def _tracks(house: House, room_id: str) -> int:
     return len((await items(house, room_id))["bob"]["tracks"])
 
 
-async def test_what_is_said_of_another_connection_or_again_changes_nothing(
-    proxied_house: House, guests: Guests
-) -> None:
+async def test_stale_and_repeated_webhooks_change_nothing(proxied_house: House, guests: Guests) -> None:
     house = proxied_house
     name = await live(house)
     _, bob = await co_host(house, guests, name)
@@ -105,7 +103,7 @@ async def test_what_is_said_of_another_connection_or_again_changes_nothing(
     assert connections == ["CoHostConnected", "CoHostDisconnected", "CoHostReconnected", "CoHostDisconnected"]
 
 
-async def test_an_intruder_is_demoted_by_the_word_of_the_join(proxied_house: House, guests: Guests) -> None:
+async def test_an_intruder_is_demoted_on_the_join_webhook(proxied_house: House, guests: Guests) -> None:
     house = proxied_house
     name = await live(house)
     await guests.join(house, name, "alice")
@@ -114,7 +112,7 @@ async def test_an_intruder_is_demoted_by_the_word_of_the_join(proxied_house: Hou
     await until(lambda: rights_of(mallory) == VIEWER)
 
 
-async def test_who_was_promoted_by_hand_is_demoted_by_the_word_of_the_first_track(
+async def test_a_manually_promoted_viewer_is_demoted_on_the_first_track(
     proxied_house: House, guests: Guests
 ) -> None:
     house = proxied_house
@@ -132,7 +130,7 @@ async def test_who_was_promoted_by_hand_is_demoted_by_the_word_of_the_first_trac
     assert not (await participants(house, name))["mallory"].tracks
 
 
-async def test_a_livekit_that_stops_and_starts_is_no_departure(
+async def test_a_livekit_restart_does_not_count_as_a_disconnect(
     proxied: Proxied, proxied_house: House, guests: Guests
 ) -> None:
     house = proxied_house

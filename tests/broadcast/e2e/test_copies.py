@@ -7,7 +7,7 @@ from tests.broadcast.e2e.show import Guests, co_host, live
 SETTINGS = {"COHOST_RECONNECT_GRACE_SECONDS": "2", "COHOST_NO_SHOW_SECONDS": "5"}
 
 
-async def test_deadlines_are_over_once(proxied_house: House, guests: Guests) -> None:
+async def test_a_deadline_expires_once_with_two_copies(proxied_house: House, guests: Guests) -> None:
     house = proxied_house
     async with second(house):
         names = [await live(house) for _ in range(4)]

@@ -19,9 +19,7 @@ def unavailable(fake: FakeLiveKit, *methods: str) -> None:
         fake.troubles[method] = lambda: refused(503, "unavailable")
 
 
-async def test_a_grant_that_fails_is_tried_again_until_it_succeeds(
-    frail_house: House, fake: FakeLiveKit
-) -> None:
+async def test_a_failed_grant_is_retried_until_it_succeeds(frail_house: House, fake: FakeLiveKit) -> None:
     name = await live(frail_house)
     fake.join(name, "bob")
     unavailable(fake)
@@ -55,7 +53,7 @@ async def _grant(house: House, room_id: str) -> str:
     return str(answer["items"][1]["grant"])
 
 
-async def test_a_wrong_key_is_not_tried_again_until_something_else_is_wished(
+async def test_a_wrong_key_is_not_retried_until_the_desired_state_changes(
     frail_house: House, fake: FakeLiveKit
 ) -> None:
     name = await live(frail_house)
@@ -76,7 +74,7 @@ async def test_a_wrong_key_is_not_tried_again_until_something_else_is_wished(
     await frail_house.event("GrantRevoked", name, "bob")
 
 
-async def test_a_grant_and_its_end_before_the_first_success_are_one_call(
+async def test_a_grant_revoked_before_its_first_success_is_one_call(
     frail_house: House, fake: FakeLiveKit
 ) -> None:
     name = await live(frail_house)
@@ -98,7 +96,7 @@ async def test_a_grant_and_its_end_before_the_first_success_are_one_call(
     assert wanted == [models.ParticipantPermission(can_subscribe=True)]
 
 
-async def test_a_livekit_that_hangs_delays_nothing_but_itself(frail_house: House, fake: FakeLiveKit) -> None:
+async def test_a_hanging_livekit_delays_only_its_own_calls(frail_house: House, fake: FakeLiveKit) -> None:
     name = await live(frail_house)
     fake.hang.add("UpdateParticipant")
     users = [f"user-{number}" for number in range(100)]
@@ -116,7 +114,7 @@ async def test_a_livekit_that_hangs_delays_nothing_but_itself(frail_house: House
     assert all(frail_house.events(name, user_id).count("GrantProvisioned") == 1 for user_id in users)
 
 
-async def test_an_intruder_whose_demotion_fails_is_removed(frail_house: House, fake: FakeLiveKit) -> None:
+async def test_an_intruder_is_removed_when_demotion_fails(frail_house: House, fake: FakeLiveKit) -> None:
     name = await live(frail_house)
     fake.join(name, "mallory", can_publish=True)
     unavailable(fake)
@@ -132,7 +130,7 @@ def _published(room_id: str, user_id: str) -> signals.TrackPublished:
     return signals.TrackPublished(room_id=room_id, room_sid="RM_1", user_id=user_id, sid="PA_1", track=track)
 
 
-async def test_a_livekit_room_that_cannot_be_deleted_is_deleted_later(
+async def test_a_failed_room_deletion_is_retried_until_it_succeeds(
     frail_house: House, fake: FakeLiveKit
 ) -> None:
     name = await live(frail_house)
@@ -151,7 +149,7 @@ async def test_a_livekit_room_that_cannot_be_deleted_is_deleted_later(
     assert name not in fake.rooms
 
 
-async def test_who_opens_a_room_again_waits_until_the_last_one_is_gone(
+async def test_a_reopened_room_waits_until_its_old_livekit_room_is_deleted(
     frail_house: House, fake: FakeLiveKit
 ) -> None:
     name = await live(frail_house)
@@ -173,14 +171,14 @@ def _names(request: Any) -> tuple[str, str]:
     return getattr(request, "name", ""), getattr(request, "room", "")
 
 
-async def test_without_livekit_nobody_gets_a_token(frail_house: House, fake: FakeLiveKit) -> None:
+async def test_no_token_is_issued_while_livekit_is_down(frail_house: House, fake: FakeLiveKit) -> None:
     name = await live(frail_house)
     unavailable(fake, "CreateRoom")
     answer = await frail_house.get(f"/v1/rooms/{name}/broadcast-data", "alice")
     assert (answer.status_code, answer.json()["reason"]) == (503, "unavailable")
 
 
-async def test_who_joins_with_the_services_own_token_needs_no_call(
+async def test_a_join_with_the_services_own_token_needs_no_livekit_call(
     frail_house: House, fake: FakeLiveKit
 ) -> None:
     name = await live(frail_house)
@@ -203,9 +201,7 @@ async def test_who_joins_with_the_services_own_token_needs_no_call(
     assert fake.calls["UpdateParticipant"] == calls + 1
 
 
-async def test_a_soft_mute_for_somebody_who_is_absent_is_in_vain(
-    frail_house: House, fake: FakeLiveKit
-) -> None:
+async def test_a_soft_mute_of_an_absent_user_is_skipped(frail_house: House, fake: FakeLiveKit) -> None:
     name = await live(frail_house)
     await frail_house.seat(name, "bob")
     await frail_house.event("GrantProvisioned", name, "bob")
@@ -216,7 +212,7 @@ async def test_a_soft_mute_for_somebody_who_is_absent_is_in_vain(
     assert fake.calls["MutePublishedTrack"] == 0
 
 
-async def test_what_a_killed_service_had_not_reported_is_done_by_the_next(
+async def test_the_next_owner_repeats_calls_a_killed_service_did_not_report(
     frail_house: House, fake: FakeLiveKit
 ) -> None:
     name = await live(frail_house)
@@ -232,7 +228,7 @@ async def test_what_a_killed_service_had_not_reported_is_done_by_the_next(
     assert frail_house.events(name, "bob").count("GrantProvisioned") == 1
 
 
-async def test_a_service_that_is_stopped_waits_for_its_call_and_hands_over(
+async def test_a_stopping_service_waits_for_its_call_and_hands_over(
     frail_house: House, fake: FakeLiveKit
 ) -> None:
     name = await live(frail_house)
@@ -249,7 +245,7 @@ async def test_a_service_that_is_stopped_waits_for_its_call_and_hands_over(
     assert grants(frail_house, name) == ["GrantProvisioned"]
 
 
-async def test_what_a_killed_services_late_call_undid_is_done_again(
+async def test_a_killed_services_late_call_is_corrected_by_the_next_owner(
     frail_house: House, fake: FakeLiveKit
 ) -> None:
     name = await live(frail_house)

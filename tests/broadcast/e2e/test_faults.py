@@ -48,7 +48,7 @@ async def settled(house: House, room_id: str, granted: list[str], revoked: list[
     assert house.alive
 
 
-async def test_all_that_was_wished_while_livekit_was_away_comes_true(
+async def test_changes_made_while_livekit_was_down_are_applied(
     proxied_house: House, proxy: Proxy, guests: Guests
 ) -> None:
     house = proxied_house
@@ -86,7 +86,7 @@ async def test_all_that_was_wished_while_livekit_was_away_comes_true(
         assert outcome["outcome"] == "accepted"
 
 
-async def test_every_third_call_refused_costs_nobody_a_right_and_leaves_nobody_one(
+async def test_refusing_every_third_call_leaves_no_wrong_permission(
     proxied_house: House, proxy: Proxy, guests: Guests
 ) -> None:
     house = proxied_house
@@ -118,7 +118,7 @@ def granted(seat: str) -> Callable[[Heard], bool]:
     )
 
 
-async def test_a_grant_that_was_done_and_not_answered_is_told_once(
+async def test_a_grant_applied_without_an_answer_is_published_once(
     proxied_house: House, proxy: Proxy, guests: Guests
 ) -> None:
     house = proxied_house
@@ -139,7 +139,7 @@ async def test_a_grant_that_was_done_and_not_answered_is_told_once(
     await settled(house, name, [seat], [seat])
 
 
-async def test_an_intruder_who_was_removed_without_an_answer_is_gone(
+async def test_an_intruder_removed_without_an_answer_stays_removed(
     proxied_house: House, proxy: Proxy, guests: Guests
 ) -> None:
     house = proxied_house
@@ -159,7 +159,7 @@ async def absent(house: House, room_id: str, user_id: str) -> bool:
     return user_id not in await participants(house, room_id)
 
 
-async def test_an_intruder_whom_livekit_will_not_demote_is_removed(
+async def test_an_intruder_is_removed_when_livekit_refuses_to_demote(
     proxied_house: House, proxy: Proxy, guests: Guests
 ) -> None:
     house = proxied_house
@@ -173,7 +173,7 @@ async def test_an_intruder_whom_livekit_will_not_demote_is_removed(
     assert set(await participants(house, name)) == {"alice"}
 
 
-async def test_a_former_co_host_whom_livekit_will_not_demote_is_removed(
+async def test_a_former_co_host_is_removed_when_livekit_refuses_to_demote(
     proxied_house: House, proxy: Proxy, guests: Guests
 ) -> None:
     house = proxied_house
@@ -187,7 +187,7 @@ async def test_a_former_co_host_whom_livekit_will_not_demote_is_removed(
     await settled(house, name, [seat], [seat])
 
 
-async def test_a_room_deleted_without_an_answer_was_deleted(
+async def test_a_room_deleted_without_an_answer_counts_as_deleted(
     proxied_house: House, proxy: Proxy, guests: Guests
 ) -> None:
     house = proxied_house
@@ -209,7 +209,7 @@ async def gone(house: House, room_id: str) -> bool:
     return not await exists(house, room_id)
 
 
-async def test_a_room_made_without_an_answer_is_the_one_that_is_then_joined(
+async def test_a_room_created_without_an_answer_is_reused_by_the_next_join(
     proxied_house: House, proxy: Proxy, guests: Guests
 ) -> None:
     house = proxied_house
@@ -223,7 +223,7 @@ async def test_a_room_made_without_an_answer_is_the_one_that_is_then_joined(
     assert rights_of(alice) == {**CO_HOST, "badge": "host"}
 
 
-async def test_a_grant_that_lands_after_its_revoke_is_taken_back_by_a_comparison(
+async def test_a_grant_landing_after_its_revoke_is_undone_by_a_resync(
     proxied_house: House, proxy: Proxy, guests: Guests
 ) -> None:
     house = proxied_house
@@ -244,7 +244,7 @@ async def test_a_grant_that_lands_after_its_revoke_is_taken_back_by_a_comparison
     await settled(house, name, [seat], [seat])
 
 
-async def test_a_room_that_closes_while_livekit_is_away_goes_when_it_is_back(
+async def test_a_room_closed_while_livekit_is_down_is_deleted_on_recovery(
     proxied_house: House, proxy: Proxy, guests: Guests
 ) -> None:
     house = proxied_house

@@ -21,7 +21,7 @@ GARBAGE: dict[str, Callable[[], web.Response]] = {
 
 
 @pytest.mark.parametrize("answer", GARBAGE)
-async def test_an_answer_that_is_none_ends_nothing(
+async def test_a_malformed_livekit_answer_does_not_stop_the_service(
     proxied_house: House, proxy: Proxy, guests: Guests, answer: str
 ) -> None:
     house = proxied_house

@@ -13,9 +13,7 @@ SETTINGS = {**kills.SETTINGS, "COHOST_RECONNECT_GRACE_SECONDS": "2"}
 
 
 @pytest.mark.parametrize("point", ["before ParticipantJoined", "after ParticipantJoined"])
-async def test_a_webhook_that_was_not_answered_is_taken_in_once(
-    mortal: Mortal, guests: Guests, point: str
-) -> None:
+async def test_an_unanswered_webhook_takes_effect_once(mortal: Mortal, guests: Guests, point: str) -> None:
     house = mortal.house
     name = await live(house)
     await house.seat(name, "bob")
@@ -32,7 +30,7 @@ async def test_a_webhook_that_was_not_answered_is_taken_in_once(
 @pytest.mark.parametrize(
     "point", ["before DeadlineReached", "after DeadlineReached", "before ReleaseSeat", "after ReleaseSeat"]
 )
-async def test_a_deadline_is_over_once(mortal: Mortal, guests: Guests, point: str) -> None:
+async def test_a_deadline_expires_once_after_a_kill(mortal: Mortal, guests: Guests, point: str) -> None:
     house = mortal.house
     name = await live(house)
     seat, bob = await co_host(house, guests, name)
@@ -41,7 +39,7 @@ async def test_a_deadline_is_over_once(mortal: Mortal, guests: Guests, point: st
     await lost(mortal, name, seat)
 
 
-async def test_a_grace_goes_on_while_the_service_is_dead(mortal: Mortal, guests: Guests) -> None:
+async def test_the_grace_period_runs_while_the_service_is_down(mortal: Mortal, guests: Guests) -> None:
     house = mortal.house
     name = await live(house)
     seat, bob = await co_host(house, guests, name)

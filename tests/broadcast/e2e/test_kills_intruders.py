@@ -12,7 +12,7 @@ SERVICE, SETTINGS = kills.SERVICE, kills.SETTINGS
 
 
 @pytest.mark.parametrize("point", kills.points("GetParticipant", "UpdateParticipant", report="GrantApplied"))
-async def test_an_intruder_is_demoted_and_told_once(mortal: Mortal, guests: Guests, point: str) -> None:
+async def test_an_intruder_is_demoted_and_published_once(mortal: Mortal, guests: Guests, point: str) -> None:
     house = mortal.house
     name = await live(house)
     await guests.join(house, name, "alice")
@@ -25,7 +25,7 @@ async def test_an_intruder_is_demoted_and_told_once(mortal: Mortal, guests: Gues
 
 
 @pytest.mark.parametrize("point", kills.points("RemoveParticipant", report="GrantApplied"))
-async def test_an_intruder_whom_livekit_will_not_demote_is_removed_and_told_once(
+async def test_an_intruder_is_removed_once_when_demotion_is_refused(
     mortal: Mortal, guests: Guests, point: str
 ) -> None:
     house = mortal.house

@@ -18,7 +18,9 @@ LOOKS = [
 
 
 @pytest.mark.parametrize(("point", "about"), LOOKS)
-async def test_who_is_there_is_found_once(mortal: Mortal, guests: Guests, point: str, about: str) -> None:
+async def test_each_participant_is_found_once_by_the_next_owner(
+    mortal: Mortal, guests: Guests, point: str, about: str
+) -> None:
     house = mortal.house
     name = await live(house)
     await house.seat(name, "bob")

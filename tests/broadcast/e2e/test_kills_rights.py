@@ -17,7 +17,7 @@ POINTS = kills.points("UpdateParticipant", report="GrantApplied")
 
 
 @pytest.mark.parametrize("point", POINTS)
-async def test_a_grant_is_given_and_told_once(mortal: Mortal, guests: Guests, point: str) -> None:
+async def test_a_grant_is_applied_and_published_once(mortal: Mortal, guests: Guests, point: str) -> None:
     house = mortal.house
     name = await live(house)
     bob = await guests.join(house, name, "bob", viewer=True)
@@ -29,7 +29,7 @@ async def test_a_grant_is_given_and_told_once(mortal: Mortal, guests: Guests, po
 
 
 @pytest.mark.parametrize("point", POINTS)
-async def test_a_right_is_taken_and_told_once(mortal: Mortal, guests: Guests, point: str) -> None:
+async def test_a_revocation_is_applied_and_published_once(mortal: Mortal, guests: Guests, point: str) -> None:
     house = mortal.house
     name = await live(house)
     seat, bob = await co_host(house, guests, name)
@@ -42,7 +42,7 @@ async def test_a_right_is_taken_and_told_once(mortal: Mortal, guests: Guests, po
 
 
 @pytest.mark.parametrize("point", POINTS[1:3])
-async def test_a_hard_mute_comes_true_and_is_told_once(mortal: Mortal, guests: Guests, point: str) -> None:
+async def test_a_hard_mute_is_applied_and_published_once(mortal: Mortal, guests: Guests, point: str) -> None:
     house = mortal.house
     name = await live(house)
     _, bob = await co_host(house, guests, name)
@@ -54,9 +54,7 @@ async def test_a_hard_mute_comes_true_and_is_told_once(mortal: Mortal, guests: G
     assert house.events(name).count("CoHostMuted") == 1
 
 
-async def test_a_dead_services_grant_that_lands_after_the_revoke_is_taken_back(
-    mortal: Mortal, guests: Guests
-) -> None:
+async def test_a_killed_services_late_grant_is_revoked(mortal: Mortal, guests: Guests) -> None:
     house = mortal.house
     name = await live(house)
     bob = await guests.join(house, name, "bob", viewer=True)
@@ -73,9 +71,7 @@ async def test_a_dead_services_grant_that_lands_after_the_revoke_is_taken_back(
     await mortal.sound(name)
 
 
-async def test_a_stopped_services_grant_that_lands_after_the_revoke_is_taken_back(
-    mortal: Mortal, guests: Guests
-) -> None:
+async def test_a_stopped_services_late_grant_is_revoked(mortal: Mortal, guests: Guests) -> None:
     house = mortal.house
     name = await live(house)
     bob = await guests.join(house, name, "bob", viewer=True)

@@ -28,7 +28,9 @@ async def gone(house: House, room_id: str) -> bool:
 
 
 @pytest.mark.parametrize("point", MAKING)
-async def test_who_asks_again_joins_the_one_room(mortal: Mortal, guests: Guests, point: str) -> None:
+async def test_a_repeated_request_joins_the_same_livekit_room(
+    mortal: Mortal, guests: Guests, point: str
+) -> None:
     house = mortal.house
     name = await live(house)
     async with mortal.killed(point, name):
@@ -43,7 +45,7 @@ async def test_who_asks_again_joins_the_one_room(mortal: Mortal, guests: Guests,
 
 
 @pytest.mark.parametrize("point", MAKING[1:])
-async def test_a_room_that_closed_while_its_service_was_dead_is_deleted(mortal: Mortal, point: str) -> None:
+async def test_a_room_closed_while_its_service_was_down_is_deleted(mortal: Mortal, point: str) -> None:
     house = mortal.house
     name = await live(house)
     async with mortal.dead(point, name) as hold:
@@ -62,9 +64,7 @@ async def test_a_room_that_closed_while_its_service_was_dead_is_deleted(mortal: 
 
 
 @pytest.mark.parametrize("point", DELETING)
-async def test_a_closed_room_is_deleted_and_its_seats_told_once(
-    mortal: Mortal, guests: Guests, point: str
-) -> None:
+async def test_a_closed_room_is_deleted_and_revoked_once(mortal: Mortal, guests: Guests, point: str) -> None:
     house = mortal.house
     name = await live(house)
     seat, _ = await co_host(house, guests, name)

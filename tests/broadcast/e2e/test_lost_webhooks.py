@@ -25,9 +25,7 @@ async def test_an_intruder_is_found(deaf_house: House, guests: Guests) -> None:
     await until(lambda: not mallory.local_participant.permissions.can_publish)
 
 
-async def test_a_viewer_who_was_promoted_by_hand_is_found_without_a_track(
-    deaf_house: House, guests: Guests
-) -> None:
+async def test_a_manually_promoted_viewer_is_found_without_a_track(deaf_house: House, guests: Guests) -> None:
     name = await live(deaf_house)
     mallory = await guests.join(deaf_house, name, "mallory", viewer=True)
     everything = api.ParticipantPermission(can_subscribe=True, can_publish=True, can_publish_data=True)
@@ -39,7 +37,7 @@ async def test_a_viewer_who_was_promoted_by_hand_is_found_without_a_track(
     await until(lambda: rights_of(mallory) == VIEWER)
 
 
-async def test_rights_that_were_changed_by_hand_are_put_right(deaf_house: House, guests: Guests) -> None:
+async def test_manually_changed_permissions_are_restored(deaf_house: House, guests: Guests) -> None:
     name = await live(deaf_house)
     await deaf_house.seat(name, "bob")
     await deaf_house.await_(lambda heard: heard.key == f"{name}/bob")
@@ -56,7 +54,7 @@ async def test_rights_that_were_changed_by_hand_are_put_right(deaf_house: House,
     assert deaf_house.events(name, "bob").count("GrantProvisioned") == 1
 
 
-async def test_a_livekit_room_that_somebody_made_after_the_closing_is_deleted(deaf_house: House) -> None:
+async def test_a_livekit_room_created_after_the_closing_is_deleted(deaf_house: House) -> None:
     name = await live(deaf_house)
     await deaf_house.stage(name, "ended")
     await deaf_house.await_(lambda heard: heard.key == f"{name}/alice" and heard.data is None)

@@ -40,7 +40,7 @@ async def test_a_hard_mute_outlives_its_owners_connection(proxied_house: House, 
     assert (await items(house, name))["bob"]["hardMuted"] == ["microphone"]
 
 
-async def test_a_hard_mute_takes_what_is_published_again(
+async def test_a_hard_mute_blocks_republished_tracks(
     proxied_house: House, proxy: Proxy, guests: Guests
 ) -> None:
     house = proxied_house
@@ -86,7 +86,7 @@ async def test_a_hard_mute_outlives_a_promotion(proxied_house: House, guests: Gu
         await until(lambda: rights_of(bob) == MUTED)
 
 
-async def test_the_stage_shows_who_unmuted(proxied_house: House, guests: Guests) -> None:
+async def test_the_stage_shows_when_an_owner_unmutes(proxied_house: House, guests: Guests) -> None:
     house = proxied_house
     name = await live(house)
     _, bob = await co_host(house, guests, name)

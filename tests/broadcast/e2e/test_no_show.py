@@ -24,13 +24,13 @@ async def passes(house: House) -> None:
     await no_show(house, name, "dave")
 
 
-async def test_who_never_comes_loses_the_seat(proxied_house: House) -> None:
+async def test_a_co_host_who_never_connects_loses_the_seat(proxied_house: House) -> None:
     name = await live(proxied_house)
     await proxied_house.seat(name, "bob")
     await no_show(proxied_house, name, "bob")
 
 
-async def test_time_runs_from_when_the_room_goes_live(proxied_house: House, guests: Guests) -> None:
+async def test_the_no_show_time_starts_when_the_room_goes_live(proxied_house: House, guests: Guests) -> None:
     house = proxied_house
     name = await live(house, "idle")
     await house.seat(name, "bob")
@@ -51,7 +51,7 @@ def about(house: House, room_id: str, user_id: str) -> list[object]:
     ]
 
 
-async def test_a_room_that_waits_for_its_host_keeps_everything(proxied_house: House, guests: Guests) -> None:
+async def test_a_room_waiting_for_its_host_keeps_its_stage(proxied_house: House, guests: Guests) -> None:
     house = proxied_house
     name = await live(house)
     seat, bob = await co_host(house, guests, name)

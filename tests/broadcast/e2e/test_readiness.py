@@ -8,7 +8,7 @@ from tests.broadcast.e2e.conftest import place_of
 from tests.broadcast.e2e.house import House, open_house, until
 
 
-async def test_the_service_is_ready_only_while_livekit_is_there(stack: Stack) -> None:
+async def test_the_service_is_ready_only_while_livekit_answers(stack: Stack) -> None:
     async with contextlib.AsyncExitStack() as opened:
         async with fake_livekit.serve() as fake:
             place = await place_of(stack, ports.choose(), None, fake.url)

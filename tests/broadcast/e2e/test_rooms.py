@@ -34,7 +34,7 @@ async def found(house: House, room_id: str) -> api.Room:
     return room
 
 
-async def test_a_room_outlives_tokens_and_the_grace_and_takes_everybody(proxied_house: House) -> None:
+async def test_a_livekit_room_outlives_tokens_and_the_grace_period(proxied_house: House) -> None:
     name = await live(proxied_house)
     await broadcast_data(proxied_house, name, "alice")
     room = await found(proxied_house, name)
@@ -42,7 +42,7 @@ async def test_a_room_outlives_tokens_and_the_grace_and_takes_everybody(proxied_
     assert min(room.empty_timeout, room.departure_timeout) > max(TOKEN_SECONDS, GRACE_SECONDS)
 
 
-async def test_a_room_that_opens_again_is_empty(proxied_house: House, guests: Guests) -> None:
+async def test_a_reopened_room_starts_with_an_empty_stage(proxied_house: House, guests: Guests) -> None:
     house = proxied_house
     name = await live(house)
     seat, bob = await co_host(house, guests, name)
@@ -71,7 +71,7 @@ async def test_a_room_that_opens_again_is_empty(proxied_house: House, guests: Gu
     assert (bobs["invitationId"], bobs["hardMuted"], bobs["tracks"]) == (again, [], [])
 
 
-async def test_a_room_that_was_deleted_behind_our_back_is_made_again(
+async def test_an_externally_deleted_livekit_room_is_created_again(
     proxied_house: House, guests: Guests
 ) -> None:
     house = proxied_house
@@ -92,9 +92,7 @@ async def _connected(house: House, room_id: str) -> bool:
     return bool((await items(house, room_id))["bob"]["connection"] == "connected")
 
 
-async def test_a_room_that_closes_while_it_is_made_does_not_come_to_life(
-    proxied_house: House, proxy: Proxy
-) -> None:
+async def test_a_room_closed_during_its_creation_does_not_survive(proxied_house: House, proxy: Proxy) -> None:
     house = proxied_house
     name = await live(house)
     held = proxy.hold("CreateRoom", name)
@@ -113,9 +111,7 @@ async def _gone(house: House, room_id: str) -> bool:
     return not await exists(house, room_id)
 
 
-async def test_who_loses_the_seat_while_the_room_is_made_gets_no_token(
-    proxied_house: House, proxy: Proxy
-) -> None:
+async def test_a_seat_lost_during_room_creation_yields_no_token(proxied_house: House, proxy: Proxy) -> None:
     house = proxied_house
     name = await live(house)
     seat = await house.seat(name, "bob")

@@ -39,9 +39,7 @@ async def mute(house: House, room_id: str) -> None:
     await house.say(topics.BROADCAST_COMMANDS, command, room_id)
 
 
-async def test_calls_that_take_seconds_delay_grants_and_nothing_else(
-    proxied_house: House, proxy: Proxy, guests: Guests
-) -> None:
+async def test_slow_calls_delay_only_grants(proxied_house: House, proxy: Proxy, guests: Guests) -> None:
     house = proxied_house
     names = [await live(house) for _ in range(4)]
     granting, revoking, silencing, closing = names
@@ -71,7 +69,7 @@ async def test_calls_that_take_seconds_delay_grants_and_nothing_else(
     assert said[granted, "GrantRevoked"] == 0
 
 
-async def test_a_grant_that_failed_is_not_tried_again_after_its_revoke(
+async def test_a_failed_grant_is_not_retried_after_its_revoke(
     proxied_house: House, proxy: Proxy, guests: Guests
 ) -> None:
     house = proxied_house
@@ -99,7 +97,7 @@ async def test_a_grant_that_failed_is_not_tried_again_after_its_revoke(
 
 
 @pytest.mark.parametrize("gently", [True, False])
-async def test_a_livekit_that_starts_anew_costs_nobody_the_seat(
+async def test_a_livekit_restart_costs_no_co_host_the_seat(
     proxied: Proxied, proxied_house: House, guests: Guests, *, gently: bool
 ) -> None:
     house = proxied_house

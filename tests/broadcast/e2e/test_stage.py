@@ -54,7 +54,7 @@ async def _no_tracks(livekit: api.LiveKitAPI, asked: api.RoomParticipantIdentity
     return not (await livekit.room.get_participant(asked)).tracks
 
 
-async def test_an_absent_invitee_joins_with_a_token_that_carries_the_grant(house: House, join: Join) -> None:
+async def test_an_absent_invitee_joins_with_a_token_carrying_the_grant(house: House, join: Join) -> None:
     name = await live(house, "idle")
     await house.seat(name, "bob")
     await badge(house, name, "bob")
@@ -86,7 +86,7 @@ async def _track_of(house: House, room_id: str, user_id: str) -> Any:
     return (await items(house, room_id))[user_id]["tracks"]
 
 
-async def test_a_viewers_token_of_yesterday_is_promoted_on_join(house: House, join: Join) -> None:
+async def test_an_old_viewer_token_is_promoted_on_join(house: House, join: Join) -> None:
     name = await live(house)
     token = (await house.get(f"/v1/rooms/{name}/broadcast-data?as=viewer", "bob")).json()["token"]
     await house.seat(name, "bob")
@@ -95,9 +95,7 @@ async def test_a_viewers_token_of_yesterday_is_promoted_on_join(house: House, jo
     await until(lambda: rights_of(bob) == CO_HOST)
 
 
-async def test_a_closed_rooms_livekit_room_is_deleted_with_everybodys_rights(
-    house: House, join: Join
-) -> None:
+async def test_closing_a_room_deletes_its_livekit_room_and_permissions(house: House, join: Join) -> None:
     name = await live(house)
     invitation_id = await house.seat(name, "bob")
     bob = await join(name, "bob") if await badge(house, name, "bob") else None
@@ -120,7 +118,7 @@ async def test_a_closed_rooms_livekit_room_is_deleted_with_everybodys_rights(
     assert "CoHostDisconnected" not in house.events(name)
 
 
-async def test_a_room_that_opens_again_is_a_new_livekit_room(house: House, join: Join) -> None:
+async def test_a_reopened_room_gets_a_new_livekit_room(house: House, join: Join) -> None:
     name = await live(house)
     await join(name, "alice")
     await house.stage(name, "ended")
@@ -151,7 +149,7 @@ async def test_a_dropped_co_host_comes_back_within_the_grace(house: House, join:
     assert (await items(house, name))["bob"]["graceEndsAt"] is None
 
 
-async def test_a_co_host_who_stays_away_loses_the_seat(house: House, join: Join) -> None:
+async def test_a_co_host_loses_the_seat_after_the_grace_period(house: House, join: Join) -> None:
     name = await live(house)
     invitation_id = await house.seat(name, "bob")
     await badge(house, name, "bob")
@@ -207,9 +205,7 @@ async def _mute(house: House, room_id: str, *, hard: bool = False) -> str:
     return await house.say(topics.BROADCAST_COMMANDS, command, room_id)
 
 
-async def test_a_hard_mute_takes_the_source_until_it_is_lifted_and_asked_for(
-    house: House, join: Join
-) -> None:
+async def test_a_hard_mute_removes_the_source_until_it_is_lifted(house: House, join: Join) -> None:
     name = await live(house)
     await house.seat(name, "bob")
     await badge(house, name, "bob")
@@ -281,7 +277,7 @@ async def test_a_former_co_host_with_an_old_token_is_an_intruder(house: House, j
     await until(lambda: rights_of(bob) == VIEWER)
 
 
-async def test_a_new_host_gets_the_hosts_rights_and_the_old_one_loses_them(house: House, join: Join) -> None:
+async def test_a_new_host_takes_over_the_hosts_permissions(house: House, join: Join) -> None:
     name = await live(house)
     alice = await join(name, "alice")
     bob = await join(name, "bob", viewer=True)
@@ -292,7 +288,7 @@ async def test_a_new_host_gets_the_hosts_rights_and_the_old_one_loses_them(house
     assert house.events(name) == []
 
 
-async def test_who_may_connect_and_when(house: House) -> None:
+async def test_broadcast_data_follows_role_and_room_status(house: House) -> None:
     name = await live(house, "idle")
     expected = {
         ("alice", ""): (200, None),
@@ -313,7 +309,7 @@ async def test_who_may_connect_and_when(house: House) -> None:
         assert (missing.status_code, missing.json()["reason"]) == (404, "room_not_found")
 
 
-async def test_a_host_as_viewer_has_a_viewers_token(house: House) -> None:
+async def test_a_host_joining_as_a_viewer_gets_a_viewer_token(house: House) -> None:
     name = await live(house)
     data = (await house.get(f"/v1/rooms/{name}/broadcast-data?as=viewer", "alice")).json()
     claims = jwt.decode(data["token"], house.place.livekit_secret, algorithms=["HS256"])
@@ -321,7 +317,7 @@ async def test_a_host_as_viewer_has_a_viewers_token(house: House) -> None:
     assert data["serverUrl"] == house.place.livekit_url
 
 
-async def test_a_webhook_that_is_not_signed_is_refused_and_a_dull_one_is_not(house: House) -> None:
+async def test_an_unsigned_webhook_is_refused_and_an_unused_one_accepted(house: House) -> None:
     dull = b'{"event": "room_started"}'
     digest = base64.b64encode(hashlib.sha256(dull).digest()).decode()
     token = api.AccessToken(house.place.livekit_key, house.place.livekit_secret).with_sha256(digest).to_jwt()
@@ -333,7 +329,7 @@ async def test_a_webhook_that_is_not_signed_is_refused_and_a_dull_one_is_not(hou
     assert signed.status_code == 200
 
 
-async def test_what_became_of_a_command_can_be_asked(house: House) -> None:
+async def test_a_command_outcome_can_be_read_over_http(house: House) -> None:
     name = await live(house)
     command_id = await _mute(house, name)
     rejected = await house.event("CommandRejected", name)

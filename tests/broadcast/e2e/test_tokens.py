@@ -19,7 +19,7 @@ from tests.broadcast.e2e.show import CO_HOST, Guests, co_host, forged, live, rig
 
 
 @pytest.mark.parametrize("seconds", [-50, 50])
-async def test_a_clock_that_is_wrong_by_less_than_a_minute_does_no_harm(
+async def test_a_clock_skew_under_a_minute_does_no_harm(
     house: House, guests: Guests, monkeypatch: pytest.MonkeyPatch, seconds: int
 ) -> None:
     class Wrong(dt.datetime):

@@ -42,7 +42,7 @@ def test_a_dead_letter_that_is_not_its_record_is_found(log: Log, change: dict[st
     assert log.violations() == [f"{LETTERS}:0:1 is not {COMMANDS}:0:3 as it was"]
 
 
-def test_a_truncated_dead_letter_says_how_long_its_record_was(log: Log) -> None:
+def test_a_truncated_dead_letter_states_its_records_length(log: Log) -> None:
     bad = log.append(topics.INVITATION_COMMANDS, 0, b"key", b"[]", [("a", b"b")])
     log.dead_letter(bad, value=b"", more=[("dead-letter-truncated", b"2")])
     other = log.append(topics.INVITATION_COMMANDS, 0, b"key", b"[]", [("a", b"b")])

@@ -55,21 +55,21 @@ def test_two_rejections_of_one_command_are_found(log: Log) -> None:
 
 
 @pytest.mark.parametrize("name", ["InvitationSent", "InvitationExpired", "CoHostLeft"])
-def test_a_command_that_was_decided_twice_in_a_row_is_found(log: Log, name: str) -> None:
+def test_a_command_decided_twice_in_a_row_is_found(log: Log, name: str) -> None:
     log.command("twice")
     log.event("twice", name)
     log.event("twice", name)
     assert log.violations() == [f"command twice of {COMMANDS} has a second outcome, at {EVENTS}:0:5"]
 
 
-def test_an_invitation_that_was_sent_twice_in_a_row_is_found(log: Log) -> None:
+def test_an_invitation_sent_twice_in_a_row_is_found(log: Log) -> None:
     log.command("twice")
     for name in ("InvitationExpired", "InvitationSent", "InvitationSent"):
         log.event("twice", name)
     assert log.violations() == [f"command twice of {COMMANDS} has a second outcome, at {EVENTS}:0:6"]
 
 
-def test_events_of_one_command_that_do_not_follow_each_other_are_found(log: Log) -> None:
+def test_interleaved_events_of_one_command_are_found(log: Log) -> None:
     log.command("leave-3")
     log.event("leave-3")
     log.event("send-1", "InvitationSent")
@@ -93,7 +93,7 @@ def test_a_week_later_a_command_may_be_decided_again(log: Log) -> None:
     )
 
 
-def test_in_a_log_of_many_weeks_a_second_outcome_within_one_is_found(log: Log) -> None:
+def test_a_second_outcome_within_a_week_is_found_in_a_long_log(log: Log) -> None:
     log.now += 30 * DAY_MS
     log.command("leave-3")
     log.rejection("leave-3")
@@ -103,13 +103,13 @@ def test_in_a_log_of_many_weeks_a_second_outcome_within_one_is_found(log: Log) -
     assert log.violations() == [f"command leave-3 of {COMMANDS} has a second outcome, at {REJECTIONS}:0:2"]
 
 
-def test_a_command_that_came_once_has_one_outcome_for_ever(log: Log) -> None:
+def test_a_command_written_once_may_have_only_one_outcome(log: Log) -> None:
     log.now += 8 * DAY_MS
     log.rejection("leave-2")
     assert log.violations() == [f"command leave-2 of {COMMANDS} has a second outcome, at {REJECTIONS}:0:1"]
 
 
-def test_three_outcomes_in_two_weeks_of_which_one_is_too_many_are_found(log: Log) -> None:
+def test_an_extra_outcome_among_three_in_two_weeks_is_found(log: Log) -> None:
     for _ in range(2):
         log.now += 8 * DAY_MS
         log.command("leave-2")
@@ -118,7 +118,7 @@ def test_three_outcomes_in_two_weeks_of_which_one_is_too_many_are_found(log: Log
     assert len(log.violations()) == 3
 
 
-def test_a_week_later_a_command_may_be_decided_again_in_a_lane_that_is_read_before(log: Log) -> None:
+def test_a_repeat_after_a_week_may_come_from_an_earlier_lane(log: Log) -> None:
     log.command("both", OTHER_ROOM)
     log.rejection("both", OTHER_ROOM)
     log.now += 8 * DAY_MS
@@ -127,7 +127,7 @@ def test_a_week_later_a_command_may_be_decided_again_in_a_lane_that_is_read_befo
     assert log.violations() == []
 
 
-def test_a_command_that_is_decided_again_after_a_week_follows_those_of_the_week(log: Log) -> None:
+def test_a_command_decided_again_after_a_week_keeps_the_order(log: Log) -> None:
     log.command("leave-3")
     log.rejection("leave-3")
     log.now += 8 * DAY_MS
@@ -136,7 +136,7 @@ def test_a_command_that_is_decided_again_after_a_week_follows_those_of_the_week(
     assert log.violations() == []
 
 
-def test_an_outcome_of_a_record_that_is_cut_off_may_be_the_first_of_two(log: Log) -> None:
+def test_an_outcome_of_a_deleted_record_may_be_the_first_of_two(log: Log) -> None:
     log.now += 8 * DAY_MS
     log.command("leave-2")
     log.rejection("leave-2")
@@ -144,7 +144,7 @@ def test_an_outcome_of_a_record_that_is_cut_off_may_be_the_first_of_two(log: Log
     assert log.violations() == []
 
 
-def test_two_outcomes_of_one_day_are_found_also_where_the_log_is_cut_off(log: Log) -> None:
+def test_two_outcomes_of_one_day_are_found_in_a_truncated_log(log: Log) -> None:
     log.now += 8 * DAY_MS
     log.command("leave-3")
     log.rejection("leave-3")
@@ -162,12 +162,12 @@ def test_an_outcome_without_a_cause_is_found(log: Log) -> None:
     ]
 
 
-def test_a_fact_that_took_effect_twice_is_found(log: Log) -> None:
+def test_a_fact_applied_twice_is_found(log: Log) -> None:
     log.event("fact-1", "StageChanged")
     assert log.violations() == [f"{EVENTS}:0:4 repeats what fact-1 caused"]
 
 
-def test_a_fact_that_was_written_twice_may_take_effect_twice(log: Log) -> None:
+def test_a_fact_written_twice_may_take_effect_twice(log: Log) -> None:
     log.write(topics.ROOMS, "fact-1", "RoomChanged", ROOM, hostId="alice", status="live")
     log.event("fact-1", "StageChanged")
     assert log.violations() == []
@@ -197,7 +197,7 @@ def test_outcomes_out_of_their_commands_order_are_found(log: Log) -> None:
     assert log.violations() == [f"{REJECTIONS}:0:2 answers the command at offset 3 after that at 4"]
 
 
-def test_what_retention_has_cut_off_is_said_and_not_held_against_anyone(log: Log) -> None:
+def test_records_deleted_by_retention_are_no_violation(log: Log) -> None:
     log.cut(topics.INVITATION_COMMANDS, 0, 2)
     log.cut(topics.INVITATION_EVENTS, 0, 1)
     assert log.audit() == Report(

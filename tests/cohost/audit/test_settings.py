@@ -34,7 +34,7 @@ def test_the_audit_reads_the_services_variables() -> None:
     }
 
 
-def test_a_certificate_that_is_not_there_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_certificate_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COHOST_KAFKA_SSL_CAFILE", "/no/such")
     command = [sys.executable, "-m", "cohost.audit"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY)
