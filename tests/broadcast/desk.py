@@ -135,10 +135,10 @@ class Desk:
 
 @contextlib.asynccontextmanager
 async def open_desk(
-    database_url: str, livekit_url: str, patience: Patience | None = None, livekit_seconds: float = 0.5
+    database_url: str, livekit_url: str, timeouts: Patience | None = None, livekit_seconds: float = 0.5
 ) -> AsyncIterator[Desk]:
     """Sit down at a desk of one's own."""
-    patience = patience or Patience(grace=60, no_show=0)
+    timeouts = timeouts or Patience(grace=60, no_show=0)
     config = Config("", database_url, "broadcast")
     pool = await database.pool(config, size=4)
     async with pool.acquire() as connection:
@@ -146,15 +146,15 @@ async def open_desk(
         await lanes.create(connection, 1, len(LAYOUT.inputs), len(LAYOUT.outputs))
     metrics = Metrics(CollectorRegistry())
     livekit = LiveKit(livekit_url, "devkey", "a secret that guards nothing at all", livekit_seconds, metrics)
-    owned = Owned()
+    pipeline = Owned()
     ownership = Ownership()
-    ownership.follow(cast("Pipeline", owned))
-    around = Surroundings(livekit, cast("Producer", None), pool, ownership, metrics)
-    wakeup = Wakeup()
-    desk = Desk(pool, around, Worker(patience, wakeup, ()), wakeup, owned)
-    object.__setattr__(around, "producer", desk)
+    ownership.follow(cast("Pipeline", pipeline))
+    dependencies = Surroundings(livekit, cast("Producer", None), pool, ownership, metrics)
+    dirty_keys = Wakeup()
+    harness = Desk(pool, dependencies, Worker(timeouts, dirty_keys, ()), dirty_keys, pipeline)
+    object.__setattr__(dependencies, "producer", harness)
     try:
-        yield desk
+        yield harness
     finally:
         await livekit.close()
         await pool.close()

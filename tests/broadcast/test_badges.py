@@ -6,8 +6,10 @@ from tests.broadcast.scenes import HOST, ROOM, Play, accepted, at, left, mute, s
 
 
 def test_the_host_wears_a_badge_while_the_room_is_open() -> None:
-    play = Play()(stage_changed("idle"), stage_changed("live"), stage_changed("ended"), stage_changed("idle"))
-    assert play.worn == [(HOST, "host"), (HOST, None), (HOST, "host")]
+    script = Play()(
+        stage_changed("idle"), stage_changed("live"), stage_changed("ended"), stage_changed("idle")
+    )
+    assert script.worn == [(HOST, "host"), (HOST, None), (HOST, "host")]
 
 
 def test_a_room_that_was_never_open_has_no_badges() -> None:
@@ -15,27 +17,27 @@ def test_a_room_that_was_never_open_has_no_badges() -> None:
 
 
 def test_a_co_host_wears_a_badge_from_seat_to_its_end() -> None:
-    play = Play()(stage_changed(), accepted()).applied()(left()).applied()
-    assert play.worn == [(HOST, "host"), ("bob", "coHost"), ("bob", None)]
+    script = Play()(stage_changed(), accepted()).applied()(left()).applied()
+    assert script.worn == [(HOST, "host"), ("bob", "coHost"), ("bob", None)]
 
 
 def test_a_co_host_keeps_the_badge_until_the_closing_reaches_the_seat() -> None:
-    play = Play()(stage_changed(), accepted(), stage_changed("ended"))
-    assert play.worn[2:] == [(HOST, None)]
-    assert play(left(reason="room_ended")).worn[3:] == [("bob", None)]
+    script = Play()(stage_changed(), accepted(), stage_changed("ended"))
+    assert script.worn[2:] == [(HOST, None)]
+    assert script(left(reason="room_ended")).worn[3:] == [("bob", None)]
 
 
 def test_a_co_host_who_becomes_host_changes_the_badge_in_place() -> None:
-    play = Play()(stage_changed(), accepted(), stage_changed(host="bob"), left(reason="became_host"))
-    assert play.worn == [(HOST, "host"), ("bob", "coHost"), (HOST, None), ("bob", "host")]
+    script = Play()(stage_changed(), accepted(), stage_changed(host="bob"), left(reason="became_host"))
+    assert script.worn == [(HOST, "host"), ("bob", "coHost"), (HOST, None), ("bob", "host")]
 
 
 def test_the_badges_since_stays_at_the_start_of_the_seat() -> None:
-    play = Play()(stage_changed(), accepted())
-    before = play.stage
-    play(mute(hard=True)).applied()
-    assert badges.changed(before, play.stage) == []  # type: ignore[arg-type]
-    worn = badges.changed(None, play.stage)  # type: ignore[arg-type]
+    script = Play()(stage_changed(), accepted())
+    before = script.stage
+    script(mute(hard=True)).applied()
+    assert badges.changed(before, script.stage) == []  # type: ignore[arg-type]
+    worn = badges.changed(None, script.stage)  # type: ignore[arg-type]
     assert worn == [
         (
             "bob",

@@ -14,27 +14,27 @@ class Clock:
 
 
 def test_calls_are_not_slowed_while_some_succeed() -> None:
-    brake = Brake(Clock())
+    throttle = Brake(Clock())
     for number in range(1_000):
-        brake.begun()
+        throttle.begun()
         if number % 10:
-            brake.failed()
+            throttle.failed()
         else:
-            brake.succeeded()
-        assert brake.wait() == 0.0
+            throttle.succeeded()
+        assert throttle.wait() == 0.0
 
 
 def test_calls_are_throttled_until_one_succeeds() -> None:
     clock = Clock()
-    brake = Brake(clock)
+    throttle = Brake(clock)
     begun = 0
     for _ in range(1_000):
-        if not brake.wait():
-            brake.begun()
-            brake.failed()
+        if not throttle.wait():
+            throttle.begun()
+            throttle.failed()
             begun += 1
         clock.now += 0.001
     assert 20 <= begun <= 45
-    brake.succeeded()
-    brake.begun()
-    assert brake.wait() == 0.0
+    throttle.succeeded()
+    throttle.begun()
+    assert throttle.wait() == 0.0

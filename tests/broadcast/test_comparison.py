@@ -23,82 +23,82 @@ async def fake() -> AsyncIterator[FakeLiveKit]:
 
 
 @pytest.fixture
-async def desk(database_url: str, fake: FakeLiveKit) -> AsyncIterator[Desk]:
+async def harness(database_url: str, fake: FakeLiveKit) -> AsyncIterator[Desk]:
     async with open_desk(database_url, fake.url) as opened:
         yield opened
 
 
-def compare(desk: Desk, seconds: float) -> Comparison:
-    return Comparison(desk.around, Patience(60, 0), seconds)
+def compare(harness: Desk, seconds: float) -> Comparison:
+    return Comparison(harness.around, Patience(60, 0), seconds)
 
 
 async def test_a_failing_room_does_not_block_the_resync_of_others(
-    desk: Desk, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
+    harness: Desk, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(comparison, "_CHUNK", 2)
     for room_id in ROOMS:
-        await desk.say(stage_changed().model_copy(update={"room_id": room_id}))
+        await harness.say(stage_changed().model_copy(update={"room_id": room_id}))
         fake.join(room_id, "mallory", can_publish=True)
     fake.cursed |= {"room-0", "room-3"}
-    async with running(compare(desk, 60)):
-        await desk.until(lambda: len(found(desk)) == len(ROOMS) - 2)
-        assert {"room-0", "room-3"}.isdisjoint(found(desk))
-        await desk.until(lambda: set(ROOMS) == set(looks(fake)))
+    async with running(compare(harness, 60)):
+        await harness.until(lambda: len(found(harness)) == len(ROOMS) - 2)
+        assert {"room-0", "room-3"}.isdisjoint(found(harness))
+        await harness.until(lambda: set(ROOMS) == set(looks(fake)))
         assert len(looks(fake)) == len(ROOMS)
         fake.cursed.clear()
-        await desk.until(lambda: sorted(found(desk)) == ROOMS)
+        await harness.until(lambda: sorted(found(harness)) == ROOMS)
 
 
 def looks(fake: FakeLiveKit) -> list[str]:
     return [request.room for kind, request in fake.requests if kind == "ListParticipantsRequest"]
 
 
-def found(desk: Desk) -> list[str]:
-    return [said.room_id for said in desk.written if isinstance(said, signals.RoomCompared)]
+def found(harness: Desk) -> list[str]:
+    return [said.room_id for said in harness.written if isinstance(said, signals.RoomCompared)]
 
 
-async def test_rooms_of_other_workers_lanes_are_skipped(desk: Desk, fake: FakeLiveKit) -> None:
+async def test_rooms_of_other_workers_lanes_are_skipped(harness: Desk, fake: FakeLiveKit) -> None:
     for room_id in ROOMS[:3]:
-        await desk.say(stage_changed().model_copy(update={"room_id": room_id}))
+        await harness.say(stage_changed().model_copy(update={"room_id": room_id}))
         fake.join(room_id, "mallory", can_publish=True)
-    async with desk.pool.acquire() as connection:
+    async with harness.pool.acquire() as connection:
         await connection.execute(
             "UPDATE rooms SET lane = 7, document = document || '{\"lane\": 7}' WHERE room_id = 'room-1'"
         )
-    async with running(compare(desk, 0.2)):
-        await desk.until(lambda: fake.calls["ListRooms"] > 5)
-    assert set(found(desk)) == {"room-0", "room-2"}
+    async with running(compare(harness, 0.2)):
+        await harness.until(lambda: fake.calls["ListRooms"] > 5)
+    assert set(found(harness)) == {"room-0", "room-2"}
 
 
 async def test_a_large_snapshot_keeps_every_badge_holder(
-    desk: Desk, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
+    harness: Desk, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(comparison, "_MOST", 4)
     monkeypatch.setattr(comparison, "_RETRY_SECONDS", 0.1)
-    await desk.say(stage_changed(), accepted("zoe"))
+    await harness.say(stage_changed(), accepted("zoe"))
     for number in range(6):
         fake.join(ROOM, f"mallory-{number}", can_publish=True)
     fake.join(ROOM, "zoe", can_publish=True)
-    async with running(compare(desk, 3600)):
-        await desk.until(lambda: len(found(desk)) >= 1)
-        said = next(said for said in desk.written if isinstance(said, signals.RoomCompared))
+    async with running(compare(harness, 3600)):
+        await harness.until(lambda: len(found(harness)) >= 1)
+        said = next(said for said in harness.written if isinstance(said, signals.RoomCompared))
         assert said.participants[0].user_id == "zoe"
         assert len(said.participants) == 4
         for user_id in [f"mallory-{number}" for number in range(3)]:
             del fake.rooms[ROOM][user_id]
-        await desk.until(lambda: len(found(desk)) >= 2)
-    assert {who.user_id for said in said_of(desk) for who in said.participants} >= {"mallory-5", "zoe"}
+        await harness.until(lambda: len(found(harness)) >= 2)
+    assert {who.user_id for said in said_of(harness) for who in said.participants} >= {"mallory-5", "zoe"}
 
 
-def said_of(desk: Desk) -> list[signals.RoomCompared]:
-    return [said for said in desk.written if isinstance(said, signals.RoomCompared)]
+def said_of(harness: Desk) -> list[signals.RoomCompared]:
+    return [said for said in harness.written if isinstance(said, signals.RoomCompared)]
 
 
-async def test_a_resync_is_retried_while_kafka_is_down(desk: Desk, fake: FakeLiveKit) -> None:
-    await desk.say(stage_changed())
+async def test_a_resync_is_retried_while_kafka_is_down(harness: Desk, fake: FakeLiveKit) -> None:
+    await harness.say(stage_changed())
     fake.join(ROOM, "mallory", can_publish=True)
-    desk.kafka = False
-    async with running(compare(desk, 0.4)):
-        await desk.until(lambda: fake.calls["ListParticipants"] >= 2)
-        desk.kafka = True
-        await desk.until(lambda: found(desk) == [ROOM])
+    harness.kafka = False
+    async with running(compare(harness, 0.4)):
+        await harness.until(lambda: fake.calls["ListParticipants"] >= 2)
+        harness.kafka = True
+        await harness.until(lambda: found(harness) == [ROOM])

@@ -22,17 +22,17 @@ async def fake() -> AsyncIterator[FakeLiveKit]:
 
 
 @pytest.fixture
-async def desk(database_url: str, fake: FakeLiveKit) -> AsyncIterator[Desk]:
+async def harness(database_url: str, fake: FakeLiveKit) -> AsyncIterator[Desk]:
     async with open_desk(database_url, fake.url) as opened:
         yield opened
 
 
-def creation_of(desk: Desk) -> Creation:
-    return Creation(desk.around.livekit, desk.pool, desk.around.producer, 60)
+def creation_of(harness: Desk) -> Creation:
+    return Creation(harness.around.livekit, harness.pool, harness.around.producer, 60)
 
 
-async def test_requests_during_a_call_share_the_next_call(fake: FakeLiveKit, desk: Desk) -> None:
-    rooms = creation_of(desk)
+async def test_requests_during_a_call_share_the_next_call(fake: FakeLiveKit, harness: Desk) -> None:
+    rooms = creation_of(harness)
     fake.hang.add("CreateRoom")
     first = asyncio.create_task(rooms.make("room"))
     while not fake.calls["CreateRoom"]:
@@ -48,15 +48,15 @@ async def test_requests_during_a_call_share_the_next_call(fake: FakeLiveKit, des
 
 
 async def test_room_creations_are_limited_in_number(
-    fake: FakeLiveKit, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    fake: FakeLiveKit, harness: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(creation, "_AT_ONCE", 3)
-    rooms = creation_of(desk)
+    rooms = creation_of(harness)
     fake.hang.add("CreateRoom")
     asking = [asyncio.create_task(rooms.make(f"room-{number}")) for number in range(9)]
     while fake.calls["CreateRoom"] < 3:
         await asyncio.sleep(0)
-    await desk.around.livekit.rooms()
+    await harness.around.livekit.rooms()
     assert fake.calls["CreateRoom"] == 3
     fake.hang.clear()
     fake.let_go.set()
@@ -64,8 +64,8 @@ async def test_room_creations_are_limited_in_number(
     assert len(fake.rooms) == 9
 
 
-async def test_a_cancelled_request_does_not_cancel_the_others(fake: FakeLiveKit, desk: Desk) -> None:
-    rooms = creation_of(desk)
+async def test_a_cancelled_request_does_not_cancel_the_others(fake: FakeLiveKit, harness: Desk) -> None:
+    rooms = creation_of(harness)
     fake.hang.add("CreateRoom")
     impatient, patient = (asyncio.create_task(rooms.make("room")) for _ in range(2))
     while not fake.calls["CreateRoom"]:
@@ -78,9 +78,9 @@ async def test_a_cancelled_request_does_not_cancel_the_others(fake: FakeLiveKit,
 
 
 async def test_a_failure_reaches_every_waiter_and_the_next_request_retries(
-    fake: FakeLiveKit, desk: Desk
+    fake: FakeLiveKit, harness: Desk
 ) -> None:
-    rooms = creation_of(desk)
+    rooms = creation_of(harness)
     fake.troubles["CreateRoom"] = lambda: refused(503, "unavailable")
     ended = await asyncio.gather(*(rooms.make("room") for _ in range(3)), return_exceptions=True)
     assert [type(error) for error in ended] == [CallFailed] * 3
@@ -89,43 +89,45 @@ async def test_a_failure_reaches_every_waiter_and_the_next_request_retries(
     assert "room" in fake.rooms
 
 
-async def test_a_request_returns_the_room_as_stored_after_the_creation(fake: FakeLiveKit, desk: Desk) -> None:
-    await desk.say(stage_changed("idle"))
+async def test_a_request_returns_the_room_as_stored_after_the_creation(
+    fake: FakeLiveKit, harness: Desk
+) -> None:
+    await harness.say(stage_changed("idle"))
     fake.hang.add("CreateRoom")
-    asking = asyncio.create_task(creation_of(desk).make(ROOM))
-    await desk.until(lambda: fake.calls["CreateRoom"])
-    await desk.say(stage_changed("live"))
+    asking = asyncio.create_task(creation_of(harness).make(ROOM))
+    await harness.until(lambda: fake.calls["CreateRoom"])
+    await harness.say(stage_changed("live"))
     fake.recover()
     present = await asking
     assert present is not None
     assert present.room.status == "live"
-    assert desk.written == []
+    assert harness.written == []
 
 
-async def test_a_room_closed_during_its_creation_is_deleted_again(fake: FakeLiveKit, desk: Desk) -> None:
-    await desk.say(stage_changed())
+async def test_a_room_closed_during_its_creation_is_deleted_again(fake: FakeLiveKit, harness: Desk) -> None:
+    await harness.say(stage_changed())
     fake.hang.add("CreateRoom")
-    asking = asyncio.create_task(creation_of(desk).make(ROOM))
-    await desk.until(lambda: fake.calls["CreateRoom"])
-    await desk.say(stage_changed("ended"))
-    closed = await desk.room(ROOM)
+    asking = asyncio.create_task(creation_of(harness).make(ROOM))
+    await harness.until(lambda: fake.calls["CreateRoom"])
+    await harness.say(stage_changed("ended"))
+    closed = await harness.room(ROOM)
     asking.cancel()
     fake.recover()
-    await desk.until(lambda: desk.written == [RoomMade(room_id=ROOM)])
-    again = await desk.room(ROOM)
+    await harness.until(lambda: harness.written == [RoomMade(room_id=ROOM)])
+    again = await harness.room(ROOM)
     assert (closed.deletion or 0) < (again.deletion or 0)
 
 
 @pytest.mark.parametrize(("status", "wished_away"), [("ended", True), ("live", False)])
 async def test_an_unanswered_creation_is_cleaned_up_if_the_room_closed(
-    fake: FakeLiveKit, desk: Desk, status: str, *, wished_away: bool
+    fake: FakeLiveKit, harness: Desk, status: str, *, wished_away: bool
 ) -> None:
-    await desk.say(stage_changed())
+    await harness.say(stage_changed())
     fake.hang.add("CreateRoom")
     with pytest.raises(CallFailed):
-        await creation_of(desk).make(ROOM)
-    await desk.say(stage_changed(status))
-    before = await desk.room(ROOM)
-    await desk.until(lambda: desk.written == [RoomMade(room_id=ROOM)])
-    after = await desk.room(ROOM)
+        await creation_of(harness).make(ROOM)
+    await harness.say(stage_changed(status))
+    before = await harness.room(ROOM)
+    await harness.until(lambda: harness.written == [RoomMade(room_id=ROOM)])
+    after = await harness.room(ROOM)
     assert (after != before) is wished_away

@@ -20,91 +20,93 @@ from tests.broadcast.scenes import (
 
 
 def connected() -> Play:
-    play = Play()(stage_changed(), accepted()).applied(mode="absent")(joined(co_host()))
-    play.since()
-    return play
+    script = Play()(stage_changed(), accepted()).applied(mode="absent")(joined(co_host()))
+    script.since()
+    return script
 
 
-def names(play: Play) -> list[str]:
-    return [type(event).__name__ for event in play.told]
+def names(script: Play) -> list[str]:
+    return [type(event).__name__ for event in script.told]
 
 
 def test_a_matching_snapshot_changes_nothing() -> None:
-    play = connected()
-    before = play.stage
-    assert play(compared(co_host(), participant("vera"))).stage == before
+    script = connected()
+    before = script.stage
+    assert script(compared(co_host(), participant("vera"))).stage == before
 
 
 def test_a_connection_without_a_webhook_is_found() -> None:
-    play = Play()(stage_changed(), accepted()).applied(mode="absent")(compared(co_host()))
-    assert names(play) == ["GrantProvisioned", "CoHostConnected"]
+    script = Play()(stage_changed(), accepted()).applied(mode="absent")(compared(co_host()))
+    assert names(script) == ["GrantProvisioned", "CoHostConnected"]
 
 
 def test_a_participant_is_gone_only_after_two_snapshots() -> None:
-    play = connected()(compared(look="look-1"))
-    assert names(play) == []
-    assert play(compared(look="look-1")).told == []
-    assert names(play(compared(look="look-2"))) == ["CoHostDisconnected"]
+    script = connected()(compared(look="look-1"))
+    assert names(script) == []
+    assert script(compared(look="look-1")).told == []
+    assert names(script(compared(look="look-2"))) == ["CoHostDisconnected"]
 
 
 def test_a_participant_found_again_does_not_count_as_gone() -> None:
-    play = connected()(compared(look="look-1"), compared(co_host(), look="look-2"), compared(look="look-3"))
-    assert names(play) == []
+    script = connected()(compared(look="look-1"), compared(co_host(), look="look-2"), compared(look="look-3"))
+    assert names(script) == []
 
 
 def test_a_missing_livekit_room_has_no_participants() -> None:
-    play = connected()(compared(look="look-1", room_sid=None), compared(look="look-2", room_sid=None))
-    assert names(play) == ["CoHostDisconnected"]
+    script = connected()(compared(look="look-1", room_sid=None), compared(look="look-2", room_sid=None))
+    assert names(script) == ["CoHostDisconnected"]
 
 
 def test_changes_newer_than_the_snapshot_are_kept() -> None:
-    play = connected()
-    changed = play.member().presence.changed
-    before = play.stage
-    assert play(compared(look="look-1", position=changed)).stage == before
-    play(gone())
-    before = play.stage
-    assert play(compared(co_host(sid="PA_2"), position=changed)).stage == before
+    script = connected()
+    changed = script.member().presence.changed
+    before = script.stage
+    assert script(compared(look="look-1", position=changed)).stage == before
+    script(gone())
+    before = script.stage
+    assert script(compared(co_host(sid="PA_2"), position=changed)).stage == before
 
 
 def test_drifted_permissions_are_reapplied_without_an_event() -> None:
-    play = connected()(compared(participant()))
-    assert play.member().pending
-    assert play.applied().told == []
+    script = connected()(compared(participant()))
+    assert script.member().pending
+    assert script.applied().told == []
 
 
 def test_permissions_being_applied_are_not_applied_twice() -> None:
-    play = connected()
-    version = play.member().version
-    play(joined(participant(sid="PA_2")))
-    assert play.member().version == version + 1
-    assert play(compared(participant(sid="PA_2"))).member().version == version + 1
+    script = connected()
+    version = script.member().version
+    script(joined(participant(sid="PA_2")))
+    assert script.member().version == version + 1
+    assert script(compared(participant(sid="PA_2"))).member().version == version + 1
 
 
 def test_a_desired_state_newer_than_the_snapshot_is_kept() -> None:
-    play = connected()
-    version = play.member().version
-    assert play(compared(participant(), version=version - 1)).member().version == version
+    script = connected()
+    version = script.member().version
+    assert script(compared(participant(), version=version - 1)).member().version == version
 
 
 def test_an_intruder_without_a_webhook_is_found() -> None:
-    play = Play()(stage_changed(), compared(co_host("mallory"))).applied("mallory")
-    assert play.told == [events.IntruderRemoved(room_id=ROOM, user_id="mallory", action="demoted", at=at(3))]
+    script = Play()(stage_changed(), compared(co_host("mallory"))).applied("mallory")
+    assert script.told == [
+        events.IntruderRemoved(room_id=ROOM, user_id="mallory", action="demoted", at=at(3))
+    ]
 
 
 def test_a_former_co_host_in_an_old_snapshot_is_not_an_intruder() -> None:
-    play = connected()
-    assert play.stage is not None
-    look = compared(co_host(), version=play.stage.room.version)
-    play(left()).applied()
-    assert play(look).member().suspect
-    assert names(play.applied(mode="clean")) == ["GrantRevoked"]
+    script = connected()
+    assert script.stage is not None
+    look = compared(co_host(), version=script.stage.room.version)
+    script(left()).applied()
+    assert script(look).member().suspect
+    assert names(script.applied(mode="clean")) == ["GrantRevoked"]
 
 
 def test_a_host_without_the_hosts_permissions_gets_them() -> None:
-    play = Play()(stage_changed(), compared(participant(HOST)))
-    assert play.member(HOST).pending
-    assert play.applied(HOST).told == []
+    script = Play()(stage_changed(), compared(participant(HOST)))
+    assert script.member(HOST).pending
+    assert script.applied(HOST).told == []
 
 
 def test_a_host_with_the_hosts_permissions_is_left_alone() -> None:
@@ -113,27 +115,27 @@ def test_a_host_with_the_hosts_permissions_is_left_alone() -> None:
 
 
 def test_a_livekit_room_finished_after_the_snapshot_stays_finished() -> None:
-    play = connected()
-    play(signals.RoomFinished(room_id=ROOM, room_sid="RM_1"))
-    assert play.stage is not None
-    finished = play.stage.room
+    script = connected()
+    script(signals.RoomFinished(room_id=ROOM, room_sid="RM_1"))
+    assert script.stage is not None
+    finished = script.stage.room
     look = compared(version=finished.version, position=finished.named)
-    assert play(look).stage.room == finished
+    assert script(look).stage.room == finished
     later = compared(version=finished.version, position=finished.named + 1)
-    assert play(later).stage.room.room_sid == "RM_1"
+    assert script(later).stage.room.room_sid == "RM_1"
 
 
 def test_tracks_are_copied_from_the_snapshot() -> None:
-    play = connected()(compared(co_host(tracks=(track(muted=True),))))
-    assert play.member().presence.tracks == (track(muted=True),)
+    script = connected()(compared(co_host(tracks=(track(muted=True),))))
+    assert script.member().presence.tracks == (track(muted=True),)
 
 
 def test_a_livekit_room_of_a_closed_room_is_deleted_again() -> None:
-    play = connected()(stage_changed("ended"), left(reason="room_ended")).deleted()
-    assert play.stage is not None
-    before = play.stage
+    script = connected()(stage_changed("ended"), left(reason="room_ended")).deleted()
+    assert script.stage is not None
+    before = script.stage
     version = before.room.version
-    assert play(compared(room_sid=None, version=version)).stage == before
-    assert play(compared(version=version - 1)).stage == before
-    play(compared(version=version))
-    assert play.stage.room.deletion == version + 1
+    assert script(compared(room_sid=None, version=version)).stage == before
+    assert script(compared(version=version - 1)).stage == before
+    script(compared(version=version))
+    assert script.stage.room.deletion == version + 1

@@ -49,29 +49,29 @@ def test_an_absent_invitee_gets_the_grant_on_join() -> None:
 
 
 def test_applying_again_is_silent() -> None:
-    play = seated().applied()
-    again = play.told[:]
-    play(joined(participant())).applied().applied()
-    assert [type(event) for event in play.told] == [type(again[0]), events.CoHostConnected]
+    script = seated().applied()
+    again = script.told[:]
+    script(joined(participant())).applied().applied()
+    assert [type(event) for event in script.told] == [type(again[0]), events.CoHostConnected]
 
 
 def test_a_late_result_for_an_older_version_publishes_nothing() -> None:
-    play = seated()
-    late = applied(play.member().version)
-    play(left(), late)
-    assert play.told == []
-    assert play.member().revoking != ()
+    script = seated()
+    late = applied(script.member().version)
+    script(left(), late)
+    assert script.told == []
+    assert script.member().revoking != ()
 
 
 @pytest.mark.parametrize(
     ("mode", "told"), [("in_place", "in_place"), ("absent", "absent"), ("removed", "absent")]
 )
 def test_a_seat_that_ends_loses_its_permissions(mode: Any, told: str) -> None:
-    play = seated().applied()
-    play.since()
-    play(left(reason="removed_by_host")).applied(mode=mode)
-    assert play.told == [revoked(5, told, "removed_by_host")]
-    assert "bob" not in play.stage.members  # type: ignore[union-attr]
+    script = seated().applied()
+    script.since()
+    script(left(reason="removed_by_host")).applied(mode=mode)
+    assert script.told == [revoked(5, told, "removed_by_host")]
+    assert "bob" not in script.stage.members  # type: ignore[union-attr]
 
 
 def test_a_seat_ended_before_provisioning_is_only_revoked() -> None:
@@ -79,124 +79,124 @@ def test_a_seat_ended_before_provisioning_is_only_revoked() -> None:
 
 
 def test_a_user_reseated_before_revocation_gets_both_events() -> None:
-    play = seated().applied()
-    play.since()
-    play(left(), accepted(invitation_id="invitation-2")).applied()
-    assert play.told == [revoked(6), provisioned(invitation_id="invitation-2", second=6)]
+    script = seated().applied()
+    script.since()
+    script(left(), accepted(invitation_id="invitation-2")).applied()
+    assert script.told == [revoked(6), provisioned(invitation_id="invitation-2", second=6)]
 
 
 def test_the_end_of_another_seat_changes_nothing() -> None:
-    play = seated()
-    before = play.stage
-    assert play(left(invitation_id="invitation-0")).stage == before
+    script = seated()
+    before = script.stage
+    assert script(left(invitation_id="invitation-0")).stage == before
 
 
 def test_deleting_the_room_revokes_every_permission() -> None:
-    play = seated()(accepted("carol", "invitation-2")).applied().applied("carol")
-    play.since()
-    play(
+    script = seated()(accepted("carol", "invitation-2")).applied().applied("carol")
+    script.since()
+    script(
         stage_changed("ended"),
         left(reason="room_ended"),
         left("carol", "invitation-2", "room_ended"),
     ).deleted()
-    assert play.told == [
+    assert script.told == [
         revoked(9, "room_deleted", "room_ended"),
         revoked(9, "room_deleted", "room_ended", user_id="carol", invitation_id="invitation-2"),
     ]
 
 
 def test_a_pending_revocation_is_done_by_the_room_deletion() -> None:
-    play = seated()(left(), stage_changed("ended")).deleted()
-    assert play.told == [revoked(5, "room_deleted")]
+    script = seated()(left(), stage_changed("ended")).deleted()
+    assert script.told == [revoked(5, "room_deleted")]
 
 
 def test_a_seat_ending_after_the_room_deletion_is_revoked_at_once() -> None:
-    play = seated()(stage_changed("ended")).deleted()(left(reason="room_ended"))
-    assert play.told == [revoked(5, "room_deleted", "room_ended")]
+    script = seated()(stage_changed("ended")).deleted()(left(reason="room_ended"))
+    assert script.told == [revoked(5, "room_deleted", "room_ended")]
 
 
 def test_an_earlier_closings_deletion_does_not_confirm_a_later_one() -> None:
-    play = seated()(stage_changed("ended"))
-    early = play.stage.room.deletion  # type: ignore[union-attr]
-    play(left(reason="room_ended"), stage_changed("live"), stage_changed("ended"))
-    play(signals.RoomDeleted(room_id=ROOM, version=early or 0))
-    assert play.told == []
-    assert play.deleted().told == [revoked(8, "room_deleted", "room_ended")]
+    script = seated()(stage_changed("ended"))
+    early = script.stage.room.deletion  # type: ignore[union-attr]
+    script(left(reason="room_ended"), stage_changed("live"), stage_changed("ended"))
+    script(signals.RoomDeleted(room_id=ROOM, version=early or 0))
+    assert script.told == []
+    assert script.deleted().told == [revoked(8, "room_deleted", "room_ended")]
 
 
 def test_a_room_that_opens_again_starts_with_an_empty_stage() -> None:
-    play = seated()(stage_changed("ended"), left(reason="room_ended")).deleted()(stage_changed("live"))
-    assert play.stage is not None
-    assert (play.stage.members, play.stage.room.open) == ({}, True)
+    script = seated()(stage_changed("ended"), left(reason="room_ended")).deleted()(stage_changed("live"))
+    assert script.stage is not None
+    assert (script.stage.members, script.stage.room.open) == ({}, True)
 
 
 def test_a_co_host_who_becomes_host_keeps_the_permissions() -> None:
-    play = seated().applied()
-    play.since()
-    play(stage_changed(host="bob"), left(reason="became_host")).applied().applied(HOST)
-    assert play.told == []
-    assert play.stage.badge("bob") == "host"  # type: ignore[union-attr]
+    script = seated().applied()
+    script.since()
+    script(stage_changed(host="bob"), left(reason="became_host")).applied().applied(HOST)
+    assert script.told == []
+    assert script.stage.badge("bob") == "host"  # type: ignore[union-attr]
 
 
 def test_a_former_host_becomes_a_viewer_without_an_event() -> None:
-    play = Play()(
+    script = Play()(
         stage_changed(), joined(participant(HOST, permissions=rights.permissions("host"), badge="host"))
     )
-    play(stage_changed(host="carol"))
-    assert rights.wanted(play.stage, HOST) == rights.VIEWER  # type: ignore[arg-type]
-    assert play.applied(HOST).told == []
-    assert HOST not in play.stage.members  # type: ignore[union-attr]
+    script(stage_changed(host="carol"))
+    assert rights.wanted(script.stage, HOST) == rights.VIEWER  # type: ignore[arg-type]
+    assert script.applied(HOST).told == []
+    assert HOST not in script.stage.members  # type: ignore[union-attr]
 
 
 def test_a_host_gets_no_grant_or_connection_events() -> None:
-    play = Play()(stage_changed(), joined(participant(HOST))).applied(HOST)
-    assert play.told == []
+    script = Play()(stage_changed(), joined(participant(HOST))).applied(HOST)
+    assert script.told == []
 
 
 def test_a_failure_is_published_once_per_run() -> None:
-    play = seated().failed().failed()
-    assert play.told == [failure()]
-    assert play.applied().told[1:] == [provisioned(second=5)]
-    play.since()
-    play(left()).failed()
-    assert play.told == [failure()]
+    script = seated().failed().failed()
+    assert script.told == [failure()]
+    assert script.applied().told[1:] == [provisioned(second=5)]
+    script.since()
+    script(left()).failed()
+    assert script.told == [failure()]
 
 
 def test_a_failure_that_outlasts_the_seat_is_the_same_run() -> None:
-    play = seated().failed()(left()).failed().applied(mode="absent")
-    assert play.told == [failure(), revoked(6, "absent")]
+    script = seated().failed()(left()).failed().applied(mode="absent")
+    assert script.told == [failure(), revoked(6, "absent")]
 
 
 def test_a_new_seat_has_its_own_run_of_failures() -> None:
-    play = seated().failed()(left(), accepted(invitation_id="invitation-2")).failed()
-    assert [event.invitation_id for event in play.told if isinstance(event, events.GrantFailed)] == [
+    script = seated().failed()(left(), accepted(invitation_id="invitation-2")).failed()
+    assert [event.invitation_id for event in script.told if isinstance(event, events.GrantFailed)] == [
         "invitation-1",
         "invitation-2",
     ]
 
 
 def test_a_user_promoted_while_connected_counts_as_connected() -> None:
-    play = seated().applied(participant=co_host())
+    script = seated().applied(participant=co_host())
     connected = events.CoHostConnected(room_id=ROOM, user_id="bob", invitation_id="invitation-1", at=at(3))
-    assert play.told == [provisioned(second=3), connected]
+    assert script.told == [provisioned(second=3), connected]
 
 
 def test_a_repeated_call_result_does_not_reconnect_a_co_host() -> None:
-    play = seated()
-    report = applied(play.member().version).model_copy(update={"participant": co_host()})
-    play(report, gone(), joined(co_host(sid="PA_2")), gone(sid="PA_2"))
-    before = play.stage
-    assert play(report).stage == before
+    script = seated()
+    report = applied(script.member().version).model_copy(update={"participant": co_host()})
+    script(report, gone(), joined(co_host(sid="PA_2")), gone(sid="PA_2"))
+    before = script.stage
+    assert script(report).stage == before
 
 
 def test_a_grant_excludes_hard_muted_sources() -> None:
-    play = seated()(mute(hard=True)).applied()
+    script = seated()(mute(hard=True)).applied()
     without = rights.permissions("coHost", ["microphone"])
-    assert play.told[1:] == [provisioned(second=4, permissions=without)]
+    assert script.told[1:] == [provisioned(second=4, permissions=without)]
 
 
 def test_records_of_an_unknown_room_are_ignored() -> None:
-    play = Play()
-    assert play.decide(accepted()) is None
-    assert play.decide(left()) is None
-    assert play.decide(joined(co_host())) is None
+    script = Play()
+    assert script.decide(accepted()) is None
+    assert script.decide(left()) is None
+    assert script.decide(joined(co_host())) is None

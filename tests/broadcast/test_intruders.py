@@ -50,22 +50,22 @@ def test_a_track_without_a_seat_is_checked() -> None:
 
 @pytest.mark.parametrize("mode", ["clean", "absent"])
 def test_a_user_without_excess_permissions_is_not_an_intruder(mode: Any) -> None:
-    play = show()(published("mallory")).applied("mallory", mode=mode)
-    assert play.told == []
-    assert play.stage.members == {}  # type: ignore[union-attr]
+    script = show()(published("mallory")).applied("mallory", mode=mode)
+    assert script.told == []
+    assert script.stage.members == {}  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("mode", "action"), [("clean", "demoted"), ("absent", "removed")])
 def test_a_confirmed_intruder_counts_even_if_already_gone(mode: Any, action: Any) -> None:
-    play = show()(joined(co_host("mallory")), seen(1), published("mallory")).applied("mallory", mode=mode)
-    assert play.told == [removed(5, action)]
-    assert play.stage.members == {}  # type: ignore[union-attr]
+    script = show()(joined(co_host("mallory")), seen(1), published("mallory")).applied("mallory", mode=mode)
+    assert script.told == [removed(5, action)]
+    assert script.stage.members == {}  # type: ignore[union-attr]
 
 
 def test_a_confirmed_intruder_with_a_new_seat_is_not_an_intruder() -> None:
-    play = show()(joined(co_host()), seen(1, "bob"), accepted(), seen(1, "bob")).applied()
-    assert [type(event) for event in play.told] == [events.GrantProvisioned]
-    assert not play.member().seen
+    script = show()(joined(co_host()), seen(1, "bob"), accepted(), seen(1, "bob")).applied()
+    assert [type(event) for event in script.told] == [events.GrantProvisioned]
+    assert not script.member().seen
 
 
 def seen(version: int, user_id: str = "mallory") -> signals.IntruderSeen:
@@ -73,58 +73,58 @@ def seen(version: int, user_id: str = "mallory") -> signals.IntruderSeen:
 
 
 def test_an_intruder_who_cannot_be_demoted_is_removed() -> None:
-    play = show()(joined(co_host("mallory"))).applied("mallory", mode="removed")
-    assert play.told == [removed(3, "removed")]
+    script = show()(joined(co_host("mallory"))).applied("mallory", mode="removed")
+    assert script.told == [removed(3, "removed")]
 
 
 def test_repeated_webhooks_give_one_removal() -> None:
-    play = show()(joined(co_host("mallory")), joined(co_host("mallory")), published("mallory"))
-    play.applied("mallory")(published("mallory")).applied("mallory", mode="clean")
-    assert play.told == [removed(5)]
+    script = show()(joined(co_host("mallory")), joined(co_host("mallory")), published("mallory"))
+    script.applied("mallory")(published("mallory")).applied("mallory", mode="clean")
+    assert script.told == [removed(5)]
 
 
 def test_an_intruder_returning_with_an_old_token_is_removed_again() -> None:
-    play = show()(joined(co_host("mallory"))).applied("mallory")
-    play(joined(co_host("mallory", sid="PA_2"))).applied("mallory")
-    assert play.told == [removed(3), removed(5)]
+    script = show()(joined(co_host("mallory"))).applied("mallory")
+    script(joined(co_host("mallory", sid="PA_2"))).applied("mallory")
+    assert script.told == [removed(3), removed(5)]
 
 
 def test_a_former_co_host_being_revoked_is_not_an_intruder() -> None:
-    play = Play()(stage_changed(), accepted()).applied()(left(), published(), joined(co_host())).applied()
-    assert [type(event) for event in play.told] == [events.GrantProvisioned, events.GrantRevoked]
+    script = Play()(stage_changed(), accepted()).applied()(left(), published(), joined(co_host())).applied()
+    assert [type(event) for event in script.told] == [events.GrantProvisioned, events.GrantRevoked]
 
 
 def test_a_former_co_host_with_an_old_token_is_an_intruder() -> None:
-    play = Play()(stage_changed(), accepted()).applied()(left()).applied()
-    play.since()
-    assert play(joined(co_host())).applied().told == [removed(7, user_id="bob")]
+    script = Play()(stage_changed(), accepted()).applied()(left()).applied()
+    script.since()
+    assert script(joined(co_host())).applied().told == [removed(7, user_id="bob")]
 
 
 def test_a_suspect_with_a_new_seat_is_not_an_intruder() -> None:
-    play = show()(joined(co_host()), accepted()).applied()
-    assert [type(event) for event in play.told] == [events.GrantProvisioned]
+    script = show()(joined(co_host()), accepted()).applied()
+    assert [type(event) for event in script.told] == [events.GrantProvisioned]
 
 
 def test_a_former_host_being_revoked_is_not_an_intruder() -> None:
-    play = Play()(stage_changed(), stage_changed(host="carol"), published(HOST)).applied(HOST)
-    assert play.told == []
+    script = Play()(stage_changed(), stage_changed(host="carol"), published(HOST)).applied(HOST)
+    assert script.told == []
 
 
 def test_an_identity_that_is_no_user_id_is_removed_without_an_event() -> None:
-    play = show()(joined(co_host("mal lory/")))
-    assert play.member("mal lory/").pending
-    assert play.applied("mal lory/").told == []
-    assert play.stage.members == {}  # type: ignore[union-attr]
+    script = show()(joined(co_host("mal lory/")))
+    assert script.member("mal lory/").pending
+    assert script.applied("mal lory/").told == []
+    assert script.stage.members == {}  # type: ignore[union-attr]
 
 
 def test_a_join_in_a_closed_room_deletes_it_again() -> None:
-    play = show()(stage_changed("ended")).deleted("RM_1")
-    assert wish(play(joined(co_host("mallory")))) is None
-    assert wish(play(joined(co_host("mallory"), "RM_2"))) is not None
-    assert wish(play(published("mallory"))) is not None
-    assert play.deleted("RM_2").told == []
+    script = show()(stage_changed("ended")).deleted("RM_1")
+    assert wish(script(joined(co_host("mallory")))) is None
+    assert wish(script(joined(co_host("mallory"), "RM_2"))) is not None
+    assert wish(script(published("mallory"))) is not None
+    assert script.deleted("RM_2").told == []
 
 
-def wish(play: Play) -> int | None:
-    assert isinstance(play.stage, Stage)
-    return play.stage.room.deletion
+def wish(script: Play) -> int | None:
+    assert isinstance(script.stage, Stage)
+    return script.stage.room.deletion

@@ -39,17 +39,17 @@ async def fake() -> AsyncIterator[FakeLiveKit]:
 
 
 @pytest.fixture
-async def door(fake: FakeLiveKit) -> AsyncIterator[LiveKit]:
+async def livekit_client(fake: FakeLiveKit) -> AsyncIterator[LiveKit]:
     opened = livekit(fake.url)
     yield opened
     await opened.close()
 
 
 async def test_permissions_are_set_whole_with_sources_in_livekits_order(
-    fake: FakeLiveKit, door: LiveKit
+    fake: FakeLiveKit, livekit_client: LiveKit
 ) -> None:
     fake.join("room", "bob")
-    participant = await door.set_rights("room", "bob", CO_HOST, "coHost")
+    participant = await livekit_client.set_rights("room", "bob", CO_HOST, "coHost")
     expected = api.UpdateParticipantRequest(
         room="room",
         identity="bob",
@@ -64,8 +64,8 @@ async def test_permissions_are_set_whole_with_sources_in_livekits_order(
     )
 
 
-async def test_livekits_availability_is_known(door: LiveKit) -> None:
-    assert await door.reachable()
+async def test_livekits_availability_is_known(livekit_client: LiveKit) -> None:
+    assert await livekit_client.reachable()
     nowhere = livekit("ws://127.0.0.1:1")
     with pytest.raises(OSError, match="Cannot connect"):
         await nowhere.reachable()
@@ -84,11 +84,11 @@ def test_only_the_scheme_of_livekits_url_is_replaced(url: str, over_http: str) -
     assert livekit_.over_http(url) == over_http
 
 
-async def test_an_absent_participant_is_not_a_failure(door: LiveKit) -> None:
-    assert await door.set_rights("room", "bob", CO_HOST, "coHost") is None
-    assert await door.participant("room", "bob") is None
-    assert not await door.remove("room", "bob")
-    await door.delete_room("room")
+async def test_an_absent_participant_is_not_a_failure(livekit_client: LiveKit) -> None:
+    assert await livekit_client.set_rights("room", "bob", CO_HOST, "coHost") is None
+    assert await livekit_client.participant("room", "bob") is None
+    assert not await livekit_client.remove("room", "bob")
+    await livekit_client.delete_room("room")
 
 
 @pytest.mark.parametrize(
@@ -107,11 +107,16 @@ async def test_an_absent_participant_is_not_a_failure(door: LiveKit) -> None:
     ],
 )
 async def test_failures_say_if_a_retry_helps_and_if_the_call_may_have_run(
-    fake: FakeLiveKit, door: LiveKit, trouble: Callable[[], web.Response], *, retryable: bool, unknown: bool
+    fake: FakeLiveKit,
+    livekit_client: LiveKit,
+    trouble: Callable[[], web.Response],
+    *,
+    retryable: bool,
+    unknown: bool,
 ) -> None:
     fake.troubles["UpdateParticipant"] = trouble
     with pytest.raises(CallFailed) as failed:
-        await door.set_rights("room", "bob", CO_HOST, "coHost")
+        await livekit_client.set_rights("room", "bob", CO_HOST, "coHost")
     assert (failed.value.retryable, failed.value.unknown) == (retryable, unknown)
 
 
@@ -127,74 +132,78 @@ async def test_failures_say_if_a_retry_helps_and_if_the_call_may_have_run(
     ],
 )
 async def test_a_foreign_answer_is_a_retryable_failure(
-    fake: FakeLiveKit, door: LiveKit, answer: Callable[[], web.Response]
+    fake: FakeLiveKit, livekit_client: LiveKit, answer: Callable[[], web.Response]
 ) -> None:
     for method in ("UpdateParticipant", "ListRooms", "ListParticipants", "DeleteRoom"):
         fake.troubles[method] = answer
     for call in (
-        door.set_rights("room", "bob", CO_HOST, "coHost"),
-        door.rooms(),
-        door.participants("room"),
-        door.delete_room("room"),
+        livekit_client.set_rights("room", "bob", CO_HOST, "coHost"),
+        livekit_client.rooms(),
+        livekit_client.participants("room"),
+        livekit_client.delete_room("room"),
     ):
         with pytest.raises(CallFailed) as failed:
             await call
         assert failed.value.retryable
 
 
-async def test_a_joining_participant_is_not_connected_yet(fake: FakeLiveKit, door: LiveKit) -> None:
+async def test_a_joining_participant_is_not_connected_yet(fake: FakeLiveKit, livekit_client: LiveKit) -> None:
     bob = fake.join("room", "bob")
     for state, connected in [("JOINING", False), ("JOINED", False), ("ACTIVE", True)]:
         bob.state = models.ParticipantInfo.State.Value(state)
-        found = await door.participant("room", "bob")
+        found = await livekit_client.participant("room", "bob")
         assert found is not None
         assert found.connected is connected
 
 
-async def test_values_of_a_newer_livekit_are_read_as_unknown(fake: FakeLiveKit, door: LiveKit) -> None:
+async def test_values_of_a_newer_livekit_are_read_as_unknown(
+    fake: FakeLiveKit, livekit_client: LiveKit
+) -> None:
     bob = fake.join("room", "bob", can_publish_sources=[2, 99])
     bob.tracks.add(sid="TR_1", source=99)  # type: ignore[arg-type] - a number of the future
-    found = await door.participant("room", "bob")
+    found = await livekit_client.participant("room", "bob")
     assert found is not None
     assert found.permissions.can_publish_sources == ("microphone",)
     assert found.tracks == (signals.Track(sid="TR_1", source="unknown", muted=False),)
-    assert await door.participants("room") == [found]
+    assert await livekit_client.participants("room") == [found]
 
 
-async def test_an_unanswered_call_may_have_taken_effect(fake: FakeLiveKit, door: LiveKit) -> None:
+async def test_an_unanswered_call_may_have_taken_effect(fake: FakeLiveKit, livekit_client: LiveKit) -> None:
     fake.hang.add("UpdateParticipant")
     with pytest.raises(CallFailed) as failed:
-        await door.set_rights("room", "bob", CO_HOST, "coHost")
+        await livekit_client.set_rights("room", "bob", CO_HOST, "coHost")
     assert (failed.value.retryable, failed.value.unknown) == (True, True)
 
 
-async def test_an_unanswered_read_has_no_effect(fake: FakeLiveKit, door: LiveKit) -> None:
+async def test_an_unanswered_read_has_no_effect(fake: FakeLiveKit, livekit_client: LiveKit) -> None:
     fake.hang.add("GetParticipant")
     fake.troubles["ListRooms"] = lambda: refused(503, "unavailable")
-    for look in (door.participant("room", "bob"), door.rooms()):
+    for look in (livekit_client.participant("room", "bob"), livekit_client.rooms()):
         with pytest.raises(CallFailed) as failed:
             await look
         assert (failed.value.retryable, failed.value.unknown) == (True, False)
 
 
-async def test_a_track_that_is_gone_was_not_muted(fake: FakeLiveKit, door: LiveKit) -> None:
+async def test_a_track_that_is_gone_was_not_muted(fake: FakeLiveKit, livekit_client: LiveKit) -> None:
     fake.join("room", "bob").tracks.add(sid="TR_1")
-    assert await door.mute("room", "bob", "TR_1")
-    assert not await door.mute("room", "bob", "TR_2")
+    assert await livekit_client.mute("room", "bob", "TR_1")
+    assert not await livekit_client.mute("room", "bob", "TR_2")
 
 
 async def test_a_refused_connection_has_no_effect() -> None:
-    door = livekit("http://127.0.0.1:1")
+    livekit_client = livekit("http://127.0.0.1:1")
     with pytest.raises(CallFailed) as failed:
-        await door.rooms()
+        await livekit_client.rooms()
     assert (failed.value.retryable, failed.value.unknown) == (True, False)
-    await door.close()
+    await livekit_client.close()
 
 
-async def test_one_token_is_signed_for_many_calls_to_a_room(fake: FakeLiveKit, door: LiveKit) -> None:
+async def test_one_token_is_signed_for_many_calls_to_a_room(
+    fake: FakeLiveKit, livekit_client: LiveKit
+) -> None:
     for _ in range(3):
-        await door.participant("room", "bob")
-    await door.participant("other", "bob")
+        await livekit_client.participant("room", "bob")
+    await livekit_client.participant("other", "bob")
     assert len(set(fake.tokens)) == 2
     assert len(fake.tokens) == 4
 
@@ -214,35 +223,35 @@ def signed_tokens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def test_after_a_refusal_another_token_is_signed(
-    fake: FakeLiveKit, door: LiveKit, signed_tokens: list[str]
+    fake: FakeLiveKit, livekit_client: LiveKit, signed_tokens: list[str]
 ) -> None:
-    await door.participant("room", "bob")
+    await livekit_client.participant("room", "bob")
     fake.troubles["GetParticipant"] = lambda: refused(401, "unauthenticated")
     with pytest.raises(CallFailed):
-        await door.participant("room", "bob")
+        await livekit_client.participant("room", "bob")
     fake.troubles.clear()
     assert len(signed_tokens) == 1
-    await door.participant("room", "bob")
+    await livekit_client.participant("room", "bob")
     assert len(signed_tokens) == 2
 
 
 @pytest.mark.parametrize("step", [-3600, 3600])
 async def test_when_the_clock_is_set_another_token_is_signed(
-    door: LiveKit, signed_tokens: list[str], monkeypatch: pytest.MonkeyPatch, step: int
+    livekit_client: LiveKit, signed_tokens: list[str], monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    await door.participant("room", "bob")
+    await livekit_client.participant("room", "bob")
     now = time.time()
     monkeypatch.setattr("services.broadcast.livekit.time.time", lambda: now + step)
-    await door.participant("room", "bob")
-    await door.participant("room", "bob")
+    await livekit_client.participant("room", "bob")
+    await livekit_client.participant("room", "bob")
     assert len(signed_tokens) == 2
 
 
 @pytest.mark.parametrize(("absence", "seconds"), [(120, 710), (4000, 4000)])
 async def test_a_room_outlives_a_token_and_a_grace(
-    fake: FakeLiveKit, door: LiveKit, absence: int, seconds: int
+    fake: FakeLiveKit, livekit_client: LiveKit, absence: int, seconds: int
 ) -> None:
-    await door.create_room("room", absence)
+    await livekit_client.create_room("room", absence)
     ((_, request),) = fake.requests
     assert request == api.CreateRoomRequest(name="room", empty_timeout=seconds, departure_timeout=seconds)
 

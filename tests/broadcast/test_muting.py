@@ -24,9 +24,9 @@ from tests.broadcast.scenes import (
 
 
 def seated() -> Play:
-    play = Play()(stage_changed(), accepted()).applied()
-    play.since()
-    return play
+    script = Play()(stage_changed(), accepted()).applied()
+    script.since()
+    return script
 
 
 def muted(*, hard: bool = False, by: str = "alice") -> CoHostMuted:
@@ -60,10 +60,10 @@ def test_only_the_host_may_mute_except_soft_mutes_of_oneself(command: object) ->
 
 
 def test_a_soft_mute_is_a_one_off_action() -> None:
-    play = seated()
-    assert play.decide(mute(), "command-1").events == (muted(),)
-    assert play.member().errands == (Errand("command-1", "mute", "microphone", "alice", at(4)),)
-    assert play.member().seat.hard_muted == ()  # type: ignore[union-attr]
+    script = seated()
+    assert script.decide(mute(), "command-1").events == (muted(),)
+    assert script.member().errands == (Errand("command-1", "mute", "microphone", "alice", at(4)),)
+    assert script.member().seat.hard_muted == ()  # type: ignore[union-attr]
 
 
 def test_a_co_host_may_mute_itself_softly() -> None:
@@ -71,59 +71,59 @@ def test_a_co_host_may_mute_itself_softly() -> None:
 
 
 def test_a_hard_mute_takes_the_source_from_the_grant() -> None:
-    play = seated()
-    assert play.decide(mute(hard=True)).events == (muted(hard=True),)
-    assert play.member().pending
-    assert rights.wanted(play.stage, "bob") == rights.permissions("coHost", ["microphone"])  # type: ignore[arg-type]
+    script = seated()
+    assert script.decide(mute(hard=True)).events == (muted(hard=True),)
+    assert script.member().pending
+    assert rights.wanted(script.stage, "bob") == rights.permissions("coHost", ["microphone"])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("hard", [True, False])
 def test_muting_a_hard_muted_source_changes_nothing(*, hard: bool) -> None:
-    play = seated()(mute(hard=True)).applied()
-    before = play.stage
-    assert play.decide(mute(hard=hard)).events == (muted(hard=hard),)
-    assert play.stage == before
+    script = seated()(mute(hard=True)).applied()
+    before = script.stage
+    assert script.decide(mute(hard=hard)).events == (muted(hard=hard),)
+    assert script.stage == before
 
 
 def test_unmuting_gives_the_source_back_and_asks() -> None:
-    play = seated()(mute(hard=True)).applied()
-    assert play.decide(unmute(), "command-2").events == (REQUESTED,)
-    assert play.member().errands == (Errand("command-2", "ask_unmute", "microphone", "alice", at(6)),)
-    assert rights.wanted(play.stage, "bob") == rights.permissions("coHost")  # type: ignore[arg-type]
+    script = seated()(mute(hard=True)).applied()
+    assert script.decide(unmute(), "command-2").events == (REQUESTED,)
+    assert script.member().errands == (Errand("command-2", "ask_unmute", "microphone", "alice", at(6)),)
+    assert rights.wanted(script.stage, "bob") == rights.permissions("coHost")  # type: ignore[arg-type]
 
 
 def test_unmuting_without_a_hard_mute_only_asks() -> None:
-    play = seated()
-    version = play.member().version
-    assert play.decide(unmute()).events == (REQUESTED,)
-    assert play.member().version == version
+    script = seated()
+    version = script.member().version
+    assert script.decide(unmute()).events == (REQUESTED,)
+    assert script.member().version == version
 
 
 def test_a_completed_action_is_removed_and_updates_the_tracks() -> None:
-    play = seated()(joined(co_host()), published())
-    play.decide(mute(), "command-1")
+    script = seated()(joined(co_host()), published())
+    script.decide(mute(), "command-1")
     silent = co_host(tracks=(track(muted=True),))
     done = signals.ErrandDone(room_id=ROOM, user_id="bob", errand_id="command-1", participant=silent)
-    play(done)
-    after = play.stage
-    assert (play.member().errands, play.member().presence.tracks) == ((), (track(muted=True),))
-    assert play(done).stage == after
+    script(done)
+    after = script.stage
+    assert (script.member().errands, script.member().presence.tracks) == ((), (track(muted=True),))
+    assert script(done).stage == after
 
 
 def test_tracks_published_during_an_action_are_kept() -> None:
-    play = seated()(joined(co_host()), published())
-    play.decide(mute(), "command-1")
-    play(published(track=track("TR_2", "camera")))
+    script = seated()(joined(co_host()), published())
+    script.decide(mute(), "command-1")
+    script(published(track=track("TR_2", "camera")))
     silent = co_host(tracks=(track(muted=True), track("TR_0", muted=True)))
-    play(signals.ErrandDone(room_id=ROOM, user_id="bob", errand_id="command-1", participant=silent))
-    assert play.member().presence.tracks == (track(muted=True), track("TR_2", "camera"))
+    script(signals.ErrandDone(room_id=ROOM, user_id="bob", errand_id="command-1", participant=silent))
+    assert script.member().presence.tracks == (track(muted=True), track("TR_2", "camera"))
 
 
 def test_equal_pending_actions_are_reduced_to_the_last() -> None:
-    play = seated()
+    script = seated()
     for number, command in enumerate([mute(), unmute(), mute(source="camera"), mute()]):
-        play.decide(command, f"command-{number}")
-    assert [errand.id for errand in play.member().errands] == ["command-1", "command-2", "command-3"]
+        script.decide(command, f"command-{number}")
+    assert [errand.id for errand in script.member().errands] == ["command-1", "command-2", "command-3"]
 
 
 def test_pending_actions_end_with_the_seat() -> None:
@@ -131,15 +131,15 @@ def test_pending_actions_end_with_the_seat() -> None:
 
 
 def test_a_hard_mute_ends_with_the_seat() -> None:
-    play = seated()(mute(hard=True), left(), accepted(invitation_id="invitation-2"))
-    assert play.member().seat.hard_muted == ()  # type: ignore[union-attr]
+    script = seated()(mute(hard=True), left(), accepted(invitation_id="invitation-2"))
+    assert script.member().seat.hard_muted == ()  # type: ignore[union-attr]
 
 
 def test_a_new_track_of_a_muted_source_reapplies_the_grant() -> None:
-    play = seated()(joined(co_host()), mute(hard=True)).applied()
-    assert not play.member().pending
-    assert play(published()).member().pending
-    assert play.told[-1] == muted(hard=True)
+    script = seated()(joined(co_host()), mute(hard=True)).applied()
+    assert not script.member().pending
+    assert script(published()).member().pending
+    assert script.told[-1] == muted(hard=True)
 
 
 @pytest.mark.parametrize(

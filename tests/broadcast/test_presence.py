@@ -25,10 +25,12 @@ from tests.broadcast.scenes import (
 )
 
 
-def seated(patience: Patience | None = None) -> Play:
-    play = Play(patience or Patience(grace=60, no_show=0))(stage_changed(), accepted()).applied(mode="absent")
-    play.since()
-    return play
+def seated(timeouts: Patience | None = None) -> Play:
+    script = Play(timeouts or Patience(grace=60, no_show=0))(stage_changed(), accepted()).applied(
+        mode="absent"
+    )
+    script.since()
+    return script
 
 
 def there(kind: Any, second: int) -> Message:
@@ -60,63 +62,63 @@ def deadline(
 
 
 def test_a_co_host_connects_drops_and_comes_back() -> None:
-    play = seated()(joined(co_host()), gone(), joined(co_host(sid="PA_2")))
-    assert play.told == [
+    script = seated()(joined(co_host()), gone(), joined(co_host(sid="PA_2")))
+    assert script.told == [
         there(events.CoHostConnected, 4),
         dropped(5),
         there(events.CoHostReconnected, 6),
     ]
-    assert play.member().deadline is None
+    assert script.member().deadline is None
 
 
 def test_repeated_webhooks_give_one_event() -> None:
-    play = seated()(joined(co_host()), joined(co_host()), gone(), gone())
-    assert play.told == [there(events.CoHostConnected, 4), dropped(6)]
+    script = seated()(joined(co_host()), joined(co_host()), gone(), gone())
+    assert script.told == [there(events.CoHostConnected, 4), dropped(6)]
 
 
 def test_a_late_join_of_an_ended_connection_is_ignored() -> None:
-    play = seated()(joined(co_host()), gone(), joined(co_host()))
-    assert play.told == [there(events.CoHostConnected, 4), dropped(5)]
+    script = seated()(joined(co_host()), gone(), joined(co_host()))
+    assert script.told == [there(events.CoHostConnected, 4), dropped(5)]
 
 
 def test_the_end_of_an_older_connection_is_not_a_disconnect() -> None:
-    play = seated()(joined(co_host()), joined(co_host(sid="PA_2")), gone(sid="PA_1"))
-    assert play.told == [there(events.CoHostConnected, 4)]
-    assert play.member().presence.sid == "PA_2"
+    script = seated()(joined(co_host()), joined(co_host(sid="PA_2")), gone(sid="PA_1"))
+    assert script.told == [there(events.CoHostConnected, 4)]
+    assert script.member().presence.sid == "PA_2"
 
 
 def test_webhooks_repeated_by_another_copy_take_effect_once() -> None:
-    play = seated()
+    script = seated()
     heard = [joined(co_host()), gone(), joined(co_host(sid="PA_2")), gone(sid="PA_2")]
     for number, sight in enumerate(heard):
-        play.decide(sight, f"EV_{number}")
-    told = [*play.told]
-    before = play.stage
+        script.decide(sight, f"EV_{number}")
+    told = [*script.told]
+    before = script.stage
     for number, sight in enumerate(heard):
-        play.decide(sight, f"EV_{number}")
-    assert (play.told, play.stage) == (told, before)
+        script.decide(sight, f"EV_{number}")
+    assert (script.told, script.stage) == (told, before)
 
 
 def test_late_joins_revive_none_of_the_ended_connections() -> None:
-    play = seated()
+    script = seated()
     for number in range(4):
-        play(joined(co_host(sid=f"PA_{number}")), gone(sid=f"PA_{number}"))
-    told = [*play.told]
-    assert play(*(joined(co_host(sid=f"PA_{number}")) for number in range(4))).told == told
+        script(joined(co_host(sid=f"PA_{number}")), gone(sid=f"PA_{number}"))
+    told = [*script.told]
+    assert script(*(joined(co_host(sid=f"PA_{number}")) for number in range(4))).told == told
 
 
 def test_a_replaced_connection_does_not_return_after_its_end() -> None:
-    play = seated()(joined(co_host()), joined(co_host(sid="PA_2")), gone(sid="PA_1"), joined(co_host()))
-    assert play.member().presence.sid == "PA_2"
+    script = seated()(joined(co_host()), joined(co_host(sid="PA_2")), gone(sid="PA_1"), joined(co_host()))
+    assert script.member().presence.sid == "PA_2"
 
 
 def test_the_number_of_remembered_webhooks_is_limited() -> None:
-    play = seated()
+    script = seated()
     for number in range(200):
-        play(joined(co_host(sid=f"PA_{number}")))
-    assert play.stage is not None
-    assert len(play.stage.room.heard) == 64
-    assert len(play.member().presence.ended) <= 8
+        script(joined(co_host(sid=f"PA_{number}")))
+    assert script.stage is not None
+    assert len(script.stage.room.heard) == 64
+    assert len(script.member().presence.ended) <= 8
 
 
 def test_a_moved_connection_is_not_a_disconnect() -> None:
@@ -128,79 +130,79 @@ def test_an_end_reported_before_its_join_leaves_no_connection() -> None:
 
 
 def test_a_hosts_connection_is_stored_without_an_event() -> None:
-    play = seated()(joined(participant(HOST, "PA_9"))).applied(HOST)(gone(HOST, "PA_9"))
-    assert play.told == []
-    assert play.member(HOST).presence == Presence("disconnected", ended=("PA_9",), changed=6)
+    script = seated()(joined(participant(HOST, "PA_9"))).applied(HOST)(gone(HOST, "PA_9"))
+    assert script.told == []
+    assert script.member(HOST).presence == Presence("disconnected", ended=("PA_9",), changed=6)
 
 
 def test_viewer_connections_are_ignored() -> None:
-    play = seated()
-    before = play.stage
-    assert play(joined(participant("vera")), gone("vera")).stage == before
+    script = seated()
+    before = script.stage
+    assert script(joined(participant("vera")), gone("vera")).stage == before
 
 
 def test_the_seat_is_released_after_the_grace_period() -> None:
-    play = seated()(joined(co_host()), gone())
-    due = play.member().deadline
+    script = seated()(joined(co_host()), gone())
+    due = script.member().deadline
     assert due == at(65)
-    play.since()
-    play.second = 64
-    play(deadline(due), deadline(due))
-    assert play.told == [there(events.CoHostLost, 65)]
-    assert play.member().seat.release == Release("connection_lost", "command")  # type: ignore[union-attr]
+    script.since()
+    script.second = 64
+    script(deadline(due), deadline(due))
+    assert script.told == [there(events.CoHostLost, 65)]
+    assert script.member().seat.release == Release("connection_lost", "command")  # type: ignore[union-attr]
 
 
 def test_a_deadline_reported_early_by_a_fast_clock_is_ignored() -> None:
-    play = seated()(joined(co_host()), gone())
-    before = play.stage
-    play.second = 63
-    assert play(deadline(at(65))).stage == before
-    assert play(deadline(at(65))).stage != before
+    script = seated()(joined(co_host()), gone())
+    before = script.stage
+    script.second = 63
+    assert script(deadline(at(65))).stage == before
+    assert script(deadline(at(65))).stage != before
 
 
 def test_a_deadline_is_ignored_after_the_co_host_reconnects() -> None:
-    play = seated()(joined(co_host()), gone())
-    due = play.member().deadline
+    script = seated()(joined(co_host()), gone())
+    due = script.member().deadline
     assert due is not None
-    play(joined(co_host(sid="PA_2")))
-    before = play.stage
-    assert play(deadline(due)).stage == before
+    script(joined(co_host(sid="PA_2")))
+    before = script.stage
+    assert script(deadline(due)).stage == before
 
 
 def test_a_deadline_of_another_seat_is_ignored() -> None:
-    play = seated()(joined(co_host()), gone())
-    before = play.stage
-    assert play(deadline(play.member().deadline or "", invitation_id="invitation-0")).stage == before
+    script = seated()(joined(co_host()), gone())
+    before = script.stage
+    assert script(deadline(script.member().deadline or "", invitation_id="invitation-0")).stage == before
 
 
 def test_a_released_seat_gives_no_connection_events() -> None:
-    play = seated()(joined(co_host()), gone())
-    play.second = 64
-    play(deadline(play.member().deadline or ""))
-    play.since()
-    assert play(joined(co_host(sid="PA_2")), gone(sid="PA_2")).told == []
+    script = seated()(joined(co_host()), gone())
+    script.second = 64
+    script(deadline(script.member().deadline or ""))
+    script.since()
+    assert script(joined(co_host(sid="PA_2")), gone(sid="PA_2")).told == []
 
 
 def test_a_no_show_is_released_without_a_lost_event() -> None:
-    play = seated(Patience(grace=60, no_show=30))
-    assert play.member().deadline == at(32)
-    play.second = 31
-    play(deadline(at(32), "no_show"))
-    assert play.told == []
-    assert play.member().seat.release == Release("no_show", "command")  # type: ignore[union-attr]
+    script = seated(Patience(grace=60, no_show=30))
+    assert script.member().deadline == at(32)
+    script.second = 31
+    script(deadline(at(32), "no_show"))
+    assert script.told == []
+    assert script.member().seat.release == Release("no_show", "command")  # type: ignore[union-attr]
 
 
 def test_the_no_show_deadline_runs_only_while_the_room_is_live() -> None:
-    play = Play(Patience(grace=60, no_show=30))(stage_changed("idle"), accepted())
-    assert play.member().deadline is None
-    assert play(stage_changed("live")).member().deadline == at(33)
-    assert play(stage_changed("waitingReconnect")).member().deadline is None
+    script = Play(Patience(grace=60, no_show=30))(stage_changed("idle"), accepted())
+    assert script.member().deadline is None
+    assert script(stage_changed("live")).member().deadline == at(33)
+    assert script(stage_changed("waitingReconnect")).member().deadline is None
 
 
 def test_a_connected_co_host_has_no_no_show_deadline() -> None:
-    play = seated(Patience(grace=60, no_show=30))(joined(co_host()))
-    assert play.member().deadline is None
-    assert play(stage_changed("idle"), stage_changed("live")).member().deadline is None
+    script = seated(Patience(grace=60, no_show=30))(joined(co_host()))
+    assert script.member().deadline is None
+    assert script(stage_changed("idle"), stage_changed("live")).member().deadline is None
 
 
 def test_without_a_no_show_time_a_seat_has_no_deadline() -> None:
@@ -208,39 +210,41 @@ def test_without_a_no_show_time_a_seat_has_no_deadline() -> None:
 
 
 def test_tracks_come_and_go_with_their_participant() -> None:
-    play = seated()(joined(co_host()), published(), published(track=track("TR_2", "camera")))
-    assert play.member().presence.tracks == (track(), track("TR_2", "camera"))
-    play(signals.TrackUnpublished(room_id=ROOM, room_sid="RM_1", user_id="bob", sid="PA_1", track_sid="TR_1"))
-    assert play.member().presence.tracks == (track("TR_2", "camera"),)
-    assert play(published(sid="PA_0")).member().presence.tracks == (track("TR_2", "camera"),)
-    assert play(gone()).member().presence.tracks == ()
+    script = seated()(joined(co_host()), published(), published(track=track("TR_2", "camera")))
+    assert script.member().presence.tracks == (track(), track("TR_2", "camera"))
+    script(
+        signals.TrackUnpublished(room_id=ROOM, room_sid="RM_1", user_id="bob", sid="PA_1", track_sid="TR_1")
+    )
+    assert script.member().presence.tracks == (track("TR_2", "camera"),)
+    assert script(published(sid="PA_0")).member().presence.tracks == (track("TR_2", "camera"),)
+    assert script(gone()).member().presence.tracks == ()
 
 
 def test_participants_missing_after_a_room_ends_count_as_disconnected() -> None:
-    play = seated()(joined(co_host()), signals.RoomFinished(room_id=ROOM, room_sid="RM_1"))
-    assert play.told == [there(events.CoHostConnected, 4)]
-    assert play(compared(position=5)).told == [there(events.CoHostConnected, 4)]
-    assert play(compared(position=6)).told == [there(events.CoHostConnected, 4), dropped(7)]
+    script = seated()(joined(co_host()), signals.RoomFinished(room_id=ROOM, room_sid="RM_1"))
+    assert script.told == [there(events.CoHostConnected, 4)]
+    assert script(compared(position=5)).told == [there(events.CoHostConnected, 4)]
+    assert script(compared(position=6)).told == [there(events.CoHostConnected, 4), dropped(7)]
 
 
 @pytest.mark.parametrize("sight", [gone(reason="moved"), signals.RoomFinished(room_id=ROOM, room_sid="RM_1")])
 def test_a_return_after_a_move_or_restart_is_not_a_disconnect(sight: Message) -> None:
-    play = seated()(joined(co_host()), sight, joined(co_host(sid="PA_2"), "RM_2"), compared(look="look-9"))
-    assert play.told == [there(events.CoHostConnected, 4)]
-    assert play.member().presence.sid == "PA_2"
+    script = seated()(joined(co_host()), sight, joined(co_host(sid="PA_2"), "RM_2"), compared(look="look-9"))
+    assert script.told == [there(events.CoHostConnected, 4)]
+    assert script.member().presence.sid == "PA_2"
 
 
 def test_a_move_without_a_join_is_a_disconnect_at_the_next_snapshot() -> None:
-    play = seated()(joined(co_host()), gone(reason="moved"))
-    assert play(compared()).told == [there(events.CoHostConnected, 4), dropped(6)]
+    script = seated()(joined(co_host()), gone(reason="moved"))
+    assert script(compared()).told == [there(events.CoHostConnected, 4), dropped(6)]
 
 
 def test_a_joining_participant_is_neither_connected_nor_gone() -> None:
     coming = co_host(sid="PA_2", connected=False)
-    play = seated(Patience(grace=60, no_show=30))(compared(coming, look="look-1"))
-    assert (play.told, play.member().deadline) == ([], at(32))
-    play(joined(co_host()), gone(reason="moved"), compared(coming, look="look-2"))
-    assert play.told == [there(events.CoHostConnected, 5)]
+    script = seated(Patience(grace=60, no_show=30))(compared(coming, look="look-1"))
+    assert (script.told, script.member().deadline) == ([], at(32))
+    script(joined(co_host()), gone(reason="moved"), compared(coming, look="look-2"))
+    assert script.told == [there(events.CoHostConnected, 5)]
 
 
 def test_a_joining_user_with_excess_permissions_is_a_suspect() -> None:
@@ -248,31 +252,31 @@ def test_a_joining_user_with_excess_permissions_is_a_suspect() -> None:
 
 
 def test_webhooks_of_a_finished_livekit_room_are_ignored() -> None:
-    play = seated()(signals.RoomFinished(room_id=ROOM, room_sid="RM_1"), joined(co_host()), published())
-    assert play.told == []
+    script = seated()(signals.RoomFinished(room_id=ROOM, room_sid="RM_1"), joined(co_host()), published())
+    assert script.told == []
 
 
 def test_the_end_of_another_livekit_room_disconnects_nobody() -> None:
-    play = seated()(joined(co_host()), signals.RoomFinished(room_id=ROOM, room_sid="RM_0"))
-    assert play.told == [there(events.CoHostConnected, 4)]
+    script = seated()(joined(co_host()), signals.RoomFinished(room_id=ROOM, room_sid="RM_0"))
+    assert script.told == [there(events.CoHostConnected, 4)]
 
 
 def test_a_closed_room_gives_no_disconnect_events() -> None:
-    play = seated()(joined(co_host()), stage_changed("ended"), gone(), left(reason="room_ended")).deleted()
-    assert [type(event) for event in play.told] == [events.CoHostConnected, events.GrantRevoked]
+    script = seated()(joined(co_host()), stage_changed("ended"), gone(), left(reason="room_ended")).deleted()
+    assert [type(event) for event in script.told] == [events.CoHostConnected, events.GrantRevoked]
 
 
 def test_a_join_with_wrong_permissions_is_corrected() -> None:
-    play = seated()
-    assert not play(joined(co_host())).member().pending
-    assert play(joined(participant(sid="PA_2"))).member().pending
+    script = seated()
+    assert not script(joined(co_host())).member().pending
+    assert script(joined(participant(sid="PA_2"))).member().pending
 
 
 def test_a_join_during_a_call_reapplies_the_permissions() -> None:
-    play = seated()(left())
-    version = play.member().version
-    assert play(joined(co_host())).member().version > version
-    assert play.applied().told[-1] == events.GrantRevoked(
+    script = seated()(left())
+    version = script.member().version
+    assert script(joined(co_host())).member().version > version
+    assert script.applied().told[-1] == events.GrantRevoked(
         room_id=ROOM,
         user_id="bob",
         invitation_id="invitation-1",

@@ -71,8 +71,8 @@ class Show:
         records: Sequence[Message] = getattr(self, f"_{step[0]}")(*step[1:])
         return records
 
-    def run(self, script: Sequence[tuple[Any, ...]]) -> "Show":
-        for step in script:
+    def run(self, steps: Sequence[tuple[Any, ...]]) -> "Show":
+        for step in steps:
             self.play(*self.records(step))
         return self
 
@@ -194,58 +194,58 @@ class Show:
 
 @given(scripts)
 @settings(max_examples=300, deadline=None)
-def test_every_ended_seat_is_revoked_once(script: Any) -> None:
-    show = Show().run(script)
+def test_every_ended_seat_is_revoked_once(steps: Any) -> None:
+    generator = Show().run(steps)
     counted = Counter(
-        event.invitation_id for event in show.play.told if isinstance(event, events.GrantRevoked)
+        event.invitation_id for event in generator.play.told if isinstance(event, events.GrantRevoked)
     )
     assert max(counted.values(), default=0) <= 1
-    show.settle()
-    told = show.play.told
+    generator.settle()
+    told = generator.play.told
     revoked = sorted(event.invitation_id for event in told if isinstance(event, events.GrantRevoked))
     provisioned = Counter(event.invitation_id for event in told if isinstance(event, events.GrantProvisioned))
-    assert revoked == sorted(show.ended)
+    assert revoked == sorted(generator.ended)
     assert max(provisioned.values(), default=0) <= 1
 
 
 @given(scripts)
 @settings(max_examples=300, deadline=None)
-def test_a_signal_written_twice_takes_effect_once(script: Any) -> None:
-    show = Show()
-    for step in script:
-        for record in show.records(step):
-            show.play(record)
-            told = len(show.play.told)
+def test_a_signal_written_twice_takes_effect_once(steps: Any) -> None:
+    generator = Show()
+    for step in steps:
+        for record in generator.records(step):
+            generator.play(record)
+            told = len(generator.play.told)
             if isinstance(record, signals.ALL):
-                show.play(record)
-            assert show.play.told[told:] == []
+                generator.play(record)
+            assert generator.play.told[told:] == []
 
 
 @given(st.lists(st.tuples(_steps, st.integers(1, 20)), max_size=40))
 @settings(max_examples=300, deadline=None)
 def test_a_webhook_repeated_by_another_copy_has_no_effect(
-    script: Any,
+    steps: Any,
 ) -> None:
-    show = Show()
+    generator = Show()
     heard: list[tuple[Message, str]] = []
-    for step, back in script:
-        for record in show.records(step):
-            before = show.play.stage
+    for step, back in steps:
+        for record in generator.records(step):
+            before = generator.play.stage
             record_id = f"EV_{len(heard)}"
-            show.play.decide(record, record_id)
-            if isinstance(record, signals.Sight) and show.play.stage != before:
+            generator.play.decide(record, record_id)
+            if isinstance(record, signals.Sight) and generator.play.stage != before:
                 heard.append((record, record_id))
         if back <= len(heard):
-            there = show.play.stage, len(show.play.told)
-            show.play.decide(*heard[-back])
-            assert (show.play.stage, len(show.play.told)) == there
+            there = generator.play.stage, len(generator.play.told)
+            generator.play.decide(*heard[-back])
+            assert (generator.play.stage, len(generator.play.told)) == there
 
 
 @given(scripts)
 @settings(max_examples=200, deadline=None)
-def test_a_stage_reloaded_from_its_documents_behaves_the_same(script: Any) -> None:
+def test_a_stage_reloaded_from_its_documents_behaves_the_same(steps: Any) -> None:
     kept, stored = Show(), Show()
-    for step in script:
+    for step in steps:
         kept.play(*kept.records(step))
         stored.play(*stored.records(step))
         stored.play.stage = _stored(stored.play.stage)
@@ -254,17 +254,17 @@ def test_a_stage_reloaded_from_its_documents_behaves_the_same(script: Any) -> No
 
 @given(scripts)
 @settings(max_examples=200, deadline=None)
-def test_the_host_and_seated_users_wear_badges(script: Any) -> None:
-    show = Show().run(script)
-    worn = {user_id: badge for user_id, badge in show.play.worn if badge is not None}
-    for user_id, badge in show.play.worn:
+def test_the_host_and_seated_users_wear_badges(steps: Any) -> None:
+    generator = Show().run(steps)
+    worn = {user_id: badge for user_id, badge in generator.play.worn if badge is not None}
+    for user_id, badge in generator.play.worn:
         if badge is None:
             worn.pop(user_id, None)
         else:
             worn[user_id] = badge
-    expected = dict.fromkeys(show.seats, "coHost")
-    if show.open and show.play.stage is not None:
-        expected[show.play.stage.room.host_id] = "host"
+    expected = dict.fromkeys(generator.seats, "coHost")
+    if generator.open and generator.play.stage is not None:
+        expected[generator.play.stage.room.host_id] = "host"
     assert worn == expected
 
 

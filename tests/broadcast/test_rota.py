@@ -18,23 +18,23 @@ class Clock:
 
 def rota(rooms: int = 0) -> tuple[Rota, Clock]:
     clock = Clock()
-    made = Rota(clock, PERIOD)
-    made.found({f"room-{number}" for number in range(rooms)})
-    return made, clock
+    schedule = Rota(clock, PERIOD)
+    schedule.found({f"room-{number}" for number in range(rooms)})
+    return schedule, clock
 
 
-def look(made: Rota, limit: int = 1_000) -> list[str]:
-    turns = made.turns(limit)
+def look(schedule: Rota, limit: int = 1_000) -> list[str]:
+    turns = schedule.turns(limit)
     for room_id in turns:
-        made.looked(room_id)
+        schedule.looked(room_id)
     return turns
 
 
 def test_a_new_room_is_resynced_at_once_and_then_once_a_period() -> None:
-    made, clock = rota(1)
+    schedule, clock = rota(1)
     looks = []
     for _ in range(3_000):
-        looks += [clock.now for _ in look(made)]
+        looks += [clock.now for _ in look(schedule)]
         clock.now += 0.1
     pauses = [later - sooner for sooner, later in pairwise(looks)]
     assert looks[0] == 100.0
@@ -43,88 +43,88 @@ def test_a_new_room_is_resynced_at_once_and_then_once_a_period() -> None:
 
 
 def test_rooms_found_together_are_spread_over_the_period() -> None:
-    made, clock = rota(200)
-    assert len(look(made)) == 200
+    schedule, clock = rota(200)
+    assert len(look(schedule)) == 200
     crowds = []
     for _ in range(10):
         clock.now += PERIOD / 10
-        crowds.append(len(look(made)))
+        crowds.append(len(look(schedule)))
     assert sum(crowds) >= 200
     assert max(crowds) < 60
 
 
 def test_the_longest_waiting_room_is_first() -> None:
-    made, clock = rota(10)
+    schedule, clock = rota(10)
     seen = []
     for _ in range(5):
-        seen += look(made, 2)
+        seen += look(schedule, 2)
         clock.now += 0.001
     assert sorted(seen) == [f"room-{number}" for number in range(10)]
 
 
 def test_a_failing_room_backs_off_up_to_one_period() -> None:
-    made, clock = rota(1)
+    schedule, clock = rota(1)
     rests = []
     for _ in range(8):
-        assert made.turns(1) == ["room-0"]
-        made.failed("room-0")
-        rests.append(made.wait())
+        assert schedule.turns(1) == ["room-0"]
+        schedule.failed("room-0")
+        rests.append(schedule.wait())
         clock.now += rests[-1]
     assert rests[0] <= 2.0
     assert PERIOD / 2 <= rests[-1] <= PERIOD
 
 
 def test_a_requested_resync_runs_once_in_addition() -> None:
-    made, clock = rota(1)
-    look(made)
+    schedule, clock = rota(1)
+    look(schedule)
     for _ in range(5):
-        made.ask(["room-0", "of-nobody"], 8.0)
-    assert sorted(_turns_until(made, clock, 7.9)) in ([], ["room-0"])
-    assert sorted(_turns_until(made, clock, 0.2)) == ["of-nobody", "room-0"]
-    assert "of-nobody" not in _turns_until(made, clock, PERIOD)
+        schedule.ask(["room-0", "of-nobody"], 8.0)
+    assert sorted(_turns_until(schedule, clock, 7.9)) in ([], ["room-0"])
+    assert sorted(_turns_until(schedule, clock, 0.2)) == ["of-nobody", "room-0"]
+    assert "of-nobody" not in _turns_until(schedule, clock, PERIOD)
 
 
 def test_a_requested_resync_that_fails_is_retried() -> None:
-    made, clock = rota()
-    made.ask(["of-nobody"], 0.0)
-    assert made.turns(1) == ["of-nobody"]
-    made.failed("of-nobody")
+    schedule, clock = rota()
+    schedule.ask(["of-nobody"], 0.0)
+    assert schedule.turns(1) == ["of-nobody"]
+    schedule.failed("of-nobody")
     clock.now += 2.0
-    assert look(made) == ["of-nobody"]
+    assert look(schedule) == ["of-nobody"]
 
 
 def test_an_urgent_room_is_resynced_at_once() -> None:
-    made, _ = rota(1)
-    look(made)
-    made.hurry("room-0")
-    assert look(made) == ["room-0"]
+    schedule, _ = rota(1)
+    look(schedule)
+    schedule.hurry("room-0")
+    assert look(schedule) == ["room-0"]
 
 
 def test_a_takeover_resyncs_every_room_at_once_and_once_more() -> None:
-    made, clock = rota(3)
-    look(made)
-    made.start_over(8.0)
-    assert look(made) == []
-    made.found({"room-1", "room-3"})
-    assert sorted(look(made)) == ["room-1", "room-3"]
-    seen = _turns_until(made, clock, 8.1)
+    schedule, clock = rota(3)
+    look(schedule)
+    schedule.start_over(8.0)
+    assert look(schedule) == []
+    schedule.found({"room-1", "room-3"})
+    assert sorted(look(schedule)) == ["room-1", "room-3"]
+    seen = _turns_until(schedule, clock, 8.1)
     assert {"room-1", "room-3"} <= set(seen)
-    made.found({"room-1", "room-3", "room-4"})
-    assert "room-4" in look(made)
+    schedule.found({"room-1", "room-3", "room-4"})
+    assert "room-4" in look(schedule)
 
 
 def test_deleted_and_other_workers_rooms_are_not_resynced() -> None:
-    made, clock = rota(3)
-    look(made)
-    made.found({"room-1", "room-2"})
-    made.skip("room-1")
-    assert set(_turns_until(made, clock, 3 * PERIOD)) == {"room-2"}
+    schedule, clock = rota(3)
+    look(schedule)
+    schedule.found({"room-1", "room-2"})
+    schedule.skip("room-1")
+    assert set(_turns_until(schedule, clock, 3 * PERIOD)) == {"room-2"}
 
 
-def _turns_until(made: Rota, clock: Clock, seconds: float) -> list[str]:
+def _turns_until(schedule: Rota, clock: Clock, seconds: float) -> list[str]:
     seen = []
     end = clock.now + seconds
     while clock.now < end:
         clock.now += 0.05
-        seen += look(made)
+        seen += look(schedule)
     return seen

@@ -25,7 +25,7 @@ async def fake() -> AsyncIterator[FakeLiveKit]:
 
 
 @pytest.fixture
-async def desk(database_url: str, fake: FakeLiveKit) -> AsyncIterator[Desk]:
+async def harness(database_url: str, fake: FakeLiveKit) -> AsyncIterator[Desk]:
     async with open_desk(database_url, fake.url, NO_PATIENCE) as opened:
         yield opened
 
@@ -45,57 +45,61 @@ class Clock:
             await Sweeper(self.desk.around, self.comparison).run()
 
 
-async def dropped(desk: Desk, *user_ids: str) -> None:
-    await desk.say(stage_changed())
+async def dropped(harness: Desk, *user_ids: str) -> None:
+    await harness.say(stage_changed())
     for user_id in user_ids:
-        await desk.say(
+        await harness.say(
             accepted(user_id, f"invitation-{user_id}"),
             joined(co_host(user_id, f"PA_old_{user_id}")),
             gone(user_id, f"PA_old_{user_id}"),
         )
 
 
-async def test_a_co_host_who_does_not_return_is_lost(desk: Desk) -> None:
-    await dropped(desk, "bob")
-    async with running(Clock(desk)):
-        await desk.until(lambda: any(isinstance(said, commands.ReleaseSeat) for said in desk.written))
-    assert desk.names("bob") == ["CoHostConnected", "CoHostDisconnected", "CoHostLost"]
+async def test_a_co_host_who_does_not_return_is_lost(harness: Desk) -> None:
+    await dropped(harness, "bob")
+    async with running(Clock(harness)):
+        await harness.until(lambda: any(isinstance(said, commands.ReleaseSeat) for said in harness.written))
+    assert harness.names("bob") == ["CoHostConnected", "CoHostDisconnected", "CoHostLost"]
 
 
-async def test_a_co_host_back_without_a_webhook_keeps_the_seat(desk: Desk, fake: FakeLiveKit) -> None:
-    await dropped(desk, "bob", "carol")
+async def test_a_co_host_back_without_a_webhook_keeps_the_seat(harness: Desk, fake: FakeLiveKit) -> None:
+    await dropped(harness, "bob", "carol")
     fake.join(ROOM, "bob")
-    async with running(Clock(desk)):
-        await desk.until(lambda: "CoHostReconnected" in desk.names("bob"))
-        await desk.until(lambda: "CoHostLost" in desk.names("carol"))
-    assert "CoHostLost" not in desk.names("bob")
+    async with running(Clock(harness)):
+        await harness.until(lambda: "CoHostReconnected" in harness.names("bob"))
+        await harness.until(lambda: "CoHostLost" in harness.names("carol"))
+    assert "CoHostLost" not in harness.names("bob")
 
 
-async def test_an_unavailable_livekit_does_not_delay_deadlines(desk: Desk, fake: FakeLiveKit) -> None:
-    await dropped(desk, "bob")
+async def test_an_unavailable_livekit_does_not_delay_deadlines(harness: Desk, fake: FakeLiveKit) -> None:
+    await dropped(harness, "bob")
     fake.troubles["GetParticipant"] = lambda: refused(503, "unavailable")
-    async with running(Clock(desk)):
-        await desk.until(lambda: "CoHostLost" in desk.names("bob"))
+    async with running(Clock(harness)):
+        await harness.until(lambda: "CoHostLost" in harness.names("bob"))
     assert fake.calls["GetParticipant"] >= 1
 
 
-async def test_unconfirmed_records_are_written_once_kafka_is_back(desk: Desk) -> None:
-    await dropped(desk, *(f"user-{number}" for number in range(40)))
-    desk.kafka = False
-    async with running(Clock(desk)):
-        await desk.until(lambda: desk.refused >= 40)
-        desk.kafka = True
-        await desk.until(lambda: sum(isinstance(said, commands.ReleaseSeat) for said in desk.written) == 40)
-        assert sum(isinstance(said, signals.DeadlineReached) for said in desk.written) == 40
+async def test_unconfirmed_records_are_written_once_kafka_is_back(harness: Desk) -> None:
+    await dropped(harness, *(f"user-{number}" for number in range(40)))
+    harness.kafka = False
+    async with running(Clock(harness)):
+        await harness.until(lambda: harness.refused >= 40)
+        harness.kafka = True
+        await harness.until(
+            lambda: sum(isinstance(said, commands.ReleaseSeat) for said in harness.written) == 40
+        )
+        assert sum(isinstance(said, signals.DeadlineReached) for said in harness.written) == 40
 
 
-async def test_an_unconfirmed_release_is_retried_without_delay(desk: Desk) -> None:
-    await dropped(desk, "bob")
-    desk.deciding = False
-    async with running(Clock(desk)):
-        await desk.until(lambda: any(isinstance(said, signals.DeadlineReached) for said in desk.written))
-        desk.kafka = False
-        await desk.say(next(said for said in desk.written if isinstance(said, signals.DeadlineReached)))
-        await desk.until(lambda: desk.refused >= 2)
-        desk.kafka = True
-        await desk.until(lambda: any(isinstance(said, commands.ReleaseSeat) for said in desk.written))
+async def test_an_unconfirmed_release_is_retried_without_delay(harness: Desk) -> None:
+    await dropped(harness, "bob")
+    harness.deciding = False
+    async with running(Clock(harness)):
+        await harness.until(
+            lambda: any(isinstance(said, signals.DeadlineReached) for said in harness.written)
+        )
+        harness.kafka = False
+        await harness.say(next(said for said in harness.written if isinstance(said, signals.DeadlineReached)))
+        await harness.until(lambda: harness.refused >= 2)
+        harness.kafka = True
+        await harness.until(lambda: any(isinstance(said, commands.ReleaseSeat) for said in harness.written))

@@ -8,16 +8,16 @@ ROOM = Room("room", 0, "alice", "", "live", open=True)
 
 
 def test_the_last_committed_version_of_a_key_is_drained_once() -> None:
-    wakeup = Wakeup()
+    dirty_keys = Wakeup()
     older, newer = Pending(ROOM, Member("bob", version=1)), Pending(ROOM, Member("bob", version=2))
-    wakeup.ring([ROOM], [older])
-    wakeup.ring([], [newer])
-    assert wakeup.take() == ([ROOM], [newer])
-    assert wakeup.take() == ([], [])
+    dirty_keys.ring([ROOM], [older])
+    dirty_keys.ring([], [newer])
+    assert dirty_keys.take() == ([ROOM], [newer])
+    assert dirty_keys.take() == ([], [])
 
 
 def test_a_stale_key_is_drained_once() -> None:
-    wakeup = Wakeup()
-    wakeup.again(("room", "bob"))
-    wakeup.again(("room", "bob"))
-    assert [wakeup.take_again(), wakeup.take_again()] == [[("room", "bob")], []]
+    dirty_keys = Wakeup()
+    dirty_keys.again(("room", "bob"))
+    dirty_keys.again(("room", "bob"))
+    assert [dirty_keys.take_again(), dirty_keys.take_again()] == [[("room", "bob")], []]

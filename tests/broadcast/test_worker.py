@@ -74,20 +74,20 @@ async def play(
     pool: asyncpg.Pool, cuts: Sequence[int], *, forgetful: bool
 ) -> tuple[list[Event | Refusal], dict[str, Any]]:
     """Return what was told of the script, cut into batches, and the stages that are then stored."""
-    worker = Worker(Patience(grace=60, no_show=30), Wakeup(), ())
+    processor = Worker(Patience(grace=60, no_show=30), Wakeup(), ())
     records = [incoming(record, offset) for offset, record in enumerate(SCRIPT, 1)]
     told: list[Event | Refusal] = []
     for start, end in pairwise([0, *cuts, len(records)]):
-        changes = worker.changes()
+        changes = processor.changes()
         async with pool.acquire() as connection, connection.transaction():
-            await worker.load(connection, records[start:end])
+            await processor.load(connection, records[start:end])
             for record in records[start:end]:
-                decided = worker.decide(record, changes)
+                decided = processor.decide(record, changes)
                 told += [decided] if isinstance(decided, Refusal) else decided
-            await worker.save(connection, changes)
-        worker.trim()
+            await processor.save(connection, changes)
+        processor.trim()
         if forgetful:
-            worker.forget([0])
+            processor.forget([0])
     async with pool.acquire() as connection:
         stored: dict[str, Any] = dict(await store.load(connection, [ROOM]))
         await connection.execute("TRUNCATE rooms, members")
@@ -110,20 +110,20 @@ async def test_batch_boundaries_and_cache_contents_change_nothing(pool: asyncpg.
 
 @pytest.mark.parametrize("size", [1, 3, len(SCRIPT)])
 async def test_dirty_keys_match_the_pending_work_in_postgres(pool: asyncpg.Pool, size: int) -> None:
-    wakeup = Wakeup()
-    worker = Worker(Patience(grace=60, no_show=30), wakeup, ())
+    dirty_keys = Wakeup()
+    processor = Worker(Patience(grace=60, no_show=30), dirty_keys, ())
     records = [incoming(record, offset) for offset, record in enumerate(SCRIPT, 1)]
     told = 0
     for start in range(0, len(records), size):
-        changes = worker.changes()
+        changes = processor.changes()
         async with pool.acquire() as connection, connection.transaction():
-            await worker.load(connection, records[start : start + size])
+            await processor.load(connection, records[start : start + size])
             for record in records[start : start + size]:
-                worker.decide(record, changes)
-            await worker.save(connection, changes)
-        assert wakeup.take() == ([], [])
-        worker.committed(changes)
-        rooms, members = wakeup.take()
+                processor.decide(record, changes)
+            await processor.save(connection, changes)
+        assert dirty_keys.take() == ([], [])
+        processor.committed(changes)
+        rooms, members = dirty_keys.take()
         async with pool.acquire() as connection:
             keys = [(room_id, "") for room_id in changes.rooms] + list(changes.members)
             assert (rooms, members) == await store.wished(connection, keys)
@@ -134,23 +134,23 @@ async def test_dirty_keys_match_the_pending_work_in_postgres(pool: asyncpg.Pool,
 
 
 async def test_pending_invitations_need_no_query(pool: asyncpg.Pool) -> None:
-    worker = Worker(Patience(grace=60, no_show=0), Wakeup(), ())
+    processor = Worker(Patience(grace=60, no_show=0), Wakeup(), ())
     sent = events.InvitationSent(**{**accepted().model_dump(), "status": "pending", "responded_at": None})
     async with pool.acquire() as connection:
         await connection.execute("DROP TABLE rooms CASCADE")
-        await worker.load(connection, [incoming(sent, 1)])
-    assert worker.decide(incoming(sent, 1), worker.changes()) == ()
+        await processor.load(connection, [incoming(sent, 1)])
+    assert processor.decide(incoming(sent, 1), processor.changes()) == ()
 
 
 async def test_pending_work_and_due_deadlines_are_found(pool: asyncpg.Pool) -> None:
-    worker = Worker(Patience(grace=60, no_show=30), Wakeup(), ())
+    processor = Worker(Patience(grace=60, no_show=30), Wakeup(), ())
     records = [incoming(record, offset) for offset, record in enumerate(SCRIPT[1:12], 1)]
-    changes = worker.changes()
+    changes = processor.changes()
     async with pool.acquire() as connection:
-        await worker.load(connection, records)
+        await processor.load(connection, records)
         for record in records:
-            worker.decide(record, changes)
-        await worker.save(connection, changes)
+            processor.decide(record, changes)
+        await processor.save(connection, changes)
         pending = await store.pending(connection, [0], ("", ""), 10)
         wished = await store.wished(connection, [(ROOM, "carol"), (ROOM, ""), ("other", "carol")])
         due = await store.due(connection, [0], at(10_000), 10)

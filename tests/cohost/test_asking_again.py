@@ -13,7 +13,7 @@ from tests.cohost.played import Played, begin, impatient, invitation, left, reje
 
 
 @pytest.fixture
-async def forgetful() -> AsyncIterator[str]:
+async def http_without_commands() -> AsyncIterator[str]:
     """The URL of an HTTP that has no command."""
     body = b'{"reason": "command_not_found"}'
 
@@ -49,12 +49,12 @@ async def test_a_missing_token_does_not_block_a_repeated_command(kafka: str, ser
 
 
 async def test_a_repeat_after_weeks_finds_its_outcome_in_the_log(
-    kafka: str, service: Played, forgetful: str
+    kafka: str, service: Played, http_without_commands: str
 ) -> None:
     identifier = "01900000-0000-7000-8000-000000000000"
     sent = invitation("room", identifier)
     await service.cause(identifier, "room", (topics.INVITATION_EVENTS, "InvitationSent", sent))
-    async with cohost.Client(kafka, prefix=service.prefix, invitations_url=forgetful) as client:
+    async with cohost.Client(kafka, prefix=service.prefix, invitations_url=http_without_commands) as client:
         again = await client.send_invitation("room", "bob", "alice", command_id=identifier)
     assert again.data == InvitationSent.model_validate(sent)
 

@@ -12,54 +12,54 @@ LONG = 60
 
 
 @pytest.fixture(scope="module")
-async def alone() -> AsyncIterator[Stack]:
+async def isolated_stack() -> AsyncIterator[Stack]:
     """A Kafka that nobody else uses, to be stopped and killed."""
     async with Stack(parts=("kafka",), alone=True) as up:
         yield up
 
 
 @pytest.fixture
-async def service(alone: Stack) -> AsyncIterator[Played]:
-    async with playing(alone.kafka_bootstrap_servers, f"t{secrets.token_hex(4)}.") as service:
+async def service(isolated_stack: Stack) -> AsyncIterator[Played]:
+    async with playing(isolated_stack.kafka_bootstrap_servers, f"t{secrets.token_hex(4)}.") as service:
         yield service
 
 
-def client(alone: Stack, service: Played, timeout: float) -> cohost.Client:
-    return cohost.Client(alone.kafka_bootstrap_servers, prefix=service.prefix, timeout=timeout)
+def client(isolated_stack: Stack, service: Played, timeout: float) -> cohost.Client:
+    return cohost.Client(isolated_stack.kafka_bootstrap_servers, prefix=service.prefix, timeout=timeout)
 
 
-async def answer(alone: Stack, prefix: str, command_id: str, user: str) -> None:
+async def answer(isolated_stack: Stack, prefix: str, command_id: str, user: str) -> None:
     """Answer one command with a service that is started for it."""
-    async with playing(alone.kafka_bootstrap_servers, prefix) as service:
+    async with playing(isolated_stack.kafka_bootstrap_servers, prefix) as service:
         while (await service.command()).envelope.id != command_id:
             continue
         await service.cause(command_id, "room", left("room", user))
 
 
 async def test_a_timeout_while_kafka_is_paused_leaves_the_outcome_unknown(
-    alone: Stack, service: Played
+    isolated_stack: Stack, service: Played
 ) -> None:
-    async with client(alone, service, 2) as impatient:
-        alone.pause("kafka")
+    async with client(isolated_stack, service, 2) as impatient:
+        isolated_stack.pause("kafka")
         try:
             with pytest.raises(cohost.OutcomeUnknown) as raised:
                 await impatient.leave_stage("room", "bob")
             with pytest.raises(cohost.NotConfirmed):
                 await impatient.user_gone("bob")
         finally:
-            alone.resume("kafka")
+            isolated_stack.resume("kafka")
     assert raised.value.published in (None, False)
     assert raised.value.offset is None
 
 
-async def test_commands_and_streams_survive_a_kafka_crash(alone: Stack, service: Played) -> None:
-    async with client(alone, service, LONG) as patient, patient.events() as events:
+async def test_commands_and_streams_survive_a_kafka_crash(isolated_stack: Stack, service: Played) -> None:
+    async with client(isolated_stack, service, LONG) as patient, patient.events() as events:
         await service.cause("before", "room", left("room", "ann"))
         first = await asyncio.wait_for(anext(events), LONG)
-        alone.kill("kafka")
+        isolated_stack.kill("kafka")
         asking = asyncio.ensure_future(patient.leave_stage("room", "bob", command_id="asked-in-vain"))
-        await alone.restart("kafka")
-        await answer(alone, service.prefix, "asked-in-vain", "bob")
+        await isolated_stack.restart("kafka")
+        await answer(isolated_stack, service.prefix, "asked-in-vain", "bob")
         accepted = await asking
         second = await asyncio.wait_for(anext(events), LONG)
     assert [first.envelope.causationid, second.envelope.causationid] == ["before", "asked-in-vain"]

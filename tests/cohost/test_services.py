@@ -36,14 +36,14 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-async def place(stack: Stack) -> AsyncIterator[Place]:
+async def services(stack: Stack) -> AsyncIterator[Place]:
     async with stack.services(f"t{secrets.token_hex(4)}.") as running:
         yield Place(stack.kafka_bootstrap_servers, running)
 
 
 @pytest.fixture
-async def alice(place: Place) -> AsyncIterator[cohost.Client]:
-    async with place.client("alice") as client:
+async def alice(services: Place) -> AsyncIterator[cohost.Client]:
+    async with services.client("alice") as client:
         yield client
 
 
@@ -74,9 +74,9 @@ async def invited(alice: cohost.Client, room: str, user: str = "bob") -> Invitat
 
 
 async def test_an_invitation_from_sending_to_the_end_of_the_seat(
-    alice: cohost.Client, place: Place, room: str
+    alice: cohost.Client, services: Place, room: str
 ) -> None:
-    async with place.client("bob") as bob, bob.badges(room_id=room) as badges:
+    async with services.client("bob") as bob, bob.badges(room_id=room) as badges:
         sent = await invited(alice, room)
         assert await bob.reads.invitation(sent.invitation_id) == sent
         accepted = (await bob.accept_invitation(room, sent.invitation_id, "bob")).data
@@ -112,15 +112,15 @@ async def test_a_rejection_shows_the_conflicting_invitation(alice: cohost.Client
 
 @pytest.mark.parametrize("http", [True, False])
 async def test_a_command_repeated_much_later_gives_the_first_outcome(
-    alice: cohost.Client, place: Place, room: str, *, http: bool
+    alice: cohost.Client, services: Place, room: str, *, http: bool
 ) -> None:
     sent = await invited(alice, room)
     accepting, repeating = ids.uuid7(), "repeated-" + secrets.token_hex(8)
-    async with place.client("bob") as bob:
+    async with services.client("bob") as bob:
         first = await bob.accept_invitation(room, sent.invitation_id, "bob", command_id=accepting)
         with pytest.raises(cohost.Rejected, match="invitation_not_pending"):
             await bob.accept_invitation(room, sent.invitation_id, "bob", command_id=repeating)
-    async with place.client("bob", http=http) as bob:
+    async with services.client("bob", http=http) as bob:
         again = await bob.accept_invitation(room, sent.invitation_id, "bob", command_id=accepting)
         with pytest.raises(cohost.Rejected, match="invitation_not_pending"):
             await bob.accept_invitation(room, sent.invitation_id, "bob", command_id=repeating)
@@ -140,17 +140,17 @@ async def test_lists_fetch_all_pages(
     assert {found.status for found in listed} == {"cancelled"}
 
 
-async def test_a_users_list_is_filtered(alice: cohost.Client, place: Place, room: str) -> None:
+async def test_a_users_list_is_filtered(alice: cohost.Client, services: Place, room: str) -> None:
     sent = await invited(alice, room, "carol")
-    async with place.client("carol") as carol:
+    async with services.client("carol") as carol:
         mine = [found async for found in carol.reads.user_invitations("carol", room_id=room)]
         others = [found async for found in carol.reads.user_invitations("carol", "expired", room_id=room)]
     assert (mine, others) == ([sent], [])
 
 
-async def test_a_refused_read_states_its_reason(alice: cohost.Client, place: Place, room: str) -> None:
+async def test_a_refused_read_states_its_reason(alice: cohost.Client, services: Place, room: str) -> None:
     sent = await invited(alice, room)
-    async with place.client("eve") as eve:
+    async with services.client("eve") as eve:
         with pytest.raises(cohost.ProblemError) as raised:
             await eve.reads.invitation(sent.invitation_id)
         assert (raised.value.status, raised.value.reason) == (403, "forbidden")
@@ -167,14 +167,16 @@ async def test_the_outcome_of_a_command_can_be_read(alice: cohost.Client, room: 
     assert outcome.invitation_id == sent.invitation_id
 
 
-async def test_a_read_without_a_url_names_the_missing_setting(place: Place) -> None:
-    async with place.client("alice", http=False) as client:
+async def test_a_read_without_a_url_names_the_missing_setting(services: Place) -> None:
+    async with services.client("alice", http=False) as client:
         with pytest.raises(ValueError, match="broadcast_url"):
             await client.reads.stage("room")
 
 
-async def test_the_audit_finds_no_violation_afterwards(alice: cohost.Client, place: Place, room: str) -> None:
+async def test_the_audit_finds_no_violation_afterwards(
+    alice: cohost.Client, services: Place, room: str
+) -> None:
     await invited(alice, room)
-    report = await audit.audit(place.kafka, place.running.prefix)
+    report = await audit.audit(services.kafka, services.running.prefix)
     assert report.violations == []
     assert report.outcomes == report.commands > 0

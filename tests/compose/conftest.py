@@ -22,7 +22,7 @@ async def project(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Com
 
 
 @pytest.fixture(scope="session")
-async def playing(project: Composed) -> AsyncIterator[Show]:
+async def running_demo(project: Composed) -> AsyncIterator[Show]:
     """A show in the containers, whose events are followed."""
     house, timeline = await project.house(), Timeline()
     async with cohost.Client(
@@ -33,14 +33,14 @@ async def playing(project: Composed) -> AsyncIterator[Show]:
         source="/tests",
         timeout=ASKING_SECONDS,
     ) as client:
-        playing = Show(house, client, timeline)
+        running_demo = Show(house, client, timeline)
         async with client.events(room_id=show.ROOM) as events, client.badges(room_id=show.ROOM) as badges:
             following = [
                 asyncio.create_task(timeline.follow_events(events)),
                 asyncio.create_task(timeline.follow_badges(badges)),
             ]
-            yield playing
-            await playing.close()
+            yield running_demo
+            await running_demo.close()
             for task in following:
                 task.cancel()
             await asyncio.gather(*following, return_exceptions=True)

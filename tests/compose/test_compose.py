@@ -74,11 +74,11 @@ async def test_an_image_lists_its_installed_packages(project: Composed) -> None:
     assert listed == set(ast.literal_eval(installed))
 
 
-async def test_the_demo_runs_against_the_containers(playing: Show) -> None:
+async def test_the_demo_runs_against_the_containers(running_demo: Show) -> None:
     for scene in (scenes.opening, scenes.first, scenes.second_accept, scenes.declined, scenes.cancelled):
-        await scene(playing)
-    await scenes.absent(playing)
-    seen = {claim for claim in Claim if claim not in playing.claims.broken}
+        await scene(running_demo)
+    await scenes.absent(running_demo)
+    seen = {claim for claim in Claim if claim not in running_demo.claims.broken}
     assert seen == {
         Claim.OPENED,
         Claim.CONNECTED,
@@ -93,29 +93,29 @@ async def test_the_demo_runs_against_the_containers(playing: Show) -> None:
 
 @pytest.mark.parametrize("service", [*SERVERS, *SERVICES])
 async def test_commands_continue_after_any_container_restarts(
-    project: Composed, playing: Show, service: str
+    project: Composed, running_demo: Show, service: str
 ) -> None:
     await project.compose("restart", "--timeout", "20", service)
     await project.healthy()
-    invited = await playing.invite("erin")
-    await playing.client.cancel_invitation(ROOM, invited, HOST)
+    invited = await running_demo.invite("erin")
+    await running_demo.client.cancel_invitation(ROOM, invited, HOST)
 
 
-async def test_the_host_reconnects_after_livekits_restart(project: Composed, playing: Show) -> None:
-    playing.house = await project.house()
+async def test_the_host_reconnects_after_livekits_restart(project: Composed, running_demo: Show) -> None:
+    running_demo.house = await project.house()
     for name in (HOST, "bob"):
-        await playing.people[name].leave()
-        await playing.join(name)
-    assert playing.people["bob"].may_publish
-    await playing.plays("bob")
+        await running_demo.people[name].leave()
+        await running_demo.join(name)
+    assert running_demo.people["bob"].may_publish
+    await running_demo.plays("bob")
 
 
-async def test_scaled_copies_share_the_lanes(project: Composed, playing: Show) -> None:
+async def test_scaled_copies_share_the_lanes(project: Composed, running_demo: Show) -> None:
     await project.up("--no-recreate", "--scale", "invitations=2", "--scale", "broadcast=2")
     await until(lambda: _shared(project, "invitations", 8081))
     await until(lambda: _shared(project, "broadcast", 8082))
-    invited = await playing.invite("erin")
-    await playing.client.cancel_invitation(ROOM, invited, HOST)
+    invited = await running_demo.invite("erin")
+    await running_demo.client.cancel_invitation(ROOM, invited, HOST)
     await project.up("--no-recreate", "--scale", "invitations=1", "--scale", "broadcast=1")
 
 

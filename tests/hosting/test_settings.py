@@ -18,7 +18,7 @@ LEAST = {"DATABASE_URL": "postgresql://cohost:pw@db/cohost", "JWT_SECRET": "s"}
 
 
 @pytest.fixture(autouse=True)
-def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.upper().startswith("COHOST_")]:
         monkeypatch.delenv(name)
 

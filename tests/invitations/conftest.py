@@ -13,22 +13,22 @@ from tests.invitations.theatre import Theatre
 
 
 @pytest.fixture
-def theatre() -> Theatre:
-    theatre = Theatre()
-    theatre.room()
-    theatre.user()
-    return theatre
+def processor() -> Theatre:
+    processor = Theatre()
+    processor.room()
+    processor.user()
+    return processor
 
 
 @pytest.fixture(scope="module")
-async def shelf(stack: Stack) -> AsyncIterator[Ledger]:
+async def shared_batch_harness(stack: Stack) -> AsyncIterator[Ledger]:
     url = await stack.create_database(f"ledger_{secrets.token_hex(6)}")
-    book = await ledger.opened(url, Policy(accept_unknown_users=True))
-    yield book
-    book.pool.terminate()
+    batch_harness = await ledger.opened(url, Policy(accept_unknown_users=True))
+    yield batch_harness
+    batch_harness.pool.terminate()
 
 
 @pytest.fixture
-async def book(shelf: Ledger) -> Ledger:
-    await shelf.wipe()
-    return shelf
+async def batch_harness(shared_batch_harness: Ledger) -> Ledger:
+    await shared_batch_harness.wipe()
+    return shared_batch_harness

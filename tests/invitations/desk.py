@@ -78,7 +78,7 @@ class Desk:
 
 
 @contextlib.asynccontextmanager
-async def opened(book: Ledger) -> AsyncIterator[Desk]:
+async def opened(batch_harness: Ledger) -> AsyncIterator[Desk]:
     """Serve what is in the ledger."""
     url = "postgresql://nobody@127.0.0.1:1/none"
     application = http.create(
@@ -86,10 +86,10 @@ async def opened(book: Ledger) -> AsyncIterator[Desk]:
         settings=Settings.model_validate({"database_url": url, "jwt_secret": SECRET}),
         pipeline=example.Pipeline(),  # type: ignore[arg-type]
         registry=CollectorRegistry(),
-        pool=book.pool,
+        pool=batch_harness.pool,
         layout=LAYOUT,
-        routers=[api.router(book.pool)],
+        routers=[api.router(batch_harness.pool)],
     )
     transport = httpx.ASGITransport(application)
     async with httpx.AsyncClient(transport=transport, base_url="http://invitations") as client:
-        yield Desk(book, client)
+        yield Desk(batch_harness, client)

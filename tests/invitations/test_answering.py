@@ -47,9 +47,9 @@ EXPIRED = invitation("i1", status="expired", updated_at=at(EXPIRY), close_reason
 
 
 @pytest.fixture
-def invited(theatre: Theatre) -> Theatre:
-    theatre.invite("i1")
-    return theatre
+def invited(processor: Theatre) -> Theatre:
+    processor.invite("i1")
+    return processor
 
 
 def refused(outcome: Any, reason: str, current: dict[str, Any] | None) -> None:
@@ -88,13 +88,13 @@ def test_expiry_is_dated_back_to_the_deadline(invited: Theatre) -> None:
 
 
 @pytest.mark.parametrize("command", EVERY)
-def test_without_a_room_there_is_no_invitation(theatre: Theatre, command: Any) -> None:
-    assert theatre.do(command(room="elsewhere")) == Refusal("room_not_found")
+def test_without_a_room_there_is_no_invitation(processor: Theatre, command: Any) -> None:
+    assert processor.do(command(room="elsewhere")) == Refusal("room_not_found")
 
 
 @pytest.mark.parametrize("command", EVERY)
-def test_an_invitation_that_does_not_exist_is_not_found(theatre: Theatre, command: Any) -> None:
-    assert theatre.do(command()) == Refusal("invitation_not_found")
+def test_an_invitation_that_does_not_exist_is_not_found(processor: Theatre, command: Any) -> None:
+    assert processor.do(command()) == Refusal("invitation_not_found")
 
 
 @pytest.mark.parametrize("command", EVERY)
@@ -179,14 +179,14 @@ def test_a_banned_invitee_may_not_accept(invited: Theatre) -> None:
 
 
 def test_a_deleted_or_unknown_invitee_may_not_accept() -> None:
-    theatre = Theatre()
-    theatre.room()
-    theatre.user()
-    theatre.invite("i1")
-    theatre.user_gone()
-    refused(theatre.do(accept()), "user_not_found", invitation("i1"))
-    theatre.memory.users.clear()
-    refused(theatre.do(accept()), "user_not_found", invitation("i1"))
+    processor = Theatre()
+    processor.room()
+    processor.user()
+    processor.invite("i1")
+    processor.user_gone()
+    refused(processor.do(accept()), "user_not_found", invitation("i1"))
+    processor.memory.users.clear()
+    refused(processor.do(accept()), "user_not_found", invitation("i1"))
 
 
 def test_a_user_refusing_new_invitations_may_still_accept_one(invited: Theatre) -> None:
@@ -200,14 +200,14 @@ def test_a_banned_invitee_may_still_decline(invited: Theatre) -> None:
 
 
 def test_accepting_on_a_full_stage_leaves_the_invitation_pending() -> None:
-    theatre = Theatre(Policy(accept_unknown_users=True))
-    theatre.room(seats=1)
-    theatre.invite("i1")
-    theatre.invite("i2", user="carol")
-    theatre.do(accept("i2", "carol"), 5)
-    refused(theatre.do(accept(), 7), "room_full", invitation("i1"))
-    theatre.room(seats=2)
-    assert theatre.do(accept(), 7) == [InvitationAccepted(**ACCEPTED)]
+    processor = Theatre(Policy(accept_unknown_users=True))
+    processor.room(seats=1)
+    processor.invite("i1")
+    processor.invite("i2", user="carol")
+    processor.do(accept("i2", "carol"), 5)
+    refused(processor.do(accept(), 7), "room_full", invitation("i1"))
+    processor.room(seats=2)
+    assert processor.do(accept(), 7) == [InvitationAccepted(**ACCEPTED)]
 
 
 def test_being_banned_comes_before_the_stage_being_full(invited: Theatre) -> None:

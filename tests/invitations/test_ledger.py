@@ -47,33 +47,33 @@ def cut(script: list[Incoming], cuts: list[int]) -> list[list[Incoming]]:
 @given(script=shows.SHOWS, cuts=st.lists(st.integers(0, 120), max_size=12))
 @SETTINGS
 async def test_splitting_a_batch_anywhere_changes_nothing(
-    book: Ledger, script: list[Incoming], cuts: list[int]
+    batch_harness: Ledger, script: list[Incoming], cuts: list[int]
 ) -> None:
     batches = cut(script, cuts)
     whole = [entry for batch in batches for entry in batch]
-    in_one = await played(book, [whole])
-    assert await played(book, batches) == in_one
-    assert await played(book, [[entry] for entry in whole], forgetful=True) == in_one
-    assert await played(cramped(book), batches) == in_one
+    in_one = await played(batch_harness, [whole])
+    assert await played(batch_harness, batches) == in_one
+    assert await played(batch_harness, [[entry] for entry in whole], forgetful=True) == in_one
+    assert await played(cramped(batch_harness), batches) == in_one
 
 
-def cramped(book: Ledger) -> Ledger:
+def cramped(batch_harness: Ledger) -> Ledger:
     """Return the ledger of a worker that keeps in memory only what it must, and for whom seconds fly."""
     memory, clock = Memory(weight_limit=0, users_limit=0), count()
     domain = Invitations(Policy(accept_unknown_users=True), memory, lambda: next(clock))
-    return Ledger(book.pool, domain, [])
+    return Ledger(batch_harness.pool, domain, [])
 
 
-async def played(book: Ledger, batches: list[list[Incoming]], *, forgetful: bool = False) -> Any:
-    await book.wipe()
-    await book.run(batches, forgetful=forgetful)
-    return book.told, await book.rows()
+async def played(batch_harness: Ledger, batches: list[list[Incoming]], *, forgetful: bool = False) -> Any:
+    await batch_harness.wipe()
+    await batch_harness.run(batches, forgetful=forgetful)
+    return batch_harness.told, await batch_harness.rows()
 
 
-async def test_an_invitation_accepted_in_its_own_batch_is_stored_accepted(book: Ledger) -> None:
+async def test_an_invitation_accepted_in_its_own_batch_is_stored_accepted(batch_harness: Ledger) -> None:
     accept = AcceptInvitation(room_id=ROOM, invitation_id="i1", actor_id=GUEST)
-    await book.run([[opening(1), send(2, "i1"), record(3, accept, "c1")]])
-    rows = await book.rows()
+    await batch_harness.run([[opening(1), send(2, "i1"), record(3, accept, "c1")]])
+    rows = await batch_harness.rows()
     assert rows["pending"] == []
     assert rows["seats"] == [
         {
@@ -88,31 +88,31 @@ async def test_an_invitation_accepted_in_its_own_batch_is_stored_accepted(book: 
     assert [row["status"] for row in rows["invitations"]] == ["accepted"]
 
 
-async def test_an_invitation_id_is_never_reused_in_any_room(book: Ledger) -> None:
-    await book.run([[opening(1), opening(2, "room-2"), send(3, "i1")]])
+async def test_an_invitation_id_is_never_reused_in_any_room(batch_harness: Ledger) -> None:
+    await batch_harness.run([[opening(1), opening(2, "room-2"), send(3, "i1")]])
     with pytest.raises(Repeated) as repeated:
-        await book.run([[send(4, "i2", "carol", "room-2"), send(5, "i1", "dave", "room-2")]])
+        await batch_harness.run([[send(4, "i2", "carol", "room-2"), send(5, "i1", "dave", "room-2")]])
     assert repeated.value.ids == {"i1"}
 
 
-async def test_a_refused_invitation_with_a_used_id_is_a_repeat(book: Ledger) -> None:
-    await book.run([[opening(1), send(2, "i1")]])
+async def test_a_refused_invitation_with_a_used_id_is_a_repeat(batch_harness: Ledger) -> None:
+    await batch_harness.run([[opening(1), send(2, "i1")]])
     with pytest.raises(Repeated) as repeated:
-        await book.run([[send(3, "i1"), send(4, "i2")]])
+        await batch_harness.run([[send(3, "i1"), send(4, "i2")]])
     assert repeated.value.ids == {"i1"}
 
 
-async def test_a_restarted_worker_ignores_invitations_before_a_tombstone(book: Ledger) -> None:
+async def test_a_restarted_worker_ignores_invitations_before_a_tombstone(batch_harness: Ledger) -> None:
     accept = AcceptInvitation(room_id=ROOM, invitation_id="i1", actor_id=GUEST)
     gone = Incoming(0, topics.ROOMS, 3, at(0), ROOM, "rooms:0:3", None)
     script = [opening(1), send(2, "i1"), gone, opening(4), record(5, accept, "c1"), send(6, "i2")]
-    await book.run([[entry] for entry in script], forgetful=True)
-    assert book.told[4] == ("invitation_not_found", None)
-    [(name, sent)] = book.told[5]
+    await batch_harness.run([[entry] for entry in script], forgetful=True)
+    assert batch_harness.told[4] == ("invitation_not_found", None)
+    [(name, sent)] = batch_harness.told[5]
     assert (name, sent["previous_invitation_id"]) == ("InvitationSent", None)
 
 
-async def test_a_restarted_worker_ends_seats_in_their_original_order(book: Ledger) -> None:
+async def test_a_restarted_worker_ends_seats_in_their_original_order(batch_harness: Ledger) -> None:
     users = ["dave", "bob", "carol"]
     sent = [send(2 + number, f"{user}-1", user) for number, user in enumerate(users)]
     accepts = [
@@ -122,38 +122,42 @@ async def test_a_restarted_worker_ends_seats_in_their_original_order(book: Ledge
     others = ["frank", "erin", "grace"]
     waiting = [send(20 + number, f"{user}-1", user) for number, user in enumerate(others)]
     end = record(30, RoomChanged(room_id=ROOM, host_id=HOST, status="ended"), "fact")
-    await book.run([[opening(1), *sent, *accepts, *waiting], [end]], forgetful=True)
-    assert [fields["user_id"] for _, fields in book.told[-1][1:]] == [*others, *users]
+    await batch_harness.run([[opening(1), *sent, *accepts, *waiting], [end]], forgetful=True)
+    assert [fields["user_id"] for _, fields in batch_harness.told[-1][1:]] == [*others, *users]
 
 
-async def test_the_database_itself_refuses_a_second_pending_invitation(book: Ledger) -> None:
-    await book.run([[opening(1), send(2, "i1")]])
-    async with book.pool.acquire() as connection:
+async def test_the_database_itself_refuses_a_second_pending_invitation(batch_harness: Ledger) -> None:
+    await batch_harness.run([[opening(1), send(2, "i1")]])
+    async with batch_harness.pool.acquire() as connection:
         with pytest.raises(asyncpg.UniqueViolationError):
             await connection.execute(
                 "INSERT INTO pending SELECT room_id, user_id, lane, 'i2', expires_at FROM pending"
             )
 
 
-async def test_the_cache_stays_within_its_bounds_without_losing_changes(shelf: Ledger) -> None:
-    await shelf.wipe()
+async def test_the_cache_stays_within_its_bounds_without_losing_changes(shared_batch_harness: Ledger) -> None:
+    await shared_batch_harness.wipe()
     memory = Memory(weight_limit=10, users_limit=3)
-    book = Ledger(shelf.pool, Invitations(Policy(accept_unknown_users=True), memory), [])
+    batch_harness = Ledger(
+        shared_batch_harness.pool, Invitations(Policy(accept_unknown_users=True), memory), []
+    )
     rooms = [f"room-{number}" for number in range(30)]
     users = [f"user-{number}" for number in range(30)]
     pairs = list(zip(rooms, users, strict=True))
-    await book.run([[opening(number, room)] for number, room in enumerate(rooms)])
-    await book.run([[send(100 + number, user, user, room)] for number, (room, user) in enumerate(pairs)])
+    await batch_harness.run([[opening(number, room)] for number, room in enumerate(rooms)])
+    await batch_harness.run(
+        [[send(100 + number, user, user, room)] for number, (room, user) in enumerate(pairs)]
+    )
     assert len(memory.stages) <= 10
     accepts = [
         record(200 + number, AcceptInvitation(room_id=room, invitation_id=user, actor_id=user), room, room)
         for number, (room, user) in enumerate(pairs)
     ]
-    await book.run([[accept] for accept in accepts])
+    await batch_harness.run([[accept] for accept in accepts])
     leaves = [
         record(300 + number, LeaveStage(room_id=room, actor_id=user), user, room)
         for number, (room, user) in enumerate(pairs)
     ]
-    book.told = []
-    await book.run([leaves[:15], leaves[15:]])
-    assert [name for [(name, _)] in book.told] == ["CoHostLeft"] * 30
+    batch_harness.told = []
+    await batch_harness.run([leaves[:15], leaves[15:]])
+    assert [name for [(name, _)] in batch_harness.told] == ["CoHostLeft"] * 30

@@ -26,7 +26,7 @@ FORGOTTEN, KEPT = [
 
 
 @pytest.fixture
-async def place(stack: Stack, database_url: str, prefix: str) -> Settings:
+async def service_settings(stack: Stack, database_url: str, prefix: str) -> Settings:
     return Settings.model_validate(
         {
             "kafka_bootstrap_servers": stack.kafka_bootstrap_servers,
@@ -46,11 +46,11 @@ async def invite(client: cohost.Client, room: str) -> str:
     return (await client.send_invitation(room, "bob", "alice")).command_id
 
 
-async def delete_before(place: Settings, offset: int) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=place.kafka_bootstrap_servers)
+async def delete_before(service_settings: Settings, offset: int) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=service_settings.kafka_bootstrap_servers)
     await admin.start()
     try:
-        name = topics.ROOMS.name(place.topic_prefix)
+        name = topics.ROOMS.name(service_settings.topic_prefix)
         # Kafka deletes no records of a topic that is compacted alone.
         configs = {**dict(topics.ROOMS.config), "cleanup.policy": "compact,delete"}
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=configs)])
@@ -70,18 +70,22 @@ async def _deleted(admin: AIOKafkaAdminClient, records: dict[TopicPartition, Rec
     return True
 
 
-async def test_a_room_missing_from_its_topic_is_deleted(place: Settings) -> None:
+async def test_a_room_missing_from_its_topic_is_deleted(service_settings: Settings) -> None:
     async with (
-        working(place),
-        cohost.Client(place.kafka_bootstrap_servers, prefix=place.topic_prefix, timeout=30) as client,
+        working(service_settings),
+        cohost.Client(
+            service_settings.kafka_bootstrap_servers, prefix=service_settings.topic_prefix, timeout=30
+        ) as client,
     ):
         forgotten = await invite(client, FORGOTTEN)
         kept = await invite(client, KEPT)
-    await delete_before(place, 1)
+    await delete_before(service_settings, 1)
     async with (
-        cohost.Client(place.kafka_bootstrap_servers, prefix=place.topic_prefix, timeout=30) as client,
+        cohost.Client(
+            service_settings.kafka_bootstrap_servers, prefix=service_settings.topic_prefix, timeout=30
+        ) as client,
         client.events("invitations", room_id=FORGOTTEN) as events,
-        working(place),
+        working(service_settings),
     ):
         ended = await until(events, StageChanged)
         cancelled = await until(events, InvitationCancelled)
@@ -92,4 +96,6 @@ async def test_a_room_missing_from_its_topic_is_deleted(place: Settings) -> None
     assert (cancelled.invitation_id, cancelled.close_reason) == (forgotten, "room_ended")
     assert refused.value.reason == "room_not_found"
     assert accepted.data.status == "accepted"
-    assert (await audit.audit(place.kafka_bootstrap_servers, place.topic_prefix)).violations == []
+    assert (
+        await audit.audit(service_settings.kafka_bootstrap_servers, service_settings.topic_prefix)
+    ).violations == []

@@ -13,41 +13,41 @@ from tests.invitations import shows
 from tests.invitations.theatre import Theatre
 
 
-def play(theatre: Theatre, record: Incoming) -> Any:
-    if record.topic is not topics.USERS and theatre.memory.touch([record.key]):
-        theatre.memory.add(record.key, Stage(0, complete=True))
-    return theatre.domain.decide(record, theatre.changes)
+def play(processor: Theatre, record: Incoming) -> Any:
+    if record.topic is not topics.USERS and processor.memory.touch([record.key]):
+        processor.memory.add(record.key, Stage(0, complete=True))
+    return processor.domain.decide(record, processor.changes)
 
 
-def stages(theatre: Theatre) -> dict[str, Any]:
+def stages(processor: Theatre) -> dict[str, Any]:
     return {
         key: (stage.room, dict(stage.pending), dict(stage.seats))
-        for key, stage in theatre.memory.stages.items()
+        for key, stage in processor.memory.stages.items()
     }
 
 
 @given(shows.SHOWS)
 @settings(max_examples=300, deadline=None)
 def test_a_repeated_command_changes_nothing(script: list[Incoming]) -> None:
-    theatre = Theatre()
+    processor = Theatre()
     for record in script:
-        outcome = play(theatre, record)
+        outcome = play(processor, record)
         if record.topic is topics.INVITATION_COMMANDS:
-            before = deepcopy(stages(theatre))
-            again = play(theatre, record._replace(id=f"{record.id}-again", offset=record.offset + 1000))
+            before = deepcopy(stages(processor))
+            again = play(processor, record._replace(id=f"{record.id}-again", offset=record.offset + 1000))
             assert isinstance(again, Refusal)
-            assert stages(theatre) == before
+            assert stages(processor) == before
             assert isinstance(outcome, Refusal) or len(outcome) >= 1
 
 
 @given(shows.SHOWS)
 @settings(max_examples=300, deadline=None)
 def test_a_stage_never_exceeds_its_limits(script: list[Incoming]) -> None:
-    theatre = Theatre()
+    processor = Theatre()
     for record in script:
-        seated = {key: len(stage.seats) for key, stage in theatre.memory.stages.items()}
-        play(theatre, record)
-        for key, stage in theatre.memory.stages.items():
+        seated = {key: len(stage.seats) for key, stage in processor.memory.stages.items()}
+        play(processor, record)
+        for key, stage in processor.memory.stages.items():
             waiting = [entry.user_id for entry in stage.pending.values()]
             room = stage.room
             assert len(waiting) == len(set(waiting))
@@ -61,10 +61,10 @@ def test_a_stage_never_exceeds_its_limits(script: list[Incoming]) -> None:
 @given(shows.SHOWS, st.data())
 @settings(max_examples=200, deadline=None)
 def test_every_rejection_leaves_the_stage_unchanged(script: list[Incoming], data: Any) -> None:
-    theatre = Theatre()
+    processor = Theatre()
     watched = data.draw(st.integers(0, len(script)))
     for index, record in enumerate(script):
-        before = deepcopy(stages(theatre)) if index >= watched else None
-        outcome = play(theatre, record)
+        before = deepcopy(stages(processor)) if index >= watched else None
+        outcome = play(processor, record)
         if before is not None and isinstance(outcome, Refusal):
-            assert {key: stages(theatre)[key] for key in before} == before
+            assert {key: stages(processor)[key] for key in before} == before

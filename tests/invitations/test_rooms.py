@@ -28,14 +28,14 @@ def left(user: str, identifier: str, reason: str) -> CoHostLeft:
 
 
 @pytest.fixture
-def busy() -> Theatre:
+def populated() -> Theatre:
     """Return a theatre with bob asked, carol seated and dave's time over at the ninth second."""
-    theatre = Theatre(Policy(accept_unknown_users=True))
-    theatre.room()
-    theatre.invite("i1")
-    theatre.invite("i2", user="carol")
-    theatre.do(AcceptInvitation(room_id=ROOM, invitation_id="i2", actor_id="carol"), 5)
-    return theatre
+    processor = Theatre(Policy(accept_unknown_users=True))
+    processor.room()
+    processor.invite("i1")
+    processor.invite("i2", user="carol")
+    processor.do(AcceptInvitation(room_id=ROOM, invitation_id="i2", actor_id="carol"), 5)
+    return processor
 
 
 def test_the_first_fact_of_a_room_is_passed_on() -> None:
@@ -43,93 +43,93 @@ def test_the_first_fact_of_a_room_is_passed_on() -> None:
     assert Theatre().room("ended") == [said("ended", opened=False)]
 
 
-def test_an_unchanged_fact_is_not_passed_on(theatre: Theatre) -> None:
-    assert theatre.room() == []
+def test_an_unchanged_fact_is_not_passed_on(processor: Theatre) -> None:
+    assert processor.room() == []
 
 
-def test_every_difference_is_passed_on(theatre: Theatre) -> None:
-    assert theatre.room("waitingReconnect") == [said("waitingReconnect", opened=True)]
-    assert theatre.room("waitingReconnect", seats=7) == [said("waitingReconnect", opened=True, seats=7)]
-    assert theatre.room("waitingReconnect", seats=7, host="carol") == [
+def test_every_difference_is_passed_on(processor: Theatre) -> None:
+    assert processor.room("waitingReconnect") == [said("waitingReconnect", opened=True)]
+    assert processor.room("waitingReconnect", seats=7) == [said("waitingReconnect", opened=True, seats=7)]
+    assert processor.room("waitingReconnect", seats=7, host="carol") == [
         said("waitingReconnect", opened=True, seats=7, host="carol")
     ]
 
 
 @pytest.mark.parametrize("status", ["ended", "recorded", "terminated", "error"])
-def test_closing_a_room_ends_all_that_is_on_its_stage(busy: Theatre, status: str) -> None:
-    assert busy.room(status, 9) == [
+def test_closing_a_room_ends_all_that_is_on_its_stage(populated: Theatre, status: str) -> None:
+    assert populated.room(status, 9) == [
         said(status, opened=False),
         cancelled("i1", "room_ended"),
         left("carol", "i2", "room_ended"),
     ]
-    assert (busy.pending(), busy.seats()) == ([], {})
+    assert (populated.pending(), populated.seats()) == ([], {})
 
 
-def test_closing_a_room_expires_overdue_invitations(busy: Theatre) -> None:
+def test_closing_a_room_expires_overdue_invitations(populated: Theatre) -> None:
     expired = invitation("i1", status="expired", updated_at=at(EXPIRY), close_reason="expired")
-    assert busy.room("ended", EXPIRY)[:2] == [said("ended", opened=False), InvitationExpired(**expired)]
+    assert populated.room("ended", EXPIRY)[:2] == [said("ended", opened=False), InvitationExpired(**expired)]
 
 
 @pytest.mark.parametrize("status", ["idle", "live", "waitingReconnect"])
-def test_a_change_between_open_states_ends_nothing(busy: Theatre, status: str) -> None:
-    busy.room(status, 9)
-    assert [entry.invitation_id for entry in busy.pending()] == ["i1"]
-    assert list(busy.seats()) == ["carol"]
+def test_a_change_between_open_states_ends_nothing(populated: Theatre, status: str) -> None:
+    populated.room(status, 9)
+    assert [entry.invitation_id for entry in populated.pending()] == ["i1"]
+    assert list(populated.seats()) == ["carol"]
 
 
-def test_a_reopened_room_has_an_empty_stage(busy: Theatre) -> None:
-    busy.room("ended", 9)
-    assert busy.room("live", 10) == [said("live", opened=True)]
-    assert (busy.pending(), busy.seats()) == ([], {})
+def test_a_reopened_room_has_an_empty_stage(populated: Theatre) -> None:
+    populated.room("ended", 9)
+    assert populated.room("live", 10) == [said("live", opened=True)]
+    assert (populated.pending(), populated.seats()) == ([], {})
 
 
-def test_lowering_the_seats_removes_nobody(busy: Theatre) -> None:
-    assert busy.room(seats=0) == [said("live", opened=True, seats=0)]
-    assert list(busy.seats()) == ["carol"]
+def test_lowering_the_seats_removes_nobody(populated: Theatre) -> None:
+    assert populated.room(seats=0) == [said("live", opened=True, seats=0)]
+    assert list(populated.seats()) == ["carol"]
 
 
-def test_a_tombstone_ends_an_open_room(busy: Theatre) -> None:
-    assert busy.room_gone(9) == [
+def test_a_tombstone_ends_an_open_room(populated: Theatre) -> None:
+    assert populated.room_gone(9) == [
         said("ended", opened=False),
         cancelled("i1", "room_ended"),
         left("carol", "i2", "room_ended"),
     ]
 
 
-def test_a_tombstone_of_a_closed_room_publishes_nothing(theatre: Theatre) -> None:
-    theatre.room("recorded")
-    assert theatre.room_gone() == []
+def test_a_tombstone_of_a_closed_room_publishes_nothing(processor: Theatre) -> None:
+    processor.room("recorded")
+    assert processor.room_gone() == []
 
 
-def test_a_tombstone_of_an_unknown_room_publishes_nothing(theatre: Theatre) -> None:
-    theatre.room_gone()
-    assert theatre.room_gone() == []
-    assert theatre.room_gone(room="elsewhere") == []
+def test_a_tombstone_of_an_unknown_room_publishes_nothing(processor: Theatre) -> None:
+    processor.room_gone()
+    assert processor.room_gone() == []
+    assert processor.room_gone(room="elsewhere") == []
 
 
-def test_a_recreated_room_is_passed_on(theatre: Theatre) -> None:
-    theatre.room_gone()
-    assert theatre.room() == [said("live", opened=True)]
+def test_a_recreated_room_is_passed_on(processor: Theatre) -> None:
+    processor.room_gone()
+    assert processor.room() == [said("live", opened=True)]
 
 
-def test_a_new_host_loses_the_pending_invitation(busy: Theatre) -> None:
-    assert busy.room(host=GUEST, second=9) == [
+def test_a_new_host_loses_the_pending_invitation(populated: Theatre) -> None:
+    assert populated.room(host=GUEST, second=9) == [
         said("live", opened=True, host=GUEST),
         cancelled("i1", "became_host"),
     ]
-    assert list(busy.seats()) == ["carol"]
+    assert list(populated.seats()) == ["carol"]
 
 
-def test_a_new_host_loses_the_seat(busy: Theatre) -> None:
-    assert busy.room(host="carol", second=9) == [
+def test_a_new_host_loses_the_seat(populated: Theatre) -> None:
+    assert populated.room(host="carol", second=9) == [
         said("live", opened=True, host="carol"),
         left("carol", "i2", "became_host"),
     ]
-    assert [entry.invitation_id for entry in busy.pending()] == ["i1"]
+    assert [entry.invitation_id for entry in populated.pending()] == ["i1"]
 
 
-def test_closing_under_a_new_host_ends_every_seat_as_room_ended(busy: Theatre) -> None:
-    assert busy.room("ended", host="carol", second=9) == [
+def test_closing_under_a_new_host_ends_every_seat_as_room_ended(populated: Theatre) -> None:
+    assert populated.room("ended", host="carol", second=9) == [
         said("ended", opened=False, host="carol"),
         cancelled("i1", "room_ended"),
         left("carol", "i2", "room_ended"),

@@ -41,10 +41,10 @@ def left(reason: str, **more: Any) -> CoHostLeft:
 
 
 @pytest.fixture
-def seated(theatre: Theatre) -> Theatre:
-    theatre.invite("i1")
-    theatre.do(AcceptInvitation(room_id=ROOM, invitation_id="i1", actor_id=GUEST), 5)
-    return theatre
+def seated(processor: Theatre) -> Theatre:
+    processor.invite("i1")
+    processor.do(AcceptInvitation(room_id=ROOM, invitation_id="i1", actor_id=GUEST), 5)
+    return processor
 
 
 def test_the_host_removes_a_co_host(seated: Theatre) -> None:
@@ -69,20 +69,20 @@ def test_a_banned_co_host_loses_the_seat(seated: Theatre) -> None:
     assert seated.do(exclude(), 9) == [left("not_eligible")]
 
 
-def test_a_deleted_user_loses_the_pending_invitation(theatre: Theatre) -> None:
-    theatre.invite("i1")
-    theatre.user_gone()
-    assert theatre.do(exclude(), 9) == [
+def test_a_deleted_user_loses_the_pending_invitation(processor: Theatre) -> None:
+    processor.invite("i1")
+    processor.user_gone()
+    assert processor.do(exclude(), 9) == [
         InvitationCancelled(
             **invitation("i1", status="cancelled", updated_at=at(9), close_reason="not_eligible")
         )
     ]
 
 
-def test_an_overdue_invitation_of_a_banned_user_expires(theatre: Theatre) -> None:
-    theatre.invite("i1")
-    theatre.user(status="deleted")
-    assert theatre.do(exclude(), EXPIRY + 1) == [
+def test_an_overdue_invitation_of_a_banned_user_expires(processor: Theatre) -> None:
+    processor.invite("i1")
+    processor.user(status="deleted")
+    assert processor.do(exclude(), EXPIRY + 1) == [
         InvitationExpired(**invitation("i1", status="expired", updated_at=at(EXPIRY), close_reason="expired"))
     ]
 
@@ -98,9 +98,9 @@ def test_only_the_host_may_remove_a_co_host(seated: Theatre) -> None:
 
 
 @pytest.mark.parametrize("command", [remove, leave, release])
-def test_a_user_without_a_seat_cannot_lose_one(theatre: Theatre, command: Any) -> None:
-    theatre.invite("i1")
-    assert theatre.do(command()) == Refusal("not_co_host")
+def test_a_user_without_a_seat_cannot_lose_one(processor: Theatre, command: Any) -> None:
+    processor.invite("i1")
+    assert processor.do(command()) == Refusal("not_co_host")
 
 
 @pytest.mark.parametrize("command", [remove, leave, release])
@@ -125,15 +125,15 @@ def test_a_user_refusing_invitations_is_not_excluded(seated: Theatre) -> None:
     assert seated.do(exclude()) == Refusal("user_eligible")
 
 
-def test_a_user_without_seat_or_invitation_cannot_be_excluded(theatre: Theatre) -> None:
-    theatre.user(status="banned")
-    assert theatre.do(exclude()) == Refusal("not_involved")
+def test_a_user_without_seat_or_invitation_cannot_be_excluded(processor: Theatre) -> None:
+    processor.user(status="banned")
+    assert processor.do(exclude()) == Refusal("not_involved")
 
 
 def test_unknown_users_are_eligible_where_they_are_accepted() -> None:
-    theatre = Theatre(Policy(accept_unknown_users=True))
-    theatre.room()
-    assert theatre.do(exclude("nobody")) == Refusal("user_eligible")
+    processor = Theatre(Policy(accept_unknown_users=True))
+    processor.room()
+    assert processor.do(exclude("nobody")) == Refusal("user_eligible")
 
 
 def test_the_first_of_two_racing_for_a_seat_gets_it(seated: Theatre) -> None:

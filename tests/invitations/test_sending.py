@@ -15,111 +15,111 @@ def send(**more: Any) -> SendInvitation:
     )
 
 
-def test_an_invitation_is_pending_under_its_commands_id(theatre: Theatre) -> None:
-    outcome = theatre.do(send(message="join us"), identifier="i1")
+def test_an_invitation_is_pending_under_its_commands_id(processor: Theatre) -> None:
+    outcome = processor.do(send(message="join us"), identifier="i1")
     assert outcome == [InvitationSent(**invitation("i1", message="join us"))]
 
 
-def test_an_invitation_lasts_a_day_by_default(theatre: Theatre) -> None:
-    outcome = theatre.do(SendInvitation(room_id=ROOM, user_id=GUEST, actor_id=HOST), identifier="i1")
+def test_an_invitation_lasts_a_day_by_default(processor: Theatre) -> None:
+    outcome = processor.do(SendInvitation(room_id=ROOM, user_id=GUEST, actor_id=HOST), identifier="i1")
     assert outcome == [InvitationSent(**invitation("i1", expires_at="2026-01-02T12:00:00.000Z"))]
 
 
-def test_an_unknown_room_is_refused(theatre: Theatre) -> None:
-    assert theatre.do(send(room_id="elsewhere")) == Refusal("room_not_found")
+def test_an_unknown_room_is_refused(processor: Theatre) -> None:
+    assert processor.do(send(room_id="elsewhere")) == Refusal("room_not_found")
 
 
-def test_a_deleted_room_is_not_found(theatre: Theatre) -> None:
-    theatre.room_gone()
-    assert theatre.do(send(actor_id="stranger")) == Refusal("room_not_found")
+def test_a_deleted_room_is_not_found(processor: Theatre) -> None:
+    processor.room_gone()
+    assert processor.do(send(actor_id="stranger")) == Refusal("room_not_found")
 
 
-def test_a_closed_room_is_refused_before_the_actor_is_checked(theatre: Theatre) -> None:
-    theatre.room("ended")
-    assert theatre.do(send(actor_id="stranger")) == Refusal("room_not_open")
+def test_a_closed_room_is_refused_before_the_actor_is_checked(processor: Theatre) -> None:
+    processor.room("ended")
+    assert processor.do(send(actor_id="stranger")) == Refusal("room_not_open")
 
 
-def test_every_open_state_takes_invitations(theatre: Theatre) -> None:
+def test_every_open_state_takes_invitations(processor: Theatre) -> None:
     for status in ("idle", "live", "waitingReconnect"):
-        theatre.room(status)
-        theatre.user(status)
-        assert theatre.do(send(user_id=status), identifier=status) == [
+        processor.room(status)
+        processor.user(status)
+        assert processor.do(send(user_id=status), identifier=status) == [
             InvitationSent(**invitation(status, user_id=status))
         ]
 
 
-def test_only_the_host_invites(theatre: Theatre) -> None:
-    assert theatre.do(send(actor_id="stranger", user_id=HOST)) == Refusal("not_room_host")
+def test_only_the_host_invites(processor: Theatre) -> None:
+    assert processor.do(send(actor_id="stranger", user_id=HOST)) == Refusal("not_room_host")
 
 
-def test_a_former_host_invites_no_more(theatre: Theatre) -> None:
-    theatre.room(host="carol")
-    assert theatre.do(send()) == Refusal("not_room_host")
+def test_a_former_host_invites_no_more(processor: Theatre) -> None:
+    processor.room(host="carol")
+    assert processor.do(send()) == Refusal("not_room_host")
 
 
-def test_the_host_is_no_target_known_or_not(theatre: Theatre) -> None:
-    assert theatre.do(send(user_id=HOST)) == Refusal("invalid_target")
+def test_the_host_is_no_target_known_or_not(processor: Theatre) -> None:
+    assert processor.do(send(user_id=HOST)) == Refusal("invalid_target")
 
 
-def test_an_unknown_user_is_not_found(theatre: Theatre) -> None:
-    assert theatre.do(send(user_id="nobody")) == Refusal("user_not_found")
+def test_an_unknown_user_is_not_found(processor: Theatre) -> None:
+    assert processor.do(send(user_id="nobody")) == Refusal("user_not_found")
 
 
 def test_unknown_users_are_accepted_by_setting() -> None:
-    theatre = Theatre(Policy(accept_unknown_users=True))
-    theatre.room()
-    assert theatre.invite("i1") == [InvitationSent(**invitation("i1"))]
+    processor = Theatre(Policy(accept_unknown_users=True))
+    processor.room()
+    assert processor.invite("i1") == [InvitationSent(**invitation("i1"))]
 
 
 def test_a_deleted_user_is_not_found_even_if_unknown_are_accepted() -> None:
-    theatre = Theatre(Policy(accept_unknown_users=True))
-    theatre.room()
-    theatre.user_gone()
-    assert theatre.invite() == Refusal("user_not_found")
+    processor = Theatre(Policy(accept_unknown_users=True))
+    processor.room()
+    processor.user_gone()
+    assert processor.invite() == Refusal("user_not_found")
 
 
-def test_an_ineligible_user_is_refused(theatre: Theatre) -> None:
-    theatre.user("banned", "banned")
-    theatre.user("deleted", "deleted")
-    theatre.user("shy", canReceiveInvitations=False)
-    theatre.user("offended", blockedUserIds=["someone", HOST])
+def test_an_ineligible_user_is_refused(processor: Theatre) -> None:
+    processor.user("banned", "banned")
+    processor.user("deleted", "deleted")
+    processor.user("shy", canReceiveInvitations=False)
+    processor.user("offended", blockedUserIds=["someone", HOST])
     for user in ("banned", "deleted", "shy", "offended"):
-        assert theatre.do(send(user_id=user)) == Refusal("user_not_eligible"), user
+        assert processor.do(send(user_id=user)) == Refusal("user_not_eligible"), user
 
 
-def test_a_block_of_another_user_does_not_matter(theatre: Theatre) -> None:
-    theatre.user(blockedUserIds=["someone"])
-    assert theatre.invite("i1") == [InvitationSent(**invitation("i1"))]
+def test_a_block_of_another_user_does_not_matter(processor: Theatre) -> None:
+    processor.user(blockedUserIds=["someone"])
+    assert processor.invite("i1") == [InvitationSent(**invitation("i1"))]
 
 
-def test_a_user_fact_replaces_the_previous_one(theatre: Theatre) -> None:
-    theatre.user(blockedUserIds=[HOST], canReceiveInvitations=False)
-    theatre.user()
-    assert theatre.invite("i1") == [InvitationSent(**invitation("i1"))]
+def test_a_user_fact_replaces_the_previous_one(processor: Theatre) -> None:
+    processor.user(blockedUserIds=[HOST], canReceiveInvitations=False)
+    processor.user()
+    assert processor.invite("i1") == [InvitationSent(**invitation("i1"))]
 
 
-def test_a_banned_host_may_invite(theatre: Theatre) -> None:
-    theatre.user(HOST, "banned")
-    assert theatre.invite("i1") == [InvitationSent(**invitation("i1"))]
+def test_a_banned_host_may_invite(processor: Theatre) -> None:
+    processor.user(HOST, "banned")
+    assert processor.invite("i1") == [InvitationSent(**invitation("i1"))]
 
 
-def test_a_co_host_is_not_invited_again(theatre: Theatre) -> None:
-    theatre.invite("i1")
-    theatre.do(AcceptInvitation(room_id=ROOM, invitation_id="i1", actor_id=GUEST))
-    assert theatre.invite("i2") == Refusal("already_co_host")
+def test_a_co_host_is_not_invited_again(processor: Theatre) -> None:
+    processor.invite("i1")
+    processor.do(AcceptInvitation(room_id=ROOM, invitation_id="i1", actor_id=GUEST))
+    assert processor.invite("i2") == Refusal("already_co_host")
 
 
-def test_a_second_pending_invitation_is_refused(theatre: Theatre) -> None:
-    theatre.invite("i1")
-    refusal = theatre.invite("i2", EXPIRY - 0.001)
+def test_a_second_pending_invitation_is_refused(processor: Theatre) -> None:
+    processor.invite("i1")
+    refusal = processor.invite("i2", EXPIRY - 0.001)
     assert isinstance(refusal, Refusal)
     assert refusal.reason == "already_invited"
     assert shown(refusal) == invitation("i1")
 
 
-def test_inviting_again_closes_an_overdue_invitation(theatre: Theatre) -> None:
-    theatre.invite("i1")
-    outcome = theatre.invite("i2", EXPIRY)
+def test_inviting_again_closes_an_overdue_invitation(processor: Theatre) -> None:
+    processor.invite("i1")
+    outcome = processor.invite("i2", EXPIRY)
     assert outcome == [
         InvitationExpired(
             **invitation("i1", status="expired", updated_at=at(EXPIRY), close_reason="expired")
@@ -137,56 +137,56 @@ def test_inviting_again_closes_an_overdue_invitation(theatre: Theatre) -> None:
 
 
 def test_pending_invitations_of_a_room_are_limited() -> None:
-    theatre = Theatre(Policy(accept_unknown_users=True, max_pending=2))
-    theatre.room()
-    theatre.invite("i1", user="one")
-    theatre.invite("i2", user="two")
-    assert theatre.invite("i3", user="three") == Refusal("too_many_pending")
+    processor = Theatre(Policy(accept_unknown_users=True, max_pending=2))
+    processor.room()
+    processor.invite("i1", user="one")
+    processor.invite("i2", user="two")
+    assert processor.invite("i3", user="three") == Refusal("too_many_pending")
 
 
 def test_overdue_invitations_count_until_they_are_closed() -> None:
-    theatre = Theatre(Policy(accept_unknown_users=True, max_pending=2))
-    theatre.room()
-    theatre.invite("i1", user="one")
-    theatre.invite("i2", user="two")
-    assert theatre.invite("i3", EXPIRY + 1, user="three") == Refusal("too_many_pending")
-    assert isinstance(theatre.invite("i4", EXPIRY + 1, user="two"), list)
+    processor = Theatre(Policy(accept_unknown_users=True, max_pending=2))
+    processor.room()
+    processor.invite("i1", user="one")
+    processor.invite("i2", user="two")
+    assert processor.invite("i3", EXPIRY + 1, user="three") == Refusal("too_many_pending")
+    assert isinstance(processor.invite("i4", EXPIRY + 1, user="two"), list)
 
 
 def test_already_invited_is_checked_before_the_limit() -> None:
-    theatre = Theatre(Policy(accept_unknown_users=True, max_pending=1))
-    theatre.room()
-    theatre.invite("i1")
-    refusal = theatre.invite("i2")
+    processor = Theatre(Policy(accept_unknown_users=True, max_pending=1))
+    processor.room()
+    processor.invite("i1")
+    refusal = processor.invite("i2")
     assert isinstance(refusal, Refusal)
     assert refusal.reason == "already_invited"
 
 
-def test_a_new_invitation_names_the_previous_one(theatre: Theatre) -> None:
-    theatre.invite("declined")
-    theatre.do(DeclineInvitation(room_id=ROOM, invitation_id="declined", actor_id=GUEST))
-    theatre.invite("accepted")
-    theatre.do(AcceptInvitation(room_id=ROOM, invitation_id="accepted", actor_id=GUEST))
-    theatre.do(LeaveStage(room_id=ROOM, actor_id=GUEST))
-    theatre.user("carol")
-    theatre.invite("another", user="carol")
-    outcome = theatre.invite("i3")
+def test_a_new_invitation_names_the_previous_one(processor: Theatre) -> None:
+    processor.invite("declined")
+    processor.do(DeclineInvitation(room_id=ROOM, invitation_id="declined", actor_id=GUEST))
+    processor.invite("accepted")
+    processor.do(AcceptInvitation(room_id=ROOM, invitation_id="accepted", actor_id=GUEST))
+    processor.do(LeaveStage(room_id=ROOM, actor_id=GUEST))
+    processor.user("carol")
+    processor.invite("another", user="carol")
+    outcome = processor.invite("i3")
     assert outcome == [InvitationSent(**invitation("i3", previous_invitation_id="accepted"))]
-    previous = theatre.stage().find("accepted")
+    previous = processor.stage().find("accepted")
     assert previous is not None
     assert previous.previous_invitation_id == "declined"
 
 
-def test_a_room_that_opens_again_remembers_its_invitations(theatre: Theatre) -> None:
-    theatre.invite("i1")
-    theatre.room("ended", 1)
-    theatre.room("live", 2)
-    outcome = theatre.invite("i2")
+def test_a_room_that_opens_again_remembers_its_invitations(processor: Theatre) -> None:
+    processor.invite("i1")
+    processor.room("ended", 1)
+    processor.room("live", 2)
+    outcome = processor.invite("i2")
     assert outcome == [InvitationSent(**invitation("i2", previous_invitation_id="i1"))]
 
 
-def test_a_rooms_tombstone_clears_its_history(theatre: Theatre) -> None:
-    theatre.invite("i1")
-    theatre.room_gone(1)
-    theatre.room("live", 2)
-    assert theatre.invite("i2") == [InvitationSent(**invitation("i2"))]
+def test_a_rooms_tombstone_clears_its_history(processor: Theatre) -> None:
+    processor.invite("i1")
+    processor.room_gone(1)
+    processor.room("live", 2)
+    assert processor.invite("i2") == [InvitationSent(**invitation("i2"))]

@@ -78,7 +78,7 @@ async def working(settings: Settings) -> AsyncIterator[None]:
 
 
 @pytest.fixture(scope="module")
-async def place(stack: Stack) -> Settings:
+async def service_settings(stack: Stack) -> Settings:
     return Settings.model_validate(
         {
             "kafka_bootstrap_servers": stack.kafka_bootstrap_servers,
@@ -92,21 +92,23 @@ async def place(stack: Stack) -> Settings:
 
 
 @pytest.fixture(scope="module")
-async def house(place: Settings) -> AsyncIterator[House]:
+async def service(service_settings: Settings) -> AsyncIterator[House]:
     async with (
-        working(place),
-        cohost.Client(place.kafka_bootstrap_servers, prefix=place.topic_prefix, timeout=30) as client,
+        working(service_settings),
+        cohost.Client(
+            service_settings.kafka_bootstrap_servers, prefix=service_settings.topic_prefix, timeout=30
+        ) as client,
     ):
-        yield House(place, client)
+        yield House(service_settings, client)
 
 
-async def test_an_accepted_invitation_becomes_a_seat_that_can_be_left(house: House) -> None:
-    room = await house.open_room()
-    sent = await house.client.send_invitation(room, "bob", "alice")
+async def test_an_accepted_invitation_becomes_a_seat_that_can_be_left(service: House) -> None:
+    room = await service.open_room()
+    sent = await service.client.send_invitation(room, "bob", "alice")
     assert sent.data.invitation_id == sent.command_id
-    accepted = await house.client.accept_invitation(room, sent.command_id, "bob")
+    accepted = await service.client.accept_invitation(room, sent.command_id, "bob")
     assert accepted.data.status == "accepted"
-    left = await house.client.leave_stage(room, "bob")
+    left = await service.client.leave_stage(room, "bob")
     assert left.data == CoHostLeft(
         room_id=room,
         user_id="bob",
@@ -117,23 +119,23 @@ async def test_an_accepted_invitation_becomes_a_seat_that_can_be_left(house: Hou
 
 
 @pytest.mark.parametrize("broken", ["data", "partition"])
-async def test_a_used_invitation_id_is_a_repeat_even_if_invalid(house: House, broken: str) -> None:
-    room = await house.open_room()
-    sent = await house.client.send_invitation(room, "bob", "alice")
+async def test_a_used_invitation_id_is_a_repeat_even_if_invalid(service: House, broken: str) -> None:
+    room = await service.open_room()
+    sent = await service.client.send_invitation(room, "bob", "alice")
     seconds = 5 if broken == "data" else 60
     data = {"roomId": room, "userId": "bob", "actorId": "alice", "expiresInSeconds": seconds}
     event = {"specversion": "1.0", "id": sent.command_id, "source": "/tests", "subject": room, "data": data}
-    lane = partition_of(room, house.settings.partitions) + (broken == "partition")
+    lane = partition_of(room, service.settings.partitions) + (broken == "partition")
     async with (
-        asyncpg.create_pool(house.settings.database_url.get_secret_value(), min_size=1, max_size=1) as pool,
-        AIOKafkaProducer(bootstrap_servers=house.settings.kafka_bootstrap_servers) as producer,
+        asyncpg.create_pool(service.settings.database_url.get_secret_value(), min_size=1, max_size=1) as pool,
+        AIOKafkaProducer(bootstrap_servers=service.settings.kafka_bootstrap_servers) as producer,
     ):
         await pool.execute("DELETE FROM invitations.outcomes WHERE id = $1", sent.command_id)
         put = await producer.send_and_wait(
-            topics.INVITATION_COMMANDS.name(house.settings.topic_prefix),
+            topics.INVITATION_COMMANDS.name(service.settings.topic_prefix),
             envelope.encode({**event, "type": envelope.type_of("SendInvitation")}),
             key=room.encode(),
-            partition=lane % house.settings.partitions,
+            partition=lane % service.settings.partitions,
         )
         passed = "SELECT positions[3] > $2 FROM invitations.lanes WHERE lane = $1"
         async with asyncio.timeout(SECONDS):
@@ -143,15 +145,15 @@ async def test_a_used_invitation_id_is_a_repeat_even_if_invalid(house: House, br
         assert await pool.fetchval(kept, sent.command_id) == 0
 
 
-async def test_one_of_many_concurrent_answers_wins(house: House) -> None:
-    room = await house.open_room()
-    sent = await house.client.send_invitation(room, "bob", "alice")
+async def test_one_of_many_concurrent_answers_wins(service: House) -> None:
+    room = await service.open_room()
+    sent = await service.client.send_invitation(room, "bob", "alice")
     calls = [
         call(room, sent.command_id, actor)
         for call, actor in (
-            (house.client.accept_invitation, "bob"),
-            (house.client.decline_invitation, "bob"),
-            (house.client.cancel_invitation, "alice"),
+            (service.client.accept_invitation, "bob"),
+            (service.client.decline_invitation, "bob"),
+            (service.client.cancel_invitation, "alice"),
         )
         for _ in range(5)
     ]
@@ -160,13 +162,13 @@ async def test_one_of_many_concurrent_answers_wins(house: House) -> None:
     assert refused == ["invitation_not_pending"] * (len(calls) - 1)
 
 
-async def test_the_last_seat_goes_to_one_of_many_racing_users(house: House) -> None:
-    room = await house.open_room(seats=1)
+async def test_the_last_seat_goes_to_one_of_many_racing_users(service: House) -> None:
+    room = await service.open_room(seats=1)
     users = [f"user-{number}" for number in range(6)]
-    sent = await asyncio.gather(*[house.client.send_invitation(room, user, "alice") for user in users])
+    sent = await asyncio.gather(*[service.client.send_invitation(room, user, "alice") for user in users])
     outcomes = await asyncio.gather(
         *[
-            house.client.accept_invitation(room, entry.command_id, user)
+            service.client.accept_invitation(room, entry.command_id, user)
             for entry, user in zip(sent, users, strict=True)
         ],
         return_exceptions=True,
@@ -175,11 +177,11 @@ async def test_the_last_seat_goes_to_one_of_many_racing_users(house: House) -> N
     assert refused == ["room_full"] * (len(users) - 1)
 
 
-async def test_an_id_used_in_two_rooms_has_one_outcome(house: House) -> None:
-    rooms = [await house.open_room() for _ in range(4)]
+async def test_an_id_used_in_two_rooms_has_one_outcome(service: House) -> None:
+    rooms = [await service.open_room() for _ in range(4)]
     command_id = ids.uuid7()
     asked = [
-        house.client.execute(
+        service.client.execute(
             commands.SendInvitation(room_id=room, user_id="bob", actor_id="alice"), command_id
         )
         for room in rooms
@@ -189,34 +191,36 @@ async def test_an_id_used_in_two_rooms_has_one_outcome(house: House) -> None:
     assert len(told) == 1
 
 
-async def test_a_banned_user_loses_every_seat_and_invitation_in_time(house: House) -> None:
+async def test_a_banned_user_loses_every_seat_and_invitation_in_time(service: House) -> None:
     user = f"user-{secrets.token_hex(4)}"
-    seated, waiting = await house.open_room(user), await house.open_room(user)
-    sent = await house.client.send_invitation(seated, user, "alice")
-    await house.client.accept_invitation(seated, sent.command_id, user)
-    await house.client.send_invitation(waiting, user, "alice")
+    seated, waiting = await service.open_room(user), await service.open_room(user)
+    sent = await service.client.send_invitation(seated, user, "alice")
+    await service.client.accept_invitation(seated, sent.command_id, user)
+    await service.client.send_invitation(waiting, user, "alice")
     async with (
-        house.client.events("invitations", room_id=seated) as of_seated,
-        house.client.events("invitations", room_id=waiting) as of_waiting,
+        service.client.events("invitations", room_id=seated) as of_seated,
+        service.client.events("invitations", room_id=waiting) as of_waiting,
     ):
         began = time.monotonic()
-        await house.client.set_user(UserChanged(user_id=user, status="banned"))
+        await service.client.set_user(UserChanged(user_id=user, status="banned"))
         left = await until(of_seated, CoHostLeft)
         cancelled = await until(of_waiting, InvitationCancelled)
         assert time.monotonic() - began < CONTRACT_SECONDS
     assert (left.reason, cancelled.close_reason) == ("not_eligible", "not_eligible")
 
 
-async def test_invitations_expire_in_time_also_after_a_worker_change(place: Settings, house: House) -> None:
-    room = await house.open_room()
-    sent = await house.client.send_invitation(room, "bob", "alice", expires_in_seconds=10)
-    kept = await house.client.send_invitation(room, "carol", "alice")
-    async with house.client.events("invitations", room_id=room) as events, working(place):
+async def test_invitations_expire_in_time_also_after_a_worker_change(
+    service_settings: Settings, service: House
+) -> None:
+    room = await service.open_room()
+    sent = await service.client.send_invitation(room, "bob", "alice", expires_in_seconds=10)
+    kept = await service.client.send_invitation(room, "carol", "alice")
+    async with service.client.events("invitations", room_id=room) as events, working(service_settings):
         expired = await until(events, InvitationExpired)
         late = timestamps.to_ms(timestamps.now()) - timestamps.to_ms(sent.data.expires_at)
         assert 0 <= late < CONTRACT_SECONDS * 1000
-        accepted = await house.client.accept_invitation(room, kept.command_id, "carol")
+        accepted = await service.client.accept_invitation(room, kept.command_id, "carol")
     assert (expired.invitation_id, expired.updated_at) == (sent.command_id, sent.data.expires_at)
     assert accepted.data.sent_at == kept.data.sent_at
-    report = await audit.audit(place.kafka_bootstrap_servers, place.topic_prefix)
+    report = await audit.audit(service_settings.kafka_bootstrap_servers, service_settings.topic_prefix)
     assert report.violations == []

@@ -81,11 +81,11 @@ class Broom:
 
 
 @pytest.fixture
-def broom(book: Ledger) -> Broom:
+def sweeper_harness(batch_harness: Ledger) -> Broom:
     config = Config("127.0.0.1:1", "", ledger.SCHEMA)
-    pipeline = Pipeline(config, book.domain, Metrics(CollectorRegistry(), "invitations"))
+    pipeline = Pipeline(config, batch_harness.domain, Metrics(CollectorRegistry(), "invitations"))
     box = Letterbox()
-    return Broom(book, box, Sweeper(pipeline, book.pool, box))  # type: ignore[arg-type]
+    return Broom(batch_harness, box, Sweeper(pipeline, batch_harness.pool, box))  # type: ignore[arg-type]
 
 
 def expire(name: str, room: str = ROOM) -> Message:
@@ -96,101 +96,103 @@ def exclude(user: str, room: str = ROOM) -> Message:
     return commands.ExcludeUser(room_id=room, user_id=user)
 
 
-async def test_an_overdue_invitation_is_requested_once(broom: Broom) -> None:
-    await broom.invite("i1")
-    await broom.invite("i2", "carol", at=SOON)
-    assert await broom.asked() == [expire("i1")]
-    assert await broom.asked() == []
+async def test_an_overdue_invitation_is_requested_once(sweeper_harness: Broom) -> None:
+    await sweeper_harness.invite("i1")
+    await sweeper_harness.invite("i2", "carol", at=SOON)
+    assert await sweeper_harness.asked() == [expire("i1")]
+    assert await sweeper_harness.asked() == []
 
 
-async def test_lanes_of_other_workers_are_skipped(broom: Broom) -> None:
-    await broom.invite("i1")
-    assert not await broom.sweeper.sweep([1])
-    assert not await broom.sweeper.sweep([])
-    assert broom.box.letters == []
+async def test_lanes_of_other_workers_are_skipped(sweeper_harness: Broom) -> None:
+    await sweeper_harness.invite("i1")
+    assert not await sweeper_harness.sweeper.sweep([1])
+    assert not await sweeper_harness.sweeper.sweep([])
+    assert sweeper_harness.box.letters == []
 
 
 async def test_an_unanswered_command_is_repeated_under_its_id(
-    broom: Broom,
+    sweeper_harness: Broom,
 ) -> None:
-    await broom.invite("i1")
-    await broom.asked()
-    await broom.later(29)
-    assert await broom.asked() == []
-    await broom.later(2)
-    assert await broom.asked() == [expire("i1")]
-    [(first, _), (second, _)] = broom.box.letters
+    await sweeper_harness.invite("i1")
+    await sweeper_harness.asked()
+    await sweeper_harness.later(29)
+    assert await sweeper_harness.asked() == []
+    await sweeper_harness.later(2)
+    assert await sweeper_harness.asked() == [expire("i1")]
+    [(first, _), (second, _)] = sweeper_harness.box.letters
     assert first == second
 
 
-async def test_a_rejected_command_still_due_is_sent_under_a_new_id(broom: Broom) -> None:
-    await broom.invite("i1")
-    await broom.asked()
-    await broom.refused()
-    assert await broom.asked() == []
-    await broom.later(3)
-    assert await broom.asked() == [expire("i1")]
-    [(first, _), (second, _)] = broom.box.letters
+async def test_a_rejected_command_still_due_is_sent_under_a_new_id(sweeper_harness: Broom) -> None:
+    await sweeper_harness.invite("i1")
+    await sweeper_harness.asked()
+    await sweeper_harness.refused()
+    assert await sweeper_harness.asked() == []
+    await sweeper_harness.later(3)
+    assert await sweeper_harness.asked() == [expire("i1")]
+    [(first, _), (second, _)] = sweeper_harness.box.letters
     assert first != second
 
 
-async def test_an_unconfirmed_command_is_repeated_at_once_under_its_id(broom: Broom) -> None:
-    await broom.invite("i1")
-    broom.box.away = True
+async def test_an_unconfirmed_command_is_repeated_at_once_under_its_id(sweeper_harness: Broom) -> None:
+    await sweeper_harness.invite("i1")
+    sweeper_harness.box.away = True
     with pytest.raises(Unavailable):
-        await broom.sweeper.sweep([0])
-    broom.box.away = False
-    assert await broom.asked() == [expire("i1")]
-    [(first, _), (second, _)] = broom.box.letters
+        await sweeper_harness.sweeper.sweep([0])
+    sweeper_harness.box.away = False
+    assert await sweeper_harness.asked() == [expire("i1")]
+    [(first, _), (second, _)] = sweeper_harness.box.letters
     assert first == second
 
 
-async def test_decided_commands_are_deleted(broom: Broom) -> None:
-    await broom.invite("i1")
-    await broom.asked()
-    await broom.hear(topics.INVITATION_COMMANDS, ROOM, expire("i1"))
-    await broom.refused()
-    await broom.later(3)
-    assert await broom.asked() == []
-    async with broom.book.pool.acquire() as connection:
+async def test_decided_commands_are_deleted(sweeper_harness: Broom) -> None:
+    await sweeper_harness.invite("i1")
+    await sweeper_harness.asked()
+    await sweeper_harness.hear(topics.INVITATION_COMMANDS, ROOM, expire("i1"))
+    await sweeper_harness.refused()
+    await sweeper_harness.later(3)
+    assert await sweeper_harness.asked() == []
+    async with sweeper_harness.book.pool.acquire() as connection:
         assert await connection.fetchval("SELECT count(*) FROM asks") == 0
 
 
 @pytest.mark.parametrize("status", ["banned", "deleted", None])
-async def test_an_ineligible_user_is_excluded_from_every_room_once(broom: Broom, status: Any) -> None:
-    await broom.invite("i1", at=SOON)
-    await broom.invite("i2", room="room-2", at=SOON)
+async def test_an_ineligible_user_is_excluded_from_every_room_once(
+    sweeper_harness: Broom, status: Any
+) -> None:
+    await sweeper_harness.invite("i1", at=SOON)
+    await sweeper_harness.invite("i2", room="room-2", at=SOON)
     accept = commands.AcceptInvitation(room_id="room-2", invitation_id="i2", actor_id=GUEST)
-    await broom.hear(topics.INVITATION_COMMANDS, "room-2", accept)
-    await broom.invite("i3", room="room-3", user="carol", at=SOON)
-    assert await broom.asked() == []
+    await sweeper_harness.hear(topics.INVITATION_COMMANDS, "room-2", accept)
+    await sweeper_harness.invite("i3", room="room-3", user="carol", at=SOON)
+    assert await sweeper_harness.asked() == []
     told = None if status is None else facts.UserChanged(user_id=GUEST, status=status)
-    await broom.hear(topics.USERS, GUEST, told)
-    assert sorted(await broom.asked(), key=str) == [exclude(GUEST), exclude(GUEST, "room-2")]
-    assert await broom.asked() == []
+    await sweeper_harness.hear(topics.USERS, GUEST, told)
+    assert sorted(await sweeper_harness.asked(), key=str) == [exclude(GUEST), exclude(GUEST, "room-2")]
+    assert await sweeper_harness.asked() == []
 
 
-async def test_the_next_owner_finds_users_made_ineligible_long_ago(broom: Broom) -> None:
-    await broom.invite("i1", at=SOON)
-    await broom.asked()
-    await broom.hear(topics.USERS, GUEST, facts.UserChanged(user_id=GUEST, status="banned"))
-    async with broom.book.pool.acquire() as connection:
+async def test_the_next_owner_finds_users_made_ineligible_long_ago(sweeper_harness: Broom) -> None:
+    await sweeper_harness.invite("i1", at=SOON)
+    await sweeper_harness.asked()
+    await sweeper_harness.hear(topics.USERS, GUEST, facts.UserChanged(user_id=GUEST, status="banned"))
+    async with sweeper_harness.book.pool.acquire() as connection:
         await connection.execute("UPDATE users SET changed_at = now() - interval '1 day'")
-    assert await broom.asked() == []
-    await broom.sweeper.sweep([])
-    assert await broom.asked() == [exclude(GUEST)]
+    assert await sweeper_harness.asked() == []
+    await sweeper_harness.sweeper.sweep([])
+    assert await sweeper_harness.asked() == [exclude(GUEST)]
 
 
-async def test_thousands_due_at_once_are_all_requested(broom: Broom) -> None:
+async def test_thousands_due_at_once_are_all_requested(sweeper_harness: Broom) -> None:
     due = 2500
-    await broom.invite("i1")
-    async with broom.book.pool.acquire() as connection:
+    await sweeper_harness.invite("i1")
+    async with sweeper_harness.book.pool.acquire() as connection:
         await connection.execute(
             "INSERT INTO pending SELECT room_id, 'user-' || n, lane, 'i-' || n, expires_at"
             " FROM pending, generate_series(2, $1::int) AS n",
             due,
         )
-    assert await broom.sweeper.sweep([0])
-    assert await broom.sweeper.sweep([0])
-    assert not await broom.sweeper.sweep([0])
-    assert len({str(data) for _, data in broom.box.letters}) == due
+    assert await sweeper_harness.sweeper.sweep([0])
+    assert await sweeper_harness.sweeper.sweep([0])
+    assert not await sweeper_harness.sweeper.sweep([0])
+    assert len({str(data) for _, data in sweeper_harness.box.letters}) == due

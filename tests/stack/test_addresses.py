@@ -13,28 +13,30 @@ from stack.place import Place
 
 
 @pytest.fixture
-def taken() -> Iterator[int]:
+def port_in_use() -> Iterator[int]:
     with socket.socket() as listener:
         listener.bind((ports.ADDRESS, 0))
         listener.listen()
         yield listener.getsockname()[1]
 
 
-def place(root: Path, *wanted: int) -> Place:
+def context(root: Path, *wanted: int) -> Place:
     return Place(root, settings.load(), keys.load(root), keep=False, wanted=wanted)
 
 
-async def test_a_component_whose_port_is_in_use_gets_another(tmp_path: Path, taken: int) -> None:
-    part, running = await parts.start(lambda: parts.create("postgres", place(tmp_path, taken)))
-    assert (part.ports != (taken,), running.alive) == (True, True)
+async def test_a_component_whose_port_is_in_use_gets_another(tmp_path: Path, port_in_use: int) -> None:
+    part, running = await parts.start(lambda: parts.create("postgres", context(tmp_path, port_in_use)))
+    assert (part.ports != (port_in_use,), running.alive) == (True, True)
     await running.stop()
     data.wipe(tmp_path)
 
 
-async def test_a_component_losing_its_port_during_start_is_restarted(tmp_path: Path, taken: int) -> None:
-    numbers = iter([taken, ports.choose()])
-    part, running = await parts.start(lambda: parts.at("postgres", place(tmp_path), (next(numbers),)))
-    assert (part.ports != (taken,), running.alive) == (True, True)
+async def test_a_component_losing_its_port_during_start_is_restarted(
+    tmp_path: Path, port_in_use: int
+) -> None:
+    numbers = iter([port_in_use, ports.choose()])
+    part, running = await parts.start(lambda: parts.at("postgres", context(tmp_path), (next(numbers),)))
+    assert (part.ports != (port_in_use,), running.alive) == (True, True)
     await running.stop()
     data.wipe(tmp_path)
 

@@ -87,8 +87,8 @@ class Room:
 class Stranger:
     """Somebody who has read the contract and holds the addresses."""
 
-    def __init__(self, place: Place, log: Log, producer: AIOKafkaProducer) -> None:
-        self.place = place
+    def __init__(self, deployment: Place, log: Log, producer: AIOKafkaProducer) -> None:
+        self.place = deployment
         self.log = log
         self.puts: dict[str, Put] = {}
         self._producer = producer
@@ -229,16 +229,18 @@ class Stranger:
 
 
 @asynccontextmanager
-async def connected(place: Place) -> AsyncIterator[Stranger]:
+async def connected(deployment: Place) -> AsyncIterator[Stranger]:
     """Be a stranger in a place until the block ends."""
-    log = Log(place)
+    log = Log(deployment)
     producer = AIOKafkaProducer(
-        bootstrap_servers=place.bootstrap_servers, enable_idempotence=True, max_request_size=8 * 1024 * 1024
+        bootstrap_servers=deployment.bootstrap_servers,
+        enable_idempotence=True,
+        max_request_size=8 * 1024 * 1024,
     )
     await producer.start()
     await log.start()
     try:
-        yield Stranger(place, log, producer)
+        yield Stranger(deployment, log, producer)
     finally:
         await log.stop()
         await producer.stop()

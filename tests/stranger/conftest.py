@@ -34,7 +34,7 @@ class World(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-async def place(stack: Any) -> AsyncIterator[Place]:
+async def deployment(stack: Any) -> AsyncIterator[Place]:
     """Go where the environment says, as `.stack/env` does, or else to a system of the tests' own."""
     if "COHOST_INVITATIONS_URL" in os.environ:
         yield places.read(os.environ)
@@ -58,45 +58,45 @@ async def place(stack: Any) -> AsyncIterator[Place]:
 
 
 @pytest.fixture(scope="session")
-async def web(place: Place) -> AsyncIterator[Web]:
-    async with Web(place) as web:
+async def web(deployment: Place) -> AsyncIterator[Web]:
+    async with Web(deployment) as web:
         yield web
 
 
 @pytest.fixture(scope="session")
-async def world(place: Place, web: Web) -> AsyncIterator[World]:
-    async with connected(place) as stranger:
-        overdue = Overdue(stranger, web)
-        yield World(stranger, overdue)
-        await overdue.stop()
+async def contract_session(deployment: Place, web: Web) -> AsyncIterator[World]:
+    async with connected(deployment) as client:
+        expiring = Overdue(client, web)
+        yield World(client, expiring)
+        await expiring.stop()
         if "PYTEST_XDIST_WORKER" in os.environ:
             # The test of the whole log ran in one process only, and each has a system of its own.
             for claim in whole_log.CLAIMS:
-                await claim(stranger)
+                await claim(client)
 
 
 @pytest.fixture(scope="session")
-async def stranger(world: World) -> Stranger:
-    return world.stranger
+async def client(contract_session: World) -> Stranger:
+    return contract_session.stranger
 
 
 @pytest.fixture(scope="session")
-async def overdue(world: World) -> Overdue:
-    return world.overdue
+async def expiring(contract_session: World) -> Overdue:
+    return contract_session.overdue
 
 
 @pytest.fixture(scope="session")
-async def people(stranger: Stranger) -> People:
-    return People(*await asyncio.gather(*(stranger.user() for _ in People._fields)))
+async def people(client: Stranger) -> People:
+    return People(*await asyncio.gather(*(client.user() for _ in People._fields)))
 
 
 @pytest.fixture(scope="session")
-async def livekit(place: Place) -> AsyncIterator[LiveKit]:
-    livekit = LiveKit(place)
+async def livekit(deployment: Place) -> AsyncIterator[LiveKit]:
+    livekit = LiveKit(deployment)
     yield livekit
     await livekit.close()
 
 
 @pytest.fixture(scope="session")
-async def director(stranger: Stranger, web: Web) -> Director:
-    return Director(stranger, web)
+async def stage_driver(client: Stranger, web: Web) -> Director:
+    return Director(client, web)

@@ -75,11 +75,11 @@ class Record:
 class Log:
     """Everything read so far, and a way to wait for more."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, deployment: Place) -> None:
+        self._place = deployment
         self._news = asyncio.Condition()
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=place.bootstrap_servers,
+            bootstrap_servers=deployment.bootstrap_servers,
             isolation_level="read_committed",
             auto_offset_reset="earliest",
             enable_auto_commit=False,

@@ -28,8 +28,8 @@ class Seat:
 class Director:
     """Puts people on stage and waits for what broadcast makes of it."""
 
-    def __init__(self, stranger: Stranger, web: Web) -> None:
-        self.stranger = stranger
+    def __init__(self, client: Stranger, web: Web) -> None:
+        self.stranger = client
         self.web = web
 
     async def show(self, status: str = "live", **data: Any) -> Room:

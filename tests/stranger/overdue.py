@@ -43,60 +43,60 @@ async def over(sent: Put) -> None:
     await asyncio.sleep(max(0.0, sent.milliseconds / 1000 + LASTS + 0.002 - time.time()))
 
 
-async def case(stranger: Stranger, late: Late | None = None) -> Case:
-    room, user = await stranger.room(), await stranger.user()
+async def case(client: Stranger, late: Late | None = None) -> Case:
+    room, user = await client.room(), await client.user()
     data = {"userId": user, "actorId": room.host, "expiresInSeconds": LASTS}
-    sent, _ = await stranger.accepted("SendInvitation", room, **data)
+    sent, _ = await client.accepted("SendInvitation", room, **data)
     if late is None:
         return Case(room, user, sent)
     await over(sent)
-    put = await late(stranger, room, user, sent)
+    put = await late(client, room, user, sent)
     if put is None:
         return Case(room, user, sent)
     cause = put.id or put.position
-    await stranger.log.until(lambda: stranger.log.by_cause[cause], f"what follows from {cause}")
+    await client.log.until(lambda: client.log.by_cause[cause], f"what follows from {cause}")
     return Case(room, user, sent, put, cause)
 
 
-async def accept(stranger: Stranger, room: Room, user: str, sent: Put) -> Put:
-    return await stranger.send("AcceptInvitation", room, invitationId=sent.id, actorId=user)
+async def accept(client: Stranger, room: Room, user: str, sent: Put) -> Put:
+    return await client.send("AcceptInvitation", room, invitationId=sent.id, actorId=user)
 
 
-async def decline(stranger: Stranger, room: Room, user: str, sent: Put) -> Put:
-    return await stranger.send("DeclineInvitation", room, invitationId=sent.id, actorId=user)
+async def decline(client: Stranger, room: Room, user: str, sent: Put) -> Put:
+    return await client.send("DeclineInvitation", room, invitationId=sent.id, actorId=user)
 
 
-async def cancel(stranger: Stranger, room: Room, _: str, sent: Put) -> Put:
-    return await stranger.send("CancelInvitation", room, invitationId=sent.id, actorId=room.host)
+async def cancel(client: Stranger, room: Room, _: str, sent: Put) -> Put:
+    return await client.send("CancelInvitation", room, invitationId=sent.id, actorId=room.host)
 
 
-async def expire(stranger: Stranger, room: Room, _: str, sent: Put) -> Put:
-    return await stranger.send("ExpireInvitation", room, invitationId=sent.id)
+async def expire(client: Stranger, room: Room, _: str, sent: Put) -> Put:
+    return await client.send("ExpireInvitation", room, invitationId=sent.id)
 
 
-async def invite(stranger: Stranger, room: Room, user: str, _: Put) -> Put:
-    return await stranger.send("SendInvitation", room, userId=user, actorId=room.host)
+async def invite(client: Stranger, room: Room, user: str, _: Put) -> Put:
+    return await client.send("SendInvitation", room, userId=user, actorId=room.host)
 
 
-async def close(stranger: Stranger, room: Room, _: str, __: Put) -> Put:
-    return await stranger.say_room(room.id, hostId=room.host, status="ended")
+async def close(client: Stranger, room: Room, _: str, __: Put) -> Put:
+    return await client.say_room(room.id, hostId=room.host, status="ended")
 
 
-async def remove(stranger: Stranger, room: Room, _: str, __: Put) -> Put:
-    return await stranger.remove_room(room)
+async def remove(client: Stranger, room: Room, _: str, __: Put) -> Put:
+    return await client.remove_room(room)
 
 
-async def promote(stranger: Stranger, room: Room, user: str, _: Put) -> Put:
-    return await stranger.say_room(room.id, hostId=user, status="live")
+async def promote(client: Stranger, room: Room, user: str, _: Put) -> Put:
+    return await client.say_room(room.id, hostId=user, status="live")
 
 
-async def ban(stranger: Stranger, _: Room, user: str, __: Put) -> None:
-    await stranger.say_user(user, "banned")
+async def ban(client: Stranger, _: Room, user: str, __: Put) -> None:
+    await client.say_user(user, "banned")
 
 
-async def read(stranger: Stranger, web: Web) -> tuple[Case, list[Any]]:
+async def read(client: Stranger, web: Web) -> tuple[Case, list[Any]]:
     """Read an invitation before its time, and in every way right after it."""
-    found = await case(stranger)
+    found = await case(client)
     one, rooms = f"/v1/invitations/{found.sent.id}", f"/v1/rooms/{found.room}/invitations"
     users = f"/v1/users/{found.user}/invitations"
     before = await web.json(one, found.user)
@@ -128,12 +128,12 @@ LATE: dict[str, Late] = {
 class Overdue:
     """All cases, under way since the first test began."""
 
-    def __init__(self, stranger: Stranger, web: Web) -> None:
-        self._stranger = stranger
-        self.read = asyncio.create_task(read(stranger, web))
-        self.alone = [asyncio.create_task(case(stranger)) for _ in range(TRIES)]
+    def __init__(self, client: Stranger, web: Web) -> None:
+        self._stranger = client
+        self.read = asyncio.create_task(read(client, web))
+        self.alone = [asyncio.create_task(case(client)) for _ in range(TRIES)]
         self.late = {
-            name: [asyncio.create_task(case(stranger, late)) for _ in range(TRIES)]
+            name: [asyncio.create_task(case(client, late)) for _ in range(TRIES)]
             for name, late in LATE.items()
         }
 

@@ -76,9 +76,9 @@ async def joined(data: dict[str, Any]) -> AsyncIterator[Participant]:
 class LiveKit:
     """The server's own view, by its published HTTP API."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        url = place.livekit_url.replace("ws://", "http://").replace("wss://", "https://")
+    def __init__(self, deployment: Place) -> None:
+        self.place = deployment
+        url = deployment.livekit_url.replace("ws://", "http://").replace("wss://", "https://")
         self._http = httpx.AsyncClient(base_url=url, timeout=10)
 
     async def close(self) -> None:

@@ -80,10 +80,10 @@ async def run(service: str, variables: Mapping[str, str]) -> Running:
 
 @asynccontextmanager
 async def running(
-    place: Place, *services: str, path: str = "/readyz", **variables: str
+    deployment: Place, *services: str, path: str = "/readyz", **variables: str
 ) -> AsyncIterator[Place]:
     """Run services with other settings until the block ends, and give their place once `path` answers 200."""
-    said = {**place.variables, **variables}
+    said = {**deployment.variables, **variables}
     all_ = {service: await run(service, said) for service in services}
     try:
         for found in all_.values():
@@ -91,7 +91,7 @@ async def running(
         urls = {f"{service}_url": found.url for service, found in all_.items()}
         partitions = int(said.get("COHOST_PARTITIONS", "12"))
         prefix = said["COHOST_TOPIC_PREFIX"]
-        yield replace(place, prefix=prefix, partitions=partitions, variables=said, **urls)
+        yield replace(deployment, prefix=prefix, partitions=partitions, variables=said, **urls)
     finally:
         await asyncio.gather(*(found.stop() for found in all_.values()))
     assert {service: found.process.returncode for service, found in all_.items()} == dict.fromkeys(

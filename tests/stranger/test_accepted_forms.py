@@ -23,9 +23,9 @@ def binary(said: dict[str, Any], **more: bytes) -> list[tuple[str, bytes | None]
     return [*attributes.items(), *[(name.replace("_", "-"), value) for name, value in more.items()]]
 
 
-async def outcome(stranger: Stranger, said: dict[str, Any], value: Any, headers: Any) -> str:
-    put = await stranger.put(INVITATIONS, said["subject"], json.dumps(value).encode(), headers, id=said["id"])
-    return await stranger.fate(put)
+async def outcome(client: Stranger, said: dict[str, Any], value: Any, headers: Any) -> str:
+    put = await client.put(INVITATIONS, said["subject"], json.dumps(value).encode(), headers, id=said["id"])
+    return await client.fate(put)
 
 
 @pytest.mark.parametrize(
@@ -40,48 +40,48 @@ async def outcome(stranger: Stranger, said: dict[str, Any], value: Any, headers:
     ],
 )
 async def test_structured_mode_is_read_with_and_without_a_content_type(
-    stranger: Stranger, people: People, content_type: bytes | None
+    client: Stranger, people: People, content_type: bytes | None
 ) -> None:
-    room = await stranger.room()
+    room = await client.room()
     said = invitation(room, people.bob)
     headers = [("content-type", content_type)] if content_type else []
-    assert await outcome(stranger, said, said, headers) == "InvitationSent"
+    assert await outcome(client, said, said, headers) == "InvitationSent"
 
 
 @pytest.mark.parametrize("more", [{}, {"content_type": b"application/json"}])
-async def test_binary_mode_is_read(stranger: Stranger, people: People, more: dict[str, bytes]) -> None:
-    room = await stranger.room()
+async def test_binary_mode_is_read(client: Stranger, people: People, more: dict[str, bytes]) -> None:
+    room = await client.room()
     said = invitation(room, people.bob, correlationid="c-1")
-    assert await outcome(stranger, said, said["data"], binary(said, **more)) == "InvitationSent"
-    [sent] = await stranger.outcome(said["id"])
+    assert await outcome(client, said, said["data"], binary(said, **more)) == "InvitationSent"
+    [sent] = await client.outcome(said["id"])
     assert sent.event["correlationid"] == "c-1"
 
 
-async def test_a_structured_content_type_wins_over_ce_headers(stranger: Stranger, people: People) -> None:
-    room = await stranger.room()
+async def test_a_structured_content_type_wins_over_ce_headers(client: Stranger, people: People) -> None:
+    room = await client.room()
     said, other = invitation(room, people.bob), invitation(room, people.carol)
     headers = [*binary(other), *STRUCTURED]
-    assert await outcome(stranger, said, said, headers) == "InvitationSent"
-    [sent] = await stranger.outcome(said["id"])
+    assert await outcome(client, said, said, headers) == "InvitationSent"
+    [sent] = await client.outcome(said["id"])
     assert sent.data["userId"] == people.bob
-    assert stranger.log.by_cause[other["id"]] == []
+    assert client.log.by_cause[other["id"]] == []
 
 
 async def test_a_structured_content_type_needs_an_envelope_in_the_value(
-    stranger: Stranger, people: People
+    client: Stranger, people: People
 ) -> None:
-    room = await stranger.room()
+    room = await client.room()
     said = invitation(room, people.bob)
     headers = [*binary(said), *STRUCTURED]
-    assert await outcome(stranger, said, said["data"], headers) == "not_a_cloud_event"
+    assert await outcome(client, said, said["data"], headers) == "not_a_cloud_event"
 
 
 @pytest.mark.parametrize("missing", ["id", "source", "type"])
-async def test_binary_mode_needs_its_attributes(stranger: Stranger, people: People, missing: str) -> None:
-    room = await stranger.room()
+async def test_binary_mode_needs_its_attributes(client: Stranger, people: People, missing: str) -> None:
+    room = await client.room()
     said = invitation(room, people.bob)
     headers = [(name, value) for name, value in binary(said) if name != f"ce_{missing}"]
-    assert await outcome(stranger, said, said["data"], headers) == "not_a_cloud_event"
+    assert await outcome(client, said, said["data"], headers) == "not_a_cloud_event"
 
 
 @pytest.mark.parametrize(
@@ -99,26 +99,26 @@ async def test_binary_mode_needs_its_attributes(stranger: Stranger, people: Peop
     ],
 )
 async def test_binary_mode_needs_valid_attributes(
-    stranger: Stranger, people: People, name: str, value: bytes | None
+    client: Stranger, people: People, name: str, value: bytes | None
 ) -> None:
-    room = await stranger.room()
+    room = await client.room()
     said = invitation(room, people.bob)
     headers = [(other, raw) for other, raw in binary(said) if other != name]
-    assert await outcome(stranger, said, said["data"], [*headers, (name, value)]) == "not_a_cloud_event"
+    assert await outcome(client, said, said["data"], [*headers, (name, value)]) == "not_a_cloud_event"
 
 
-async def test_binary_mode_without_a_subject_is_invalid(stranger: Stranger, people: People) -> None:
-    room = await stranger.room()
+async def test_binary_mode_without_a_subject_is_invalid(client: Stranger, people: People) -> None:
+    room = await client.room()
     said = invitation(room, people.bob)
     headers = [(name, value) for name, value in binary(said) if name != "ce_subject"]
-    assert await outcome(stranger, said, said["data"], headers) == "invalid_command"
+    assert await outcome(client, said, said["data"], headers) == "invalid_command"
 
 
-async def test_binary_facts_are_read(stranger: Stranger) -> None:
+async def test_binary_facts_are_read(client: Stranger) -> None:
     data = {"roomId": f"room-{new_id()}", "hostId": "alice", "status": "idle"}
     said = event("RoomChanged", data["roomId"], data)
-    put = await stranger.put("rooms", data["roomId"], json.dumps(data).encode(), binary(said), id=said["id"])
-    assert await stranger.fate(put) == "StageChanged"
+    put = await client.put("rooms", data["roomId"], json.dumps(data).encode(), binary(said), id=said["id"])
+    assert await client.fate(put) == "StageChanged"
 
 
 @pytest.mark.parametrize(
@@ -137,23 +137,23 @@ async def test_binary_facts_are_read(stranger: Stranger) -> None:
     ids="-".join,
 )
 async def test_other_attributes_are_ignored(
-    stranger: Stranger, people: People, attributes: dict[str, Any]
+    client: Stranger, people: People, attributes: dict[str, Any]
 ) -> None:
-    room = await stranger.room()
+    room = await client.room()
     said = invitation(room, people.bob, **attributes)
-    assert await outcome(stranger, said, said, STRUCTURED) == "InvitationSent"
+    assert await outcome(client, said, said, STRUCTURED) == "InvitationSent"
 
 
 @pytest.mark.parametrize("value", [b"not json", b"", b"\xff"])
-async def test_binary_data_that_is_not_json_is_refused(stranger: Stranger, value: bytes) -> None:
+async def test_binary_data_that_is_not_json_is_refused(client: Stranger, value: bytes) -> None:
     room = f"room-{new_id()}"
     said = event("LeaveStage", room, None)
-    put = await stranger.put(INVITATIONS, room, value, binary(said), id=said["id"])
-    assert await stranger.fate(put) in {"not_a_cloud_event", "invalid_command"}
+    put = await client.put(INVITATIONS, room, value, binary(said), id=said["id"])
+    assert await client.fate(put) in {"not_a_cloud_event", "invalid_command"}
 
 
-async def test_a_null_value_is_not_a_command_in_binary_mode(stranger: Stranger) -> None:
+async def test_a_null_value_is_not_a_command_in_binary_mode(client: Stranger) -> None:
     room = f"room-{new_id()}"
     said = event("LeaveStage", room, None)
-    put = await stranger.put(INVITATIONS, room, None, binary(said), id=said["id"])
-    assert await stranger.fate(put) == "not_a_cloud_event"
+    put = await client.put(INVITATIONS, room, None, binary(said), id=said["id"])
+    assert await client.fate(put) == "not_a_cloud_event"

@@ -24,148 +24,148 @@ class Invited(NamedTuple):
 
 
 @pytest.fixture
-async def invited(stranger: Stranger, people: People) -> Invited:
-    room = await stranger.room()
-    sent, _ = await stranger.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
+async def invited(client: Stranger, people: People) -> Invited:
+    room = await client.room()
+    sent, _ = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     return Invited(room, sent, people.bob)
 
 
-async def test_the_invitee_accepts(stranger: Stranger, invited: Invited) -> None:
+async def test_the_invitee_accepts(client: Stranger, invited: Invited) -> None:
     data = {"invitationId": invited.sent.id, "actorId": invited.bob}
-    put, done = await stranger.accepted("AcceptInvitation", invited.room, **data)
+    put, done = await client.accepted("AcceptInvitation", invited.room, **data)
     assert (done.name, done.data) == ("InvitationAccepted", snapshots.accepted(invited.pending, put))
 
 
-async def test_the_invitee_declines(stranger: Stranger, invited: Invited) -> None:
+async def test_the_invitee_declines(client: Stranger, invited: Invited) -> None:
     data = {"invitationId": invited.sent.id, "actorId": invited.bob}
-    put, done = await stranger.accepted("DeclineInvitation", invited.room, **data)
+    put, done = await client.accepted("DeclineInvitation", invited.room, **data)
     assert (done.name, done.data) == ("InvitationDeclined", snapshots.declined(invited.pending, put))
 
 
 @BOTH
-async def test_room_and_invitation_must_be_known(stranger: Stranger, invited: Invited, answer: str) -> None:
+async def test_room_and_invitation_must_be_known(client: Stranger, invited: Invited, answer: str) -> None:
     data = {"invitationId": invited.sent.id, "actorId": invited.bob}
-    assert await stranger.reason(answer, unique("room"), **data) == "room_not_found"
-    elsewhere = await stranger.room()
-    assert await stranger.reason(answer, elsewhere, **data) == "invitation_not_found"
+    assert await client.reason(answer, unique("room"), **data) == "room_not_found"
+    elsewhere = await client.room()
+    assert await client.reason(answer, elsewhere, **data) == "invitation_not_found"
     unknown = {"invitationId": unique("invitation"), "actorId": "nobody"}
-    assert await stranger.reason(answer, invited.room, **unknown) == "invitation_not_found"
+    assert await client.reason(answer, invited.room, **unknown) == "invitation_not_found"
 
 
 @BOTH
-async def test_the_actor_must_be_the_invitee(stranger: Stranger, invited: Invited, answer: str) -> None:
+async def test_the_actor_must_be_the_invitee(client: Stranger, invited: Invited, answer: str) -> None:
     data = {"invitationId": invited.sent.id, "actorId": "mallory"}
-    assert await stranger.reason(answer, invited.room, **data) == "not_invitee"
+    assert await client.reason(answer, invited.room, **data) == "not_invitee"
     cancel = {"invitationId": invited.sent.id, "actorId": invited.room.host}
-    await stranger.accepted("CancelInvitation", invited.room, **cancel)
-    assert await stranger.reason(answer, invited.room, **data) == "not_invitee"
+    await client.accepted("CancelInvitation", invited.room, **cancel)
+    assert await client.reason(answer, invited.room, **data) == "not_invitee"
 
 
 @BOTH
 @pytest.mark.parametrize("before", ["AcceptInvitation", "DeclineInvitation", "CancelInvitation"])
 async def test_the_invitation_must_be_pending(
-    stranger: Stranger, invited: Invited, answer: str, before: str
+    client: Stranger, invited: Invited, answer: str, before: str
 ) -> None:
     data = {"invitationId": invited.sent.id, "actorId": invited.bob}
     actor = invited.room.host if before == "CancelInvitation" else invited.bob
-    _, done = await stranger.accepted(before, invited.room, **{**data, "actorId": actor})
-    refused = await stranger.refused(answer, invited.room, **data)
+    _, done = await client.accepted(before, invited.room, **{**data, "actorId": actor})
+    refused = await client.refused(answer, invited.room, **data)
     assert (refused["reason"], refused["current"]) == ("invitation_not_pending", done.data)
 
 
-async def test_a_former_co_host_cannot_accept_again(stranger: Stranger, invited: Invited) -> None:
+async def test_a_former_co_host_cannot_accept_again(client: Stranger, invited: Invited) -> None:
     data = {"invitationId": invited.sent.id, "actorId": invited.bob}
-    _, done = await stranger.accepted("AcceptInvitation", invited.room, **data)
-    await stranger.accepted("LeaveStage", invited.room, actorId=invited.bob)
-    refused = await stranger.refused("AcceptInvitation", invited.room, **data)
+    _, done = await client.accepted("AcceptInvitation", invited.room, **data)
+    await client.accepted("LeaveStage", invited.room, actorId=invited.bob)
+    refused = await client.refused("AcceptInvitation", invited.room, **data)
     assert (refused["reason"], refused["current"]) == ("invitation_not_pending", done.data)
 
 
 @BOTH
 @pytest.mark.parametrize(("who", "shown"), [("host", True), ("mallory", False)])
 async def test_a_refusal_shows_the_invitation_to_its_participants(
-    stranger: Stranger, invited: Invited, answer: str, *, who: str, shown: bool
+    client: Stranger, invited: Invited, answer: str, *, who: str, shown: bool
 ) -> None:
     actor = invited.room.host if who == "host" else who
-    refused = await stranger.refused(answer, invited.room, invitationId=invited.sent.id, actorId=actor)
+    refused = await client.refused(answer, invited.room, invitationId=invited.sent.id, actorId=actor)
     assert refused["reason"] == "not_invitee"
     assert refused.get("current") == (invited.pending if shown else None)
 
 
 async def test_a_refused_cancellation_shows_it_to_its_participants(
-    stranger: Stranger, invited: Invited
+    client: Stranger, invited: Invited
 ) -> None:
     for actor, shown in ((invited.bob, invited.pending), ("mallory", None)):
         data = {"invitationId": invited.sent.id, "actorId": actor}
-        refused = await stranger.refused("CancelInvitation", invited.room, **data)
+        refused = await client.refused("CancelInvitation", invited.room, **data)
         assert (refused["reason"], refused.get("current")) == ("not_room_host", shown)
 
 
 @pytest.mark.parametrize("status", ["banned", "deleted", None])
-async def test_an_ineligible_invitee_cannot_accept(stranger: Stranger, status: str | None) -> None:
-    room = await stranger.room()
-    user = await stranger.user()
-    sent, _ = await stranger.accepted("SendInvitation", room, userId=user, actorId=room.host)
-    await (stranger.say_user(user, status) if status else stranger.remove_user(user))
-    reason = await stranger.reason("AcceptInvitation", room, invitationId=sent.id, actorId=user)
+async def test_an_ineligible_invitee_cannot_accept(client: Stranger, status: str | None) -> None:
+    room = await client.room()
+    user = await client.user()
+    sent, _ = await client.accepted("SendInvitation", room, userId=user, actorId=room.host)
+    await (client.say_user(user, status) if status else client.remove_user(user))
+    reason = await client.reason("AcceptInvitation", room, invitationId=sent.id, actorId=user)
     # The service may have closed the invitation by then.
     word = "user_not_eligible" if status else "user_not_found"
     assert reason in {word, "invitation_not_pending"}
 
 
-async def test_a_user_refusing_new_invitations_may_answer_old_ones(stranger: Stranger) -> None:
+async def test_a_user_refusing_new_invitations_may_answer_old_ones(client: Stranger) -> None:
     for answer in ("AcceptInvitation", "DeclineInvitation"):
-        room = await stranger.room()
-        user = await stranger.user()
-        sent, _ = await stranger.accepted("SendInvitation", room, userId=user, actorId=room.host)
-        await stranger.say_user(user, canReceiveInvitations=False, blockedUserIds=[room.host])
-        await stranger.accepted(answer, room, invitationId=sent.id, actorId=user)
+        room = await client.room()
+        user = await client.user()
+        sent, _ = await client.accepted("SendInvitation", room, userId=user, actorId=room.host)
+        await client.say_user(user, canReceiveInvitations=False, blockedUserIds=[room.host])
+        await client.accepted(answer, room, invitationId=sent.id, actorId=user)
 
 
-async def test_a_full_room_keeps_the_invitation_pending(stranger: Stranger, people: People) -> None:
-    room = await stranger.room(maxCoHosts=1)
+async def test_a_full_room_keeps_the_invitation_pending(client: Stranger, people: People) -> None:
+    room = await client.room(maxCoHosts=1)
     sends = [
-        (await stranger.accepted("SendInvitation", room, userId=user, actorId=room.host))[0]
+        (await client.accepted("SendInvitation", room, userId=user, actorId=room.host))[0]
         for user in (people.bob, people.carol)
     ]
     first, second = [
         {"invitationId": sent.id, "actorId": user}
         for sent, user in zip(sends, (people.bob, people.carol), strict=True)
     ]
-    await stranger.accepted("AcceptInvitation", room, **first)
-    refused = await stranger.refused("AcceptInvitation", room, **second)
+    await client.accepted("AcceptInvitation", room, **first)
+    refused = await client.refused("AcceptInvitation", room, **second)
     assert refused["reason"] == "room_full"
     assert refused["current"] == snapshots.pending(sends[1], room, people.carol)
-    await stranger.accepted("LeaveStage", room, actorId=people.bob)
-    await stranger.accepted("AcceptInvitation", room, **second)
+    await client.accepted("LeaveStage", room, actorId=people.bob)
+    await client.accepted("AcceptInvitation", room, **second)
 
 
-async def test_a_room_may_have_no_seats(stranger: Stranger, people: People) -> None:
-    room = await stranger.room(maxCoHosts=0)
-    sent, _ = await stranger.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
+async def test_a_room_may_have_no_seats(client: Stranger, people: People) -> None:
+    room = await client.room(maxCoHosts=0)
+    sent, _ = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     data = {"invitationId": sent.id, "actorId": people.bob}
-    assert await stranger.reason("AcceptInvitation", room, **data) == "room_full"
-    await stranger.accepted("DeclineInvitation", room, **data)
+    assert await client.reason("AcceptInvitation", room, **data) == "room_full"
+    await client.accepted("DeclineInvitation", room, **data)
 
 
-async def test_five_seats_are_the_default(stranger: Stranger) -> None:
-    room = await stranger.room()
+async def test_five_seats_are_the_default(client: Stranger) -> None:
+    room = await client.room()
     for expected in [*["InvitationAccepted"] * 5, "room_full"]:
-        user = await stranger.user()
-        sent, _ = await stranger.accepted("SendInvitation", room, userId=user, actorId=room.host)
-        put = await stranger.send("AcceptInvitation", room, invitationId=sent.id, actorId=user)
-        assert await stranger.fate(put) == expected
+        user = await client.user()
+        sent, _ = await client.accepted("SendInvitation", room, userId=user, actorId=room.host)
+        put = await client.send("AcceptInvitation", room, invitationId=sent.id, actorId=user)
+        assert await client.fate(put) == expected
 
 
 @pytest.mark.parametrize("first", ["AcceptInvitation", "DeclineInvitation", "CancelInvitation"])
 @pytest.mark.parametrize("second", ["AcceptInvitation", "DeclineInvitation", "CancelInvitation"])
 async def test_the_first_answer_in_the_log_wins(
-    stranger: Stranger, invited: Invited, first: str, second: str
+    client: Stranger, invited: Invited, first: str, second: str
 ) -> None:
     puts = []
     for name in (first, second):
         actor = invited.room.host if name == "CancelInvitation" else invited.bob
-        puts.append(await stranger.send(name, invited.room, invitationId=invited.sent.id, actorId=actor))
-    [won] = await stranger.outcome(puts[0].id)
-    refused = await stranger.rejection(puts[1].id)
+        puts.append(await client.send(name, invited.room, invitationId=invited.sent.id, actorId=actor))
+    [won] = await client.outcome(puts[0].id)
+    refused = await client.rejection(puts[1].id)
     assert (refused["reason"], refused["current"]) == ("invitation_not_pending", won.data)

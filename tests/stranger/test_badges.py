@@ -21,76 +21,76 @@ def sound(record: Record) -> None:
 
 
 @pytest.mark.parametrize("status", OPEN)
-async def test_the_host_wears_a_badge_while_the_room_is_open(director: Director, status: str) -> None:
-    room = await director.show(status)
-    worn = await director.badge(room, room.host)
+async def test_the_host_wears_a_badge_while_the_room_is_open(stage_driver: Director, status: str) -> None:
+    room = await stage_driver.show(status)
+    worn = await stage_driver.badge(room, room.host)
     sound(worn)
     assert worn.event["subject"] == room.id
-    assert worn.partition == director.stranger.partition(room.id)
+    assert worn.partition == stage_driver.stranger.partition(room.id)
     since = worn.data["since"]
     data = {name: value for name, value in worn.data.items() if value is not None}
     assert data == {"roomId": room.id, "userId": room.host, "badge": "host", "since": since}
-    [stage] = await director.stranger.outcome(room.fact.id)
+    [stage] = await stage_driver.stranger.outcome(room.fact.id)
     assert worn.event["causationid"] == stage.event["id"]
-    await director.close(room)
-    gone = await director.no_badge(room, room.host)
+    await stage_driver.close(room)
+    gone = await stage_driver.no_badge(room, room.host)
     assert re.fullmatch(rb"[1-9][0-9]*", gone.header["sequence"] or b"")
 
 
-async def test_a_co_host_wears_a_badge_from_seat_to_its_end(director: Director, people: People) -> None:
-    room = await director.show()
-    seat = await director.seat(room, people.bob)
-    worn = await director.badge(room, people.bob)
+async def test_a_co_host_wears_a_badge_from_seat_to_its_end(stage_driver: Director, people: People) -> None:
+    room = await stage_driver.show()
+    seat = await stage_driver.seat(room, people.bob)
+    worn = await stage_driver.badge(room, people.bob)
     sound(worn)
     since = worn.data["since"]
     assert worn.data == {**seat.named, "badge": "coHost", "since": since}
-    assert (await director.items(room))[people.bob]["since"] == since
-    await director.stranger.accepted("LeaveStage", room, actorId=people.bob)
-    gone = await director.no_badge(room, people.bob)
+    assert (await stage_driver.items(room))[people.bob]["since"] == since
+    await stage_driver.stranger.accepted("LeaveStage", room, actorId=people.bob)
+    gone = await stage_driver.no_badge(room, people.bob)
     assert gone.partition == worn.partition
-    assert len(director.worn(room, people.bob)) == 2
+    assert len(stage_driver.worn(room, people.bob)) == 2
 
 
-async def test_invited_users_wear_no_badge(director: Director, people: People) -> None:
-    room = await director.show()
-    await director.invite(room, people.bob)
-    await director.seat(room, people.carol)
-    assert director.worn(room, people.bob) == []
+async def test_invited_users_wear_no_badge(stage_driver: Director, people: People) -> None:
+    room = await stage_driver.show()
+    await stage_driver.invite(room, people.bob)
+    await stage_driver.seat(room, people.carol)
+    assert stage_driver.worn(room, people.bob) == []
 
 
-async def test_a_badges_since_does_not_change(director: Director, people: People) -> None:
-    room = await director.show("idle")
-    await director.seat(room, people.bob)
-    host, bob = await director.badge(room, room.host), await director.badge(room, people.bob)
+async def test_a_badges_since_does_not_change(stage_driver: Director, people: People) -> None:
+    room = await stage_driver.show("idle")
+    await stage_driver.seat(room, people.bob)
+    host, bob = await stage_driver.badge(room, room.host), await stage_driver.badge(room, people.bob)
     for status in ("live", "waitingReconnect", "live"):
-        fact = await director.stranger.say_room(room.id, hostId=room.host, status=status, maxCoHosts=9)
-        await director.stranger.outcome(fact.id)
-    await director.seat(room, people.carol)
+        fact = await stage_driver.stranger.say_room(room.id, hostId=room.host, status=status, maxCoHosts=9)
+        await stage_driver.stranger.outcome(fact.id)
+    await stage_driver.seat(room, people.carol)
     for before, user in ((host, room.host), (bob, people.bob)):
-        assert {found.data["since"] for found in director.worn(room, user)} == {before.data["since"]}
+        assert {found.data["since"] for found in stage_driver.worn(room, user)} == {before.data["since"]}
 
 
-async def test_a_new_host_takes_the_badge_over(director: Director, people: People) -> None:
-    room = await director.show()
-    await director.seat(room, people.bob)
-    await director.stranger.say_room(room.id, hostId=people.bob, status="live")
-    await director.no_badge(room, room.host)
-    worn = director.worn(room, people.bob)
-    await director.stranger.log.until(lambda: worn[-1].value and worn[-1].data["badge"] == "host")
+async def test_a_new_host_takes_the_badge_over(stage_driver: Director, people: People) -> None:
+    room = await stage_driver.show()
+    await stage_driver.seat(room, people.bob)
+    await stage_driver.stranger.say_room(room.id, hostId=people.bob, status="live")
+    await stage_driver.no_badge(room, room.host)
+    worn = stage_driver.worn(room, people.bob)
+    await stage_driver.stranger.log.until(lambda: worn[-1].value and worn[-1].data["badge"] == "host")
     assert worn[-1].data.get("invitationId") is None
     assert None not in [found.value for found in worn]
 
 
-async def test_a_reopened_room_gives_its_host_a_new_badge(director: Director) -> None:
-    room = await director.closed()
-    await director.stranger.say_room(room.id, hostId=room.host, status="live")
-    await director.badge(room, room.host)
-    assert [found.value is not None for found in director.worn(room, room.host)] == [True, False, True]
+async def test_a_reopened_room_gives_its_host_a_new_badge(stage_driver: Director) -> None:
+    room = await stage_driver.closed()
+    await stage_driver.stranger.say_room(room.id, hostId=room.host, status="live")
+    await stage_driver.badge(room, room.host)
+    assert [found.value is not None for found in stage_driver.worn(room, room.host)] == [True, False, True]
 
 
-async def test_closing_removes_every_badge(director: Director, people: People) -> None:
-    room = await director.show()
-    await director.seat(room, people.bob)
-    await director.stranger.remove_room(room)
-    await director.no_badge(room, people.bob)
-    await director.no_badge(room, room.host)
+async def test_closing_removes_every_badge(stage_driver: Director, people: People) -> None:
+    room = await stage_driver.show()
+    await stage_driver.seat(room, people.bob)
+    await stage_driver.stranger.remove_room(room)
+    await stage_driver.no_badge(room, people.bob)
+    await stage_driver.no_badge(room, room.host)

@@ -16,10 +16,10 @@ from tests.stranger.participants import BADGE, LiveKit, joined
 CLOSED = ["ended", "recorded", "terminated", "error"]
 
 
-def looked_into(answer: dict[str, Any], director: Director) -> dict[str, Any]:
+def looked_into(answer: dict[str, Any], stage_driver: Director) -> dict[str, Any]:
     """Return an answer with its token decoded and its times checked."""
-    place = director.stranger.place
-    token = jwt.decode(answer["token"], place.livekit_api_secret, ["HS256"])
+    deployment = stage_driver.stranger.place
+    token = jwt.decode(answer["token"], deployment.livekit_api_secret, ["HS256"])
     expires = datetime.fromisoformat(answer["expiresAt"]).timestamp()
     assert abs(expires - token["exp"]) < 1
     assert time.time() < expires <= time.time() + 600
@@ -32,14 +32,14 @@ def looked_into(answer: dict[str, Any], director: Director) -> dict[str, Any]:
     return {**answer, "token": {"sub": token["sub"], "video": video, "badge": badge}, "expiresAt": ""}
 
 
-def expected(director: Director, room: Room, user: str, role: str) -> dict[str, Any]:
+def expected(stage_driver: Director, room: Room, user: str, role: str) -> dict[str, Any]:
     permissions = snapshots.VIEWER if role == "viewer" else snapshots.publisher()
     video = {"roomJoin": True, "room": room.id, **permissions}
     return {
         "roomId": room.id,
         "userId": user,
         "role": role,
-        "serverUrl": director.stranger.place.public_livekit_url,
+        "serverUrl": stage_driver.stranger.place.public_livekit_url,
         "token": {"sub": user, "video": video, "badge": "" if role == "viewer" else role},
         "expiresAt": "",
         "livekitRoom": room.id,
@@ -48,102 +48,104 @@ def expected(director: Director, room: Room, user: str, role: str) -> dict[str, 
 
 
 @pytest.mark.parametrize("status", OPEN)
-async def test_the_host_connects_in_any_open_state(director: Director, status: str) -> None:
-    room = await director.show(status)
-    answer = looked_into(await director.data(room, room.host), director)
-    assert answer == expected(director, room, room.host, "host")
+async def test_the_host_connects_in_any_open_state(stage_driver: Director, status: str) -> None:
+    room = await stage_driver.show(status)
+    answer = looked_into(await stage_driver.data(room, room.host), stage_driver)
+    assert answer == expected(stage_driver, room, room.host, "host")
 
 
 @pytest.mark.parametrize("status", OPEN)
-async def test_a_co_host_connects_in_any_open_state(director: Director, people: People, status: str) -> None:
-    room = await director.show(status)
-    await director.seat(room, people.bob)
-    answer = looked_into(await director.data(room, people.bob), director)
-    assert answer == expected(director, room, people.bob, "coHost")
+async def test_a_co_host_connects_in_any_open_state(
+    stage_driver: Director, people: People, status: str
+) -> None:
+    room = await stage_driver.show(status)
+    await stage_driver.seat(room, people.bob)
+    answer = looked_into(await stage_driver.data(room, people.bob), stage_driver)
+    assert answer == expected(stage_driver, room, people.bob, "coHost")
 
 
 @pytest.mark.parametrize("status", ["live", "waitingReconnect"])
-async def test_viewers_connect_once_the_room_is_live(director: Director, status: str) -> None:
-    room = await director.show(status)
-    answer = looked_into(await director.data(room, "viewer", **{"as": "viewer"}), director)
-    assert answer == expected(director, room, "viewer", "viewer")
+async def test_viewers_connect_once_the_room_is_live(stage_driver: Director, status: str) -> None:
+    room = await stage_driver.show(status)
+    answer = looked_into(await stage_driver.data(room, "viewer", **{"as": "viewer"}), stage_driver)
+    assert answer == expected(stage_driver, room, "viewer", "viewer")
 
 
-async def test_host_and_co_host_may_come_as_viewers(director: Director, people: People) -> None:
-    room = await director.show()
-    await director.seat(room, people.bob)
+async def test_host_and_co_host_may_come_as_viewers(stage_driver: Director, people: People) -> None:
+    room = await stage_driver.show()
+    await stage_driver.seat(room, people.bob)
     for user in (room.host, people.bob):
-        answer = looked_into(await director.data(room, user, **{"as": "viewer"}), director)
-        assert answer == expected(director, room, user, "viewer")
+        answer = looked_into(await stage_driver.data(room, user, **{"as": "viewer"}), stage_driver)
+        assert answer == expected(stage_driver, room, user, "viewer")
 
 
-async def test_viewers_are_refused_before_the_room_is_live(director: Director) -> None:
-    room = await director.show("idle")
+async def test_viewers_are_refused_before_the_room_is_live(stage_driver: Director) -> None:
+    room = await stage_driver.show("idle")
     for user in ("viewer", room.host):
-        assert await director.refused(room, user, **{"as": "viewer"}) == (409, "room_not_live")
+        assert await stage_driver.refused(room, user, **{"as": "viewer"}) == (409, "room_not_live")
 
 
-async def test_a_user_who_is_not_on_stage_is_refused(director: Director, people: People) -> None:
-    room = await director.show()
-    await director.invite(room, people.bob)
+async def test_a_user_who_is_not_on_stage_is_refused(stage_driver: Director, people: People) -> None:
+    room = await stage_driver.show()
+    await stage_driver.invite(room, people.bob)
     for user in ("mallory", people.bob):
-        assert await director.refused(room, user) == (403, "not_on_stage")
+        assert await stage_driver.refused(room, user) == (403, "not_on_stage")
 
 
-async def test_a_former_co_host_is_not_on_stage(director: Director, people: People) -> None:
-    room = await director.show()
-    seat = await director.seat(room, people.bob)
-    await director.stranger.accepted("LeaveStage", room, actorId=people.bob)
-    await director.revoked(seat)
-    assert await director.refused(room, people.bob) == (403, "not_on_stage")
+async def test_a_former_co_host_is_not_on_stage(stage_driver: Director, people: People) -> None:
+    room = await stage_driver.show()
+    seat = await stage_driver.seat(room, people.bob)
+    await stage_driver.stranger.accepted("LeaveStage", room, actorId=people.bob)
+    await stage_driver.revoked(seat)
+    assert await stage_driver.refused(room, people.bob) == (403, "not_on_stage")
 
 
-async def test_an_unknown_room_is_not_found(director: Director) -> None:
+async def test_an_unknown_room_is_not_found(stage_driver: Director) -> None:
     room = unique("room")
-    assert await director.refused(room, "alice") == (404, "room_not_found")
-    assert await director.refused(room, "alice", **{"as": "viewer"}) == (404, "room_not_found")
+    assert await stage_driver.refused(room, "alice") == (404, "room_not_found")
+    assert await stage_driver.refused(room, "alice", **{"as": "viewer"}) == (404, "room_not_found")
 
 
 @pytest.mark.parametrize("status", CLOSED)
-async def test_a_closed_room_is_refused_to_everyone(director: Director, status: str) -> None:
-    room = await director.closed(status)
+async def test_a_closed_room_is_refused_to_everyone(stage_driver: Director, status: str) -> None:
+    room = await stage_driver.closed(status)
     for user in (room.host, "mallory"):
-        assert await director.refused(room, user) == (409, "room_not_open")
-        assert await director.refused(room, user, **{"as": "viewer"}) == (409, "room_not_open")
+        assert await stage_driver.refused(room, user) == (409, "room_not_open")
+        assert await stage_driver.refused(room, user, **{"as": "viewer"}) == (409, "room_not_open")
 
 
-async def test_a_deleted_room_counts_as_closed(director: Director) -> None:
-    room = await director.show()
-    await director.stranger.remove_room(room)
-    await director.no_badge(room, room.host)
-    assert await director.refused(room, room.host) == (409, "room_not_open")
+async def test_a_deleted_room_counts_as_closed(stage_driver: Director) -> None:
+    room = await stage_driver.show()
+    await stage_driver.stranger.remove_room(room)
+    await stage_driver.no_badge(room, room.host)
+    assert await stage_driver.refused(room, room.host) == (409, "room_not_open")
 
 
-async def test_a_former_host_is_not_on_stage(director: Director) -> None:
-    room = await director.show()
-    await director.stranger.say_room(room.id, hostId="zoe", status="live")
-    await director.no_badge(room, room.host)
-    await director.badge(room, "zoe")
-    assert await director.refused(room, room.host) == (403, "not_on_stage")
-    assert (await director.data(room, "zoe"))["role"] == "host"
+async def test_a_former_host_is_not_on_stage(stage_driver: Director) -> None:
+    room = await stage_driver.show()
+    await stage_driver.stranger.say_room(room.id, hostId="zoe", status="live")
+    await stage_driver.no_badge(room, room.host)
+    await stage_driver.badge(room, "zoe")
+    assert await stage_driver.refused(room, room.host) == (403, "not_on_stage")
+    assert (await stage_driver.data(room, "zoe"))["role"] == "host"
 
 
-async def test_viewer_is_the_only_role_to_ask_for(director: Director) -> None:
-    room = await director.show()
-    assert await director.refused(room, room.host, **{"as": "host"}) == (422, "invalid_request")
+async def test_viewer_is_the_only_role_to_ask_for(stage_driver: Director) -> None:
+    room = await stage_driver.show()
+    assert await stage_driver.refused(room, room.host, **{"as": "host"}) == (422, "invalid_request")
 
 
-async def test_the_livekit_room_is_made_when_first_needed(director: Director, livekit: LiveKit) -> None:
-    room = await director.show()
-    await director.data(room, room.host)
+async def test_the_livekit_room_is_made_when_first_needed(stage_driver: Director, livekit: LiveKit) -> None:
+    room = await stage_driver.show()
+    await stage_driver.data(room, room.host)
     assert await livekit.exists(room.id)
 
 
 async def test_each_role_has_its_permissions_on_livekit(
-    director: Director, livekit: LiveKit, people: People
+    stage_driver: Director, livekit: LiveKit, people: People
 ) -> None:
-    room = await director.show()
-    await director.seat(room, people.bob)
+    room = await stage_driver.show()
+    await stage_driver.seat(room, people.bob)
     wanted = {
         room.host: (snapshots.publisher(), "host"),
         people.bob: (snapshots.publisher(), "coHost"),
@@ -151,7 +153,7 @@ async def test_each_role_has_its_permissions_on_livekit(
     }
     for user, (permissions, badge) in wanted.items():
         query = {"as": "viewer"} if user == "viewer" else {}
-        async with joined(await director.data(room, user, **query)) as participant:
+        async with joined(await stage_driver.data(room, user, **query)) as participant:
             assert participant.room.local_participant.identity == user
             assert await livekit.permissions(room.id, user) == permissions
             assert participant.badge == badge

@@ -24,55 +24,55 @@ BAD_IDS = ["", "a b", "a/b", "grün", "🙂", "x" * 65, "a\u0000", "a\n", 17, Tr
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-async def test_each_command_is_understood(stranger: Stranger, name: str) -> None:
-    assert await stranger.reason(name, unique("room"), **COMMANDS[name]) == "room_not_found"
+async def test_each_command_is_understood(client: Stranger, name: str) -> None:
+    assert await client.reason(name, unique("room"), **COMMANDS[name]) == "room_not_found"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-async def test_an_unknown_field_is_refused(stranger: Stranger, name: str) -> None:
-    assert await stranger.reason(name, unique("room"), **COMMANDS[name], hots="x") == "invalid_command"
+async def test_an_unknown_field_is_refused(client: Stranger, name: str) -> None:
+    assert await client.reason(name, unique("room"), **COMMANDS[name], hots="x") == "invalid_command"
 
 
-async def refused(stranger: Stranger, name: str, data: Any) -> str:
+async def refused(client: Stranger, name: str, data: Any) -> str:
     """Return why a command with exactly this data is refused."""
     room = unique("room")
     filled = {**data, "roomId": room} if isinstance(data, dict) and data.get("roomId") == "here" else data
-    put = await stranger.publish(INVITATIONS, event(name, room, filled))
-    return str((await stranger.rejection(put.id))["reason"])
+    put = await client.publish(INVITATIONS, event(name, room, filled))
+    return str((await client.rejection(put.id))["reason"])
 
 
 @pytest.mark.parametrize(("name", "field"), FIELDS)
 @pytest.mark.parametrize("absence", ["left out", "null"])
-async def test_a_missing_field_is_refused(stranger: Stranger, name: str, field: str, absence: str) -> None:
+async def test_a_missing_field_is_refused(client: Stranger, name: str, field: str, absence: str) -> None:
     data = {"roomId": "here", **COMMANDS[name]}
     if absence == "null":
         data[field] = None
     else:
         del data[field]
-    assert await refused(stranger, name, data) == "invalid_command"
+    assert await refused(client, name, data) == "invalid_command"
 
 
 @pytest.mark.parametrize("bad", BAD_IDS)
 @pytest.mark.parametrize("field", ["userId", "actorId"])
-async def test_an_invalid_id_is_refused(stranger: Stranger, field: str, bad: Any) -> None:
+async def test_an_invalid_id_is_refused(client: Stranger, field: str, bad: Any) -> None:
     data = {"roomId": "here", "userId": "bob", "actorId": "alice", field: bad}
-    assert await refused(stranger, "RemoveCoHost", data) == "invalid_command"
+    assert await refused(client, "RemoveCoHost", data) == "invalid_command"
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 17, True, {}])
-async def test_data_that_is_not_an_object_is_refused(stranger: Stranger, data: Any) -> None:
-    assert await refused(stranger, "LeaveStage", data) == "invalid_command"
+async def test_data_that_is_not_an_object_is_refused(client: Stranger, data: Any) -> None:
+    assert await refused(client, "LeaveStage", data) == "invalid_command"
 
 
 @pytest.mark.parametrize("reason", ["left", "NO_SHOW", "", 1, None])
-async def test_a_seat_is_released_for_two_reasons_only(stranger: Stranger, reason: Any) -> None:
+async def test_a_seat_is_released_for_two_reasons_only(client: Stranger, reason: Any) -> None:
     data = {"roomId": "here", **COMMANDS["ReleaseSeat"], "reason": reason}
-    assert await refused(stranger, "ReleaseSeat", data) == "invalid_command"
+    assert await refused(client, "ReleaseSeat", data) == "invalid_command"
 
 
-async def test_names_are_in_camel_case(stranger: Stranger) -> None:
+async def test_names_are_in_camel_case(client: Stranger) -> None:
     data = {"room_id": "here", "actor_id": "bob"}
-    assert await refused(stranger, "LeaveStage", data) == "invalid_command"
+    assert await refused(client, "LeaveStage", data) == "invalid_command"
 
 
 @pytest.mark.parametrize(
@@ -100,41 +100,41 @@ async def test_names_are_in_camel_case(stranger: Stranger) -> None:
     ],
 )
 async def test_options_out_of_bounds_or_of_another_type_are_refused(
-    stranger: Stranger, people: People, field: str, value: Any
+    client: Stranger, people: People, field: str, value: Any
 ) -> None:
-    room = await stranger.room()
+    room = await client.room()
     data = {"userId": people.bob, "actorId": room.host, field: value}
-    assert await stranger.reason("SendInvitation", room, **data) == "invalid_command"
+    assert await client.reason("SendInvitation", room, **data) == "invalid_command"
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "1" * 5000, "6.02e23"])
-async def test_huge_numbers_are_refused(stranger: Stranger, number: str) -> None:
+async def test_huge_numbers_are_refused(client: Stranger, number: str) -> None:
     room = unique("room")
     data = {"roomId": room, "userId": "bob", "actorId": "alice", "expiresInSeconds": 4711}
     said = event("SendInvitation", room, data)
     value = json.dumps(said).replace("4711", number).encode()
-    put = await stranger.put(INVITATIONS, room, value, STRUCTURED, id=said["id"])
-    assert await stranger.fate(put) == "invalid_command"
+    put = await client.put(INVITATIONS, room, value, STRUCTURED, id=said["id"])
+    assert await client.fate(put) == "invalid_command"
 
 
-async def nested(stranger: Stranger, depth: int) -> str:
+async def nested(client: Stranger, depth: int) -> str:
     room = unique("room")
     said = event("LeaveStage", room, {"roomId": room, "actorId": "bob", "deep": 4711})
     value = json.dumps(said).replace("4711", "[" * depth + "]" * depth).encode()
-    return await stranger.fate(await stranger.put(INVITATIONS, room, value, STRUCTURED, id=said["id"]))
+    return await client.fate(await client.put(INVITATIONS, room, value, STRUCTURED, id=said["id"]))
 
 
-async def test_deeply_nested_data_is_refused(stranger: Stranger) -> None:
-    assert await nested(stranger, 500) == "invalid_command"
+async def test_deeply_nested_data_is_refused(client: Stranger) -> None:
+    assert await nested(client, 500) == "invalid_command"
 
 
-async def test_extremely_nested_data_does_not_stop_the_lane(stranger: Stranger) -> None:
-    assert await nested(stranger, 100_000) in {"invalid_command", "not_a_cloud_event"}
+async def test_extremely_nested_data_does_not_stop_the_lane(client: Stranger) -> None:
+    assert await nested(client, 100_000) in {"invalid_command", "not_a_cloud_event"}
 
 
-async def test_a_large_command_is_refused_like_a_small_one(stranger: Stranger) -> None:
+async def test_a_large_command_is_refused_like_a_small_one(client: Stranger) -> None:
     data = {"roomId": "here", "actorId": "bob", "essay": "x" * 900_000}
-    assert await refused(stranger, "LeaveStage", data) == "invalid_command"
+    assert await refused(client, "LeaveStage", data) == "invalid_command"
 
 
 @pytest.mark.parametrize(
@@ -150,27 +150,27 @@ async def test_a_large_command_is_refused_like_a_small_one(stranger: Stranger) -
     ],
 )
 async def test_options_within_bounds_are_taken(
-    stranger: Stranger, people: People, given: dict[str, Any], seconds: int, message: str | None
+    client: Stranger, people: People, given: dict[str, Any], seconds: int, message: str | None
 ) -> None:
-    room = await stranger.room()
+    room = await client.room()
     data = {"userId": people.bob, "actorId": room.host, **given}
-    put, sent = await stranger.accepted("SendInvitation", room, **data)
+    put, sent = await client.accepted("SendInvitation", room, **data)
     assert (sent.data["expiresAt"], sent.data["message"]) == (put.after(seconds), message)
 
 
 @pytest.mark.parametrize("length", [1, 64])
-async def test_ids_have_one_to_64_characters(stranger: Stranger, length: int) -> None:
+async def test_ids_have_one_to_64_characters(client: Stranger, length: int) -> None:
     alphabet = "abcxyzABCXYZ0189._:@-"
     user = (alphabet * 4)[:length]
     data = {"userId": user, "actorId": "alice"}
-    assert await stranger.reason("RemoveCoHost", unique("room"), **data) == "room_not_found"
+    assert await client.reason("RemoveCoHost", unique("room"), **data) == "room_not_found"
 
 
-async def test_a_rejection_repeats_only_valid_ids(stranger: Stranger) -> None:
+async def test_a_rejection_repeats_only_valid_ids(client: Stranger) -> None:
     room = unique("room")
     data = {"roomId": room, "invitationId": "i" * 65, "actorId": "no id!"}
-    put = await stranger.publish(INVITATIONS, event("AcceptInvitation", room, data))
-    refused = await stranger.rejection(put.id)
+    put = await client.publish(INVITATIONS, event("AcceptInvitation", room, data))
+    refused = await client.rejection(put.id)
     del refused["message"]
     assert refused == {
         "commandId": put.id,
@@ -180,10 +180,10 @@ async def test_a_rejection_repeats_only_valid_ids(stranger: Stranger) -> None:
     }
 
 
-async def test_a_rejection_repeats_the_valid_ids(stranger: Stranger) -> None:
+async def test_a_rejection_repeats_the_valid_ids(client: Stranger) -> None:
     room = unique("room")
     data = {"invitationId": "i-1", "actorId": "bob"}
-    refused = await stranger.refused("AcceptInvitation", room, **data)
+    refused = await client.refused("AcceptInvitation", room, **data)
     command, message = refused.pop("commandId"), refused.pop("message")
     assert (len(command), isinstance(message, str)) == (36, True)
     assert refused == {
@@ -194,13 +194,13 @@ async def test_a_rejection_repeats_the_valid_ids(stranger: Stranger) -> None:
     }
 
 
-async def test_a_whole_number_with_a_decimal_point_has_one_result(stranger: Stranger, people: People) -> None:
-    room = await stranger.room()
+async def test_a_whole_number_with_a_decimal_point_has_one_result(client: Stranger, people: People) -> None:
+    room = await client.room()
     data = {"userId": people.bob, "actorId": room.host, "expiresInSeconds": 60.0}
-    fate = await stranger.fate(await stranger.send("SendInvitation", room, **data))
+    fate = await client.fate(await client.send("SendInvitation", room, **data))
     assert fate in {"InvitationSent", "invalid_command"}
 
 
-async def test_an_unknown_null_field_counts_as_absent(stranger: Stranger) -> None:
-    reason = await stranger.reason("LeaveStage", unique("room"), actorId="bob", hots=None)
+async def test_an_unknown_null_field_counts_as_absent(client: Stranger) -> None:
+    reason = await client.reason("LeaveStage", unique("room"), actorId="bob", hots=None)
     assert reason == "room_not_found"

@@ -18,8 +18,8 @@ def ends(record: Record) -> timedelta:
     return datetime.fromisoformat(said["graceEndsAt"]) - datetime.fromisoformat(said["at"])
 
 
-def heard(director: Director, seat: Seat) -> list[str]:
-    found = director.said(seat, *NAMES)
+def heard(stage_driver: Director, seat: Seat) -> list[str]:
+    found = stage_driver.said(seat, *NAMES)
     for record in found:
         times = {"at"} | ({"graceEndsAt"} if record.name == "CoHostDisconnected" else set())
         assert {name: value for name, value in record.data.items() if name not in times} == seat.named
@@ -28,34 +28,34 @@ def heard(director: Director, seat: Seat) -> list[str]:
 
 
 async def test_a_dropped_co_host_may_return_within_the_grace_period(
-    director: Director, people: People
+    stage_driver: Director, people: People
 ) -> None:
-    room = await director.show()
-    seat = await director.seat(room, people.bob)
-    async with joined(await director.data(room, people.bob)):
-        await director.events(seat, "CoHostConnected")
-    [dropped] = await director.events(seat, "CoHostDisconnected")
-    grace = timedelta(seconds=director.stranger.place.grace_seconds)
+    room = await stage_driver.show()
+    seat = await stage_driver.seat(room, people.bob)
+    async with joined(await stage_driver.data(room, people.bob)):
+        await stage_driver.events(seat, "CoHostConnected")
+    [dropped] = await stage_driver.events(seat, "CoHostDisconnected")
+    grace = timedelta(seconds=stage_driver.stranger.place.grace_seconds)
     assert abs(ends(dropped) - grace) < timedelta(seconds=1)
-    shown = (await director.items(room))[people.bob]
+    shown = (await stage_driver.items(room))[people.bob]
     times = {"connection": "disconnected", "graceEndsAt": dropped.data["graceEndsAt"]}
     assert shown == onstage.item(seat, **times)
-    async with joined(await director.data(room, people.bob)):
-        await director.events(seat, "CoHostReconnected")
-        assert (await director.items(room))[people.bob] == onstage.item(seat, connection="connected")
-    assert heard(director, seat)[:3] == ["CoHostConnected", "CoHostDisconnected", "CoHostReconnected"]
+    async with joined(await stage_driver.data(room, people.bob)):
+        await stage_driver.events(seat, "CoHostReconnected")
+        assert (await stage_driver.items(room))[people.bob] == onstage.item(seat, connection="connected")
+    assert heard(stage_driver, seat)[:3] == ["CoHostConnected", "CoHostDisconnected", "CoHostReconnected"]
 
 
-async def test_a_co_host_who_does_not_return_loses_the_seat(director: Director, people: People) -> None:
-    room = await director.show()
-    seat = await director.seat(room, people.bob)
-    async with joined(await director.data(room, people.bob)):
-        await director.events(seat, "CoHostConnected")
-    patience = director.stranger.place.grace_seconds + SECONDS
-    log = director.stranger.log
-    await log.until(lambda: director.said(seat, "GrantRevoked"), "the revocation", patience)
-    assert heard(director, seat) == ["CoHostConnected", "CoHostDisconnected", "CoHostLost"]
-    revoked = await director.revoked(seat)
+async def test_a_co_host_who_does_not_return_loses_the_seat(stage_driver: Director, people: People) -> None:
+    room = await stage_driver.show()
+    seat = await stage_driver.seat(room, people.bob)
+    async with joined(await stage_driver.data(room, people.bob)):
+        await stage_driver.events(seat, "CoHostConnected")
+    patience = stage_driver.stranger.place.grace_seconds + SECONDS
+    log = stage_driver.stranger.log
+    await log.until(lambda: stage_driver.said(seat, "GrantRevoked"), "the revocation", patience)
+    assert heard(stage_driver, seat) == ["CoHostConnected", "CoHostDisconnected", "CoHostLost"]
+    revoked = await stage_driver.revoked(seat)
     at = revoked.data["revokedAt"]
     assert revoked.data == onstage.revoked(seat, "connection_lost", "absent", at)
 
@@ -69,28 +69,28 @@ async def test_a_co_host_who_does_not_return_loses_the_seat(director: Director, 
     assert command.key == room.id.encode()
 
 
-async def test_a_second_device_takes_the_place_of_the_first(director: Director, people: People) -> None:
-    room = await director.show()
-    seat = await director.seat(room, people.bob)
-    async with joined(await director.data(room, people.bob)) as first:
-        await director.events(seat, "CoHostConnected")
-        async with joined(await director.data(room, people.bob)) as second:
+async def test_a_second_device_takes_the_place_of_the_first(stage_driver: Director, people: People) -> None:
+    room = await stage_driver.show()
+    seat = await stage_driver.seat(room, people.bob)
+    async with joined(await stage_driver.data(room, people.bob)) as first:
+        await stage_driver.events(seat, "CoHostConnected")
+        async with joined(await stage_driver.data(room, people.bob)) as second:
             await eventually(lambda: first.disconnected, "the first device to be disconnected")
             await second.publish()
 
             async def shown() -> bool:
-                found = (await director.items(room))[people.bob]
+                found = (await stage_driver.items(room))[people.bob]
                 return found["connection"] == "connected" and len(found["tracks"]) == 1
 
             await eventually(shown, "the second device on the stage")
-            assert "CoHostLost" not in heard(director, seat)
+            assert "CoHostLost" not in heard(stage_driver, seat)
 
 
-async def test_viewer_connections_give_no_events(director: Director, people: People) -> None:
-    room = await director.show()
-    async with joined(await director.data(room, people.carol, **{"as": "viewer"})):
-        seat = await director.seat(room, people.bob)
-        async with joined(await director.data(room, people.bob)):
-            await director.events(seat, "CoHostConnected")
-    said = director.stranger.log.named(onstage.EVENTS, room.id)
+async def test_viewer_connections_give_no_events(stage_driver: Director, people: People) -> None:
+    room = await stage_driver.show()
+    async with joined(await stage_driver.data(room, people.carol, **{"as": "viewer"})):
+        seat = await stage_driver.seat(room, people.bob)
+        async with joined(await stage_driver.data(room, people.bob)):
+            await stage_driver.events(seat, "CoHostConnected")
+    said = stage_driver.stranger.log.named(onstage.EVENTS, room.id)
     assert {record.data["userId"] for record in said} == {people.bob}

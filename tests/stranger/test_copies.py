@@ -10,29 +10,29 @@ from tests.stranger.processes import running
 ROOMS = 2
 
 
-async def invite_again_and_again(stranger: Stranger, user: str, until: asyncio.Event) -> list[Put]:
+async def invite_again_and_again(client: Stranger, user: str, until: asyncio.Event) -> list[Put]:
     """Invite and cancel in a room of one's own until told to stop."""
-    room = await stranger.room()
+    room = await client.room()
     puts = []
     while not until.is_set():
-        puts.append(await stranger.send("SendInvitation", room, userId=user, actorId=room.host))
+        puts.append(await client.send("SendInvitation", room, userId=user, actorId=room.host))
         cancel = {"invitationId": puts[-1].id, "actorId": room.host}
-        puts.append(await stranger.send("CancelInvitation", room, **cancel))
-        await stranger.outcome(puts[-1].id)
+        puts.append(await client.send("CancelInvitation", room, **cancel))
+        await client.outcome(puts[-1].id)
     return puts
 
 
 async def test_copies_come_and_go_and_every_command_has_one_outcome(
-    place: Place, stranger: Stranger, people: People
+    deployment: Place, client: Stranger, people: People
 ) -> None:
     until = asyncio.Event()
-    busy = [asyncio.create_task(invite_again_and_again(stranger, people.bob, until)) for _ in range(ROOMS)]
+    busy = [asyncio.create_task(invite_again_and_again(client, people.bob, until)) for _ in range(ROOMS)]
     try:
-        async with running(place, "invitations", "broadcast"):
-            await stranger.outcome((await stranger.room()).fact.id)
+        async with running(deployment, "invitations", "broadcast"):
+            await client.outcome((await client.room()).fact.id)
     finally:
         until.set()
     for puts in await asyncio.gather(*busy):
-        found = [await stranger.outcome(put.id) for put in puts]
+        found = [await client.outcome(put.id) for put in puts]
         names = [record.name for [record] in found]
         assert names == ["InvitationSent", "InvitationCancelled"] * (len(puts) // 2)

@@ -24,7 +24,7 @@ def marks(letter: Record, count: int) -> dict[str, bytes | None]:
     return added
 
 
-async def test_a_dead_letter_is_the_record_with_its_position(stranger: Stranger) -> None:
+async def test_a_dead_letter_is_the_record_with_its_position(client: Stranger) -> None:
     key = unique("key").encode()
     headers = [
         ("content-type", b"text/plain"),
@@ -33,8 +33,8 @@ async def test_a_dead_letter_is_the_record_with_its_position(stranger: Stranger)
         ("twice", b"1"),
         ("twice", b"2"),
     ]
-    put = await stranger.put(INVITATIONS, key, b"\x00\xffnot json", headers)
-    letter = await stranger.letter(put)
+    put = await client.put(INVITATIONS, key, b"\x00\xffnot json", headers)
+    letter = await client.letter(put)
     assert (letter.topic, letter.partition) == ("invitations.dead-letters", put.partition)
     assert (letter.key, letter.value) == (key, b"\x00\xffnot json")
     assert list(letter.headers[:5]) == headers
@@ -49,34 +49,34 @@ async def test_a_dead_letter_is_the_record_with_its_position(stranger: Stranger)
     }
 
 
-async def test_a_dead_letter_without_a_key_or_without_a_value(stranger: Stranger) -> None:
-    letter = await stranger.letter(await stranger.put(BROADCAST, "key", None, partition=1))
+async def test_a_dead_letter_without_a_key_or_without_a_value(client: Stranger) -> None:
+    letter = await client.letter(await client.put(BROADCAST, "key", None, partition=1))
     assert (letter.partition, letter.key, letter.value) == (1, b"key", None)
-    put = await stranger.put(BROADCAST, None, b"odd", partition=0)
-    letter = await stranger.letter(put)
+    put = await client.put(BROADCAST, None, b"odd", partition=0)
+    letter = await client.letter(put)
     assert (letter.topic, letter.partition) == ("broadcast.dead-letters", 0)
     assert (letter.key, letter.value) == (None, b"odd")
 
 
-async def test_headers_resembling_the_services_own_are_kept(stranger: Stranger) -> None:
+async def test_headers_resembling_the_services_own_are_kept(client: Stranger) -> None:
     headers = [("sequence", b"mine"), ("dead-letter-reason", b"mine"), ("dead-letter-offset", b"mine")]
-    put = await stranger.put(INVITATIONS, "key", b"odd", headers)
-    letter = await stranger.letter(put)
+    put = await client.put(INVITATIONS, "key", b"odd", headers)
+    letter = await client.letter(put)
     assert list(letter.headers[:3]) == headers
     assert letter.header["dead-letter-reason"] == b"not_a_cloud_event"
 
 
 @pytest.mark.parametrize("topic", ["invitations", "broadcast"])
-async def test_an_oversized_record_keeps_its_headers_and_length(stranger: Stranger, topic: str) -> None:
+async def test_an_oversized_record_keeps_its_headers_and_length(client: Stranger, topic: str) -> None:
     name = f"{topic}.commands"
-    admin = AIOKafkaAdminClient(bootstrap_servers=stranger.place.bootstrap_servers)
+    admin = AIOKafkaAdminClient(bootstrap_servers=client.place.bootstrap_servers)
     await admin.start()
     try:
         value = b"x" * 3 * 1024 * 1024
-        await _allow(admin, stranger.place.prefix + name, str(4 * 1024 * 1024))
-        await eventually(lambda: _takes(stranger, name, value), "the topic to take large records")
-        put = await stranger.put(name, "key", value, [("mine", b"1")])
-        letter = await stranger.letter(put)
+        await _allow(admin, client.place.prefix + name, str(4 * 1024 * 1024))
+        await eventually(lambda: _takes(client, name, value), "the topic to take large records")
+        put = await client.put(name, "key", value, [("mine", b"1")])
+        letter = await client.letter(put)
     finally:
         await admin.close()
     assert (letter.topic, letter.key, letter.value) == (f"{topic}.dead-letters", b"key", b"")
@@ -92,23 +92,23 @@ async def _allow(admin: AIOKafkaAdminClient, topic: str, size: str) -> None:
     await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, settings)])
 
 
-async def _takes(stranger: Stranger, topic: str, value: bytes) -> bool:
+async def _takes(client: Stranger, topic: str, value: bytes) -> bool:
     """Try with a producer of its own: after a refusal an idempotent one is out of step."""
-    place = stranger.place
-    plain = AIOKafkaProducer(bootstrap_servers=place.bootstrap_servers, max_request_size=8 * 1024 * 1024)
+    deployment = client.place
+    plain = AIOKafkaProducer(bootstrap_servers=deployment.bootstrap_servers, max_request_size=8 * 1024 * 1024)
     async with plain:
         try:
-            await plain.send_and_wait(place.prefix + topic, value, partition=stranger.partition("key"))
+            await plain.send_and_wait(deployment.prefix + topic, value, partition=client.partition("key"))
         except MessageSizeTooLargeError:
             return False
     return True
 
 
 async def letter_of_fact(
-    stranger: Stranger, said: dict[str, Any], key: str, topic: str = "rooms", **where: Any
+    client: Stranger, said: dict[str, Any], key: str, topic: str = "rooms", **where: Any
 ) -> str:
-    put = await stranger.publish(topic, said, key, **where)
-    letter = await stranger.letter(put)
+    put = await client.publish(topic, said, key, **where)
+    letter = await client.letter(put)
     assert (letter.topic, letter.partition) == ("invitations.dead-letters", put.partition)
     assert (letter.key, letter.value) == (key.encode(), json.dumps(said).encode())
     return (letter.header["dead-letter-reason"] or b"").decode()
@@ -147,11 +147,11 @@ def user_fact(user: str, **changes: Any) -> dict[str, Any]:
     ],
 )
 async def test_a_room_fact_breaking_its_schema_is_a_dead_letter(
-    stranger: Stranger, changes: dict[str, Any]
+    client: Stranger, changes: dict[str, Any]
 ) -> None:
     room = unique("room")
-    assert await letter_of_fact(stranger, room_fact(room, **changes), room) == "invalid_fact"
-    assert await stranger.reason("LeaveStage", room, actorId="bob") == "room_not_found"
+    assert await letter_of_fact(client, room_fact(room, **changes), room) == "invalid_fact"
+    assert await client.reason("LeaveStage", room, actorId="bob") == "room_not_found"
 
 
 @pytest.mark.parametrize(
@@ -172,65 +172,65 @@ async def test_a_room_fact_breaking_its_schema_is_a_dead_letter(
     ],
 )
 async def test_a_user_fact_breaking_its_schema_is_a_dead_letter(
-    stranger: Stranger, changes: dict[str, Any]
+    client: Stranger, changes: dict[str, Any]
 ) -> None:
     user = unique("user")
-    assert await letter_of_fact(stranger, user_fact(user, **changes), user, "users") == "invalid_fact"
+    assert await letter_of_fact(client, user_fact(user, **changes), user, "users") == "invalid_fact"
 
 
-async def test_the_last_good_fact_stays(stranger: Stranger) -> None:
-    room = await stranger.room()
-    assert await letter_of_fact(stranger, room_fact(room.id, status="paused"), room.id) == "invalid_fact"
-    assert await stranger.reason("LeaveStage", room, actorId="bob") == "not_co_host"
+async def test_the_last_good_fact_stays(client: Stranger) -> None:
+    room = await client.room()
+    assert await letter_of_fact(client, room_fact(room.id, status="paused"), room.id) == "invalid_fact"
+    assert await client.reason("LeaveStage", room, actorId="bob") == "not_co_host"
 
 
 @pytest.mark.parametrize("topic", ["rooms", "users"])
-async def test_a_fact_of_another_kind_is_a_dead_letter(stranger: Stranger, topic: str) -> None:
+async def test_a_fact_of_another_kind_is_a_dead_letter(client: Stranger, topic: str) -> None:
     key = unique("key")
     said = user_fact(key) if topic == "rooms" else room_fact(key)
-    assert await letter_of_fact(stranger, said, key, topic) == "unknown_fact"
+    assert await letter_of_fact(client, said, key, topic) == "unknown_fact"
     newer = {**room_fact(key), "type": "cohost.RoomChanged.v2"}
-    assert await letter_of_fact(stranger, newer, key, topic) == "unknown_fact"
+    assert await letter_of_fact(client, newer, key, topic) == "unknown_fact"
 
 
-async def test_a_fact_with_another_key_than_its_subject_is_a_dead_letter(stranger: Stranger) -> None:
+async def test_a_fact_with_another_key_than_its_subject_is_a_dead_letter(client: Stranger) -> None:
     key, room = unique("key"), unique("room")
-    assert await letter_of_fact(stranger, room_fact(room), key) == "invalid_fact"
+    assert await letter_of_fact(client, room_fact(room), key) == "invalid_fact"
     without = {name: value for name, value in room_fact(room).items() if name != "subject"}
-    assert await letter_of_fact(stranger, without, room) == "invalid_fact"
+    assert await letter_of_fact(client, without, room) == "invalid_fact"
 
 
-async def test_a_fact_in_another_partition_changes_nothing(stranger: Stranger) -> None:
+async def test_a_fact_in_another_partition_changes_nothing(client: Stranger) -> None:
     room = unique("room")
-    wrong = (stranger.partition(room) + 1) % stranger.place.partitions
-    assert await letter_of_fact(stranger, room_fact(room), room, partition=wrong) == "wrong_partition"
-    assert await stranger.reason("LeaveStage", room, actorId="bob") == "room_not_found"
+    wrong = (client.partition(room) + 1) % client.place.partitions
+    assert await letter_of_fact(client, room_fact(room), room, partition=wrong) == "wrong_partition"
+    assert await client.reason("LeaveStage", room, actorId="bob") == "room_not_found"
 
 
-async def test_the_dead_letter_reasons_have_an_order(stranger: Stranger) -> None:
+async def test_the_dead_letter_reasons_have_an_order(client: Stranger) -> None:
     room = unique("room")
-    wrong = (stranger.partition(room) + 1) % stranger.place.partitions
+    wrong = (client.partition(room) + 1) % client.place.partitions
     broken = {**user_fact(room), "specversion": "0.3"}
-    assert await letter_of_fact(stranger, broken, room, partition=wrong) == "not_a_cloud_event"
-    assert await letter_of_fact(stranger, user_fact(room), room, partition=wrong) == "wrong_partition"
+    assert await letter_of_fact(client, broken, room, partition=wrong) == "not_a_cloud_event"
+    assert await letter_of_fact(client, user_fact(room), room, partition=wrong) == "wrong_partition"
     unknown = {**room_fact(room, status="paused"), "type": "cohost.RoomPainted.v1"}
-    assert await letter_of_fact(stranger, unknown, room) == "unknown_fact"
+    assert await letter_of_fact(client, unknown, room) == "unknown_fact"
 
 
-async def test_a_tombstone_in_another_partition_changes_nothing(stranger: Stranger) -> None:
-    room = await stranger.room()
-    wrong = (stranger.partition(room.id) + 1) % stranger.place.partitions
-    put = await stranger.put("rooms", room.id, None, partition=wrong)
-    letter = await stranger.letter(put)
+async def test_a_tombstone_in_another_partition_changes_nothing(client: Stranger) -> None:
+    room = await client.room()
+    wrong = (client.partition(room.id) + 1) % client.place.partitions
+    put = await client.put("rooms", room.id, None, partition=wrong)
+    letter = await client.letter(put)
     assert (letter.header["dead-letter-reason"], letter.value) == (b"wrong_partition", None)
-    assert await stranger.reason("LeaveStage", room, actorId="bob") == "not_co_host"
+    assert await client.reason("LeaveStage", room, actorId="bob") == "not_co_host"
 
 
-async def test_a_fact_may_have_unknown_fields(stranger: Stranger) -> None:
+async def test_a_fact_may_have_unknown_fields(client: Stranger) -> None:
     room = unique("room")
     said = {**room_fact(room, colour="blue", maxCoHosts=None, title=None), "vendor": "x"}
-    put = await stranger.publish("rooms", said)
-    [changed] = await stranger.outcome(put.id)
+    put = await client.publish("rooms", said)
+    [changed] = await client.outcome(put.id)
     assert changed.data == {
         "roomId": room,
         "hostId": "alice",
@@ -240,15 +240,15 @@ async def test_a_fact_may_have_unknown_fields(stranger: Stranger) -> None:
     }
 
 
-async def test_an_invalid_signal_is_a_dead_letter_of_broadcast(stranger: Stranger) -> None:
-    letter = await stranger.letter(await stranger.put("broadcast.signals", "room", b"odd"))
+async def test_an_invalid_signal_is_a_dead_letter_of_broadcast(client: Stranger) -> None:
+    letter = await client.letter(await client.put("broadcast.signals", "room", b"odd"))
     assert letter.topic == "broadcast.dead-letters"
 
 
-async def test_a_user_fact_in_another_partition_changes_nothing(stranger: Stranger) -> None:
-    user = await stranger.user()
-    wrong = (stranger.partition(user) + 1) % stranger.place.partitions
+async def test_a_user_fact_in_another_partition_changes_nothing(client: Stranger) -> None:
+    user = await client.user()
+    wrong = (client.partition(user) + 1) % client.place.partitions
     banned = user_fact(user, status="banned")
-    assert await letter_of_fact(stranger, banned, user, "users", partition=wrong) == "wrong_partition"
-    room = await stranger.room()
-    await stranger.accepted("SendInvitation", room, userId=user, actorId=room.host)
+    assert await letter_of_fact(client, banned, user, "users", partition=wrong) == "wrong_partition"
+    room = await client.room()
+    await client.accepted("SendInvitation", room, userId=user, actorId=room.host)

@@ -19,10 +19,10 @@ ATTRIBUTES = {
 }
 
 
-async def invite(stranger: Stranger, room: Room, user: str, **attributes: Any) -> Record:
+async def invite(client: Stranger, room: Room, user: str, **attributes: Any) -> Record:
     data = {"roomId": room.id, "userId": user, "actorId": room.host}
-    put = await stranger.publish(INVITATIONS, event("SendInvitation", room.id, data, **attributes))
-    [found] = await stranger.outcome(put.id)
+    put = await client.publish(INVITATIONS, event("SendInvitation", room.id, data, **attributes))
+    [found] = await client.outcome(put.id)
     return found
 
 
@@ -47,95 +47,93 @@ def dressed(record: Record, cause: Put, **changes: Any) -> dict[str, Any]:
     }
 
 
-async def test_an_event_has_exactly_the_contracts_attributes(stranger: Stranger, people: People) -> None:
-    room = await stranger.room()
-    put, sent = await stranger.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
+async def test_an_event_has_exactly_the_contracts_attributes(client: Stranger, people: People) -> None:
+    room = await client.room()
+    put, sent = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     assert sent.event == dressed(sent, put, subject=room.id)
     assert sent.header["content-type"] == b"application/cloudevents+json; charset=utf-8"
     assert (sent.topic, sent.key) == ("invitations.events", room.id.encode())
 
 
-async def test_a_rejection_has_exactly_the_contracts_attributes(stranger: Stranger) -> None:
+async def test_a_rejection_has_exactly_the_contracts_attributes(client: Stranger) -> None:
     room = unique("room")
-    put = await stranger.send("LeaveStage", room, actorId="bob")
-    [refused] = await stranger.outcome(put.id)
+    put = await client.send("LeaveStage", room, actorId="bob")
+    [refused] = await client.outcome(put.id)
     assert refused.event == dressed(refused, put, subject=room)
     assert refused.header["content-type"] == b"application/cloudevents+json; charset=utf-8"
     assert (refused.topic, refused.key) == ("invitations.rejections", room.encode())
     assert refused.partition == put.partition
 
 
-async def test_a_fact_is_the_cause_of_its_events(stranger: Stranger) -> None:
-    room = await stranger.room()
-    [changed] = await stranger.outcome(room.fact.id)
+async def test_a_fact_is_the_cause_of_its_events(client: Stranger) -> None:
+    room = await client.room()
+    [changed] = await client.outcome(room.fact.id)
     assert changed.event == dressed(changed, room.fact, subject=room.id)
 
 
-async def test_a_tombstone_as_a_cause_is_named_by_its_position(stranger: Stranger) -> None:
-    room = await stranger.room()
-    gone = await stranger.remove_room(room)
-    [changed] = await stranger.outcome(gone.position)
+async def test_a_tombstone_as_a_cause_is_named_by_its_position(client: Stranger) -> None:
+    room = await client.room()
+    gone = await client.remove_room(room)
+    [changed] = await client.outcome(gone.position)
     expected = dressed(changed, gone, subject=room.id, causationid=gone.position, correlationid=gone.position)
     assert changed.event == expected
 
 
-async def test_an_event_is_in_the_partition_of_its_cause(stranger: Stranger) -> None:
-    room = await stranger.room()
-    [changed] = await stranger.outcome(room.fact.id)
-    assert changed.partition == room.fact.partition == stranger.partition(room.id)
+async def test_an_event_is_in_the_partition_of_its_cause(client: Stranger) -> None:
+    room = await client.room()
+    [changed] = await client.outcome(room.fact.id)
+    assert changed.partition == room.fact.partition == client.partition(room.id)
 
 
-async def test_the_correlation_is_copied(stranger: Stranger, people: People) -> None:
-    room = await stranger.room()
-    sent = await invite(stranger, room, people.bob, correlationid="order 66")
+async def test_the_correlation_is_copied(client: Stranger, people: People) -> None:
+    room = await client.room()
+    sent = await invite(client, room, people.bob, correlationid="order 66")
     assert sent.event["correlationid"] == "order 66"
-    again = await invite(stranger, room, people.bob, correlationid="order 67")
+    again = await invite(client, room, people.bob, correlationid="order 67")
     assert (again.name, again.event["correlationid"]) == ("CommandRejected", "order 67")
 
 
 @pytest.mark.parametrize(("length", "copied"), [(256, True), (257, False)])
 async def test_a_correlation_over_256_characters_counts_as_absent(
-    stranger: Stranger, people: People, *, length: int, copied: bool
+    client: Stranger, people: People, *, length: int, copied: bool
 ) -> None:
-    room = await stranger.room()
+    room = await client.room()
     long = "🙂" * length
-    sent = await invite(stranger, room, people.bob, correlationid=long)
+    sent = await invite(client, room, people.bob, correlationid=long)
     assert sent.event["correlationid"] == (long if copied else sent.event["causationid"])
 
 
-async def test_the_trace_context_is_passed_on(stranger: Stranger, people: People) -> None:
-    room = await stranger.room()
-    sent = await invite(stranger, room, people.bob, traceparent=TRACE, tracestate="vendor=1")
+async def test_the_trace_context_is_passed_on(client: Stranger, people: People) -> None:
+    room = await client.room()
+    sent = await invite(client, room, people.bob, traceparent=TRACE, tracestate="vendor=1")
     assert sent.event["traceparent"].split("-")[1] == TRACE.split("-")[1]
     assert sent.event["tracestate"] == "vendor=1"
-    refused = await invite(stranger, room, people.bob, traceparent=TRACE)
+    refused = await invite(client, room, people.bob, traceparent=TRACE)
     assert refused.event["traceparent"].split("-")[1] == TRACE.split("-")[1]
     assert "tracestate" not in refused.event
 
 
-async def test_the_trace_context_of_a_fact_is_passed_on(stranger: Stranger) -> None:
+async def test_the_trace_context_of_a_fact_is_passed_on(client: Stranger) -> None:
     room = unique("room")
     data = {"roomId": room, "hostId": "alice", "status": "live"}
     said = event("RoomChanged", room, data, traceparent=TRACE, correlationid="show 7")
-    fact = await stranger.publish("rooms", said)
-    [changed] = await stranger.outcome(fact.id)
+    fact = await client.publish("rooms", said)
+    [changed] = await client.outcome(fact.id)
     assert changed.event["traceparent"].split("-")[1] == TRACE.split("-")[1]
     assert changed.event["correlationid"] == "show 7"
 
 
-async def test_the_value_is_utf_8(stranger: Stranger, people: People) -> None:
-    room = await stranger.room()
+async def test_the_value_is_utf_8(client: Stranger, people: People) -> None:
+    room = await client.room()
     message = "Komm herüber 🎤"
     data = {"userId": people.bob, "actorId": room.host, "message": message}
-    _, sent = await stranger.accepted("SendInvitation", room, **data)
+    _, sent = await client.accepted("SendInvitation", room, **data)
     assert json.loads((sent.value or b"").decode())["data"]["message"] == message
 
 
-async def test_a_command_id_may_be_any_id(stranger: Stranger, people: People) -> None:
-    room = await stranger.room()
+async def test_a_command_id_may_be_any_id(client: Stranger, people: People) -> None:
+    room = await client.room()
     for id in (f"A.z_0:@-{new_id()}", unique("x").ljust(64, "y")):  # noqa: A001
-        put, sent = await stranger.accepted(
-            "SendInvitation", room, id=id, userId=people.bob, actorId=room.host
-        )
+        put, sent = await client.accepted("SendInvitation", room, id=id, userId=people.bob, actorId=room.host)
         assert sent.data["invitationId"] == put.id == id
-        await stranger.accepted("CancelInvitation", room, invitationId=id, actorId=room.host)
+        await client.accepted("CancelInvitation", room, invitationId=id, actorId=room.host)

@@ -16,9 +16,9 @@ from tests.stranger.web import Web, problem
 SECONDS = 5.0
 
 
-async def removed(director: Director, room: Room, user: str) -> Record:
+async def removed(stage_driver: Director, room: Room, user: str) -> Record:
     """Wait for the event about an intruder."""
-    log = director.stranger.log
+    log = stage_driver.stranger.log
 
     def found() -> list[Record]:
         events = log.named(onstage.EVENTS, room.id, "IntruderRemoved")
@@ -42,33 +42,33 @@ async def harmless(livekit: LiveKit, room: Room, user: str, participant: Partici
 
 
 async def test_a_user_joining_with_permissions_but_no_seat_is_demoted(
-    director: Director, livekit: LiveKit
+    stage_driver: Director, livekit: LiveKit
 ) -> None:
-    room = await director.show()
-    await director.data(room, room.host)
+    room = await stage_driver.show()
+    await stage_driver.data(room, room.host)
     async with joined(livekit.forged(room.id, "mallory")) as mallory:
-        await removed(director, room, "mallory")
+        await removed(stage_driver, room, "mallory")
         await harmless(livekit, room, "mallory", mallory)
 
 
 async def test_a_former_co_host_with_an_old_token_is_demoted(
-    director: Director, livekit: LiveKit, people: People
+    stage_driver: Director, livekit: LiveKit, people: People
 ) -> None:
-    room = await director.show()
-    seat = await director.seat(room, people.bob)
-    old = await director.data(room, people.bob)
-    await director.stranger.accepted("LeaveStage", room, actorId=people.bob)
-    await director.revoked(seat)
+    room = await stage_driver.show()
+    seat = await stage_driver.seat(room, people.bob)
+    old = await stage_driver.data(room, people.bob)
+    await stage_driver.stranger.accepted("LeaveStage", room, actorId=people.bob)
+    await stage_driver.revoked(seat)
     async with joined(old) as bob:
-        await removed(director, room, people.bob)
+        await removed(stage_driver, room, people.bob)
         await harmless(livekit, room, people.bob, bob)
 
 
-async def test_an_externally_promoted_viewer_is_demoted(director: Director, livekit: LiveKit) -> None:
-    room = await director.show()
+async def test_an_externally_promoted_viewer_is_demoted(stage_driver: Director, livekit: LiveKit) -> None:
+    room = await stage_driver.show()
     async with (
-        joined(await director.data(room, room.host)) as host,
-        joined(await director.data(room, "mallory", **{"as": "viewer"})) as mallory,
+        joined(await stage_driver.data(room, room.host)) as host,
+        joined(await stage_driver.data(room, "mallory", **{"as": "viewer"})) as mallory,
     ):
         permission = {"can_publish": True, "can_subscribe": True, "can_publish_data": True}
         await livekit.call(
@@ -76,26 +76,26 @@ async def test_an_externally_promoted_viewer_is_demoted(director: Director, live
         )
         await eventually(lambda: mallory.can_publish)
         await mallory.publish()
-        await removed(director, room, "mallory")
+        await removed(stage_driver, room, "mallory")
         await harmless(livekit, room, "mallory", mallory)
         await eventually(lambda: host.hears("mallory") == [], "the intruder's track to go")
 
 
 async def test_host_co_hosts_and_viewers_are_not_intruders(
-    director: Director, livekit: LiveKit, people: People
+    stage_driver: Director, livekit: LiveKit, people: People
 ) -> None:
-    room = await director.show()
-    await director.seat(room, people.bob)
+    room = await stage_driver.show()
+    await stage_driver.seat(room, people.bob)
     async with (
-        joined(await director.data(room, room.host)) as host,
-        joined(await director.data(room, people.bob)) as bob,
-        joined(await director.data(room, "viewer", **{"as": "viewer"})),
+        joined(await stage_driver.data(room, room.host)) as host,
+        joined(await stage_driver.data(room, people.bob)) as bob,
+        joined(await stage_driver.data(room, "viewer", **{"as": "viewer"})),
     ):
         await host.publish()
         await bob.publish()
         async with joined(livekit.forged(room.id, "mallory")):
-            await removed(director, room, "mallory")
-    intruders = director.stranger.log.named(onstage.EVENTS, room.id, "IntruderRemoved")
+            await removed(stage_driver, room, "mallory")
+    intruders = stage_driver.stranger.log.named(onstage.EVENTS, room.id, "IntruderRemoved")
     assert {record.data["userId"] for record in intruders} == {"mallory"}
 
 

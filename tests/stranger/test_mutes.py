@@ -27,66 +27,76 @@ class Show(NamedTuple):
 
 
 @pytest.fixture
-async def show(director: Director, people: People) -> Show:
-    room = await director.show()
-    await director.seat(room, people.carol)
-    return Show(await director.seat(room, people.bob), people.carol)
+async def seated_room(stage_driver: Director, people: People) -> Show:
+    room = await stage_driver.show()
+    await stage_driver.seat(room, people.carol)
+    return Show(await stage_driver.seat(room, people.bob), people.carol)
 
 
-async def mute(director: Director, seat: Seat, name: str = "MuteCoHost", **changes: Any) -> dict[str, Any]:
+async def mute(
+    stage_driver: Director, seat: Seat, name: str = "MuteCoHost", **changes: Any
+) -> dict[str, Any]:
     """Publish a command of the host's that has one event, and return its data without nulls."""
     data = {"userId": seat.user, "actorId": seat.room.host, "source": "microphone", **changes}
-    _, found = await director.stranger.accepted(name, seat.room, topic=BROADCAST, **data)
+    _, found = await stage_driver.stranger.accepted(name, seat.room, topic=BROADCAST, **data)
     assert found.topic == onstage.EVENTS
     assert found.name == {"MuteCoHost": "CoHostMuted", "UnmuteCoHost": "CoHostUnmuteRequested"}[name]
     return snapshots.without_nulls(found.data)
 
 
-async def reason(director: Director, room: Any, name: str, **data: Any) -> str:
-    return await director.stranger.reason(name, room, topic=BROADCAST, **data)
+async def reason(stage_driver: Director, room: Any, name: str, **data: Any) -> str:
+    return await stage_driver.stranger.reason(name, room, topic=BROADCAST, **data)
 
 
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("hard", [None, False, True])
-async def test_the_host_mutes(director: Director, show: Show, source: str, *, hard: bool | None) -> None:
-    said = await mute(director, show.seat, source=source, hard=hard)
-    room = show.seat.room
-    who = {"roomId": room.id, "userId": show.seat.user}
+async def test_the_host_mutes(
+    stage_driver: Director, seated_room: Show, source: str, *, hard: bool | None
+) -> None:
+    said = await mute(stage_driver, seated_room.seat, source=source, hard=hard)
+    room = seated_room.seat.room
+    who = {"roomId": room.id, "userId": seated_room.seat.user}
     assert said == {**who, "source": source, "hard": bool(hard), "by": room.host}
 
 
-async def test_the_host_asks_to_unmute(director: Director, show: Show) -> None:
-    said = await mute(director, show.seat, "UnmuteCoHost")
+async def test_the_host_asks_to_unmute(stage_driver: Director, seated_room: Show) -> None:
+    said = await mute(stage_driver, seated_room.seat, "UnmuteCoHost")
     said.pop("hard", None)
-    room = show.seat.room
-    assert said == {"roomId": room.id, **show.target, "by": room.host}
+    room = seated_room.seat.room
+    assert said == {"roomId": room.id, **seated_room.target, "by": room.host}
 
 
 @pytest.mark.parametrize("name", ["MuteCoHost", "UnmuteCoHost"])
-async def test_room_seat_and_host_are_checked_in_order(director: Director, show: Show, name: str) -> None:
-    room = show.seat.room
-    data = {**show.target, "actorId": "mallory"}
-    assert await reason(director, unique("room"), name, **data) == "room_not_found"
-    assert await reason(director, room, name, **{**data, "userId": "somebody"}) == "not_co_host"
-    assert await reason(director, room, name, **{**data, "userId": room.host}) == "not_co_host"
-    assert await reason(director, room, name, **data) == "not_room_host"
-    assert await reason(director, room, name, **{**data, "actorId": show.carol}) == "not_room_host"
+async def test_room_seat_and_host_are_checked_in_order(
+    stage_driver: Director, seated_room: Show, name: str
+) -> None:
+    room = seated_room.seat.room
+    data = {**seated_room.target, "actorId": "mallory"}
+    assert await reason(stage_driver, unique("room"), name, **data) == "room_not_found"
+    assert await reason(stage_driver, room, name, **{**data, "userId": "somebody"}) == "not_co_host"
+    assert await reason(stage_driver, room, name, **{**data, "userId": room.host}) == "not_co_host"
+    assert await reason(stage_driver, room, name, **data) == "not_room_host"
+    assert await reason(stage_driver, room, name, **{**data, "actorId": seated_room.carol}) == "not_room_host"
 
 
-async def test_a_co_host_mutes_itself_softly_and_nothing_else(director: Director, show: Show) -> None:
-    bob = show.seat.user
-    said = await mute(director, show.seat, actorId=bob)
+async def test_a_co_host_mutes_itself_softly_and_nothing_else(
+    stage_driver: Director, seated_room: Show
+) -> None:
+    bob = seated_room.seat.user
+    said = await mute(stage_driver, seated_room.seat, actorId=bob)
     assert (said["hard"], said["by"]) == (False, bob)
-    own = {**show.target, "actorId": bob}
-    assert await reason(director, show.seat.room, "MuteCoHost", **own, hard=True) == "not_room_host"
-    assert await reason(director, show.seat.room, "UnmuteCoHost", **own) == "not_room_host"
+    own = {**seated_room.target, "actorId": bob}
+    assert (
+        await reason(stage_driver, seated_room.seat.room, "MuteCoHost", **own, hard=True) == "not_room_host"
+    )
+    assert await reason(stage_driver, seated_room.seat.room, "UnmuteCoHost", **own) == "not_room_host"
 
 
-async def test_a_closed_room_has_no_co_host_to_mute(director: Director, show: Show) -> None:
-    await director.close(show.seat.room)
-    await director.no_badge(show.seat.room, show.seat.user)
-    data = {**show.target, "actorId": show.seat.room.host}
-    assert await reason(director, show.seat.room, "MuteCoHost", **data) == "not_co_host"
+async def test_a_closed_room_has_no_co_host_to_mute(stage_driver: Director, seated_room: Show) -> None:
+    await stage_driver.close(seated_room.seat.room)
+    await stage_driver.no_badge(seated_room.seat.room, seated_room.seat.user)
+    data = {**seated_room.target, "actorId": seated_room.seat.room.host}
+    assert await reason(stage_driver, seated_room.seat.room, "MuteCoHost", **data) == "not_co_host"
 
 
 @pytest.mark.parametrize(
@@ -105,61 +115,64 @@ async def test_a_closed_room_has_no_co_host_to_mute(director: Director, show: Sh
     ],
 )
 async def test_data_that_breaks_its_schema_is_refused(
-    director: Director, name: str, changes: dict[str, Any]
+    stage_driver: Director, name: str, changes: dict[str, Any]
 ) -> None:
     data = {"userId": "bob", "actorId": "alice", "source": "camera", **changes}
-    assert await reason(director, unique("room"), name, **data) == "invalid_command"
+    assert await reason(stage_driver, unique("room"), name, **data) == "invalid_command"
 
 
-async def test_muting_twice_is_accepted(director: Director, show: Show) -> None:
-    first, second = await mute(director, show.seat, hard=True), await mute(director, show.seat, hard=True)
+async def test_muting_twice_is_accepted(stage_driver: Director, seated_room: Show) -> None:
+    first, second = (
+        await mute(stage_driver, seated_room.seat, hard=True),
+        await mute(stage_driver, seated_room.seat, hard=True),
+    )
     assert first == second
 
 
-async def test_a_repeated_mute_has_no_second_outcome(director: Director, show: Show) -> None:
-    stranger, room = director.stranger, show.seat.room
-    data = {**show.target, "actorId": room.host}
-    put, found = await stranger.accepted("MuteCoHost", room, topic=BROADCAST, **data)
-    await stranger.send("UnmuteCoHost", room, topic=BROADCAST, id=put.id, **data)
-    await stranger.settled(room, BROADCAST)
-    assert await stranger.outcome(put.id) == [found]
+async def test_a_repeated_mute_has_no_second_outcome(stage_driver: Director, seated_room: Show) -> None:
+    client, room = stage_driver.stranger, seated_room.seat.room
+    data = {**seated_room.target, "actorId": room.host}
+    put, found = await client.accepted("MuteCoHost", room, topic=BROADCAST, **data)
+    await client.send("UnmuteCoHost", room, topic=BROADCAST, id=put.id, **data)
+    await client.settled(room, BROADCAST)
+    assert await client.outcome(put.id) == [found]
 
 
 async def test_hard_mutes_take_sources_until_they_are_lifted(
-    director: Director, livekit: LiveKit, show: Show
+    stage_driver: Director, livekit: LiveKit, seated_room: Show
 ) -> None:
-    seat = show.seat
+    seat = seated_room.seat
     room, bob = seat.room, seat.user
-    async with joined(await director.data(room, bob)) as participant:
+    async with joined(await stage_driver.data(room, bob)) as participant:
         covered: list[str] = []
         for source in SOURCES:
-            await mute(director, seat, source=source, hard=True)
+            await mute(stage_driver, seat, source=source, hard=True)
             covered += [source, "screen_share_audio"] if source == "screen_share" else [source]
             permissions = snapshots.publisher(*covered)
             await livekit.come_to_have(room.id, bob, permissions)
-            assert (await director.data(room, bob))["permissions"] == permissions
+            assert (await stage_driver.data(room, bob))["permissions"] == permissions
         assert not participant.can_publish
-        assert sorted((await director.items(room))[bob]["hardMuted"]) == sorted(SOURCES)
-        await mute(director, seat, "UnmuteCoHost", source="camera")
+        assert sorted((await stage_driver.items(room))[bob]["hardMuted"]) == sorted(SOURCES)
+        await mute(stage_driver, seat, "UnmuteCoHost", source="camera")
         permissions = snapshots.publisher("microphone", "screen_share", "screen_share_audio")
         await livekit.come_to_have(room.id, bob, permissions)
-        assert sorted((await director.items(room))[bob]["hardMuted"]) == ["microphone", "screen_share"]
-    assert len(director.said(seat, "GrantProvisioned")) == 1
+        assert sorted((await stage_driver.items(room))[bob]["hardMuted"]) == ["microphone", "screen_share"]
+    assert len(stage_driver.said(seat, "GrantProvisioned")) == 1
 
 
-async def test_a_hard_mute_ends_with_the_seat(director: Director, show: Show) -> None:
-    room, bob = show.seat.room, show.seat.user
-    await mute(director, show.seat, hard=True)
-    await director.stranger.accepted("LeaveStage", room, actorId=bob)
-    await director.no_badge(room, bob)
-    await director.seat(room, bob)
-    assert (await director.data(room, bob))["permissions"] == snapshots.publisher()
+async def test_a_hard_mute_ends_with_the_seat(stage_driver: Director, seated_room: Show) -> None:
+    room, bob = seated_room.seat.room, seated_room.seat.user
+    await mute(stage_driver, seated_room.seat, hard=True)
+    await stage_driver.stranger.accepted("LeaveStage", room, actorId=bob)
+    await stage_driver.no_badge(room, bob)
+    await stage_driver.seat(room, bob)
+    assert (await stage_driver.data(room, bob))["permissions"] == snapshots.publisher()
 
 
 async def test_a_soft_mute_is_done_once_and_its_owner_may_unmute(
-    director: Director, livekit: LiveKit, show: Show
+    stage_driver: Director, livekit: LiveKit, seated_room: Show
 ) -> None:
-    room, bob = show.seat.room, show.seat.user
+    room, bob = seated_room.seat.room, seated_room.seat.user
 
     async def muted() -> dict[str, bool]:
         found = await livekit.participant(room.id, bob)
@@ -172,26 +185,28 @@ async def test_a_soft_mute_is_done_once_and_its_owner_may_unmute(
     async def none() -> bool:
         return await muted() == {"microphone": False, "camera": False}
 
-    async with joined(await director.data(room, bob)) as participant:
+    async with joined(await stage_driver.data(room, bob)) as participant:
         publication = await participant.publish("microphone")
         await participant.publish("camera")
         # LiveKit acknowledges a track before there is any, and until its media comes it cannot be muted.
         await eventually(none, "LiveKit to have both tracks")
-        await mute(director, show.seat)
+        await mute(stage_driver, seated_room.seat)
         await eventually(microphone_alone, "bob's microphone to be muted")
-        assert (await director.data(room, bob))["permissions"] == snapshots.publisher()
+        assert (await stage_driver.data(room, bob))["permissions"] == snapshots.publisher()
         publication.track.unmute()
         await eventually(none, "bob's microphone to be on again")
 
 
-async def test_a_request_to_unmute_arrives_as_a_data_message(director: Director, show: Show) -> None:
-    room, bob = show.seat.room, show.seat.user
+async def test_a_request_to_unmute_arrives_as_a_data_message(
+    stage_driver: Director, seated_room: Show
+) -> None:
+    room, bob = seated_room.seat.room, seated_room.seat.user
     async with (
-        joined(await director.data(room, bob)) as participant,
-        joined(await director.data(room, show.carol)) as carol,
+        joined(await stage_driver.data(room, bob)) as participant,
+        joined(await stage_driver.data(room, seated_room.carol)) as carol,
     ):
-        await director.events(show.seat, "CoHostConnected")
-        await mute(director, show.seat, "UnmuteCoHost", source="camera")
+        await stage_driver.events(seated_room.seat, "CoHostConnected")
+        await mute(stage_driver, seated_room.seat, "UnmuteCoHost", source="camera")
         await eventually(lambda: participant.messages, "the message")
         [message] = participant.messages
         assert message.topic == "cohost"

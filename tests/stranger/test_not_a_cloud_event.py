@@ -10,17 +10,17 @@ from tests.stranger.client import BROADCAST, INVITATIONS, STRUCTURED, Put, Stran
 NUL = "nul\x00"
 
 
-async def raw(stranger: Stranger, value: bytes | None, id: str = "", topic: str = INVITATIONS) -> Put:  # noqa: A002
-    return await stranger.put(topic, unique("room"), value, STRUCTURED, id=id)
+async def raw(client: Stranger, value: bytes | None, id: str = "", topic: str = INVITATIONS) -> Put:  # noqa: A002
+    return await client.put(topic, unique("room"), value, STRUCTURED, id=id)
 
 
-async def changed(stranger: Stranger, **changes: Any) -> str:
+async def changed(client: Stranger, **changes: Any) -> str:
     """Return the fate of a command whose attributes are changed so; `...` takes one away."""
     room = unique("room")
     said = {**event("LeaveStage", room, {"roomId": room, "actorId": "bob"}), **changes}
     said = {name: value for name, value in said.items() if value is not ...}
-    put = await stranger.put(INVITATIONS, room, json.dumps(said).encode(), STRUCTURED, id=str(said.get("id")))
-    return await stranger.fate(put)
+    put = await client.put(INVITATIONS, room, json.dumps(said).encode(), STRUCTURED, id=str(said.get("id")))
+    return await client.fate(put)
 
 
 @pytest.mark.parametrize("topic", [INVITATIONS, BROADCAST])
@@ -42,42 +42,42 @@ async def changed(stranger: Stranger, **changes: Any) -> str:
     ],
 )
 async def test_a_value_that_is_not_a_json_object_is_a_dead_letter(
-    stranger: Stranger, topic: str, value: bytes | None
+    client: Stranger, topic: str, value: bytes | None
 ) -> None:
-    letter = await stranger.letter(await raw(stranger, value, topic=topic))
+    letter = await client.letter(await raw(client, value, topic=topic))
     assert letter.header["dead-letter-reason"] == b"not_a_cloud_event"
     assert letter.topic == topic.replace("commands", "dead-letters")
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "01", "0x1", "+1", ".5", "True"])
-async def test_non_standard_json_is_a_dead_letter(stranger: Stranger, text: str) -> None:
+async def test_non_standard_json_is_a_dead_letter(client: Stranger, text: str) -> None:
     said = json.dumps(event("LeaveStage", "room", 4711)).replace("4711", text)
-    assert await stranger.fate(await raw(stranger, said.encode())) == "not_a_cloud_event"
+    assert await client.fate(await raw(client, said.encode())) == "not_a_cloud_event"
 
 
-async def test_a_value_that_is_not_utf_8_is_a_dead_letter(stranger: Stranger) -> None:
+async def test_a_value_that_is_not_utf_8_is_a_dead_letter(client: Stranger) -> None:
     said = json.dumps(event("LeaveStage", "room", {"message": "caf?"})).encode().replace(b"?", b"\xe9")
-    assert await stranger.fate(await raw(stranger, said)) == "not_a_cloud_event"
+    assert await client.fate(await raw(client, said)) == "not_a_cloud_event"
 
 
 @pytest.mark.parametrize("version", ["0.3", "1", "1.1", "", 1.0, 1, None, ...])
-async def test_another_specversion_is_a_dead_letter(stranger: Stranger, version: Any) -> None:
-    assert await changed(stranger, specversion=version) == "not_a_cloud_event"
+async def test_another_specversion_is_a_dead_letter(client: Stranger, version: Any) -> None:
+    assert await changed(client, specversion=version) == "not_a_cloud_event"
 
 
 @pytest.mark.parametrize("attribute", ["id", "source", "type"])
 @pytest.mark.parametrize("value", ["", 17, True, None, ["x"], {"x": "y"}, NUL, ...])
 async def test_an_invalid_required_attribute_is_a_dead_letter(
-    stranger: Stranger, attribute: str, value: Any
+    client: Stranger, attribute: str, value: Any
 ) -> None:
-    assert await changed(stranger, **{attribute: value}) == "not_a_cloud_event"
+    assert await changed(client, **{attribute: value}) == "not_a_cloud_event"
 
 
 @pytest.mark.parametrize(
     "attribute", ["subject", "time", "correlationid", "traceparent", "datacontenttype", "vendor"]
 )
-async def test_u0000_in_an_attribute_is_a_dead_letter(stranger: Stranger, attribute: str) -> None:
-    assert await changed(stranger, **{attribute: NUL}) == "not_a_cloud_event"
+async def test_u0000_in_an_attribute_is_a_dead_letter(client: Stranger, attribute: str) -> None:
+    assert await changed(client, **{attribute: NUL}) == "not_a_cloud_event"
 
 
 @pytest.mark.parametrize(
@@ -92,17 +92,17 @@ async def test_u0000_in_an_attribute_is_a_dead_letter(stranger: Stranger, attrib
         ("line\n", "invalid_command"),
     ],
 )
-async def test_an_id_is_oversized_or_merely_invalid(stranger: Stranger, id: str, fate: str) -> None:  # noqa: A002
+async def test_an_id_is_oversized_or_merely_invalid(client: Stranger, id: str, fate: str) -> None:  # noqa: A002
     unlike = id if fate == "not_a_cloud_event" else f"{new_id()[:8]}{id}"[-64:]
-    assert await changed(stranger, id=unlike) == fate
+    assert await changed(client, id=unlike) == fate
 
 
-async def test_a_rejection_names_an_invalid_command_id(stranger: Stranger) -> None:
+async def test_a_rejection_names_an_invalid_command_id(client: Stranger) -> None:
     room = unique("room")
     odd = f"{unique('an')} id"
     data = {"roomId": room, "actorId": "bob"}
-    await stranger.publish(INVITATIONS, event("LeaveStage", room, data, odd))
-    refused = await stranger.rejection(odd)
+    await client.publish(INVITATIONS, event("LeaveStage", room, data, odd))
+    refused = await client.rejection(odd)
     message = refused.pop("message")
     assert isinstance(message, str)
     assert refused == {
@@ -117,38 +117,38 @@ async def test_a_rejection_names_an_invalid_command_id(stranger: Stranger) -> No
 @pytest.mark.parametrize("attribute", ["time", "datacontenttype", "correlationid", "traceparent", "vendor"])
 @pytest.mark.parametrize("value", [17, None, ["x"], {"x": "y"}, "", "odd"])
 async def test_other_invalid_attributes_still_get_an_outcome(
-    stranger: Stranger, attribute: str, value: Any
+    client: Stranger, attribute: str, value: Any
 ) -> None:
-    assert await changed(stranger, **{attribute: value}) == "room_not_found"
+    assert await changed(client, **{attribute: value}) == "room_not_found"
 
 
 @pytest.mark.parametrize("source", ["not a uri", "🙂", "%", "/" * 3000])
-async def test_a_source_may_be_any_text(stranger: Stranger, source: str) -> None:
-    assert await changed(stranger, source=source) == "room_not_found"
+async def test_a_source_may_be_any_text(client: Stranger, source: str) -> None:
+    assert await changed(client, source=source) == "room_not_found"
 
 
-async def said_twice(stranger: Stranger, head: bytes) -> str:
+async def said_twice(client: Stranger, head: bytes) -> str:
     room = unique("room")
     said = event("LeaveStage", room, {"roomId": room, "actorId": "bob"})
     text = json.dumps(said).encode()
-    put = await stranger.put(INVITATIONS, room, head + text[1:], STRUCTURED, id=said["id"])
-    return await stranger.fate(put)
+    put = await client.put(INVITATIONS, room, head + text[1:], STRUCTURED, id=said["id"])
+    return await client.fate(put)
 
 
-async def test_a_repeated_json_key_has_one_result(stranger: Stranger) -> None:
-    assert await said_twice(stranger, b'{"vendor":1,"vendor":2,') == "room_not_found"
-    assert await said_twice(stranger, b'{"source":"/first",') == "room_not_found"
+async def test_a_repeated_json_key_has_one_result(client: Stranger) -> None:
+    assert await said_twice(client, b'{"vendor":1,"vendor":2,') == "room_not_found"
+    assert await said_twice(client, b'{"source":"/first",') == "room_not_found"
 
 
-async def test_a_byte_order_mark_has_one_result(stranger: Stranger) -> None:
-    assert await said_twice(stranger, b"\xef\xbb\xbf{") in {"not_a_cloud_event", "room_not_found"}
+async def test_a_byte_order_mark_has_one_result(client: Stranger) -> None:
+    assert await said_twice(client, b"\xef\xbb\xbf{") in {"not_a_cloud_event", "room_not_found"}
 
 
-async def test_a_dead_lettered_id_is_not_remembered(stranger: Stranger) -> None:
+async def test_a_dead_lettered_id_is_not_remembered(client: Stranger) -> None:
     room = unique("room")
     said = event("LeaveStage", room, {"roomId": room, "actorId": "bob"})
     broken = {**said, "specversion": "0.3"}
-    put = await stranger.put(INVITATIONS, room, json.dumps(broken).encode(), STRUCTURED, id=said["id"])
-    assert await stranger.fate(put) == "not_a_cloud_event"
-    await stranger.publish(INVITATIONS, said)
-    assert (await stranger.rejection(said["id"]))["reason"] == "room_not_found"
+    put = await client.put(INVITATIONS, room, json.dumps(broken).encode(), STRUCTURED, id=said["id"])
+    assert await client.fate(put) == "not_a_cloud_event"
+    await client.publish(INVITATIONS, said)
+    assert (await client.rejection(said["id"]))["reason"] == "room_not_found"

@@ -11,7 +11,7 @@ from tests.stranger.log import Record
 
 
 async def refuse(
-    stranger: Stranger,
+    client: Stranger,
     subject: str | None,
     key: str | bytes | None,
     partition: int,
@@ -20,21 +20,21 @@ async def refuse(
 ) -> Record:
     """Publish a command with its subject, key and partition at will, and return its rejection."""
     said = event(name, subject, {"roomId": subject, "actorId": "bob", **data})
-    put = await stranger.put(
+    put = await client.put(
         INVITATIONS, key, json.dumps(said).encode(), STRUCTURED, partition=partition, id=said["id"]
     )
-    [found] = await stranger.outcome(put.id)
+    [found] = await client.outcome(put.id)
     assert found.partition == put.partition
     return found
 
 
-def other(stranger: Stranger, key: str) -> int:
-    return (stranger.partition(key) + 1) % stranger.place.partitions
+def other(client: Stranger, key: str) -> int:
+    return (client.partition(key) + 1) % client.place.partitions
 
 
-async def test_another_partition_than_the_subjects_is_refused(stranger: Stranger) -> None:
+async def test_another_partition_than_the_subjects_is_refused(client: Stranger) -> None:
     room = unique("room")
-    found = await refuse(stranger, room, room, other(stranger, room))
+    found = await refuse(client, room, room, other(client, room))
     assert found.data["reason"] == "wrong_partition"
     assert (found.key, found.event["subject"]) == (room.encode(), room)
 
@@ -43,16 +43,16 @@ async def test_another_partition_than_the_subjects_is_refused(stranger: Stranger
     ("name", "more"), [("Nonsense", {}), ("LeaveStage", {"hots": 1}), ("LeaveStage", {"roomId": "other"})]
 )
 async def test_the_partition_is_checked_before_type_and_data(
-    stranger: Stranger, name: str, more: dict[str, Any]
+    client: Stranger, name: str, more: dict[str, Any]
 ) -> None:
     room = unique("room")
-    found = await refuse(stranger, room, room, other(stranger, room), name, **more)
+    found = await refuse(client, room, room, other(client, room), name, **more)
     assert found.data["reason"] == "wrong_partition"
 
 
-async def test_the_type_is_checked_before_the_data(stranger: Stranger) -> None:
+async def test_the_type_is_checked_before_the_data(client: Stranger) -> None:
     room = unique("room")
-    found = await refuse(stranger, room, room, stranger.partition(room), "Nonsense", roomId="other")
+    found = await refuse(client, room, room, client.partition(room), "Nonsense", roomId="other")
     assert found.data["reason"] == "unknown_command"
 
 
@@ -71,11 +71,11 @@ async def test_the_type_is_checked_before_the_data(stranger: Stranger) -> None:
         "🎤" * 300,
     ],
 )
-async def test_a_type_that_is_not_a_command_of_the_topic_is_unknown(stranger: Stranger, type_: str) -> None:
+async def test_a_type_that_is_not_a_command_of_the_topic_is_unknown(client: Stranger, type_: str) -> None:
     room = unique("room")
     said = {**event("", room, {"roomId": room}), "type": type_}
-    put = await stranger.publish(INVITATIONS, said)
-    refused = await stranger.rejection(put.id)
+    put = await client.publish(INVITATIONS, said)
+    refused = await client.rejection(put.id)
     del refused["message"]
     assert refused == {
         "commandId": put.id,
@@ -85,129 +85,129 @@ async def test_a_type_that_is_not_a_command_of_the_topic_is_unknown(stranger: St
     }
 
 
-async def test_commands_of_the_other_service_are_unknown(stranger: Stranger) -> None:
+async def test_commands_of_the_other_service_are_unknown(client: Stranger) -> None:
     room = unique("room")
-    reason = await stranger.reason("LeaveStage", room, topic=BROADCAST, actorId="bob")
+    reason = await client.reason("LeaveStage", room, topic=BROADCAST, actorId="bob")
     assert reason == "unknown_command"
 
 
-async def test_a_key_that_differs_from_the_subject_is_invalid(stranger: Stranger) -> None:
+async def test_a_key_that_differs_from_the_subject_is_invalid(client: Stranger) -> None:
     room = unique("room")
-    found = await refuse(stranger, room, "another-key", stranger.partition(room))
+    found = await refuse(client, room, "another-key", client.partition(room))
     assert found.data["reason"] == "invalid_command"
     assert (found.key, found.event["subject"]) == (b"another-key", room)
 
 
-async def test_a_key_that_is_not_utf_8_is_invalid_and_comes_back(stranger: Stranger) -> None:
+async def test_a_key_that_is_not_utf_8_is_invalid_and_comes_back(client: Stranger) -> None:
     room = unique("room")
-    found = await refuse(stranger, room, b"\xff\xfe", stranger.partition(room))
+    found = await refuse(client, room, b"\xff\xfe", client.partition(room))
     assert (found.data["reason"], found.key) == ("invalid_command", b"\xff\xfe")
 
 
-async def test_a_room_that_differs_from_subject_and_key_is_invalid(stranger: Stranger) -> None:
+async def test_a_room_that_differs_from_subject_and_key_is_invalid(client: Stranger) -> None:
     room = unique("room")
-    found = await refuse(stranger, room, room, stranger.partition(room), roomId="another-room")
+    found = await refuse(client, room, room, client.partition(room), roomId="another-room")
     assert (found.data["reason"], found.data["roomId"]) == ("invalid_command", "another-room")
 
 
-async def test_a_missing_key_is_invalid(stranger: Stranger) -> None:
+async def test_a_missing_key_is_invalid(client: Stranger) -> None:
     room = unique("room")
-    found = await refuse(stranger, room, None, stranger.partition(room))
+    found = await refuse(client, room, None, client.partition(room))
     assert found.data["reason"] == "invalid_command"
     assert (found.key, found.event["subject"]) == (None, room)
 
 
-async def test_without_a_key_the_subject_decides_on_the_partition(stranger: Stranger) -> None:
+async def test_without_a_key_the_subject_decides_on_the_partition(client: Stranger) -> None:
     room = unique("room")
-    found = await refuse(stranger, room, None, other(stranger, room))
+    found = await refuse(client, room, None, other(client, room))
     assert found.data["reason"] == "wrong_partition"
     assert (found.key, found.event["subject"]) == (None, room)
 
 
 @pytest.mark.parametrize("subject", [None, ""])
-async def test_a_missing_subject_is_invalid(stranger: Stranger, subject: str | None) -> None:
+async def test_a_missing_subject_is_invalid(client: Stranger, subject: str | None) -> None:
     room = unique("room")
-    found = await refuse(stranger, subject, room, stranger.partition(room), roomId=room)
+    found = await refuse(client, subject, room, client.partition(room), roomId=room)
     assert found.data["reason"] == "invalid_command"
     assert (found.key, found.event["subject"]) == (room.encode(), room)
 
 
-async def test_without_a_subject_the_key_decides_on_the_partition(stranger: Stranger) -> None:
+async def test_without_a_subject_the_key_decides_on_the_partition(client: Stranger) -> None:
     room = unique("room")
-    found = await refuse(stranger, None, room, other(stranger, room), roomId=room)
+    found = await refuse(client, None, room, other(client, room), roomId=room)
     assert found.data["reason"] == "wrong_partition"
     assert (found.key, found.event["subject"]) == (room.encode(), room)
 
 
 @pytest.mark.parametrize("partition", [0, 1])
-async def test_without_both_the_rejections_subject_is_a_dash(stranger: Stranger, partition: int) -> None:
-    found = await refuse(stranger, None, None, partition, roomId="room")
+async def test_without_both_the_rejections_subject_is_a_dash(client: Stranger, partition: int) -> None:
+    found = await refuse(client, None, None, partition, roomId="room")
     assert found.data["reason"] == "invalid_command"
     assert (found.key, found.event["subject"]) == (None, "-")
 
 
 @pytest.mark.parametrize("room", ["with/slash", "with space", "grün", "🎤", "x" * 65, "x" * 256])
-async def test_a_subject_that_is_no_id_is_invalid_and_comes_back(stranger: Stranger, room: str) -> None:
-    found = await refuse(stranger, room, room, stranger.partition(room))
+async def test_a_subject_that_is_no_id_is_invalid_and_comes_back(client: Stranger, room: str) -> None:
+    found = await refuse(client, room, room, client.partition(room))
     assert (found.data["reason"], found.data.get("roomId")) == ("invalid_command", None)
     assert (found.key, found.event["subject"]) == (room.encode(), room)
 
 
-async def test_a_subject_over_256_characters_counts_as_absent(stranger: Stranger) -> None:
+async def test_a_subject_over_256_characters_counts_as_absent(client: Stranger) -> None:
     room = unique("room")
-    found = await refuse(stranger, "🎤" * 257, room, stranger.partition(room), roomId=room)
+    found = await refuse(client, "🎤" * 257, room, client.partition(room), roomId=room)
     assert found.data["reason"] == "invalid_command"
     assert (found.key, found.event["subject"]) == (room.encode(), room)
 
 
-async def test_a_key_over_256_characters_counts_as_absent(stranger: Stranger) -> None:
+async def test_a_key_over_256_characters_counts_as_absent(client: Stranger) -> None:
     room = unique("room")
-    found = await refuse(stranger, room, "k" * 257, stranger.partition(room))
+    found = await refuse(client, room, "k" * 257, client.partition(room))
     assert found.data["reason"] == "invalid_command"
     assert (found.key, found.event["subject"]) == (None, room)
 
 
-async def test_both_over_256_characters_count_as_absent(stranger: Stranger) -> None:
+async def test_both_over_256_characters_count_as_absent(client: Stranger) -> None:
     long = "k" * 257
-    found = await refuse(stranger, long, long, stranger.partition(long), roomId="room")
+    found = await refuse(client, long, long, client.partition(long), roomId="room")
     assert found.data["reason"] == "invalid_command"
     assert (found.key, found.event["subject"]) == (None, "-")
 
 
 @pytest.mark.parametrize("subject", [17, True, ["room"], {"room": "x"}])
-async def test_a_subject_that_is_not_text_is_invalid(stranger: Stranger, subject: Any) -> None:
+async def test_a_subject_that_is_not_text_is_invalid(client: Stranger, subject: Any) -> None:
     room = unique("room")
-    found = await refuse(stranger, subject, room, stranger.partition(room), roomId=room)
+    found = await refuse(client, subject, room, client.partition(room), roomId=room)
     assert found.data["reason"] == "invalid_command"
 
 
-async def test_a_repeat_in_another_partition_has_no_outcome(stranger: Stranger, people: People) -> None:
-    room = await stranger.room()
-    put, _ = await stranger.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
+async def test_a_repeat_in_another_partition_has_no_outcome(client: Stranger, people: People) -> None:
+    room = await client.room()
+    put, _ = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     elsewhere = unique("room")
     said = event("LeaveStage", elsewhere, {"roomId": elsewhere, "actorId": "bob"}, put.id)
-    await stranger.publish(INVITATIONS, said, partition=other(stranger, elsewhere))
-    await stranger.publish(
+    await client.publish(INVITATIONS, said, partition=other(client, elsewhere))
+    await client.publish(
         INVITATIONS,
         event("Nonsense", elsewhere, {}, marker := new_id()),
-        partition=other(stranger, elsewhere),
+        partition=other(client, elsewhere),
     )
-    await stranger.outcome(marker)
-    assert len(await stranger.outcome(put.id)) == 1
+    await client.outcome(marker)
+    assert len(await client.outcome(put.id)) == 1
 
 
-async def test_a_command_refused_for_its_partition_stays_refused(stranger: Stranger) -> None:
+async def test_a_command_refused_for_its_partition_stays_refused(client: Stranger) -> None:
     room = unique("room")
     said = event("LeaveStage", room, {"roomId": room, "actorId": "bob"})
-    await stranger.publish(INVITATIONS, said, partition=other(stranger, room))
-    assert (await stranger.rejection(said["id"]))["reason"] == "wrong_partition"
-    await stranger.publish(INVITATIONS, said)
-    await stranger.settled(room)
-    assert (await stranger.rejection(said["id"]))["reason"] == "wrong_partition"
+    await client.publish(INVITATIONS, said, partition=other(client, room))
+    assert (await client.rejection(said["id"]))["reason"] == "wrong_partition"
+    await client.publish(INVITATIONS, said)
+    await client.settled(room)
+    assert (await client.rejection(said["id"]))["reason"] == "wrong_partition"
 
 
-async def test_a_key_that_is_not_text_is_not_a_subject(stranger: Stranger) -> None:
+async def test_a_key_that_is_not_text_is_not_a_subject(client: Stranger) -> None:
     key = b"\xff\xfe" + unique("key").encode()
-    found = await refuse(stranger, None, key, stranger.partition(key), roomId="room")
+    found = await refuse(client, None, key, client.partition(key), roomId="room")
     assert found.data["reason"] == "invalid_command"
     assert (found.key, found.event["subject"]) == (key, "-")

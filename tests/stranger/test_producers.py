@@ -13,8 +13,8 @@ from tests.stranger.conftest import People
 
 
 @asynccontextmanager
-async def producing(stranger: Stranger, **settings: Any) -> AsyncIterator[AIOKafkaProducer]:
-    producer = AIOKafkaProducer(bootstrap_servers=stranger.place.bootstrap_servers, **settings)
+async def producing(client: Stranger, **settings: Any) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(bootstrap_servers=client.place.bootstrap_servers, **settings)
     await producer.start()
     try:
         yield producer
@@ -23,45 +23,45 @@ async def producing(stranger: Stranger, **settings: Any) -> AsyncIterator[AIOKaf
 
 
 async def invite(
-    stranger: Stranger, producer: AIOKafkaProducer, room: Room, user: str, **more: Any
+    client: Stranger, producer: AIOKafkaProducer, room: Room, user: str, **more: Any
 ) -> tuple[str, Any]:
     """Write a command as any producer would, by its key alone, and return its id and place."""
     said = event("SendInvitation", room.id, {"roomId": room.id, "userId": user, "actorId": room.host})
-    value, topic = json.dumps(said).encode(), stranger.place.prefix + INVITATIONS
+    value, topic = json.dumps(said).encode(), client.place.prefix + INVITATIONS
     return said["id"], await producer.send_and_wait(topic, value, key=room.id.encode(), **more)
 
 
 @pytest.mark.parametrize("compression", [None, "gzip", "snappy", "lz4", "zstd"])
-async def test_every_compression_is_read(stranger: Stranger, people: People, compression: str | None) -> None:
-    room = await stranger.room()
-    async with producing(stranger, compression_type=compression) as producer:
-        id_, place = await invite(stranger, producer, room, people.bob)
-    [sent] = await stranger.outcome(id_)
-    assert (sent.name, sent.partition) == ("InvitationSent", place.partition)
+async def test_every_compression_is_read(client: Stranger, people: People, compression: str | None) -> None:
+    room = await client.room()
+    async with producing(client, compression_type=compression) as producer:
+        id_, written = await invite(client, producer, room, people.bob)
+    [sent] = await client.outcome(id_)
+    assert (sent.name, sent.partition) == ("InvitationSent", written.partition)
 
 
 @pytest.mark.parametrize("milliseconds", [1, 4_102_444_800_000])
-async def test_only_the_brokers_clock_counts(stranger: Stranger, people: People, milliseconds: int) -> None:
-    room = await stranger.room()
-    async with producing(stranger) as producer:
-        id_, _ = await invite(stranger, producer, room, people.bob, timestamp_ms=milliseconds)
-    [sent] = await stranger.outcome(id_)
-    [command] = stranger.log.by_id[id_]
+async def test_only_the_brokers_clock_counts(client: Stranger, people: People, milliseconds: int) -> None:
+    room = await client.room()
+    async with producing(client) as producer:
+        id_, _ = await invite(client, producer, room, people.bob, timestamp_ms=milliseconds)
+    [sent] = await client.outcome(id_)
+    [command] = client.log.by_id[id_]
     assert sent.data["sentAt"] == command.at
     assert room.fact.at <= command.at <= sent.at
 
 
-async def test_only_committed_commands_take_effect(stranger: Stranger, people: People) -> None:
-    rooms = [await stranger.room(), await stranger.room()]
-    async with producing(stranger, transactional_id=unique("producer")) as producer:
+async def test_only_committed_commands_take_effect(client: Stranger, people: People) -> None:
+    rooms = [await client.room(), await client.room()]
+    async with producing(client, transactional_id=unique("producer")) as producer:
         await producer.begin_transaction()
-        aborted, _ = await invite(stranger, producer, rooms[0], people.bob)
+        aborted, _ = await invite(client, producer, rooms[0], people.bob)
         await producer.abort_transaction()
         async with producer.transaction():
-            committed = [(await invite(stranger, producer, room, people.carol))[0] for room in rooms]
+            committed = [(await invite(client, producer, room, people.carol))[0] for room in rooms]
     for id_ in committed:
-        assert [record.name for record in await stranger.outcome(id_)] == ["InvitationSent"]
-    await stranger.settled(rooms[0])
-    assert stranger.log.by_cause[aborted] == []
+        assert [record.name for record in await client.outcome(id_)] == ["InvitationSent"]
+    await client.settled(rooms[0])
+    assert client.log.by_cause[aborted] == []
     data = {"userId": people.bob, "actorId": rooms[0].host}
-    await stranger.accepted("SendInvitation", rooms[0], id=aborted, **data)
+    await client.accepted("SendInvitation", rooms[0], id=aborted, **data)

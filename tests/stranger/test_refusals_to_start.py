@@ -19,9 +19,9 @@ SETTINGS = [
 ]
 
 
-async def test_a_missing_or_wrong_setting_is_named(place: Place) -> None:
+async def test_a_missing_or_wrong_setting_is_named(deployment: Place) -> None:
     async def refusal(service: str, name: str, value: str | None) -> tuple[int, bool]:
-        variables = {other: text for other, text in place.variables.items() if other != name}
+        variables = {other: text for other, text in deployment.variables.items() if other != name}
         status, line = await ended(service, variables if value is None else {**variables, name: value})
         return status, name in line
 
@@ -29,9 +29,9 @@ async def test_a_missing_or_wrong_setting_is_named(place: Place) -> None:
     assert dict(zip(SETTINGS, found, strict=True)) == dict.fromkeys(SETTINGS, (2, True))
 
 
-async def make(place: Place, prefix: str, settings: dict[str, tuple[int, dict[str, str]]]) -> None:
+async def make(deployment: Place, prefix: str, settings: dict[str, tuple[int, dict[str, str]]]) -> None:
     """Create topics by hand, as (partitions, settings)."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=place.bootstrap_servers)
+    admin = AIOKafkaAdminClient(bootstrap_servers=deployment.bootstrap_servers)
     await admin.start()
     try:
         await admin.create_topics(
@@ -52,14 +52,14 @@ WRONG: dict[tuple[str, str], dict[str, tuple[int, dict[str, str]]]] = {
 
 
 async def test_wrong_topics_and_a_foreign_database_are_refused(
-    place: Place, database_url: str, prefix: str
+    deployment: Place, database_url: str, prefix: str
 ) -> None:
     async def refusal(number: int, service: str, topics: Any) -> tuple[int, bool]:
         own = {"COHOST_TOPIC_PREFIX": f"{prefix}{number}.", "COHOST_PARTITIONS": "3"}
         if topics is not None:
-            await make(place, own["COHOST_TOPIC_PREFIX"], topics)
+            await make(deployment, own["COHOST_TOPIC_PREFIX"], topics)
             own["COHOST_DATABASE_URL"] = database_url
-        status, line = await ended(service, {**place.variables, **own})
+        status, line = await ended(service, {**deployment.variables, **own})
         return status, bool(line)
 
     cases = {**WRONG, ("invitations", "a database of another prefix"): None}

@@ -6,103 +6,101 @@ from tests.stranger.client import BROADCAST, INVITATIONS, Stranger, event, new_i
 from tests.stranger.conftest import People
 
 
-async def test_the_same_record_again_has_no_outcome(stranger: Stranger, people: People) -> None:
-    room = await stranger.room()
+async def test_the_same_record_again_has_no_outcome(client: Stranger, people: People) -> None:
+    room = await client.room()
     data = {"userId": people.bob, "actorId": room.host, "id": new_id()}
     for _ in range(5):
-        await stranger.send("SendInvitation", room, **data)
-    await stranger.settled(room)
-    assert [found.name for found in await stranger.outcome(data["id"])] == ["InvitationSent"]
-    await stranger.send("SendInvitation", room, **data)
-    await stranger.settled(room)
-    assert len(await stranger.outcome(data["id"])) == 1
+        await client.send("SendInvitation", room, **data)
+    await client.settled(room)
+    assert [found.name for found in await client.outcome(data["id"])] == ["InvitationSent"]
+    await client.send("SendInvitation", room, **data)
+    await client.settled(room)
+    assert len(await client.outcome(data["id"])) == 1
 
 
-async def test_another_command_under_the_same_id_has_no_outcome(stranger: Stranger, people: People) -> None:
-    room = await stranger.room()
-    put, sent = await stranger.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
-    await stranger.send("CancelInvitation", room, id=put.id, invitationId=put.id, actorId=room.host)
-    await stranger.send("Nonsense", room, id=put.id)
-    await stranger.send("SendInvitation", room, id=put.id, userId=17)
-    await stranger.settled(room)
-    assert await stranger.outcome(put.id) == [sent]
+async def test_another_command_under_the_same_id_has_no_outcome(client: Stranger, people: People) -> None:
+    room = await client.room()
+    put, sent = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
+    await client.send("CancelInvitation", room, id=put.id, invitationId=put.id, actorId=room.host)
+    await client.send("Nonsense", room, id=put.id)
+    await client.send("SendInvitation", room, id=put.id, userId=17)
+    await client.settled(room)
+    assert await client.outcome(put.id) == [sent]
 
 
-async def test_the_same_id_in_another_room_has_no_outcome(stranger: Stranger, people: People) -> None:
-    room = await stranger.room()
-    put, sent = await stranger.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
+async def test_the_same_id_in_another_room_has_no_outcome(client: Stranger, people: People) -> None:
+    room = await client.room()
+    put, sent = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     for _ in range(3):
-        other = await stranger.room()
+        other = await client.room()
         data = {"userId": people.bob, "actorId": other.host}
-        await stranger.send("SendInvitation", other, id=put.id, **data)
-        await stranger.settled(other)
-        assert await stranger.outcome(put.id) == [sent]
-        await stranger.accepted("SendInvitation", other, **data)
+        await client.send("SendInvitation", other, id=put.id, **data)
+        await client.settled(other)
+        assert await client.outcome(put.id) == [sent]
+        await client.accepted("SendInvitation", other, **data)
 
 
-async def test_a_refused_id_stays_refused(stranger: Stranger) -> None:
-    room = await stranger.room()
+async def test_a_refused_id_stays_refused(client: Stranger) -> None:
+    room = await client.room()
     user = unique("user")
     data = {"userId": user, "actorId": room.host, "id": new_id()}
-    assert await stranger.reason("SendInvitation", room, **data) == "user_not_found"
-    await stranger.say_user(user)
-    await stranger.send("SendInvitation", room, **data)
-    await stranger.settled(room)
-    assert len(await stranger.outcome(data["id"])) == 1
+    assert await client.reason("SendInvitation", room, **data) == "user_not_found"
+    await client.say_user(user)
+    await client.send("SendInvitation", room, **data)
+    await client.settled(room)
+    assert len(await client.outcome(data["id"])) == 1
     del data["id"]
-    await stranger.accepted("SendInvitation", room, **data)
+    await client.accepted("SendInvitation", room, **data)
 
 
-async def test_an_id_used_in_several_rooms_at_once_has_one_outcome(
-    stranger: Stranger, people: People
-) -> None:
-    rooms = await asyncio.gather(*(stranger.room() for _ in range(6)))
+async def test_an_id_used_in_several_rooms_at_once_has_one_outcome(client: Stranger, people: People) -> None:
+    rooms = await asyncio.gather(*(client.room() for _ in range(6)))
     for _ in range(5):
         id_ = new_id()
         await asyncio.gather(
             *(
-                stranger.send("SendInvitation", room, id=id_, userId=people.bob, actorId=room.host)
+                client.send("SendInvitation", room, id=id_, userId=people.bob, actorId=room.host)
                 for room in rooms
             )
         )
-        await asyncio.gather(*(stranger.settled(room) for room in rooms))
-        [sent] = await stranger.outcome(id_)
+        await asyncio.gather(*(client.settled(room) for room in rooms))
+        [sent] = await client.outcome(id_)
         cancel = {"invitationId": id_, "actorId": sent.data["invitedBy"]}
-        await stranger.accepted("CancelInvitation", sent.data["roomId"], **cancel)
+        await client.accepted("CancelInvitation", sent.data["roomId"], **cancel)
 
 
-async def test_each_commands_topic_has_its_own_memory(stranger: Stranger) -> None:
+async def test_each_commands_topic_has_its_own_memory(client: Stranger) -> None:
     room = unique("room")
     id_ = new_id()
     said = event("LeaveStage", room, {"roomId": room, "actorId": "bob"}, id_)
-    await stranger.publish(INVITATIONS, said)
-    assert (await stranger.rejection(id_))["reason"] == "room_not_found"
-    await stranger.publish(BROADCAST, said)
-    found = await stranger.outcome(id_, 2)
+    await client.publish(INVITATIONS, said)
+    assert (await client.rejection(id_))["reason"] == "room_not_found"
+    await client.publish(BROADCAST, said)
+    found = await client.outcome(id_, 2)
     assert sorted(record.topic for record in found) == ["broadcast.rejections", "invitations.rejections"]
 
 
-async def test_a_repeated_fact_is_processed_again(stranger: Stranger) -> None:
+async def test_a_repeated_fact_is_processed_again(client: Stranger) -> None:
     room = unique("room")
     said = event("RoomChanged", room, {"roomId": room, "hostId": "alice", "status": "idle"})
-    await stranger.publish("rooms", said)
+    await client.publish("rooms", said)
     live = {**said, "data": {**said["data"], "status": "live"}}
-    await stranger.publish("rooms", live)
-    found = await stranger.outcome(said["id"], 2)
+    await client.publish("rooms", live)
+    found = await client.outcome(said["id"], 2)
     assert [record.data["status"] for record in found] == ["idle", "live"]
 
 
-async def test_order_is_kept_within_a_room(stranger: Stranger, people: People) -> None:
-    room = await stranger.room()
+async def test_order_is_kept_within_a_room(client: Stranger, people: People) -> None:
+    room = await client.room()
     puts = []
     for number in range(100):
         if number % 2 == 0:
             data = {"userId": people.bob, "actorId": room.host}
-            puts.append(await stranger.send("SendInvitation", room, **data))
+            puts.append(await client.send("SendInvitation", room, **data))
         else:
             data = {"invitationId": puts[-1].id, "actorId": people.bob}
-            puts.append(await stranger.send("DeclineInvitation", room, **data))
-    await stranger.outcome(puts[-1].id)
-    events = stranger.log.named("invitations.events", room.id)[1:]
+            puts.append(await client.send("DeclineInvitation", room, **data))
+    await client.outcome(puts[-1].id)
+    events = client.log.named("invitations.events", room.id)[1:]
     assert [record.event["causationid"] for record in events] == [put.id for put in puts]
     assert {record.name for record in events} == {"InvitationSent", "InvitationDeclined"}

@@ -22,40 +22,40 @@ class Seated(NamedTuple):
 
 
 @pytest.fixture
-async def seated(stranger: Stranger, people: People) -> Seated:
-    room = await stranger.room()
-    sent, _ = await stranger.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
-    await stranger.accepted("AcceptInvitation", room, invitationId=sent.id, actorId=people.bob)
+async def seated(client: Stranger, people: People) -> Seated:
+    room = await client.room()
+    sent, _ = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
+    await client.accepted("AcceptInvitation", room, invitationId=sent.id, actorId=people.bob)
     return Seated(room, sent, people.bob)
 
 
-async def test_a_co_host_leaves(stranger: Stranger, seated: Seated) -> None:
-    put, done = await stranger.accepted("LeaveStage", seated.room, actorId=seated.bob)
+async def test_a_co_host_leaves(client: Stranger, seated: Seated) -> None:
+    put, done = await client.accepted("LeaveStage", seated.room, actorId=seated.bob)
     assert done.name == "CoHostLeft"
     assert snapshots.without_nulls(done.data) == seated.left(put, "left")
 
 
-async def test_the_host_removes_a_co_host(stranger: Stranger, seated: Seated) -> None:
+async def test_the_host_removes_a_co_host(client: Stranger, seated: Seated) -> None:
     data = {"userId": seated.bob, "actorId": seated.room.host}
-    put, done = await stranger.accepted("RemoveCoHost", seated.room, **data)
+    put, done = await client.accepted("RemoveCoHost", seated.room, **data)
     assert done.name == "CoHostLeft"
     said = snapshots.without_nulls(done.data)
     assert said == seated.left(put, "removed_by_host", removedBy=seated.room.host)
 
 
 @pytest.mark.parametrize("reason", ["no_show", "connection_lost"])
-async def test_a_seat_is_released(stranger: Stranger, seated: Seated, reason: str) -> None:
+async def test_a_seat_is_released(client: Stranger, seated: Seated, reason: str) -> None:
     data = {"userId": seated.bob, "invitationId": seated.sent.id, "reason": reason}
-    put, done = await stranger.accepted("ReleaseSeat", seated.room, **data)
+    put, done = await client.accepted("ReleaseSeat", seated.room, **data)
     assert done.name == "CoHostLeft"
     assert snapshots.without_nulls(done.data) == seated.left(put, reason)
 
 
 async def test_removing_checks_room_host_and_seat_in_order(
-    stranger: Stranger, seated: Seated, people: People
+    client: Stranger, seated: Seated, people: People
 ) -> None:
     async def reason(room: Room | str, user: str, actor: str) -> str:
-        return await stranger.reason("RemoveCoHost", room, userId=user, actorId=actor)
+        return await client.reason("RemoveCoHost", room, userId=user, actorId=actor)
 
     assert await reason(unique("room"), people.carol, people.carol) == "room_not_found"
     assert await reason(seated.room, people.carol, people.carol) == "not_room_host"
@@ -64,66 +64,66 @@ async def test_removing_checks_room_host_and_seat_in_order(
     assert await reason(seated.room, seated.room.host, seated.room.host) == "not_co_host"
 
 
-async def test_only_a_co_host_can_leave_the_stage(stranger: Stranger, seated: Seated, people: People) -> None:
-    assert await stranger.reason("LeaveStage", unique("room"), actorId=seated.bob) == "room_not_found"
-    assert await stranger.reason("LeaveStage", seated.room, actorId=people.carol) == "not_co_host"
-    assert await stranger.reason("LeaveStage", seated.room, actorId=seated.room.host) == "not_co_host"
-    await stranger.accepted("LeaveStage", seated.room, actorId=seated.bob)
-    assert await stranger.reason("LeaveStage", seated.room, actorId=seated.bob) == "not_co_host"
+async def test_only_a_co_host_can_leave_the_stage(client: Stranger, seated: Seated, people: People) -> None:
+    assert await client.reason("LeaveStage", unique("room"), actorId=seated.bob) == "room_not_found"
+    assert await client.reason("LeaveStage", seated.room, actorId=people.carol) == "not_co_host"
+    assert await client.reason("LeaveStage", seated.room, actorId=seated.room.host) == "not_co_host"
+    await client.accepted("LeaveStage", seated.room, actorId=seated.bob)
+    assert await client.reason("LeaveStage", seated.room, actorId=seated.bob) == "not_co_host"
 
 
-async def test_an_invited_user_has_no_seat_yet(stranger: Stranger, people: People) -> None:
-    room = await stranger.room()
-    await stranger.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
-    assert await stranger.reason("LeaveStage", room, actorId=people.bob) == "not_co_host"
+async def test_an_invited_user_has_no_seat_yet(client: Stranger, people: People) -> None:
+    room = await client.room()
+    await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
+    assert await client.reason("LeaveStage", room, actorId=people.bob) == "not_co_host"
 
 
-async def test_only_the_seat_of_that_invitation_is_released(stranger: Stranger, seated: Seated) -> None:
+async def test_only_the_seat_of_that_invitation_is_released(client: Stranger, seated: Seated) -> None:
     data = {"userId": seated.bob, "invitationId": seated.sent.id, "reason": "no_show"}
-    assert await stranger.reason("ReleaseSeat", unique("room"), **data) == "room_not_found"
+    assert await client.reason("ReleaseSeat", unique("room"), **data) == "room_not_found"
     other = {**data, "invitationId": unique("invitation")}
-    assert await stranger.reason("ReleaseSeat", seated.room, **other) == "not_co_host"
+    assert await client.reason("ReleaseSeat", seated.room, **other) == "not_co_host"
     somebody = {**data, "userId": "somebody"}
-    assert await stranger.reason("ReleaseSeat", seated.room, **somebody) == "not_co_host"
-    await stranger.accepted("LeaveStage", seated.room, actorId=seated.bob)
-    assert await stranger.reason("ReleaseSeat", seated.room, **data) == "not_co_host"
+    assert await client.reason("ReleaseSeat", seated.room, **somebody) == "not_co_host"
+    await client.accepted("LeaveStage", seated.room, actorId=seated.bob)
+    assert await client.reason("ReleaseSeat", seated.room, **data) == "not_co_host"
 
 
-async def test_a_late_release_does_not_end_the_next_seat(stranger: Stranger, seated: Seated) -> None:
-    await stranger.accepted("LeaveStage", seated.room, actorId=seated.bob)
+async def test_a_late_release_does_not_end_the_next_seat(client: Stranger, seated: Seated) -> None:
+    await client.accepted("LeaveStage", seated.room, actorId=seated.bob)
     again = {"userId": seated.bob, "actorId": seated.room.host}
-    sent, _ = await stranger.accepted("SendInvitation", seated.room, **again)
-    await stranger.accepted("AcceptInvitation", seated.room, invitationId=sent.id, actorId=seated.bob)
+    sent, _ = await client.accepted("SendInvitation", seated.room, **again)
+    await client.accepted("AcceptInvitation", seated.room, invitationId=sent.id, actorId=seated.bob)
     data = {"userId": seated.bob, "invitationId": seated.sent.id, "reason": "no_show"}
-    assert await stranger.reason("ReleaseSeat", seated.room, **data) == "not_co_host"
+    assert await client.reason("ReleaseSeat", seated.room, **data) == "not_co_host"
 
 
-async def test_an_early_expiry_changes_nothing(stranger: Stranger, people: People) -> None:
-    room = await stranger.room()
-    sent, _ = await stranger.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
+async def test_an_early_expiry_changes_nothing(client: Stranger, people: People) -> None:
+    room = await client.room()
+    sent, _ = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     data = {"invitationId": sent.id}
-    assert await stranger.reason("ExpireInvitation", unique("room"), **data) == "room_not_found"
+    assert await client.reason("ExpireInvitation", unique("room"), **data) == "room_not_found"
     unknown = {"invitationId": unique("invitation")}
-    assert await stranger.reason("ExpireInvitation", room, **unknown) == "invitation_not_found"
-    refused = await stranger.refused("ExpireInvitation", room, **data)
+    assert await client.reason("ExpireInvitation", room, **unknown) == "invitation_not_found"
+    refused = await client.refused("ExpireInvitation", room, **data)
     assert (refused["reason"], "current" in refused) == ("not_due", False)
-    await stranger.accepted("CancelInvitation", room, invitationId=sent.id, actorId=room.host)
-    assert await stranger.reason("ExpireInvitation", room, **data) == "invitation_not_pending"
+    await client.accepted("CancelInvitation", room, invitationId=sent.id, actorId=room.host)
+    assert await client.reason("ExpireInvitation", room, **data) == "invitation_not_pending"
 
 
-async def test_excluding_an_eligible_user_changes_nothing(stranger: Stranger, seated: Seated) -> None:
-    assert await stranger.reason("ExcludeUser", unique("room"), userId=seated.bob) == "room_not_found"
-    assert await stranger.reason("ExcludeUser", seated.room, userId=seated.bob) == "user_eligible"
+async def test_excluding_an_eligible_user_changes_nothing(client: Stranger, seated: Seated) -> None:
+    assert await client.reason("ExcludeUser", unique("room"), userId=seated.bob) == "room_not_found"
+    assert await client.reason("ExcludeUser", seated.room, userId=seated.bob) == "user_eligible"
 
 
-async def test_excluding_an_absent_user_changes_nothing(stranger: Stranger, seated: Seated) -> None:
-    banned = await stranger.user("banned")
-    assert await stranger.reason("ExcludeUser", seated.room, userId=banned) == "not_involved"
+async def test_excluding_an_absent_user_changes_nothing(client: Stranger, seated: Seated) -> None:
+    banned = await client.user("banned")
+    assert await client.reason("ExcludeUser", seated.room, userId=banned) == "not_involved"
 
 
 @pytest.mark.parametrize("status", ["ended", "recorded", "terminated", "error"])
-async def test_a_closed_room_has_no_seats(stranger: Stranger, status: str) -> None:
-    room = await stranger.room(status)
-    assert await stranger.reason("LeaveStage", room, actorId="bob") == "not_co_host"
+async def test_a_closed_room_has_no_seats(client: Stranger, status: str) -> None:
+    room = await client.room(status)
+    assert await client.reason("LeaveStage", room, actorId="bob") == "not_co_host"
     data = {"userId": "bob", "actorId": room.host}
-    assert await stranger.reason("RemoveCoHost", room, **data) == "not_co_host"
+    assert await client.reason("RemoveCoHost", room, **data) == "not_co_host"

@@ -13,11 +13,11 @@ from tests.stranger.web import Web
 
 @pytest.mark.parametrize("status", ["idle", "live", "waitingReconnect"])
 async def test_the_stage_shows_the_host_and_the_rooms_status(
-    director: Director, web: Web, status: str
+    stage_driver: Director, web: Web, status: str
 ) -> None:
-    room = await director.show(status)
+    room = await stage_driver.show(status)
     found = await web.json(f"/v1/rooms/{room}/stage", "anyone", broadcast=True)
-    since = (await director.badge(room, room.host)).data["since"]
+    since = (await stage_driver.badge(room, room.host)).data["since"]
     [host] = found.pop("items")
     assert found == {"roomId": room.id, "status": status}
     assert host.pop("grant") in {"pending", "provisioned"}
@@ -34,46 +34,46 @@ async def test_the_stage_shows_the_host_and_the_rooms_status(
     }
 
 
-async def test_the_stage_shows_co_hosts_and_their_grants(director: Director, people: People) -> None:
-    room = await director.show()
-    seats = [await director.seat(room, user) for user in (people.bob, people.carol)]
+async def test_the_stage_shows_co_hosts_and_their_grants(stage_driver: Director, people: People) -> None:
+    room = await stage_driver.show()
+    seats = [await stage_driver.seat(room, user) for user in (people.bob, people.carol)]
     for seat in seats:
-        await director.provisioned(seat)
-    items = await director.items(room)
+        await stage_driver.provisioned(seat)
+    items = await stage_driver.items(room)
     assert {user: items[user] for user in (people.bob, people.carol)} == {
         seat.user: onstage.item(seat) for seat in seats
     }
     assert set(items) == {room.host, people.bob, people.carol}
 
 
-async def test_the_stage_shows_connections_and_tracks(director: Director, people: People) -> None:
-    room = await director.show()
-    seat = await director.seat(room, people.bob)
-    async with joined(await director.data(room, people.bob)) as bob:
-        await director.events(seat, "CoHostConnected")
+async def test_the_stage_shows_connections_and_tracks(stage_driver: Director, people: People) -> None:
+    room = await stage_driver.show()
+    seat = await stage_driver.seat(room, people.bob)
+    async with joined(await stage_driver.data(room, people.bob)) as bob:
+        await stage_driver.events(seat, "CoHostConnected")
         published = await bob.publish()
 
         async def shown() -> bool:
             tracks = [{"sid": published.sid, "source": "microphone", "muted": False}]
             expected = onstage.item(seat, connection="connected", tracks=tracks)
-            return (await director.items(room))[people.bob] == expected
+            return (await stage_driver.items(room))[people.bob] == expected
 
         await eventually(shown, "bob's track on the stage")
 
 
-async def test_a_former_co_host_is_not_shown(director: Director, people: People) -> None:
-    room = await director.show()
-    await director.seat(room, people.bob)
-    await director.stranger.accepted("LeaveStage", room, actorId=people.bob)
-    await director.no_badge(room, people.bob)
-    assert set(await director.items(room)) == {room.host}
+async def test_a_former_co_host_is_not_shown(stage_driver: Director, people: People) -> None:
+    room = await stage_driver.show()
+    await stage_driver.seat(room, people.bob)
+    await stage_driver.stranger.accepted("LeaveStage", room, actorId=people.bob)
+    await stage_driver.no_badge(room, people.bob)
+    assert set(await stage_driver.items(room)) == {room.host}
 
 
-async def test_a_closed_stage_is_empty(director: Director, web: Web, people: People) -> None:
-    room = await director.show()
-    await director.seat(room, people.bob)
-    await director.close(room, "recorded")
-    await director.no_badge(room, people.bob)
+async def test_a_closed_stage_is_empty(stage_driver: Director, web: Web, people: People) -> None:
+    room = await stage_driver.show()
+    await stage_driver.seat(room, people.bob)
+    await stage_driver.close(room, "recorded")
+    await stage_driver.no_badge(room, people.bob)
     found = await web.json(f"/v1/rooms/{room}/stage", "anyone", broadcast=True)
     assert found == {"roomId": room.id, "status": "recorded", "items": []}
 

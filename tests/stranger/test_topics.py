@@ -37,33 +37,33 @@ TOPICS = {
 
 
 @pytest.fixture
-async def admin(place: Place) -> Any:
-    client = AIOKafkaAdminClient(bootstrap_servers=place.bootstrap_servers)
+async def admin(deployment: Place) -> Any:
+    client = AIOKafkaAdminClient(bootstrap_servers=deployment.bootstrap_servers)
     await client.start()
     yield client
     await client.close()
 
 
 async def test_all_topics_have_the_same_number_of_partitions(
-    admin: AIOKafkaAdminClient, place: Place
+    admin: AIOKafkaAdminClient, deployment: Place
 ) -> None:
-    names = [place.prefix + name for name in TOPICS]
+    names = [deployment.prefix + name for name in TOPICS]
     described = await admin.describe_topics(names)
     counts = {found["topic"]: len(found["partitions"]) for found in described if not found["error_code"]}
-    assert counts == dict.fromkeys(names, place.partitions)
+    assert counts == dict.fromkeys(names, deployment.partitions)
 
 
-async def test_each_topic_has_its_settings(admin: AIOKafkaAdminClient, place: Place) -> None:
-    resources = [ConfigResource(ConfigResourceType.TOPIC, place.prefix + name) for name in TOPICS]
+async def test_each_topic_has_its_settings(admin: AIOKafkaAdminClient, deployment: Place) -> None:
+    resources = [ConfigResource(ConfigResourceType.TOPIC, deployment.prefix + name) for name in TOPICS]
     found = {}
     for answer in await admin.describe_configs(resources):
         for _, _, _, name, entries in answer.resources:
             settings = {entry[0]: entry[1] for entry in entries}
-            wanted = TOPICS[name.removeprefix(place.prefix)]
-            found[name.removeprefix(place.prefix)] = {key: settings[key] for key in wanted}
+            wanted = TOPICS[name.removeprefix(deployment.prefix)]
+            found[name.removeprefix(deployment.prefix)] = {key: settings[key] for key in wanted}
     assert found == TOPICS
 
 
-async def test_the_groups_have_the_contracts_names(admin: AIOKafkaAdminClient, place: Place) -> None:
+async def test_the_groups_have_the_contracts_names(admin: AIOKafkaAdminClient, deployment: Place) -> None:
     groups = {name for name, _ in await admin.list_consumer_groups()}
-    assert {place.prefix + "invitations", place.prefix + "broadcast"} <= groups
+    assert {deployment.prefix + "invitations", deployment.prefix + "broadcast"} <= groups

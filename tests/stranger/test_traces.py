@@ -7,28 +7,30 @@ from tests.stranger.onstage import Director, Seat
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
-async def traced(director: Director, people: People) -> tuple[Seat, str]:
+async def traced(stage_driver: Director, people: People) -> tuple[Seat, str]:
     """Seat bob by a command with a correlation and a trace."""
-    room = await director.show()
-    invitation = await director.invite(room, people.bob)
+    room = await stage_driver.show()
+    invitation = await stage_driver.invite(room, people.bob)
     data = {"roomId": room.id, "invitationId": invitation, "actorId": people.bob}
     trace = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01", "correlationid": "show 7"}
-    put = await director.stranger.publish(INVITATIONS, event("AcceptInvitation", room.id, data, **trace))
-    [accepted] = await director.stranger.outcome(put.id)
+    put = await stage_driver.stranger.publish(INVITATIONS, event("AcceptInvitation", room.id, data, **trace))
+    [accepted] = await stage_driver.stranger.outcome(put.id)
     return Seat(room, people.bob, invitation, put), accepted.event["id"]
 
 
-async def test_the_badge_is_caused_by_the_acceptance(director: Director, people: People) -> None:
-    seat, accepted = await traced(director, people)
-    worn = (await director.badge(seat.room, seat.user)).event
+async def test_the_badge_is_caused_by_the_acceptance(stage_driver: Director, people: People) -> None:
+    seat, accepted = await traced(stage_driver, people)
+    worn = (await stage_driver.badge(seat.room, seat.user)).event
     assert (worn["causationid"], worn["correlationid"]) == (accepted, "show 7")
     assert worn["traceparent"].split("-")[1] == TRACE
 
 
-async def test_a_grant_confirmed_by_livekit_is_caused_by_a_signal(director: Director, people: People) -> None:
-    seat, _ = await traced(director, people)
-    granted = (await director.provisioned(seat)).event
-    signals = director.stranger.log.by_id[granted["causationid"]]
-    [signal] = await director.stranger.log.until(lambda: signals, "the signal")
+async def test_a_grant_confirmed_by_livekit_is_caused_by_a_signal(
+    stage_driver: Director, people: People
+) -> None:
+    seat, _ = await traced(stage_driver, people)
+    granted = (await stage_driver.provisioned(seat)).event
+    signals = stage_driver.stranger.log.by_id[granted["causationid"]]
+    [signal] = await stage_driver.stranger.log.until(lambda: signals, "the signal")
     assert signal.topic == "broadcast.signals"
     assert granted["correlationid"] == signal.event.get("correlationid", signal.event["id"])

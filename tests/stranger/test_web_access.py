@@ -89,49 +89,54 @@ class Show(NamedTuple):
 
 
 @pytest.fixture
-async def show(stranger: Stranger, people: People) -> Show:
-    room = await stranger.room()
-    put, _ = await stranger.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
+async def invited_room(client: Stranger, people: People) -> Show:
+    room = await client.room()
+    put, _ = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     return Show(room.id, room.host, put.id, people.bob)
 
 
-async def test_an_invitation_is_readable_by_its_participants_and_ops(web: Web, show: Show) -> None:
-    path = f"/v1/invitations/{show.invitation}"
-    for user in (show.host, show.bob):
-        assert (await web.json(path, user))["invitationId"] == show.invitation
-    assert (await web.json(path, "ops", ops=True))["invitationId"] == show.invitation
+async def test_an_invitation_is_readable_by_its_participants_and_ops(web: Web, invited_room: Show) -> None:
+    path = f"/v1/invitations/{invited_room.invitation}"
+    for user in (invited_room.host, invited_room.bob):
+        assert (await web.json(path, user))["invitationId"] == invited_room.invitation
+    assert (await web.json(path, "ops", ops=True))["invitationId"] == invited_room.invitation
     assert await web.problem(path, "mallory") == (403, "forbidden")
 
 
-async def test_the_inviter_still_reads_it_under_a_new_host(web: Web, stranger: Stranger, show: Show) -> None:
-    fact = await stranger.say_room(show.room, hostId="zoe", status="live")
-    await stranger.outcome(fact.id)
-    path = f"/v1/invitations/{show.invitation}"
-    for user in ("zoe", show.host, show.bob):
-        assert (await web.json(path, user))["invitedBy"] == show.host
-    assert await web.problem(f"/v1/rooms/{show.room}/invitations", show.host) == (403, "forbidden")
-    assert len((await web.json(f"/v1/rooms/{show.room}/invitations", "zoe"))["items"]) == 1
+async def test_the_inviter_still_reads_it_under_a_new_host(
+    web: Web, client: Stranger, invited_room: Show
+) -> None:
+    fact = await client.say_room(invited_room.room, hostId="zoe", status="live")
+    await client.outcome(fact.id)
+    path = f"/v1/invitations/{invited_room.invitation}"
+    for user in ("zoe", invited_room.host, invited_room.bob):
+        assert (await web.json(path, user))["invitedBy"] == invited_room.host
+    assert await web.problem(f"/v1/rooms/{invited_room.room}/invitations", invited_room.host) == (
+        403,
+        "forbidden",
+    )
+    assert len((await web.json(f"/v1/rooms/{invited_room.room}/invitations", "zoe"))["items"]) == 1
 
 
-async def test_a_rooms_invitations_are_readable_by_host_and_ops(web: Web, show: Show) -> None:
-    path = f"/v1/rooms/{show.room}/invitations"
-    assert len((await web.json(path, show.host))["items"]) == 1
+async def test_a_rooms_invitations_are_readable_by_host_and_ops(web: Web, invited_room: Show) -> None:
+    path = f"/v1/rooms/{invited_room.room}/invitations"
+    assert len((await web.json(path, invited_room.host))["items"]) == 1
     assert len((await web.json(path, ops=True))["items"]) == 1
-    for user in ("mallory", show.bob):
+    for user in ("mallory", invited_room.bob):
         assert await web.problem(path, user) == (403, "forbidden")
 
 
-async def test_a_users_invitations_are_readable_by_that_user_and_ops(web: Web, show: Show) -> None:
-    path = f"/v1/users/{show.bob}/invitations"
-    query: dict[str, Any] = {"roomId": show.room}
-    assert len((await web.json(path, show.bob, **query))["items"]) == 1
+async def test_a_users_invitations_are_readable_by_that_user_and_ops(web: Web, invited_room: Show) -> None:
+    path = f"/v1/users/{invited_room.bob}/invitations"
+    query: dict[str, Any] = {"roomId": invited_room.room}
+    assert len((await web.json(path, invited_room.bob, **query))["items"]) == 1
     assert len((await web.json(path, ops=True, **query))["items"]) == 1
-    for user in ("mallory", show.host):
+    for user in ("mallory", invited_room.host):
         assert await web.problem(path, user, **query) == (403, "forbidden")
 
 
-async def test_the_co_hosts_are_readable_by_anyone(web: Web, show: Show) -> None:
-    assert (await web.json(f"/v1/rooms/{show.room}/co-hosts", "mallory"))["items"] == []
+async def test_the_co_hosts_are_readable_by_anyone(web: Web, invited_room: Show) -> None:
+    assert (await web.json(f"/v1/rooms/{invited_room.room}/co-hosts", "mallory"))["items"] == []
 
 
 async def test_a_missing_resource_is_404_before_403(web: Web) -> None:
@@ -152,17 +157,17 @@ async def test_an_unknown_users_own_list_is_empty(web: Web) -> None:
 
 
 @pytest.mark.parametrize("scope", ["cohost:opsx", "xcohost:ops", "COHOST:OPS", "cohost", "", "cohost:ops,x"])
-async def test_another_scope_is_not_ops(web: Web, show: Show, scope: str) -> None:
+async def test_another_scope_is_not_ops(web: Web, invited_room: Show, scope: str) -> None:
     answer = await web.invitations.get(
-        f"/v1/invitations/{show.invitation}", headers=web.headers("mallory", scope=scope)
+        f"/v1/invitations/{invited_room.invitation}", headers=web.headers("mallory", scope=scope)
     )
     assert problem(answer) == (403, "forbidden")
 
 
 @pytest.mark.parametrize("scope", [OPS, f"openid {OPS}", f"{OPS} openid"])
-async def test_ops_is_one_scope_among_others(web: Web, show: Show, scope: str) -> None:
+async def test_ops_is_one_scope_among_others(web: Web, invited_room: Show, scope: str) -> None:
     answer = await web.invitations.get(
-        f"/v1/invitations/{show.invitation}", headers=web.headers("mallory", scope=scope)
+        f"/v1/invitations/{invited_room.invitation}", headers=web.headers("mallory", scope=scope)
     )
     assert answer.status_code == 200
 

@@ -25,21 +25,21 @@ class Show(NamedTuple):
     invitations: list[dict[str, Any]]
 
 
-async def invited(stranger: Stranger, room: Room, user: str, status: str) -> dict[str, Any]:
+async def invited(client: Stranger, room: Room, user: str, status: str) -> dict[str, Any]:
     """Invite a user, bring the invitation into a status, and return it."""
-    put, sent = await stranger.accepted("SendInvitation", room, userId=user, actorId=room.host)
+    put, sent = await client.accepted("SendInvitation", room, userId=user, actorId=room.host)
     if status == "pending":
         return sent.data
     actor = room.host if status == "cancelled" else user
-    _, done = await stranger.accepted(ANSWERS[status], room, invitationId=put.id, actorId=actor)
+    _, done = await client.accepted(ANSWERS[status], room, invitationId=put.id, actorId=actor)
     return done.data
 
 
 @pytest.fixture
-async def show(stranger: Stranger, people: People) -> Show:
-    room = await stranger.room()
+async def history(client: Stranger, people: People) -> Show:
+    room = await client.room()
     cast = zip(people, STATUSES, strict=True)
-    found = [await invited(stranger, room, user, status) for user, status in cast]
+    found = [await invited(client, room, user, status) for user, status in cast]
     return Show(room, found[::-1])
 
 
@@ -47,31 +47,29 @@ def page(items: list[dict[str, Any]]) -> dict[str, Any]:
     return {"items": items, "nextCursor": None}
 
 
-async def test_a_rooms_invitations_are_listed_newest_first(web: Web, show: Show) -> None:
-    path = f"/v1/rooms/{show.room}/invitations"
-    assert await web.json(path, show.room.host) == page(show.invitations)
-    assert await web.json(path, show.room.host, status="any") == page(show.invitations)
+async def test_a_rooms_invitations_are_listed_newest_first(web: Web, history: Show) -> None:
+    path = f"/v1/rooms/{history.room}/invitations"
+    assert await web.json(path, history.room.host) == page(history.invitations)
+    assert await web.json(path, history.room.host, status="any") == page(history.invitations)
 
 
 @pytest.mark.parametrize("status", [*STATUSES, "expired"])
-async def test_a_rooms_invitations_can_be_filtered_by_status(web: Web, show: Show, status: str) -> None:
-    path = f"/v1/rooms/{show.room}/invitations"
-    expected = [found for found in show.invitations if found["status"] == status]
-    assert await web.json(path, show.room.host, status=status) == page(expected)
+async def test_a_rooms_invitations_can_be_filtered_by_status(web: Web, history: Show, status: str) -> None:
+    path = f"/v1/rooms/{history.room}/invitations"
+    expected = [found for found in history.invitations if found["status"] == status]
+    assert await web.json(path, history.room.host, status=status) == page(expected)
 
 
-async def test_one_invitation_reads_like_its_last_event(web: Web, show: Show) -> None:
-    for invitation in show.invitations:
-        found = await web.json(f"/v1/invitations/{invitation['invitationId']}", show.room.host)
+async def test_one_invitation_reads_like_its_last_event(web: Web, history: Show) -> None:
+    for invitation in history.invitations:
+        found = await web.json(f"/v1/invitations/{invitation['invitationId']}", history.room.host)
         assert found == invitation
 
 
-async def test_a_users_list_shows_pending_and_others_on_request(web: Web, stranger: Stranger) -> None:
-    user = await stranger.user()
-    rooms = [await stranger.room() for _ in STATUSES]
-    found = [
-        await invited(stranger, room, user, status) for room, status in zip(rooms, STATUSES, strict=True)
-    ]
+async def test_a_users_list_shows_pending_and_others_on_request(web: Web, client: Stranger) -> None:
+    user = await client.user()
+    rooms = [await client.room() for _ in STATUSES]
+    found = [await invited(client, room, user, status) for room, status in zip(rooms, STATUSES, strict=True)]
     path = f"/v1/users/{user}/invitations"
     assert await web.json(path, user) == page([found[0]])
     assert await web.json(path, user, status="any") == page(found[::-1])
@@ -84,10 +82,10 @@ async def test_a_users_list_shows_pending_and_others_on_request(web: Web, strang
     assert await web.json(path, user, status="any", roomId=unique("room")) == page([])
 
 
-async def test_a_list_comes_in_pages(web: Web, stranger: Stranger) -> None:
-    room = await stranger.room()
-    user = await stranger.user()
-    found = [await invited(stranger, room, user, "cancelled") for _ in range(7)]
+async def test_a_list_comes_in_pages(web: Web, client: Stranger) -> None:
+    room = await client.room()
+    user = await client.user()
+    found = [await invited(client, room, user, "cancelled") for _ in range(7)]
     path = f"/v1/rooms/{room}/invitations"
     pages = []
     query: dict[str, Any] = {"limit": 3, "status": "cancelled"}
@@ -101,34 +99,34 @@ async def test_a_list_comes_in_pages(web: Web, stranger: Stranger) -> None:
     assert pages == [newest[:3], newest[3:6], newest[6:]]
 
 
-async def test_a_full_last_page_has_nothing_after_it(web: Web, stranger: Stranger) -> None:
-    user = await stranger.user()
+async def test_a_full_last_page_has_nothing_after_it(web: Web, client: Stranger) -> None:
+    user = await client.user()
     for _ in range(4):
-        await invited(stranger, await stranger.room(), user, "pending")
+        await invited(client, await client.room(), user, "pending")
     path = f"/v1/users/{user}/invitations"
     first = await web.json(path, user, limit=2)
     second = await web.json(path, user, limit=2, cursor=first["nextCursor"])
     assert (len(first["items"]), len(second["items"]), second["nextCursor"]) == (2, 2, None)
 
 
-async def test_new_invitations_do_not_shift_the_pages(web: Web, stranger: Stranger) -> None:
-    user = await stranger.user()
-    found = [await invited(stranger, await stranger.room(), user, "pending") for _ in range(4)]
+async def test_new_invitations_do_not_shift_the_pages(web: Web, client: Stranger) -> None:
+    user = await client.user()
+    found = [await invited(client, await client.room(), user, "pending") for _ in range(4)]
     path = f"/v1/users/{user}/invitations"
     first = await web.json(path, user, limit=2)
-    await invited(stranger, await stranger.room(), user, "pending")
+    await invited(client, await client.room(), user, "pending")
     second = await web.json(path, user, limit=2, cursor=first["nextCursor"])
     assert first["items"] + second["items"] == found[::-1]
 
 
-async def test_a_page_has_50_items_by_default_and_200_at_most(web: Web, stranger: Stranger) -> None:
-    room, user = await stranger.room(), await stranger.user()
+async def test_a_page_has_50_items_by_default_and_200_at_most(web: Web, client: Stranger) -> None:
+    room, user = await client.room(), await client.user()
     puts = []
     for _ in range(51):
-        puts.append(await stranger.send("SendInvitation", room, userId=user, actorId=room.host))
+        puts.append(await client.send("SendInvitation", room, userId=user, actorId=room.host))
         cancel = {"invitationId": puts[-1].id, "actorId": room.host}
-        last = await stranger.send("CancelInvitation", room, **cancel)
-    await stranger.outcome(last.id)
+        last = await client.send("CancelInvitation", room, **cancel)
+    await client.outcome(last.id)
     path = f"/v1/rooms/{room}/invitations"
     answer = await web.json(path, room.host)
     assert len(answer["items"]) == 50
@@ -156,9 +154,9 @@ async def test_a_page_has_50_items_by_default_and_200_at_most(web: Web, stranger
         ("cursor", "x" * 5000),
     ],
 )
-async def test_an_invalid_query_is_refused(web: Web, stranger: Stranger, name: str, value: str) -> None:
+async def test_an_invalid_query_is_refused(web: Web, client: Stranger, name: str, value: str) -> None:
     query: dict[str, Any] = {name: value}
-    room = await stranger.room()
+    room = await client.room()
     for path, user in (
         (f"/v1/rooms/{room}/invitations", room.host),
         (f"/v1/users/{room.host}/invitations", room.host),
@@ -173,9 +171,9 @@ async def test_an_invalid_id_in_a_path_is_refused_or_not_found(web: Web, odd: st
         assert status in {404, 422}
 
 
-async def test_the_co_hosts_are_the_seated_users(web: Web, stranger: Stranger) -> None:
-    room = await stranger.room()
-    found = [await invited(stranger, room, await stranger.user(), status) for status in STATUSES]
+async def test_the_co_hosts_are_the_seated_users(web: Web, client: Stranger) -> None:
+    room = await client.room()
+    found = [await invited(client, room, await client.user(), status) for status in STATUSES]
     accepted = found[1]
     path = f"/v1/rooms/{room}/co-hosts"
     seat = {
@@ -184,58 +182,58 @@ async def test_the_co_hosts_are_the_seated_users(web: Web, stranger: Stranger) -
         "since": accepted["respondedAt"],
     }
     assert (await web.json(path, "anyone"))["items"] == [seat]
-    await stranger.accepted("LeaveStage", room, actorId=accepted["userId"])
+    await client.accepted("LeaveStage", room, actorId=accepted["userId"])
     assert (await web.json(path, "anyone"))["items"] == []
 
 
-async def test_a_former_co_host_keeps_an_accepted_invitation(web: Web, stranger: Stranger) -> None:
-    room, user = await stranger.room(), await stranger.user()
-    accepted = await invited(stranger, room, user, "accepted")
-    await stranger.accepted("LeaveStage", room, actorId=user)
+async def test_a_former_co_host_keeps_an_accepted_invitation(web: Web, client: Stranger) -> None:
+    room, user = await client.room(), await client.user()
+    accepted = await invited(client, room, user, "accepted")
+    await client.accepted("LeaveStage", room, actorId=user)
     assert await web.json(f"/v1/invitations/{accepted['invitationId']}", user) == accepted
 
 
 async def test_invitations_of_a_closed_room_read_as_cancelled(
-    web: Web, stranger: Stranger, show: Show
+    web: Web, client: Stranger, history: Show
 ) -> None:
-    fact = await stranger.say_room(show.room.id, hostId=show.room.host, status="ended")
-    await stranger.outcome(fact.id, 3)
-    pending = show.invitations[-1]
+    fact = await client.say_room(history.room.id, hostId=history.room.host, status="ended")
+    await client.outcome(fact.id, 3)
+    pending = history.invitations[-1]
     expected = snapshots.cancelled(pending, fact.at, "room_ended")
-    assert await web.json(f"/v1/invitations/{pending['invitationId']}", show.room.host) == expected
-    assert (await web.json(f"/v1/rooms/{show.room}/co-hosts", "anyone"))["items"] == []
+    assert await web.json(f"/v1/invitations/{pending['invitationId']}", history.room.host) == expected
+    assert (await web.json(f"/v1/rooms/{history.room}/co-hosts", "anyone"))["items"] == []
 
 
 async def test_invitations_of_a_deleted_room_can_still_be_read(
-    web: Web, stranger: Stranger, show: Show
+    web: Web, client: Stranger, history: Show
 ) -> None:
-    gone = await stranger.remove_room(show.room)
-    await stranger.outcome(gone.position, 3)
-    pending = show.invitations[-1]
+    gone = await client.remove_room(history.room)
+    await client.outcome(gone.position, 3)
+    pending = history.invitations[-1]
     expected = snapshots.cancelled(pending, gone.at, "room_ended")
     path = f"/v1/invitations/{pending['invitationId']}"
-    assert await web.json(path, show.room.host) == expected
+    assert await web.json(path, history.room.host) == expected
     assert await web.json(path, pending["userId"]) == expected
     assert await web.json(path, ops=True) == expected
     mine = f"/v1/users/{pending['userId']}/invitations"
-    assert await web.json(mine, pending["userId"], status="any", roomId=show.room.id) == page([expected])
+    assert await web.json(mine, pending["userId"], status="any", roomId=history.room.id) == page([expected])
     assert await web.problem(path, "mallory") == (403, "forbidden")
 
 
 async def test_a_closed_rooms_host_still_sees_its_invitations(
-    web: Web, stranger: Stranger, show: Show
+    web: Web, client: Stranger, history: Show
 ) -> None:
-    fact = await stranger.say_room(show.room.id, hostId=show.room.host, status="ended")
-    await stranger.outcome(fact.id, 3)
-    *others, pending = show.invitations
+    fact = await client.say_room(history.room.id, hostId=history.room.host, status="ended")
+    await client.outcome(fact.id, 3)
+    *others, pending = history.invitations
     expected = page([*others, snapshots.cancelled(pending, fact.at, "room_ended")])
-    assert await web.json(f"/v1/rooms/{show.room}/invitations", show.room.host) == expected
+    assert await web.json(f"/v1/rooms/{history.room}/invitations", history.room.host) == expected
 
 
 @pytest.mark.parametrize("odd", ["Room:1@x.y_z-", "r" * 51])
-async def test_ids_may_have_all_their_characters_in_paths(web: Web, stranger: Stranger, odd: str) -> None:
+async def test_ids_may_have_all_their_characters_in_paths(web: Web, client: Stranger, odd: str) -> None:
     room = unique(odd)[:64]
-    fact = await stranger.say_room(room, hostId="alice", status="live")
-    await stranger.outcome(fact.id)
+    fact = await client.say_room(room, hostId="alice", status="live")
+    await client.outcome(fact.id)
     for path in (room, quote(room, safe="")):
         assert (await web.json(f"/v1/rooms/{path}/co-hosts", "anyone"))["items"] == []

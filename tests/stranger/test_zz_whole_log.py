@@ -10,6 +10,6 @@ from tests.stranger.client import Stranger
 
 @pytest.mark.parametrize("claim", whole_log.CLAIMS, ids=lambda claim: claim.__name__)
 async def test_every_written_record_keeps_the_invariants(
-    stranger: Stranger, claim: Callable[[Stranger], Awaitable[None]]
+    client: Stranger, claim: Callable[[Stranger], Awaitable[None]]
 ) -> None:
-    await claim(stranger)
+    await claim(client)

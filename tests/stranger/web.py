@@ -14,10 +14,10 @@ OPS = "cohost:ops"
 class Web:
     """Both services' HTTP; the invitations' unless a path is asked of `broadcast`."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self.invitations = httpx.AsyncClient(base_url=place.invitations_url, timeout=10)
-        self.broadcast = httpx.AsyncClient(base_url=place.broadcast_url, timeout=10)
+    def __init__(self, deployment: Place) -> None:
+        self.place = deployment
+        self.invitations = httpx.AsyncClient(base_url=deployment.invitations_url, timeout=10)
+        self.broadcast = httpx.AsyncClient(base_url=deployment.broadcast_url, timeout=10)
 
     async def __aenter__(self) -> Self:
         return self

@@ -10,92 +10,92 @@ SERVICES = ("/cohost/invitations", "/cohost/broadcast")
 DENSE = [topic for topic in OUTPUTS if topic != "badges"]
 
 
-def outputs(stranger: Stranger, *topics: str) -> dict[tuple[str, int], list[Record]]:
+def outputs(client: Stranger, *topics: str) -> dict[tuple[str, int], list[Record]]:
     found = defaultdict(list)
-    for record in stranger.log.records:
+    for record in client.log.records:
         if record.topic in topics:
             found[record.topic, record.partition].append(record)
     return found
 
 
-async def settle(stranger: Stranger) -> None:
+async def settle(client: Stranger) -> None:
     """Wait until every command that was written has been decided."""
     for topic in COMMANDS:
-        for number in range(stranger.place.partitions):
-            room = next(room for room in map(str, range(10_000)) if stranger.partition(room) == number)
-            await stranger.settled(room, topic)
+        for number in range(client.place.partitions):
+            room = next(room for room in map(str, range(10_000)) if client.partition(room) == number)
+            await client.settled(room, topic)
 
 
-async def sequences_are_dense_from_1_on_every_partition(stranger: Stranger) -> None:
-    await settle(stranger)
-    for place, records in outputs(stranger, *DENSE).items():
+async def sequences_are_dense_from_1_on_every_partition(client: Stranger) -> None:
+    await settle(client)
+    for partition, records in outputs(client, *DENSE).items():
         numbers = [int(record.header["sequence"] or b"") for record in records]
-        assert numbers == list(range(1, len(records) + 1)), place
+        assert numbers == list(range(1, len(records) + 1)), partition
 
 
-async def sequences_of_badges_grow(stranger: Stranger) -> None:
-    for place, records in outputs(stranger, "badges").items():
+async def sequences_of_badges_grow(client: Stranger) -> None:
+    for partition, records in outputs(client, "badges").items():
         numbers = [int(record.header["sequence"] or b"") for record in records]
-        assert numbers == sorted(set(numbers)), place
+        assert numbers == sorted(set(numbers)), partition
 
 
-async def the_sequence_stands_in_the_envelope_too(stranger: Stranger) -> None:
-    for record in stranger.log.records:
+async def the_sequence_stands_in_the_envelope_too(client: Stranger) -> None:
+    for record in client.log.records:
         if record.topic in OUTPUTS and record.value and not record.topic.endswith("dead-letters"):
             assert record.event["sequence"] == f"{int(record.header['sequence'] or b''):020d}"
 
 
-async def every_command_has_one_outcome_or_a_dead_letter(stranger: Stranger) -> None:
-    commands = [record for record in stranger.log.records if record.topic in COMMANDS]
-    await settle(stranger)
-    await stranger.log.until(
-        lambda: not any(odd(stranger, command) for command in commands), "one outcome of every command"
+async def every_command_has_one_outcome_or_a_dead_letter(client: Stranger) -> None:
+    commands = [record for record in client.log.records if record.topic in COMMANDS]
+    await settle(client)
+    await client.log.until(
+        lambda: not any(odd(client, command) for command in commands), "one outcome of every command"
     )
 
 
-def odd(stranger: Stranger, command: Record) -> bool:
+def odd(client: Stranger, command: Record) -> bool:
     """Say whether a command has not exactly one outcome."""
-    position = f"{stranger.place.prefix}{command.topic}:{command.partition}:{command.offset}"
-    if letters := stranger.log.letters[position]:
+    position = f"{client.place.prefix}{command.topic}:{command.partition}:{command.offset}"
+    if letters := client.log.letters[position]:
         return len(letters) > 1
-    put = stranger.puts.get(position)
+    put = client.puts.get(position)
     if put is None and command.attribute("source") not in SERVICES:
         return False  # left by an earlier run
-    found = stranger.log.by_cause[put.id if put is not None else command.event["id"]]
+    found = client.log.by_cause[put.id if put is not None else command.event["id"]]
     service = command.topic.split(".")[0]
     names = [record.name for record in found if record.topic.startswith(service)]
     return not names or ("CommandRejected" in names and len(names) > 1)
 
 
-async def ids_are_unique_over_everything_that_the_services_wrote(stranger: Stranger) -> None:
+async def ids_are_unique_over_everything_that_the_services_wrote(client: Stranger) -> None:
     written = [
         record.event["id"]
-        for record in stranger.log.records
+        for record in client.log.records
         if record.topic in OUTPUTS and record.value and not record.topic.endswith("dead-letters")
     ]
     assert len(written) == len(set(written))
 
 
-async def everything_lies_in_the_partition_of_its_room(stranger: Stranger) -> None:
-    for record in stranger.log.records:
+async def everything_lies_in_the_partition_of_its_room(client: Stranger) -> None:
+    for record in client.log.records:
         if record.topic in {"invitations.events", "broadcast.events"}:
             assert record.key == record.event["subject"].encode()
-            assert record.partition == stranger.partition(record.key)
+            assert record.partition == client.partition(record.key)
         elif record.topic == "badges":
             room = (record.key or b"").split(b"/")[0]
-            assert record.partition == stranger.partition(room)
+            assert record.partition == client.partition(room)
 
 
-async def what_the_services_write_to_each_other_is_a_structured_event_too(stranger: Stranger) -> None:
-    for record in stranger.log.records:
+async def what_the_services_write_to_each_other_is_a_structured_event_too(client: Stranger) -> None:
+    for record in client.log.records:
         if record.topic in {*COMMANDS, SIGNALS} and record.attribute("source") in SERVICES:
             assert record.header["content-type"] == b"application/cloudevents+json; charset=utf-8"
             assert (record.key or b"").decode() == record.event["subject"] == record.data["roomId"]
-            assert record.partition == stranger.partition(record.key or b"")
+            assert record.partition == client.partition(record.key or b"")
 
 
-async def no_livekit_token_is_on_a_topic(stranger: Stranger) -> None:
-    for record in stranger.log.records:
+async def no_livekit_token_is_on_a_topic(client: Stranger) -> None:
+    for record in client.log.records:
         if record.topic in OUTPUTS:
             assert b"eyJhbGciOi" not in (record.value or b"")
 

@@ -25,49 +25,49 @@ Join = Callable[..., Awaitable[rtc.Room]]
 
 
 @pytest.fixture(scope="session")
-async def house(stack: Stack) -> AsyncIterator[House]:
+async def service(stack: Stack) -> AsyncIterator[House]:
     """The service with a real LiveKit that reports to it."""
     port = ports.choose()
     async with servers.livekit(_webhook(port)) as livekit:
-        place = await place_of(stack, port, livekit)
-        async with open_house(place, COHOST_RECONNECT_GRACE_SECONDS=str(GRACE_SECONDS)) as opened:
+        endpoints = await place_of(stack, port, livekit)
+        async with open_house(endpoints, COHOST_RECONNECT_GRACE_SECONDS=str(GRACE_SECONDS)) as opened:
             yield opened
 
 
 @pytest.fixture(scope="session")
-async def deaf_house(stack: Stack) -> AsyncIterator[House]:
+async def service_without_webhooks(stack: Stack) -> AsyncIterator[House]:
     """The service with a real LiveKit whose webhooks all get lost; it compares twice a second."""
     async with servers.livekit(NOWHERE) as livekit:
-        place = await place_of(stack, ports.choose(), livekit)
+        endpoints = await place_of(stack, ports.choose(), livekit)
         async with open_house(
-            place, COHOST_COMPARISON_SECONDS="0.5", COHOST_RECONNECT_GRACE_SECONDS=str(GRACE_SECONDS)
+            endpoints, COHOST_COMPARISON_SECONDS="0.5", COHOST_RECONNECT_GRACE_SECONDS=str(GRACE_SECONDS)
         ) as opened:
             yield opened
 
 
 @pytest.fixture(scope="session")
-async def served() -> AsyncIterator[FakeLiveKit]:
+async def fake_server() -> AsyncIterator[FakeLiveKit]:
     """A LiveKit that fails as told."""
-    async with fake_livekit.serve() as served:
-        yield served
+    async with fake_livekit.serve() as fake_server:
+        yield fake_server
 
 
 @pytest.fixture(scope="session")
-async def frail_house(stack: Stack, served: FakeLiveKit) -> AsyncIterator[House]:
+async def service_on_fake_livekit(stack: Stack, fake_server: FakeLiveKit) -> AsyncIterator[House]:
     """The service with a LiveKit that fails as told, and soon."""
-    place = await place_of(stack, ports.choose(), None, served.url)
+    endpoints = await place_of(stack, ports.choose(), None, fake_server.url)
     async with open_house(
-        place, COHOST_LIVEKIT_TIMEOUT_SECONDS="0.5", COHOST_COMPARISON_SECONDS="3600"
+        endpoints, COHOST_LIVEKIT_TIMEOUT_SECONDS="0.5", COHOST_COMPARISON_SECONDS="3600"
     ) as opened:
         yield opened
 
 
 @pytest.fixture
-def fake(served: FakeLiveKit) -> Iterator[FakeLiveKit]:
+def fake(fake_server: FakeLiveKit) -> Iterator[FakeLiveKit]:
     """The LiveKit of the frail house, in good health until told otherwise."""
-    served.recover()
-    yield served
-    served.recover()
+    fake_server.recover()
+    yield fake_server
+    fake_server.recover()
 
 
 class Proxied(NamedTuple):
@@ -79,68 +79,68 @@ class Proxied(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-async def proxied(
+async def proxied_setup(
     stack: Stack, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Proxied]:
     """A house whose calls to a real LiveKit pass a faulty proxy; the webhooks do not.
 
-    A module of tests says by `SETTINGS` what it is told, by `SERVICE` what runs, and by `DEAF` that
-    webhooks get lost.
+    A test module sets `SETTINGS` (more environment variables), `SERVICE` (the module to run) and
+    `WITHOUT_WEBHOOKS` (webhooks get lost).
     """
     module, port = request.module, ports.choose()
-    webhook = NOWHERE if getattr(module, "DEAF", False) else _webhook(port)
-    service = getattr(module, "SERVICE", "services.broadcast")
+    webhook = NOWHERE if getattr(module, "WITHOUT_WEBHOOKS", False) else _webhook(port)
+    program = getattr(module, "SERVICE", "services.broadcast")
     told = {FOLDER: str(tmp_path_factory.mktemp("points")), **getattr(module, "SETTINGS", {})}
     async with (
         Stack(parts=["livekit"], livekit_webhook=webhook) as livekit,
         proxies.serve(livekit.livekit_url) as proxy,
     ):
-        place = await place_of(stack, port, livekit, proxy.url)
-        async with open_house(place, service, **told) as opened:
+        endpoints = await place_of(stack, port, livekit, proxy.url)
+        async with open_house(endpoints, program, **told) as opened:
             yield Proxied(opened, proxy, livekit)
 
 
 @pytest.fixture
-def proxied_house(proxied: Proxied, proxy: Proxy) -> House:
+def proxied_service(proxied_setup: Proxied, proxy: Proxy) -> House:
     """The house behind the proxy."""
-    assert proxied.house.place.livekit_url == proxy.url
-    return proxied.house
+    assert proxied_setup.house.place.livekit_url == proxy.url
+    return proxied_setup.house
 
 
 @pytest.fixture
-async def proxy(proxied: Proxied) -> AsyncIterator[Proxy]:
+async def proxy(proxied_setup: Proxied) -> AsyncIterator[Proxy]:
     """The proxy, in good health until told otherwise. Whatever it does, the service survives it."""
-    proxied.proxy.recover()
-    if not proxied.house.alive:
-        proxied.house.start()
-        await proxied.house.ready()
-    yield proxied.proxy
-    proxied.proxy.recover()
-    assert proxied.house.alive
+    proxied_setup.proxy.recover()
+    if not proxied_setup.house.alive:
+        proxied_setup.house.start()
+        await proxied_setup.house.ready()
+    yield proxied_setup.proxy
+    proxied_setup.proxy.recover()
+    assert proxied_setup.house.alive
 
 
 @pytest.fixture
-def mortal(proxied: Proxied, proxy: Proxy) -> Mortal:
+def killable(proxied_setup: Proxied, proxy: Proxy) -> Mortal:
     """The house behind the proxy, to be killed."""
-    return Mortal(proxied.house, proxy)
+    return Mortal(proxied_setup.house, proxy)
 
 
 @pytest.fixture
-async def guests() -> AsyncIterator[Guests]:
+async def clients() -> AsyncIterator[Guests]:
     """Everybody who connects to LiveKit."""
-    guests = Guests()
-    yield guests
-    await guests.leave()
+    clients = Guests()
+    yield clients
+    await clients.leave()
 
 
 @pytest.fixture
-def join(house: House, guests: Guests) -> Join:
+def join(service: House, clients: Guests) -> Join:
     """Connect somebody to the house's LiveKit."""
 
     async def connect(
         room_id: str, user_id: str, *, viewer: bool = False, token: str | None = None
     ) -> rtc.Room:
-        return await guests.join(house, room_id, user_id, viewer=viewer, token=token)
+        return await clients.join(service, room_id, user_id, viewer=viewer, token=token)
 
     return connect
 

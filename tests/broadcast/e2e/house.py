@@ -69,19 +69,19 @@ class House:
 
     def start(self, **more: str) -> None:
         """Start the service, with its settings and more, or other ones."""
-        place = self.place
+        endpoints = self.place
         environment = {
             **os.environ,
-            "COHOST_KAFKA_BOOTSTRAP_SERVERS": place.kafka,
-            "COHOST_DATABASE_URL": place.database_url,
-            "COHOST_TOPIC_PREFIX": place.prefix,
+            "COHOST_KAFKA_BOOTSTRAP_SERVERS": endpoints.kafka,
+            "COHOST_DATABASE_URL": endpoints.database_url,
+            "COHOST_TOPIC_PREFIX": endpoints.prefix,
             "COHOST_PARTITIONS": str(PARTITIONS),
-            "COHOST_LIVEKIT_URL": place.livekit_url,
-            "COHOST_LIVEKIT_PUBLIC_URL": place.public_url,
-            "COHOST_LIVEKIT_API_KEY": place.livekit_key,
-            "COHOST_LIVEKIT_API_SECRET": place.livekit_secret,
+            "COHOST_LIVEKIT_URL": endpoints.livekit_url,
+            "COHOST_LIVEKIT_PUBLIC_URL": endpoints.public_url,
+            "COHOST_LIVEKIT_API_KEY": endpoints.livekit_key,
+            "COHOST_LIVEKIT_API_SECRET": endpoints.livekit_secret,
             "COHOST_JWT_SECRET": JWT_SECRET,
-            "COHOST_HTTP_PORT": str(place.http_port),
+            "COHOST_HTTP_PORT": str(endpoints.http_port),
             **self.settings,
             **more,
         }
@@ -244,24 +244,24 @@ class House:
 
 @contextlib.asynccontextmanager
 async def open_house(
-    place: Place, module: str = "services.broadcast", log: IO[bytes] | None = None, **settings: str
+    endpoints: Place, module: str = "services.broadcast", log: IO[bytes] | None = None, **settings: str
 ) -> AsyncIterator[House]:
     """Start the service and listen to it, until the end."""
-    house = House(place, module, settings, log=log)
-    house.producer = AIOKafkaProducer(bootstrap_servers=place.kafka, enable_idempotence=True)
-    await house.producer.start()
-    house.start()
+    service = House(endpoints, module, settings, log=log)
+    service.producer = AIOKafkaProducer(bootstrap_servers=endpoints.kafka, enable_idempotence=True)
+    await service.producer.start()
+    service.start()
     listening: asyncio.Task[None] | None = None
     try:
-        await house.ready()
-        listening = asyncio.create_task(house.listen())
-        yield house
+        await service.ready()
+        listening = asyncio.create_task(service.listen())
+        yield service
     finally:
         if listening is not None:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
-        await house.producer.stop()
-        await house.stop()
+        await service.producer.stop()
+        await service.stop()
 
 
 def room() -> str:
@@ -269,9 +269,9 @@ def room() -> str:
     return f"room-{uuid.uuid4().hex[:12]}"
 
 
-def server(place: Place) -> api.LiveKitAPI:
+def server(endpoints: Place) -> api.LiveKitAPI:
     """Return LiveKit's own client, to look from outside."""
-    return api.LiveKitAPI(place.public_url, place.livekit_key, place.livekit_secret)
+    return api.LiveKitAPI(endpoints.public_url, endpoints.livekit_key, endpoints.livekit_secret)
 
 
 async def until(condition: Callable[[], Any], seconds: float = SECONDS) -> Any:

@@ -89,9 +89,9 @@ class Mortal:
 
     async def sound(self, room_id: str) -> None:
         """Claim that the log is whole, and that LiveKit and the stage agree."""
-        house = self.house
-        await until(lambda: agreed(house, room_id))
-        assert max(told(house).values(), default=0) <= 1
-        report = await audit.audit(house.place.kafka, house.place.prefix)
-        ours = tuple(topic.name(house.place.prefix) for topic in OUTPUTS)
+        service = self.house
+        await until(lambda: agreed(service, room_id))
+        assert max(told(service).values(), default=0) <= 1
+        report = await audit.audit(service.place.kafka, service.place.prefix)
+        ours = tuple(topic.name(service.place.prefix) for topic in OUTPUTS)
         assert [found for found in report.violations if any(name in found for name in ours)] == []

@@ -40,12 +40,12 @@ class Guests:
     joined: list[rtc.Room] = field(default_factory=list)
 
     async def join(
-        self, house: House, room_id: str, user_id: str, *, viewer: bool = False, token: str | None = None
+        self, service: House, room_id: str, user_id: str, *, viewer: bool = False, token: str | None = None
     ) -> rtc.Room:
         """Connect somebody, with the service's token or with one of their own."""
-        url = house.place.public_url
+        url = service.place.public_url
         if token is None:
-            data = (await broadcast_data(house, room_id, user_id, viewer=viewer)).json()
+            data = (await broadcast_data(service, room_id, user_id, viewer=viewer)).json()
             url, token = data["serverUrl"], data["token"]
         joined = rtc.Room()
         await joined.connect(url, token)
@@ -57,40 +57,44 @@ class Guests:
         await asyncio.gather(*(joined.disconnect() for joined in self.joined), return_exceptions=True)
 
 
-async def broadcast_data(house: House, room_id: str, user_id: str, *, viewer: bool = False) -> httpx.Response:
+async def broadcast_data(
+    service: House, room_id: str, user_id: str, *, viewer: bool = False
+) -> httpx.Response:
     """Ask for what is needed to connect, and get it."""
-    answer = await house.get(f"/v1/rooms/{room_id}/broadcast-data{'?as=viewer' * viewer}", user_id)
+    answer = await service.get(f"/v1/rooms/{room_id}/broadcast-data{'?as=viewer' * viewer}", user_id)
     assert answer.status_code == 200, answer.text
     return answer
 
 
-async def live(house: House, status: str = "live") -> str:
+async def live(service: House, status: str = "live") -> str:
     """Return a room that is open."""
     name = room()
-    await house.stage(name, status)
-    await house.await_(lambda heard: heard.key == f"{name}/alice")
+    await service.stage(name, status)
+    await service.await_(lambda heard: heard.key == f"{name}/alice")
     return name
 
 
-async def badge(house: House, room_id: str, user_id: str) -> Heard:
+async def badge(service: House, room_id: str, user_id: str) -> Heard:
     """Wait until a user wears a badge."""
-    found = await house.await_(lambda heard: heard.key == f"{room_id}/{user_id}" and heard.data is not None)
+    found = await service.await_(lambda heard: heard.key == f"{room_id}/{user_id}" and heard.data is not None)
     return found[-1]
 
 
-async def co_host(house: House, guests: Guests, room_id: str, user_id: str = "bob") -> tuple[str, rtc.Room]:
+async def co_host(
+    service: House, clients: Guests, room_id: str, user_id: str = "bob"
+) -> tuple[str, rtc.Room]:
     """Seat a user and connect them; return the invitation's id and the connection."""
-    invitation_id = await house.seat(room_id, user_id)
-    await badge(house, room_id, user_id)
-    joined = await guests.join(house, room_id, user_id)
-    await house.event("CoHostConnected", room_id, user_id)
-    await house.event("GrantProvisioned", room_id, user_id)
+    invitation_id = await service.seat(room_id, user_id)
+    await badge(service, room_id, user_id)
+    joined = await clients.join(service, room_id, user_id)
+    await service.event("CoHostConnected", room_id, user_id)
+    await service.event("GrantProvisioned", room_id, user_id)
     return invitation_id, joined
 
 
-async def items(house: House, room_id: str) -> dict[str, dict[str, Any]]:
+async def items(service: House, room_id: str) -> dict[str, dict[str, Any]]:
     """Return what the stage says of everybody on it."""
-    answer = await house.get(f"/v1/rooms/{room_id}/stage", "anyone")
+    answer = await service.get(f"/v1/rooms/{room_id}/stage", "anyone")
     return {item["userId"]: item for item in answer.json()["items"]}
 
 
@@ -118,29 +122,29 @@ def rights_of(who: rtc.Room) -> dict[str, Any]:
     }
 
 
-def forged(house: House, room_id: str, user_id: str = "mallory") -> str:
+def forged(service: House, room_id: str, user_id: str = "mallory") -> str:
     """Return a token that another service with the same key might give: it allows everything."""
-    token = api.AccessToken(house.place.livekit_key, house.place.livekit_secret).with_identity(user_id)
+    token = api.AccessToken(service.place.livekit_key, service.place.livekit_secret).with_identity(user_id)
     return token.with_grants(api.VideoGrants(room_join=True, room=room_id)).to_jwt()
 
 
-async def participants(house: House, room_id: str) -> dict[str, models.ParticipantInfo]:
+async def participants(service: House, room_id: str) -> dict[str, models.ParticipantInfo]:
     """Return who is in the LiveKit room, asked of LiveKit itself."""
-    async with server(house.place) as livekit:
+    async with server(service.place) as livekit:
         found = await livekit.room.list_participants(api.ListParticipantsRequest(room=room_id))
     return {info.identity: info for info in found.participants}
 
 
-async def exists(house: House, room_id: str) -> bool:
+async def exists(service: House, room_id: str) -> bool:
     """Say whether LiveKit has the room."""
-    async with server(house.place) as livekit:
+    async with server(service.place) as livekit:
         return bool((await livekit.room.list_rooms(api.ListRoomsRequest(names=[room_id]))).rooms)
 
 
-async def agreed(house: House, room_id: str) -> bool:
+async def agreed(service: House, room_id: str) -> bool:
     """Say whether everybody in the LiveKit room has exactly the rights that are theirs by the stage."""
-    on_stage = await items(house, room_id)
-    there = await participants(house, room_id)
+    on_stage = await items(service, room_id)
+    there = await participants(service, room_id)
     return all(_has(info) == _due(on_stage.get(user_id)) for user_id, info in there.items())
 
 
@@ -159,11 +163,11 @@ def _due(item: dict[str, Any] | None) -> tuple[Any, ...]:
     return True, bool(sources), True, sources, item["badge"]
 
 
-def told(house: House) -> Counter[tuple[str, str]]:
+def told(service: House) -> Counter[tuple[str, str]]:
     """Return how often it was said of each seat that its rights are there, or gone."""
     names = ("GrantProvisioned", "GrantRevoked")
     return Counter(
         (heard.data["invitationId"], heard.name)
-        for heard in house.heard
+        for heard in service.heard
         if heard.data is not None and heard.name in names
     )

@@ -15,52 +15,52 @@ AT_ONCE = reconciler._AT_ONCE  # noqa: SLF001 - as many calls as there may be at
 
 
 @contextlib.asynccontextmanager
-async def busy(mortal: Mortal) -> AsyncIterator[None]:
+async def busy(killable: Mortal) -> AsyncIterator[None]:
     """Have as many calls under way as there may be; they go on after the block."""
-    name = await live(mortal.house)
-    reached = mortal.arm("before UpdateParticipant", name, "wait")
+    name = await live(killable.house)
+    reached = killable.arm("before UpdateParticipant", name, "wait")
     for number in range(AT_ONCE):
-        await mortal.house.seat(name, f"user-{number}")
+        await killable.house.seat(name, f"user-{number}")
     await until(lambda: reached.exists() and len(reached.read_text()) == AT_ONCE)
     yield
     reached.unlink()
     Path(str(reached).removesuffix(".reached")).unlink()
-    await mortal.house.event("GrantProvisioned", name, count=AT_ONCE)
+    await killable.house.event("GrantProvisioned", name, count=AT_ONCE)
 
 
-async def test_a_grant_and_its_revoke_are_one_call(mortal: Mortal, guests: Guests) -> None:
-    house = mortal.house
-    name = await live(house)
-    bob = await guests.join(house, name, "bob", viewer=True)
-    async with busy(mortal):
-        seat = await house.seat(name, "bob")
-        await house.unseat(name, "bob", seat)
-        await house.await_(lambda heard: heard.key == f"{name}/bob" and heard.data is None)
-    await house.event("GrantRevoked", name, "bob")
-    assert mortal.proxy.count("UpdateParticipant", name) == 1
+async def test_a_grant_and_its_revoke_are_one_call(killable: Mortal, clients: Guests) -> None:
+    service = killable.house
+    name = await live(service)
+    bob = await clients.join(service, name, "bob", viewer=True)
+    async with busy(killable):
+        seat = await service.seat(name, "bob")
+        await service.unseat(name, "bob", seat)
+        await service.await_(lambda heard: heard.key == f"{name}/bob" and heard.data is None)
+    await service.event("GrantRevoked", name, "bob")
+    assert killable.proxy.count("UpdateParticipant", name) == 1
     assert rights_of(bob) == VIEWER
-    assert house.events(name) == ["GrantRevoked"]
-    await mortal.sound(name)
+    assert service.events(name) == ["GrantRevoked"]
+    await killable.sound(name)
 
 
-async def test_a_grant_its_revoke_and_the_next_are_one_call(mortal: Mortal, guests: Guests) -> None:
-    house = mortal.house
-    name = await live(house)
-    bob = await guests.join(house, name, "bob", viewer=True)
-    async with busy(mortal):
-        seat = await house.seat(name, "bob")
-        await house.unseat(name, "bob", seat)
-        again = await house.seat(name, "bob")
-        await house.await_(
+async def test_a_grant_its_revoke_and_the_next_are_one_call(killable: Mortal, clients: Guests) -> None:
+    service = killable.house
+    name = await live(service)
+    bob = await clients.join(service, name, "bob", viewer=True)
+    async with busy(killable):
+        seat = await service.seat(name, "bob")
+        await service.unseat(name, "bob", seat)
+        again = await service.seat(name, "bob")
+        await service.await_(
             lambda heard: heard.topic == "badges" and heard.data is not None and _of(heard.data, again)
         )
-    granted = await house.event("GrantProvisioned", name, "bob")
+    granted = await service.event("GrantProvisioned", name, "bob")
     assert granted.data is not None
     assert granted.data["invitationId"] == again
-    assert mortal.proxy.count("UpdateParticipant", name) == 1
+    assert killable.proxy.count("UpdateParticipant", name) == 1
     await until(lambda: rights_of(bob) == CO_HOST)
-    assert sorted(house.events(name)) == ["CoHostConnected", "GrantProvisioned", "GrantRevoked"]
-    await mortal.sound(name)
+    assert sorted(service.events(name)) == ["CoHostConnected", "GrantProvisioned", "GrantRevoked"]
+    await killable.sound(name)
 
 
 def _of(data: dict[str, object], seat: str) -> bool:

@@ -28,13 +28,15 @@ from tests.broadcast.e2e.show import (
 SETTINGS = {"COHOST_COMPARISON_SECONDS": "3600", "COHOST_RECONNECT_GRACE_SECONDS": "60"}
 
 
-async def report(house: House, event: webhooks.WebhookEvent) -> None:
+async def report(service: House, event: webhooks.WebhookEvent) -> None:
     """Report to the service as LiveKit does."""
     body = MessageToJson(event)
     digest = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
-    token = api.AccessToken(house.place.livekit_key, house.place.livekit_secret).with_sha256(digest).to_jwt()
+    token = (
+        api.AccessToken(service.place.livekit_key, service.place.livekit_secret).with_sha256(digest).to_jwt()
+    )
     async with httpx.AsyncClient() as client:
-        url = f"http://127.0.0.1:{house.place.http_port}/livekit/webhook"
+        url = f"http://127.0.0.1:{service.place.http_port}/livekit/webhook"
         answer = await client.post(url, content=body, headers={"authorization": token})
     assert answer.status_code == 200
 
@@ -43,47 +45,49 @@ def event(kind: str, room: models.Room, who: models.ParticipantInfo, **more: str
     return webhooks.WebhookEvent(event=kind, id=more.get("id", ids.uuid7()), room=room, participant=who)
 
 
-async def the_room(house: House, room_id: str) -> models.Room:
-    async with server(house.place) as livekit:
+async def the_room(service: House, room_id: str) -> models.Room:
+    async with server(service.place) as livekit:
         return (await livekit.room.list_rooms(api.ListRoomsRequest(names=[room_id]))).rooms[0]
 
 
-async def drop(house: House, room_id: str, user_id: str, guests: Guests, *, count: int = 1) -> None:
+async def drop(service: House, room_id: str, user_id: str, clients: Guests, *, count: int = 1) -> None:
     """Disconnect everybody of that name, and wait until the service knows."""
-    await guests.leave()
-    await house.event("CoHostDisconnected", room_id, user_id, count=count)
+    await clients.leave()
+    await service.event("CoHostDisconnected", room_id, user_id, count=count)
 
 
-async def test_a_second_device_does_not_count_as_a_disconnect(proxied_house: House, guests: Guests) -> None:
-    house = proxied_house
-    name = await live(house)
-    _, first = await co_host(house, guests, name)
+async def test_a_second_device_does_not_count_as_a_disconnect(
+    proxied_service: House, clients: Guests
+) -> None:
+    service = proxied_service
+    name = await live(service)
+    _, first = await co_host(service, clients, name)
     reasons: list[int] = []
     first.on("disconnected", reasons.append)
-    second = await guests.join(house, name, "bob")
+    second = await clients.join(service, name, "bob")
     await until(lambda: reasons)
     assert rights_of(second) == CO_HOST
     await publish(second)
-    await until(lambda: _tracks(house, name))
-    await drop(house, name, "bob", guests)
+    await until(lambda: _tracks(service, name))
+    await drop(service, name, "bob", clients)
     # Had the first device's end been a departure, this would be the second.
-    assert sorted(house.events(name)) == ["CoHostConnected", "CoHostDisconnected", "GrantProvisioned"]
+    assert sorted(service.events(name)) == ["CoHostConnected", "CoHostDisconnected", "GrantProvisioned"]
 
 
-async def _tracks(house: House, room_id: str) -> int:
-    return len((await items(house, room_id))["bob"]["tracks"])
+async def _tracks(service: House, room_id: str) -> int:
+    return len((await items(service, room_id))["bob"]["tracks"])
 
 
-async def test_stale_and_repeated_webhooks_change_nothing(proxied_house: House, guests: Guests) -> None:
-    house = proxied_house
-    name = await live(house)
-    _, bob = await co_host(house, guests, name)
-    old = (await participants(house, name))["bob"]
+async def test_stale_and_repeated_webhooks_change_nothing(proxied_service: House, clients: Guests) -> None:
+    service = proxied_service
+    name = await live(service)
+    _, bob = await co_host(service, clients, name)
+    old = (await participants(service, name))["bob"]
     await bob.disconnect()
-    await house.event("CoHostDisconnected", name, "bob")
-    await guests.join(house, name, "bob")
-    await house.event("CoHostReconnected", name, "bob")
-    room = await the_room(house, name)
+    await service.event("CoHostDisconnected", name, "bob")
+    await clients.join(service, name, "bob")
+    await service.event("CoHostReconnected", name, "bob")
+    room = await the_room(service, name)
     foreign = models.ParticipantInfo(identity="bob", sid="PA_foreign", permission=old.permission)
     joined = event("participant_joined", room, old)
     for said in (
@@ -94,64 +98,64 @@ async def test_stale_and_repeated_webhooks_change_nothing(proxied_house: House, 
         event("track_published", room, foreign),
         event("participant_left", room, old),
     ):
-        await report(house, said)
+        await report(service, said)
     elsewhere = models.Room(name=name, sid="RM_elsewhere")
-    await report(house, webhooks.WebhookEvent(event="room_finished", id=ids.uuid7(), room=elsewhere))
-    assert (await items(house, name))["bob"]["connection"] == "connected"
-    await drop(house, name, "bob", guests, count=2)
-    connections = [told for told in house.events(name) if told.startswith("CoHost")]
+    await report(service, webhooks.WebhookEvent(event="room_finished", id=ids.uuid7(), room=elsewhere))
+    assert (await items(service, name))["bob"]["connection"] == "connected"
+    await drop(service, name, "bob", clients, count=2)
+    connections = [told for told in service.events(name) if told.startswith("CoHost")]
     assert connections == ["CoHostConnected", "CoHostDisconnected", "CoHostReconnected", "CoHostDisconnected"]
 
 
-async def test_an_intruder_is_demoted_on_the_join_webhook(proxied_house: House, guests: Guests) -> None:
-    house = proxied_house
-    name = await live(house)
-    await guests.join(house, name, "alice")
-    mallory = await guests.join(house, name, "mallory", token=forged(house, name))
-    await house.event("IntruderRemoved", name, "mallory")
+async def test_an_intruder_is_demoted_on_the_join_webhook(proxied_service: House, clients: Guests) -> None:
+    service = proxied_service
+    name = await live(service)
+    await clients.join(service, name, "alice")
+    mallory = await clients.join(service, name, "mallory", token=forged(service, name))
+    await service.event("IntruderRemoved", name, "mallory")
     await until(lambda: rights_of(mallory) == VIEWER)
 
 
 async def test_a_manually_promoted_viewer_is_demoted_on_the_first_track(
-    proxied_house: House, guests: Guests
+    proxied_service: House, clients: Guests
 ) -> None:
-    house = proxied_house
-    name = await live(house)
-    mallory = await guests.join(house, name, "mallory", viewer=True)
+    service = proxied_service
+    name = await live(service)
+    mallory = await clients.join(service, name, "mallory", viewer=True)
     everything = api.ParticipantPermission(can_subscribe=True, can_publish=True, can_publish_data=True)
-    async with server(house.place) as livekit:
+    async with server(service.place) as livekit:
         await livekit.room.update_participant(
             api.UpdateParticipantRequest(room=name, identity="mallory", permission=everything)
         )
     await until(lambda: rights_of(mallory)["canPublish"])
     await publish(mallory)
-    await house.event("IntruderRemoved", name, "mallory")
+    await service.event("IntruderRemoved", name, "mallory")
     await until(lambda: rights_of(mallory) == VIEWER)
-    assert not (await participants(house, name))["mallory"].tracks
+    assert not (await participants(service, name))["mallory"].tracks
 
 
 async def test_a_livekit_restart_does_not_count_as_a_disconnect(
-    proxied: Proxied, proxied_house: House, guests: Guests
+    proxied_setup: Proxied, proxied_service: House, clients: Guests
 ) -> None:
-    house = proxied_house
-    name = await live(house)
-    _, bob = await co_host(house, guests, name)
-    first, room = (await participants(house, name))["bob"], await the_room(house, name)
+    service = proxied_service
+    name = await live(service)
+    _, bob = await co_host(service, clients, name)
+    first, room = (await participants(service, name))["bob"], await the_room(service, name)
     first.disconnect_reason = models.DisconnectReason.SERVER_SHUTDOWN
-    await proxied.livekit.restart("livekit")
+    await proxied_setup.livekit.restart("livekit")
     # What it says of its end may have got here, or not.
-    await report(house, event("participant_left", room, first))
-    await report(house, webhooks.WebhookEvent(event="room_finished", id=ids.uuid7(), room=room))
-    await guests.leave()
-    await guests.join(house, name, "bob")
-    await until(lambda: _moved(house, name, first.sid))
-    await publish(guests.joined[-1])
-    await until(lambda: _tracks(house, name))
-    await drop(house, name, "bob", guests)
+    await report(service, event("participant_left", room, first))
+    await report(service, webhooks.WebhookEvent(event="room_finished", id=ids.uuid7(), room=room))
+    await clients.leave()
+    await clients.join(service, name, "bob")
+    await until(lambda: _moved(service, name, first.sid))
+    await publish(clients.joined[-1])
+    await until(lambda: _tracks(service, name))
+    await drop(service, name, "bob", clients)
     assert not bob.isconnected()
-    assert sorted(house.events(name)) == ["CoHostConnected", "CoHostDisconnected", "GrantProvisioned"]
+    assert sorted(service.events(name)) == ["CoHostConnected", "CoHostDisconnected", "GrantProvisioned"]
 
 
-async def _moved(house: House, room_id: str, sid: str) -> bool:
-    there = await participants(house, room_id)
+async def _moved(service: House, room_id: str, sid: str) -> bool:
+    there = await participants(service, room_id)
     return "bob" in there and there["bob"].sid != sid

@@ -7,22 +7,22 @@ from tests.broadcast.e2e.show import Guests, co_host, live
 SETTINGS = {"COHOST_RECONNECT_GRACE_SECONDS": "2", "COHOST_NO_SHOW_SECONDS": "5"}
 
 
-async def test_a_deadline_expires_once_with_two_copies(proxied_house: House, guests: Guests) -> None:
-    house = proxied_house
-    async with second(house):
-        names = [await live(house) for _ in range(4)]
-        seats = [await co_host(house, guests, name) for name in names]
-        absent = [await house.seat(name, "carol") for name in names]
+async def test_a_deadline_expires_once_with_two_copies(proxied_service: House, clients: Guests) -> None:
+    service = proxied_service
+    async with second(service):
+        names = [await live(service) for _ in range(4)]
+        seats = [await co_host(service, clients, name) for name in names]
+        absent = [await service.seat(name, "carol") for name in names]
         for _, bob in seats:
             await bob.disconnect()
         for name in names:
-            await house.event("CoHostLost", name, "bob")
-            await house.event("ReleaseSeat", name, count=2)
-        asked = [heard for heard in house.heard if heard.name == "ReleaseSeat"]
+            await service.event("CoHostLost", name, "bob")
+            await service.event("ReleaseSeat", name, count=2)
+        asked = [heard for heard in service.heard if heard.name == "ReleaseSeat"]
         reasons = {heard.data["invitationId"]: heard.data["reason"] for heard in asked if heard.data}
         assert reasons == {
             **dict.fromkeys((seat for seat, _ in seats), "connection_lost"),
             **dict.fromkeys(absent, "no_show"),
         }
         assert len({heard.envelope["id"] for heard in asked}) == len(reasons)
-        assert all(house.events(name).count("CoHostLost") == 1 for name in names)
+        assert all(service.events(name).count("CoHostLost") == 1 for name in names)

@@ -19,12 +19,14 @@ def unavailable(fake: FakeLiveKit, *methods: str) -> None:
         fake.troubles[method] = lambda: refused(503, "unavailable")
 
 
-async def test_a_failed_grant_is_retried_until_it_succeeds(frail_house: House, fake: FakeLiveKit) -> None:
-    name = await live(frail_house)
+async def test_a_failed_grant_is_retried_until_it_succeeds(
+    service_on_fake_livekit: House, fake: FakeLiveKit
+) -> None:
+    name = await live(service_on_fake_livekit)
     fake.join(name, "bob")
     unavailable(fake)
-    invitation_id = await frail_house.seat(name, "bob")
-    failed = await frail_house.event("GrantFailed", name, "bob")
+    invitation_id = await service_on_fake_livekit.seat(name, "bob")
+    failed = await service_on_fake_livekit.event("GrantFailed", name, "bob")
     assert failed.data == {
         "roomId": name,
         "userId": "bob",
@@ -33,61 +35,61 @@ async def test_a_failed_grant_is_retried_until_it_succeeds(frail_house: House, f
         "attempts": 1,
         "retryable": True,
     }
-    assert (await _grant(frail_house, name)) == "failed"
+    assert (await _grant(service_on_fake_livekit, name)) == "failed"
     await until(lambda: fake.calls["UpdateParticipant"] >= 4)
     fake.troubles.clear()
-    granted = await frail_house.event("GrantProvisioned", name, "bob")
+    granted = await service_on_fake_livekit.event("GrantProvisioned", name, "bob")
     assert granted.data is not None
     assert granted.data["mode"] == "in_place"
-    assert grants(frail_house, name) == ["GrantFailed", "GrantProvisioned"]
-    assert (await _grant(frail_house, name)) == "provisioned"
+    assert grants(service_on_fake_livekit, name) == ["GrantFailed", "GrantProvisioned"]
+    assert (await _grant(service_on_fake_livekit, name)) == "provisioned"
 
 
-def grants(house: House, room_id: str) -> list[str]:
+def grants(service: House, room_id: str) -> list[str]:
     """Return the names of the events about bob's rights."""
-    return [name for name in house.events(room_id, "bob") if name.startswith("Grant")]
+    return [name for name in service.events(room_id, "bob") if name.startswith("Grant")]
 
 
-async def _grant(house: House, room_id: str) -> str:
-    answer = (await house.get(f"/v1/rooms/{room_id}/stage", "anyone")).json()
+async def _grant(service: House, room_id: str) -> str:
+    answer = (await service.get(f"/v1/rooms/{room_id}/stage", "anyone")).json()
     return str(answer["items"][1]["grant"])
 
 
 async def test_a_wrong_key_is_not_retried_until_the_desired_state_changes(
-    frail_house: House, fake: FakeLiveKit
+    service_on_fake_livekit: House, fake: FakeLiveKit
 ) -> None:
-    name = await live(frail_house)
+    name = await live(service_on_fake_livekit)
     fake.join(name, "bob")
     fake.troubles["UpdateParticipant"] = lambda: refused(401, "unknown")
-    invitation_id = await frail_house.seat(name, "bob")
-    failed = await frail_house.event("GrantFailed", name, "bob")
+    invitation_id = await service_on_fake_livekit.seat(name, "bob")
+    failed = await service_on_fake_livekit.event("GrantFailed", name, "bob")
     assert failed.data is not None
     assert failed.data["retryable"] is False
     calls = fake.calls["UpdateParticipant"]
     fake.troubles.clear()
     # A room next door proves that the reconciler has looked again since.
-    other = await live(frail_house)
-    await frail_house.seat(other, "carol")
-    await frail_house.event("GrantProvisioned", other, "carol")
+    other = await live(service_on_fake_livekit)
+    await service_on_fake_livekit.seat(other, "carol")
+    await service_on_fake_livekit.event("GrantProvisioned", other, "carol")
     assert fake.calls["UpdateParticipant"] == calls + 1
-    await frail_house.unseat(name, "bob", invitation_id)
-    await frail_house.event("GrantRevoked", name, "bob")
+    await service_on_fake_livekit.unseat(name, "bob", invitation_id)
+    await service_on_fake_livekit.event("GrantRevoked", name, "bob")
 
 
 async def test_a_grant_revoked_before_its_first_success_is_one_call(
-    frail_house: House, fake: FakeLiveKit
+    service_on_fake_livekit: House, fake: FakeLiveKit
 ) -> None:
-    name = await live(frail_house)
+    name = await live(service_on_fake_livekit)
     fake.join(name, "bob", can_publish=True)
     unavailable(fake)
-    invitation_id = await frail_house.seat(name, "bob")
-    await frail_house.event("GrantFailed", name, "bob")
-    await frail_house.unseat(name, "bob", invitation_id)
-    await frail_house.await_(lambda heard: heard.key == f"{name}/bob" and heard.data is None)
+    invitation_id = await service_on_fake_livekit.seat(name, "bob")
+    await service_on_fake_livekit.event("GrantFailed", name, "bob")
+    await service_on_fake_livekit.unseat(name, "bob", invitation_id)
+    await service_on_fake_livekit.await_(lambda heard: heard.key == f"{name}/bob" and heard.data is None)
     fake.requests.clear()
     fake.troubles.clear()
-    await frail_house.event("GrantRevoked", name, "bob")
-    assert grants(frail_house, name) == ["GrantFailed", "GrantRevoked"]
+    await service_on_fake_livekit.event("GrantRevoked", name, "bob")
+    assert grants(service_on_fake_livekit, name) == ["GrantFailed", "GrantRevoked"]
     wanted = [
         request.permission
         for _, request in fake.requests
@@ -96,30 +98,40 @@ async def test_a_grant_revoked_before_its_first_success_is_one_call(
     assert wanted == [models.ParticipantPermission(can_subscribe=True)]
 
 
-async def test_a_hanging_livekit_delays_only_its_own_calls(frail_house: House, fake: FakeLiveKit) -> None:
-    name = await live(frail_house)
+async def test_a_hanging_livekit_delays_only_its_own_calls(
+    service_on_fake_livekit: House, fake: FakeLiveKit
+) -> None:
+    name = await live(service_on_fake_livekit)
     fake.hang.add("UpdateParticipant")
     users = [f"user-{number}" for number in range(100)]
     for user_id in users:
-        await frail_house.seat(name, user_id)
-    await frail_house.await_(lambda heard: heard.topic == "badges" and heard.key.startswith(name), 101, 5)
+        await service_on_fake_livekit.seat(name, user_id)
+    await service_on_fake_livekit.await_(
+        lambda heard: heard.topic == "badges" and heard.key.startswith(name), 101, 5
+    )
     command = commands.MuteCoHost(
         room_id=name, user_id="user-1", actor_id="alice", source="camera", hard=True
     )
-    await frail_house.say(topics.BROADCAST_COMMANDS, command, name)
-    await frail_house.event("CoHostMuted", name, "user-1")
-    assert (await frail_house.get(f"/v1/rooms/{name}/stage", "anyone")).status_code == 200
+    await service_on_fake_livekit.say(topics.BROADCAST_COMMANDS, command, name)
+    await service_on_fake_livekit.event("CoHostMuted", name, "user-1")
+    assert (await service_on_fake_livekit.get(f"/v1/rooms/{name}/stage", "anyone")).status_code == 200
     fake.recover()
-    await asyncio.gather(*(frail_house.event("GrantProvisioned", name, user_id) for user_id in users))
-    assert all(frail_house.events(name, user_id).count("GrantProvisioned") == 1 for user_id in users)
+    await asyncio.gather(
+        *(service_on_fake_livekit.event("GrantProvisioned", name, user_id) for user_id in users)
+    )
+    assert all(
+        service_on_fake_livekit.events(name, user_id).count("GrantProvisioned") == 1 for user_id in users
+    )
 
 
-async def test_an_intruder_is_removed_when_demotion_fails(frail_house: House, fake: FakeLiveKit) -> None:
-    name = await live(frail_house)
+async def test_an_intruder_is_removed_when_demotion_fails(
+    service_on_fake_livekit: House, fake: FakeLiveKit
+) -> None:
+    name = await live(service_on_fake_livekit)
     fake.join(name, "mallory", can_publish=True)
     unavailable(fake)
-    await frail_house.say(topics.BROADCAST_SIGNALS, _published(name, "mallory"), name)
-    removed = await frail_house.event("IntruderRemoved", name, "mallory")
+    await service_on_fake_livekit.say(topics.BROADCAST_SIGNALS, _published(name, "mallory"), name)
+    removed = await service_on_fake_livekit.event("IntruderRemoved", name, "mallory")
     assert removed.data is not None
     assert removed.data["action"] == "removed"
     assert "mallory" not in fake.rooms[name]
@@ -131,34 +143,34 @@ def _published(room_id: str, user_id: str) -> signals.TrackPublished:
 
 
 async def test_a_failed_room_deletion_is_retried_until_it_succeeds(
-    frail_house: House, fake: FakeLiveKit
+    service_on_fake_livekit: House, fake: FakeLiveKit
 ) -> None:
-    name = await live(frail_house)
+    name = await live(service_on_fake_livekit)
     fake.rooms[name] = {}
     unavailable(fake, "DeleteRoom", "ListRooms")
-    invitation_id = await frail_house.seat(name, "bob")
-    await frail_house.event("GrantProvisioned", name, "bob")
-    await frail_house.stage(name, "ended")
-    await frail_house.unseat(name, "bob", invitation_id, "room_ended")
+    invitation_id = await service_on_fake_livekit.seat(name, "bob")
+    await service_on_fake_livekit.event("GrantProvisioned", name, "bob")
+    await service_on_fake_livekit.stage(name, "ended")
+    await service_on_fake_livekit.unseat(name, "bob", invitation_id, "room_ended")
     await until(lambda: fake.calls["ListRooms"] >= 2)
-    assert frail_house.events(name, "bob") == ["GrantProvisioned"]
+    assert service_on_fake_livekit.events(name, "bob") == ["GrantProvisioned"]
     fake.troubles.clear()
-    revoked = await frail_house.event("GrantRevoked", name, "bob")
+    revoked = await service_on_fake_livekit.event("GrantRevoked", name, "bob")
     assert revoked.data is not None
     assert revoked.data["mode"] == "room_deleted"
     assert name not in fake.rooms
 
 
 async def test_a_reopened_room_waits_until_its_old_livekit_room_is_deleted(
-    frail_house: House, fake: FakeLiveKit
+    service_on_fake_livekit: House, fake: FakeLiveKit
 ) -> None:
-    name = await live(frail_house)
+    name = await live(service_on_fake_livekit)
     fake.rooms[name] = {}
     fake.hang.add("ListRooms")
-    await frail_house.stage(name, "ended")
-    await frail_house.stage(name, "live")
-    await frail_house.await_(lambda heard: heard.key == f"{name}/alice", 3)
-    asking = asyncio.create_task(frail_house.get(f"/v1/rooms/{name}/broadcast-data", "alice"))
+    await service_on_fake_livekit.stage(name, "ended")
+    await service_on_fake_livekit.stage(name, "live")
+    await service_on_fake_livekit.await_(lambda heard: heard.key == f"{name}/alice", 3)
+    asking = asyncio.create_task(service_on_fake_livekit.get(f"/v1/rooms/{name}/broadcast-data", "alice"))
     await until(lambda: fake.calls["ListRooms"] >= 1)
     assert fake.calls["CreateRoom"] == 0
     fake.recover()
@@ -171,19 +183,21 @@ def _names(request: Any) -> tuple[str, str]:
     return getattr(request, "name", ""), getattr(request, "room", "")
 
 
-async def test_no_token_is_issued_while_livekit_is_down(frail_house: House, fake: FakeLiveKit) -> None:
-    name = await live(frail_house)
+async def test_no_token_is_issued_while_livekit_is_down(
+    service_on_fake_livekit: House, fake: FakeLiveKit
+) -> None:
+    name = await live(service_on_fake_livekit)
     unavailable(fake, "CreateRoom")
-    answer = await frail_house.get(f"/v1/rooms/{name}/broadcast-data", "alice")
+    answer = await service_on_fake_livekit.get(f"/v1/rooms/{name}/broadcast-data", "alice")
     assert (answer.status_code, answer.json()["reason"]) == (503, "unavailable")
 
 
 async def test_a_join_with_the_services_own_token_needs_no_livekit_call(
-    frail_house: House, fake: FakeLiveKit
+    service_on_fake_livekit: House, fake: FakeLiveKit
 ) -> None:
-    name = await live(frail_house)
-    await frail_house.seat(name, "bob")
-    await frail_house.event("GrantProvisioned", name, "bob")
+    name = await live(service_on_fake_livekit)
+    await service_on_fake_livekit.seat(name, "bob")
+    await service_on_fake_livekit.event("GrantProvisioned", name, "bob")
     calls = fake.calls["UpdateParticipant"]
     participant = signals.Participant(
         user_id="bob",
@@ -194,78 +208,80 @@ async def test_a_join_with_the_services_own_token_needs_no_livekit_call(
         tracks=(),
     )
     joined = signals.ParticipantJoined(room_id=name, room_sid="RM_1", participant=participant)
-    await frail_house.say(topics.BROADCAST_SIGNALS, joined, name)
-    await frail_house.event("CoHostConnected", name, "bob")
-    await frail_house.seat(name, "carol")
-    await frail_house.event("GrantProvisioned", name, "carol")
+    await service_on_fake_livekit.say(topics.BROADCAST_SIGNALS, joined, name)
+    await service_on_fake_livekit.event("CoHostConnected", name, "bob")
+    await service_on_fake_livekit.seat(name, "carol")
+    await service_on_fake_livekit.event("GrantProvisioned", name, "carol")
     assert fake.calls["UpdateParticipant"] == calls + 1
 
 
-async def test_a_soft_mute_of_an_absent_user_is_skipped(frail_house: House, fake: FakeLiveKit) -> None:
-    name = await live(frail_house)
-    await frail_house.seat(name, "bob")
-    await frail_house.event("GrantProvisioned", name, "bob")
+async def test_a_soft_mute_of_an_absent_user_is_skipped(
+    service_on_fake_livekit: House, fake: FakeLiveKit
+) -> None:
+    name = await live(service_on_fake_livekit)
+    await service_on_fake_livekit.seat(name, "bob")
+    await service_on_fake_livekit.event("GrantProvisioned", name, "bob")
     command = commands.MuteCoHost(room_id=name, user_id="bob", actor_id="alice", source="camera")
-    await frail_house.say(topics.BROADCAST_COMMANDS, command, name)
-    await frail_house.event("CoHostMuted", name, "bob")
+    await service_on_fake_livekit.say(topics.BROADCAST_COMMANDS, command, name)
+    await service_on_fake_livekit.event("CoHostMuted", name, "bob")
     await until(lambda: fake.calls["GetParticipant"] == 1)
     assert fake.calls["MutePublishedTrack"] == 0
 
 
 async def test_the_next_owner_repeats_calls_a_killed_service_did_not_report(
-    frail_house: House, fake: FakeLiveKit
+    service_on_fake_livekit: House, fake: FakeLiveKit
 ) -> None:
-    name = await live(frail_house)
+    name = await live(service_on_fake_livekit)
     fake.join(name, "bob")
     fake.hang.add("UpdateParticipant")
-    await frail_house.seat(name, "bob")
+    await service_on_fake_livekit.seat(name, "bob")
     await until(lambda: fake.calls["UpdateParticipant"] >= 1)
-    await frail_house.stop(signal.SIGKILL)
+    await service_on_fake_livekit.stop(signal.SIGKILL)
     fake.recover()
-    frail_house.start()
-    await frail_house.ready()
-    await frail_house.event("GrantProvisioned", name, "bob")
-    assert frail_house.events(name, "bob").count("GrantProvisioned") == 1
+    service_on_fake_livekit.start()
+    await service_on_fake_livekit.ready()
+    await service_on_fake_livekit.event("GrantProvisioned", name, "bob")
+    assert service_on_fake_livekit.events(name, "bob").count("GrantProvisioned") == 1
 
 
 async def test_a_stopping_service_waits_for_its_call_and_hands_over(
-    frail_house: House, fake: FakeLiveKit
+    service_on_fake_livekit: House, fake: FakeLiveKit
 ) -> None:
-    name = await live(frail_house)
+    name = await live(service_on_fake_livekit)
     fake.join(name, "bob")
     fake.hang.add("UpdateParticipant")
-    await frail_house.seat(name, "bob")
+    await service_on_fake_livekit.seat(name, "bob")
     await until(lambda: fake.calls["UpdateParticipant"] >= 1)
-    stopping = asyncio.create_task(frail_house.stop())
+    stopping = asyncio.create_task(service_on_fake_livekit.stop())
     fake.recover()
     assert await stopping == 0
-    frail_house.start()
-    await frail_house.ready()
-    await frail_house.event("GrantProvisioned", name, "bob")
-    assert grants(frail_house, name) == ["GrantProvisioned"]
+    service_on_fake_livekit.start()
+    await service_on_fake_livekit.ready()
+    await service_on_fake_livekit.event("GrantProvisioned", name, "bob")
+    assert grants(service_on_fake_livekit, name) == ["GrantProvisioned"]
 
 
 async def test_a_killed_services_late_call_is_corrected_by_the_next_owner(
-    frail_house: House, fake: FakeLiveKit
+    service_on_fake_livekit: House, fake: FakeLiveKit
 ) -> None:
-    name = await live(frail_house)
+    name = await live(service_on_fake_livekit)
     bob = fake.join(name, "bob")
-    await frail_house.seat(name, "bob")
-    await frail_house.event("GrantProvisioned", name, "bob")
+    await service_on_fake_livekit.seat(name, "bob")
+    await service_on_fake_livekit.event("GrantProvisioned", name, "bob")
     fake.hang.add("UpdateParticipant")
     mute = commands.MuteCoHost(room_id=name, user_id="bob", actor_id="alice", source="camera", hard=True)
-    await frail_house.say(topics.BROADCAST_COMMANDS, mute, name)
+    await service_on_fake_livekit.say(topics.BROADCAST_COMMANDS, mute, name)
     await until(lambda: fake.calls["UpdateParticipant"] >= 2)
-    await frail_house.stop(signal.SIGKILL)
+    await service_on_fake_livekit.stop(signal.SIGKILL)
     late = fake.let_go
     fake.hang.clear()
     # Twice this time after the take-over, the new owner looks what the late calls of the old one did.
-    frail_house.start(COHOST_LIVEKIT_TIMEOUT_SECONDS="3", COHOST_COMPARISON_SECONDS="3600")
-    await frail_house.ready()
+    service_on_fake_livekit.start(COHOST_LIVEKIT_TIMEOUT_SECONDS="3", COHOST_COMPARISON_SECONDS="3600")
+    await service_on_fake_livekit.ready()
     unmute = commands.UnmuteCoHost(room_id=name, user_id="bob", actor_id="alice", source="camera")
-    await frail_house.say(topics.BROADCAST_COMMANDS, unmute, name)
+    await service_on_fake_livekit.say(topics.BROADCAST_COMMANDS, unmute, name)
     await until(lambda: len(bob.permission.can_publish_sources) == 4)
     late.set()
     await until(lambda: len(bob.permission.can_publish_sources) == 3)
     await until(lambda: len(bob.permission.can_publish_sources) == 4)
-    assert grants(frail_house, name) == ["GrantProvisioned"]
+    assert grants(service_on_fake_livekit, name) == ["GrantProvisioned"]

@@ -22,21 +22,21 @@ GARBAGE: dict[str, Callable[[], web.Response]] = {
 
 @pytest.mark.parametrize("answer", GARBAGE)
 async def test_a_malformed_livekit_answer_does_not_stop_the_service(
-    proxied_house: House, proxy: Proxy, guests: Guests, answer: str
+    proxied_service: House, proxy: Proxy, clients: Guests, answer: str
 ) -> None:
-    house = proxied_house
-    name = await live(house)
-    bob = await guests.join(house, name, "bob", viewer=True)
+    service = proxied_service
+    name = await live(service)
+    bob = await clients.join(service, name, "bob", viewer=True)
     methods = ("UpdateParticipant", "ListRooms", "ListParticipants", "CreateRoom", "GetParticipant")
     proxy.troubles.update(dict.fromkeys(methods, GARBAGE[answer]))
-    await house.seat(name, "bob")
-    await house.event("GrantFailed", name, "bob")
-    failed = await house.get(f"/v1/rooms/{name}/broadcast-data", "alice")
+    await service.seat(name, "bob")
+    await service.event("GrantFailed", name, "bob")
+    failed = await service.get(f"/v1/rooms/{name}/broadcast-data", "alice")
     assert (failed.status_code, failed.json()["reason"]) == (503, "unavailable")
     calls = proxy.count("ListRooms")
     await until(lambda: proxy.count("ListRooms") > calls)
     proxy.recover()
-    await house.event("GrantProvisioned", name, "bob")
+    await service.event("GrantProvisioned", name, "bob")
     await until(lambda: rights_of(bob) == CO_HOST)
-    await until(lambda: agreed(house, name))
-    assert house.events(name).count("GrantProvisioned") == 1
+    await until(lambda: agreed(service, name))
+    assert service.events(name).count("GrantProvisioned") == 1

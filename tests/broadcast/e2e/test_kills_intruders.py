@@ -12,31 +12,33 @@ SERVICE, SETTINGS = kills.SERVICE, kills.SETTINGS
 
 
 @pytest.mark.parametrize("point", kills.points("GetParticipant", "UpdateParticipant", report="GrantApplied"))
-async def test_an_intruder_is_demoted_and_published_once(mortal: Mortal, guests: Guests, point: str) -> None:
-    house = mortal.house
-    name = await live(house)
-    await guests.join(house, name, "alice")
-    async with mortal.killed(point, name):
-        mallory = await guests.join(house, name, "mallory", token=forged(house, name))
-    await house.event("IntruderRemoved", name, "mallory")
+async def test_an_intruder_is_demoted_and_published_once(
+    killable: Mortal, clients: Guests, point: str
+) -> None:
+    service = killable.house
+    name = await live(service)
+    await clients.join(service, name, "alice")
+    async with killable.killed(point, name):
+        mallory = await clients.join(service, name, "mallory", token=forged(service, name))
+    await service.event("IntruderRemoved", name, "mallory")
     await until(lambda: rights_of(mallory) == VIEWER)
-    await mortal.sound(name)
-    assert house.events(name) == ["IntruderRemoved"]
+    await killable.sound(name)
+    assert service.events(name) == ["IntruderRemoved"]
 
 
 @pytest.mark.parametrize("point", kills.points("RemoveParticipant", report="GrantApplied"))
 async def test_an_intruder_is_removed_once_when_demotion_is_refused(
-    mortal: Mortal, guests: Guests, point: str
+    killable: Mortal, clients: Guests, point: str
 ) -> None:
-    house = mortal.house
-    name = await live(house)
-    await guests.join(house, name, "alice")
-    mortal.proxy.troubles["UpdateParticipant"] = lambda: refused(503, "unavailable")
-    async with mortal.killed(point, name):
-        await guests.join(house, name, "mallory", token=forged(house, name))
-    removed = await house.event("IntruderRemoved", name, "mallory")
+    service = killable.house
+    name = await live(service)
+    await clients.join(service, name, "alice")
+    killable.proxy.troubles["UpdateParticipant"] = lambda: refused(503, "unavailable")
+    async with killable.killed(point, name):
+        await clients.join(service, name, "mallory", token=forged(service, name))
+    removed = await service.event("IntruderRemoved", name, "mallory")
     assert removed.data is not None
     assert removed.data["action"] == "removed"
-    assert set(await participants(house, name)) == {"alice"}
-    await mortal.sound(name)
-    assert house.events(name) == ["IntruderRemoved"]
+    assert set(await participants(service, name)) == {"alice"}
+    await killable.sound(name)
+    assert service.events(name) == ["IntruderRemoved"]

@@ -7,7 +7,7 @@ from tests.broadcast.e2e.house import until
 from tests.broadcast.e2e.kills import Mortal
 from tests.broadcast.e2e.show import VIEWER, Guests, broadcast_data, forged, live, rights_of
 
-SERVICE, DEAF = kills.SERVICE, True
+SERVICE, WITHOUT_WEBHOOKS = kills.SERVICE, True
 SETTINGS = {**kills.SETTINGS, "COHOST_COMPARISON_SECONDS": "0.5"}
 LOOKS = [
     *((point, "all") for point in kills.points("ListRooms", report="")[:-1]),
@@ -19,19 +19,19 @@ LOOKS = [
 
 @pytest.mark.parametrize(("point", "about"), LOOKS)
 async def test_each_participant_is_found_once_by_the_next_owner(
-    mortal: Mortal, guests: Guests, point: str, about: str
+    killable: Mortal, clients: Guests, point: str, about: str
 ) -> None:
-    house = mortal.house
-    name = await live(house)
-    await house.seat(name, "bob")
-    await house.event("GrantProvisioned", name, "bob")
-    token = (await broadcast_data(house, name, "bob")).json()["token"]
-    async with mortal.killed(point, name if about == "room" else about):
-        bob = await guests.join(house, name, "bob", token=token)
-        mallory = await guests.join(house, name, "mallory", token=forged(house, name))
-    await house.event("CoHostConnected", name, "bob")
-    await house.event("IntruderRemoved", name, "mallory")
+    service = killable.house
+    name = await live(service)
+    await service.seat(name, "bob")
+    await service.event("GrantProvisioned", name, "bob")
+    token = (await broadcast_data(service, name, "bob")).json()["token"]
+    async with killable.killed(point, name if about == "room" else about):
+        bob = await clients.join(service, name, "bob", token=token)
+        mallory = await clients.join(service, name, "mallory", token=forged(service, name))
+    await service.event("CoHostConnected", name, "bob")
+    await service.event("IntruderRemoved", name, "mallory")
     await until(lambda: rights_of(mallory) == VIEWER)
-    await mortal.sound(name)
+    await killable.sound(name)
     assert bob.isconnected()
-    assert sorted(house.events(name)) == ["CoHostConnected", "GrantProvisioned", "IntruderRemoved"]
+    assert sorted(service.events(name)) == ["CoHostConnected", "GrantProvisioned", "IntruderRemoved"]

@@ -17,62 +17,64 @@ MAKING = kills.points("CreateRoom", report="")[:-1]
 DELETING = kills.points("ListRooms", "DeleteRoom", report="RoomDeleted")
 
 
-async def ask(house: House, room_id: str) -> None:
+async def ask(service: House, room_id: str) -> None:
     """Ask for broadcast data, in vain where the service dies of it."""
     with pytest.raises(httpx.TransportError):
-        await house.get(f"/v1/rooms/{room_id}/broadcast-data", "alice")
+        await service.get(f"/v1/rooms/{room_id}/broadcast-data", "alice")
 
 
-async def gone(house: House, room_id: str) -> bool:
-    return not await exists(house, room_id)
+async def gone(service: House, room_id: str) -> bool:
+    return not await exists(service, room_id)
 
 
 @pytest.mark.parametrize("point", MAKING)
 async def test_a_repeated_request_joins_the_same_livekit_room(
-    mortal: Mortal, guests: Guests, point: str
+    killable: Mortal, clients: Guests, point: str
 ) -> None:
-    house = mortal.house
-    name = await live(house)
-    async with mortal.killed(point, name):
-        asking = asyncio.create_task(ask(house, name))
+    service = killable.house
+    name = await live(service)
+    async with killable.killed(point, name):
+        asking = asyncio.create_task(ask(service, name))
     await asking
-    alice = await guests.join(house, name, "alice")
+    alice = await clients.join(service, name, "alice")
     assert rights_of(alice) == {**CO_HOST, "badge": "host"}
-    async with server(house.place) as livekit:
+    async with server(service.place) as livekit:
         found = await livekit.room.list_rooms(api.ListRoomsRequest(names=[name]))
     assert len(found.rooms) == 1
-    await mortal.sound(name)
+    await killable.sound(name)
 
 
 @pytest.mark.parametrize("point", MAKING[1:])
-async def test_a_room_closed_while_its_service_was_down_is_deleted(mortal: Mortal, point: str) -> None:
-    house = mortal.house
-    name = await live(house)
-    async with mortal.dead(point, name) as hold:
-        asking = asyncio.create_task(ask(house, name))
+async def test_a_room_closed_while_its_service_was_down_is_deleted(killable: Mortal, point: str) -> None:
+    service = killable.house
+    name = await live(service)
+    async with killable.dead(point, name) as hold:
+        asking = asyncio.create_task(ask(service, name))
     await asking
-    await house.stage(name, "ended")
-    await mortal.revive()
-    await until(lambda: mortal.proxy.count("DeleteRoom", name))
-    await until(lambda: gone(house, name))
+    await service.stage(name, "ended")
+    await killable.revive()
+    await until(lambda: killable.proxy.count("DeleteRoom", name))
+    await until(lambda: gone(service, name))
     if hold is not None and not hold.answered:
         hold.let_go.set()
         # The dead service's call makes the room after all.
-        await until(lambda: exists(house, name))
-        await until(lambda: gone(house, name))
-    await mortal.sound(name)
+        await until(lambda: exists(service, name))
+        await until(lambda: gone(service, name))
+    await killable.sound(name)
 
 
 @pytest.mark.parametrize("point", DELETING)
-async def test_a_closed_room_is_deleted_and_revoked_once(mortal: Mortal, guests: Guests, point: str) -> None:
-    house = mortal.house
-    name = await live(house)
-    seat, _ = await co_host(house, guests, name)
-    async with mortal.killed(point, name):
-        await house.stage(name, "ended")
-        await house.unseat(name, "bob", seat, "room_ended")
-    revoked = await house.event("GrantRevoked", name, "bob")
+async def test_a_closed_room_is_deleted_and_revoked_once(
+    killable: Mortal, clients: Guests, point: str
+) -> None:
+    service = killable.house
+    name = await live(service)
+    seat, _ = await co_host(service, clients, name)
+    async with killable.killed(point, name):
+        await service.stage(name, "ended")
+        await service.unseat(name, "bob", seat, "room_ended")
+    revoked = await service.event("GrantRevoked", name, "bob")
     assert revoked.data is not None
     assert revoked.data["mode"] == "room_deleted"
-    assert not await exists(house, name)
-    await mortal.sound(name)
+    assert not await exists(service, name)
+    await killable.sound(name)

@@ -28,99 +28,101 @@ SETTINGS = {
 }
 
 
-async def found(house: House, room_id: str) -> api.Room:
-    async with server(house.place) as livekit:
+async def found(service: House, room_id: str) -> api.Room:
+    async with server(service.place) as livekit:
         [room] = (await livekit.room.list_rooms(api.ListRoomsRequest(names=[room_id]))).rooms
     return room
 
 
-async def test_a_livekit_room_outlives_tokens_and_the_grace_period(proxied_house: House) -> None:
-    name = await live(proxied_house)
-    await broadcast_data(proxied_house, name, "alice")
-    room = await found(proxied_house, name)
+async def test_a_livekit_room_outlives_tokens_and_the_grace_period(proxied_service: House) -> None:
+    name = await live(proxied_service)
+    await broadcast_data(proxied_service, name, "alice")
+    room = await found(proxied_service, name)
     assert room.max_participants == 0
     assert min(room.empty_timeout, room.departure_timeout) > max(TOKEN_SECONDS, GRACE_SECONDS)
 
 
-async def test_a_reopened_room_starts_with_an_empty_stage(proxied_house: House, guests: Guests) -> None:
-    house = proxied_house
-    name = await live(house)
-    seat, bob = await co_host(house, guests, name)
-    old = (await broadcast_data(house, name, "bob")).json()["token"]
+async def test_a_reopened_room_starts_with_an_empty_stage(proxied_service: House, clients: Guests) -> None:
+    service = proxied_service
+    name = await live(service)
+    seat, bob = await co_host(service, clients, name)
+    old = (await broadcast_data(service, name, "bob")).json()["token"]
     await publish(bob, "camera")
     mute = commands.MuteCoHost(room_id=name, user_id="bob", actor_id="alice", source="microphone", hard=True)
-    await house.say(topics.BROADCAST_COMMANDS, mute, name)
+    await service.say(topics.BROADCAST_COMMANDS, mute, name)
     await until(lambda: rights_of(bob) == {**CO_HOST, "canPublishSources": 3})
-    first = await found(house, name)
-    await house.stage(name, "ended")
-    await house.unseat(name, "bob", seat, "room_ended")
-    await house.stage(name, "live")
-    await house.event("GrantRevoked", name, "bob")
-    alice = await guests.join(house, name, "alice")
-    assert set(await items(house, name)) == {"alice"}
-    assert (await found(house, name)).sid != first.sid
-    intruding = await guests.join(house, name, "bob", token=old)
-    removed = await house.event("IntruderRemoved", name, "bob")
+    first = await found(service, name)
+    await service.stage(name, "ended")
+    await service.unseat(name, "bob", seat, "room_ended")
+    await service.stage(name, "live")
+    await service.event("GrantRevoked", name, "bob")
+    alice = await clients.join(service, name, "alice")
+    assert set(await items(service, name)) == {"alice"}
+    assert (await found(service, name)).sid != first.sid
+    intruding = await clients.join(service, name, "bob", token=old)
+    removed = await service.event("IntruderRemoved", name, "bob")
     assert removed.data is not None
     assert removed.data["action"] == "demoted"
     await until(lambda: rights_of(intruding) == VIEWER)
-    again = await house.seat(name, "bob")
+    again = await service.seat(name, "bob")
     await until(lambda: rights_of(intruding) == CO_HOST)
     assert alice.isconnected()
-    bobs = (await items(house, name))["bob"]
+    bobs = (await items(service, name))["bob"]
     assert (bobs["invitationId"], bobs["hardMuted"], bobs["tracks"]) == (again, [], [])
 
 
 async def test_an_externally_deleted_livekit_room_is_created_again(
-    proxied_house: House, guests: Guests
+    proxied_service: House, clients: Guests
 ) -> None:
-    house = proxied_house
-    name = await live(house)
-    await co_host(house, guests, name)
-    first = await found(house, name)
-    async with server(house.place) as livekit:
+    service = proxied_service
+    name = await live(service)
+    await co_host(service, clients, name)
+    first = await found(service, name)
+    async with server(service.place) as livekit:
         await livekit.room.delete_room(api.DeleteRoomRequest(room=name))
-    assert not await exists(house, name)
-    bob = await guests.join(house, name, "bob")
+    assert not await exists(service, name)
+    bob = await clients.join(service, name, "bob")
     assert rights_of(bob) == CO_HOST
-    assert (await found(house, name)).sid != first.sid
-    await until(lambda: _connected(house, name))
-    assert "GrantRevoked" not in house.events(name)
+    assert (await found(service, name)).sid != first.sid
+    await until(lambda: _connected(service, name))
+    assert "GrantRevoked" not in service.events(name)
 
 
-async def _connected(house: House, room_id: str) -> bool:
-    return bool((await items(house, room_id))["bob"]["connection"] == "connected")
+async def _connected(service: House, room_id: str) -> bool:
+    return bool((await items(service, room_id))["bob"]["connection"] == "connected")
 
 
-async def test_a_room_closed_during_its_creation_does_not_survive(proxied_house: House, proxy: Proxy) -> None:
-    house = proxied_house
-    name = await live(house)
+async def test_a_room_closed_during_its_creation_does_not_survive(
+    proxied_service: House, proxy: Proxy
+) -> None:
+    service = proxied_service
+    name = await live(service)
     held = proxy.hold("CreateRoom", name)
-    asking = asyncio.create_task(house.get(f"/v1/rooms/{name}/broadcast-data", "alice"))
+    asking = asyncio.create_task(service.get(f"/v1/rooms/{name}/broadcast-data", "alice"))
     await until(held.reached.is_set)
-    await house.stage(name, "ended")
-    await house.await_(lambda heard: heard.key == f"{name}/alice" and heard.data is None)
+    await service.stage(name, "ended")
+    await service.await_(lambda heard: heard.key == f"{name}/alice" and heard.data is None)
     await until(lambda: proxy.count("DeleteRoom", name))
     held.let_go.set()
     answer = await asking
     assert (answer.status_code, answer.json()["reason"]) == (409, "room_not_open")
-    await until(lambda: _gone(house, name), 10)
+    await until(lambda: _gone(service, name), 10)
 
 
-async def _gone(house: House, room_id: str) -> bool:
-    return not await exists(house, room_id)
+async def _gone(service: House, room_id: str) -> bool:
+    return not await exists(service, room_id)
 
 
-async def test_a_seat_lost_during_room_creation_yields_no_token(proxied_house: House, proxy: Proxy) -> None:
-    house = proxied_house
-    name = await live(house)
-    seat = await house.seat(name, "bob")
-    await house.event("GrantProvisioned", name, "bob")
+async def test_a_seat_lost_during_room_creation_yields_no_token(proxied_service: House, proxy: Proxy) -> None:
+    service = proxied_service
+    name = await live(service)
+    seat = await service.seat(name, "bob")
+    await service.event("GrantProvisioned", name, "bob")
     held = proxy.hold("CreateRoom", name)
-    asking = asyncio.create_task(house.get(f"/v1/rooms/{name}/broadcast-data", "bob"))
+    asking = asyncio.create_task(service.get(f"/v1/rooms/{name}/broadcast-data", "bob"))
     await until(held.reached.is_set)
-    await house.unseat(name, "bob", seat)
-    await house.event("GrantRevoked", name, "bob")
+    await service.unseat(name, "bob", seat)
+    await service.event("GrantRevoked", name, "bob")
     held.let_go.set()
     answer = await asking
     assert (answer.status_code, answer.json()["reason"]) == (403, "not_on_stage")

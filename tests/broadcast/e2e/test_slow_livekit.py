@@ -32,99 +32,99 @@ SETTINGS = {
 MUTED = {**CO_HOST, "canPublishSources": 3}
 
 
-async def mute(house: House, room_id: str) -> None:
+async def mute(service: House, room_id: str) -> None:
     command = commands.MuteCoHost(
         room_id=room_id, user_id="bob", actor_id="alice", source="microphone", hard=True
     )
-    await house.say(topics.BROADCAST_COMMANDS, command, room_id)
+    await service.say(topics.BROADCAST_COMMANDS, command, room_id)
 
 
-async def test_slow_calls_delay_only_grants(proxied_house: House, proxy: Proxy, guests: Guests) -> None:
-    house = proxied_house
-    names = [await live(house) for _ in range(4)]
+async def test_slow_calls_delay_only_grants(proxied_service: House, proxy: Proxy, clients: Guests) -> None:
+    service = proxied_service
+    names = [await live(service) for _ in range(4)]
     granting, revoking, silencing, closing = names
-    carol = await guests.join(house, granting, "carol", viewer=True)
-    seats = [await co_host(house, guests, name) for name in names[1:]]
+    carol = await clients.join(service, granting, "carol", viewer=True)
+    seats = [await co_host(service, clients, name) for name in names[1:]]
     proxy.delay = 2
-    granted = await house.seat(granting, "carol")
-    await house.unseat(revoking, "bob", seats[0][0])
-    await mute(house, silencing)
-    await house.stage(closing, "ended")
-    await house.unseat(closing, "bob", seats[2][0], "room_ended")
-    await house.event("CoHostMuted", silencing, "bob")
-    await badge(house, granting, "carol")
-    assert (await items(house, silencing))["bob"]["hardMuted"] == ["microphone"]
+    granted = await service.seat(granting, "carol")
+    await service.unseat(revoking, "bob", seats[0][0])
+    await mute(service, silencing)
+    await service.stage(closing, "ended")
+    await service.unseat(closing, "bob", seats[2][0], "room_ended")
+    await service.event("CoHostMuted", silencing, "bob")
+    await badge(service, granting, "carol")
+    assert (await items(service, silencing))["bob"]["hardMuted"] == ["microphone"]
     assert rights_of(carol) == VIEWER
-    await house.event("GrantProvisioned", granting, "carol")
-    await house.event("GrantRevoked", revoking, "bob")
-    await house.event("GrantRevoked", closing, "bob")
+    await service.event("GrantProvisioned", granting, "carol")
+    await service.event("GrantRevoked", revoking, "bob")
+    await service.event("GrantRevoked", closing, "bob")
     await until(lambda: rights_of(seats[1][1]) == MUTED)
-    assert not await exists(house, closing)
+    assert not await exists(service, closing)
     proxy.recover()
     for name in names[:3]:
-        await until(lambda name=name: agreed(house, name))
-    said = told(house)
+        await until(lambda name=name: agreed(service, name))
+    said = told(service)
     assert {said[seat, "GrantProvisioned"] for seat in (granted, *(seat for seat, _ in seats))} == {1}
     assert [said[seat, "GrantRevoked"] for seat, _ in seats] == [1, 0, 1]
     assert said[granted, "GrantRevoked"] == 0
 
 
 async def test_a_failed_grant_is_not_retried_after_its_revoke(
-    proxied_house: House, proxy: Proxy, guests: Guests
+    proxied_service: House, proxy: Proxy, clients: Guests
 ) -> None:
-    house = proxied_house
-    name, other = await live(house), await live(house)
-    bob = await guests.join(house, name, "bob", viewer=True)
+    service = proxied_service
+    name, other = await live(service), await live(service)
+    bob = await clients.join(service, name, "bob", viewer=True)
     proxy.troubles["UpdateParticipant"] = lambda: refused(503, "unavailable")
     revoking = proxy.hold("UpdateParticipant", name, without="coHost")
-    seat = await house.seat(name, "bob")
+    seat = await service.seat(name, "bob")
     await until(lambda: proxy.count("UpdateParticipant", name))
-    await house.unseat(name, "bob", seat)
+    await service.unseat(name, "bob", seat)
     await until(revoking.reached.is_set)
     # The rests of another are over twice while the revoke is under way: so is that of the grant.
-    await house.seat(other, "carol")
+    await service.seat(other, "carol")
     await until(lambda: proxy.count("UpdateParticipant", other) >= 3)
     proxy.troubles.clear()
     calls = proxy.count("UpdateParticipant", name)
     revoking.let_go.set()
-    await house.event("GrantRevoked", name, "bob")
-    await house.event("GrantProvisioned", other, "carol")
-    await house.seat(other, "dave")
-    await house.event("GrantProvisioned", other, "dave")
+    await service.event("GrantRevoked", name, "bob")
+    await service.event("GrantProvisioned", other, "carol")
+    await service.seat(other, "dave")
+    await service.event("GrantProvisioned", other, "dave")
     assert proxy.count("UpdateParticipant", name) == calls
     assert rights_of(bob) == VIEWER
-    assert "IntruderRemoved" not in house.events(name)
+    assert "IntruderRemoved" not in service.events(name)
 
 
 @pytest.mark.parametrize("gently", [True, False])
 async def test_a_livekit_restart_costs_no_co_host_the_seat(
-    proxied: Proxied, proxied_house: House, guests: Guests, *, gently: bool
+    proxied_setup: Proxied, proxied_service: House, clients: Guests, *, gently: bool
 ) -> None:
-    house = proxied_house
-    names = [await live(house) for _ in range(2)]
+    service = proxied_service
+    names = [await live(service) for _ in range(2)]
     for name in names:
-        await guests.join(house, name, "alice")
-        _, bob = await co_host(house, guests, name)
-        await mute(house, name)
+        await clients.join(service, name, "alice")
+        _, bob = await co_host(service, clients, name)
+        await mute(service, name)
         await until(lambda bob=bob: rights_of(bob) == MUTED)
-    before = {name: await items(house, name) for name in names}
+    before = {name: await items(service, name) for name in names}
     if not gently:
-        proxied.livekit.kill("livekit")
-    await asyncio.gather(guests.leave(), proxied.livekit.restart("livekit"))
-    assert not await exists(house, names[0])
-    back = [await guests.join(house, name, "bob") for name in names]
+        proxied_setup.livekit.kill("livekit")
+    await asyncio.gather(clients.leave(), proxied_setup.livekit.restart("livekit"))
+    assert not await exists(service, names[0])
+    back = [await clients.join(service, name, "bob") for name in names]
     for name, bob in zip(names, back, strict=True):
-        await until(lambda name=name: _back(house, name))
+        await until(lambda name=name: _back(service, name))
         await until(lambda bob=bob: rights_of(bob) == MUTED)
-        on_stage = await items(house, name)
+        on_stage = await items(service, name)
         for user_id, item in before[name].items():
             kept = ("badge", "invitationId", "since", "grant", "hardMuted")
             assert [on_stage[user_id][key] for key in kept] == [item[key] for key in kept]
-        assert "CoHostLost" not in house.events(name)
-        assert "GrantRevoked" not in house.events(name)
-        assert await agreed(house, name)
+        assert "CoHostLost" not in service.events(name)
+        assert "GrantRevoked" not in service.events(name)
+        assert await agreed(service, name)
 
 
-async def _back(house: House, room_id: str) -> bool:
-    there = await participants(house, room_id)
-    return "bob" in there and (await items(house, room_id))["bob"]["connection"] == "connected"
+async def _back(service: House, room_id: str) -> bool:
+    there = await participants(service, room_id)
+    return "bob" in there and (await items(service, room_id))["bob"]["connection"] == "connected"

@@ -17,12 +17,12 @@ from tests.broadcast.e2e.show import CO_HOST, VIEWER, badge, forged, items, live
 SOURCES = ["camera", "microphone", "screen_share", "screen_share_audio"]
 
 
-async def test_a_connected_viewer_is_promoted_in_place_and_demoted_again(house: House, join: Join) -> None:
-    name = await live(house)
+async def test_a_connected_viewer_is_promoted_in_place_and_demoted_again(service: House, join: Join) -> None:
+    name = await live(service)
     bob = await join(name, "bob", viewer=True)
     assert rights_of(bob) == VIEWER
-    invitation_id = await house.seat(name, "bob")
-    granted = await house.event("GrantProvisioned", name, "bob")
+    invitation_id = await service.seat(name, "bob")
+    granted = await service.event("GrantProvisioned", name, "bob")
     assert granted.data is not None
     assert {**granted.data, "provisionedAt": ""} == {
         "roomId": name,
@@ -39,31 +39,31 @@ async def test_a_connected_viewer_is_promoted_in_place_and_demoted_again(house: 
     }
     await until(lambda: rights_of(bob) == CO_HOST)
     await publish(bob)
-    await house.unseat(name, "bob", invitation_id, "removed_by_host")
-    revoked = await house.event("GrantRevoked", name, "bob")
+    await service.unseat(name, "bob", invitation_id, "removed_by_host")
+    revoked = await service.event("GrantRevoked", name, "bob")
     assert revoked.data is not None
     assert (revoked.data["mode"], revoked.data["reason"]) == ("in_place", "removed_by_host")
     await until(lambda: rights_of(bob) == VIEWER)
-    async with server(house.place) as livekit:
+    async with server(service.place) as livekit:
         asked = api.RoomParticipantIdentity(room=name, identity="bob")
         await until(lambda: _no_tracks(livekit, asked))
-    assert sorted(house.events(name, "bob")) == ["CoHostConnected", "GrantProvisioned", "GrantRevoked"]
+    assert sorted(service.events(name, "bob")) == ["CoHostConnected", "GrantProvisioned", "GrantRevoked"]
 
 
 async def _no_tracks(livekit: api.LiveKitAPI, asked: api.RoomParticipantIdentity) -> bool:
     return not (await livekit.room.get_participant(asked)).tracks
 
 
-async def test_an_absent_invitee_joins_with_a_token_carrying_the_grant(house: House, join: Join) -> None:
-    name = await live(house, "idle")
-    await house.seat(name, "bob")
-    await badge(house, name, "bob")
+async def test_an_absent_invitee_joins_with_a_token_carrying_the_grant(service: House, join: Join) -> None:
+    name = await live(service, "idle")
+    await service.seat(name, "bob")
+    await badge(service, name, "bob")
     bob = await join(name, "bob")
     assert rights_of(bob) == CO_HOST
-    await house.event("CoHostConnected", name, "bob")
+    await service.event("CoHostConnected", name, "bob")
     await publish(bob)
-    await until(lambda: _track_of(house, name, "bob"))
-    on_stage = (await items(house, name))["bob"]
+    await until(lambda: _track_of(service, name, "bob"))
+    on_stage = (await items(service, name))["bob"]
     tracks = on_stage.pop("tracks")
     assert [(track["source"], track["muted"]) for track in tracks] == [("microphone", False)]
     assert on_stage == {
@@ -71,93 +71,95 @@ async def test_an_absent_invitee_joins_with_a_token_carrying_the_grant(house: Ho
         "role": "coHost",
         "badge": "coHost",
         "invitationId": on_stage["invitationId"],
-        "since": (await badge(house, name, "bob")).data["since"],  # type: ignore[index]
+        "since": (await badge(service, name, "bob")).data["since"],  # type: ignore[index]
         "grant": "provisioned",
         "connection": "connected",
         "graceEndsAt": None,
         "hardMuted": [],
     }
-    granted = await house.event("GrantProvisioned", name, "bob")
+    granted = await service.event("GrantProvisioned", name, "bob")
     assert granted.data is not None
     assert granted.data["mode"] == "on_join"
 
 
-async def _track_of(house: House, room_id: str, user_id: str) -> Any:
-    return (await items(house, room_id))[user_id]["tracks"]
+async def _track_of(service: House, room_id: str, user_id: str) -> Any:
+    return (await items(service, room_id))[user_id]["tracks"]
 
 
-async def test_an_old_viewer_token_is_promoted_on_join(house: House, join: Join) -> None:
-    name = await live(house)
-    token = (await house.get(f"/v1/rooms/{name}/broadcast-data?as=viewer", "bob")).json()["token"]
-    await house.seat(name, "bob")
-    await house.event("GrantProvisioned", name, "bob")
+async def test_an_old_viewer_token_is_promoted_on_join(service: House, join: Join) -> None:
+    name = await live(service)
+    token = (await service.get(f"/v1/rooms/{name}/broadcast-data?as=viewer", "bob")).json()["token"]
+    await service.seat(name, "bob")
+    await service.event("GrantProvisioned", name, "bob")
     bob = await join(name, "bob", token=token)
     await until(lambda: rights_of(bob) == CO_HOST)
 
 
-async def test_closing_a_room_deletes_its_livekit_room_and_permissions(house: House, join: Join) -> None:
-    name = await live(house)
-    invitation_id = await house.seat(name, "bob")
-    bob = await join(name, "bob") if await badge(house, name, "bob") else None
+async def test_closing_a_room_deletes_its_livekit_room_and_permissions(service: House, join: Join) -> None:
+    name = await live(service)
+    invitation_id = await service.seat(name, "bob")
+    bob = await join(name, "bob") if await badge(service, name, "bob") else None
     assert bob is not None
     reasons: list[int] = []
     bob.on("disconnected", reasons.append)
-    await house.stage(name, "ended")
-    await house.unseat(name, "bob", invitation_id, "room_ended")
-    revoked = await house.event("GrantRevoked", name, "bob")
+    await service.stage(name, "ended")
+    await service.unseat(name, "bob", invitation_id, "room_ended")
+    revoked = await service.event("GrantRevoked", name, "bob")
     assert revoked.data is not None
     assert revoked.data["mode"] == "room_deleted"
     await until(lambda: reasons)
-    async with server(house.place) as livekit:
+    async with server(service.place) as livekit:
         assert not (await livekit.room.list_rooms(api.ListRoomsRequest(names=[name]))).rooms
     for path in ("", "?as=viewer"):
-        answer = await house.get(f"/v1/rooms/{name}/broadcast-data{path}", "bob")
+        answer = await service.get(f"/v1/rooms/{name}/broadcast-data{path}", "bob")
         assert (answer.status_code, answer.json()["reason"]) == (409, "room_not_open")
-    gone = await house.await_(lambda heard: heard.name == "tombstone" and heard.key.startswith(f"{name}/"), 2)
+    gone = await service.await_(
+        lambda heard: heard.name == "tombstone" and heard.key.startswith(f"{name}/"), 2
+    )
     assert {heard.key for heard in gone} == {f"{name}/alice", f"{name}/bob"}
-    assert "CoHostDisconnected" not in house.events(name)
+    assert "CoHostDisconnected" not in service.events(name)
 
 
-async def test_a_reopened_room_gets_a_new_livekit_room(house: House, join: Join) -> None:
-    name = await live(house)
+async def test_a_reopened_room_gets_a_new_livekit_room(service: House, join: Join) -> None:
+    name = await live(service)
     await join(name, "alice")
-    await house.stage(name, "ended")
-    await house.stage(name, "live")
-    await house.await_(lambda heard: heard.key == f"{name}/alice", 3)
+    await service.stage(name, "ended")
+    await service.stage(name, "live")
+    await service.await_(lambda heard: heard.key == f"{name}/alice", 3)
     alice = await join(name, "alice")
     assert alice.isconnected()
-    await until(lambda: _connected(house, name, "alice"))
+    await until(lambda: _connected(service, name, "alice"))
 
 
-async def _connected(house: House, room_id: str, user_id: str) -> bool:
-    return bool((await items(house, room_id))[user_id]["connection"] == "connected")
+async def _connected(service: House, room_id: str, user_id: str) -> bool:
+    return bool((await items(service, room_id))[user_id]["connection"] == "connected")
 
 
-async def test_a_dropped_co_host_comes_back_within_the_grace(house: House, join: Join) -> None:
-    name = await live(house)
-    await house.seat(name, "bob")
-    await badge(house, name, "bob")
+async def test_a_dropped_co_host_comes_back_within_the_grace(service: House, join: Join) -> None:
+    name = await live(service)
+    await service.seat(name, "bob")
+    await badge(service, name, "bob")
     bob = await join(name, "bob")
-    await house.event("CoHostConnected", name, "bob")
+    await service.event("CoHostConnected", name, "bob")
     await bob.disconnect()
-    dropped = await house.event("CoHostDisconnected", name, "bob")
-    on_stage = (await items(house, name))["bob"]
+    dropped = await service.event("CoHostDisconnected", name, "bob")
+    on_stage = (await items(service, name))["bob"]
     assert dropped.data is not None
     assert (on_stage["connection"], on_stage["graceEndsAt"]) == ("disconnected", dropped.data["graceEndsAt"])
     await join(name, "bob")
-    await house.event("CoHostReconnected", name, "bob")
-    assert (await items(house, name))["bob"]["graceEndsAt"] is None
+    await service.event("CoHostReconnected", name, "bob")
+    assert (await items(service, name))["bob"]["graceEndsAt"] is None
 
 
-async def test_a_co_host_loses_the_seat_after_the_grace_period(house: House, join: Join) -> None:
-    name = await live(house)
-    invitation_id = await house.seat(name, "bob")
-    await badge(house, name, "bob")
+async def test_a_co_host_loses_the_seat_after_the_grace_period(service: House, join: Join) -> None:
+    name = await live(service)
+    invitation_id = await service.seat(name, "bob")
+    await badge(service, name, "bob")
     bob = await join(name, "bob")
-    await house.event("CoHostConnected", name, "bob")
+    await service.event("CoHostConnected", name, "bob")
     await bob.disconnect()
-    lost = await house.event("CoHostLost", name, "bob")
-    asked = await house.event("ReleaseSeat", name, "bob")
+    lost = await service.event("CoHostLost", name, "bob")
+    asked = await service.event("ReleaseSeat", name, "bob")
     assert lost.data is not None
     assert asked.data == {
         "roomId": name,
@@ -165,26 +167,26 @@ async def test_a_co_host_loses_the_seat_after_the_grace_period(house: House, joi
         "invitationId": invitation_id,
         "reason": "connection_lost",
     }
-    await house.unseat(name, "bob", invitation_id, "connection_lost")
-    await house.event("GrantRevoked", name, "bob")
-    assert house.events(name, "bob").count("CoHostLost") == 1
+    await service.unseat(name, "bob", invitation_id, "connection_lost")
+    await service.event("GrantRevoked", name, "bob")
+    assert service.events(name, "bob").count("CoHostLost") == 1
 
 
-async def test_a_soft_mute_mutes_once_and_its_owner_may_unmute(house: House, join: Join) -> None:
-    name = await live(house)
-    await house.seat(name, "bob")
-    await badge(house, name, "bob")
+async def test_a_soft_mute_mutes_once_and_its_owner_may_unmute(service: House, join: Join) -> None:
+    name = await live(service)
+    await service.seat(name, "bob")
+    await badge(service, name, "bob")
     bob = await join(name, "bob")
     publication = await publish(bob)
-    await until(lambda: _track_of(house, name, "bob"))
-    await _mute(house, name)
-    await house.event("CoHostMuted", name, "bob")
+    await until(lambda: _track_of(service, name, "bob"))
+    await _mute(service, name)
+    await service.event("CoHostMuted", name, "bob")
     await until(lambda: publication.muted)
-    await until(lambda: _all_muted(house, name))
+    await until(lambda: _all_muted(service, name))
     assert rights_of(bob) == CO_HOST
     assert publication.track is not None
     publication.track.unmute()
-    async with server(house.place) as livekit:
+    async with server(service.place) as livekit:
         asked = api.RoomParticipantIdentity(room=name, identity="bob")
         await until(lambda: _sounding(livekit, asked))
 
@@ -193,33 +195,33 @@ async def _sounding(livekit: api.LiveKitAPI, asked: api.RoomParticipantIdentity)
     return any(not track.muted for track in (await livekit.room.get_participant(asked)).tracks)
 
 
-async def _all_muted(house: House, room_id: str) -> bool:
-    tracks = (await items(house, room_id))["bob"]["tracks"]
+async def _all_muted(service: House, room_id: str) -> bool:
+    tracks = (await items(service, room_id))["bob"]["tracks"]
     return bool(tracks) and all(track["muted"] for track in tracks)
 
 
-async def _mute(house: House, room_id: str, *, hard: bool = False) -> str:
+async def _mute(service: House, room_id: str, *, hard: bool = False) -> str:
     command = commands.MuteCoHost(
         room_id=room_id, user_id="bob", actor_id="alice", source="microphone", hard=hard
     )
-    return await house.say(topics.BROADCAST_COMMANDS, command, room_id)
+    return await service.say(topics.BROADCAST_COMMANDS, command, room_id)
 
 
-async def test_a_hard_mute_removes_the_source_until_it_is_lifted(house: House, join: Join) -> None:
-    name = await live(house)
-    await house.seat(name, "bob")
-    await badge(house, name, "bob")
+async def test_a_hard_mute_removes_the_source_until_it_is_lifted(service: House, join: Join) -> None:
+    name = await live(service)
+    await service.seat(name, "bob")
+    await badge(service, name, "bob")
     bob = await join(name, "bob")
     messages: list[rtc.DataPacket] = []
     bob.on("data_received", messages.append)
     await publish(bob)
-    command_id = await _mute(house, name, hard=True)
-    muted = await house.event("CoHostMuted", name, "bob")
+    command_id = await _mute(service, name, hard=True)
+    muted = await service.event("CoHostMuted", name, "bob")
     assert muted.envelope["causationid"] == command_id
     await until(lambda: rights_of(bob) == {**CO_HOST, "canPublishSources": 3})
-    on_stage = (await items(house, name))["bob"]
+    on_stage = (await items(service, name))["bob"]
     assert on_stage["hardMuted"] == ["microphone"]
-    data = (await house.get(f"/v1/rooms/{name}/broadcast-data", "bob")).json()
+    data = (await service.get(f"/v1/rooms/{name}/broadcast-data", "bob")).json()
     video = jwt.decode(data["token"], options={"verify_signature": False})["video"]
     assert (
         video["canPublishSources"]
@@ -230,10 +232,10 @@ async def test_a_hard_mute_removes_the_source_until_it_is_lifted(house: House, j
             "screen_share_audio",
         ]
     )
-    await until(lambda: _no_track(house, name))
+    await until(lambda: _no_track(service, name))
     unmute = commands.UnmuteCoHost(room_id=name, user_id="bob", actor_id="alice", source="microphone")
-    unmute_id = await house.say(topics.BROADCAST_COMMANDS, unmute, name)
-    told = await house.event("CoHostUnmuteRequested", name, "bob")
+    unmute_id = await service.say(topics.BROADCAST_COMMANDS, unmute, name)
+    told = await service.event("CoHostUnmuteRequested", name, "bob")
     await until(lambda: rights_of(bob) == CO_HOST)
     await until(lambda: messages)
     assert [message.topic for message in messages] == ["cohost"]
@@ -251,45 +253,45 @@ async def test_a_hard_mute_removes_the_source_until_it_is_lifted(house: House, j
     assert told.data == {"roomId": name, "userId": "bob", "source": "microphone", "by": "alice"}
 
 
-async def _no_track(house: House, room_id: str) -> bool:
-    return not (await items(house, room_id))["bob"]["tracks"]
+async def _no_track(service: House, room_id: str) -> bool:
+    return not (await items(service, room_id))["bob"]["tracks"]
 
 
-async def test_an_intruder_is_demoted(house: House, join: Join) -> None:
-    name = await live(house)
+async def test_an_intruder_is_demoted(service: House, join: Join) -> None:
+    name = await live(service)
     await join(name, "alice")
-    mallory = await join(name, "mallory", token=forged(house, name))
-    removed = await house.event("IntruderRemoved", name, "mallory")
+    mallory = await join(name, "mallory", token=forged(service, name))
+    removed = await service.event("IntruderRemoved", name, "mallory")
     assert removed.data is not None
     assert removed.data["action"] == "demoted"
     await until(lambda: rights_of(mallory) == VIEWER)
 
 
-async def test_a_former_co_host_with_an_old_token_is_an_intruder(house: House, join: Join) -> None:
-    name = await live(house)
-    invitation_id = await house.seat(name, "bob")
-    await badge(house, name, "bob")
-    token = (await house.get(f"/v1/rooms/{name}/broadcast-data", "bob")).json()["token"]
-    await house.unseat(name, "bob", invitation_id)
-    await house.event("GrantRevoked", name, "bob")
+async def test_a_former_co_host_with_an_old_token_is_an_intruder(service: House, join: Join) -> None:
+    name = await live(service)
+    invitation_id = await service.seat(name, "bob")
+    await badge(service, name, "bob")
+    token = (await service.get(f"/v1/rooms/{name}/broadcast-data", "bob")).json()["token"]
+    await service.unseat(name, "bob", invitation_id)
+    await service.event("GrantRevoked", name, "bob")
     bob = await join(name, "bob", token=token)
-    await house.event("IntruderRemoved", name, "bob")
+    await service.event("IntruderRemoved", name, "bob")
     await until(lambda: rights_of(bob) == VIEWER)
 
 
-async def test_a_new_host_takes_over_the_hosts_permissions(house: House, join: Join) -> None:
-    name = await live(house)
+async def test_a_new_host_takes_over_the_hosts_permissions(service: House, join: Join) -> None:
+    name = await live(service)
     alice = await join(name, "alice")
     bob = await join(name, "bob", viewer=True)
     await until(lambda: rights_of(alice) == {**CO_HOST, "badge": "host"})
-    await house.stage(name, "live", "bob")
+    await service.stage(name, "live", "bob")
     await until(lambda: rights_of(bob) == {**CO_HOST, "badge": "host"})
     await until(lambda: rights_of(alice) == VIEWER)
-    assert house.events(name) == []
+    assert service.events(name) == []
 
 
-async def test_broadcast_data_follows_role_and_room_status(house: House) -> None:
-    name = await live(house, "idle")
+async def test_broadcast_data_follows_role_and_room_status(service: House) -> None:
+    name = await live(service, "idle")
     expected = {
         ("alice", ""): (200, None),
         ("bob", ""): (403, "not_on_stage"),
@@ -298,30 +300,32 @@ async def test_broadcast_data_follows_role_and_room_status(house: House) -> None
         ("bob", "?as=host"): (422, "invalid_request"),
     }
     found = {
-        (user_id, query): await house.get(f"/v1/rooms/{name}/broadcast-data{query}", user_id)
+        (user_id, query): await service.get(f"/v1/rooms/{name}/broadcast-data{query}", user_id)
         for user_id, query in expected
     }
     assert {
         key: (answer.status_code, answer.json().get("reason")) for key, answer in found.items()
     } == expected
     for path in ("stage", "broadcast-data"):
-        missing = await house.get(f"/v1/rooms/{room()}/{path}", "bob")
+        missing = await service.get(f"/v1/rooms/{room()}/{path}", "bob")
         assert (missing.status_code, missing.json()["reason"]) == (404, "room_not_found")
 
 
-async def test_a_host_joining_as_a_viewer_gets_a_viewer_token(house: House) -> None:
-    name = await live(house)
-    data = (await house.get(f"/v1/rooms/{name}/broadcast-data?as=viewer", "alice")).json()
-    claims = jwt.decode(data["token"], house.place.livekit_secret, algorithms=["HS256"])
+async def test_a_host_joining_as_a_viewer_gets_a_viewer_token(service: House) -> None:
+    name = await live(service)
+    data = (await service.get(f"/v1/rooms/{name}/broadcast-data?as=viewer", "alice")).json()
+    claims = jwt.decode(data["token"], service.place.livekit_secret, algorithms=["HS256"])
     assert (data["role"], claims["video"]["canPublish"], claims.get("attributes")) == ("viewer", False, None)
-    assert data["serverUrl"] == house.place.livekit_url
+    assert data["serverUrl"] == service.place.livekit_url
 
 
-async def test_an_unsigned_webhook_is_refused_and_an_unused_one_accepted(house: House) -> None:
+async def test_an_unsigned_webhook_is_refused_and_an_unused_one_accepted(service: House) -> None:
     dull = b'{"event": "room_started"}'
     digest = base64.b64encode(hashlib.sha256(dull).digest()).decode()
-    token = api.AccessToken(house.place.livekit_key, house.place.livekit_secret).with_sha256(digest).to_jwt()
-    url = f"http://127.0.0.1:{house.place.http_port}/livekit/webhook"
+    token = (
+        api.AccessToken(service.place.livekit_key, service.place.livekit_secret).with_sha256(digest).to_jwt()
+    )
+    url = f"http://127.0.0.1:{service.place.http_port}/livekit/webhook"
     async with httpx.AsyncClient() as client:
         unsigned = await client.post(url, content=dull)
         signed = await client.post(url, content=dull, headers={"authorization": token})
@@ -329,11 +333,11 @@ async def test_an_unsigned_webhook_is_refused_and_an_unused_one_accepted(house: 
     assert signed.status_code == 200
 
 
-async def test_a_command_outcome_can_be_read_over_http(house: House) -> None:
-    name = await live(house)
-    command_id = await _mute(house, name)
-    rejected = await house.event("CommandRejected", name)
+async def test_a_command_outcome_can_be_read_over_http(service: House) -> None:
+    name = await live(service)
+    command_id = await _mute(service, name)
+    rejected = await service.event("CommandRejected", name)
     assert rejected.data is not None
     assert (rejected.data["commandId"], rejected.data["reason"]) == (command_id, "not_co_host")
-    outcome = (await house.get(f"/v1/commands/{command_id}", "alice")).json()
+    outcome = (await service.get(f"/v1/commands/{command_id}", "alice")).json()
     assert (outcome["outcome"], outcome["reason"]) == ("rejected", "not_co_host")

@@ -20,54 +20,58 @@ from tests.broadcast.e2e.show import CO_HOST, Guests, co_host, forged, live, rig
 
 @pytest.mark.parametrize("seconds", [-50, 50])
 async def test_a_clock_skew_under_a_minute_does_no_harm(
-    house: House, guests: Guests, monkeypatch: pytest.MonkeyPatch, seconds: int
+    service: House, clients: Guests, monkeypatch: pytest.MonkeyPatch, seconds: int
 ) -> None:
     class Wrong(dt.datetime):
         @classmethod
         def now(cls, tz: Any = None) -> Any:
             return super().now(tz) + dt.timedelta(seconds=seconds)
 
-    name = await live(house)
-    place = house.place
+    name = await live(service)
+    endpoints = service.place
     monkeypatch.setattr(dt, "datetime", Wrong)
     ours = LiveKit(
-        place.public_url, place.livekit_key, place.livekit_secret, 4.0, Metrics(CollectorRegistry())
+        endpoints.public_url,
+        endpoints.livekit_key,
+        endpoints.livekit_secret,
+        4.0,
+        Metrics(CollectorRegistry()),
     )
     token = ours.token(name, "alice", rights.permissions("host"), "host").text
     await ours.create_room(name, 60)
     assert name in await ours.rooms([name])
     await ours.close()
     monkeypatch.undo()
-    claims = api.TokenVerifier(place.livekit_key, place.livekit_secret).verify(token)
+    claims = api.TokenVerifier(endpoints.livekit_key, endpoints.livekit_secret).verify(token)
     assert claims.video is not None
-    alice = await guests.join(house, name, "alice", token=token)
+    alice = await clients.join(service, name, "alice", token=token)
     assert rights_of(alice) == {**CO_HOST, "badge": "host"}
 
 
-async def test_no_token_is_logged(stack: Stack, guests: Guests, tmp_path: Path) -> None:
+async def test_no_token_is_logged(stack: Stack, clients: Guests, tmp_path: Path) -> None:
     port = ports.choose()
     webhook = f"http://127.0.0.1:{port}/livekit/webhook"
     async with Stack(parts=["livekit"], livekit_webhook=webhook) as livekit:
-        place = await place_of(stack, port, livekit)
+        endpoints = await place_of(stack, port, livekit)
         log = tmp_path / "log"
         with log.open("wb") as written:
             async with open_house(
-                place, log=written, COHOST_LOG_LEVEL="debug", COHOST_LIVEKIT_TIMEOUT_SECONDS="0.5"
-            ) as house:
-                name = await live(house)
-                seat, _ = await co_host(house, guests, name)
-                await guests.join(house, name, "vera", viewer=True)
-                await guests.join(house, name, "mallory", token=forged(house, name))
-                await house.event("IntruderRemoved", name, "mallory")
+                endpoints, log=written, COHOST_LOG_LEVEL="debug", COHOST_LIVEKIT_TIMEOUT_SECONDS="0.5"
+            ) as service:
+                name = await live(service)
+                seat, _ = await co_host(service, clients, name)
+                await clients.join(service, name, "vera", viewer=True)
+                await clients.join(service, name, "mallory", token=forged(service, name))
+                await service.event("IntruderRemoved", name, "mallory")
                 mute = commands.MuteCoHost(room_id=name, user_id="bob", actor_id="alice", source="camera")
-                await house.say(topics.BROADCAST_COMMANDS, mute, name)
+                await service.say(topics.BROADCAST_COMMANDS, mute, name)
                 livekit.kill("livekit")
-                await house.unseat(name, "bob", seat)
-                await house.event("GrantFailed", name, "bob")
-                refusal = await house.get(f"/v1/rooms/{name}/broadcast-data", "alice")
+                await service.unseat(name, "bob", seat)
+                await service.event("GrantFailed", name, "bob")
+                refusal = await service.get(f"/v1/rooms/{name}/broadcast-data", "alice")
                 assert refusal.status_code == 503
         text = log.read_text()
     assert "LiveKit calls fail" in text
-    assert place.livekit_secret not in text
+    assert endpoints.livekit_secret not in text
     # Every JSON Web Token begins like this.
     assert "eyJ" not in text
