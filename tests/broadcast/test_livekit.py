@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from schemas import signals, timestamps
 from schemas.events import Permissions
-from services.broadcast import livekit as livekit_
+from services.broadcast import livekit as livekit_module
 from services.broadcast import rights
 from services.broadcast.livekit import CallFailed, LiveKit, Unsigned
 from services.broadcast.metrics import Metrics
@@ -81,7 +81,7 @@ async def test_livekits_availability_is_known(livekit_client: LiveKit) -> None:
     ],
 )
 def test_only_the_scheme_of_livekits_url_is_replaced(url: str, over_http: str) -> None:
-    assert livekit_.over_http(url) == over_http
+    assert livekit_module.over_http(url) == over_http
 
 
 async def test_an_absent_participant_is_not_a_failure(livekit_client: LiveKit) -> None:

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given
-from hypothesis import strategies as some
+from hypothesis import strategies as st
 
 from services.hosting.auth import Authenticator, Caller
 from services.hosting.problems import Problem
@@ -168,10 +168,10 @@ def test_a_malformed_token_is_refused(token: str) -> None:
     assert refused(BY_BOTH, token)
 
 
-words = some.none() | some.booleans() | some.integers() | some.floats() | some.text(max_size=4)
-claims_ = some.dictionaries(
-    some.sampled_from(["sub", "scope", "exp", "nbf", "iat", "aud", "iss", "jti"]),
-    words | some.lists(words, max_size=2) | some.dictionaries(some.text(max_size=2), words, max_size=2),
+words = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4)
+claims_ = st.dictionaries(
+    st.sampled_from(["sub", "scope", "exp", "nbf", "iat", "aud", "iss", "jti"]),
+    words | st.lists(words, max_size=2) | st.dictionaries(st.text(max_size=2), words, max_size=2),
 )
 
 
@@ -181,6 +181,6 @@ def test_any_signed_claims_give_a_caller_or_401(claims: dict[str, Any]) -> None:
     assert refused(BY_SECRET, token) or BY_SECRET.caller(token).user_id == claims["sub"]
 
 
-@given(header=some.dictionaries(some.sampled_from(["alg", "kid", "typ", "crit", "b64"]), words))
+@given(header=st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64"]), words))
 def test_an_unsigned_token_is_refused_whatever_its_header(header: dict[str, Any]) -> None:
     assert refused(BY_BOTH, forged(header, {"sub": "alice"}))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as some
+from hypothesis import strategies as st
 
 from schemas import timestamps
 from schemas.types import Id
@@ -32,9 +32,9 @@ def refused(cursor: str) -> bool:
 
 
 @given(
-    milliseconds=some.integers(0, 253_402_300_799_999),
-    id_=some.from_regex(r"[A-Za-z0-9._:@-]{1,64}", fullmatch=True),
-    number=some.integers(0, 2**63 - 1),
+    milliseconds=st.integers(0, 253_402_300_799_999),
+    id_=st.from_regex(r"[A-Za-z0-9._:@-]{1,64}", fullmatch=True),
+    number=st.integers(0, 2**63 - 1),
 )
 def test_a_cursor_decodes_to_its_values(milliseconds: int, id_: str, number: int) -> None:
     place = Place(timestamps.from_ms(milliseconds), id_, number)
@@ -72,8 +72,6 @@ def test_a_forged_cursor_is_refused(values: object) -> None:
     assert refused(base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("="))
 
 
-@given(
-    some.text(max_size=40) | some.binary(max_size=40).map(lambda raw: base64.urlsafe_b64encode(raw).decode())
-)
+@given(st.text(max_size=40) | st.binary(max_size=40).map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
 def test_a_malformed_cursor_is_refused(cursor: str) -> None:
     assert refused(cursor)

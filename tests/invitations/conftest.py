@@ -22,7 +22,7 @@ def processor() -> Theatre:
 
 @pytest.fixture(scope="module")
 async def shared_batch_harness(stack: Stack) -> AsyncIterator[Ledger]:
-    url = await stack.create_database(f"ledger_{secrets.token_hex(6)}")
+    url = await stack.create_database(f"batches_{secrets.token_hex(6)}")
     batch_harness = await ledger.opened(url, Policy(accept_unknown_users=True))
     yield batch_harness
     batch_harness.pool.terminate()

@@ -6,15 +6,14 @@ from typing import Any
 import pytest
 
 from schemas import commands
-from tests.invitations import desk as desks
-from tests.invitations.desk import LONG_AGO, ONE_DAY, SOON, Desk
+from tests.invitations.desk import LONG_AGO, ONE_DAY, SOON, Desk, opened
 from tests.invitations.ledger import Ledger
 from tests.invitations.theatre import GUEST, HOST, ROOM
 
 
 @pytest.fixture
 async def harness(batch_harness: Ledger) -> AsyncIterator[Desk]:
-    async with desks.opened(batch_harness) as harness:
+    async with opened(batch_harness) as harness:
         yield harness
 
 

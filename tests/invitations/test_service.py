@@ -82,7 +82,7 @@ async def service_settings(stack: Stack) -> Settings:
     return Settings.model_validate(
         {
             "kafka_bootstrap_servers": stack.kafka_bootstrap_servers,
-            "database_url": await stack.create_database(f"house_{secrets.token_hex(6)}"),
+            "database_url": await stack.create_database(f"invitations_{secrets.token_hex(6)}"),
             "topic_prefix": f"t{secrets.token_hex(4)}.",
             "partitions": 3,
             "jwt_secret": "a secret of the tests, long enough for PyJWT",

@@ -10,9 +10,7 @@ from tests.messaging.fleet import PARTITIONS, Fleet
 @pytest.fixture
 async def fleet(kafka: str, database_url: str, prefix: str) -> Fleet:
     fleet = Fleet(
-        Config(
-            kafka, database_url, "turnstile", prefix=prefix, partitions=PARTITIONS, session_timeout_ms=6000
-        )
+        Config(kafka, database_url, "counter", prefix=prefix, partitions=PARTITIONS, session_timeout_ms=6000)
     )
     await fleet.prepare()
     return fleet

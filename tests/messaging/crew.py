@@ -23,7 +23,7 @@ async def working(
     config: Config, domain: Turnstile | None = None, registry: CollectorRegistry | None = None
 ) -> AsyncIterator[Pipeline]:
     """Run a pipeline until the block is left; it must end in peace."""
-    pipeline = Pipeline(config, domain or Turnstile(), Metrics(registry or CollectorRegistry(), "turnstile"))
+    pipeline = Pipeline(config, domain or Turnstile(), Metrics(registry or CollectorRegistry(), "counter"))
     running = asyncio.create_task(pipeline.run())
     try:
         await until(lambda: pipeline.ready or running.done())

@@ -101,7 +101,7 @@ async def test_commands_deleted_ahead_of_a_running_worker_stop_the_lane(
     fleet: Fleet, producer: AIOKafkaProducer
 ) -> None:
     domain = _Held()
-    pipeline = Pipeline(fleet.config, domain, Metrics(CollectorRegistry(), "turnstile"))
+    pipeline = Pipeline(fleet.config, domain, Metrics(CollectorRegistry(), "counter"))
     running = asyncio.create_task(pipeline.run())
     await until(lambda: pipeline.ready)
     await fleet.publish([leave()])

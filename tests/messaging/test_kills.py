@@ -21,7 +21,7 @@ BATCH_POINTS = [
 
 @pytest.fixture
 async def fleet(kafka: str, database_url: str, prefix: str) -> AsyncIterator[Fleet]:
-    fleet = Fleet(Config(kafka, database_url, "turnstile", prefix=prefix, session_timeout_ms=1500))
+    fleet = Fleet(Config(kafka, database_url, "counter", prefix=prefix, session_timeout_ms=1500))
     await fleet.prepare()
     yield fleet
     await fleet.stop()

@@ -67,7 +67,7 @@ async def test_the_processor_is_called_with_the_committed_changes(fleet: Fleet) 
     async with working(fleet.config, domain):
         await fleet.command(50)
         await fleet.decided()
-    stored = await query(fleet.config, "SELECT room, lane, left_count FROM turnstile")
+    stored = await query(fleet.config, "SELECT room, lane, left_count FROM departures")
     assert domain.told
     assert {row["room"]: (row["lane"], row["left_count"]) for row in stored} == domain.told
 

@@ -22,7 +22,7 @@ LAYOUT = Layout(
     rejections=topics.INVITATION_REJECTIONS,
     dead_letters=topics.INVITATION_DEAD_LETTERS,
 )
-TABLE = "CREATE TABLE IF NOT EXISTS turnstile (room text PRIMARY KEY, lane int, left_count int NOT NULL)"
+TABLE = "CREATE TABLE IF NOT EXISTS departures (room text PRIMARY KEY, lane int, left_count int NOT NULL)"
 
 
 class Turnstile:
@@ -38,7 +38,7 @@ class Turnstile:
 
     async def load(self, connection: Connection, batch: Sequence[Incoming]) -> None:
         missing = {incoming.key: incoming.lane for incoming in batch if incoming.key not in self.counts}
-        rows = await connection.fetch("SELECT * FROM turnstile WHERE room = ANY($1::text[])", list(missing))
+        rows = await connection.fetch("SELECT * FROM departures WHERE room = ANY($1::text[])", list(missing))
         found = {row["room"]: row["left_count"] for row in rows}
         for room, lane in missing.items():
             self.counts[room] = (lane, found.get(room, 0))
@@ -77,7 +77,7 @@ class Turnstile:
         if changes:
             await connection.execute(
                 """
-                INSERT INTO turnstile (room, lane, left_count)
+                INSERT INTO departures (room, lane, left_count)
                 SELECT * FROM unnest($1::text[], $2::int[], $3::int[])
                 ON CONFLICT (room) DO UPDATE SET left_count = excluded.left_count
                 """,

@@ -128,7 +128,7 @@ async def main(options: dict[str, Any]) -> None:
         arm(point, count, action, marks)
     # A stopped worker must not lose its transaction while others are being started.
     database._BOUNDS["idle_in_transaction_session_timeout"] = "90s"  # noqa: SLF001 - a bound of the product
-    pipeline = Pipeline(Config(**options), Turnstile(), Metrics(CollectorRegistry(), "turnstile"))
+    pipeline = Pipeline(Config(**options), Turnstile(), Metrics(CollectorRegistry(), "counter"))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, pipeline.stop)
     running = asyncio.create_task(pipeline.run())
     while not running.done() and not pipeline.ready:

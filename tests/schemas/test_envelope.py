@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as some
+from hypothesis import strategies as st
 
 from schemas import envelope
 from schemas.envelope import Envelope, NotACloudEvent
@@ -144,27 +144,25 @@ def test_a_value_that_is_not_a_utf_8_json_object_is_not_a_cloud_event(value: byt
 
 
 anything = (
-    some.none()
-    | some.booleans()
-    | some.integers()
-    | some.floats()
-    | some.text(max_size=5)
-    | some.lists(some.text(max_size=2), max_size=2)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.lists(st.text(max_size=2), max_size=2)
 )
-names = some.sampled_from([*Envelope._fields, "specversion", "extra"])
-objects = some.dictionaries(names, anything | some.sampled_from(["1.0", "c-1"]), max_size=8).map(
+names = st.sampled_from([*Envelope._fields, "specversion", "extra"])
+objects = st.dictionaries(names, anything | st.sampled_from(["1.0", "c-1"]), max_size=8).map(
     lambda event: json.dumps(event).encode()
 )
-header_names = some.sampled_from(["content-type", *(f"ce_{name}" for name in EVENT), "ce_subject"])
-headers_ = some.lists(
-    some.tuples(
-        header_names, some.none() | some.binary(max_size=5) | some.sampled_from([b"1.0", STRUCTURED[0][1]])
-    ),
+header_names = st.sampled_from(["content-type", *(f"ce_{name}" for name in EVENT), "ce_subject"])
+headers_ = st.lists(
+    st.tuples(header_names, st.none() | st.binary(max_size=5) | st.sampled_from([b"1.0", STRUCTURED[0][1]])),
     max_size=6,
 )
 
 
-@given(value=some.none() | some.binary(max_size=20) | objects, headers=headers_)
+@given(value=st.none() | st.binary(max_size=20) | objects, headers=headers_)
 def test_reading_ends_in_an_event_or_in_not_a_cloud_event(
     value: bytes | None, headers: list[tuple[str, bytes | None]]
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as some
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas import catalog, envelope, export, jsonschema
@@ -48,24 +48,24 @@ def test_a_default_stands_in_the_schema() -> None:
 
 
 values = (
-    some.none()
-    | some.booleans()
-    | some.integers(-2, 700_000)
-    | some.sampled_from(["60", 60.5, "", "a\n", "room-1", "\x00", "x" * 64, "x" * 65, "ä", "live", "active"])
-    | some.sampled_from(["microphone", "no_show", "😀" * 280, "😀" * 281])
-    | some.lists(some.sampled_from(["bob", "", 5, None]), max_size=2)
-    | some.just({})
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 700_000)
+    | st.sampled_from(["60", 60.5, "", "a\n", "room-1", "\x00", "x" * 64, "x" * 65, "ä", "live", "active"])
+    | st.sampled_from(["microphone", "no_show", "😀" * 280, "😀" * 281])
+    | st.lists(st.sampled_from(["bob", "", 5, None]), max_size=2)
+    | st.just({})
 )
 
 
 @pytest.mark.parametrize("model", TAKEN_IN, ids=lambda model: model.__name__)
-@given(changes=some.data())
-def test_a_schema_agrees_with_the_service(model: type[Message], changes: some.DataObject) -> None:
+@given(changes=st.data())
+def test_a_schema_agrees_with_the_service(model: type[Message], changes: st.DataObject) -> None:
     schema = SCHEMAS[model]
     fields = [*schema["$defs"][model.__name__]["properties"], "unknown"]
     data = golden.ALL[model.__name__].model_dump(mode="json", by_alias=True)
-    data |= changes.draw(some.dictionaries(some.sampled_from(fields), values, max_size=3))
-    for name in changes.draw(some.sets(some.sampled_from(fields), max_size=2)):
+    data |= changes.draw(st.dictionaries(st.sampled_from(fields), values, max_size=3))
+    for name in changes.draw(st.sets(st.sampled_from(fields), max_size=2)):
         data.pop(name, None)
     if issubclass(model, CommandData) and data.get("unknown", "") is None:
         data.pop("unknown")  # null equals absent, which a schema cannot say of names it does not know

@@ -3,7 +3,7 @@
 import pytest
 from aiokafka.partitioner import murmur2 as aiokafka_murmur2
 from hypothesis import given
-from hypothesis import strategies as some
+from hypothesis import strategies as st
 
 from schemas import partitions
 
@@ -22,7 +22,7 @@ def test_murmur2_is_kafkas(key: str, signed: int) -> None:
     assert partitions.murmur2(key.encode()) == signed % 2**32
 
 
-@given(some.binary(max_size=100))
+@given(st.binary(max_size=100))
 def test_murmur2_is_aiokafkas(key: bytes) -> None:
     assert partitions.murmur2(key) == aiokafka_murmur2(key) % 2**32
 

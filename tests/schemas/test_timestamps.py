@@ -1,11 +1,11 @@
 """Timestamps of one width, which order as text."""
 
 from hypothesis import given
-from hypothesis import strategies as some
+from hypothesis import strategies as st
 
 from schemas import timestamps
 
-moments = some.integers(0, 253_402_300_799_999)
+moments = st.integers(0, 253_402_300_799_999)
 
 
 def test_a_timestamp_is_rfc_3339_in_utc_with_milliseconds() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stack import Stack, keys, ports, process
-from stack import services as copies
+from stack import services as stack_services
 from stack.services import Copy
 from tests.broadcast import fake_livekit
 from tests.secured import broker, page
@@ -55,7 +55,7 @@ async def environment(secured: Secured, stack: Stack) -> AsyncIterator[dict[str,
     async with fake_livekit.serve() as livekit:
         yield {
             **stack.inherited,
-            **copies.variables(secured.address, database_url, livekit.url, keys.new(), page.PREFIX),
+            **stack_services.variables(secured.address, database_url, livekit.url, keys.new(), page.PREFIX),
             "COHOST_CREATE_TOPICS": "false",
             "COHOST_NO_SHOW_SECONDS": "1",
             "COHOST_SESSION_TIMEOUT_MS": "2000",

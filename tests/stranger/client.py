@@ -41,7 +41,7 @@ def event(name: str, subject: str | None, data: Any, id: str | None = None, **mo
     found = {
         "specversion": "1.0",
         "id": id or new_id(),
-        "source": "/stranger",
+        "source": "/tests/contract",
         "type": f"cohost.{name}.v1",
         "subject": subject,
         "data": data,

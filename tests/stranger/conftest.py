@@ -7,13 +7,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.stranger import place as places
 from tests.stranger import whole_log
 from tests.stranger.client import Stranger, connected, unique
 from tests.stranger.onstage import Director
 from tests.stranger.overdue import Overdue
 from tests.stranger.participants import LiveKit
-from tests.stranger.place import Place
+from tests.stranger.place import Place, read
 from tests.stranger.web import Web
 
 
@@ -37,7 +36,7 @@ class World(NamedTuple):
 async def deployment(stack: Any) -> AsyncIterator[Place]:
     """Go where the environment says, as `.stack/env` does, or else to a system of the tests' own."""
     if "COHOST_INVITATIONS_URL" in os.environ:
-        yield places.read(os.environ)
+        yield read(os.environ)
         return
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COHOST_KAFKA_BOOTSTRAP_SERVERS", stack.kafka_bootstrap_servers)
@@ -49,12 +48,12 @@ async def deployment(stack: Any) -> AsyncIterator[Place]:
             "COHOST_RECONNECT_GRACE_SECONDS": "3",
             "COHOST_LIVEKIT_PUBLIC_URL": own.livekit_url.replace("127.0.0.1", "localhost"),
         }
-        async with own.services(f"{unique('stranger')}.", extra_env=settings) as running:
+        async with own.services(f"{unique('contract')}.", extra_env=settings) as running:
             urls = {
                 "COHOST_INVITATIONS_URL": running.invitations_url,
                 "COHOST_BROADCAST_URL": running.broadcast_url,
             }
-            yield places.read({**running.environment, **urls})
+            yield read({**running.environment, **urls})
 
 
 @pytest.fixture(scope="session")

@@ -97,7 +97,7 @@ class LiveKit:
     async def call(self, method: str, room: str, body: dict[str, Any]) -> dict[str, Any]:
         """Call as an administrator of a room."""
         video = {"roomAdmin": True, "roomList": True, "roomCreate": True, "room": room}
-        headers = {"Authorization": f"Bearer {self.token('stranger', video=video)}"}
+        headers = {"Authorization": f"Bearer {self.token('contract-tests', video=video)}"}
         answer = await self._http.post(f"/twirp/livekit.RoomService/{method}", json=body, headers=headers)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())

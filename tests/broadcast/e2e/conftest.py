@@ -10,10 +10,9 @@ from livekit import rtc
 from stack import Stack, ports
 from tests import servers
 from tests.broadcast import fake_livekit
-from tests.broadcast.e2e import proxy as proxies
 from tests.broadcast.e2e.house import House, Place, open_house
 from tests.broadcast.e2e.kills import Mortal
-from tests.broadcast.e2e.proxy import Proxy
+from tests.broadcast.e2e.proxy import Proxy, serve
 from tests.broadcast.e2e.show import Guests
 from tests.broadcast.e2e.worker import FOLDER
 from tests.broadcast.fake_livekit import FakeLiveKit
@@ -93,7 +92,7 @@ async def proxied_setup(
     told = {FOLDER: str(tmp_path_factory.mktemp("points")), **getattr(module, "SETTINGS", {})}
     async with (
         Stack(parts=["livekit"], livekit_webhook=webhook) as livekit,
-        proxies.serve(livekit.livekit_url) as proxy,
+        serve(livekit.livekit_url) as proxy,
     ):
         endpoints = await place_of(stack, port, livekit, proxy.url)
         async with open_house(endpoints, program, **told) as opened:

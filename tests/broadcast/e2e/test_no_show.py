@@ -1,8 +1,17 @@
 """A seat whose owner never comes, while the room is live, is asked to be given up; nobody else's is."""
 
 from tests.broadcast.e2e.house import House
-from tests.broadcast.e2e.show import CO_HOST, Guests, badge, co_host, items, live, publish, rights_of
-from tests.broadcast.e2e.show import participants as there
+from tests.broadcast.e2e.show import (
+    CO_HOST,
+    Guests,
+    badge,
+    co_host,
+    items,
+    live,
+    participants,
+    publish,
+    rights_of,
+)
 
 SETTINGS = {"COHOST_NO_SHOW_SECONDS": "4", "COHOST_RECONNECT_GRACE_SECONDS": "2"}
 
@@ -62,7 +71,7 @@ async def test_a_room_waiting_for_its_host_keeps_its_stage(proxied_service: Hous
     await publish(bob)
     await service.seat(name, "carol")
     await badge(service, name, "carol")
-    before, people = await items(service, name), await there(service, name)
+    before, people = await items(service, name), await participants(service, name)
     await service.stage(name, "waitingReconnect")
     await passes(service)
     during = (await service.get(f"/v1/rooms/{name}/stage", "anyone")).json()
@@ -76,7 +85,7 @@ async def test_a_room_waiting_for_its_host_keeps_its_stage(proxied_service: Hous
     assert bob.isconnected()
     assert viewer.isconnected()
     assert rights_of(bob) == CO_HOST
-    assert (await there(service, name))["bob"].sid == people["bob"].sid
+    assert (await participants(service, name))["bob"].sid == people["bob"].sid
     assert [track["source"] for track in (await items(service, name))["bob"]["tracks"]] == ["microphone"]
     assert sorted(service.events(name, "bob")) == ["CoHostConnected", "GrantProvisioned"]
     assert (await items(service, name))["bob"]["invitationId"] == seat
