@@ -50,7 +50,7 @@ class Desk:
 
     pool: asyncpg.Pool
     around: Surroundings
-    worker: Worker
+    processor: Worker
     wakeup: Wakeup
     owned: Owned
     written: list[Message] = field(default_factory=list)
@@ -90,17 +90,17 @@ class Desk:
                     message_id or f"record-{self.offset}",
                     data,
                 )
-                changes = self.worker.changes()
+                changes = self.processor.changes()
                 async with self.pool.acquire() as connection, connection.transaction():
-                    await self.worker.load(connection, [record])
-                    decided = self.worker.decide(record, changes)
-                    await self.worker.save(connection, changes)
+                    await self.processor.load(connection, [record])
+                    decided = self.processor.decide(record, changes)
+                    await self.processor.save(connection, changes)
                     await connection.execute(
                         "UPDATE lanes SET positions[$1] = $2 WHERE lane = 0",
                         SIGNALS_INPUT + 1,
                         self.offset + 1,
                     )
-                self.worker.committed(changes)
+                self.processor.committed(changes)
                 told = cast("list[Event]", decided)
                 self.told += [
                     event.data
@@ -108,7 +108,7 @@ class Desk:
                     if event.topic is topics.BROADCAST_EVENTS and event.data is not None
                 ]
 
-    async def room(self, room_id: str) -> Room:
+    async def load_room(self, room_id: str) -> Room:
         """Return a room as it is stored."""
         async with self.reading, self.pool.acquire() as connection:
             return (await store.load(connection, [room_id]))[room_id].room

@@ -26,7 +26,7 @@ def at(second: int) -> str:
 class Play:
     """Decides one record after the other, one a second; `told` is all that came of it but the badges."""
 
-    patience: Patience = PATIENCE
+    timeouts: Patience = PATIENCE
     stage: Stage | None = None
     told: list[Message] = field(default_factory=list)
     worn: list[tuple[str, Badge | None]] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Play:
         """Decide a record and return what the decider does."""
         self.second += 1
         cause = Cause(record_id or f"record-{self.second}", at(self.second), self.second, 0)
-        decided = decider.decide(self.stage, record, cause, self.patience)
+        decided = decider.decide(self.stage, record, cause, self.timeouts)
         if decided is None or isinstance(decided, str):
             return decided
         before, self.stage = self.stage, decided.stage
@@ -62,7 +62,7 @@ class Play:
         version = self.member(user_id).version
         return self(signals.GrantApplied(room_id=ROOM, user_id=user_id, version=version, mode=mode, **more))
 
-    def failed(self, user_id: str = "bob", *, retryable: bool = True) -> "Play":
+    def fail_grant_call(self, user_id: str = "bob", *, retryable: bool = True) -> "Play":
         """Let a call for a user fail."""
         return self(
             signals.GrantCallFailed(

@@ -110,11 +110,11 @@ async def test_a_room_closed_during_its_creation_is_deleted_again(fake: FakeLive
     asking = asyncio.create_task(creation_of(harness).make(ROOM))
     await harness.until(lambda: fake.calls["CreateRoom"])
     await harness.say(stage_changed("ended"))
-    closed = await harness.room(ROOM)
+    closed = await harness.load_room(ROOM)
     asking.cancel()
     fake.recover()
     await harness.until(lambda: harness.written == [RoomMade(room_id=ROOM)])
-    again = await harness.room(ROOM)
+    again = await harness.load_room(ROOM)
     assert (closed.deletion or 0) < (again.deletion or 0)
 
 
@@ -127,7 +127,7 @@ async def test_an_unanswered_creation_is_cleaned_up_if_the_room_closed(
     with pytest.raises(CallFailed):
         await creation_of(harness).make(ROOM)
     await harness.say(stage_changed(status))
-    before = await harness.room(ROOM)
+    before = await harness.load_room(ROOM)
     await harness.until(lambda: harness.written == [RoomMade(room_id=ROOM)])
-    after = await harness.room(ROOM)
+    after = await harness.load_room(ROOM)
     assert (after != before) is wished_away

@@ -154,21 +154,21 @@ def test_a_host_gets_no_grant_or_connection_events() -> None:
 
 
 def test_a_failure_is_published_once_per_run() -> None:
-    script = seated().failed().failed()
+    script = seated().fail_grant_call().fail_grant_call()
     assert script.told == [failure()]
     assert script.applied().told[1:] == [provisioned(second=5)]
     script.since()
-    script(left()).failed()
+    script(left()).fail_grant_call()
     assert script.told == [failure()]
 
 
 def test_a_failure_that_outlasts_the_seat_is_the_same_run() -> None:
-    script = seated().failed()(left()).failed().applied(mode="absent")
+    script = seated().fail_grant_call()(left()).fail_grant_call().applied(mode="absent")
     assert script.told == [failure(), revoked(6, "absent")]
 
 
 def test_a_new_seat_has_its_own_run_of_failures() -> None:
-    script = seated().failed()(left(), accepted(invitation_id="invitation-2")).failed()
+    script = seated().fail_grant_call()(left(), accepted(invitation_id="invitation-2")).fail_grant_call()
     assert [event.invitation_id for event in script.told if isinstance(event, events.GrantFailed)] == [
         "invitation-1",
         "invitation-2",

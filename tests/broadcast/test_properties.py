@@ -63,7 +63,7 @@ class Show:
 
     play: Play = field(default_factory=lambda: Play(Patience(grace=5, no_show=5)))
     seats: dict[str, str] = field(default_factory=dict)
-    ended: list[str] = field(default_factory=list)
+    ended_seats: list[str] = field(default_factory=list)
     open: bool = False
     count: int = 0
 
@@ -89,7 +89,7 @@ class Show:
     def _leaving(self, user_id: str, reason: Any) -> Message:
         invitation_id = self.seats.pop(user_id)
         if reason != "became_host":
-            self.ended.append(invitation_id)
+            self.ended_seats.append(invitation_id)
         return left(user_id, invitation_id, reason)
 
     def _stage(self, status: str, host: str) -> Sequence[Message]:
@@ -204,7 +204,7 @@ def test_every_ended_seat_is_revoked_once(steps: Any) -> None:
     told = generator.play.told
     revoked = sorted(event.invitation_id for event in told if isinstance(event, events.GrantRevoked))
     provisioned = Counter(event.invitation_id for event in told if isinstance(event, events.GrantProvisioned))
-    assert revoked == sorted(generator.ended)
+    assert revoked == sorted(generator.ended_seats)
     assert max(provisioned.values(), default=0) <= 1
 
 

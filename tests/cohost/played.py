@@ -60,9 +60,9 @@ class Played:
 
     async def record(self, topic: Topic, room: str, key: bytes, value: bytes | None) -> None:
         name = topic.name(self.prefix)
-        await self.producer.send_and_wait(name, value, key=key, partition=self.partition(room))
+        await self.producer.send_and_wait(name, value, key=key, partition=self.partition_for(room))
 
-    def partition(self, room: str) -> int:
+    def partition_for(self, room: str) -> int:
         return partition_of(room, PARTITIONS)
 
     async def badge(self, room: str, user: str, badge: str | None) -> None:

@@ -28,7 +28,7 @@ async def test_reading_continues_after_a_deleted_start_despite_errors(
     monkeypatch.setattr(tail, "extents", failing)
     await service.cause("cause", "room", left("room"))
     connection = Connection(kafka, service.prefix)
-    place = TopicPartition(connection.name(topics.INVITATION_EVENTS), service.partition("room"))
+    place = TopicPartition(connection.name(topics.INVITATION_EVENTS), service.partition_for("room"))
     reading = Tail(connection, {place: 1_000}, patient=True)
     batches = reading.read()
     records = await asyncio.wait_for(anext(batches), SECONDS)

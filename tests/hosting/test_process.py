@@ -44,7 +44,7 @@ class Child:
                 if line["event"] == event:
                     return line
 
-    async def ended(self) -> tuple[int | None, list[str], str]:
+    async def wait_for_exit(self) -> tuple[int | None, list[str], str]:
         """Wait for its end; return the status, the events logged since, and its standard error."""
         async with asyncio.timeout(SECONDS):
             out, err = await self.process.communicate()
@@ -97,7 +97,7 @@ async def test_a_process_stops_cleanly_on_a_signal(start: Start, number: signal.
         assert (await client.get(f"{child.url}/healthz")).json() == {"status": "alive"}
     child.process.send_signal(number)
     async with asyncio.timeout(6):
-        ended = await child.ended()
+        ended = await child.wait_for_exit()
     assert ended == (0, ["background ended", "closed", "stopped"], "")
 
 
@@ -109,7 +109,7 @@ async def test_a_request_in_progress_is_answered_before_exit(start: Start) -> No
         await child.said("slow began")
         child.process.send_signal(signal.SIGTERM)
         assert (await asking).json() == "done"
-    assert (await child.ended())[0] == 0
+    assert (await child.wait_for_exit())[0] == 0
 
 
 async def test_a_process_exits_within_ten_seconds_of_a_stop(start: Start) -> None:
@@ -117,7 +117,7 @@ async def test_a_process_exits_within_ten_seconds_of_a_stop(start: Start) -> Non
     await child.said("ready")
     child.process.send_signal(signal.SIGTERM)
     async with asyncio.timeout(10):
-        status, events, err = await child.ended()
+        status, events, err = await child.wait_for_exit()
     assert (status, err) == (0, "")
     assert events[-1] == "shutdown timed out: exiting without draining"
 
@@ -131,7 +131,7 @@ async def test_a_process_exits_within_ten_seconds_of_a_stop(start: Start) -> Non
 )
 async def test_a_fatal_state_gives_one_line_and_status_3(start: Start, what: str, line: str) -> None:
     child = await start(what)
-    status, events, err = await child.ended()
+    status, events, err = await child.wait_for_exit()
     assert (status, err) == (3, line)
     assert "ready" not in events
 
@@ -139,7 +139,7 @@ async def test_a_fatal_state_gives_one_line_and_status_3(start: Start, what: str
 @pytest.mark.parametrize("what", ["broken", "broken background"])
 async def test_an_internal_error_is_logged_and_gives_status_1(start: Start, what: str) -> None:
     child = await start(what)
-    status, events, err = await child.ended()
+    status, events, err = await child.wait_for_exit()
     assert (status, err) == (1, "")
     assert events[-1] == "stopped by an error"
     assert "RuntimeError: a mistake" in child.lines[-1]["exception"]
@@ -162,7 +162,7 @@ async def test_a_wrong_setting_gives_one_line_and_status_2(
     start: Start, variables: dict[str, str], name: str
 ) -> None:
     child = await start("works", **variables)
-    status, events, err = await child.ended()
+    status, events, err = await child.wait_for_exit()
     assert (status, events) == (2, [])
     assert err.startswith(f"{name}: ")
     assert err.count("\n") == 1
@@ -173,7 +173,7 @@ async def test_a_wrong_database_password_gives_one_line_and_status_2(start: Star
     url = await stack.create_database(f"refused_{secrets.token_hex(6)}")
     parts = urlsplit(url)
     wrong = parts._replace(netloc=f"{parts.username}:hush@{parts.hostname}:{parts.port}").geturl()
-    status, events, err = await (await start("works", COHOST_DATABASE_URL=wrong)).ended()
+    status, events, err = await (await start("works", COHOST_DATABASE_URL=wrong)).wait_for_exit()
     assert (status, events) == (2, [])
     assert err == f'COHOST_DATABASE_URL: password authentication failed for user "{parts.username}"\n'
 
@@ -185,7 +185,7 @@ async def test_a_port_in_use_gives_one_line_and_status_2(start: Start) -> None:
         port = taken.getsockname()[1]
         child = await start("works", COHOST_HTTP_PORT=str(port))
         expected = f"COHOST_HTTP_PORT: cannot listen on 127.0.0.1:{port}: Address already in use\n"
-        assert await child.ended() == (2, [], expected)
+        assert await child.wait_for_exit() == (2, [], expected)
 
 
 async def test_repeated_warnings_are_logged_once(start: Start) -> None:
@@ -196,7 +196,7 @@ async def test_repeated_warnings_are_logged_once(start: Start) -> None:
             assert (await client.get(f"{child.url}/readyz")).status_code == 503
             await asyncio.sleep(1.1)  # readiness remembers for a second
     child.process.send_signal(signal.SIGTERM)
-    await child.ended()
+    await child.wait_for_exit()
     complaints = [line for line in child.lines if line.get("logger", "").startswith("aiokafka")]
     assert [line["level"] for line in complaints] == ["error"]
 
@@ -209,7 +209,7 @@ async def test_nothing_secret_is_logged(start: Start) -> None:
         for path in ("/v1/stored", "/v1/broken", "/v1/rooms/a/example"):
             await client.get(child.url + path, headers=token)
     child.process.send_signal(signal.SIGTERM)
-    _, _, err = await child.ended()
+    _, _, err = await child.wait_for_exit()
     said = err + json.dumps(child.lines)
     assert "a mistake with a secret in it" in said
     assert token["Authorization"].split(".")[1] not in said

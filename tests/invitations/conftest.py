@@ -15,7 +15,7 @@ from tests.invitations.theatre import Theatre
 @pytest.fixture
 def processor() -> Theatre:
     processor = Theatre()
-    processor.room()
+    processor.set_room()
     processor.user()
     return processor
 

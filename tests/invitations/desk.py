@@ -42,7 +42,9 @@ class Desk:
         topic = topic or topics.INVITATION_COMMANDS
         await self.book.run([[Incoming(0, topic, offset, at, key, name or f"id-{offset}", data)]])
 
-    async def room(self, status: Any = "live", host: str = HOST, room: str = ROOM, *, at: str = SOON) -> None:
+    async def set_room(
+        self, status: Any = "live", host: str = HOST, room: str = ROOM, *, at: str = SOON
+    ) -> None:
         """Tell of a room."""
         await self.hear(facts.RoomChanged(room_id=room, host_id=host, status=status), room, at=at)
 

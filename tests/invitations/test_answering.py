@@ -99,14 +99,14 @@ def test_an_invitation_that_does_not_exist_is_not_found(processor: Theatre, comm
 
 @pytest.mark.parametrize("command", EVERY)
 def test_an_invitation_of_another_room_is_not_found(invited: Theatre, command: Any) -> None:
-    invited.room(room="room-2")
+    invited.set_room(room="room-2")
     assert invited.do(command(room="room-2")) == Refusal("invitation_not_found")
 
 
 @pytest.mark.parametrize("command", EVERY)
 def test_an_invitation_from_before_a_rooms_tombstone_is_not_found(invited: Theatre, command: Any) -> None:
     invited.room_gone(1)
-    invited.room("live", 2)
+    invited.set_room("live", 2)
     assert invited.do(command(), 3) == Refusal("invitation_not_found")
 
 
@@ -126,12 +126,12 @@ def test_only_the_host_may_cancel(invited: Theatre) -> None:
 
 @pytest.mark.parametrize("actor", [HOST, GUEST])
 def test_inviter_and_invitee_refused_to_cancel_see_the_invitation(invited: Theatre, actor: str) -> None:
-    invited.room(host="carol")
+    invited.set_room(host="carol")
     refused(invited.do(cancel(actor=actor)), "not_room_host", invitation("i1"))
 
 
 def test_a_new_host_may_cancel_the_former_hosts_invitations(invited: Theatre) -> None:
-    invited.room(host="carol")
+    invited.set_room(host="carol")
     assert invited.do(cancel(actor="carol"), 7) == [
         InvitationCancelled(
             **invitation("i1", status="cancelled", updated_at=at(7), close_reason="cancelled_by_host")
@@ -180,7 +180,7 @@ def test_a_banned_invitee_may_not_accept(invited: Theatre) -> None:
 
 def test_a_deleted_or_unknown_invitee_may_not_accept() -> None:
     processor = Theatre()
-    processor.room()
+    processor.set_room()
     processor.user()
     processor.invite("i1")
     processor.user_gone()
@@ -201,17 +201,17 @@ def test_a_banned_invitee_may_still_decline(invited: Theatre) -> None:
 
 def test_accepting_on_a_full_stage_leaves_the_invitation_pending() -> None:
     processor = Theatre(Policy(accept_unknown_users=True))
-    processor.room(seats=1)
+    processor.set_room(seats=1)
     processor.invite("i1")
     processor.invite("i2", user="carol")
     processor.do(accept("i2", "carol"), 5)
     refused(processor.do(accept(), 7), "room_full", invitation("i1"))
-    processor.room(seats=2)
+    processor.set_room(seats=2)
     assert processor.do(accept(), 7) == [InvitationAccepted(**ACCEPTED)]
 
 
 def test_being_banned_comes_before_the_stage_being_full(invited: Theatre) -> None:
-    invited.room(seats=0)
+    invited.set_room(seats=0)
     invited.user(status="banned")
     refused(invited.do(accept()), "user_not_eligible", invitation("i1"))
 

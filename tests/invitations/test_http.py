@@ -39,7 +39,7 @@ async def reason(answer: tuple[int, Any]) -> tuple[int, str]:
 
 
 async def test_an_invitation_is_shown_to_host_invitee_and_ops_alone(harness: Desk) -> None:
-    await harness.room()
+    await harness.set_room()
     await harness.invite("i1")
     for user in (HOST, GUEST):
         assert await harness.get("/v1/invitations/i1", user) == (200, told("i1"))
@@ -48,9 +48,9 @@ async def test_an_invitation_is_shown_to_host_invitee_and_ops_alone(harness: Des
 
 
 async def test_the_new_host_and_the_inviting_host_both_see_an_invitation(harness: Desk) -> None:
-    await harness.room()
+    await harness.set_room()
     await harness.invite("i1")
-    await harness.room(host="carol")
+    await harness.set_room(host="carol")
     assert (await harness.get("/v1/invitations/i1", "carol"))[0] == 200
     assert (await harness.get("/v1/invitations/i1", HOST))[0] == 200
 
@@ -78,7 +78,7 @@ async def test_reads_without_a_token_are_refused(harness: Desk) -> None:
 
 
 async def test_a_rooms_list_is_readable_by_its_host_and_ops(harness: Desk) -> None:
-    await harness.room()
+    await harness.set_room()
     await harness.invite("i1")
     await harness.invite("i2", "carol")
     path = f"/v1/rooms/{ROOM}/invitations"
@@ -89,14 +89,14 @@ async def test_a_rooms_list_is_readable_by_its_host_and_ops(harness: Desk) -> No
 
 
 async def test_the_host_of_an_ended_room_still_reads_its_list(harness: Desk) -> None:
-    await harness.room()
+    await harness.set_room()
     await harness.invite("i1")
-    await harness.room("ended")
+    await harness.set_room("ended")
     assert await harness.listed(f"/v1/rooms/{ROOM}/invitations") == ["i1"]
 
 
 async def test_statuses_filter_both_lists(harness: Desk) -> None:
-    await harness.room()
+    await harness.set_room()
     users = {"pending": "u1", "accepted": "u2", "rejected": "u3", "cancelled": "u4", "expired": "u5"}
     for name, user in users.items():
         await harness.invite(name, user, at=LONG_AGO if name == "expired" else SOON)
@@ -113,7 +113,7 @@ async def test_statuses_filter_both_lists(harness: Desk) -> None:
 
 
 async def test_an_overdue_pending_invitation_reads_as_expired(harness: Desk) -> None:
-    await harness.room(at=LONG_AGO)
+    await harness.set_room(at=LONG_AGO)
     await harness.invite("i1", at=LONG_AGO)
     rows = await harness.book.rows()
     assert [row["status"] for row in rows["invitations"]] == ["pending"]
@@ -131,7 +131,7 @@ async def test_an_overdue_pending_invitation_reads_as_expired(harness: Desk) -> 
 
 
 async def test_a_users_list_is_readable_by_that_user_and_ops(harness: Desk) -> None:
-    await harness.room()
+    await harness.set_room()
     await harness.invite("i1")
     path = f"/v1/users/{GUEST}/invitations"
     assert await harness.listed(path, GUEST) == ["i1"]
@@ -146,8 +146,8 @@ async def test_an_unknown_users_own_list_is_empty(harness: Desk) -> None:
 
 @pytest.mark.parametrize("status", ["any", "pending"])
 async def test_a_users_list_may_be_of_one_room(harness: Desk, status: str) -> None:
-    await harness.room()
-    await harness.room(room="room-2")
+    await harness.set_room()
+    await harness.set_room(room="room-2")
     await harness.invite("i1")
     await harness.invite("i2", room="room-2")
     path = f"/v1/users/{GUEST}/invitations?status={status}"
@@ -158,10 +158,10 @@ async def test_a_users_list_may_be_of_one_room(harness: Desk, status: str) -> No
 
 @pytest.mark.parametrize("status", ["any", "pending"])
 async def test_pages_neither_skip_nor_repeat_simultaneous_invitations(harness: Desk, status: str) -> None:
-    await harness.room()
+    await harness.set_room()
     names = [f"i{number:02d}" for number in range(7)]
     for name in names:
-        await harness.room(room=f"room-{name}")
+        await harness.set_room(room=f"room-{name}")
         await harness.invite(name, f"user-{name}")
         await harness.invite(f"{name}-2", "everywhere", f"room-{name}")
     room = f"/v1/rooms/{ROOM}/invitations?status={status}&limit=2"
@@ -171,7 +171,7 @@ async def test_pages_neither_skip_nor_repeat_simultaneous_invitations(harness: D
 
 
 async def test_a_full_last_page_has_no_next_one(harness: Desk) -> None:
-    await harness.room()
+    await harness.set_room()
     await harness.invite("i1")
     status, page = await harness.get(f"/v1/rooms/{ROOM}/invitations?limit=1")
     assert (status, page["nextCursor"]) == (200, None)
@@ -181,13 +181,13 @@ async def test_a_full_last_page_has_no_next_one(harness: Desk) -> None:
     "question", ["limit=0", "limit=201", "limit=many", "cursor=forged", "status=maybe", "status="]
 )
 async def test_an_invalid_query_is_422_before_403(harness: Desk, question: str) -> None:
-    await harness.room()
+    await harness.set_room()
     path = f"/v1/rooms/{ROOM}/invitations?{question}"
     assert await reason(await harness.get(path, "stranger")) == (422, "invalid_request")
 
 
 async def test_co_hosts_are_listed_to_anyone_newest_first(harness: Desk) -> None:
-    await harness.room()
+    await harness.set_room()
     for name, user in (("i1", GUEST), ("i2", "carol"), ("i3", "dave")):
         await harness.invite(name, user)
         await harness.answer(commands.AcceptInvitation, name, user)
@@ -200,9 +200,9 @@ async def test_co_hosts_are_listed_to_anyone_newest_first(harness: Desk) -> None
 
 
 async def test_a_deleted_rooms_invitations_can_still_be_read(harness: Desk) -> None:
-    await harness.room()
+    await harness.set_room()
     await harness.invite("i1")
-    await harness.room(host="carol")
+    await harness.set_room(host="carol")
     await harness.hear(None)
     for path in (f"/v1/rooms/{ROOM}/invitations", f"/v1/rooms/{ROOM}/co-hosts"):
         assert await reason(await harness.get(path, "somebody", ops=True)) == (404, "room_not_found")
@@ -214,9 +214,9 @@ async def test_a_deleted_rooms_invitations_can_still_be_read(harness: Desk) -> N
 
 
 async def test_a_recreated_room_lists_only_its_new_invitations(harness: Desk) -> None:
-    await harness.room()
+    await harness.set_room()
     await harness.invite("i1")
     await harness.hear(None)
-    await harness.room(host="carol")
+    await harness.set_room(host="carol")
     assert await harness.listed(f"/v1/rooms/{ROOM}/invitations", "carol") == []
     assert await reason(await harness.get("/v1/invitations/i1", "carol")) == (403, "forbidden")

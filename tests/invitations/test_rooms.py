@@ -31,7 +31,7 @@ def left(user: str, identifier: str, reason: str) -> CoHostLeft:
 def populated() -> Theatre:
     """Return a theatre with bob asked, carol seated and dave's time over at the ninth second."""
     processor = Theatre(Policy(accept_unknown_users=True))
-    processor.room()
+    processor.set_room()
     processor.invite("i1")
     processor.invite("i2", user="carol")
     processor.do(AcceptInvitation(room_id=ROOM, invitation_id="i2", actor_id="carol"), 5)
@@ -39,25 +39,25 @@ def populated() -> Theatre:
 
 
 def test_the_first_fact_of_a_room_is_passed_on() -> None:
-    assert Theatre().room("idle") == [said("idle", opened=True)]
-    assert Theatre().room("ended") == [said("ended", opened=False)]
+    assert Theatre().set_room("idle") == [said("idle", opened=True)]
+    assert Theatre().set_room("ended") == [said("ended", opened=False)]
 
 
 def test_an_unchanged_fact_is_not_passed_on(processor: Theatre) -> None:
-    assert processor.room() == []
+    assert processor.set_room() == []
 
 
 def test_every_difference_is_passed_on(processor: Theatre) -> None:
-    assert processor.room("waitingReconnect") == [said("waitingReconnect", opened=True)]
-    assert processor.room("waitingReconnect", seats=7) == [said("waitingReconnect", opened=True, seats=7)]
-    assert processor.room("waitingReconnect", seats=7, host="carol") == [
+    assert processor.set_room("waitingReconnect") == [said("waitingReconnect", opened=True)]
+    assert processor.set_room("waitingReconnect", seats=7) == [said("waitingReconnect", opened=True, seats=7)]
+    assert processor.set_room("waitingReconnect", seats=7, host="carol") == [
         said("waitingReconnect", opened=True, seats=7, host="carol")
     ]
 
 
 @pytest.mark.parametrize("status", ["ended", "recorded", "terminated", "error"])
 def test_closing_a_room_ends_all_that_is_on_its_stage(populated: Theatre, status: str) -> None:
-    assert populated.room(status, 9) == [
+    assert populated.set_room(status, 9) == [
         said(status, opened=False),
         cancelled("i1", "room_ended"),
         left("carol", "i2", "room_ended"),
@@ -67,24 +67,27 @@ def test_closing_a_room_ends_all_that_is_on_its_stage(populated: Theatre, status
 
 def test_closing_a_room_expires_overdue_invitations(populated: Theatre) -> None:
     expired = invitation("i1", status="expired", updated_at=at(EXPIRY), close_reason="expired")
-    assert populated.room("ended", EXPIRY)[:2] == [said("ended", opened=False), InvitationExpired(**expired)]
+    assert populated.set_room("ended", EXPIRY)[:2] == [
+        said("ended", opened=False),
+        InvitationExpired(**expired),
+    ]
 
 
 @pytest.mark.parametrize("status", ["idle", "live", "waitingReconnect"])
 def test_a_change_between_open_states_ends_nothing(populated: Theatre, status: str) -> None:
-    populated.room(status, 9)
+    populated.set_room(status, 9)
     assert [entry.invitation_id for entry in populated.pending()] == ["i1"]
     assert list(populated.seats()) == ["carol"]
 
 
 def test_a_reopened_room_has_an_empty_stage(populated: Theatre) -> None:
-    populated.room("ended", 9)
-    assert populated.room("live", 10) == [said("live", opened=True)]
+    populated.set_room("ended", 9)
+    assert populated.set_room("live", 10) == [said("live", opened=True)]
     assert (populated.pending(), populated.seats()) == ([], {})
 
 
 def test_lowering_the_seats_removes_nobody(populated: Theatre) -> None:
-    assert populated.room(seats=0) == [said("live", opened=True, seats=0)]
+    assert populated.set_room(seats=0) == [said("live", opened=True, seats=0)]
     assert list(populated.seats()) == ["carol"]
 
 
@@ -97,7 +100,7 @@ def test_a_tombstone_ends_an_open_room(populated: Theatre) -> None:
 
 
 def test_a_tombstone_of_a_closed_room_publishes_nothing(processor: Theatre) -> None:
-    processor.room("recorded")
+    processor.set_room("recorded")
     assert processor.room_gone() == []
 
 
@@ -109,11 +112,11 @@ def test_a_tombstone_of_an_unknown_room_publishes_nothing(processor: Theatre) ->
 
 def test_a_recreated_room_is_passed_on(processor: Theatre) -> None:
     processor.room_gone()
-    assert processor.room() == [said("live", opened=True)]
+    assert processor.set_room() == [said("live", opened=True)]
 
 
 def test_a_new_host_loses_the_pending_invitation(populated: Theatre) -> None:
-    assert populated.room(host=GUEST, second=9) == [
+    assert populated.set_room(host=GUEST, second=9) == [
         said("live", opened=True, host=GUEST),
         cancelled("i1", "became_host"),
     ]
@@ -121,7 +124,7 @@ def test_a_new_host_loses_the_pending_invitation(populated: Theatre) -> None:
 
 
 def test_a_new_host_loses_the_seat(populated: Theatre) -> None:
-    assert populated.room(host="carol", second=9) == [
+    assert populated.set_room(host="carol", second=9) == [
         said("live", opened=True, host="carol"),
         left("carol", "i2", "became_host"),
     ]
@@ -129,7 +132,7 @@ def test_a_new_host_loses_the_seat(populated: Theatre) -> None:
 
 
 def test_closing_under_a_new_host_ends_every_seat_as_room_ended(populated: Theatre) -> None:
-    assert populated.room("ended", host="carol", second=9) == [
+    assert populated.set_room("ended", host="carol", second=9) == [
         said("ended", opened=False, host="carol"),
         cancelled("i1", "room_ended"),
         left("carol", "i2", "room_ended"),

@@ -132,7 +132,7 @@ def test_a_user_without_seat_or_invitation_cannot_be_excluded(processor: Theatre
 
 def test_unknown_users_are_eligible_where_they_are_accepted() -> None:
     processor = Theatre(Policy(accept_unknown_users=True))
-    processor.room()
+    processor.set_room()
     assert processor.do(exclude("nobody")) == Refusal("user_eligible")
 
 

@@ -35,13 +35,13 @@ def test_a_deleted_room_is_not_found(processor: Theatre) -> None:
 
 
 def test_a_closed_room_is_refused_before_the_actor_is_checked(processor: Theatre) -> None:
-    processor.room("ended")
+    processor.set_room("ended")
     assert processor.do(send(actor_id="stranger")) == Refusal("room_not_open")
 
 
 def test_every_open_state_takes_invitations(processor: Theatre) -> None:
     for status in ("idle", "live", "waitingReconnect"):
-        processor.room(status)
+        processor.set_room(status)
         processor.user(status)
         assert processor.do(send(user_id=status), identifier=status) == [
             InvitationSent(**invitation(status, user_id=status))
@@ -53,7 +53,7 @@ def test_only_the_host_invites(processor: Theatre) -> None:
 
 
 def test_a_former_host_invites_no_more(processor: Theatre) -> None:
-    processor.room(host="carol")
+    processor.set_room(host="carol")
     assert processor.do(send()) == Refusal("not_room_host")
 
 
@@ -67,13 +67,13 @@ def test_an_unknown_user_is_not_found(processor: Theatre) -> None:
 
 def test_unknown_users_are_accepted_by_setting() -> None:
     processor = Theatre(Policy(accept_unknown_users=True))
-    processor.room()
+    processor.set_room()
     assert processor.invite("i1") == [InvitationSent(**invitation("i1"))]
 
 
 def test_a_deleted_user_is_not_found_even_if_unknown_are_accepted() -> None:
     processor = Theatre(Policy(accept_unknown_users=True))
-    processor.room()
+    processor.set_room()
     processor.user_gone()
     assert processor.invite() == Refusal("user_not_found")
 
@@ -138,7 +138,7 @@ def test_inviting_again_closes_an_overdue_invitation(processor: Theatre) -> None
 
 def test_pending_invitations_of_a_room_are_limited() -> None:
     processor = Theatre(Policy(accept_unknown_users=True, max_pending=2))
-    processor.room()
+    processor.set_room()
     processor.invite("i1", user="one")
     processor.invite("i2", user="two")
     assert processor.invite("i3", user="three") == Refusal("too_many_pending")
@@ -146,7 +146,7 @@ def test_pending_invitations_of_a_room_are_limited() -> None:
 
 def test_overdue_invitations_count_until_they_are_closed() -> None:
     processor = Theatre(Policy(accept_unknown_users=True, max_pending=2))
-    processor.room()
+    processor.set_room()
     processor.invite("i1", user="one")
     processor.invite("i2", user="two")
     assert processor.invite("i3", EXPIRY + 1, user="three") == Refusal("too_many_pending")
@@ -155,7 +155,7 @@ def test_overdue_invitations_count_until_they_are_closed() -> None:
 
 def test_already_invited_is_checked_before_the_limit() -> None:
     processor = Theatre(Policy(accept_unknown_users=True, max_pending=1))
-    processor.room()
+    processor.set_room()
     processor.invite("i1")
     refusal = processor.invite("i2")
     assert isinstance(refusal, Refusal)
@@ -172,15 +172,15 @@ def test_a_new_invitation_names_the_previous_one(processor: Theatre) -> None:
     processor.invite("another", user="carol")
     outcome = processor.invite("i3")
     assert outcome == [InvitationSent(**invitation("i3", previous_invitation_id="accepted"))]
-    previous = processor.stage().find("accepted")
+    previous = processor.stage_of().find("accepted")
     assert previous is not None
     assert previous.previous_invitation_id == "declined"
 
 
 def test_a_room_that_opens_again_remembers_its_invitations(processor: Theatre) -> None:
     processor.invite("i1")
-    processor.room("ended", 1)
-    processor.room("live", 2)
+    processor.set_room("ended", 1)
+    processor.set_room("live", 2)
     outcome = processor.invite("i2")
     assert outcome == [InvitationSent(**invitation("i2", previous_invitation_id="i1"))]
 
@@ -188,5 +188,5 @@ def test_a_room_that_opens_again_remembers_its_invitations(processor: Theatre) -
 def test_a_rooms_tombstone_clears_its_history(processor: Theatre) -> None:
     processor.invite("i1")
     processor.room_gone(1)
-    processor.room("live", 2)
+    processor.set_room("live", 2)
     assert processor.invite("i2") == [InvitationSent(**invitation("i2"))]

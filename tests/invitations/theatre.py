@@ -75,7 +75,7 @@ class Theatre:
         outcome = self.domain.decide(incoming, self.changes)
         return outcome if isinstance(outcome, Refusal) else [event.data for event in outcome]
 
-    def room(
+    def set_room(
         self, status: str = "live", second: float = 0, *, host: str = HOST, room: str = ROOM, seats: int = 5
     ) -> Outcome:
         """Tell of a room."""
@@ -108,14 +108,14 @@ class Theatre:
         command = SendInvitation(room_id=room, user_id=user, actor_id=HOST, expires_in_seconds=EXPIRY)
         return self.do(command, second, identifier)
 
-    def stage(self, room: str = ROOM) -> Stage:
+    def stage_of(self, room: str = ROOM) -> Stage:
         """Return a room's stage."""
         return self.memory.stages[room]
 
     def pending(self, room: str = ROOM) -> list[Invitation]:
         """Return the room's pending invitations."""
-        return list(self.stage(room).pending.values())
+        return list(self.stage_of(room).pending.values())
 
     def seats(self, room: str = ROOM) -> dict[str, Seat]:
         """Return the room's seats by user."""
-        return self.stage(room).seats
+        return self.stage_of(room).seats

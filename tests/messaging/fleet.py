@@ -48,7 +48,7 @@ class Worker:
         """Signal the worker."""
         self.process.send_signal(number)
 
-    async def ended(self) -> int:
+    async def wait_for_exit(self) -> int:
         """Wait for the worker's end and return its exit status."""
         return await asyncio.wait_for(asyncio.to_thread(self.process.wait), SECONDS)
 

@@ -33,7 +33,7 @@ async def whole(fleet: Fleet) -> None:
     for worker in fleet.workers:
         if worker.process.poll() is None:
             worker.send(signal.SIGTERM)
-            assert await worker.ended() == 0
+            assert await worker.wait_for_exit() == 0
     report = await fleet.audit()
     assert report.violations == []
     assert report.commands == len(fleet.sent)
@@ -45,7 +45,7 @@ async def test_a_worker_killed_in_a_batch_leaves_a_consistent_log(fleet: Fleet, 
     await first.reached("ready")
     await fleet.command(COMMANDS)
     await first.reached(point)
-    assert await first.ended() == -signal.SIGKILL
+    assert await first.wait_for_exit() == -signal.SIGKILL
     fleet.start()
     await fleet.command(COMMANDS)
     await whole(fleet)
@@ -56,10 +56,10 @@ async def test_a_worker_killed_during_takeover_leaves_a_consistent_log(fleet: Fl
     first = fleet.start(at={"after commit": [1, "kill"]})
     await first.reached("ready")
     await fleet.command(COMMANDS)
-    assert await first.ended() == -signal.SIGKILL
+    assert await first.wait_for_exit() == -signal.SIGKILL
     second = fleet.start(at={point: [1, "kill"]})
     await second.reached(point)
-    assert await second.ended() == -signal.SIGKILL
+    assert await second.wait_for_exit() == -signal.SIGKILL
     fleet.start()
     await whole(fleet)
 
@@ -71,7 +71,7 @@ async def test_a_worker_killed_before_release_leaves_a_consistent_log(fleet: Fle
     await fleet.decided()
     first.send(signal.SIGTERM)
     await first.reached("before release")
-    assert await first.ended() == -signal.SIGKILL
+    assert await first.wait_for_exit() == -signal.SIGKILL
     fleet.start()
     await fleet.command(COMMANDS)
     await whole(fleet)
@@ -100,7 +100,7 @@ async def test_two_workers_share_the_lanes_and_hand_them_over_cleanly(fleet: Fle
     await fleet.command(COMMANDS)
     await fleet.decided()
     first.send(signal.SIGTERM)
-    assert await first.ended() == 0
+    assert await first.wait_for_exit() == 0
     await fleet.command(COMMANDS)
     await whole(fleet)
 
@@ -109,7 +109,7 @@ async def test_without_the_tail_check_the_audit_finds_duplicates(fleet: Fleet) -
     first = fleet.start(at={"after end of transaction": [1, "kill"]})
     await first.reached("ready")
     await fleet.command(COMMANDS)
-    assert await first.ended() == -signal.SIGKILL
+    assert await first.wait_for_exit() == -signal.SIGKILL
     heir = fleet.start(without=["tail check"], at={"after end of transaction": [1, "mark"]})
     await heir.reached("after end of transaction")
     assert (await fleet.audit()).violations
@@ -142,7 +142,7 @@ async def test_without_the_epoch_check_the_audit_finds_missing_outcomes(fleet: F
     heir = fleet.start(without=["epoch test"], at={"before advance": [1, "wait"]})
     await heir.reached("before advance")
     zombie.send(signal.SIGCONT)
-    assert await zombie.ended() == -signal.SIGKILL
+    assert await zombie.wait_for_exit() == -signal.SIGKILL
     heir.go_on("before advance")
     await fleet.command(COMMANDS)
     await fleet.decided()

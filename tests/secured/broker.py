@@ -46,7 +46,7 @@ class Secured:
     authority: Authority
     passwords: Mapping[str, str]
 
-    def variables(self, principal: str, **others: str) -> dict[str, str]:
+    def client_variables(self, principal: str, **others: str) -> dict[str, str]:
         """Return the variables of docs/operations.md."""
         own = {
             "BOOTSTRAP_SERVERS": self.address,

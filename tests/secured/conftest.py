@@ -33,7 +33,7 @@ class Services:
         """Start a copy and wait until it is ready."""
         port = ports.choose()
         self.ending.callback(ports.give_back, port)
-        environment = {**self.environment, **self.secured.variables(name)}
+        environment = {**self.environment, **self.secured.client_variables(name)}
         copy = Copy(name, port, environment, self.folder / f"{name}-{port}.log")
         self.ending.push_async_callback(copy.stop)
         await copy.start()

@@ -35,7 +35,7 @@ async def test_a_wrong_password_gives_one_line_and_status_2(
     secured: Secured, environment: dict[str, str], away: str
 ) -> None:
     wrong = {"SASL_PLAIN_PASSWORD": "hush", "BOOTSTRAP_SERVERS": away + secured.address}
-    status, line = await refusal(environment, secured.variables("invitations", **wrong))
+    status, line = await refusal(environment, secured.client_variables("invitations", **wrong))
     assert (status, line.count("\n")) == (2, 1)
     assert line.startswith("COHOST_KAFKA_SASL_PLAIN_PASSWORD: Kafka refuses it: Authentication failed")
     assert "hush" not in line
@@ -44,7 +44,7 @@ async def test_a_wrong_password_gives_one_line_and_status_2(
 async def test_an_unsupported_mechanism_gives_one_line_and_status_2(
     secured: Secured, environment: dict[str, str]
 ) -> None:
-    variables = secured.variables("invitations", SASL_MECHANISM="PLAIN")
+    variables = secured.client_variables("invitations", SASL_MECHANISM="PLAIN")
     line = "COHOST_KAFKA_SASL_MECHANISM: Kafka does not offer it\n"
     assert await refusal(environment, variables) == (2, line)
 
@@ -53,7 +53,7 @@ async def test_an_untrusted_certificate_gives_one_line_and_status_2(
     secured: Secured, environment: dict[str, str], tmp_path: Path
 ) -> None:
     other = Authority(tmp_path, "other")
-    variables = secured.variables("invitations", SSL_CAFILE=str(other.certificate))
+    variables = secured.client_variables("invitations", SSL_CAFILE=str(other.certificate))
     status, line = await refusal(environment, variables)
     assert (status, line.count("\n")) == (2, 1)
     assert line.startswith("COHOST_KAFKA_SSL_CAFILE: Kafka's certificate cannot be verified: ")

@@ -188,7 +188,7 @@ async def test_a_non_command_is_a_dead_letter_and_the_audit_passes(
         await write(secured, "gateway", topic)
     async with asyncio.timeout(SECONDS):
         while True:
-            status, out, err = await audited({**environment, **secured.variables("ops")})
+            status, out, err = await audited({**environment, **secured.client_variables("ops")})
             assert (status, err) == (0, "")
             assert "every promise was kept" in out
             if re.search(r"dead letters +2\n", out):
@@ -196,7 +196,7 @@ async def test_a_non_command_is_a_dead_letter_and_the_audit_passes(
 
 
 async def test_an_audit_without_read_access_reports_it(secured: Secured, environment: dict[str, str]) -> None:
-    status, out, err = await audited({**environment, **secured.variables("readers")})
+    status, out, err = await audited({**environment, **secured.client_variables("readers")})
     assert (status, out) == (2, "")
     assert re.fullmatch(r"the log cannot be read: .*TopicAuthorizationFailedError: cohost\..*\n", err)
 
@@ -204,7 +204,7 @@ async def test_an_audit_without_read_access_reports_it(secured: Secured, environ
 async def test_an_audit_with_a_wrong_password_reports_it(
     secured: Secured, environment: dict[str, str]
 ) -> None:
-    wrong = secured.variables("ops", SASL_PLAIN_PASSWORD="hush")
+    wrong = secured.client_variables("ops", SASL_PLAIN_PASSWORD="hush")
     status, out, err = await audited({**environment, **wrong})
     assert (status, out) == (2, "")
     assert "invalid credentials" in err

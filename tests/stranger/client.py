@@ -88,13 +88,13 @@ class Stranger:
     """Somebody who has read the contract and holds the addresses."""
 
     def __init__(self, deployment: Place, log: Log, producer: AIOKafkaProducer) -> None:
-        self.place = deployment
+        self.deployment = deployment
         self.log = log
         self.puts: dict[str, Put] = {}
         self._producer = producer
 
-    def partition(self, key: str | bytes) -> int:
-        return partition_of(key.encode() if isinstance(key, str) else key, self.place.partitions)
+    def partition_for(self, key: str | bytes) -> int:
+        return partition_of(key.encode() if isinstance(key, str) else key, self.deployment.partitions)
 
     async def put(  # noqa: PLR0913 - a record has no fewer parts
         self,
@@ -108,8 +108,8 @@ class Stranger:
     ) -> Put:
         """Write a record as it is given."""
         raw = key.encode() if isinstance(key, str) else key
-        number = partition if partition is not None else self.partition(raw or b"")
-        name = self.place.prefix + topic
+        number = partition if partition is not None else self.partition_for(raw or b"")
+        name = self.deployment.prefix + topic
         found = await self._producer.send_and_wait(
             name, value, key=raw, partition=number, headers=list(headers)
         )
@@ -187,7 +187,7 @@ class Stranger:
         """Write a `RoomChanged`, and do not wait."""
         return await self.publish("rooms", event("RoomChanged", room, {"roomId": room, **data}))
 
-    async def room(self, status: str = "live", **data: Any) -> Room:
+    async def create_room(self, status: str = "live", **data: Any) -> Room:
         """Make a room and wait until invitations has read of it."""
         room = unique("room")
         host = data.pop("host", None) or unique("host")

@@ -120,7 +120,7 @@ class Log:
             msg = f"{what or 'what was waited for'} did not come within {seconds} s"
             raise AssertionError(msg) from None
 
-    def named(self, topic: str, key: str, *names: str) -> list[Record]:
+    def records_of(self, topic: str, key: str, *names: str) -> list[Record]:
         """Return the events of these types under a key, all of them where no type is given."""
         found = self.by_key[topic, key.encode()]
         return [record for record in found if not names or (record.value and record.name in names)]

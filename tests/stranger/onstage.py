@@ -21,7 +21,7 @@ class Seat:
     accepted: Put
 
     @property
-    def named(self) -> dict[str, str]:
+    def ids(self) -> dict[str, str]:
         return {"roomId": self.room.id, "userId": self.user, "invitationId": self.invitation}
 
 
@@ -34,7 +34,7 @@ class Director:
 
     async def show(self, status: str = "live", **data: Any) -> Room:
         """Return a room that broadcast knows of."""
-        room = await self.stranger.room(status, **data)
+        room = await self.stranger.create_room(status, **data)
         if status in {"idle", "live", "waitingReconnect"}:
             await self.badge(room, room.host)
         return room
@@ -58,13 +58,13 @@ class Director:
         put, _ = await self.stranger.accepted("AcceptInvitation", room, **data)
         return Seat(room, user, invitation, put)
 
-    async def seat(self, room: Room, user: str) -> Seat:
+    async def seat_user(self, room: Room, user: str) -> Seat:
         """Give a user a seat and wait for the badge."""
         seat = await self.accept(room, user, await self.invite(room, user))
         await self.badge(room, user)
         return seat
 
-    async def provisioned(self, seat: Seat) -> Record:
+    async def wait_for_provisioned(self, seat: Seat) -> Record:
         return (await self.events(seat, "GrantProvisioned"))[0]
 
     async def revoked(self, seat: Seat) -> Record:
@@ -72,7 +72,7 @@ class Director:
 
     def said(self, seat: Seat, *names: str) -> list[Record]:
         """Return what has been said of a seat so far."""
-        found = self.stranger.log.named(EVENTS, seat.room.id, *names)
+        found = self.stranger.log.records_of(EVENTS, seat.room.id, *names)
         return [record for record in found if record.data.get("invitationId") == seat.invitation]
 
     async def events(self, seat: Seat, *names: str) -> list[Record]:
@@ -93,7 +93,7 @@ class Director:
         await self.stranger.log.until(lambda: worn and worn[-1].value is None, f"{user}'s badge to go")
         return worn[-1]
 
-    async def data(self, room: Room | str, user: str, **query: str) -> dict[str, Any]:
+    async def get_broadcast_data(self, room: Room | str, user: str, **query: str) -> dict[str, Any]:
         return dict(await self.web.json(f"/v1/rooms/{room}/broadcast-data", user, broadcast=True, **query))
 
     async def refused(self, room: Room | str, user: str, **query: str) -> tuple[int, str]:
@@ -125,8 +125,8 @@ def item(seat: Seat, **changes: Any) -> dict[str, Any]:
 
 def provisioned(seat: Seat, mode: str, at: str) -> dict[str, Any]:
     permissions = snapshots.publisher()
-    return {**seat.named, "mode": mode, "permissions": permissions, "provisionedAt": at}
+    return {**seat.ids, "mode": mode, "permissions": permissions, "provisionedAt": at}
 
 
 def revoked(seat: Seat, reason: str, mode: str, at: str) -> dict[str, Any]:
-    return {**seat.named, "reason": reason, "mode": mode, "revokedAt": at}
+    return {**seat.ids, "reason": reason, "mode": mode, "revokedAt": at}

@@ -44,7 +44,7 @@ async def over(sent: Put) -> None:
 
 
 async def case(client: Stranger, late: Late | None = None) -> Case:
-    room, user = await client.room(), await client.user()
+    room, user = await client.create_room(), await client.user()
     data = {"userId": user, "actorId": room.host, "expiresInSeconds": LASTS}
     sent, _ = await client.accepted("SendInvitation", room, **data)
     if late is None:

@@ -77,7 +77,7 @@ class LiveKit:
     """The server's own view, by its published HTTP API."""
 
     def __init__(self, deployment: Place) -> None:
-        self.place = deployment
+        self.deployment = deployment
         url = deployment.livekit_url.replace("ws://", "http://").replace("wss://", "https://")
         self._http = httpx.AsyncClient(base_url=url, timeout=10)
 
@@ -86,13 +86,19 @@ class LiveKit:
 
     def token(self, identity: str, **claims: Any) -> str:
         now = int(time.time())
-        said = {"iss": self.place.livekit_api_key, "sub": identity, "nbf": now - 1, "exp": now + 60, **claims}
-        return jwt.encode(said, self.place.livekit_api_secret, "HS256")
+        said = {
+            "iss": self.deployment.livekit_api_key,
+            "sub": identity,
+            "nbf": now - 1,
+            "exp": now + 60,
+            **claims,
+        }
+        return jwt.encode(said, self.deployment.livekit_api_secret, "HS256")
 
     def forged(self, room: str, identity: str, **grants: Any) -> dict[str, Any]:
         """Return what `broadcast-data` would have answered, with rights at will."""
         video = {"roomJoin": True, "room": room, "canPublish": True, "canPublishData": False, **grants}
-        return {"serverUrl": self.place.livekit_url, "token": self.token(identity, video=video)}
+        return {"serverUrl": self.deployment.livekit_url, "token": self.token(identity, video=video)}
 
     async def call(self, method: str, room: str, body: dict[str, Any]) -> dict[str, Any]:
         """Call as an administrator of a room."""

@@ -42,7 +42,7 @@ async def outcome(client: Stranger, said: dict[str, Any], value: Any, headers: A
 async def test_structured_mode_is_read_with_and_without_a_content_type(
     client: Stranger, people: People, content_type: bytes | None
 ) -> None:
-    room = await client.room()
+    room = await client.create_room()
     said = invitation(room, people.bob)
     headers = [("content-type", content_type)] if content_type else []
     assert await outcome(client, said, said, headers) == "InvitationSent"
@@ -50,7 +50,7 @@ async def test_structured_mode_is_read_with_and_without_a_content_type(
 
 @pytest.mark.parametrize("more", [{}, {"content_type": b"application/json"}])
 async def test_binary_mode_is_read(client: Stranger, people: People, more: dict[str, bytes]) -> None:
-    room = await client.room()
+    room = await client.create_room()
     said = invitation(room, people.bob, correlationid="c-1")
     assert await outcome(client, said, said["data"], binary(said, **more)) == "InvitationSent"
     [sent] = await client.outcome(said["id"])
@@ -58,7 +58,7 @@ async def test_binary_mode_is_read(client: Stranger, people: People, more: dict[
 
 
 async def test_a_structured_content_type_wins_over_ce_headers(client: Stranger, people: People) -> None:
-    room = await client.room()
+    room = await client.create_room()
     said, other = invitation(room, people.bob), invitation(room, people.carol)
     headers = [*binary(other), *STRUCTURED]
     assert await outcome(client, said, said, headers) == "InvitationSent"
@@ -70,7 +70,7 @@ async def test_a_structured_content_type_wins_over_ce_headers(client: Stranger, 
 async def test_a_structured_content_type_needs_an_envelope_in_the_value(
     client: Stranger, people: People
 ) -> None:
-    room = await client.room()
+    room = await client.create_room()
     said = invitation(room, people.bob)
     headers = [*binary(said), *STRUCTURED]
     assert await outcome(client, said, said["data"], headers) == "not_a_cloud_event"
@@ -78,7 +78,7 @@ async def test_a_structured_content_type_needs_an_envelope_in_the_value(
 
 @pytest.mark.parametrize("missing", ["id", "source", "type"])
 async def test_binary_mode_needs_its_attributes(client: Stranger, people: People, missing: str) -> None:
-    room = await client.room()
+    room = await client.create_room()
     said = invitation(room, people.bob)
     headers = [(name, value) for name, value in binary(said) if name != f"ce_{missing}"]
     assert await outcome(client, said, said["data"], headers) == "not_a_cloud_event"
@@ -101,14 +101,14 @@ async def test_binary_mode_needs_its_attributes(client: Stranger, people: People
 async def test_binary_mode_needs_valid_attributes(
     client: Stranger, people: People, name: str, value: bytes | None
 ) -> None:
-    room = await client.room()
+    room = await client.create_room()
     said = invitation(room, people.bob)
     headers = [(other, raw) for other, raw in binary(said) if other != name]
     assert await outcome(client, said, said["data"], [*headers, (name, value)]) == "not_a_cloud_event"
 
 
 async def test_binary_mode_without_a_subject_is_invalid(client: Stranger, people: People) -> None:
-    room = await client.room()
+    room = await client.create_room()
     said = invitation(room, people.bob)
     headers = [(name, value) for name, value in binary(said) if name != "ce_subject"]
     assert await outcome(client, said, said["data"], headers) == "invalid_command"
@@ -139,7 +139,7 @@ async def test_binary_facts_are_read(client: Stranger) -> None:
 async def test_other_attributes_are_ignored(
     client: Stranger, people: People, attributes: dict[str, Any]
 ) -> None:
-    room = await client.room()
+    room = await client.create_room()
     said = invitation(room, people.bob, **attributes)
     assert await outcome(client, said, said, STRUCTURED) == "InvitationSent"
 

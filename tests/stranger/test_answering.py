@@ -25,7 +25,7 @@ class Invited(NamedTuple):
 
 @pytest.fixture
 async def invited(client: Stranger, people: People) -> Invited:
-    room = await client.room()
+    room = await client.create_room()
     sent, _ = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     return Invited(room, sent, people.bob)
 
@@ -46,7 +46,7 @@ async def test_the_invitee_declines(client: Stranger, invited: Invited) -> None:
 async def test_room_and_invitation_must_be_known(client: Stranger, invited: Invited, answer: str) -> None:
     data = {"invitationId": invited.sent.id, "actorId": invited.bob}
     assert await client.reason(answer, unique("room"), **data) == "room_not_found"
-    elsewhere = await client.room()
+    elsewhere = await client.create_room()
     assert await client.reason(answer, elsewhere, **data) == "invitation_not_found"
     unknown = {"invitationId": unique("invitation"), "actorId": "nobody"}
     assert await client.reason(answer, invited.room, **unknown) == "invitation_not_found"
@@ -103,7 +103,7 @@ async def test_a_refused_cancellation_shows_it_to_its_participants(
 
 @pytest.mark.parametrize("status", ["banned", "deleted", None])
 async def test_an_ineligible_invitee_cannot_accept(client: Stranger, status: str | None) -> None:
-    room = await client.room()
+    room = await client.create_room()
     user = await client.user()
     sent, _ = await client.accepted("SendInvitation", room, userId=user, actorId=room.host)
     await (client.say_user(user, status) if status else client.remove_user(user))
@@ -115,7 +115,7 @@ async def test_an_ineligible_invitee_cannot_accept(client: Stranger, status: str
 
 async def test_a_user_refusing_new_invitations_may_answer_old_ones(client: Stranger) -> None:
     for answer in ("AcceptInvitation", "DeclineInvitation"):
-        room = await client.room()
+        room = await client.create_room()
         user = await client.user()
         sent, _ = await client.accepted("SendInvitation", room, userId=user, actorId=room.host)
         await client.say_user(user, canReceiveInvitations=False, blockedUserIds=[room.host])
@@ -123,7 +123,7 @@ async def test_a_user_refusing_new_invitations_may_answer_old_ones(client: Stran
 
 
 async def test_a_full_room_keeps_the_invitation_pending(client: Stranger, people: People) -> None:
-    room = await client.room(maxCoHosts=1)
+    room = await client.create_room(maxCoHosts=1)
     sends = [
         (await client.accepted("SendInvitation", room, userId=user, actorId=room.host))[0]
         for user in (people.bob, people.carol)
@@ -141,7 +141,7 @@ async def test_a_full_room_keeps_the_invitation_pending(client: Stranger, people
 
 
 async def test_a_room_may_have_no_seats(client: Stranger, people: People) -> None:
-    room = await client.room(maxCoHosts=0)
+    room = await client.create_room(maxCoHosts=0)
     sent, _ = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     data = {"invitationId": sent.id, "actorId": people.bob}
     assert await client.reason("AcceptInvitation", room, **data) == "room_full"
@@ -149,7 +149,7 @@ async def test_a_room_may_have_no_seats(client: Stranger, people: People) -> Non
 
 
 async def test_five_seats_are_the_default(client: Stranger) -> None:
-    room = await client.room()
+    room = await client.create_room()
     for expected in [*["InvitationAccepted"] * 5, "room_full"]:
         user = await client.user()
         sent, _ = await client.accepted("SendInvitation", room, userId=user, actorId=room.host)

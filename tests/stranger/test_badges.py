@@ -26,7 +26,7 @@ async def test_the_host_wears_a_badge_while_the_room_is_open(stage_driver: Direc
     worn = await stage_driver.badge(room, room.host)
     sound(worn)
     assert worn.event["subject"] == room.id
-    assert worn.partition == stage_driver.stranger.partition(room.id)
+    assert worn.partition == stage_driver.stranger.partition_for(room.id)
     since = worn.data["since"]
     data = {name: value for name, value in worn.data.items() if value is not None}
     assert data == {"roomId": room.id, "userId": room.host, "badge": "host", "since": since}
@@ -39,11 +39,11 @@ async def test_the_host_wears_a_badge_while_the_room_is_open(stage_driver: Direc
 
 async def test_a_co_host_wears_a_badge_from_seat_to_its_end(stage_driver: Director, people: People) -> None:
     room = await stage_driver.show()
-    seat = await stage_driver.seat(room, people.bob)
+    seat = await stage_driver.seat_user(room, people.bob)
     worn = await stage_driver.badge(room, people.bob)
     sound(worn)
     since = worn.data["since"]
-    assert worn.data == {**seat.named, "badge": "coHost", "since": since}
+    assert worn.data == {**seat.ids, "badge": "coHost", "since": since}
     assert (await stage_driver.items(room))[people.bob]["since"] == since
     await stage_driver.stranger.accepted("LeaveStage", room, actorId=people.bob)
     gone = await stage_driver.no_badge(room, people.bob)
@@ -54,25 +54,25 @@ async def test_a_co_host_wears_a_badge_from_seat_to_its_end(stage_driver: Direct
 async def test_invited_users_wear_no_badge(stage_driver: Director, people: People) -> None:
     room = await stage_driver.show()
     await stage_driver.invite(room, people.bob)
-    await stage_driver.seat(room, people.carol)
+    await stage_driver.seat_user(room, people.carol)
     assert stage_driver.worn(room, people.bob) == []
 
 
 async def test_a_badges_since_does_not_change(stage_driver: Director, people: People) -> None:
     room = await stage_driver.show("idle")
-    await stage_driver.seat(room, people.bob)
+    await stage_driver.seat_user(room, people.bob)
     host, bob = await stage_driver.badge(room, room.host), await stage_driver.badge(room, people.bob)
     for status in ("live", "waitingReconnect", "live"):
         fact = await stage_driver.stranger.say_room(room.id, hostId=room.host, status=status, maxCoHosts=9)
         await stage_driver.stranger.outcome(fact.id)
-    await stage_driver.seat(room, people.carol)
+    await stage_driver.seat_user(room, people.carol)
     for before, user in ((host, room.host), (bob, people.bob)):
         assert {found.data["since"] for found in stage_driver.worn(room, user)} == {before.data["since"]}
 
 
 async def test_a_new_host_takes_the_badge_over(stage_driver: Director, people: People) -> None:
     room = await stage_driver.show()
-    await stage_driver.seat(room, people.bob)
+    await stage_driver.seat_user(room, people.bob)
     await stage_driver.stranger.say_room(room.id, hostId=people.bob, status="live")
     await stage_driver.no_badge(room, room.host)
     worn = stage_driver.worn(room, people.bob)
@@ -90,7 +90,7 @@ async def test_a_reopened_room_gives_its_host_a_new_badge(stage_driver: Director
 
 async def test_closing_removes_every_badge(stage_driver: Director, people: People) -> None:
     room = await stage_driver.show()
-    await stage_driver.seat(room, people.bob)
+    await stage_driver.seat_user(room, people.bob)
     await stage_driver.stranger.remove_room(room)
     await stage_driver.no_badge(room, people.bob)
     await stage_driver.no_badge(room, room.host)

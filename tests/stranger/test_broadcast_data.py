@@ -18,7 +18,7 @@ CLOSED = ["ended", "recorded", "terminated", "error"]
 
 def looked_into(answer: dict[str, Any], stage_driver: Director) -> dict[str, Any]:
     """Return an answer with its token decoded and its times checked."""
-    deployment = stage_driver.stranger.place
+    deployment = stage_driver.stranger.deployment
     token = jwt.decode(answer["token"], deployment.livekit_api_secret, ["HS256"])
     expires = datetime.fromisoformat(answer["expiresAt"]).timestamp()
     assert abs(expires - token["exp"]) < 1
@@ -39,7 +39,7 @@ def expected(stage_driver: Director, room: Room, user: str, role: str) -> dict[s
         "roomId": room.id,
         "userId": user,
         "role": role,
-        "serverUrl": stage_driver.stranger.place.public_livekit_url,
+        "serverUrl": stage_driver.stranger.deployment.public_livekit_url,
         "token": {"sub": user, "video": video, "badge": "" if role == "viewer" else role},
         "expiresAt": "",
         "livekitRoom": room.id,
@@ -50,7 +50,7 @@ def expected(stage_driver: Director, room: Room, user: str, role: str) -> dict[s
 @pytest.mark.parametrize("status", OPEN)
 async def test_the_host_connects_in_any_open_state(stage_driver: Director, status: str) -> None:
     room = await stage_driver.show(status)
-    answer = looked_into(await stage_driver.data(room, room.host), stage_driver)
+    answer = looked_into(await stage_driver.get_broadcast_data(room, room.host), stage_driver)
     assert answer == expected(stage_driver, room, room.host, "host")
 
 
@@ -59,23 +59,27 @@ async def test_a_co_host_connects_in_any_open_state(
     stage_driver: Director, people: People, status: str
 ) -> None:
     room = await stage_driver.show(status)
-    await stage_driver.seat(room, people.bob)
-    answer = looked_into(await stage_driver.data(room, people.bob), stage_driver)
+    await stage_driver.seat_user(room, people.bob)
+    answer = looked_into(await stage_driver.get_broadcast_data(room, people.bob), stage_driver)
     assert answer == expected(stage_driver, room, people.bob, "coHost")
 
 
 @pytest.mark.parametrize("status", ["live", "waitingReconnect"])
 async def test_viewers_connect_once_the_room_is_live(stage_driver: Director, status: str) -> None:
     room = await stage_driver.show(status)
-    answer = looked_into(await stage_driver.data(room, "viewer", **{"as": "viewer"}), stage_driver)
+    answer = looked_into(
+        await stage_driver.get_broadcast_data(room, "viewer", **{"as": "viewer"}), stage_driver
+    )
     assert answer == expected(stage_driver, room, "viewer", "viewer")
 
 
 async def test_host_and_co_host_may_come_as_viewers(stage_driver: Director, people: People) -> None:
     room = await stage_driver.show()
-    await stage_driver.seat(room, people.bob)
+    await stage_driver.seat_user(room, people.bob)
     for user in (room.host, people.bob):
-        answer = looked_into(await stage_driver.data(room, user, **{"as": "viewer"}), stage_driver)
+        answer = looked_into(
+            await stage_driver.get_broadcast_data(room, user, **{"as": "viewer"}), stage_driver
+        )
         assert answer == expected(stage_driver, room, user, "viewer")
 
 
@@ -94,7 +98,7 @@ async def test_a_user_who_is_not_on_stage_is_refused(stage_driver: Director, peo
 
 async def test_a_former_co_host_is_not_on_stage(stage_driver: Director, people: People) -> None:
     room = await stage_driver.show()
-    seat = await stage_driver.seat(room, people.bob)
+    seat = await stage_driver.seat_user(room, people.bob)
     await stage_driver.stranger.accepted("LeaveStage", room, actorId=people.bob)
     await stage_driver.revoked(seat)
     assert await stage_driver.refused(room, people.bob) == (403, "not_on_stage")
@@ -127,7 +131,7 @@ async def test_a_former_host_is_not_on_stage(stage_driver: Director) -> None:
     await stage_driver.no_badge(room, room.host)
     await stage_driver.badge(room, "zoe")
     assert await stage_driver.refused(room, room.host) == (403, "not_on_stage")
-    assert (await stage_driver.data(room, "zoe"))["role"] == "host"
+    assert (await stage_driver.get_broadcast_data(room, "zoe"))["role"] == "host"
 
 
 async def test_viewer_is_the_only_role_to_ask_for(stage_driver: Director) -> None:
@@ -137,7 +141,7 @@ async def test_viewer_is_the_only_role_to_ask_for(stage_driver: Director) -> Non
 
 async def test_the_livekit_room_is_made_when_first_needed(stage_driver: Director, livekit: LiveKit) -> None:
     room = await stage_driver.show()
-    await stage_driver.data(room, room.host)
+    await stage_driver.get_broadcast_data(room, room.host)
     assert await livekit.exists(room.id)
 
 
@@ -145,7 +149,7 @@ async def test_each_role_has_its_permissions_on_livekit(
     stage_driver: Director, livekit: LiveKit, people: People
 ) -> None:
     room = await stage_driver.show()
-    await stage_driver.seat(room, people.bob)
+    await stage_driver.seat_user(room, people.bob)
     wanted = {
         room.host: (snapshots.publisher(), "host"),
         people.bob: (snapshots.publisher(), "coHost"),
@@ -153,7 +157,7 @@ async def test_each_role_has_its_permissions_on_livekit(
     }
     for user, (permissions, badge) in wanted.items():
         query = {"as": "viewer"} if user == "viewer" else {}
-        async with joined(await stage_driver.data(room, user, **query)) as participant:
+        async with joined(await stage_driver.get_broadcast_data(room, user, **query)) as participant:
             assert participant.room.local_participant.identity == user
             assert await livekit.permissions(room.id, user) == permissions
             assert participant.badge == badge

@@ -102,7 +102,7 @@ async def test_names_are_in_camel_case(client: Stranger) -> None:
 async def test_options_out_of_bounds_or_of_another_type_are_refused(
     client: Stranger, people: People, field: str, value: Any
 ) -> None:
-    room = await client.room()
+    room = await client.create_room()
     data = {"userId": people.bob, "actorId": room.host, field: value}
     assert await client.reason("SendInvitation", room, **data) == "invalid_command"
 
@@ -152,7 +152,7 @@ async def test_a_large_command_is_refused_like_a_small_one(client: Stranger) -> 
 async def test_options_within_bounds_are_taken(
     client: Stranger, people: People, given: dict[str, Any], seconds: int, message: str | None
 ) -> None:
-    room = await client.room()
+    room = await client.create_room()
     data = {"userId": people.bob, "actorId": room.host, **given}
     put, sent = await client.accepted("SendInvitation", room, **data)
     assert (sent.data["expiresAt"], sent.data["message"]) == (put.after(seconds), message)
@@ -195,7 +195,7 @@ async def test_a_rejection_repeats_the_valid_ids(client: Stranger) -> None:
 
 
 async def test_a_whole_number_with_a_decimal_point_has_one_result(client: Stranger, people: People) -> None:
-    room = await client.room()
+    room = await client.create_room()
     data = {"userId": people.bob, "actorId": room.host, "expiresInSeconds": 60.0}
     fate = await client.fate(await client.send("SendInvitation", room, **data))
     assert fate in {"InvitationSent", "invalid_command"}

@@ -22,7 +22,7 @@ def heard(stage_driver: Director, seat: Seat) -> list[str]:
     found = stage_driver.said(seat, *NAMES)
     for record in found:
         times = {"at"} | ({"graceEndsAt"} if record.name == "CoHostDisconnected" else set())
-        assert {name: value for name, value in record.data.items() if name not in times} == seat.named
+        assert {name: value for name, value in record.data.items() if name not in times} == seat.ids
         assert times <= set(record.data)
     return [record.name for record in found]
 
@@ -31,16 +31,16 @@ async def test_a_dropped_co_host_may_return_within_the_grace_period(
     stage_driver: Director, people: People
 ) -> None:
     room = await stage_driver.show()
-    seat = await stage_driver.seat(room, people.bob)
-    async with joined(await stage_driver.data(room, people.bob)):
+    seat = await stage_driver.seat_user(room, people.bob)
+    async with joined(await stage_driver.get_broadcast_data(room, people.bob)):
         await stage_driver.events(seat, "CoHostConnected")
     [dropped] = await stage_driver.events(seat, "CoHostDisconnected")
-    grace = timedelta(seconds=stage_driver.stranger.place.grace_seconds)
+    grace = timedelta(seconds=stage_driver.stranger.deployment.grace_seconds)
     assert abs(ends(dropped) - grace) < timedelta(seconds=1)
     shown = (await stage_driver.items(room))[people.bob]
     times = {"connection": "disconnected", "graceEndsAt": dropped.data["graceEndsAt"]}
     assert shown == onstage.item(seat, **times)
-    async with joined(await stage_driver.data(room, people.bob)):
+    async with joined(await stage_driver.get_broadcast_data(room, people.bob)):
         await stage_driver.events(seat, "CoHostReconnected")
         assert (await stage_driver.items(room))[people.bob] == onstage.item(seat, connection="connected")
     assert heard(stage_driver, seat)[:3] == ["CoHostConnected", "CoHostDisconnected", "CoHostReconnected"]
@@ -48,10 +48,10 @@ async def test_a_dropped_co_host_may_return_within_the_grace_period(
 
 async def test_a_co_host_who_does_not_return_loses_the_seat(stage_driver: Director, people: People) -> None:
     room = await stage_driver.show()
-    seat = await stage_driver.seat(room, people.bob)
-    async with joined(await stage_driver.data(room, people.bob)):
+    seat = await stage_driver.seat_user(room, people.bob)
+    async with joined(await stage_driver.get_broadcast_data(room, people.bob)):
         await stage_driver.events(seat, "CoHostConnected")
-    patience = stage_driver.stranger.place.grace_seconds + SECONDS
+    patience = stage_driver.stranger.deployment.grace_seconds + SECONDS
     log = stage_driver.stranger.log
     await log.until(lambda: stage_driver.said(seat, "GrantRevoked"), "the revocation", patience)
     assert heard(stage_driver, seat) == ["CoHostConnected", "CoHostDisconnected", "CoHostLost"]
@@ -59,22 +59,22 @@ async def test_a_co_host_who_does_not_return_loses_the_seat(stage_driver: Direct
     at = revoked.data["revokedAt"]
     assert revoked.data == onstage.revoked(seat, "connection_lost", "absent", at)
 
-    [left] = log.named("invitations.events", room.id, "CoHostLeft")
-    invitation = {**seat.named}
+    [left] = log.records_of("invitations.events", room.id, "CoHostLeft")
+    invitation = {**seat.ids}
     at = left.data["leftAt"]
     assert snapshots.without_nulls(left.data) == snapshots.left(invitation, at, "connection_lost")
     [command] = log.by_id[left.event["causationid"]]
     assert (command.topic, command.name) == ("invitations.commands", "ReleaseSeat")
-    assert command.data == {**seat.named, "reason": "connection_lost"}
+    assert command.data == {**seat.ids, "reason": "connection_lost"}
     assert command.key == room.id.encode()
 
 
 async def test_a_second_device_takes_the_place_of_the_first(stage_driver: Director, people: People) -> None:
     room = await stage_driver.show()
-    seat = await stage_driver.seat(room, people.bob)
-    async with joined(await stage_driver.data(room, people.bob)) as first:
+    seat = await stage_driver.seat_user(room, people.bob)
+    async with joined(await stage_driver.get_broadcast_data(room, people.bob)) as first:
         await stage_driver.events(seat, "CoHostConnected")
-        async with joined(await stage_driver.data(room, people.bob)) as second:
+        async with joined(await stage_driver.get_broadcast_data(room, people.bob)) as second:
             await eventually(lambda: first.disconnected, "the first device to be disconnected")
             await second.publish()
 
@@ -88,9 +88,9 @@ async def test_a_second_device_takes_the_place_of_the_first(stage_driver: Direct
 
 async def test_viewer_connections_give_no_events(stage_driver: Director, people: People) -> None:
     room = await stage_driver.show()
-    async with joined(await stage_driver.data(room, people.carol, **{"as": "viewer"})):
-        seat = await stage_driver.seat(room, people.bob)
-        async with joined(await stage_driver.data(room, people.bob)):
+    async with joined(await stage_driver.get_broadcast_data(room, people.carol, **{"as": "viewer"})):
+        seat = await stage_driver.seat_user(room, people.bob)
+        async with joined(await stage_driver.get_broadcast_data(room, people.bob)):
             await stage_driver.events(seat, "CoHostConnected")
-    said = stage_driver.stranger.log.named(onstage.EVENTS, room.id)
+    said = stage_driver.stranger.log.records_of(onstage.EVENTS, room.id)
     assert {record.data["userId"] for record in said} == {people.bob}

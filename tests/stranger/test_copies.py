@@ -12,7 +12,7 @@ ROOMS = 2
 
 async def invite_again_and_again(client: Stranger, user: str, until: asyncio.Event) -> list[Put]:
     """Invite and cancel in a room of one's own until told to stop."""
-    room = await client.room()
+    room = await client.create_room()
     puts = []
     while not until.is_set():
         puts.append(await client.send("SendInvitation", room, userId=user, actorId=room.host))
@@ -29,7 +29,7 @@ async def test_copies_come_and_go_and_every_command_has_one_outcome(
     busy = [asyncio.create_task(invite_again_and_again(client, people.bob, until)) for _ in range(ROOMS)]
     try:
         async with running(deployment, "invitations", "broadcast"):
-            await client.outcome((await client.room()).fact.id)
+            await client.outcome((await client.create_room()).fact.id)
     finally:
         until.set()
     for puts in await asyncio.gather(*busy):

@@ -69,11 +69,11 @@ async def test_headers_resembling_the_services_own_are_kept(client: Stranger) ->
 @pytest.mark.parametrize("topic", ["invitations", "broadcast"])
 async def test_an_oversized_record_keeps_its_headers_and_length(client: Stranger, topic: str) -> None:
     name = f"{topic}.commands"
-    admin = AIOKafkaAdminClient(bootstrap_servers=client.place.bootstrap_servers)
+    admin = AIOKafkaAdminClient(bootstrap_servers=client.deployment.bootstrap_servers)
     await admin.start()
     try:
         value = b"x" * 3 * 1024 * 1024
-        await _allow(admin, client.place.prefix + name, str(4 * 1024 * 1024))
+        await _allow(admin, client.deployment.prefix + name, str(4 * 1024 * 1024))
         await eventually(lambda: _takes(client, name, value), "the topic to take large records")
         put = await client.put(name, "key", value, [("mine", b"1")])
         letter = await client.letter(put)
@@ -94,11 +94,11 @@ async def _allow(admin: AIOKafkaAdminClient, topic: str, size: str) -> None:
 
 async def _takes(client: Stranger, topic: str, value: bytes) -> bool:
     """Try with a producer of its own: after a refusal an idempotent one is out of step."""
-    deployment = client.place
+    deployment = client.deployment
     plain = AIOKafkaProducer(bootstrap_servers=deployment.bootstrap_servers, max_request_size=8 * 1024 * 1024)
     async with plain:
         try:
-            await plain.send_and_wait(deployment.prefix + topic, value, partition=client.partition("key"))
+            await plain.send_and_wait(deployment.prefix + topic, value, partition=client.partition_for("key"))
         except MessageSizeTooLargeError:
             return False
     return True
@@ -179,7 +179,7 @@ async def test_a_user_fact_breaking_its_schema_is_a_dead_letter(
 
 
 async def test_the_last_good_fact_stays(client: Stranger) -> None:
-    room = await client.room()
+    room = await client.create_room()
     assert await letter_of_fact(client, room_fact(room.id, status="paused"), room.id) == "invalid_fact"
     assert await client.reason("LeaveStage", room, actorId="bob") == "not_co_host"
 
@@ -202,14 +202,14 @@ async def test_a_fact_with_another_key_than_its_subject_is_a_dead_letter(client:
 
 async def test_a_fact_in_another_partition_changes_nothing(client: Stranger) -> None:
     room = unique("room")
-    wrong = (client.partition(room) + 1) % client.place.partitions
+    wrong = (client.partition_for(room) + 1) % client.deployment.partitions
     assert await letter_of_fact(client, room_fact(room), room, partition=wrong) == "wrong_partition"
     assert await client.reason("LeaveStage", room, actorId="bob") == "room_not_found"
 
 
 async def test_the_dead_letter_reasons_have_an_order(client: Stranger) -> None:
     room = unique("room")
-    wrong = (client.partition(room) + 1) % client.place.partitions
+    wrong = (client.partition_for(room) + 1) % client.deployment.partitions
     broken = {**user_fact(room), "specversion": "0.3"}
     assert await letter_of_fact(client, broken, room, partition=wrong) == "not_a_cloud_event"
     assert await letter_of_fact(client, user_fact(room), room, partition=wrong) == "wrong_partition"
@@ -218,8 +218,8 @@ async def test_the_dead_letter_reasons_have_an_order(client: Stranger) -> None:
 
 
 async def test_a_tombstone_in_another_partition_changes_nothing(client: Stranger) -> None:
-    room = await client.room()
-    wrong = (client.partition(room.id) + 1) % client.place.partitions
+    room = await client.create_room()
+    wrong = (client.partition_for(room.id) + 1) % client.deployment.partitions
     put = await client.put("rooms", room.id, None, partition=wrong)
     letter = await client.letter(put)
     assert (letter.header["dead-letter-reason"], letter.value) == (b"wrong_partition", None)
@@ -247,8 +247,8 @@ async def test_an_invalid_signal_is_a_dead_letter_of_broadcast(client: Stranger)
 
 async def test_a_user_fact_in_another_partition_changes_nothing(client: Stranger) -> None:
     user = await client.user()
-    wrong = (client.partition(user) + 1) % client.place.partitions
+    wrong = (client.partition_for(user) + 1) % client.deployment.partitions
     banned = user_fact(user, status="banned")
     assert await letter_of_fact(client, banned, user, "users", partition=wrong) == "wrong_partition"
-    room = await client.room()
+    room = await client.create_room()
     await client.accepted("SendInvitation", room, userId=user, actorId=room.host)

@@ -48,7 +48,7 @@ def dressed(record: Record, cause: Put, **changes: Any) -> dict[str, Any]:
 
 
 async def test_an_event_has_exactly_the_contracts_attributes(client: Stranger, people: People) -> None:
-    room = await client.room()
+    room = await client.create_room()
     put, sent = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     assert sent.event == dressed(sent, put, subject=room.id)
     assert sent.header["content-type"] == b"application/cloudevents+json; charset=utf-8"
@@ -66,13 +66,13 @@ async def test_a_rejection_has_exactly_the_contracts_attributes(client: Stranger
 
 
 async def test_a_fact_is_the_cause_of_its_events(client: Stranger) -> None:
-    room = await client.room()
+    room = await client.create_room()
     [changed] = await client.outcome(room.fact.id)
     assert changed.event == dressed(changed, room.fact, subject=room.id)
 
 
 async def test_a_tombstone_as_a_cause_is_named_by_its_position(client: Stranger) -> None:
-    room = await client.room()
+    room = await client.create_room()
     gone = await client.remove_room(room)
     [changed] = await client.outcome(gone.position)
     expected = dressed(changed, gone, subject=room.id, causationid=gone.position, correlationid=gone.position)
@@ -80,13 +80,13 @@ async def test_a_tombstone_as_a_cause_is_named_by_its_position(client: Stranger)
 
 
 async def test_an_event_is_in_the_partition_of_its_cause(client: Stranger) -> None:
-    room = await client.room()
+    room = await client.create_room()
     [changed] = await client.outcome(room.fact.id)
-    assert changed.partition == room.fact.partition == client.partition(room.id)
+    assert changed.partition == room.fact.partition == client.partition_for(room.id)
 
 
 async def test_the_correlation_is_copied(client: Stranger, people: People) -> None:
-    room = await client.room()
+    room = await client.create_room()
     sent = await invite(client, room, people.bob, correlationid="order 66")
     assert sent.event["correlationid"] == "order 66"
     again = await invite(client, room, people.bob, correlationid="order 67")
@@ -97,14 +97,14 @@ async def test_the_correlation_is_copied(client: Stranger, people: People) -> No
 async def test_a_correlation_over_256_characters_counts_as_absent(
     client: Stranger, people: People, *, length: int, copied: bool
 ) -> None:
-    room = await client.room()
+    room = await client.create_room()
     long = "🙂" * length
     sent = await invite(client, room, people.bob, correlationid=long)
     assert sent.event["correlationid"] == (long if copied else sent.event["causationid"])
 
 
 async def test_the_trace_context_is_passed_on(client: Stranger, people: People) -> None:
-    room = await client.room()
+    room = await client.create_room()
     sent = await invite(client, room, people.bob, traceparent=TRACE, tracestate="vendor=1")
     assert sent.event["traceparent"].split("-")[1] == TRACE.split("-")[1]
     assert sent.event["tracestate"] == "vendor=1"
@@ -124,7 +124,7 @@ async def test_the_trace_context_of_a_fact_is_passed_on(client: Stranger) -> Non
 
 
 async def test_the_value_is_utf_8(client: Stranger, people: People) -> None:
-    room = await client.room()
+    room = await client.create_room()
     message = "Komm herüber 🎤"
     data = {"userId": people.bob, "actorId": room.host, "message": message}
     _, sent = await client.accepted("SendInvitation", room, **data)
@@ -132,7 +132,7 @@ async def test_the_value_is_utf_8(client: Stranger, people: People) -> None:
 
 
 async def test_a_command_id_may_be_any_id(client: Stranger, people: People) -> None:
-    room = await client.room()
+    room = await client.create_room()
     for id in (f"A.z_0:@-{new_id()}", unique("x").ljust(64, "y")):  # noqa: A001
         put, sent = await client.accepted("SendInvitation", room, id=id, userId=people.bob, actorId=room.host)
         assert sent.data["invitationId"] == put.id == id

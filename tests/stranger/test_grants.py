@@ -26,11 +26,11 @@ async def test_an_absent_co_host_gets_the_permissions_on_joining(
     stage_driver: Director, livekit: LiveKit, people: People
 ) -> None:
     room = await stage_driver.show()
-    seat = await stage_driver.seat(room, people.bob)
-    granted = await stage_driver.provisioned(seat)
+    seat = await stage_driver.seat_user(room, people.bob)
+    granted = await stage_driver.wait_for_provisioned(seat)
     assert granted.data == onstage.provisioned(seat, "on_join", granted.data["provisionedAt"])
     assert (granted.event["source"], granted.event["subject"]) == ("/cohost/broadcast", room.id)
-    async with joined(await stage_driver.data(room, people.bob)) as bob:
+    async with joined(await stage_driver.get_broadcast_data(room, people.bob)) as bob:
         await bob.publish()
         assert await livekit.permissions(room.id, people.bob) == snapshots.publisher()
     assert len(stage_driver.said(seat, "GrantProvisioned")) == 1
@@ -41,11 +41,14 @@ async def test_a_viewer_is_promoted_in_place_and_demoted_again(
 ) -> None:
     room = await stage_driver.show()
     invitation = await stage_driver.invite(room, people.bob)
-    as_viewer = await stage_driver.data(room, people.bob, **{"as": "viewer"})
-    async with joined(await stage_driver.data(room, room.host)) as host, joined(as_viewer) as bob:
+    as_viewer = await stage_driver.get_broadcast_data(room, people.bob, **{"as": "viewer"})
+    async with (
+        joined(await stage_driver.get_broadcast_data(room, room.host)) as host,
+        joined(as_viewer) as bob,
+    ):
         assert (bob.can_publish, bob.badge) == (False, "")
         seat = await stage_driver.accept(room, people.bob, invitation)
-        granted = await stage_driver.provisioned(seat)
+        granted = await stage_driver.wait_for_provisioned(seat)
         assert granted.data == onstage.provisioned(seat, "in_place", granted.data["provisionedAt"])
         await eventually(lambda: bob.can_publish and bob.badge == "coHost", "bob's promotion")
         assert await livekit.permissions(room.id, people.bob) == snapshots.publisher()
@@ -74,8 +77,8 @@ async def test_an_absent_co_host_loses_the_permissions(
     stage_driver: Director, people: People, command: str, reason: str
 ) -> None:
     room = await stage_driver.show()
-    seat = await stage_driver.seat(room, people.bob)
-    await stage_driver.provisioned(seat)
+    seat = await stage_driver.seat_user(room, people.bob)
+    await stage_driver.wait_for_provisioned(seat)
     data = {
         "LeaveStage": {"actorId": people.bob},
         "RemoveCoHost": {"userId": people.bob, "actorId": room.host},
@@ -87,8 +90,8 @@ async def test_an_absent_co_host_loses_the_permissions(
 
 async def test_a_banned_co_host_loses_the_permissions(stage_driver: Director, client: Stranger) -> None:
     room, user = await stage_driver.show(), await client.user()
-    seat = await stage_driver.seat(room, user)
-    await stage_driver.provisioned(seat)
+    seat = await stage_driver.seat_user(room, user)
+    await stage_driver.wait_for_provisioned(seat)
     await client.say_user(user, "banned")
     await whole(stage_driver, seat, "not_eligible", "absent")
 
@@ -97,8 +100,8 @@ async def test_closing_deletes_the_livekit_room_and_all_permissions(
     stage_driver: Director, livekit: LiveKit, people: People
 ) -> None:
     room = await stage_driver.show()
-    seats = [await stage_driver.seat(room, user) for user in (people.bob, people.carol)]
-    async with joined(await stage_driver.data(room, people.bob)) as bob:
+    seats = [await stage_driver.seat_user(room, user) for user in (people.bob, people.carol)]
+    async with joined(await stage_driver.get_broadcast_data(room, people.bob)) as bob:
         await stage_driver.close(room)
         for seat in seats:
             await whole(stage_driver, seat, "room_ended", "room_deleted")
@@ -108,7 +111,7 @@ async def test_closing_deletes_the_livekit_room_and_all_permissions(
 
 async def test_a_room_nobody_entered_is_closed_too(stage_driver: Director, people: People) -> None:
     room = await stage_driver.show("idle")
-    seat = await stage_driver.seat(room, people.bob)
+    seat = await stage_driver.seat_user(room, people.bob)
     await stage_driver.stranger.remove_room(room)
     await whole(stage_driver, seat, "room_ended", "room_deleted")
 
@@ -129,8 +132,8 @@ async def test_a_very_short_seat_ends_once(stage_driver: Director, people: Peopl
 async def test_a_new_seat_brings_new_permissions(stage_driver: Director, people: People) -> None:
     room = await stage_driver.show()
     for _ in range(2):
-        seat = await stage_driver.seat(room, people.bob)
-        await stage_driver.provisioned(seat)
+        seat = await stage_driver.seat_user(room, people.bob)
+        await stage_driver.wait_for_provisioned(seat)
         await stage_driver.stranger.accepted("LeaveStage", room, actorId=people.bob)
         await whole(stage_driver, seat, "left", "absent")
 
@@ -139,10 +142,10 @@ async def test_a_co_host_who_becomes_host_keeps_the_permissions(
     stage_driver: Director, livekit: LiveKit, people: People
 ) -> None:
     room = await stage_driver.show()
-    seat = await stage_driver.seat(room, people.bob)
+    seat = await stage_driver.seat_user(room, people.bob)
     async with (
-        joined(await stage_driver.data(room, room.host)) as old,
-        joined(await stage_driver.data(room, people.bob)) as bob,
+        joined(await stage_driver.get_broadcast_data(room, room.host)) as old,
+        joined(await stage_driver.get_broadcast_data(room, people.bob)) as bob,
     ):
         publication = await bob.publish()
         await stage_driver.stranger.say_room(room.id, hostId=people.bob, status="live")
@@ -165,27 +168,27 @@ async def eventually_deleted(livekit: LiveKit, room: str) -> None:
 
 async def test_hosts_have_no_grants(stage_driver: Director) -> None:
     room = await stage_driver.show()
-    async with joined(await stage_driver.data(room, room.host)) as host:
+    async with joined(await stage_driver.get_broadcast_data(room, room.host)) as host:
         await host.publish()
         await stage_driver.close(room)
-    assert stage_driver.stranger.log.named(onstage.EVENTS, room.id) == []
+    assert stage_driver.stranger.log.records_of(onstage.EVENTS, room.id) == []
 
 
 async def test_a_reopened_room_can_be_entered_again(
     stage_driver: Director, livekit: LiveKit, people: People
 ) -> None:
     room = await stage_driver.show()
-    async with joined(await stage_driver.data(room, room.host)):
+    async with joined(await stage_driver.get_broadcast_data(room, room.host)):
         await stage_driver.close(room)
         await eventually_deleted(livekit, room.id)
     assert await stage_driver.refused(room, room.host) == (409, "room_not_open")
     assert not await livekit.exists(room.id)
     await stage_driver.stranger.say_room(room.id, hostId=room.host, status="live")
     await stage_driver.badge(room, room.host)
-    seat = await stage_driver.seat(room, people.bob)
+    seat = await stage_driver.seat_user(room, people.bob)
     async with (
-        joined(await stage_driver.data(room, room.host)) as host,
-        joined(await stage_driver.data(room, people.bob)) as bob,
+        joined(await stage_driver.get_broadcast_data(room, room.host)) as host,
+        joined(await stage_driver.get_broadcast_data(room, people.bob)) as bob,
     ):
         published = await bob.publish()
         await eventually(lambda: published.sid in host.hears(people.bob), "bob's track at the host's")

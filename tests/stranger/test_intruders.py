@@ -21,7 +21,7 @@ async def removed(stage_driver: Director, room: Room, user: str) -> Record:
     log = stage_driver.stranger.log
 
     def found() -> list[Record]:
-        events = log.named(onstage.EVENTS, room.id, "IntruderRemoved")
+        events = log.records_of(onstage.EVENTS, room.id, "IntruderRemoved")
         return [record for record in events if record.data["userId"] == user]
 
     [event] = await log.until(found, "the intruder's removal", SECONDS)
@@ -45,7 +45,7 @@ async def test_a_user_joining_with_permissions_but_no_seat_is_demoted(
     stage_driver: Director, livekit: LiveKit
 ) -> None:
     room = await stage_driver.show()
-    await stage_driver.data(room, room.host)
+    await stage_driver.get_broadcast_data(room, room.host)
     async with joined(livekit.forged(room.id, "mallory")) as mallory:
         await removed(stage_driver, room, "mallory")
         await harmless(livekit, room, "mallory", mallory)
@@ -55,8 +55,8 @@ async def test_a_former_co_host_with_an_old_token_is_demoted(
     stage_driver: Director, livekit: LiveKit, people: People
 ) -> None:
     room = await stage_driver.show()
-    seat = await stage_driver.seat(room, people.bob)
-    old = await stage_driver.data(room, people.bob)
+    seat = await stage_driver.seat_user(room, people.bob)
+    old = await stage_driver.get_broadcast_data(room, people.bob)
     await stage_driver.stranger.accepted("LeaveStage", room, actorId=people.bob)
     await stage_driver.revoked(seat)
     async with joined(old) as bob:
@@ -67,8 +67,8 @@ async def test_a_former_co_host_with_an_old_token_is_demoted(
 async def test_an_externally_promoted_viewer_is_demoted(stage_driver: Director, livekit: LiveKit) -> None:
     room = await stage_driver.show()
     async with (
-        joined(await stage_driver.data(room, room.host)) as host,
-        joined(await stage_driver.data(room, "mallory", **{"as": "viewer"})) as mallory,
+        joined(await stage_driver.get_broadcast_data(room, room.host)) as host,
+        joined(await stage_driver.get_broadcast_data(room, "mallory", **{"as": "viewer"})) as mallory,
     ):
         permission = {"can_publish": True, "can_subscribe": True, "can_publish_data": True}
         await livekit.call(
@@ -85,17 +85,17 @@ async def test_host_co_hosts_and_viewers_are_not_intruders(
     stage_driver: Director, livekit: LiveKit, people: People
 ) -> None:
     room = await stage_driver.show()
-    await stage_driver.seat(room, people.bob)
+    await stage_driver.seat_user(room, people.bob)
     async with (
-        joined(await stage_driver.data(room, room.host)) as host,
-        joined(await stage_driver.data(room, people.bob)) as bob,
-        joined(await stage_driver.data(room, "viewer", **{"as": "viewer"})),
+        joined(await stage_driver.get_broadcast_data(room, room.host)) as host,
+        joined(await stage_driver.get_broadcast_data(room, people.bob)) as bob,
+        joined(await stage_driver.get_broadcast_data(room, "viewer", **{"as": "viewer"})),
     ):
         await host.publish()
         await bob.publish()
         async with joined(livekit.forged(room.id, "mallory")):
             await removed(stage_driver, room, "mallory")
-    intruders = stage_driver.stranger.log.named(onstage.EVENTS, room.id, "IntruderRemoved")
+    intruders = stage_driver.stranger.log.records_of(onstage.EVENTS, room.id, "IntruderRemoved")
     assert {record.data["userId"] for record in intruders} == {"mallory"}
 
 

@@ -25,7 +25,7 @@ async def seat(client: Stranger, room: Room, user: str) -> str:
 
 @pytest.mark.parametrize("status", ["idle", "live", "waitingReconnect"])
 async def test_the_host_invites_into_an_open_room(client: Stranger, people: People, status: str) -> None:
-    room = await client.room(status)
+    room = await client.create_room(status)
     data = {"userId": people.bob, "actorId": room.host, "message": "Come!", "expiresInSeconds": 60}
     put, sent = await client.accepted("SendInvitation", room, **data)
     assert sent.name == "InvitationSent"
@@ -38,27 +38,27 @@ async def test_the_room_must_be_known(client: Stranger) -> None:
 
 @pytest.mark.parametrize("status", CLOSED)
 async def test_the_room_must_be_open(client: Stranger, status: str) -> None:
-    room = await client.room(status)
+    room = await client.create_room(status)
     assert await refused(client, room, "nobody", "nobody") == "room_not_open"
 
 
 async def test_the_actor_must_be_the_host(client: Stranger) -> None:
-    room = await client.room()
+    room = await client.create_room()
     assert await refused(client, room, room.host, "nobody") == "not_room_host"
 
 
 async def test_the_host_cannot_be_invited(client: Stranger) -> None:
-    room = await client.room()
+    room = await client.create_room()
     assert await refused(client, room, room.host, room.host) == "invalid_target"
 
 
 async def test_the_user_must_be_known(client: Stranger) -> None:
-    room = await client.room()
+    room = await client.create_room()
     assert await refused(client, room, unique("user"), room.host) == "user_not_found"
 
 
 async def test_a_deleted_user_is_not_found(client: Stranger) -> None:
-    room = await client.room()
+    room = await client.create_room()
     user = await client.user()
     await client.remove_user(user)
     assert await refused(client, room, user, room.host) == "user_not_found"
@@ -69,25 +69,25 @@ async def test_a_deleted_user_is_not_found(client: Stranger) -> None:
     [("banned", {}), ("deleted", {}), ("active", {"canReceiveInvitations": False})],
 )
 async def test_the_user_must_be_eligible(client: Stranger, status: str, more: dict[str, Any]) -> None:
-    room = await client.room()
+    room = await client.create_room()
     user = await client.user(status, **more)
     assert await refused(client, room, user, room.host) == "user_not_eligible"
 
 
 async def test_a_user_blocking_the_host_is_not_eligible(client: Stranger) -> None:
-    room = await client.room()
+    room = await client.create_room()
     user = await client.user(blockedUserIds=["somebody", room.host])
     assert await refused(client, room, user, room.host) == "user_not_eligible"
 
 
 async def test_a_user_blocking_another_user_is_eligible(client: Stranger) -> None:
-    room = await client.room()
+    room = await client.create_room()
     user = await client.user(blockedUserIds=["somebody"], displayName="Eve", canReceiveInvitations=True)
     await client.accepted("SendInvitation", room, userId=user, actorId=room.host)
 
 
 async def test_a_user_fact_replaces_the_previous_one(client: Stranger) -> None:
-    room = await client.room()
+    room = await client.create_room()
     user = await client.user(canReceiveInvitations=False, blockedUserIds=[room.host])
     await client.say_user(user)
     await client.accepted("SendInvitation", room, userId=user, actorId=room.host)
@@ -95,12 +95,12 @@ async def test_a_user_fact_replaces_the_previous_one(client: Stranger) -> None:
 
 async def test_the_host_need_not_be_a_known_user(client: Stranger, people: People) -> None:
     banned = await client.user("banned")
-    room = await client.room(host=banned)
+    room = await client.create_room(host=banned)
     await client.accepted("SendInvitation", room, userId=people.bob, actorId=banned)
 
 
 async def test_eligibility_is_checked_before_the_seat(client: Stranger) -> None:
-    room = await client.room()
+    room = await client.create_room()
     user = await client.user()
     await seat(client, room, user)
     await client.say_user(user, canReceiveInvitations=False)
@@ -108,13 +108,13 @@ async def test_eligibility_is_checked_before_the_seat(client: Stranger) -> None:
 
 
 async def test_the_user_must_not_have_a_seat(client: Stranger, people: People) -> None:
-    room = await client.room()
+    room = await client.create_room()
     await seat(client, room, people.bob)
     assert await refused(client, room, people.bob, room.host) == "already_co_host"
 
 
 async def test_the_user_must_have_no_pending_invitation(client: Stranger, people: People) -> None:
-    room = await client.room()
+    room = await client.create_room()
     put, _ = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     again = {"userId": people.bob, "actorId": room.host}
     refused = await client.refused("SendInvitation", room, **again)
@@ -123,7 +123,7 @@ async def test_the_user_must_have_no_pending_invitation(client: Stranger, people
 
 
 async def test_a_room_may_have_at_most_100_pending_invitations(client: Stranger) -> None:
-    room = await client.room()
+    room = await client.create_room()
     users = [unique("user") for _ in range(101)]
     await asyncio.gather(*(client.say_user(user) for user in users))
     sent = await asyncio.gather(
@@ -136,12 +136,12 @@ async def test_a_room_may_have_at_most_100_pending_invitations(client: Stranger)
 
 
 async def test_a_user_may_be_invited_into_many_rooms(client: Stranger, people: People) -> None:
-    for room in [await client.room(), await client.room()]:
+    for room in [await client.create_room(), await client.create_room()]:
         await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
 
 
 async def test_the_host_cancels(client: Stranger, people: People) -> None:
-    room = await client.room()
+    room = await client.create_room()
     sent, _ = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     put, done = await client.accepted("CancelInvitation", room, invitationId=sent.id, actorId=room.host)
     assert done.name == "InvitationCancelled"
@@ -151,7 +151,7 @@ async def test_the_host_cancels(client: Stranger, people: People) -> None:
 async def test_cancelling_checks_room_invitation_host_and_status_in_order(
     client: Stranger, people: People
 ) -> None:
-    room, other = await client.room(), await client.room()
+    room, other = await client.create_room(), await client.create_room()
     sent, _ = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
 
     async def reason(where: Room | str, invitation: str, actor: str) -> str:
@@ -170,7 +170,7 @@ async def test_cancelling_checks_room_invitation_host_and_status_in_order(
 async def test_a_user_may_be_invited_again_at_once_after_an_ending(
     client: Stranger, people: People, ending: str
 ) -> None:
-    room = await client.room()
+    room = await client.create_room()
     sent, _ = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     actor = room.host if ending in {"CancelInvitation", "RemoveCoHost"} else people.bob
     subject = {"invitationId": sent.id} if ending.endswith("Invitation") else {}
@@ -183,7 +183,7 @@ async def test_a_user_may_be_invited_again_at_once_after_an_ending(
 
 
 async def test_the_first_invitation_here_has_no_previous_one(client: Stranger, people: People) -> None:
-    elsewhere, room = await client.room(), await client.room()
+    elsewhere, room = await client.create_room(), await client.create_room()
     await seat(client, elsewhere, people.bob)
     put, sent = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     assert sent.data == snapshots.pending(put, room, people.bob)

@@ -29,8 +29,8 @@ class Show(NamedTuple):
 @pytest.fixture
 async def seated_room(stage_driver: Director, people: People) -> Show:
     room = await stage_driver.show()
-    await stage_driver.seat(room, people.carol)
-    return Show(await stage_driver.seat(room, people.bob), people.carol)
+    await stage_driver.seat_user(room, people.carol)
+    return Show(await stage_driver.seat_user(room, people.bob), people.carol)
 
 
 async def mute(
@@ -143,14 +143,14 @@ async def test_hard_mutes_take_sources_until_they_are_lifted(
 ) -> None:
     seat = seated_room.seat
     room, bob = seat.room, seat.user
-    async with joined(await stage_driver.data(room, bob)) as participant:
+    async with joined(await stage_driver.get_broadcast_data(room, bob)) as participant:
         covered: list[str] = []
         for source in SOURCES:
             await mute(stage_driver, seat, source=source, hard=True)
             covered += [source, "screen_share_audio"] if source == "screen_share" else [source]
             permissions = snapshots.publisher(*covered)
             await livekit.come_to_have(room.id, bob, permissions)
-            assert (await stage_driver.data(room, bob))["permissions"] == permissions
+            assert (await stage_driver.get_broadcast_data(room, bob))["permissions"] == permissions
         assert not participant.can_publish
         assert sorted((await stage_driver.items(room))[bob]["hardMuted"]) == sorted(SOURCES)
         await mute(stage_driver, seat, "UnmuteCoHost", source="camera")
@@ -165,8 +165,8 @@ async def test_a_hard_mute_ends_with_the_seat(stage_driver: Director, seated_roo
     await mute(stage_driver, seated_room.seat, hard=True)
     await stage_driver.stranger.accepted("LeaveStage", room, actorId=bob)
     await stage_driver.no_badge(room, bob)
-    await stage_driver.seat(room, bob)
-    assert (await stage_driver.data(room, bob))["permissions"] == snapshots.publisher()
+    await stage_driver.seat_user(room, bob)
+    assert (await stage_driver.get_broadcast_data(room, bob))["permissions"] == snapshots.publisher()
 
 
 async def test_a_soft_mute_is_done_once_and_its_owner_may_unmute(
@@ -185,14 +185,14 @@ async def test_a_soft_mute_is_done_once_and_its_owner_may_unmute(
     async def none() -> bool:
         return await muted() == {"microphone": False, "camera": False}
 
-    async with joined(await stage_driver.data(room, bob)) as participant:
+    async with joined(await stage_driver.get_broadcast_data(room, bob)) as participant:
         publication = await participant.publish("microphone")
         await participant.publish("camera")
         # LiveKit acknowledges a track before there is any, and until its media comes it cannot be muted.
         await eventually(none, "LiveKit to have both tracks")
         await mute(stage_driver, seated_room.seat)
         await eventually(microphone_alone, "bob's microphone to be muted")
-        assert (await stage_driver.data(room, bob))["permissions"] == snapshots.publisher()
+        assert (await stage_driver.get_broadcast_data(room, bob))["permissions"] == snapshots.publisher()
         publication.track.unmute()
         await eventually(none, "bob's microphone to be on again")
 
@@ -202,8 +202,8 @@ async def test_a_request_to_unmute_arrives_as_a_data_message(
 ) -> None:
     room, bob = seated_room.seat.room, seated_room.seat.user
     async with (
-        joined(await stage_driver.data(room, bob)) as participant,
-        joined(await stage_driver.data(room, seated_room.carol)) as carol,
+        joined(await stage_driver.get_broadcast_data(room, bob)) as participant,
+        joined(await stage_driver.get_broadcast_data(room, seated_room.carol)) as carol,
     ):
         await stage_driver.events(seated_room.seat, "CoHostConnected")
         await mute(stage_driver, seated_room.seat, "UnmuteCoHost", source="camera")

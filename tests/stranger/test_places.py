@@ -29,7 +29,7 @@ async def refuse(
 
 
 def other(client: Stranger, key: str) -> int:
-    return (client.partition(key) + 1) % client.place.partitions
+    return (client.partition_for(key) + 1) % client.deployment.partitions
 
 
 async def test_another_partition_than_the_subjects_is_refused(client: Stranger) -> None:
@@ -52,7 +52,7 @@ async def test_the_partition_is_checked_before_type_and_data(
 
 async def test_the_type_is_checked_before_the_data(client: Stranger) -> None:
     room = unique("room")
-    found = await refuse(client, room, room, client.partition(room), "Nonsense", roomId="other")
+    found = await refuse(client, room, room, client.partition_for(room), "Nonsense", roomId="other")
     assert found.data["reason"] == "unknown_command"
 
 
@@ -93,26 +93,26 @@ async def test_commands_of_the_other_service_are_unknown(client: Stranger) -> No
 
 async def test_a_key_that_differs_from_the_subject_is_invalid(client: Stranger) -> None:
     room = unique("room")
-    found = await refuse(client, room, "another-key", client.partition(room))
+    found = await refuse(client, room, "another-key", client.partition_for(room))
     assert found.data["reason"] == "invalid_command"
     assert (found.key, found.event["subject"]) == (b"another-key", room)
 
 
 async def test_a_key_that_is_not_utf_8_is_invalid_and_comes_back(client: Stranger) -> None:
     room = unique("room")
-    found = await refuse(client, room, b"\xff\xfe", client.partition(room))
+    found = await refuse(client, room, b"\xff\xfe", client.partition_for(room))
     assert (found.data["reason"], found.key) == ("invalid_command", b"\xff\xfe")
 
 
 async def test_a_room_that_differs_from_subject_and_key_is_invalid(client: Stranger) -> None:
     room = unique("room")
-    found = await refuse(client, room, room, client.partition(room), roomId="another-room")
+    found = await refuse(client, room, room, client.partition_for(room), roomId="another-room")
     assert (found.data["reason"], found.data["roomId"]) == ("invalid_command", "another-room")
 
 
 async def test_a_missing_key_is_invalid(client: Stranger) -> None:
     room = unique("room")
-    found = await refuse(client, room, None, client.partition(room))
+    found = await refuse(client, room, None, client.partition_for(room))
     assert found.data["reason"] == "invalid_command"
     assert (found.key, found.event["subject"]) == (None, room)
 
@@ -127,7 +127,7 @@ async def test_without_a_key_the_subject_decides_on_the_partition(client: Strang
 @pytest.mark.parametrize("subject", [None, ""])
 async def test_a_missing_subject_is_invalid(client: Stranger, subject: str | None) -> None:
     room = unique("room")
-    found = await refuse(client, subject, room, client.partition(room), roomId=room)
+    found = await refuse(client, subject, room, client.partition_for(room), roomId=room)
     assert found.data["reason"] == "invalid_command"
     assert (found.key, found.event["subject"]) == (room.encode(), room)
 
@@ -148,28 +148,28 @@ async def test_without_both_the_rejections_subject_is_a_dash(client: Stranger, p
 
 @pytest.mark.parametrize("room", ["with/slash", "with space", "grün", "🎤", "x" * 65, "x" * 256])
 async def test_a_subject_that_is_no_id_is_invalid_and_comes_back(client: Stranger, room: str) -> None:
-    found = await refuse(client, room, room, client.partition(room))
+    found = await refuse(client, room, room, client.partition_for(room))
     assert (found.data["reason"], found.data.get("roomId")) == ("invalid_command", None)
     assert (found.key, found.event["subject"]) == (room.encode(), room)
 
 
 async def test_a_subject_over_256_characters_counts_as_absent(client: Stranger) -> None:
     room = unique("room")
-    found = await refuse(client, "🎤" * 257, room, client.partition(room), roomId=room)
+    found = await refuse(client, "🎤" * 257, room, client.partition_for(room), roomId=room)
     assert found.data["reason"] == "invalid_command"
     assert (found.key, found.event["subject"]) == (room.encode(), room)
 
 
 async def test_a_key_over_256_characters_counts_as_absent(client: Stranger) -> None:
     room = unique("room")
-    found = await refuse(client, room, "k" * 257, client.partition(room))
+    found = await refuse(client, room, "k" * 257, client.partition_for(room))
     assert found.data["reason"] == "invalid_command"
     assert (found.key, found.event["subject"]) == (None, room)
 
 
 async def test_both_over_256_characters_count_as_absent(client: Stranger) -> None:
     long = "k" * 257
-    found = await refuse(client, long, long, client.partition(long), roomId="room")
+    found = await refuse(client, long, long, client.partition_for(long), roomId="room")
     assert found.data["reason"] == "invalid_command"
     assert (found.key, found.event["subject"]) == (None, "-")
 
@@ -177,12 +177,12 @@ async def test_both_over_256_characters_count_as_absent(client: Stranger) -> Non
 @pytest.mark.parametrize("subject", [17, True, ["room"], {"room": "x"}])
 async def test_a_subject_that_is_not_text_is_invalid(client: Stranger, subject: Any) -> None:
     room = unique("room")
-    found = await refuse(client, subject, room, client.partition(room), roomId=room)
+    found = await refuse(client, subject, room, client.partition_for(room), roomId=room)
     assert found.data["reason"] == "invalid_command"
 
 
 async def test_a_repeat_in_another_partition_has_no_outcome(client: Stranger, people: People) -> None:
-    room = await client.room()
+    room = await client.create_room()
     put, _ = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     elsewhere = unique("room")
     said = event("LeaveStage", elsewhere, {"roomId": elsewhere, "actorId": "bob"}, put.id)
@@ -208,6 +208,6 @@ async def test_a_command_refused_for_its_partition_stays_refused(client: Strange
 
 async def test_a_key_that_is_not_text_is_not_a_subject(client: Stranger) -> None:
     key = b"\xff\xfe" + unique("key").encode()
-    found = await refuse(client, None, key, client.partition(key), roomId="room")
+    found = await refuse(client, None, key, client.partition_for(key), roomId="room")
     assert found.data["reason"] == "invalid_command"
     assert (found.key, found.event["subject"]) == (key, "-")

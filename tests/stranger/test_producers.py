@@ -14,7 +14,7 @@ from tests.stranger.conftest import People
 
 @asynccontextmanager
 async def producing(client: Stranger, **settings: Any) -> AsyncIterator[AIOKafkaProducer]:
-    producer = AIOKafkaProducer(bootstrap_servers=client.place.bootstrap_servers, **settings)
+    producer = AIOKafkaProducer(bootstrap_servers=client.deployment.bootstrap_servers, **settings)
     await producer.start()
     try:
         yield producer
@@ -27,13 +27,13 @@ async def invite(
 ) -> tuple[str, Any]:
     """Write a command as any producer would, by its key alone, and return its id and place."""
     said = event("SendInvitation", room.id, {"roomId": room.id, "userId": user, "actorId": room.host})
-    value, topic = json.dumps(said).encode(), client.place.prefix + INVITATIONS
+    value, topic = json.dumps(said).encode(), client.deployment.prefix + INVITATIONS
     return said["id"], await producer.send_and_wait(topic, value, key=room.id.encode(), **more)
 
 
 @pytest.mark.parametrize("compression", [None, "gzip", "snappy", "lz4", "zstd"])
 async def test_every_compression_is_read(client: Stranger, people: People, compression: str | None) -> None:
-    room = await client.room()
+    room = await client.create_room()
     async with producing(client, compression_type=compression) as producer:
         id_, written = await invite(client, producer, room, people.bob)
     [sent] = await client.outcome(id_)
@@ -42,7 +42,7 @@ async def test_every_compression_is_read(client: Stranger, people: People, compr
 
 @pytest.mark.parametrize("milliseconds", [1, 4_102_444_800_000])
 async def test_only_the_brokers_clock_counts(client: Stranger, people: People, milliseconds: int) -> None:
-    room = await client.room()
+    room = await client.create_room()
     async with producing(client) as producer:
         id_, _ = await invite(client, producer, room, people.bob, timestamp_ms=milliseconds)
     [sent] = await client.outcome(id_)
@@ -52,7 +52,7 @@ async def test_only_the_brokers_clock_counts(client: Stranger, people: People, m
 
 
 async def test_only_committed_commands_take_effect(client: Stranger, people: People) -> None:
-    rooms = [await client.room(), await client.room()]
+    rooms = [await client.create_room(), await client.create_room()]
     async with producing(client, transactional_id=unique("producer")) as producer:
         await producer.begin_transaction()
         aborted, _ = await invite(client, producer, rooms[0], people.bob)

@@ -7,7 +7,7 @@ from tests.stranger.conftest import People
 
 
 async def test_the_same_record_again_has_no_outcome(client: Stranger, people: People) -> None:
-    room = await client.room()
+    room = await client.create_room()
     data = {"userId": people.bob, "actorId": room.host, "id": new_id()}
     for _ in range(5):
         await client.send("SendInvitation", room, **data)
@@ -19,7 +19,7 @@ async def test_the_same_record_again_has_no_outcome(client: Stranger, people: Pe
 
 
 async def test_another_command_under_the_same_id_has_no_outcome(client: Stranger, people: People) -> None:
-    room = await client.room()
+    room = await client.create_room()
     put, sent = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     await client.send("CancelInvitation", room, id=put.id, invitationId=put.id, actorId=room.host)
     await client.send("Nonsense", room, id=put.id)
@@ -29,10 +29,10 @@ async def test_another_command_under_the_same_id_has_no_outcome(client: Stranger
 
 
 async def test_the_same_id_in_another_room_has_no_outcome(client: Stranger, people: People) -> None:
-    room = await client.room()
+    room = await client.create_room()
     put, sent = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     for _ in range(3):
-        other = await client.room()
+        other = await client.create_room()
         data = {"userId": people.bob, "actorId": other.host}
         await client.send("SendInvitation", other, id=put.id, **data)
         await client.settled(other)
@@ -41,7 +41,7 @@ async def test_the_same_id_in_another_room_has_no_outcome(client: Stranger, peop
 
 
 async def test_a_refused_id_stays_refused(client: Stranger) -> None:
-    room = await client.room()
+    room = await client.create_room()
     user = unique("user")
     data = {"userId": user, "actorId": room.host, "id": new_id()}
     assert await client.reason("SendInvitation", room, **data) == "user_not_found"
@@ -54,7 +54,7 @@ async def test_a_refused_id_stays_refused(client: Stranger) -> None:
 
 
 async def test_an_id_used_in_several_rooms_at_once_has_one_outcome(client: Stranger, people: People) -> None:
-    rooms = await asyncio.gather(*(client.room() for _ in range(6)))
+    rooms = await asyncio.gather(*(client.create_room() for _ in range(6)))
     for _ in range(5):
         id_ = new_id()
         await asyncio.gather(
@@ -91,7 +91,7 @@ async def test_a_repeated_fact_is_processed_again(client: Stranger) -> None:
 
 
 async def test_order_is_kept_within_a_room(client: Stranger, people: People) -> None:
-    room = await client.room()
+    room = await client.create_room()
     puts = []
     for number in range(100):
         if number % 2 == 0:
@@ -101,6 +101,6 @@ async def test_order_is_kept_within_a_room(client: Stranger, people: People) -> 
             data = {"invitationId": puts[-1].id, "actorId": people.bob}
             puts.append(await client.send("DeclineInvitation", room, **data))
     await client.outcome(puts[-1].id)
-    events = client.log.named("invitations.events", room.id)[1:]
+    events = client.log.records_of("invitations.events", room.id)[1:]
     assert [record.event["causationid"] for record in events] == [put.id for put in puts]
     assert {record.name for record in events} == {"InvitationSent", "InvitationDeclined"}

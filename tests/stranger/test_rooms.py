@@ -21,7 +21,7 @@ class Show(NamedTuple):
 
 @pytest.fixture
 async def occupied(client: Stranger, people: People) -> Show:
-    room = await client.room()
+    room = await client.create_room()
     sent = [await invite(client, room, user) for user in (people.bob, people.carol)]
     put, _ = await client.accepted("AcceptInvitation", room, invitationId=sent[0].id, actorId=people.bob)
     bob = snapshots.accepted(snapshots.pending(sent[0], room, people.bob), put)
@@ -49,7 +49,7 @@ def closing(occupied: Show, at: str) -> list[tuple[str, dict[str, Any]]]:
 
 @pytest.mark.parametrize("status", ["idle", "live", "waitingReconnect", *CLOSED])
 async def test_a_rooms_first_fact_changes_the_stage(client: Stranger, status: str) -> None:
-    room = await client.room(status, maxCoHosts=3, title="A show")
+    room = await client.create_room(status, maxCoHosts=3, title="A show")
     assert await said(client, room.fact.id, 1) == [
         ("StageChanged", snapshots.stage(room, status, maxCoHosts=3))
     ]
@@ -73,14 +73,14 @@ async def test_a_tombstone_closes_an_open_room(client: Stranger, occupied: Show)
 
 
 async def test_a_tombstone_leaves_the_other_fields_as_they_were(client: Stranger) -> None:
-    room = await client.room("waitingReconnect", maxCoHosts=7)
+    room = await client.create_room("waitingReconnect", maxCoHosts=7)
     gone = await client.remove_room(room)
     expected = snapshots.stage(room, "ended", maxCoHosts=7)
     assert await said(client, gone.position, 1) == [("StageChanged", expected)]
 
 
 async def test_a_tombstone_of_a_closed_or_unknown_room_gives_no_event(client: Stranger) -> None:
-    room = await client.room("recorded")
+    room = await client.create_room("recorded")
     for _ in range(2):
         gone = await client.remove_room(room)
         await client.read("rooms", room.id)
@@ -136,13 +136,13 @@ async def test_between_open_states_nothing_ends(client: Stranger, occupied: Show
 
 
 async def test_between_closed_states_only_the_stage_changes(client: Stranger) -> None:
-    room = await client.room("ended")
+    room = await client.create_room("ended")
     _, [changed] = await client.change(room, status="recorded")
     assert changed.data == snapshots.stage(room, "recorded")
 
 
 async def test_an_unchanged_room_fact_gives_no_event(client: Stranger) -> None:
-    room = await client.room(title="A show")
+    room = await client.create_room(title="A show")
     for title in ("A show", "Another title"):
         fact = await client.say_room(room.id, hostId=room.host, status="live", title=title)
         await client.read("rooms", room.id)
@@ -150,7 +150,7 @@ async def test_an_unchanged_room_fact_gives_no_event(client: Stranger) -> None:
 
 
 async def test_an_omitted_option_returns_to_its_default(client: Stranger) -> None:
-    room = await client.room(maxCoHosts=2)
+    room = await client.create_room(maxCoHosts=2)
     _, [changed] = await client.change(room)
     assert changed.data == snapshots.stage(room)
 
@@ -223,7 +223,7 @@ async def test_deleting_a_closed_room_clears_its_history(client: Stranger, occup
 
 
 async def test_a_room_recreated_unchanged_gives_no_event(client: Stranger) -> None:
-    room = await client.room()
+    room = await client.create_room()
     await client.outcome((await client.remove_room(room)).position)
     fact = await client.say_room(room.id, hostId=room.host, status="ended")
     await client.read("rooms", room.id)
@@ -233,7 +233,7 @@ async def test_a_room_recreated_unchanged_gives_no_event(client: Stranger) -> No
 
 
 async def test_a_closed_rooms_stage_changes_without_anything_else(client: Stranger) -> None:
-    room = await client.room("ended")
+    room = await client.create_room("ended")
     for changes in ({"hostId": "zoe"}, {"hostId": "zoe", "maxCoHosts": 1}):
         _, [changed] = await client.change(room, status="ended", **changes)
         assert changed.data == snapshots.stage(room, "ended", **changes)
@@ -242,7 +242,7 @@ async def test_a_closed_rooms_stage_changes_without_anything_else(client: Strang
 
 
 async def test_a_tombstone_may_have_headers(client: Stranger) -> None:
-    room = await client.room()
+    room = await client.create_room()
     headers = [("ce_specversion", b"1.0"), ("content-type", b"application/cloudevents+json")]
     gone = await client.put("rooms", room.id, None, headers)
     [changed] = await client.outcome(gone.position)
@@ -251,5 +251,5 @@ async def test_a_tombstone_may_have_headers(client: Stranger) -> None:
 
 @pytest.mark.parametrize("host", ["a", "Host:1@x.y_z-0", "h" * 64])
 async def test_a_host_may_have_any_id(client: Stranger, people: People, host: str) -> None:
-    room = await client.room(host=host)
+    room = await client.create_room(host=host)
     await invite(client, room, people.bob)

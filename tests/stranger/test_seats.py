@@ -23,7 +23,7 @@ class Seated(NamedTuple):
 
 @pytest.fixture
 async def seated(client: Stranger, people: People) -> Seated:
-    room = await client.room()
+    room = await client.create_room()
     sent, _ = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     await client.accepted("AcceptInvitation", room, invitationId=sent.id, actorId=people.bob)
     return Seated(room, sent, people.bob)
@@ -73,7 +73,7 @@ async def test_only_a_co_host_can_leave_the_stage(client: Stranger, seated: Seat
 
 
 async def test_an_invited_user_has_no_seat_yet(client: Stranger, people: People) -> None:
-    room = await client.room()
+    room = await client.create_room()
     await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     assert await client.reason("LeaveStage", room, actorId=people.bob) == "not_co_host"
 
@@ -99,7 +99,7 @@ async def test_a_late_release_does_not_end_the_next_seat(client: Stranger, seate
 
 
 async def test_an_early_expiry_changes_nothing(client: Stranger, people: People) -> None:
-    room = await client.room()
+    room = await client.create_room()
     sent, _ = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     data = {"invitationId": sent.id}
     assert await client.reason("ExpireInvitation", unique("room"), **data) == "room_not_found"
@@ -123,7 +123,7 @@ async def test_excluding_an_absent_user_changes_nothing(client: Stranger, seated
 
 @pytest.mark.parametrize("status", ["ended", "recorded", "terminated", "error"])
 async def test_a_closed_room_has_no_seats(client: Stranger, status: str) -> None:
-    room = await client.room(status)
+    room = await client.create_room(status)
     assert await client.reason("LeaveStage", room, actorId="bob") == "not_co_host"
     data = {"userId": "bob", "actorId": room.host}
     assert await client.reason("RemoveCoHost", room, **data) == "not_co_host"

@@ -42,13 +42,13 @@ async def test_unknown_users_few_invitations_other_keys_and_a_restart(
         await accepts_the_unknown(client)
         await has_few_pending(client)
         await knows_the_key(there)
-        known = await client.room()
+        known = await client.create_room()
     async with connected(there) as client:
         await reads_facts_before_it_decides(client, known, running(deployment, "invitations", **own))
 
 
 async def accepts_the_unknown(client: Stranger) -> None:
-    room = await client.room()
+    room = await client.create_room()
     user = unique("unknown")
     sent, _ = await client.accepted("SendInvitation", room, userId=user, actorId=room.host)
     await client.accepted("AcceptInvitation", room, invitationId=sent.id, actorId=user)
@@ -64,7 +64,7 @@ async def accepts_the_unknown(client: Stranger) -> None:
 
 
 async def has_few_pending(client: Stranger) -> None:
-    room = await client.room()
+    room = await client.create_room()
     for _ in range(2):
         await client.accepted("SendInvitation", room, userId=unique("user"), actorId=room.host)
     data = {"userId": unique("user"), "actorId": room.host}
@@ -109,7 +109,7 @@ async def test_an_unavailable_livekit_delays_only_grants(
     ):
         idle, live = await stage_driver.show("idle"), await stage_driver.show("live")
         user = await stage_driver.stranger.user()
-        waiting, shown = await stage_driver.seat(idle, user), await stage_driver.seat(live, user)
+        waiting, shown = await stage_driver.seat_user(idle, user), await stage_driver.seat_user(live, user)
         await fails_to_grant(stage_driver, waiting)
         await goes_for_never_connecting(stage_driver, shown)
         await stage_driver.stranger.say_room(idle.id, hostId=idle.host, status="live")
@@ -121,7 +121,7 @@ async def fails_to_grant(stage_driver: Director, seat: Seat) -> None:
     [failed] = await stage_driver.events(seat, "GrantFailed")
     said = {**failed.data}
     assert (said.pop("attempts") >= 1, len(said.pop("error")) > 0) == (True, True)
-    assert said == {**seat.named, "retryable": True}
+    assert said == {**seat.ids, "retryable": True}
     assert (await stage_driver.items(seat.room))[seat.user]["grant"] == "failed"
     mute = {"userId": seat.user, "actorId": seat.room.host, "source": "camera", "hard": True}
     await stage_driver.stranger.accepted("MuteCoHost", seat.room, topic=BROADCAST, **mute)
@@ -129,8 +129,8 @@ async def fails_to_grant(stage_driver: Director, seat: Seat) -> None:
 
 async def goes_for_never_connecting(stage_driver: Director, seat: Seat) -> None:
     log = stage_driver.stranger.log
-    [left] = await log.until(lambda: log.named("invitations.events", seat.room.id, "CoHostLeft"))
+    [left] = await log.until(lambda: log.records_of("invitations.events", seat.room.id, "CoHostLeft"))
     at = left.data["leftAt"]
-    assert snapshots.without_nulls(left.data) == snapshots.left(dict(seat.named), at, "no_show")
+    assert snapshots.without_nulls(left.data) == snapshots.left(dict(seat.ids), at, "no_show")
     [command] = log.by_id[left.event["causationid"]]
-    assert command.data == {**seat.named, "reason": "no_show"}
+    assert command.data == {**seat.ids, "reason": "no_show"}

@@ -36,9 +36,9 @@ async def test_the_stage_shows_the_host_and_the_rooms_status(
 
 async def test_the_stage_shows_co_hosts_and_their_grants(stage_driver: Director, people: People) -> None:
     room = await stage_driver.show()
-    seats = [await stage_driver.seat(room, user) for user in (people.bob, people.carol)]
+    seats = [await stage_driver.seat_user(room, user) for user in (people.bob, people.carol)]
     for seat in seats:
-        await stage_driver.provisioned(seat)
+        await stage_driver.wait_for_provisioned(seat)
     items = await stage_driver.items(room)
     assert {user: items[user] for user in (people.bob, people.carol)} == {
         seat.user: onstage.item(seat) for seat in seats
@@ -48,8 +48,8 @@ async def test_the_stage_shows_co_hosts_and_their_grants(stage_driver: Director,
 
 async def test_the_stage_shows_connections_and_tracks(stage_driver: Director, people: People) -> None:
     room = await stage_driver.show()
-    seat = await stage_driver.seat(room, people.bob)
-    async with joined(await stage_driver.data(room, people.bob)) as bob:
+    seat = await stage_driver.seat_user(room, people.bob)
+    async with joined(await stage_driver.get_broadcast_data(room, people.bob)) as bob:
         await stage_driver.events(seat, "CoHostConnected")
         published = await bob.publish()
 
@@ -63,7 +63,7 @@ async def test_the_stage_shows_connections_and_tracks(stage_driver: Director, pe
 
 async def test_a_former_co_host_is_not_shown(stage_driver: Director, people: People) -> None:
     room = await stage_driver.show()
-    await stage_driver.seat(room, people.bob)
+    await stage_driver.seat_user(room, people.bob)
     await stage_driver.stranger.accepted("LeaveStage", room, actorId=people.bob)
     await stage_driver.no_badge(room, people.bob)
     assert set(await stage_driver.items(room)) == {room.host}
@@ -71,7 +71,7 @@ async def test_a_former_co_host_is_not_shown(stage_driver: Director, people: Peo
 
 async def test_a_closed_stage_is_empty(stage_driver: Director, web: Web, people: People) -> None:
     room = await stage_driver.show()
-    await stage_driver.seat(room, people.bob)
+    await stage_driver.seat_user(room, people.bob)
     await stage_driver.close(room, "recorded")
     await stage_driver.no_badge(room, people.bob)
     found = await web.json(f"/v1/rooms/{room}/stage", "anyone", broadcast=True)

@@ -29,7 +29,7 @@ async def test_a_grant_confirmed_by_livekit_is_caused_by_a_signal(
     stage_driver: Director, people: People
 ) -> None:
     seat, _ = await traced(stage_driver, people)
-    granted = (await stage_driver.provisioned(seat)).event
+    granted = (await stage_driver.wait_for_provisioned(seat)).event
     signals = stage_driver.stranger.log.by_id[granted["causationid"]]
     [signal] = await stage_driver.stranger.log.until(lambda: signals, "the signal")
     assert signal.topic == "broadcast.signals"

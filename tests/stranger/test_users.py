@@ -18,7 +18,7 @@ async def invite(client: Stranger, room: Room, user: str) -> Put:
 
 async def closing(client: Stranger, room: Room, name: str) -> Record:
     [found] = await client.log.until(
-        lambda: client.log.named("invitations.events", room.id, name), name, SECONDS
+        lambda: client.log.records_of("invitations.events", room.id, name), name, SECONDS
     )
     return found
 
@@ -34,7 +34,7 @@ async def command(client: Stranger, caused: Record) -> dict[str, Any]:
 @pytest.mark.parametrize("ending", ["banned", "deleted", "tombstone"])
 async def test_a_banned_or_deleted_user_is_excluded_within_5_seconds(client: Stranger, ending: str) -> None:
     user, stays = await client.user(), await client.user()
-    rooms = [await client.room("live"), await client.room("idle")]
+    rooms = [await client.create_room("live"), await client.create_room("idle")]
     sent = [await invite(client, room, user) for room in rooms]
     await invite(client, rooms[0], stays)
     await client.accepted("AcceptInvitation", rooms[1], invitationId=sent[1].id, actorId=user)
@@ -52,11 +52,11 @@ async def test_a_banned_or_deleted_user_is_excluded_within_5_seconds(client: Str
         data = {"roomId": room.id, "userId": user}
         expected = {"type": "cohost.ExcludeUser.v1", "subject": room.id, "data": data}
         assert await command(client, record) == expected
-    assert len(client.log.named("invitations.events", rooms[0].id, "InvitationCancelled")) == 1
+    assert len(client.log.records_of("invitations.events", rooms[0].id, "InvitationCancelled")) == 1
 
 
 async def test_any_producer_may_exclude_a_banned_user(client: Stranger) -> None:
-    user, room = await client.user(), await client.room()
+    user, room = await client.user(), await client.create_room()
     sent = await invite(client, room, user)
     await client.say_user(user, "banned")
     put = await client.send("ExcludeUser", room, userId=user)
@@ -67,7 +67,7 @@ async def test_any_producer_may_exclude_a_banned_user(client: Stranger) -> None:
 
 
 async def test_a_user_refusing_invitations_keeps_the_existing_ones(client: Stranger) -> None:
-    user, rooms = await client.user(), [await client.room(), await client.room()]
+    user, rooms = await client.user(), [await client.create_room(), await client.create_room()]
     sent = [await invite(client, room, user) for room in rooms]
     await client.accepted("AcceptInvitation", rooms[1], invitationId=sent[1].id, actorId=user)
     hosts = [room.host for room in rooms]
@@ -77,13 +77,13 @@ async def test_a_user_refusing_invitations_keeps_the_existing_ones(client: Stran
 
 
 async def test_a_reactivated_user_may_be_invited_again(client: Stranger) -> None:
-    user, room = await client.user("banned"), await client.room()
+    user, room = await client.user("banned"), await client.create_room()
     await client.say_user(user)
     await invite(client, room, user)
 
 
 async def test_a_recreated_user_may_be_invited_again(client: Stranger) -> None:
-    user, room = await client.user(), await client.room()
+    user, room = await client.user(), await client.create_room()
     await client.remove_user(user)
     await client.say_user(user)
     await invite(client, room, user)

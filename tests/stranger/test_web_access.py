@@ -43,7 +43,7 @@ def forged(web: Web) -> dict[str, str]:
         "expired": f"Bearer {web.token('alice', exp=int(time.time()) - 3600)}",
         "not yet valid": f"Bearer {web.token('alice', nbf=int(time.time()) + 3600)}",
         "no algorithm": f"Bearer {jwt.encode(claims, None, 'none')}",
-        "another algorithm": f"Bearer {jwt.encode(claims, web.place.jwt_secret, 'HS512')}",
+        "another algorithm": f"Bearer {jwt.encode(claims, web.deployment.jwt_secret, 'HS512')}",
         "no subject": f"Bearer {web.token(None)}",
         "subject is no id": f"Bearer {web.token('no id!')}",
         "subject is empty": f"Bearer {web.token('')}",
@@ -90,7 +90,7 @@ class Show(NamedTuple):
 
 @pytest.fixture
 async def invited_room(client: Stranger, people: People) -> Show:
-    room = await client.room()
+    room = await client.create_room()
     put, _ = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     return Show(room.id, room.host, put.id, people.bob)
 

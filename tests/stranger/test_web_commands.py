@@ -36,7 +36,7 @@ def outcome(put: Put, name: str, *events: str, **more: Any) -> dict[str, Any]:
 
 
 async def test_an_accepted_invitation_names_the_new_one(web: Web, client: Stranger, people: People) -> None:
-    room = await client.room()
+    room = await client.create_room()
     put, _ = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     expected = outcome(put, "SendInvitation", "InvitationSent", roomId=room.id, invitationId=put.id)
     assert await read(web, put, room.host) == expected
@@ -46,7 +46,7 @@ async def test_an_accepted_invitation_names_the_new_one(web: Web, client: Strang
 
 
 async def test_an_answer_names_its_invitation(web: Web, client: Stranger, people: People) -> None:
-    room = await client.room()
+    room = await client.create_room()
     sent, _ = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     data = {"invitationId": sent.id, "actorId": people.bob}
     put, _ = await client.accepted("AcceptInvitation", room, **data)
@@ -72,7 +72,7 @@ async def test_a_refusal_has_the_rejections_reason_and_message(web: Web, client:
 
 
 async def test_a_refused_invitation_names_no_invitation(web: Web, client: Stranger) -> None:
-    room = await client.room()
+    room = await client.create_room()
     put = await client.send("SendInvitation", room, userId=room.host, actorId=room.host)
     await client.rejection(put.id)
     found = await read(web, put, room.host)
@@ -80,7 +80,7 @@ async def test_a_refused_invitation_names_no_invitation(web: Web, client: Strang
 
 
 async def test_the_first_outcome_stands_and_is_read(web: Web, client: Stranger, people: People) -> None:
-    room = await client.room()
+    room = await client.create_room()
     put, _ = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     first = await web.json(f"/v1/commands/{put.id}", room.host)
     await client.send("CancelInvitation", room, id=put.id, invitationId=put.id, actorId="mallory")
@@ -126,7 +126,7 @@ async def test_an_unknown_command_has_an_outcome(web: Web, client: Stranger) -> 
 
 
 async def test_commands_without_an_actor_are_for_ops(web: Web, client: Stranger, people: People) -> None:
-    room = await client.room()
+    room = await client.create_room()
     sent, _ = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     put = await client.send("ExpireInvitation", room, invitationId=sent.id)
     await client.rejection(put.id)
@@ -180,7 +180,7 @@ async def test_a_command_with_an_invalid_id_can_be_read(web: Web, client: Strang
 
 async def test_an_accepted_mute_has_an_outcome(web: Web, stage_driver: Director, people: People) -> None:
     room = await stage_driver.show()
-    await stage_driver.seat(room, people.bob)
+    await stage_driver.seat_user(room, people.bob)
     data = {"userId": people.bob, "actorId": room.host, "source": "camera"}
     put, _ = await stage_driver.stranger.accepted("MuteCoHost", room, topic=BROADCAST, **data)
     found = await read(web, put, room.host, broadcast=True)

@@ -37,7 +37,7 @@ async def invited(client: Stranger, room: Room, user: str, status: str) -> dict[
 
 @pytest.fixture
 async def history(client: Stranger, people: People) -> Show:
-    room = await client.room()
+    room = await client.create_room()
     cast = zip(people, STATUSES, strict=True)
     found = [await invited(client, room, user, status) for user, status in cast]
     return Show(room, found[::-1])
@@ -68,7 +68,7 @@ async def test_one_invitation_reads_like_its_last_event(web: Web, history: Show)
 
 async def test_a_users_list_shows_pending_and_others_on_request(web: Web, client: Stranger) -> None:
     user = await client.user()
-    rooms = [await client.room() for _ in STATUSES]
+    rooms = [await client.create_room() for _ in STATUSES]
     found = [await invited(client, room, user, status) for room, status in zip(rooms, STATUSES, strict=True)]
     path = f"/v1/users/{user}/invitations"
     assert await web.json(path, user) == page([found[0]])
@@ -83,7 +83,7 @@ async def test_a_users_list_shows_pending_and_others_on_request(web: Web, client
 
 
 async def test_a_list_comes_in_pages(web: Web, client: Stranger) -> None:
-    room = await client.room()
+    room = await client.create_room()
     user = await client.user()
     found = [await invited(client, room, user, "cancelled") for _ in range(7)]
     path = f"/v1/rooms/{room}/invitations"
@@ -102,7 +102,7 @@ async def test_a_list_comes_in_pages(web: Web, client: Stranger) -> None:
 async def test_a_full_last_page_has_nothing_after_it(web: Web, client: Stranger) -> None:
     user = await client.user()
     for _ in range(4):
-        await invited(client, await client.room(), user, "pending")
+        await invited(client, await client.create_room(), user, "pending")
     path = f"/v1/users/{user}/invitations"
     first = await web.json(path, user, limit=2)
     second = await web.json(path, user, limit=2, cursor=first["nextCursor"])
@@ -111,16 +111,16 @@ async def test_a_full_last_page_has_nothing_after_it(web: Web, client: Stranger)
 
 async def test_new_invitations_do_not_shift_the_pages(web: Web, client: Stranger) -> None:
     user = await client.user()
-    found = [await invited(client, await client.room(), user, "pending") for _ in range(4)]
+    found = [await invited(client, await client.create_room(), user, "pending") for _ in range(4)]
     path = f"/v1/users/{user}/invitations"
     first = await web.json(path, user, limit=2)
-    await invited(client, await client.room(), user, "pending")
+    await invited(client, await client.create_room(), user, "pending")
     second = await web.json(path, user, limit=2, cursor=first["nextCursor"])
     assert first["items"] + second["items"] == found[::-1]
 
 
 async def test_a_page_has_50_items_by_default_and_200_at_most(web: Web, client: Stranger) -> None:
-    room, user = await client.room(), await client.user()
+    room, user = await client.create_room(), await client.user()
     puts = []
     for _ in range(51):
         puts.append(await client.send("SendInvitation", room, userId=user, actorId=room.host))
@@ -156,7 +156,7 @@ async def test_a_page_has_50_items_by_default_and_200_at_most(web: Web, client: 
 )
 async def test_an_invalid_query_is_refused(web: Web, client: Stranger, name: str, value: str) -> None:
     query: dict[str, Any] = {name: value}
-    room = await client.room()
+    room = await client.create_room()
     for path, user in (
         (f"/v1/rooms/{room}/invitations", room.host),
         (f"/v1/users/{room.host}/invitations", room.host),
@@ -172,7 +172,7 @@ async def test_an_invalid_id_in_a_path_is_refused_or_not_found(web: Web, odd: st
 
 
 async def test_the_co_hosts_are_the_seated_users(web: Web, client: Stranger) -> None:
-    room = await client.room()
+    room = await client.create_room()
     found = [await invited(client, room, await client.user(), status) for status in STATUSES]
     accepted = found[1]
     path = f"/v1/rooms/{room}/co-hosts"
@@ -187,7 +187,7 @@ async def test_the_co_hosts_are_the_seated_users(web: Web, client: Stranger) -> 
 
 
 async def test_a_former_co_host_keeps_an_accepted_invitation(web: Web, client: Stranger) -> None:
-    room, user = await client.room(), await client.user()
+    room, user = await client.create_room(), await client.user()
     accepted = await invited(client, room, user, "accepted")
     await client.accepted("LeaveStage", room, actorId=user)
     assert await web.json(f"/v1/invitations/{accepted['invitationId']}", user) == accepted

@@ -15,7 +15,7 @@ class Web:
     """Both services' HTTP; the invitations' unless a path is asked of `broadcast`."""
 
     def __init__(self, deployment: Place) -> None:
-        self.place = deployment
+        self.deployment = deployment
         self.invitations = httpx.AsyncClient(base_url=deployment.invitations_url, timeout=10)
         self.broadcast = httpx.AsyncClient(base_url=deployment.broadcast_url, timeout=10)
 
@@ -30,7 +30,7 @@ class Web:
         """Return a token of a user; claims that are None are left out."""
         found = {"sub": user, "exp": int(time.time()) + 60, **claims}
         said = {name: value for name, value in found.items() if value is not None}
-        return jwt.encode(said, secret or self.place.jwt_secret, "HS256")
+        return jwt.encode(said, secret or self.deployment.jwt_secret, "HS256")
 
     def headers(self, user: str, **claims: Any) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token(user, **claims)}"}

@@ -21,8 +21,8 @@ def outputs(client: Stranger, *topics: str) -> dict[tuple[str, int], list[Record
 async def settle(client: Stranger) -> None:
     """Wait until every command that was written has been decided."""
     for topic in COMMANDS:
-        for number in range(client.place.partitions):
-            room = next(room for room in map(str, range(10_000)) if client.partition(room) == number)
+        for number in range(client.deployment.partitions):
+            room = next(room for room in map(str, range(10_000)) if client.partition_for(room) == number)
             await client.settled(room, topic)
 
 
@@ -55,7 +55,7 @@ async def every_command_has_one_outcome_or_a_dead_letter(client: Stranger) -> No
 
 def odd(client: Stranger, command: Record) -> bool:
     """Say whether a command has not exactly one outcome."""
-    position = f"{client.place.prefix}{command.topic}:{command.partition}:{command.offset}"
+    position = f"{client.deployment.prefix}{command.topic}:{command.partition}:{command.offset}"
     if letters := client.log.letters[position]:
         return len(letters) > 1
     put = client.puts.get(position)
@@ -80,10 +80,10 @@ async def everything_lies_in_the_partition_of_its_room(client: Stranger) -> None
     for record in client.log.records:
         if record.topic in {"invitations.events", "broadcast.events"}:
             assert record.key == record.event["subject"].encode()
-            assert record.partition == client.partition(record.key)
+            assert record.partition == client.partition_for(record.key)
         elif record.topic == "badges":
             room = (record.key or b"").split(b"/")[0]
-            assert record.partition == client.partition(room)
+            assert record.partition == client.partition_for(room)
 
 
 async def what_the_services_write_to_each_other_is_a_structured_event_too(client: Stranger) -> None:
@@ -91,7 +91,7 @@ async def what_the_services_write_to_each_other_is_a_structured_event_too(client
         if record.topic in {*COMMANDS, SIGNALS} and record.attribute("source") in SERVICES:
             assert record.header["content-type"] == b"application/cloudevents+json; charset=utf-8"
             assert (record.key or b"").decode() == record.event["subject"] == record.data["roomId"]
-            assert record.partition == client.partition(record.key or b"")
+            assert record.partition == client.partition_for(record.key or b"")
 
 
 async def no_livekit_token_is_on_a_topic(client: Stranger) -> None:

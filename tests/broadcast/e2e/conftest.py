@@ -102,7 +102,7 @@ async def proxied_setup(
 @pytest.fixture
 def proxied_service(proxied_setup: Proxied, proxy: Proxy) -> House:
     """The house behind the proxy."""
-    assert proxied_setup.house.place.livekit_url == proxy.url
+    assert proxied_setup.house.endpoints.livekit_url == proxy.url
     return proxied_setup.house
 
 

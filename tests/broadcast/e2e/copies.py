@@ -11,7 +11,7 @@ from tests.broadcast.e2e.house import House
 @contextlib.asynccontextmanager
 async def second(service: House) -> AsyncIterator[House]:
     """Start another copy of the service beside the first."""
-    other = House(dataclasses.replace(service.place, http_port=ports.choose()), settings=service.settings)
+    other = House(dataclasses.replace(service.endpoints, http_port=ports.choose()), settings=service.settings)
     other.start()
     try:
         await other.ready()

@@ -60,16 +60,16 @@ class House:
     `module` is what runs, and `settings` what it is told beside where everything is.
     """
 
-    place: Place
+    endpoints: Place
     module: str = "services.broadcast"
     settings: dict[str, str] = field(default_factory=dict)
-    heard: list[Heard] = field(default_factory=list)
+    published: list[Heard] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
     log: IO[bytes] | None = None
 
     def start(self, **more: str) -> None:
         """Start the service, with its settings and more, or other ones."""
-        endpoints = self.place
+        endpoints = self.endpoints
         environment = {
             **os.environ,
             "COHOST_KAFKA_BOOTSTRAP_SERVERS": endpoints.kafka,
@@ -94,7 +94,7 @@ class House:
         async with asyncio.timeout(SECONDS), httpx.AsyncClient() as client:
             while True:
                 with contextlib.suppress(httpx.TransportError):
-                    answer = await client.get(f"http://127.0.0.1:{self.place.http_port}/readyz")
+                    answer = await client.get(f"http://127.0.0.1:{self.endpoints.http_port}/readyz")
                     if answer.status_code == 200:
                         return
                 assert self.alive, "the service ended"
@@ -126,20 +126,20 @@ class House:
             }
         )
         await self.producer.send_and_wait(
-            topic.name(self.place.prefix),
+            topic.name(self.endpoints.prefix),
             value,
             key=key.encode(),
             partition=partition_of(key, PARTITIONS),
         )
         return message_id
 
-    async def stage(self, room_id: str, status: Any = "live", host: str = "alice") -> None:
+    async def publish_stage(self, room_id: str, status: Any = "live", host: str = "alice") -> None:
         """Say as invitations that a room is as it is."""
         open_ = status in ("idle", "live", "waitingReconnect")
         said = events.StageChanged(room_id=room_id, host_id=host, status=status, open=open_, max_co_hosts=5)
         await self.say(topics.INVITATION_EVENTS, said, room_id)
 
-    async def seat(self, room_id: str, user_id: str) -> str:
+    async def seat_user(self, room_id: str, user_id: str) -> str:
         """Say as invitations that a user has a seat, and return the invitation's id."""
         invitation_id = ids.uuid7()
         now = timestamps.now()
@@ -174,7 +174,7 @@ class House:
         token = jwt.encode(claims, JWT_SECRET, "HS256")
         async with httpx.AsyncClient() as client:
             return await client.get(
-                f"http://127.0.0.1:{self.place.http_port}{path}",
+                f"http://127.0.0.1:{self.endpoints.http_port}{path}",
                 headers={"authorization": f"Bearer {token}"},
                 timeout=SECONDS,
             )
@@ -185,11 +185,11 @@ class House:
         """Wait until so many records were heard, and return all of them."""
         try:
             async with asyncio.timeout(seconds):
-                while len(matching := [heard for heard in self.heard if found(heard)]) < count:
+                while len(matching := [heard for heard in self.published if found(heard)]) < count:
                     await asyncio.sleep(0.01)
                 return matching
         except TimeoutError:
-            last = "\n".join(f"{heard.name} {heard.key} {heard.data}" for heard in self.heard[-30:])
+            last = "\n".join(f"{heard.name} {heard.key} {heard.data}" for heard in self.published[-30:])
             msg = f"not heard within {seconds} s; last heard was:\n{last}"
             raise AssertionError(msg) from None
 
@@ -210,7 +210,7 @@ class House:
         """Return the names of what was heard on the events' topic about a room, or a user in it."""
         return [
             heard.name
-            for heard in self.heard
+            for heard in self.published
             if heard.topic == topics.BROADCAST_EVENTS.suffix
             and heard.data is not None
             and heard.data["roomId"] == room_id
@@ -220,7 +220,7 @@ class House:
     async def listen(self) -> None:
         """Hear everything that the service writes, from the beginning."""
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.place.kafka,
+            bootstrap_servers=self.endpoints.kafka,
             isolation_level="read_committed",
             auto_offset_reset="earliest",
             enable_auto_commit=False,
@@ -229,13 +229,13 @@ class House:
         try:
             consumer.assign(
                 [
-                    TopicPartition(topic.name(self.place.prefix), partition)
+                    TopicPartition(topic.name(self.endpoints.prefix), partition)
                     for topic in OUTPUTS
                     for partition in range(PARTITIONS)
                 ]
             )
             async for record in consumer:
-                self.heard.append(_heard(record, self.place.prefix))
+                self.published.append(_heard(record, self.endpoints.prefix))
         finally:
             await consumer.stop()
 

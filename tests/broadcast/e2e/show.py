@@ -43,7 +43,7 @@ class Guests:
         self, service: House, room_id: str, user_id: str, *, viewer: bool = False, token: str | None = None
     ) -> rtc.Room:
         """Connect somebody, with the service's token or with one of their own."""
-        url = service.place.public_url
+        url = service.endpoints.public_url
         if token is None:
             data = (await broadcast_data(service, room_id, user_id, viewer=viewer)).json()
             url, token = data["serverUrl"], data["token"]
@@ -69,7 +69,7 @@ async def broadcast_data(
 async def live(service: House, status: str = "live") -> str:
     """Return a room that is open."""
     name = room()
-    await service.stage(name, status)
+    await service.publish_stage(name, status)
     await service.await_(lambda heard: heard.key == f"{name}/alice")
     return name
 
@@ -84,7 +84,7 @@ async def co_host(
     service: House, clients: Guests, room_id: str, user_id: str = "bob"
 ) -> tuple[str, rtc.Room]:
     """Seat a user and connect them; return the invitation's id and the connection."""
-    invitation_id = await service.seat(room_id, user_id)
+    invitation_id = await service.seat_user(room_id, user_id)
     await badge(service, room_id, user_id)
     joined = await clients.join(service, room_id, user_id)
     await service.event("CoHostConnected", room_id, user_id)
@@ -124,20 +124,22 @@ def rights_of(who: rtc.Room) -> dict[str, Any]:
 
 def forged(service: House, room_id: str, user_id: str = "mallory") -> str:
     """Return a token that another service with the same key might give: it allows everything."""
-    token = api.AccessToken(service.place.livekit_key, service.place.livekit_secret).with_identity(user_id)
+    token = api.AccessToken(service.endpoints.livekit_key, service.endpoints.livekit_secret).with_identity(
+        user_id
+    )
     return token.with_grants(api.VideoGrants(room_join=True, room=room_id)).to_jwt()
 
 
 async def participants(service: House, room_id: str) -> dict[str, models.ParticipantInfo]:
     """Return who is in the LiveKit room, asked of LiveKit itself."""
-    async with server(service.place) as livekit:
+    async with server(service.endpoints) as livekit:
         found = await livekit.room.list_participants(api.ListParticipantsRequest(room=room_id))
     return {info.identity: info for info in found.participants}
 
 
 async def exists(service: House, room_id: str) -> bool:
     """Say whether LiveKit has the room."""
-    async with server(service.place) as livekit:
+    async with server(service.endpoints) as livekit:
         return bool((await livekit.room.list_rooms(api.ListRoomsRequest(names=[room_id]))).rooms)
 
 
@@ -168,6 +170,6 @@ def told(service: House) -> Counter[tuple[str, str]]:
     names = ("GrantProvisioned", "GrantRevoked")
     return Counter(
         (heard.data["invitationId"], heard.name)
-        for heard in service.heard
+        for heard in service.published
         if heard.data is not None and heard.name in names
     )

@@ -20,7 +20,7 @@ async def busy(killable: Mortal) -> AsyncIterator[None]:
     name = await live(killable.house)
     reached = killable.arm("before UpdateParticipant", name, "wait")
     for number in range(AT_ONCE):
-        await killable.house.seat(name, f"user-{number}")
+        await killable.house.seat_user(name, f"user-{number}")
     await until(lambda: reached.exists() and len(reached.read_text()) == AT_ONCE)
     yield
     reached.unlink()
@@ -33,7 +33,7 @@ async def test_a_grant_and_its_revoke_are_one_call(killable: Mortal, clients: Gu
     name = await live(service)
     bob = await clients.join(service, name, "bob", viewer=True)
     async with busy(killable):
-        seat = await service.seat(name, "bob")
+        seat = await service.seat_user(name, "bob")
         await service.unseat(name, "bob", seat)
         await service.await_(lambda heard: heard.key == f"{name}/bob" and heard.data is None)
     await service.event("GrantRevoked", name, "bob")
@@ -48,9 +48,9 @@ async def test_a_grant_its_revoke_and_the_next_are_one_call(killable: Mortal, cl
     name = await live(service)
     bob = await clients.join(service, name, "bob", viewer=True)
     async with busy(killable):
-        seat = await service.seat(name, "bob")
+        seat = await service.seat_user(name, "bob")
         await service.unseat(name, "bob", seat)
-        again = await service.seat(name, "bob")
+        again = await service.seat_user(name, "bob")
         await service.await_(
             lambda heard: heard.topic == "badges" and heard.data is not None and _of(heard.data, again)
         )

@@ -33,10 +33,12 @@ async def report(service: House, event: webhooks.WebhookEvent) -> None:
     body = MessageToJson(event)
     digest = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
     token = (
-        api.AccessToken(service.place.livekit_key, service.place.livekit_secret).with_sha256(digest).to_jwt()
+        api.AccessToken(service.endpoints.livekit_key, service.endpoints.livekit_secret)
+        .with_sha256(digest)
+        .to_jwt()
     )
     async with httpx.AsyncClient() as client:
-        url = f"http://127.0.0.1:{service.place.http_port}/livekit/webhook"
+        url = f"http://127.0.0.1:{service.endpoints.http_port}/livekit/webhook"
         answer = await client.post(url, content=body, headers={"authorization": token})
     assert answer.status_code == 200
 
@@ -46,7 +48,7 @@ def event(kind: str, room: models.Room, who: models.ParticipantInfo, **more: str
 
 
 async def the_room(service: House, room_id: str) -> models.Room:
-    async with server(service.place) as livekit:
+    async with server(service.endpoints) as livekit:
         return (await livekit.room.list_rooms(api.ListRoomsRequest(names=[room_id]))).rooms[0]
 
 
@@ -123,7 +125,7 @@ async def test_a_manually_promoted_viewer_is_demoted_on_the_first_track(
     name = await live(service)
     mallory = await clients.join(service, name, "mallory", viewer=True)
     everything = api.ParticipantPermission(can_subscribe=True, can_publish=True, can_publish_data=True)
-    async with server(service.place) as livekit:
+    async with server(service.endpoints) as livekit:
         await livekit.room.update_participant(
             api.UpdateParticipantRequest(room=name, identity="mallory", permission=everything)
         )

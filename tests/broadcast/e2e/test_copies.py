@@ -12,13 +12,13 @@ async def test_a_deadline_expires_once_with_two_copies(proxied_service: House, c
     async with second(service):
         names = [await live(service) for _ in range(4)]
         seats = [await co_host(service, clients, name) for name in names]
-        absent = [await service.seat(name, "carol") for name in names]
+        absent = [await service.seat_user(name, "carol") for name in names]
         for _, bob in seats:
             await bob.disconnect()
         for name in names:
             await service.event("CoHostLost", name, "bob")
             await service.event("ReleaseSeat", name, count=2)
-        asked = [heard for heard in service.heard if heard.name == "ReleaseSeat"]
+        asked = [heard for heard in service.published if heard.name == "ReleaseSeat"]
         reasons = {heard.data["invitationId"]: heard.data["reason"] for heard in asked if heard.data}
         assert reasons == {
             **dict.fromkeys((seat for seat, _ in seats), "connection_lost"),

@@ -25,7 +25,7 @@ async def test_a_failed_grant_is_retried_until_it_succeeds(
     name = await live(service_on_fake_livekit)
     fake.join(name, "bob")
     unavailable(fake)
-    invitation_id = await service_on_fake_livekit.seat(name, "bob")
+    invitation_id = await service_on_fake_livekit.seat_user(name, "bob")
     failed = await service_on_fake_livekit.event("GrantFailed", name, "bob")
     assert failed.data == {
         "roomId": name,
@@ -61,7 +61,7 @@ async def test_a_wrong_key_is_not_retried_until_the_desired_state_changes(
     name = await live(service_on_fake_livekit)
     fake.join(name, "bob")
     fake.troubles["UpdateParticipant"] = lambda: refused(401, "unknown")
-    invitation_id = await service_on_fake_livekit.seat(name, "bob")
+    invitation_id = await service_on_fake_livekit.seat_user(name, "bob")
     failed = await service_on_fake_livekit.event("GrantFailed", name, "bob")
     assert failed.data is not None
     assert failed.data["retryable"] is False
@@ -69,7 +69,7 @@ async def test_a_wrong_key_is_not_retried_until_the_desired_state_changes(
     fake.troubles.clear()
     # A room next door proves that the reconciler has looked again since.
     other = await live(service_on_fake_livekit)
-    await service_on_fake_livekit.seat(other, "carol")
+    await service_on_fake_livekit.seat_user(other, "carol")
     await service_on_fake_livekit.event("GrantProvisioned", other, "carol")
     assert fake.calls["UpdateParticipant"] == calls + 1
     await service_on_fake_livekit.unseat(name, "bob", invitation_id)
@@ -82,7 +82,7 @@ async def test_a_grant_revoked_before_its_first_success_is_one_call(
     name = await live(service_on_fake_livekit)
     fake.join(name, "bob", can_publish=True)
     unavailable(fake)
-    invitation_id = await service_on_fake_livekit.seat(name, "bob")
+    invitation_id = await service_on_fake_livekit.seat_user(name, "bob")
     await service_on_fake_livekit.event("GrantFailed", name, "bob")
     await service_on_fake_livekit.unseat(name, "bob", invitation_id)
     await service_on_fake_livekit.await_(lambda heard: heard.key == f"{name}/bob" and heard.data is None)
@@ -105,7 +105,7 @@ async def test_a_hanging_livekit_delays_only_its_own_calls(
     fake.hang.add("UpdateParticipant")
     users = [f"user-{number}" for number in range(100)]
     for user_id in users:
-        await service_on_fake_livekit.seat(name, user_id)
+        await service_on_fake_livekit.seat_user(name, user_id)
     await service_on_fake_livekit.await_(
         lambda heard: heard.topic == "badges" and heard.key.startswith(name), 101, 5
     )
@@ -148,9 +148,9 @@ async def test_a_failed_room_deletion_is_retried_until_it_succeeds(
     name = await live(service_on_fake_livekit)
     fake.rooms[name] = {}
     unavailable(fake, "DeleteRoom", "ListRooms")
-    invitation_id = await service_on_fake_livekit.seat(name, "bob")
+    invitation_id = await service_on_fake_livekit.seat_user(name, "bob")
     await service_on_fake_livekit.event("GrantProvisioned", name, "bob")
-    await service_on_fake_livekit.stage(name, "ended")
+    await service_on_fake_livekit.publish_stage(name, "ended")
     await service_on_fake_livekit.unseat(name, "bob", invitation_id, "room_ended")
     await until(lambda: fake.calls["ListRooms"] >= 2)
     assert service_on_fake_livekit.events(name, "bob") == ["GrantProvisioned"]
@@ -167,8 +167,8 @@ async def test_a_reopened_room_waits_until_its_old_livekit_room_is_deleted(
     name = await live(service_on_fake_livekit)
     fake.rooms[name] = {}
     fake.hang.add("ListRooms")
-    await service_on_fake_livekit.stage(name, "ended")
-    await service_on_fake_livekit.stage(name, "live")
+    await service_on_fake_livekit.publish_stage(name, "ended")
+    await service_on_fake_livekit.publish_stage(name, "live")
     await service_on_fake_livekit.await_(lambda heard: heard.key == f"{name}/alice", 3)
     asking = asyncio.create_task(service_on_fake_livekit.get(f"/v1/rooms/{name}/broadcast-data", "alice"))
     await until(lambda: fake.calls["ListRooms"] >= 1)
@@ -196,7 +196,7 @@ async def test_a_join_with_the_services_own_token_needs_no_livekit_call(
     service_on_fake_livekit: House, fake: FakeLiveKit
 ) -> None:
     name = await live(service_on_fake_livekit)
-    await service_on_fake_livekit.seat(name, "bob")
+    await service_on_fake_livekit.seat_user(name, "bob")
     await service_on_fake_livekit.event("GrantProvisioned", name, "bob")
     calls = fake.calls["UpdateParticipant"]
     participant = signals.Participant(
@@ -210,7 +210,7 @@ async def test_a_join_with_the_services_own_token_needs_no_livekit_call(
     joined = signals.ParticipantJoined(room_id=name, room_sid="RM_1", participant=participant)
     await service_on_fake_livekit.say(topics.BROADCAST_SIGNALS, joined, name)
     await service_on_fake_livekit.event("CoHostConnected", name, "bob")
-    await service_on_fake_livekit.seat(name, "carol")
+    await service_on_fake_livekit.seat_user(name, "carol")
     await service_on_fake_livekit.event("GrantProvisioned", name, "carol")
     assert fake.calls["UpdateParticipant"] == calls + 1
 
@@ -219,7 +219,7 @@ async def test_a_soft_mute_of_an_absent_user_is_skipped(
     service_on_fake_livekit: House, fake: FakeLiveKit
 ) -> None:
     name = await live(service_on_fake_livekit)
-    await service_on_fake_livekit.seat(name, "bob")
+    await service_on_fake_livekit.seat_user(name, "bob")
     await service_on_fake_livekit.event("GrantProvisioned", name, "bob")
     command = commands.MuteCoHost(room_id=name, user_id="bob", actor_id="alice", source="camera")
     await service_on_fake_livekit.say(topics.BROADCAST_COMMANDS, command, name)
@@ -234,7 +234,7 @@ async def test_the_next_owner_repeats_calls_a_killed_service_did_not_report(
     name = await live(service_on_fake_livekit)
     fake.join(name, "bob")
     fake.hang.add("UpdateParticipant")
-    await service_on_fake_livekit.seat(name, "bob")
+    await service_on_fake_livekit.seat_user(name, "bob")
     await until(lambda: fake.calls["UpdateParticipant"] >= 1)
     await service_on_fake_livekit.stop(signal.SIGKILL)
     fake.recover()
@@ -250,7 +250,7 @@ async def test_a_stopping_service_waits_for_its_call_and_hands_over(
     name = await live(service_on_fake_livekit)
     fake.join(name, "bob")
     fake.hang.add("UpdateParticipant")
-    await service_on_fake_livekit.seat(name, "bob")
+    await service_on_fake_livekit.seat_user(name, "bob")
     await until(lambda: fake.calls["UpdateParticipant"] >= 1)
     stopping = asyncio.create_task(service_on_fake_livekit.stop())
     fake.recover()
@@ -266,7 +266,7 @@ async def test_a_killed_services_late_call_is_corrected_by_the_next_owner(
 ) -> None:
     name = await live(service_on_fake_livekit)
     bob = fake.join(name, "bob")
-    await service_on_fake_livekit.seat(name, "bob")
+    await service_on_fake_livekit.seat_user(name, "bob")
     await service_on_fake_livekit.event("GrantProvisioned", name, "bob")
     fake.hang.add("UpdateParticipant")
     mute = commands.MuteCoHost(room_id=name, user_id="bob", actor_id="alice", source="camera", hard=True)

@@ -59,11 +59,11 @@ async def test_changes_made_while_livekit_was_down_are_applied(
     publication = await publish(seats[2][1])
     # Longer than a call ever rests: what comes after is what comes after a minute, too.
     proxy.down = True
-    granted = await service.seat(granting, "carol")
+    granted = await service.seat_user(granting, "carol")
     await service.unseat(revoking, "bob", seats[0][0])
     hard = await mute(service, silencing, hard=True)
     soft = await mute(service, muting)
-    await service.stage(closing, "ended")
+    await service.publish_stage(closing, "ended")
     await service.unseat(closing, "bob", seats[3][0], "room_ended")
     await asyncio.gather(*(service.event("CoHostMuted", name, "bob") for name in (silencing, muting)))
     await service.event("GrantFailed", granting, "carol")
@@ -94,10 +94,10 @@ async def test_refusing_every_third_call_leaves_no_wrong_permission(
     for name in names:
         await clients.join(service, name, "bob", viewer=True)
     proxy.every = 3
-    first = [await service.seat(name, "bob") for name in names]
+    first = [await service.seat_user(name, "bob") for name in names]
     for name, seat in zip(names, first, strict=True):
         await service.unseat(name, "bob", seat)
-    second = [await service.seat(name, "bob") for name in names]
+    second = [await service.seat_user(name, "bob") for name in names]
     for name, seat in zip(names[::2], second[::2], strict=True):
         await service.unseat(name, "bob", seat)
     await asyncio.gather(*(service.event("GrantRevoked", name, "bob", count=2) for name in names[::2]))
@@ -125,7 +125,7 @@ async def test_a_grant_applied_without_an_answer_is_published_once(
     name = await live(service)
     bob = await clients.join(service, name, "bob", viewer=True)
     proxy.swallow.add("UpdateParticipant")
-    seat = await service.seat(name, "bob")
+    seat = await service.seat_user(name, "bob")
     await service.event("GrantFailed", name, "bob")
     await until(lambda: rights_of(bob) == CO_HOST)
     proxy.recover()
@@ -194,7 +194,7 @@ async def test_a_room_deleted_without_an_answer_counts_as_deleted(
     name = await live(service)
     seat, _ = await co_host(service, clients, name)
     proxy.swallow.add("DeleteRoom")
-    await service.stage(name, "ended")
+    await service.publish_stage(name, "ended")
     await service.unseat(name, "bob", seat, "room_ended")
     await until(lambda: gone(service, name))
     assert "GrantRevoked" not in service.events(name)
@@ -230,7 +230,7 @@ async def test_a_grant_landing_after_its_revoke_is_undone_by_a_resync(
     name = await live(service)
     bob = await clients.join(service, name, "bob", viewer=True)
     late = proxy.hold("UpdateParticipant", name)
-    seat = await service.seat(name, "bob")
+    seat = await service.seat_user(name, "bob")
     await service.event("GrantProvisioned", name, "bob")
     await service.unseat(name, "bob", seat)
     await service.event("GrantRevoked", name, "bob")
@@ -253,7 +253,7 @@ async def test_a_room_closed_while_livekit_is_down_is_deleted_on_recovery(
     reasons: list[rtc.DisconnectReason] = []
     bob.on("disconnected", reasons.append)
     proxy.down = True
-    await service.stage(name, "ended")
+    await service.publish_stage(name, "ended")
     await service.unseat(name, "bob", seat, "room_ended")
     await service.await_(lambda heard: heard.key == f"{name}/bob" and heard.data is None)
     for query in ("", "?as=viewer"):

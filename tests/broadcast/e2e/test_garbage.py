@@ -29,7 +29,7 @@ async def test_a_malformed_livekit_answer_does_not_stop_the_service(
     bob = await clients.join(service, name, "bob", viewer=True)
     methods = ("UpdateParticipant", "ListRooms", "ListParticipants", "CreateRoom", "GetParticipant")
     proxy.troubles.update(dict.fromkeys(methods, GARBAGE[answer]))
-    await service.seat(name, "bob")
+    await service.seat_user(name, "bob")
     await service.event("GrantFailed", name, "bob")
     failed = await service.get(f"/v1/rooms/{name}/broadcast-data", "alice")
     assert (failed.status_code, failed.json()["reason"]) == (503, "unavailable")

@@ -16,7 +16,7 @@ SETTINGS = {**kills.SETTINGS, "COHOST_RECONNECT_GRACE_SECONDS": "2"}
 async def test_an_unanswered_webhook_takes_effect_once(killable: Mortal, clients: Guests, point: str) -> None:
     service = killable.house
     name = await live(service)
-    await service.seat(name, "bob")
+    await service.seat_user(name, "bob")
     await badge(service, name, "bob")
     token = (await broadcast_data(service, name, "bob")).json()["token"]
     async with killable.killed(point, name):

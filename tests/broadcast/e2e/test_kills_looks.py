@@ -23,7 +23,7 @@ async def test_each_participant_is_found_once_by_the_next_owner(
 ) -> None:
     service = killable.house
     name = await live(service)
-    await service.seat(name, "bob")
+    await service.seat_user(name, "bob")
     await service.event("GrantProvisioned", name, "bob")
     token = (await broadcast_data(service, name, "bob")).json()["token"]
     async with killable.killed(point, name if about == "room" else about):

@@ -22,7 +22,7 @@ async def test_a_grant_is_applied_and_published_once(killable: Mortal, clients: 
     name = await live(service)
     bob = await clients.join(service, name, "bob", viewer=True)
     async with killable.killed(point, name):
-        await service.seat(name, "bob")
+        await service.seat_user(name, "bob")
     await service.event("GrantProvisioned", name, "bob")
     await until(lambda: rights_of(bob) == CO_HOST)
     await killable.sound(name)
@@ -63,7 +63,7 @@ async def test_a_killed_services_late_grant_is_revoked(killable: Mortal, clients
     name = await live(service)
     bob = await clients.join(service, name, "bob", viewer=True)
     async with killable.dead("in UpdateParticipant, not done", name) as late:
-        seat = await service.seat(name, "bob")
+        seat = await service.seat_user(name, "bob")
     await service.unseat(name, "bob", seat)
     changes: list[bool] = []
     bob.on("participant_permissions_changed", lambda _, now: changes.append(now.can_publish))
@@ -80,7 +80,7 @@ async def test_a_stopped_services_late_grant_is_revoked(killable: Mortal, client
     name = await live(service)
     bob = await clients.join(service, name, "bob", viewer=True)
     reached = killable.arm("before UpdateParticipant", name, "SIGSTOP")
-    seat = await service.seat(name, "bob")
+    seat = await service.seat_user(name, "bob")
     await until(reached.exists)
     assert service.process is not None
     async with second(service):

@@ -38,7 +38,7 @@ async def test_a_repeated_request_joins_the_same_livekit_room(
     await asking
     alice = await clients.join(service, name, "alice")
     assert rights_of(alice) == {**CO_HOST, "badge": "host"}
-    async with server(service.place) as livekit:
+    async with server(service.endpoints) as livekit:
         found = await livekit.room.list_rooms(api.ListRoomsRequest(names=[name]))
     assert len(found.rooms) == 1
     await killable.sound(name)
@@ -51,7 +51,7 @@ async def test_a_room_closed_while_its_service_was_down_is_deleted(killable: Mor
     async with killable.dead(point, name) as hold:
         asking = asyncio.create_task(ask(service, name))
     await asking
-    await service.stage(name, "ended")
+    await service.publish_stage(name, "ended")
     await killable.revive()
     await until(lambda: killable.proxy.count("DeleteRoom", name))
     await until(lambda: gone(service, name))
@@ -71,7 +71,7 @@ async def test_a_closed_room_is_deleted_and_revoked_once(
     name = await live(service)
     seat, _ = await co_host(service, clients, name)
     async with killable.killed(point, name):
-        await service.stage(name, "ended")
+        await service.publish_stage(name, "ended")
         await service.unseat(name, "bob", seat, "room_ended")
     revoked = await service.event("GrantRevoked", name, "bob")
     assert revoked.data is not None

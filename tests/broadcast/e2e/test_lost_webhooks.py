@@ -8,7 +8,7 @@ from tests.broadcast.e2e.show import VIEWER, Guests, exists, forged, live, right
 
 async def test_a_connection_and_its_end_are_found(service_without_webhooks: House, clients: Guests) -> None:
     name = await live(service_without_webhooks)
-    await service_without_webhooks.seat(name, "bob")
+    await service_without_webhooks.seat_user(name, "bob")
     await service_without_webhooks.await_(lambda heard: heard.key == f"{name}/bob")
     bob = await clients.join(service_without_webhooks, name, "bob")
     await service_without_webhooks.event("CoHostConnected", name, "bob")
@@ -33,7 +33,7 @@ async def test_a_manually_promoted_viewer_is_found_without_a_track(
     name = await live(service_without_webhooks)
     mallory = await clients.join(service_without_webhooks, name, "mallory", viewer=True)
     everything = api.ParticipantPermission(can_subscribe=True, can_publish=True, can_publish_data=True)
-    async with server(service_without_webhooks.place) as livekit:
+    async with server(service_without_webhooks.endpoints) as livekit:
         await livekit.room.update_participant(
             api.UpdateParticipantRequest(room=name, identity="mallory", permission=everything)
         )
@@ -45,13 +45,13 @@ async def test_manually_changed_permissions_are_restored(
     service_without_webhooks: House, clients: Guests
 ) -> None:
     name = await live(service_without_webhooks)
-    await service_without_webhooks.seat(name, "bob")
+    await service_without_webhooks.seat_user(name, "bob")
     await service_without_webhooks.await_(lambda heard: heard.key == f"{name}/bob")
     bob = await clients.join(service_without_webhooks, name, "bob")
     await service_without_webhooks.event("CoHostConnected", name, "bob")
     seen: list[bool] = []
     bob.on("participant_permissions_changed", lambda _, now: seen.append(now.can_publish))
-    async with server(service_without_webhooks.place) as livekit:
+    async with server(service_without_webhooks.endpoints) as livekit:
         nothing = api.ParticipantPermission(can_subscribe=True)
         await livekit.room.update_participant(
             api.UpdateParticipantRequest(room=name, identity="bob", permission=nothing)
@@ -62,9 +62,9 @@ async def test_manually_changed_permissions_are_restored(
 
 async def test_a_livekit_room_created_after_the_closing_is_deleted(service_without_webhooks: House) -> None:
     name = await live(service_without_webhooks)
-    await service_without_webhooks.stage(name, "ended")
+    await service_without_webhooks.publish_stage(name, "ended")
     await service_without_webhooks.await_(lambda heard: heard.key == f"{name}/alice" and heard.data is None)
-    async with server(service_without_webhooks.place) as livekit:
+    async with server(service_without_webhooks.endpoints) as livekit:
         await livekit.room.create_room(api.CreateRoomRequest(name=name))
     await until(lambda: gone(service_without_webhooks, name))
 

@@ -53,7 +53,7 @@ async def test_a_hard_mute_blocks_republished_tracks(
     await until(lambda: _has(service, name, {"camera"}))
     everything = api.ParticipantPermission(can_subscribe=True, can_publish=True, can_publish_data=True)
     held = proxy.hold("UpdateParticipant", name)
-    async with server(service.place) as livekit:
+    async with server(service.endpoints) as livekit:
         await livekit.room.update_participant(
             api.UpdateParticipantRequest(room=name, identity="bob", permission=everything)
         )
@@ -78,7 +78,7 @@ async def test_a_hard_mute_outlives_a_promotion(proxied_service: House, clients:
         by_hand = api.ParticipantPermission(can_subscribe=True, can_publish=can_publish)
         changes: list[int] = []
         bob.on("participant_permissions_changed", lambda *_, changes=changes: changes.append(1))
-        async with server(service.place) as livekit:
+        async with server(service.endpoints) as livekit:
             await livekit.room.update_participant(
                 api.UpdateParticipantRequest(room=name, identity="bob", permission=by_hand)
             )

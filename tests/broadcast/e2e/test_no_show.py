@@ -29,13 +29,13 @@ async def no_show(service: House, room_id: str, user_id: str) -> None:
 async def passes(service: House) -> None:
     """Let as much time pass as a seat waits for its owner, and the service see to it that it has."""
     name = await live(service)
-    await service.seat(name, "dave")
+    await service.seat_user(name, "dave")
     await no_show(service, name, "dave")
 
 
 async def test_a_co_host_who_never_connects_loses_the_seat(proxied_service: House) -> None:
     name = await live(proxied_service)
-    await proxied_service.seat(name, "bob")
+    await proxied_service.seat_user(name, "bob")
     await no_show(proxied_service, name, "bob")
 
 
@@ -44,14 +44,14 @@ async def test_the_no_show_time_starts_when_the_room_goes_live(
 ) -> None:
     service = proxied_service
     name = await live(service, "idle")
-    await service.seat(name, "bob")
-    await service.seat(name, "carol")
+    await service.seat_user(name, "bob")
+    await service.seat_user(name, "carol")
     await badge(service, name, "carol")
     await passes(service)
-    assert "ReleaseSeat" not in [heard.name for heard in service.heard if heard.key == name]
+    assert "ReleaseSeat" not in [heard.name for heard in service.published if heard.key == name]
     await clients.join(service, name, "carol")
     await service.event("CoHostConnected", name, "carol")
-    await service.stage(name, "live")
+    await service.publish_stage(name, "live")
     await no_show(service, name, "bob")
     assert "ReleaseSeat" not in [heard.name for heard in about(service, name, "carol")]
 
@@ -59,7 +59,7 @@ async def test_the_no_show_time_starts_when_the_room_goes_live(
 def about(service: House, room_id: str, user_id: str) -> list[object]:
     return [
         h
-        for h in service.heard
+        for h in service.published
         if h.key == room_id and h.data is not None and h.data.get("userId") == user_id
     ]
 
@@ -69,10 +69,10 @@ async def test_a_room_waiting_for_its_host_keeps_its_stage(proxied_service: Hous
     name = await live(service)
     seat, bob = await co_host(service, clients, name)
     await publish(bob)
-    await service.seat(name, "carol")
+    await service.seat_user(name, "carol")
     await badge(service, name, "carol")
     before, people = await items(service, name), await participants(service, name)
-    await service.stage(name, "waitingReconnect")
+    await service.publish_stage(name, "waitingReconnect")
     await passes(service)
     during = (await service.get(f"/v1/rooms/{name}/stage", "anyone")).json()
     assert during["status"] == "waitingReconnect"
@@ -80,7 +80,7 @@ async def test_a_room_waiting_for_its_host_keeps_its_stage(proxied_service: Hous
         user_id: item["since"] for user_id, item in before.items()
     }
     viewer = await clients.join(service, name, "vera", viewer=True)
-    await service.stage(name, "live")
+    await service.publish_stage(name, "live")
     await no_show(service, name, "carol")
     assert bob.isconnected()
     assert viewer.isconnected()

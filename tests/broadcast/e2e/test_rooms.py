@@ -29,7 +29,7 @@ SETTINGS = {
 
 
 async def found(service: House, room_id: str) -> api.Room:
-    async with server(service.place) as livekit:
+    async with server(service.endpoints) as livekit:
         [room] = (await livekit.room.list_rooms(api.ListRoomsRequest(names=[room_id]))).rooms
     return room
 
@@ -52,9 +52,9 @@ async def test_a_reopened_room_starts_with_an_empty_stage(proxied_service: House
     await service.say(topics.BROADCAST_COMMANDS, mute, name)
     await until(lambda: rights_of(bob) == {**CO_HOST, "canPublishSources": 3})
     first = await found(service, name)
-    await service.stage(name, "ended")
+    await service.publish_stage(name, "ended")
     await service.unseat(name, "bob", seat, "room_ended")
-    await service.stage(name, "live")
+    await service.publish_stage(name, "live")
     await service.event("GrantRevoked", name, "bob")
     alice = await clients.join(service, name, "alice")
     assert set(await items(service, name)) == {"alice"}
@@ -64,7 +64,7 @@ async def test_a_reopened_room_starts_with_an_empty_stage(proxied_service: House
     assert removed.data is not None
     assert removed.data["action"] == "demoted"
     await until(lambda: rights_of(intruding) == VIEWER)
-    again = await service.seat(name, "bob")
+    again = await service.seat_user(name, "bob")
     await until(lambda: rights_of(intruding) == CO_HOST)
     assert alice.isconnected()
     bobs = (await items(service, name))["bob"]
@@ -78,7 +78,7 @@ async def test_an_externally_deleted_livekit_room_is_created_again(
     name = await live(service)
     await co_host(service, clients, name)
     first = await found(service, name)
-    async with server(service.place) as livekit:
+    async with server(service.endpoints) as livekit:
         await livekit.room.delete_room(api.DeleteRoomRequest(room=name))
     assert not await exists(service, name)
     bob = await clients.join(service, name, "bob")
@@ -100,7 +100,7 @@ async def test_a_room_closed_during_its_creation_does_not_survive(
     held = proxy.hold("CreateRoom", name)
     asking = asyncio.create_task(service.get(f"/v1/rooms/{name}/broadcast-data", "alice"))
     await until(held.reached.is_set)
-    await service.stage(name, "ended")
+    await service.publish_stage(name, "ended")
     await service.await_(lambda heard: heard.key == f"{name}/alice" and heard.data is None)
     await until(lambda: proxy.count("DeleteRoom", name))
     held.let_go.set()
@@ -116,7 +116,7 @@ async def _gone(service: House, room_id: str) -> bool:
 async def test_a_seat_lost_during_room_creation_yields_no_token(proxied_service: House, proxy: Proxy) -> None:
     service = proxied_service
     name = await live(service)
-    seat = await service.seat(name, "bob")
+    seat = await service.seat_user(name, "bob")
     await service.event("GrantProvisioned", name, "bob")
     held = proxy.hold("CreateRoom", name)
     asking = asyncio.create_task(service.get(f"/v1/rooms/{name}/broadcast-data", "bob"))

@@ -46,10 +46,10 @@ async def test_slow_calls_delay_only_grants(proxied_service: House, proxy: Proxy
     carol = await clients.join(service, granting, "carol", viewer=True)
     seats = [await co_host(service, clients, name) for name in names[1:]]
     proxy.delay = 2
-    granted = await service.seat(granting, "carol")
+    granted = await service.seat_user(granting, "carol")
     await service.unseat(revoking, "bob", seats[0][0])
     await mute(service, silencing)
-    await service.stage(closing, "ended")
+    await service.publish_stage(closing, "ended")
     await service.unseat(closing, "bob", seats[2][0], "room_ended")
     await service.event("CoHostMuted", silencing, "bob")
     await badge(service, granting, "carol")
@@ -77,19 +77,19 @@ async def test_a_failed_grant_is_not_retried_after_its_revoke(
     bob = await clients.join(service, name, "bob", viewer=True)
     proxy.troubles["UpdateParticipant"] = lambda: refused(503, "unavailable")
     revoking = proxy.hold("UpdateParticipant", name, without="coHost")
-    seat = await service.seat(name, "bob")
+    seat = await service.seat_user(name, "bob")
     await until(lambda: proxy.count("UpdateParticipant", name))
     await service.unseat(name, "bob", seat)
     await until(revoking.reached.is_set)
     # The rests of another are over twice while the revoke is under way: so is that of the grant.
-    await service.seat(other, "carol")
+    await service.seat_user(other, "carol")
     await until(lambda: proxy.count("UpdateParticipant", other) >= 3)
     proxy.troubles.clear()
     calls = proxy.count("UpdateParticipant", name)
     revoking.let_go.set()
     await service.event("GrantRevoked", name, "bob")
     await service.event("GrantProvisioned", other, "carol")
-    await service.seat(other, "dave")
+    await service.seat_user(other, "dave")
     await service.event("GrantProvisioned", other, "dave")
     assert proxy.count("UpdateParticipant", name) == calls
     assert rights_of(bob) == VIEWER

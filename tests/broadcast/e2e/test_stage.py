@@ -21,7 +21,7 @@ async def test_a_connected_viewer_is_promoted_in_place_and_demoted_again(service
     name = await live(service)
     bob = await join(name, "bob", viewer=True)
     assert rights_of(bob) == VIEWER
-    invitation_id = await service.seat(name, "bob")
+    invitation_id = await service.seat_user(name, "bob")
     granted = await service.event("GrantProvisioned", name, "bob")
     assert granted.data is not None
     assert {**granted.data, "provisionedAt": ""} == {
@@ -44,7 +44,7 @@ async def test_a_connected_viewer_is_promoted_in_place_and_demoted_again(service
     assert revoked.data is not None
     assert (revoked.data["mode"], revoked.data["reason"]) == ("in_place", "removed_by_host")
     await until(lambda: rights_of(bob) == VIEWER)
-    async with server(service.place) as livekit:
+    async with server(service.endpoints) as livekit:
         asked = api.RoomParticipantIdentity(room=name, identity="bob")
         await until(lambda: _no_tracks(livekit, asked))
     assert sorted(service.events(name, "bob")) == ["CoHostConnected", "GrantProvisioned", "GrantRevoked"]
@@ -56,7 +56,7 @@ async def _no_tracks(livekit: api.LiveKitAPI, asked: api.RoomParticipantIdentity
 
 async def test_an_absent_invitee_joins_with_a_token_carrying_the_grant(service: House, join: Join) -> None:
     name = await live(service, "idle")
-    await service.seat(name, "bob")
+    await service.seat_user(name, "bob")
     await badge(service, name, "bob")
     bob = await join(name, "bob")
     assert rights_of(bob) == CO_HOST
@@ -89,7 +89,7 @@ async def _track_of(service: House, room_id: str, user_id: str) -> Any:
 async def test_an_old_viewer_token_is_promoted_on_join(service: House, join: Join) -> None:
     name = await live(service)
     token = (await service.get(f"/v1/rooms/{name}/broadcast-data?as=viewer", "bob")).json()["token"]
-    await service.seat(name, "bob")
+    await service.seat_user(name, "bob")
     await service.event("GrantProvisioned", name, "bob")
     bob = await join(name, "bob", token=token)
     await until(lambda: rights_of(bob) == CO_HOST)
@@ -97,18 +97,18 @@ async def test_an_old_viewer_token_is_promoted_on_join(service: House, join: Joi
 
 async def test_closing_a_room_deletes_its_livekit_room_and_permissions(service: House, join: Join) -> None:
     name = await live(service)
-    invitation_id = await service.seat(name, "bob")
+    invitation_id = await service.seat_user(name, "bob")
     bob = await join(name, "bob") if await badge(service, name, "bob") else None
     assert bob is not None
     reasons: list[int] = []
     bob.on("disconnected", reasons.append)
-    await service.stage(name, "ended")
+    await service.publish_stage(name, "ended")
     await service.unseat(name, "bob", invitation_id, "room_ended")
     revoked = await service.event("GrantRevoked", name, "bob")
     assert revoked.data is not None
     assert revoked.data["mode"] == "room_deleted"
     await until(lambda: reasons)
-    async with server(service.place) as livekit:
+    async with server(service.endpoints) as livekit:
         assert not (await livekit.room.list_rooms(api.ListRoomsRequest(names=[name]))).rooms
     for path in ("", "?as=viewer"):
         answer = await service.get(f"/v1/rooms/{name}/broadcast-data{path}", "bob")
@@ -123,8 +123,8 @@ async def test_closing_a_room_deletes_its_livekit_room_and_permissions(service: 
 async def test_a_reopened_room_gets_a_new_livekit_room(service: House, join: Join) -> None:
     name = await live(service)
     await join(name, "alice")
-    await service.stage(name, "ended")
-    await service.stage(name, "live")
+    await service.publish_stage(name, "ended")
+    await service.publish_stage(name, "live")
     await service.await_(lambda heard: heard.key == f"{name}/alice", 3)
     alice = await join(name, "alice")
     assert alice.isconnected()
@@ -137,7 +137,7 @@ async def _connected(service: House, room_id: str, user_id: str) -> bool:
 
 async def test_a_dropped_co_host_comes_back_within_the_grace(service: House, join: Join) -> None:
     name = await live(service)
-    await service.seat(name, "bob")
+    await service.seat_user(name, "bob")
     await badge(service, name, "bob")
     bob = await join(name, "bob")
     await service.event("CoHostConnected", name, "bob")
@@ -153,7 +153,7 @@ async def test_a_dropped_co_host_comes_back_within_the_grace(service: House, joi
 
 async def test_a_co_host_loses_the_seat_after_the_grace_period(service: House, join: Join) -> None:
     name = await live(service)
-    invitation_id = await service.seat(name, "bob")
+    invitation_id = await service.seat_user(name, "bob")
     await badge(service, name, "bob")
     bob = await join(name, "bob")
     await service.event("CoHostConnected", name, "bob")
@@ -174,7 +174,7 @@ async def test_a_co_host_loses_the_seat_after_the_grace_period(service: House, j
 
 async def test_a_soft_mute_mutes_once_and_its_owner_may_unmute(service: House, join: Join) -> None:
     name = await live(service)
-    await service.seat(name, "bob")
+    await service.seat_user(name, "bob")
     await badge(service, name, "bob")
     bob = await join(name, "bob")
     publication = await publish(bob)
@@ -186,7 +186,7 @@ async def test_a_soft_mute_mutes_once_and_its_owner_may_unmute(service: House, j
     assert rights_of(bob) == CO_HOST
     assert publication.track is not None
     publication.track.unmute()
-    async with server(service.place) as livekit:
+    async with server(service.endpoints) as livekit:
         asked = api.RoomParticipantIdentity(room=name, identity="bob")
         await until(lambda: _sounding(livekit, asked))
 
@@ -209,7 +209,7 @@ async def _mute(service: House, room_id: str, *, hard: bool = False) -> str:
 
 async def test_a_hard_mute_removes_the_source_until_it_is_lifted(service: House, join: Join) -> None:
     name = await live(service)
-    await service.seat(name, "bob")
+    await service.seat_user(name, "bob")
     await badge(service, name, "bob")
     bob = await join(name, "bob")
     messages: list[rtc.DataPacket] = []
@@ -269,7 +269,7 @@ async def test_an_intruder_is_demoted(service: House, join: Join) -> None:
 
 async def test_a_former_co_host_with_an_old_token_is_an_intruder(service: House, join: Join) -> None:
     name = await live(service)
-    invitation_id = await service.seat(name, "bob")
+    invitation_id = await service.seat_user(name, "bob")
     await badge(service, name, "bob")
     token = (await service.get(f"/v1/rooms/{name}/broadcast-data", "bob")).json()["token"]
     await service.unseat(name, "bob", invitation_id)
@@ -284,7 +284,7 @@ async def test_a_new_host_takes_over_the_hosts_permissions(service: House, join:
     alice = await join(name, "alice")
     bob = await join(name, "bob", viewer=True)
     await until(lambda: rights_of(alice) == {**CO_HOST, "badge": "host"})
-    await service.stage(name, "live", "bob")
+    await service.publish_stage(name, "live", "bob")
     await until(lambda: rights_of(bob) == {**CO_HOST, "badge": "host"})
     await until(lambda: rights_of(alice) == VIEWER)
     assert service.events(name) == []
@@ -314,18 +314,20 @@ async def test_broadcast_data_follows_role_and_room_status(service: House) -> No
 async def test_a_host_joining_as_a_viewer_gets_a_viewer_token(service: House) -> None:
     name = await live(service)
     data = (await service.get(f"/v1/rooms/{name}/broadcast-data?as=viewer", "alice")).json()
-    claims = jwt.decode(data["token"], service.place.livekit_secret, algorithms=["HS256"])
+    claims = jwt.decode(data["token"], service.endpoints.livekit_secret, algorithms=["HS256"])
     assert (data["role"], claims["video"]["canPublish"], claims.get("attributes")) == ("viewer", False, None)
-    assert data["serverUrl"] == service.place.livekit_url
+    assert data["serverUrl"] == service.endpoints.livekit_url
 
 
 async def test_an_unsigned_webhook_is_refused_and_an_unused_one_accepted(service: House) -> None:
     dull = b'{"event": "room_started"}'
     digest = base64.b64encode(hashlib.sha256(dull).digest()).decode()
     token = (
-        api.AccessToken(service.place.livekit_key, service.place.livekit_secret).with_sha256(digest).to_jwt()
+        api.AccessToken(service.endpoints.livekit_key, service.endpoints.livekit_secret)
+        .with_sha256(digest)
+        .to_jwt()
     )
-    url = f"http://127.0.0.1:{service.place.http_port}/livekit/webhook"
+    url = f"http://127.0.0.1:{service.endpoints.http_port}/livekit/webhook"
     async with httpx.AsyncClient() as client:
         unsigned = await client.post(url, content=dull)
         signed = await client.post(url, content=dull, headers={"authorization": token})

@@ -28,7 +28,7 @@ async def test_a_clock_skew_under_a_minute_does_no_harm(
             return super().now(tz) + dt.timedelta(seconds=seconds)
 
     name = await live(service)
-    endpoints = service.place
+    endpoints = service.endpoints
     monkeypatch.setattr(dt, "datetime", Wrong)
     ours = LiveKit(
         endpoints.public_url,

@@ -61,7 +61,7 @@ class Log:
         headers: list[tuple[str, bytes | None]],
     ) -> Record:
         place = (topic.name(PREFIX), partition)
-        record = Record(*place, self.offset(topic, partition), self.now, key, value, headers)
+        record = Record(*place, self.next_offset(topic, partition), self.now, key, value, headers)
         self.records[place].append(record)
         return record
 
@@ -85,7 +85,7 @@ class Log:
     ) -> Record:
         place = partition_of(room, PARTITIONS) if partition is None else partition
         sequence = self.next(topic, place)
-        number = self.offset(topic, place) + 1
+        number = self.next_offset(topic, place) + 1
         event = _event(f"event-{topic.suffix}-{place}-{number}", name, room, DATA.get(name, INVITATION))
         event |= {"causationid": cause, "sequence": f"{sequence:020d}"}
         return self.append(topic, place, room.encode(), envelope.encode(event), [_mark(sequence)])
@@ -111,7 +111,7 @@ class Log:
         headers = [*change.get("headers", record.headers), *marks, *change.get("more", [])]
         return self.append(topic, record.partition, key, value, headers)
 
-    def offset(self, topic: Topic, partition: int) -> int:
+    def next_offset(self, topic: Topic, partition: int) -> int:
         """Return the offset that comes next."""
         records = self.records[topic.name(PREFIX), partition]
         return records[-1].offset + 1 if records else 0
