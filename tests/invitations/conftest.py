@@ -7,8 +7,7 @@ import pytest
 
 from services.invitations.state import Policy
 from stack import Stack
-from tests.invitations import ledger
-from tests.invitations.ledger import Ledger
+from tests.invitations.ledger import Ledger, opened
 from tests.invitations.theatre import Theatre
 
 
@@ -23,7 +22,7 @@ def processor() -> Theatre:
 @pytest.fixture(scope="module")
 async def shared_batch_harness(stack: Stack) -> AsyncIterator[Ledger]:
     url = await stack.create_database(f"batches_{secrets.token_hex(6)}")
-    batch_harness = await ledger.opened(url, Policy(accept_unknown_users=True))
+    batch_harness = await opened(url, Policy(accept_unknown_users=True))
     yield batch_harness
     batch_harness.pool.terminate()
 

@@ -16,8 +16,7 @@ from schemas import commands, facts, topics
 from schemas.topics import Topic
 from schemas.types import Message
 from services.invitations.sweeper import Sweeper
-from tests.invitations import ledger
-from tests.invitations.ledger import Ledger
+from tests.invitations.ledger import SCHEMA, Ledger
 from tests.invitations.theatre import GUEST, HOST, ROOM
 
 LONG_AGO = "2001-01-01T12:00:00.000Z"
@@ -82,7 +81,7 @@ class Broom:
 
 @pytest.fixture
 def sweeper_harness(batch_harness: Ledger) -> Broom:
-    config = Config("127.0.0.1:1", "", ledger.SCHEMA)
+    config = Config("127.0.0.1:1", "", SCHEMA)
     pipeline = Pipeline(config, batch_harness.domain, Metrics(CollectorRegistry(), "invitations"))
     box = Letterbox()
     return Broom(batch_harness, box, Sweeper(pipeline, batch_harness.pool, box))  # type: ignore[arg-type]
