@@ -19,7 +19,7 @@ from stack.process import Process
 _INPUTS = {layout.name: [entry.topic for entry in layout.inputs] for layout in (INVITATIONS, BROADCAST)}
 
 
-class Failed(Exception):  # noqa: N818 - it names what happened
+class Failed(Exception):
     """A process ended that should not have; the text is the end of its log."""
 
 

@@ -46,7 +46,7 @@ _SPOKEN = {
 }
 
 
-class Missing(Exception):  # noqa: N818 - it names what is the case
+class Missing(Exception):
     """Something did not happen in time; the text says what."""
 
 

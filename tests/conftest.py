@@ -1,6 +1,6 @@
-"""What every test may ask for: real servers, and names of its own on them.
+"""Fixtures for all tests: real servers, a new database and a new topic prefix.
 
-Kafka and Postgres are started once a run and shared by all processes that run tests.
+Kafka and Postgres are started once per run and shared by all worker processes of the run.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _GIVEN = ("COHOST_KAFKA_BOOTSTRAP_SERVERS", "COHOST_DATABASE_URL", "COHOST_LIVEK
 
 
 class _Background:
-    """A stack in a thread of its own, for the process that only hands tests out."""
+    """A stack in its own thread, for the process that distributes the tests."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -48,16 +48,16 @@ _shared = pytest.StashKey["_Background | containers.Servers"]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--compose", action="store_true", help="test the containers of docker-compose.yml")
-    parser.addoption("--containers", action="store_true", help="take the servers from testcontainers")
+    parser.addoption("--containers", action="store_true", help="run the servers in testcontainers")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave the containers to `make compose-test`: they need Docker and minutes."""
+    """Skip tests/compose unless asked for: `make compose-test` runs it, with Docker, for minutes."""
     return True if collection_path.name == "compose" and not config.getoption("compose") else None
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the servers of the run; the processes that run the tests inherit where they are."""
+    """Start the servers of the run; worker processes inherit their addresses through the environment."""
     if hasattr(config, "workerinput"):
         return
     if config.getoption("containers"):
@@ -67,27 +67,27 @@ def pytest_configure(config: pytest.Config) -> None:
     else:
         return
     if settings.MARKER in os.environ:
-        # A shell that has read `.stack/env`: the stack that it names is not for tests.
+        # The shell has sourced `.stack/env`; tests must not use that stack.
         for name in [name for name in os.environ if name.startswith(settings.PREFIX)]:
             del os.environ[name]
     os.environ.update(config.stash[_shared].addresses)
 
 
 def _contained() -> "containers.Servers":
-    from tests import containers  # noqa: PLC0415 - a run without containers needs none of it
+    from tests import containers  # noqa: PLC0415 - only runs with containers need it
 
     try:
         return containers.Servers()
     except Exception as error:  # noqa: BLE001 - Docker's errors are many
-        pytest.exit(f"containers were asked for and cannot be had: {error}", returncode=1)
+        pytest.exit(f"cannot start the containers asked for by --containers: {error}", returncode=1)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    """Say where the servers come from."""
+    """Report the origin of the servers."""
     if config.getoption("containers"):
         return "servers: Kafka, Postgres and most of broadcast's LiveKit from testcontainers"
     given = [name for name in _GIVEN if name in os.environ and _shared not in config.stash]
-    return f"servers: {', '.join(given)} as given, else local processes"
+    return f"servers: {', '.join(given)} as given, otherwise local processes"
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -1,4 +1,4 @@
-"""Kafka, Postgres and LiveKit in containers, for a run that asks for them (`pytest --containers`)."""
+"""Kafka, Postgres and LiveKit in containers, for `pytest --containers`."""
 
 import asyncio
 import json
@@ -21,9 +21,9 @@ _LIVEKIT = "livekit/livekit-server:v1.13.5"
 
 
 class Servers:
-    """A Kafka and a Postgres for the whole run; `addresses` are the variables that say where they are.
+    """Kafka and Postgres for the whole run; `addresses` are the environment variables with their addresses.
 
-    Raises Docker's own errors where it is not there or an image cannot be had.
+    Raises Docker's errors if it is not available or an image cannot be pulled.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Servers:
 
 @asynccontextmanager
 async def livekit(webhook: str) -> AsyncIterator["Contained"]:
-    """Start a LiveKit that reports to this address."""
+    """Run a LiveKit that sends its webhooks to this URL."""
     place = Place(Path(), settings.load(), keys.new(), keep=False, webhooks=(webhook,))
     part = LiveKit(place, ports.choose(), ports.choose(), ports.choose())
     contained = Contained(part)
@@ -62,7 +62,7 @@ async def livekit(webhook: str) -> AsyncIterator["Contained"]:
 
 
 class Contained:
-    """A LiveKit in a container. It shares the host's network: media ports are told to clients as they are."""
+    """A LiveKit in a container on the host's network: it announces its media ports to clients unmapped."""
 
     def __init__(self, part: LiveKit) -> None:
         self._part = part
@@ -75,22 +75,22 @@ class Contained:
 
     @property
     def livekit_url(self) -> str:
-        """Where it is."""
+        """Return the URL for clients."""
         return self._part.address
 
     @property
     def livekit_api_key(self) -> str:
-        """The key of its only user."""
+        """Return the API key."""
         return self._part.place.keys.livekit_key
 
     @property
     def livekit_api_secret(self) -> str:
-        """The secret that belongs to the key."""
+        """Return the secret of the API key."""
         return self._part.place.keys.livekit_secret
 
 
 def _kafka() -> tuple[DockerContainer, int]:
-    """Return a broker with two listeners: one that is not true inside would never end a transaction."""
+    """Return a broker with two listeners: to end transactions it needs one valid inside the container."""
     port = ports.choose()
     container = (
         DockerContainer(_KAFKA)
@@ -123,5 +123,5 @@ def _postgres() -> PostgresContainer:
 
 
 def _publish(container: DockerContainer, inside: int, port: int) -> None:
-    """Publish a port on the loopback address alone, for which testcontainers has no word."""
+    """Publish a port on the loopback address only, which testcontainers has no method for."""
     container.ports[str(inside)] = (ports.ADDRESS, port)

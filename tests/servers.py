@@ -1,4 +1,4 @@
-"""A LiveKit of one's own, as a process or in a container, whichever the run asked for."""
+"""A LiveKit for one test, as a process or, with `--containers`, in a container."""
 
 import os
 from collections.abc import AsyncIterator
@@ -8,33 +8,33 @@ from typing import Protocol
 from stack import Stack
 
 IN_CONTAINERS = "COHOST_TESTS_IN_CONTAINERS"
-"""The variable by which the processes that run tests know that the run asked for containers."""
+"""The environment variable that tells worker processes of a run with `--containers`."""
 
 
 class LiveKit(Protocol):
-    """Where a LiveKit is."""
+    """Address and credentials of a LiveKit."""
 
     @property
     def livekit_url(self) -> str:
-        """What clients connect to."""
+        """Return the URL for clients."""
         ...
 
     @property
     def livekit_api_key(self) -> str:
-        """The key of its only user."""
+        """Return the API key."""
         ...
 
     @property
     def livekit_api_secret(self) -> str:
-        """The secret that belongs to the key."""
+        """Return the secret of the API key."""
         ...
 
 
 @asynccontextmanager
 async def livekit(webhook: str) -> AsyncIterator[LiveKit]:
-    """Start a LiveKit that reports to this address."""
+    """Run a LiveKit that sends its webhooks to this URL."""
     if IN_CONTAINERS in os.environ:
-        from tests import containers  # noqa: PLC0415 - a run without containers needs none of it
+        from tests import containers  # noqa: PLC0415 - only runs with containers need it
 
         async with containers.livekit(webhook) as contained:
             yield contained

@@ -1,4 +1,4 @@
-"""The plain handler decides as the pipeline does, or the comparison would be worth nothing."""
+"""The baseline handler gives the pipeline's outcomes; otherwise comparing them would mean nothing."""
 
 import json
 from itertools import count, islice
@@ -20,7 +20,7 @@ NOW_MS = 1_800_000_000_000
 
 
 class Broker:
-    """Keeps what is published."""
+    """Records the published values."""
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []

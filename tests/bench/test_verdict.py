@@ -1,4 +1,4 @@
-"""What the bench calls wrong with grants, or it would find everything right."""
+"""The errors that the grants benchmark must find."""
 
 import pytest
 from livekit import api

@@ -1,4 +1,4 @@
-"""Broadcast's effects without Kafka: what they write is decided at once, over a real Postgres."""
+"""A harness for broadcast's effects on a real Postgres, without Kafka: their signals are decided at once."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ SECONDS = 60
 
 @dataclass
 class Owned:
-    """A pipeline that owns these lanes."""
+    """Pretends to be a pipeline that owns these lanes."""
 
     lanes: frozenset[int] = frozenset({0})
 
@@ -42,10 +42,10 @@ class Owned:
 
 @dataclass
 class Desk:
-    """A worker at its desk. `written` is what the effects wrote, `told` what came of everything.
+    """A worker without Kafka: `written` holds the effects' records, `events` the resulting broadcast events.
 
-    While `kafka` is not set, nothing can be written; while `deciding` is not, what is written is not read.
-    Records are `late` by so many seconds.
+    While `is_kafka_up` is unset, no record can be written; while `reads_signals` is unset, written signals
+    are not processed. Records are dated `record_age_seconds` back.
     """
 
     pool: asyncpg.Pool
@@ -63,7 +63,7 @@ class Desk:
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def send(self, topic: topics.Topic, message_id: str, data: Message, key: str) -> None:
-        """Write a record, as the plain producer does."""
+        """Write a record, as `CloudEventProducer` does, and decide it if it is a signal."""
         if not self.kafka:
             self.refused += 1
             msg = "a record is not confirmed"
@@ -73,10 +73,10 @@ class Desk:
             await self.say(data, message_id=message_id, key=key)
 
     async def stop(self) -> None:
-        """Nothing to stop."""
+        """Do nothing: there is no producer to stop."""
 
     async def say(self, *records: Message, message_id: str = "", key: str = "") -> None:
-        """Let records be read, decided and committed."""
+        """Load, decide and commit records one by one."""
         async with self.reading:
             for data in records:
                 self.offset += 1
@@ -109,12 +109,12 @@ class Desk:
                 ]
 
     async def load_room(self, room_id: str) -> Room:
-        """Return a room as it is stored."""
+        """Return a room as stored in Postgres."""
         async with self.reading, self.pool.acquire() as connection:
             return (await store.load(connection, [room_id]))[room_id].room
 
     def names(self, user_id: str | None = None) -> list[str]:
-        """Return the names of what was told, of all or of one."""
+        """Return the names of the published events, of all users or of one."""
         return [
             type(event).__name__
             for event in self.told
@@ -122,13 +122,13 @@ class Desk:
         ]
 
     async def until(self, condition: Callable[[], Any]) -> None:
-        """Wait for something to become true."""
+        """Wait until the condition is true."""
         async with asyncio.timeout(SECONDS):
             while not condition():
                 await asyncio.sleep(0.005)
 
     async def passed(self, seconds: float) -> None:
-        """Let a time pass by the clock that rests and periods go by."""
+        """Wait until the event loop's clock, which back-offs and periods use, has advanced by `seconds`."""
         end = asyncio.get_running_loop().time() + seconds
         await self.until(lambda: asyncio.get_running_loop().time() > end)
 
@@ -137,7 +137,7 @@ class Desk:
 async def open_desk(
     database_url: str, livekit_url: str, timeouts: Patience | None = None, livekit_seconds: float = 0.5
 ) -> AsyncIterator[Desk]:
-    """Sit down at a desk of one's own."""
+    """Open a harness on a migrated database that owns lane 0."""
     timeouts = timeouts or Patience(grace=60, no_show=0)
     config = Config("", database_url, "broadcast")
     pool = await database.pool(config, size=4)
@@ -162,7 +162,7 @@ async def open_desk(
 
 @contextlib.asynccontextmanager
 async def running(*effects: Any) -> AsyncIterator[None]:
-    """Let effects run meanwhile; an error in one of them is the test's."""
+    """Run effects during the block, and raise the first error one of them ended with."""
     tasks = [asyncio.create_task(effect.run()) for effect in effects]
     try:
         yield

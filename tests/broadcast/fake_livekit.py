@@ -1,4 +1,4 @@
-"""A LiveKit that fails as told: the real one cannot be asked to refuse, to hang, or to answer late."""
+"""A fake LiveKit with faults on demand: the real one cannot be made to refuse, hang or answer late."""
 
 import asyncio
 import contextlib
@@ -16,16 +16,16 @@ Reply = Message | web.Response
 
 
 def refused(status: int, code: str) -> web.Response:
-    """Return an error as Twirp has it."""
+    """Return an error in Twirp's format."""
     return web.json_response({"code": code, "msg": "as the test wishes"}, status=status)
 
 
 @dataclass
 class FakeLiveKit:
-    """Rooms by name, and in each its participants by identity.
+    """LiveKit's room service in memory: participants by room name and identity.
 
-    `troubles` are answers instead of the real ones, by method: each is used until it is taken out. `hang` are
-    methods that do not answer until `let_go` is set, `cursed` are rooms whose participants it cannot list.
+    `error_replies` replace the answers of a method while they are set. `hanging_methods` do not answer until
+    `release` is set. The participants of `unlistable_rooms` cannot be listed.
     """
 
     rooms: dict[str, dict[str, models.ParticipantInfo]] = field(default_factory=dict)
@@ -39,14 +39,14 @@ class FakeLiveKit:
     url: str = ""
 
     def recover(self) -> None:
-        """Answer everything from now on, and forget what was called."""
+        """Remove every fault and clear the recorded calls."""
         self.let_go.set()
         self.let_go = asyncio.Event()
         for memory in (self.troubles, self.hang, self.cursed, self.calls, self.requests, self.tokens):
             memory.clear()
 
     def join(self, room_id: str, user_id: str, **permission: Any) -> models.ParticipantInfo:
-        """Let somebody be there."""
+        """Add an active participant to a room."""
         info = models.ParticipantInfo(
             identity=user_id,
             sid=f"PA_{user_id}",
@@ -57,7 +57,7 @@ class FakeLiveKit:
         return info
 
     async def answer(self, request: web.Request) -> web.Response:
-        """Answer a call."""
+        """Record and answer a call."""
         method = request.match_info["method"]
         body = await request.read()
         self.tokens.append(request.headers["authorization"])

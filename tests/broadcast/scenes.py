@@ -1,4 +1,4 @@
-"""What the pure tests say to the deciders, and the stage that comes of it. All of it happens in `room`."""
+"""Builders of the records that the pure tests decide, and of the resulting stage; all are about `ROOM`."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,13 +18,13 @@ ALL = rights.permissions("coHost")
 
 
 def at(second: int) -> str:
-    """Return the time so many seconds after the start."""
+    """Return the timestamp `second` seconds after the start."""
     return timestamps.from_ms(START + 1000 * second)
 
 
 @dataclass
 class Play:
-    """Decides one record after the other, one a second; `told` is all that came of it but the badges."""
+    """Decides records one after the other, one a second; `events` are all resulting events but the badges."""
 
     timeouts: Patience = PATIENCE
     stage: Stage | None = None
@@ -38,7 +38,7 @@ class Play:
         return self
 
     def decide(self, record: Any, record_id: str | None = None) -> Any:
-        """Decide a record and return what the decider does."""
+        """Decide a record and return the decider's result."""
         self.second += 1
         cause = Cause(record_id or f"record-{self.second}", at(self.second), self.second, 0)
         decided = decider.decide(self.stage, record, cause, self.timeouts)
@@ -53,17 +53,17 @@ class Play:
         return decided
 
     def member(self, user_id: str = "bob") -> Member:
-        """Return what the room knows of a user."""
+        """Return the state of a user in the room."""
         assert self.stage is not None
         return self.stage.member(user_id)
 
     def applied(self, user_id: str = "bob", mode: signals.ApplyMode = "in_place", **more: Any) -> "Play":
-        """Let the newest wish for a user be fulfilled."""
+        """Report the user's newest desired version as applied."""
         version = self.member(user_id).version
         return self(signals.GrantApplied(room_id=ROOM, user_id=user_id, version=version, mode=mode, **more))
 
     def fail_grant_call(self, user_id: str = "bob", *, retryable: bool = True) -> "Play":
-        """Let a call for a user fail."""
+        """Report a failed LiveKit call for a user."""
         return self(
             signals.GrantCallFailed(
                 room_id=ROOM,
@@ -76,13 +76,13 @@ class Play:
         )
 
     def deleted(self, room_sid: str | None = "RM_1") -> "Play":
-        """Let the LiveKit room be deleted."""
+        """Report the LiveKit room as deleted."""
         assert self.stage is not None
         version = self.stage.room.deletion or 0
         return self(signals.RoomDeleted(room_id=ROOM, version=version, room_sid=room_sid))
 
     def since(self) -> list[Message]:
-        """Return what was told since this was last asked."""
+        """Return and clear the events since the last call."""
         told, self.told = self.told, []
         return told
 

@@ -1,4 +1,4 @@
-"""What the reconciler does next: the newest wish of a key, one at a time, with rests after failures."""
+"""The work queue: the newest item of a key, one at a time, with back-off after failures."""
 
 from dataclasses import dataclass, replace
 from typing import Any

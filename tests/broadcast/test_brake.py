@@ -1,4 +1,4 @@
-"""How fast calls may follow each other."""
+"""The throttle that slows calls while all of them fail."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What is looked at, when, and what is made of it: over a real Postgres and a faulty LiveKit."""
+"""Resyncs of rooms with LiveKit: on a real Postgres and a fake LiveKit."""
 
 from collections.abc import AsyncIterator
 

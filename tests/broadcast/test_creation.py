@@ -1,4 +1,4 @@
-"""Rooms that many ask for at once."""
+"""Concurrent requests for LiveKit rooms."""
 
 import asyncio
 from collections.abc import AsyncIterator

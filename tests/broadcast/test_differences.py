@@ -1,4 +1,4 @@
-"""What a look at LiveKit repairs, and what it must not touch."""
+"""Drift between LiveKit and the stage that a snapshot corrects, and changes it must keep."""
 
 from schemas import events, signals
 from services.broadcast import rights

@@ -1,4 +1,4 @@
-"""Seats become rights on LiveKit, and their ends take them away: once each, whatever comes in between."""
+"""Seats become LiveKit permissions and their ends revoke them: one event each, in every order of records."""
 
 from typing import Any
 

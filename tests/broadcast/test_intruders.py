@@ -1,4 +1,4 @@
-"""Rights without a seat: looked at, taken, and told of once."""
+"""Permissions without a seat are checked, revoked and published once."""
 
 from typing import Any
 

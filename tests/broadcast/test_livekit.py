@@ -1,4 +1,4 @@
-"""The door to LiveKit: what it asks for, what it makes of the answers, what its tokens allow."""
+"""The LiveKit client: its requests, its reading of answers, its tokens."""
 
 import base64
 import hashlib
@@ -160,7 +160,7 @@ async def test_values_of_a_newer_livekit_are_read_as_unknown(
     fake: FakeLiveKit, livekit_client: LiveKit
 ) -> None:
     bob = fake.join("room", "bob", can_publish_sources=[2, 99])
-    bob.tracks.add(sid="TR_1", source=99)  # type: ignore[arg-type] - a number of the future
+    bob.tracks.add(sid="TR_1", source=99)  # type: ignore[arg-type] - a value of a future version
     found = await livekit_client.participant("room", "bob")
     assert found is not None
     assert found.permissions.can_publish_sources == ("microphone",)
@@ -210,7 +210,7 @@ async def test_one_token_is_signed_for_many_calls_to_a_room(
 
 @pytest.fixture
 def signed_tokens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every token that is signed."""
+    """The tokens signed during the test."""
     tokens: list[str] = []
     sign = api.AccessToken.to_jwt
 

@@ -1,4 +1,4 @@
-"""The mute commands: who may give them, and what becomes of them."""
+"""The mute commands: permitted actors, events and one-off actions."""
 
 import pytest
 

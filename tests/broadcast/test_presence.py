@@ -1,4 +1,4 @@
-"""Connections of co-hosts, the patience with those who drop, and the order of what webhooks say."""
+"""Connections of co-hosts, the grace period after a disconnect, and webhooks in any order."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What holds whatever happens in whatever order."""
+"""Properties of the deciders for any sequence of records."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -77,7 +77,7 @@ class Show:
         return self
 
     def settle(self) -> None:
-        """Let LiveKit do all that is wished."""
+        """Report every desired state as applied."""
         if self.play.stage is None:
             return
         if self.play.stage.room.deletion is not None:
@@ -116,7 +116,7 @@ class Show:
         if self.play.stage is None:
             return ()
         member = self.play.member(user_id)
-        # Clean is said of suspects alone, and removed of those who wear no badge.
+        # The mode clean is reported only for suspects, and removed only for users without a badge.
         if mode == "clean" and not member.suspect:
             return ()
         return (applied(member.version, user_id, mode),)

@@ -1,4 +1,4 @@
-"""What is wished becomes so on LiveKit, whatever LiveKit answers: real Postgres, faulty LiveKit."""
+"""The reconciler applies the desired state despite LiveKit's errors: real Postgres, fake LiveKit."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -48,7 +48,7 @@ async def test_a_failed_grant_is_not_applied_after_its_revocation(harness: Desk,
         await harness.passed(LONGEST_FIRST_REST)
         fake.recover()
         await harness.until(lambda: "GrantRevoked" in harness.names())
-        # What comes after this was wished after all that could still be under way.
+        # This item comes after every call that could still be in progress.
         await harness.say(accepted("carol", "invitation-2"))
         await harness.until(lambda: "GrantProvisioned" in harness.names("carol"))
     assert not bob.permission.can_publish

@@ -1,4 +1,4 @@
-"""When which room is looked at: all in a period, none before the others without being asked for."""
+"""The resync schedule: every room once a period, none earlier unless requested."""
 
 from dataclasses import dataclass
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Broadcast's own settings: a wrong one ends the process with one line that names it."""
+"""Broadcast's settings: a wrong one ends the process with one line that names it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Deadlines, and what LiveKit says of whom they are about: real Postgres, faulty LiveKit."""
+"""Deadlines, checked against LiveKit before they expire: real Postgres, fake LiveKit."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ async def harness(database_url: str, fake: FakeLiveKit) -> AsyncIterator[Desk]:
 
 @dataclass
 class Clock:
-    """Both that sweep: what deadlines are about is compared, rooms are when they are asked for."""
+    """The sweeper with the resyncer that it requests snapshots from."""
 
     desk: Desk
     comparison: Comparison = field(init=False)

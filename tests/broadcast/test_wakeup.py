@@ -1,4 +1,4 @@
-"""What the reconciler is told to look at."""
+"""The keys that the reconciler has to check again."""
 
 from services.broadcast.state import Member, Room
 from services.broadcast.store import Pending

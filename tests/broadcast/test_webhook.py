@@ -1,4 +1,4 @@
-"""The webhook's answers, where the service around it is of no matter."""
+"""The webhook's answers, without the service around it."""
 
 import asyncio
 import base64
@@ -26,7 +26,7 @@ NOWHERE = "127.0.0.1:1"
 
 @pytest.fixture
 async def client() -> httpx.AsyncClient:
-    """Ask a webhook whose Kafka is away."""
+    """A client of a webhook route whose Kafka is down."""
     application = FastAPI()
     problems.install(application)
     metrics = Metrics(CollectorRegistry())

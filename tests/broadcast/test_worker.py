@@ -1,4 +1,4 @@
-"""Batches over a real Postgres: where they are cut, and what memory held, changes nothing."""
+"""Batches on a real Postgres: neither their boundaries nor the cache change the result."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -73,7 +73,7 @@ async def pool(database_url: str) -> Any:
 async def play(
     pool: asyncpg.Pool, cuts: Sequence[int], *, forgetful: bool
 ) -> tuple[list[Event | Refusal], dict[str, Any]]:
-    """Return what was told of the script, cut into batches, and the stages that are then stored."""
+    """Return the outputs of the script, processed in batches, and the stages stored afterwards."""
     processor = Worker(Patience(grace=60, no_show=30), Wakeup(), ())
     records = [incoming(record, offset) for offset, record in enumerate(SCRIPT, 1)]
     told: list[Event | Refusal] = []

@@ -1,4 +1,4 @@
-"""The services, played by the test: it reads the commands and writes what becomes of them."""
+"""Fake services: the test reads the commands and writes their outcomes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
@@ -26,7 +26,7 @@ AT = "2026-01-01T12:00:00.000Z"
 
 @dataclass(frozen=True)
 class Command:
-    """A record of a commands topic."""
+    """A record read from a commands topic."""
 
     envelope: Envelope
     key: bytes
@@ -36,7 +36,7 @@ class Command:
 
 @dataclass
 class Played:
-    """Writes outcomes in transactions, as the services do."""
+    """Reads commands and writes outcomes in transactions, as the services do."""
 
     prefix: str
     producer: AIOKafkaProducer
@@ -44,13 +44,13 @@ class Played:
     sequences: dict[tuple[str, int], int] = field(default_factory=dict)
 
     async def command(self) -> Command:
-        """Wait for the next command."""
+        """Wait for the next command and return it."""
         record = await asyncio.wait_for(self.consumer.getone(), SECONDS)
         event = envelope.decode(record.value, record.headers)
         return Command(event, record.key, record.partition, record.offset)
 
     async def cause(self, cause: str, room: str, *events: tuple[Topic, str, dict[str, Any]]) -> None:
-        """Write what follows from a cause, in one transaction."""
+        """Write the events of a cause in one transaction."""
         async with self.producer.transaction():
             await self.write(cause, room, *events)
 
@@ -66,7 +66,7 @@ class Played:
         return partition_of(room, PARTITIONS)
 
     async def badge(self, room: str, user: str, badge: str | None) -> None:
-        """Write a badge, or its tombstone."""
+        """Write a badge, or a tombstone where `badge` is None."""
         data = {"roomId": room, "userId": user, "badge": badge, "since": AT}
         value = None if badge is None else _event("cause", "BadgeChanged", room, data)
         async with self.producer.transaction():
@@ -82,7 +82,7 @@ def impatient(kafka: str, service: Played) -> cohost.Client:
 
 
 def reads(consumer: AIOKafkaConsumer, prefix: str) -> bool:
-    """Say whether a consumer reads topics of this prefix: others in the process are not the test's."""
+    """Return whether a consumer reads topics with this prefix: other tests' consumers share the process."""
     return any(place.topic.startswith(prefix) for place in consumer.assignment())
 
 
@@ -117,7 +117,7 @@ def rejected(command: Command, reason: str, **more: Any) -> tuple[Topic, str, di
 
 @asynccontextmanager
 async def playing(kafka: str, prefix: str) -> AsyncIterator[Played]:
-    """Create the topics, and a service that reads commands from now on."""
+    """Create the topics and run fake services that read every command."""
     await _ensure(Config(kafka, "", "", prefix=prefix, partitions=PARTITIONS))
     producer = AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=ids.uuid7(), retry_backoff_ms=10)
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest")

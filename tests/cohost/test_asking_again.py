@@ -1,4 +1,4 @@
-"""Asking again under the same id, which gives the outcome of its first use."""
+"""A command repeated under the same id returns the outcome of its first use."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from tests.cohost.played import Played, begin, impatient, invitation, left, reje
 
 @pytest.fixture
 async def http_without_commands() -> AsyncIterator[str]:
-    """The URL of an HTTP that has no command."""
+    """The URL of an HTTP API that has no command outcome."""
     body = b'{"reason": "command_not_found"}'
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

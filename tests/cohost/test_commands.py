@@ -153,7 +153,7 @@ async def test_a_timeout_states_the_position_of_the_command(kafka: str, service:
 
 
 def _of(service: Played, place: tuple[object, ...]) -> bool:
-    """Say whether a record goes to the test's own topics."""
+    """Return whether the arguments of `send` name one of the test's topics."""
     return str(place[0]).startswith(service.prefix)
 
 

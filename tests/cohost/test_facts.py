@@ -18,7 +18,7 @@ ROOM = RoomChanged(room_id="room", host_id="alice", status="live", max_co_hosts=
 
 
 async def written(kafka: str, service: Played, topic: Topic, key: str, count: int) -> list[object]:
-    """Return the data (None for tombstones) of the first records of a key's partition."""
+    """Return the data (None for tombstones) of the first `count` records of a key's partition."""
     place = TopicPartition(topic.name(service.prefix), partition_of(key, PARTITIONS))
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest")
     await consumer.start()
@@ -33,7 +33,7 @@ async def written(kafka: str, service: Played, topic: Topic, key: str, count: in
 
 @pytest.fixture
 async def small_rooms(kafka: str, prefix: str) -> None:
-    """Make the topic of rooms refuse more than 10 000 bytes, from its creation on: a change comes late."""
+    """Create the rooms topic with a limit of 10 000 bytes: changing it later takes effect late."""
     await made(Config(kafka, "", "", prefix=prefix), topics.ROOMS, "max.message.bytes", "10000")
 
 

@@ -13,7 +13,7 @@ LONG = 60
 
 @pytest.fixture(scope="module")
 async def isolated_stack() -> AsyncIterator[Stack]:
-    """A Kafka that nobody else uses, to be stopped and killed."""
+    """A Kafka for this module alone, to be paused and killed."""
     async with Stack(parts=("kafka",), alone=True) as up:
         yield up
 
@@ -29,7 +29,7 @@ def client(isolated_stack: Stack, service: Played, timeout: float) -> cohost.Cli
 
 
 async def answer(isolated_stack: Stack, prefix: str, command_id: str, user: str) -> None:
-    """Answer one command with a service that is started for it."""
+    """Start fake services and answer one command."""
     async with playing(isolated_stack.kafka_bootstrap_servers, prefix) as service:
         while (await service.command()).envelope.id != command_id:
             continue

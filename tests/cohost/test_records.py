@@ -8,7 +8,7 @@ NOW = 1_800_000_000_000
 
 
 def made(milliseconds: int) -> str:
-    """Return a UUIDv7 of that time."""
+    """Return a UUIDv7 of the given time."""
     text = f"{milliseconds:012x}"
     return f"{text[:8]}-{text[8:]}-7000-8000-000000000000"
 

@@ -49,7 +49,7 @@ async def alice(services: Place) -> AsyncIterator[cohost.Client]:
 
 @pytest.fixture
 async def room(alice: cohost.Client) -> str:
-    """A live room of alice's."""
+    """A live room hosted by alice."""
     room = f"room-{secrets.token_hex(4)}"
     await alice.set_room(RoomChanged(room_id=room, host_id="alice", status="live"))
     for user in ("bob", "carol"):
@@ -58,7 +58,7 @@ async def room(alice: cohost.Client) -> str:
 
 
 async def heard(ask: Callable[[], Awaitable[ResultT]]) -> ResultT:
-    """Ask until the facts that it takes have been heard of."""
+    """Retry a request until the services know the room and the user."""
     async with asyncio.timeout(SECONDS):
         while True:
             try:

@@ -21,7 +21,7 @@ async def take(stream: AsyncIterator[ItemT], count: int) -> list[ItemT]:
 
 
 async def leave(service: Played, *users: str, rooms: list[str] = ROOMS) -> None:
-    """Let each user leave every room."""
+    """Write the events of each user leaving every room."""
     for user in users:
         for room in rooms:
             await service.cause(f"{user} leaves {room}", room, left(room, user))

@@ -1,4 +1,4 @@
-"""Reading on through whatever comes between."""
+"""The log reader continues after errors."""
 
 import asyncio
 from typing import Any
@@ -82,4 +82,4 @@ async def test_a_reader_stopped_during_its_start_closes_its_consumer(
     await reading.stop()
     go_on.set()
     assert await asyncio.wait_for(reader, SECONDS) == []
-    assert [consumer._closed for consumer in started] == [True]  # noqa: SLF001 - aiokafka has no other word for it
+    assert [consumer._closed for consumer in started] == [True]  # noqa: SLF001 - aiokafka has no public attribute for it

@@ -1,4 +1,4 @@
-"""`python -m tests.compose`: brings the containers up, plays in them, and says last how many tests passed."""
+"""`python -m tests.compose`: run the tests of this folder on the containers and print the number passed."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 
 class _Tally:
-    """Counts what became of the tests; an error while setting up or taking down is a failure."""
+    """Counts test results; an error in setup or teardown counts as a failure."""
 
     def __init__(self) -> None:
         self.passed = 0
@@ -19,10 +19,10 @@ class _Tally:
 
 
 def main() -> int:
-    """Run the tests of this folder and return the exit status."""
+    """Run the tests and return pytest's exit status."""
     tally = _Tally()
     status = pytest.main(["--compose", "-v", str(Path(__file__).parent)], plugins=[tally])
-    print(f"{tally.passed} passed, {tally.failed} failed")  # noqa: T201 - the verdict
+    print(f"{tally.passed} passed, {tally.failed} failed")  # noqa: T201 - the command's output
     return int(status)
 
 

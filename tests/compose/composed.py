@@ -1,4 +1,4 @@
-"""The containers of `docker-compose.yml`, under a project name and on ports of their own."""
+"""The containers of `docker-compose.yml`, under a unique project name and on free ports."""
 
 import asyncio
 import json
@@ -22,38 +22,38 @@ _SECONDS = 180
 
 @dataclass(frozen=True)
 class Composed:
-    """A project of compose; `settings` is what its `.env` says."""
+    """A compose project; `settings` are the variables of its `.env`."""
 
     project: str
     file: Path
     settings: dict[str, str]
 
     async def compose(self, *words: str, seconds: float = _SECONDS) -> str:
-        """Run `docker compose` and return what it printed."""
+        """Run `docker compose` and return its standard output."""
         return await run("docker", "compose", *self._place(), *words, seconds=seconds)
 
     async def up(self, *words: str) -> None:
-        """Bring everything up and wait until it is healthy."""
+        """Start the containers and wait until they are healthy."""
         await self.compose("up", "--wait", "--quiet-pull", *words, seconds=_UP_SECONDS)
 
     async def healthy(self) -> None:
-        """Wait until every container is healthy: `up --wait` gives up on one that is not so at once."""
+        """Wait until every container is healthy: `up --wait` fails on one that is unhealthy at first."""
         async with asyncio.timeout(_SECONDS):
             while {entry["Health"] for entry in await self.containers()} != {"healthy"}:
                 await asyncio.sleep(1)
 
     async def containers(self) -> list[dict[str, Any]]:
-        """Return what compose says of each container."""
+        """Return compose's description of each container."""
         said = await self.compose("ps", "--all", "--format", "json")
         return [json.loads(line) for line in said.splitlines()]
 
     async def port(self, service: str, inside: int, index: int = 1) -> int:
-        """Return where a container's port is published."""
+        """Return the host port that a container's port is published on."""
         said = await self.compose("port", "--index", str(index), service, str(inside))
         return int(said.rpartition(":")[2])
 
     async def house(self) -> House:
-        """Return the addresses that somebody outside of the containers uses."""
+        """Return the addresses and secrets for clients outside the containers."""
         settings = self.settings
         return House(
             f"127.0.0.1:{settings['KAFKA_PORT']}",
@@ -66,7 +66,7 @@ class Composed:
         )
 
     async def left(self) -> list[str]:
-        """Return what of the project is still there."""
+        """Return the ids of the project's remaining containers, volumes, networks and images."""
         label = f"label=com.docker.compose.project={self.project}"
         kinds = (("ps", "--all"), ("volume", "ls"), ("network", "ls"), ("image", "ls"))
         found = [await run("docker", *words, "--quiet", "--filter", label) for words in kinds]
@@ -85,7 +85,7 @@ class Composed:
 
 @asynccontextmanager
 async def composed(folder: Path) -> AsyncIterator[Composed]:
-    """Build and start everything, and leave nothing behind."""
+    """Build and start the project; remove all of it afterwards."""
     names = ("KAFKA", "POSTGRES", "LIVEKIT", "LIVEKIT_TCP", "LIVEKIT_UDP")
     settings = {
         "COHOST_ENVIRONMENT": "production",
@@ -107,7 +107,7 @@ async def composed(folder: Path) -> AsyncIterator[Composed]:
 
 
 def _two_ports() -> str:
-    """Return a range of two free ports, which is what scaling to two takes."""
+    """Return a range of two free ports, as scaling to two copies needs."""
     while True:
         first = ports.choose()
         second = ports.choose(first + 1)
@@ -116,7 +116,7 @@ def _two_ports() -> str:
 
 
 async def run(*words: str, seconds: float = _SECONDS) -> str:
-    """Run a command and return its standard output; what it says besides is shown where it fails."""
+    """Run a command and return its standard output; a failure shows its standard error."""
     process = await asyncio.create_subprocess_exec(
         *words,
         stdout=asyncio.subprocess.PIPE,

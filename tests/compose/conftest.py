@@ -1,4 +1,4 @@
-"""The containers, and a client of theirs."""
+"""Fixtures: the containers, and the demo connected to them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ async def project(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Com
 
 @pytest.fixture(scope="session")
 async def running_demo(project: Composed) -> AsyncIterator[Show]:
-    """A show in the containers, whose events are followed."""
+    """The demo against the containers, with its events recorded."""
     house, timeline = await project.house(), Timeline()
     async with cohost.Client(
         house.kafka,

@@ -1,4 +1,4 @@
-"""What a person meets who brings the containers up. The tests build on one another, in this order."""
+"""The containers of docker-compose.yml, end to end. The tests depend on each other, in this order."""
 
 import ast
 import json

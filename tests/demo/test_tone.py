@@ -1,4 +1,4 @@
-"""Whose tone it is, by ear."""
+"""Detection of each participant's tone."""
 
 import random
 from array import array

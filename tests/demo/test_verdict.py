@@ -1,4 +1,4 @@
-"""The show fails loudly where something of it did not happen."""
+"""The demo fails with a message if an expected event is missing."""
 
 import pytest
 

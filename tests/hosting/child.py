@@ -1,4 +1,4 @@
-"""A service process that does what a test asks of it: `python -m tests.hosting.child <what>`."""
+"""A service process with a scripted behaviour: `python -m tests.runtime.scripted_service <behaviour>`."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""Properties may take their time: the machine does other things too."""
+"""A hypothesis profile without deadlines: a busy machine would exceed them."""
 
 import hypothesis
 

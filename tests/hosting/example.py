@@ -1,4 +1,4 @@
-"""A service as small as one can be, in the frame of the real ones."""
+"""A minimal service in the runtime of the real ones."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -34,7 +34,7 @@ class ExampleSettings(Settings):
 
 
 class Pipeline:
-    """A pipeline that does nothing until it is stopped, or does `instead`."""
+    """A pipeline that waits until it is stopped, or runs `instead`."""
 
     def __init__(self, *, ready: bool = True, instead: Coroutine[Any, Any, None] | None = None) -> None:
         self.ready = ready
@@ -72,7 +72,7 @@ def application(pool: asyncpg.Pool, pipeline: Any, chosen: ExampleSettings, **mo
 def router(pool: asyncpg.Pool) -> APIRouter:
     routes = APIRouter()
 
-    @routes.get("/v1/rooms/{roomId}/example")  # noqa: FAST003 - paths has the alias
+    @routes.get("/v1/rooms/{roomId}/example")  # noqa: FAST003 - `path_params` has the alias
     async def example(
         room_id: paths.RoomId, caller: auth.Identified, page: pages.Requested
     ) -> pages.Listing[str]:

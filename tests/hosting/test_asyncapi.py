@@ -1,4 +1,4 @@
-"""The AsyncAPI document tells of the real topics and payloads, and its page needs nothing from elsewhere."""
+"""The AsyncAPI document describes the real topics and payloads; its page loads no external resource."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""Who gets in: tokens by the contract's section 5, and none beside them."""
+"""Authentication: tokens by section 5 of the contract are accepted, all others refused."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""What became of a command, on the real database, and readiness on real servers."""
+"""Command outcomes from a real database, and readiness on real servers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -142,7 +142,7 @@ async def test_every_request_is_answered_while_the_database_hangs(
     holder = await asyncpg.connect(database_url)
     async with holder.transaction():
         await holder.execute("LOCK TABLE example.outcomes")
-        # More than there are connections: the last ones wait for those who wait.
+        # More requests than connections: the last ones wait for the first ones.
         answers = await asyncio.gather(*[asked(migrated, "c-1", bearer("alice")) for _ in range(8)])
     assert {(answer.status_code, answer.json()["reason"]) for answer in answers} == {(503, "unavailable")}
     assert (await asked(migrated, "c-1", bearer("alice"))).status_code == 200

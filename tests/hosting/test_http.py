@@ -1,4 +1,4 @@
-"""What both services answer alike: identity first, problems for errors, and the pages for operators."""
+"""Answers common to both services: identity first, problems for errors, and the operators' pages."""
 
 import asyncio
 import re
@@ -18,7 +18,7 @@ EXAMPLE = "/v1/rooms/room-1/example"
 
 @pytest.fixture
 async def pool() -> AsyncIterator[asyncpg.Pool]:
-    """A pool whose database is away."""
+    """A pool whose database is down."""
     pool = await database.pool(example.settings().pipeline("example"), 2)
     yield pool
     pool.terminate()

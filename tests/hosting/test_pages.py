@@ -1,4 +1,4 @@
-"""Cursors come back as what they were made of, and forged ones are invalid requests."""
+"""Cursors decode to their values; forged ones are invalid requests."""
 
 import base64
 import json

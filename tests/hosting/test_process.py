@@ -1,4 +1,4 @@
-"""How a service's process begins and ends, seen from outside."""
+"""Start and end of a service process, seen from outside."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ def free_port() -> int:
 
 
 class Child:
-    """A service process, with what it has said so far."""
+    """A service process, with its log lines so far."""
 
     def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
         self.process = process
@@ -35,7 +35,7 @@ class Child:
         self.lines: list[dict[str, Any]] = []
 
     async def said(self, event: str) -> dict[str, Any]:
-        """Wait until it logs the event, and return the line."""
+        """Wait until the process logs the event, and return the line."""
         assert self.process.stdout is not None
         async with asyncio.timeout(SECONDS):
             while True:
@@ -45,7 +45,7 @@ class Child:
                     return line
 
     async def wait_for_exit(self) -> tuple[int | None, list[str], str]:
-        """Wait for its end; return the status, the events logged since, and its standard error."""
+        """Wait for the exit; return the status, the events logged since, and the standard error."""
         async with asyncio.timeout(SECONDS):
             out, err = await self.process.communicate()
         rest = [json.loads(line) for line in out.splitlines()]
@@ -194,7 +194,7 @@ async def test_repeated_warnings_are_logged_once(start: Start) -> None:
     async with httpx.AsyncClient() as client:
         for _ in range(3):
             assert (await client.get(f"{child.url}/readyz")).status_code == 503
-            await asyncio.sleep(1.1)  # readiness remembers for a second
+            await asyncio.sleep(1.1)  # readiness is cached for a second
     child.process.send_signal(signal.SIGTERM)
     await child.wait_for_exit()
     complaints = [line for line in child.lines if line.get("logger", "").startswith("aiokafka")]

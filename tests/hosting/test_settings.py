@@ -1,4 +1,4 @@
-"""Settings come from the environment, and a wrong one stops the process with a line that names it."""
+"""Settings come from the environment; a wrong one stops the process with a line that names it."""
 
 import json
 import os

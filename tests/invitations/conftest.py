@@ -1,4 +1,4 @@
-"""A theatre with a live room, its host, and a guest; and a ledger that every test finds empty."""
+"""Fixtures: a processor in memory with a live room and a known guest, and an empty harness on Postgres."""
 
 import secrets
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The HTTP side of the service, over rows that the domain itself has written."""
+"""A harness for the HTTP API, on rows written by the processor itself."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ SOON = ONE_DAY["sentAt"]
 
 @dataclass
 class Desk:
-    """The HTTP side, and what it tells of; everything is said in the future unless the test says when."""
+    """Processes records and reads over HTTP; records are dated in the future unless the test gives a time."""
 
     book: Ledger
     http: httpx.AsyncClient
@@ -45,28 +45,28 @@ class Desk:
     async def set_room(
         self, status: Any = "live", host: str = HOST, room: str = ROOM, *, at: str = SOON
     ) -> None:
-        """Tell of a room."""
+        """Process a `RoomChanged`."""
         await self.hear(facts.RoomChanged(room_id=room, host_id=host, status=status), room, at=at)
 
     async def invite(self, name: str, user: str = GUEST, room: str = ROOM, *, at: str = SOON) -> None:
-        """Let the host invite a user for a day."""
+        """Process a `SendInvitation` by the host that lasts a day; its id is `name`."""
         await self.hear(
             commands.SendInvitation(room_id=room, user_id=user, actor_id=HOST), room, at=at, name=name
         )
 
     async def answer(self, kind: Any, name: str, actor: str, room: str = ROOM) -> None:
-        """Accept, decline or cancel."""
+        """Process a command of type `kind` that answers or cancels an invitation."""
         await self.hear(kind(room_id=room, invitation_id=name, actor_id=actor), room)
 
     async def get(self, path: str, user: str = HOST, *, ops: bool = False) -> tuple[int, Any]:
-        """Return the status and the body of an answer."""
+        """Return the status and the JSON body of a GET request."""
         claims = {"sub": user, **({"scope": "cohost:ops"} if ops else {})}
         token = jwt.encode(claims, SECRET, "HS256")
         answer = await self.http.get(path, headers={"Authorization": f"Bearer {token}"})
         return answer.status_code, answer.json()
 
     async def listed(self, path: str, user: str = HOST, *, ops: bool = False) -> list[str]:
-        """Return the ids of all of a list's pages."""
+        """Return the invitation ids of all pages of a list."""
         found: list[str] = []
         cursor = ""
         while True:
@@ -81,7 +81,7 @@ class Desk:
 
 @contextlib.asynccontextmanager
 async def opened(batch_harness: Ledger) -> AsyncIterator[Desk]:
-    """Serve what is in the ledger."""
+    """Serve the HTTP API on the batch harness's database."""
     url = "postgresql://nobody@127.0.0.1:1/none"
     application = http.create(
         "Co-host invitations",

@@ -1,4 +1,4 @@
-"""The domain on a real Postgres, batch by batch as the pipeline would, without Kafka."""
+"""A harness that runs the processor on a real Postgres, batch by batch like the pipeline, without Kafka."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ SCHEMA = "invitations"
 
 @dataclass
 class Ledger:
-    """A worker's domain and its database. `told` is what was published, event by event."""
+    """A worker's processor and its database; `outcomes` are its decisions in order."""
 
     pool: asyncpg.Pool
     domain: Invitations
     told: list[Any]
 
     async def run(self, batches: Sequence[Sequence[Incoming]], *, forgetful: bool = False) -> None:
-        """Decide each batch before the one ahead of it is saved; the forgetful start anew after each."""
+        """Decide each batch before the previous one is saved, or without overlap and with an empty cache."""
         ahead: Changes | None = None
         async with self.pool.acquire() as loading, self.pool.acquire() as saving:
             for batch in batches:
@@ -55,7 +55,7 @@ class Ledger:
                 await self.domain.save(connection, changes)
 
     async def rows(self) -> dict[str, list[dict[str, Any]]]:
-        """Return all that is stored."""
+        """Return every stored row by table, without the time of its change."""
         found = {}
         async with self.pool.acquire() as connection:
             for table in TABLES:
@@ -66,7 +66,7 @@ class Ledger:
         return found
 
     async def wipe(self) -> None:
-        """Forget everything, in memory and on disk."""
+        """Clear the cache, the outcomes and every table."""
         self.domain.forget([0])
         self.told = []
         async with self.pool.acquire() as connection:
@@ -74,7 +74,7 @@ class Ledger:
 
 
 async def opened(url: str, policy: Policy) -> Ledger:
-    """Return an empty ledger in a fresh database."""
+    """Migrate a new database and return an empty harness on it."""
     config = Config("", url, SCHEMA)
     pool = await database.pool(config, size=4)
     async with pool.acquire() as connection:
@@ -83,7 +83,7 @@ async def opened(url: str, policy: Policy) -> Ledger:
 
 
 def plain(outcome: Any) -> Any:
-    """Return an outcome without the classes that tell how an invitation came into memory."""
+    """Return an outcome as plain values: an invitation's class depends on the way it got into the cache."""
     if isinstance(outcome, Refusal):
         return (outcome.reason, None if outcome.current is None else vars(outcome.current))
     return [(type(event.data).__name__, vars(event.data)) for event in outcome]

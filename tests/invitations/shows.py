@@ -1,4 +1,4 @@
-"""Arbitrary shows for properties: facts and commands over few rooms and users, so that they meet often."""
+"""Hypothesis strategies for record sequences over few rooms and users, so that they interact often."""
 
 from dataclasses import dataclass, field
 from random import Random
@@ -30,7 +30,7 @@ BY_USER: tuple[Any, ...] = (
 
 @dataclass
 class Author:
-    """Writes a show: mostly what makes sense, so that much of it takes effect."""
+    """Generates mostly sensible records, so that many take effect."""
 
     random: Random
     second: float = 0.0
@@ -38,7 +38,7 @@ class Author:
     sent: list[tuple[str, str, str]] = field(default_factory=list)
 
     def write(self, length: int) -> list[Incoming]:
-        """Return so many records of one lane, after two open rooms and their users."""
+        """Return `length` records of one lane, after two open rooms and their users."""
         for room in ROOMS:
             self._room(room, "live", HOST)
         for user in USERS:
@@ -115,7 +115,7 @@ class Author:
 
 
 def _show(seed: int, length: int) -> list[Incoming]:
-    return Author(Random(seed)).write(length)  # noqa: S311 - a show must be repeatable, not secret
+    return Author(Random(seed)).write(length)  # noqa: S311 - a script must be repeatable, not secret
 
 
 SHOWS = st.builds(_show, st.integers(0, 2**32), st.integers(20, 100))

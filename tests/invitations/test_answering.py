@@ -1,4 +1,4 @@
-"""Accepting, declining, cancelling and running out: what happens, and why it does not."""
+"""Accepting, declining, cancelling and expiry: every event and every rejection."""
 
 from typing import Any
 

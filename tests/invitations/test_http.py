@@ -1,4 +1,4 @@
-"""What the service tells over HTTP."""
+"""The HTTP API of invitations."""
 
 from collections.abc import AsyncIterator
 from typing import Any

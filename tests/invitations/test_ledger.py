@@ -1,4 +1,4 @@
-"""What is stored: the same whatever the batches, and what memory lacks is found again."""
+"""Stored rows: independent of batch boundaries, and reloaded when missing from the cache."""
 
 from itertools import count, pairwise
 from typing import Any
@@ -38,7 +38,7 @@ def send(offset: int, identifier: str, user: str = GUEST, room: str = ROOM) -> I
 
 
 def cut(script: list[Incoming], cuts: list[int]) -> list[list[Incoming]]:
-    """Return the script in batches; facts come first in each, as the pipeline has it."""
+    """Return the script in batches; facts come first in each, as in the pipeline."""
     places = sorted({0, len(script), *(place % (len(script) + 1) for place in cuts)})
     batches = [script[start:end] for start, end in pairwise(places)]
     return [sorted(batch, key=lambda entry: entry.topic is topics.INVITATION_COMMANDS) for batch in batches]
@@ -58,7 +58,7 @@ async def test_splitting_a_batch_anywhere_changes_nothing(
 
 
 def cramped(batch_harness: Ledger) -> Ledger:
-    """Return the ledger of a worker that keeps in memory only what it must, and for whom seconds fly."""
+    """A harness whose cache keeps only the last batches and whose clock advances a second per call."""
     memory, clock = Memory(weight_limit=0, users_limit=0), count()
     domain = Invitations(Policy(accept_unknown_users=True), memory, lambda: next(clock))
     return Ledger(batch_harness.pool, domain, [])

@@ -1,4 +1,4 @@
-"""What becomes of rooms and users whose facts were deleted from the beginning of their topic."""
+"""Rooms and users whose facts were deleted from the beginning of their topic."""
 
 import asyncio
 
@@ -51,7 +51,7 @@ async def delete_before(service_settings: Settings, offset: int) -> None:
     await admin.start()
     try:
         name = topics.ROOMS.name(service_settings.topic_prefix)
-        # Kafka deletes no records of a topic that is compacted alone.
+        # Kafka deletes records only of topics with the delete policy.
         configs = {**dict(topics.ROOMS.config), "cleanup.policy": "compact,delete"}
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=configs)])
         deleted = {TopicPartition(name, LANE): RecordsToDelete(before_offset=offset)}

@@ -1,4 +1,4 @@
-"""What holds of every show, whatever the order of its facts and commands."""
+"""Properties of the processor for any sequence of facts and commands."""
 
 from copy import deepcopy
 from typing import Any

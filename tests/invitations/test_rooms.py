@@ -1,4 +1,4 @@
-"""What the platform says of a room, and what that ends."""
+"""Room facts: the stage events they give and the invitations and seats they end."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def left(user: str, identifier: str, reason: str) -> CoHostLeft:
 
 @pytest.fixture
 def populated() -> Theatre:
-    """Return a theatre with bob asked, carol seated and dave's time over at the ninth second."""
+    """A processor with bob invited, carol seated and dave's invitation overdue at second 9."""
     processor = Theatre(Policy(accept_unknown_users=True))
     processor.set_room()
     processor.invite("i1")

@@ -1,4 +1,4 @@
-"""How seats end: by the host, by their owner, by broadcast, by a ban."""
+"""The ends of seats: by the host, their owner, broadcast or a ban."""
 
 from typing import Any
 

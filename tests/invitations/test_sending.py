@@ -1,4 +1,4 @@
-"""SendInvitation: what happens, and every reason why it does not, in the order of the contract."""
+"""SendInvitation: its events and every rejection, in the order of the contract."""
 
 from typing import Any
 

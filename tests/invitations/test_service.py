@@ -1,4 +1,4 @@
-"""The whole service on a real Kafka and Postgres: commands in, events out, and what stays true of the log."""
+"""The whole service on a real Kafka and Postgres: commands in, events out, and the audited log."""
 
 import asyncio
 import contextlib
@@ -29,13 +29,13 @@ CONTRACT_SECONDS = 5
 
 @dataclass
 class House:
-    """The service at work in this process, and a client of it."""
+    """The service running in this process, and a client of it."""
 
     settings: Settings
     client: cohost.Client
 
     async def open_room(self, *users: str, seats: int = 5) -> str:
-        """Open a room of its own, make its users known, and return its id once the service has heard."""
+        """Open a new room and add its users; return its id once the service has read the facts."""
         room = f"room-{secrets.token_hex(4)}"
         for user in users:
             await self.client.set_user(UserChanged(user_id=user, status="active"))
@@ -47,7 +47,7 @@ class House:
 
 
 async def until(events: cohost.Stream[cohost.Event], kind: type[Any]) -> Any:
-    """Return the next event of a kind."""
+    """Return the data of the next event of a type."""
     async with asyncio.timeout(SECONDS):
         async for event in events:
             if isinstance(event.data, kind):
@@ -57,7 +57,7 @@ async def until(events: cohost.Stream[cohost.Event], kind: type[Any]) -> Any:
 
 @contextlib.asynccontextmanager
 async def working(settings: Settings) -> AsyncIterator[None]:
-    """Run the service as its process would, without listening on a port."""
+    """Run the service as its process does, without listening on a port."""
     service = await app.build(settings)
     running = asyncio.create_task(service.pipeline.run())
     background = [asyncio.create_task(work()) for work in service.background]

@@ -1,4 +1,4 @@
-"""The settings that only invitations has."""
+"""The settings of invitations."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What time and bans bring about, on a real Postgres; the commands go to a list instead of a topic."""
+"""The sweeper's commands for overdue invitations and bans: on a real Postgres, sent to a list."""
 
 from dataclasses import dataclass, field
 from itertools import count
@@ -25,7 +25,7 @@ SOON = "2126-01-01T12:00:00.000Z"
 
 @dataclass
 class Letterbox:
-    """Where commands end up instead of on their topic, or nowhere while Kafka is away."""
+    """Collects commands instead of writing them to Kafka, or fails while Kafka is down."""
 
     letters: list[tuple[str, Message]] = field(default_factory=list)
     away: bool = False
@@ -40,7 +40,7 @@ class Letterbox:
 
 @dataclass
 class Broom:
-    """A sweeper, what it sweeps and what it asked."""
+    """A sweeper, its database, and the commands it sent."""
 
     book: Ledger
     box: Letterbox
@@ -59,20 +59,20 @@ class Broom:
         await self.hear(topics.INVITATION_COMMANDS, room, command, name, at=at)
 
     async def asked(self) -> list[Message]:
-        """Sweep, and return what was asked."""
+        """Sweep once and return the commands sent."""
         before = len(self.box.letters)
         await self.sweeper.sweep([0])
         return [data for _, data in self.box.letters[before:]]
 
     async def later(self, seconds: int) -> None:
-        """Let all that was asked be so much longer ago."""
+        """Date every sent command `seconds` further back."""
         async with self.book.pool.acquire() as connection:
             await connection.execute(
                 "UPDATE asks SET asked_at = asked_at - make_interval(secs => $1)", seconds
             )
 
     async def refused(self) -> None:
-        """Let every command that was asked have an outcome that changed nothing."""
+        """Record a rejection as the outcome of every sent command."""
         async with self.book.pool.acquire() as connection:
             await connection.execute(
                 "INSERT INTO outcomes (id, type, decided_at) SELECT command_id, '', now() FROM asks"

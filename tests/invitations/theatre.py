@@ -1,4 +1,4 @@
-"""The domain in memory, told facts and given commands one by one; time and ids come from the test."""
+"""The processor without a database, fed record by record; time and ids come from the test."""
 
 from dataclasses import dataclass, field
 from itertools import count
@@ -25,13 +25,13 @@ Outcome = list[Message | None] | Refusal
 
 
 def at(second: float) -> str:
-    """Return the moment so many seconds into the show."""
+    """Return the timestamp `second` seconds after noon."""
     minutes, seconds = divmod(second, 60)
     return f"2026-01-01T12:{int(minutes):02d}:{seconds:06.3f}Z"
 
 
 def invitation(identifier: str, **fields: Any) -> dict[str, Any]:
-    """Return the fields of an invitation, by default one that the host sent the guest at the start."""
+    """Return the fields of an invitation, by default a pending one from the host to the guest at second 0."""
     told = {
         "invitation_id": identifier,
         "room_id": ROOM,
@@ -50,14 +50,14 @@ def invitation(identifier: str, **fields: Any) -> dict[str, Any]:
 
 
 def shown(refusal: Any) -> dict[str, Any] | None:
-    """Return the fields of the invitation that a refusal shows."""
+    """Return the fields of the invitation shown by a rejection, or None."""
     assert isinstance(refusal, Refusal)
     return None if refusal.current is None else dict(vars(refusal.current))
 
 
 @dataclass
 class Theatre:
-    """One worker's memory without a database: what it has not heard of does not exist."""
+    """A worker's processor whose cache is complete: a room or user not in it does not exist."""
 
     policy: Policy = field(default_factory=Policy)
     memory: Memory = field(default_factory=Memory)
@@ -68,7 +68,7 @@ class Theatre:
         self.changes = self.domain.changes()
 
     def hear(self, topic: Topic, key: str, data: Message | None, second: float, identifier: str) -> Outcome:
-        """Decide one record."""
+        """Decide one record; return the data of its events or its rejection."""
         if topic is not topics.USERS and self.memory.touch([key]):
             self.memory.add(key, Stage(0, complete=True))
         incoming = Incoming(0, topic, next(self.offsets), at(second), key, identifier, data)
@@ -78,33 +78,33 @@ class Theatre:
     def set_room(
         self, status: str = "live", second: float = 0, *, host: str = HOST, room: str = ROOM, seats: int = 5
     ) -> Outcome:
-        """Tell of a room."""
+        """Decide a `RoomChanged`."""
         data = RoomChanged.model_validate(
             {"roomId": room, "hostId": host, "status": status, "maxCoHosts": seats}
         )
         return self.hear(topics.ROOMS, room, data, second, "room-fact")
 
     def room_gone(self, second: float = 0, room: str = ROOM) -> Outcome:
-        """Tell that a room is gone."""
+        """Decide a room's tombstone."""
         return self.hear(topics.ROOMS, room, None, second, "rooms:0:1")
 
     def user(self, user: str = GUEST, status: str = "active", **more: Any) -> Outcome:
-        """Tell of a user."""
+        """Decide a `UserChanged`."""
         data = UserChanged.model_validate({"userId": user, "status": status, **more})
         return self.hear(topics.USERS, user, data, 0, "user-fact")
 
     def user_gone(self, user: str = GUEST) -> Outcome:
-        """Tell that a user is gone."""
+        """Decide a user's tombstone."""
         return self.hear(topics.USERS, user, None, 0, "users:0:1")
 
     def do(self, command: Any, second: float = 0, identifier: str = "command") -> Outcome:
-        """Give a command."""
+        """Decide a command."""
         return self.hear(topics.INVITATION_COMMANDS, command.room_id, command, second, identifier)
 
     def invite(
         self, identifier: str = "i1", second: float = 0, *, user: str = GUEST, room: str = ROOM
     ) -> Outcome:
-        """Let the host invite a user; the invitation has a minute."""
+        """Decide a `SendInvitation` by the host that lasts a minute."""
         command = SendInvitation(room_id=room, user_id=user, actor_id=HOST, expires_in_seconds=EXPIRY)
         return self.do(command, second, identifier)
 

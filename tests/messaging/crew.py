@@ -1,4 +1,4 @@
-"""A pipeline inside the test's own process, its log, and its database."""
+"""A pipeline in the test's process, with access to its topics and its database."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ from tests.messaging.turnstile import Turnstile
 async def working(
     config: Config, domain: Turnstile | None = None, registry: CollectorRegistry | None = None
 ) -> AsyncIterator[Pipeline]:
-    """Run a pipeline until the block is left; it must end in peace."""
+    """Run a pipeline during the block; it must stop without an error."""
     pipeline = Pipeline(config, domain or Turnstile(), Metrics(registry or CollectorRegistry(), "counter"))
     running = asyncio.create_task(pipeline.run())
     try:
@@ -36,7 +36,7 @@ async def working(
 
 
 async def until(condition: Any) -> None:
-    """Wait until the condition (a function or an async one) holds."""
+    """Wait until a condition, sync or async, is true."""
     async with asyncio.timeout(SECONDS):
         while True:
             holds = condition()
@@ -46,7 +46,7 @@ async def until(condition: Any) -> None:
 
 
 async def log_of(config: Config, topic: Topic) -> list[ConsumerRecord]:
-    """Return all that a read_committed reader finds in a topic now."""
+    """Return every record that a read_committed consumer finds in a topic now."""
     places = [TopicPartition(topic.name(config.prefix), number) for number in range(PARTITIONS)]
     consumer = AIOKafkaConsumer(
         bootstrap_servers=config.bootstrap_servers,
@@ -68,7 +68,7 @@ async def log_of(config: Config, topic: Topic) -> list[ConsumerRecord]:
 
 
 async def query(config: Config, statement: str, *arguments: Any) -> Sequence[asyncpg.Record]:
-    """Run a statement in the pipeline's schema."""
+    """Run a statement in the pipeline's schema and return its rows."""
     connection = await asyncpg.connect(config.database_url)
     try:
         await connection.execute(f'SET search_path = "{config.schema}"')
@@ -78,7 +78,7 @@ async def query(config: Config, statement: str, *arguments: Any) -> Sequence[asy
 
 
 async def made(config: Config, topic: Topic, setting: str, value: str) -> None:
-    """Make a topic by hand, with a setting of one's own."""
+    """Create a topic with one setting changed."""
     admin = AIOKafkaAdminClient(bootstrap_servers=config.bootstrap_servers)
     await admin.start()
     topic_configs = {**dict(topic.config), setting: value}

@@ -1,4 +1,4 @@
-"""Workers as processes, commands for them, and the question whether the log is whole."""
+"""Worker processes, commands for them, and the audit of the resulting log."""
 
 import asyncio
 import json
@@ -28,34 +28,34 @@ PARTITIONS = 3
 
 @dataclass
 class Worker:
-    """A worker process and the folder of its marks."""
+    """A worker process and the folder with its failpoint markers."""
 
     process: subprocess.Popen[bytes]
     marks: Path
 
     async def reached(self, point: str) -> None:
-        """Wait until the worker has come to a point."""
+        """Wait until the worker has reached a failpoint."""
         async with asyncio.timeout(SECONDS):
             while not (self.marks / point).exists():
-                assert self.process.poll() in (None, -signal.SIGKILL), f"the worker ended before {point!r}"
+                assert self.process.poll() in (None, -signal.SIGKILL), f"the worker exited before {point!r}"
                 await asyncio.sleep(0.02)
 
     def go_on(self, point: str) -> None:
-        """Let a worker that waits at a point go on."""
+        """Release a worker that waits at a failpoint."""
         (self.marks / f"{point}.go").touch()
 
     def send(self, number: signal.Signals) -> None:
-        """Signal the worker."""
+        """Send a signal to the worker."""
         self.process.send_signal(number)
 
     async def wait_for_exit(self) -> int:
-        """Wait for the worker's end and return its exit status."""
+        """Wait until the worker exits, and return its exit status."""
         return await asyncio.wait_for(asyncio.to_thread(self.process.wait), SECONDS)
 
 
 @dataclass
 class Fleet:
-    """Everything that one test starts."""
+    """The workers of one test; `sent_ids` are the ids of its commands."""
 
     config: Config
     workers: list[Worker] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Fleet:
         await connection.close()
 
     def start(self, **more: Any) -> Worker:
-        """Start a worker; `at` and `without` are as in `tests.messaging.worker`."""
+        """Start a worker; `at` and `without` are the options of `worker_failpoints`."""
         marks = Path(tempfile.mkdtemp(prefix="marks-"))
         options = {
             "bootstrap_servers": self.config.bootstrap_servers,
@@ -87,7 +87,7 @@ class Fleet:
         return worker
 
     async def command(self, count: int) -> None:
-        """Publish commands over ten rooms, every fifth of which is to be refused."""
+        """Publish `count` commands over ten rooms; every fifth will be rejected."""
         rooms = [f"room-{index % 10}" for index in range(count)]
         actors = ["nobody" if index % 5 == 4 else f"user-{index}" for index in range(count)]
         batch = [
@@ -117,14 +117,14 @@ class Fleet:
             await producer.stop()
 
     async def decided(self) -> None:
-        """Wait until every command sent has its outcome in the database, and nothing waits in the outbox."""
+        """Wait until every command has its outcome in the database and the outbox is empty."""
         await self._holds(
             f'SELECT (SELECT count(*) FROM "{self.config.schema}".outcomes) >= {len(self.sent)}'
             f' AND NOT EXISTS (SELECT FROM "{self.config.schema}".segments)'
         )
 
     async def emptied(self) -> None:
-        """Wait until nothing waits in the outbox."""
+        """Wait until the outbox is empty."""
         await self._holds(f'SELECT NOT EXISTS (SELECT FROM "{self.config.schema}".segments)')
 
     async def _holds(self, question: str) -> None:
@@ -137,11 +137,11 @@ class Fleet:
             await connection.close()
 
     async def audit(self) -> audit.Report:
-        """Read the whole log and say what is wrong with it."""
+        """Audit the whole log and return the report."""
         return await audit.audit(self.config.bootstrap_servers, self.config.prefix)
 
     async def stop(self) -> None:
-        """End every worker that is still there, stopped ones too."""
+        """Kill every running worker, stopped ones too."""
         for worker in self.workers:
             if worker.process.poll() is None:
                 os.kill(worker.process.pid, signal.SIGKILL)
@@ -149,7 +149,7 @@ class Fleet:
 
 
 def record(identifier: str, data: Message) -> bytes:
-    """Return the CloudEvent of a command."""
+    """Return the CloudEvent of a command as bytes."""
     return envelope.encode(
         {
             "specversion": "1.0",

@@ -1,4 +1,4 @@
-"""One room, and what a test puts into its lane."""
+"""One room and records for its lane."""
 
 from aiokafka import AIOKafkaProducer
 
@@ -13,10 +13,10 @@ LANE = partition_of(ROOM, PARTITIONS)
 
 
 def leave(room: str = ROOM, actor: str = "bob") -> tuple[str, commands.LeaveStage]:
-    """Return a command and its id."""
+    """Return the id and the data of a `LeaveStage`."""
     return ids.uuid7(), commands.LeaveStage(room_id=room, actor_id=actor)
 
 
 async def send(producer: AIOKafkaProducer, name: str, value: bytes | None, **more: object) -> None:
-    """Write a record into the room's lane, unless told otherwise."""
+    """Write a record; partition and key are the room's unless given in `more`."""
     await producer.send_and_wait(name, value, **{"partition": LANE, "key": ROOM.encode(), **more})

@@ -13,7 +13,7 @@ ROWS = st.lists(
 
 
 def decoded(data: bytes) -> list[tuple[str | None, ...]]:
-    """Read COPY's text format as its documentation tells it."""
+    """Parse COPY's text format, following its documentation."""
     lines = data.decode().split("\n")
     assert lines.pop() == ""
     return [tuple(_text(field) for field in line.split("\t")) for line in lines]

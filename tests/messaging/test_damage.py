@@ -1,4 +1,4 @@
-"""Where cluster, database and topics do not fit together, the pipeline says so and does not go on."""
+"""A cluster, database or topic that does not match stops the pipeline with an error."""
 
 import asyncio
 from collections.abc import Sequence
@@ -83,7 +83,7 @@ async def _delete(fleet: Fleet, before: int) -> None:
 
 
 class _Held(Turnstile):
-    """Lets no batch through until it is told."""
+    """Blocks every batch until it is released."""
 
     def __init__(self) -> None:
         super().__init__()

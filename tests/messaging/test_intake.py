@@ -1,4 +1,4 @@
-"""What is a command, what is refused, what goes to the dead letters."""
+"""Parsing of input records: commands, rejections and dead letters."""
 
 import json
 from typing import Any
@@ -73,20 +73,22 @@ LONG = "x" * 257
     ("given", "expected"),
     [
         pytest.param(record(None), "not_a_cloud_event", id="null value"),
-        pytest.param(record(b"{"), "not_a_cloud_event", id="no JSON"),
+        pytest.param(record(b"{"), "not_a_cloud_event", id="not JSON"),
         pytest.param(record(event(id="x" * 65)), "not_a_cloud_event", id="id too long"),
         pytest.param(record(event(source=...)), "not_a_cloud_event", id="no source"),
         pytest.param(record(event(subject="a\x00b")), "not_a_cloud_event", id="U+0000 in an attribute"),
         pytest.param(
-            record(event(), partition=(partition_of(ROOM, COUNT) + 1) % COUNT), "wrong_partition", id="wrong"
+            record(event(), partition=(partition_of(ROOM, COUNT) + 1) % COUNT),
+            "wrong_partition",
+            id="wrong partition",
         ),
         pytest.param(record(event(type="cohost.Leave.v1")), "unknown_command", id="unknown type"),
         pytest.param(record(event(id="an id")), "invalid_command", id="id breaks the rule"),
         pytest.param(record(event(subject=...)), "invalid_command", id="no subject"),
         pytest.param(record(event(), key=None), "invalid_command", id="no key"),
-        pytest.param(record(event(), key=b"\xff"), "invalid_command", id="key is no text"),
+        pytest.param(record(event(), key=b"\xff"), "invalid_command", id="key is not UTF-8"),
         pytest.param(
-            record(event(subject=LONG), key=LONG.encode()), "invalid_command", id="too long to count"
+            record(event(subject=LONG), key=LONG.encode()), "invalid_command", id="subject and key too long"
         ),
         pytest.param(
             record(event(data={"roomId": "room-2", "actorId": "bob"})), "invalid_command", id="another room"
@@ -96,13 +98,11 @@ LONG = "x" * 257
             "invalid_command",
             id="unknown field",
         ),
-        pytest.param(
-            record(event(data={"roomId": ROOM, "actorId": 5})), "invalid_command", id="strict types"
-        ),
+        pytest.param(record(event(data={"roomId": ROOM, "actorId": 5})), "invalid_command", id="wrong type"),
         pytest.param(
             record(event(data={"room_id": ROOM, "actor_id": "bob"})), "invalid_command", id="snake case"
         ),
-        pytest.param(record(event(data="text")), "invalid_command", id="data is no object"),
+        pytest.param(record(event(data="text")), "invalid_command", id="data is not an object"),
         pytest.param(
             record(event(data={"roomId": ROOM, "actorId": "bob\n"})),
             "invalid_command",
@@ -117,18 +117,20 @@ def test_an_invalid_record_has_a_reason(given: ConsumerRecord, expected: str) ->
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        pytest.param(record(b"[]", topic="rooms"), "not_a_cloud_event", id="no object"),
+        pytest.param(record(b"[]", topic="rooms"), "not_a_cloud_event", id="not an object"),
         pytest.param(record(event(), topic="rooms"), "unknown_fact", id="unknown type"),
         pytest.param(
             record(event(type="cohost.RoomChanged.v1", data={"roomId": ROOM}), topic="rooms"),
             "invalid_fact",
-            id="broken",
+            id="invalid data",
         ),
         pytest.param(
             record(None, topic="rooms", key=b"a b", partition=partition_of("a b", COUNT)), "invalid_fact"
         ),
         pytest.param(
-            record(None, topic="rooms", key=b"elsewhere"), "wrong_partition", id="tombstone elsewhere"
+            record(None, topic="rooms", key=b"elsewhere"),
+            "wrong_partition",
+            id="tombstone in another partition",
         ),
     ],
 )

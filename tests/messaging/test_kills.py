@@ -1,4 +1,4 @@
-"""Killed here: what happens. One test a row of ARCHITECTURE.md's crash table."""
+"""Workers killed at failpoints: one test for each row of the crash table."""
 
 import signal
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ async def fleet(kafka: str, database_url: str, prefix: str) -> AsyncIterator[Fle
 
 
 async def whole(fleet: Fleet) -> None:
-    """Claim that the log holds one outcome for each command, in order, without gap or duplicate."""
+    """Assert that the log has one outcome per command, in order, without gaps or duplicates."""
     await fleet.decided()
     for worker in fleet.workers:
         if worker.process.poll() is None:

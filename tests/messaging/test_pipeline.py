@@ -1,4 +1,4 @@
-"""What the pipeline does with whatever lies in its topics, and with whatever happens to its servers."""
+"""The pipeline with invalid records in its topics and with failing servers."""
 
 import asyncio
 import json
@@ -52,7 +52,7 @@ async def test_malformed_records_become_dead_letters_and_lose_no_outcome(
 
 
 class Told(Turnstile):
-    """Notes what it is told is committed."""
+    """Records the committed changes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ async def test_highly_compressible_batches_are_published_in_parts(
 
 
 class _Odd(str):
-    """A header name whose bytes are no UTF-8."""
+    """A header name whose bytes are not UTF-8."""
 
     __slots__ = ()
 
@@ -140,7 +140,7 @@ class _Odd(str):
 async def test_a_header_name_that_is_not_utf_8_does_not_stop_the_lane(fleet: Fleet, kafka: str) -> None:
     async with working(fleet.config), AIOKafkaProducer(bootstrap_servers=kafka, acks="all") as producer:
         batch = producer.create_batch()
-        batch._builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, -1, 100_000)  # noqa: SLF001 - no sane producer does it
+        batch._builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, -1, 100_000)  # noqa: SLF001 - no public API writes such a record
         identifier, data = leave()
         batch.append(key=ROOM.encode(), value=record(*leave()), timestamp=None)
         batch.append(
@@ -190,7 +190,7 @@ async def test_a_poll_that_fails_after_fetching_loses_no_outcome(
 
     async with working(fleet.config):
         monkeypatch.setattr(Fetcher, "fetched_records", losing)
-        # The poll under way is the old one's: once something is decided, it is over.
+        # The poll in progress is the original one: it has ended once a command is decided.
         await fleet.command(1)
         await fleet.decided()
         await fleet.command(50)
@@ -208,7 +208,7 @@ async def test_an_id_used_in_two_lanes_at_once_has_one_outcome(fleet: Fleet) -> 
         await fleet.command(20)
         fleet.sent += shared
         await fleet.decided()
-        # The commands of every lane are read, those whose id was met before too.
+        # Every lane's commands are read, including those with a repeated id.
         await until(lambda: _read(fleet, 3 * 50 + 20))
     assert (await fleet.audit()).violations == []
     events = await log_of(fleet.config, topics.INVITATION_EVENTS)

@@ -1,4 +1,4 @@
-"""What the tail check makes of a log and an outbox, and what it refuses to guess."""
+"""The log-end check: published outbox batches are confirmed, contradictions refused."""
 
 import pytest
 
@@ -53,29 +53,47 @@ def test_nothing_is_left_to_publish_when_all_is_in_the_log() -> None:
         pytest.param(
             (5, 2), [Tail(9, []), Tail(5, [])], [segment(9, (0, 5))], "truncated", id="the log is shorter"
         ),
-        pytest.param((5, 2), [Tail(14, [(6, 11)]), Tail(5, [])], [segment(9, (0, 5))], "ahead", id="ahead"),
         pytest.param(
-            (6, 2), [Tail(14, [(6, 11)]), Tail(5, [])], [segment(9, (0, 5), (0, 6))], "truncated", id="gap"
+            (5, 2),
+            [Tail(14, [(6, 11)]), Tail(5, [])],
+            [segment(9, (0, 5))],
+            "ahead",
+            id="the log is ahead of the database",
         ),
         pytest.param(
-            (5, 2), [Tail(14, [(4, 11)]), Tail(5, [])], [segment(9, (0, 5))], "truncated", id="again"
+            (6, 2),
+            [Tail(14, [(6, 11)]), Tail(5, [])],
+            [segment(9, (0, 5), (0, 6))],
+            "truncated",
+            id="gap in the log",
+        ),
+        pytest.param(
+            (5, 2),
+            [Tail(14, [(4, 11)]), Tail(5, [])],
+            [segment(9, (0, 5))],
+            "truncated",
+            id="sequence repeated",
         ),
         pytest.param(
             (6, 2),
             [Tail(10, []), Tail(5, [])],
             [segment(9, (0, 6))],
             "missing from log and outbox",
-            id="the outbox lacks one",
+            id="missing from the outbox",
         ),
         pytest.param(
             (7, 2),
             [Tail(10, []), Tail(5, [])],
             [segment(9, (0, 5))],
             "last decided records",
-            id="the last one is missing",
+            id="last record missing",
         ),
         pytest.param(
-            (5, 3), [Tail(14, [(5, 11)]), Tail(5, [])], [segment(9, (0, 5), (1, 3))], "only part", id="half"
+            (5, 3),
+            [Tail(14, [(5, 11)]), Tail(5, [])],
+            [segment(9, (0, 5), (1, 3))],
+            "only part",
+            id="half of a transaction",
         ),
     ],
 )

@@ -1,7 +1,7 @@
-"""A domain as small as one can be that still has state: it counts those who leave a room.
+"""A minimal processor with state: it counts the users who leave a room.
 
-`LeaveStage` gives a `CoHostLeft` whose invitation id is the count in its room; it is refused for the actor
-`nobody`. A room's fact sets how many have left, so that facts and commands meet.
+`LeaveStage` gives a `CoHostLeft` whose invitation id is the room's count; it is rejected for the actor
+`nobody`. A room's fact sets the count to its `max_co_hosts`, so that facts and commands interact.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -26,7 +26,7 @@ TABLE = "CREATE TABLE IF NOT EXISTS departures (room text PRIMARY KEY, lane int,
 
 
 class Turnstile:
-    """The domain; `counts` is its memory."""
+    """Counts departures; `counts` is the cache of (lane, count) by room."""
 
     layout = LAYOUT
 
@@ -71,7 +71,7 @@ class Turnstile:
         self.counts[incoming.key] = changes[incoming.key] = (incoming.lane, count)
 
     def refused(self, *_: object) -> None:
-        """Nothing is stored under a command's id."""
+        """Do nothing: no row is stored under a command's id."""
 
     async def save(self, connection: Connection, changes: dict[str, tuple[int, int]]) -> None:
         if changes:
@@ -87,14 +87,14 @@ class Turnstile:
             )
 
     def committed(self, changes: dict[str, tuple[int, int]]) -> None:
-        """Nothing waits for a commit."""
+        """Do nothing: no effect waits for a commit."""
 
     async def unseen(self, *_: object) -> Sequence[str]:
-        """A room is known only by its count here, and is never gone."""
+        """Return no key: a room is only its count here and is never deleted."""
         return ()
 
     def trim(self) -> None:
-        """Nothing: a test's rooms are few."""
+        """Do nothing: a test has few rooms."""
 
     def forget(self, lanes: Collection[int]) -> None:
         self.counts = {room: entry for room, entry in self.counts.items() if entry[0] not in lanes}

@@ -1,8 +1,8 @@
-"""A worker process that dies, stops or waits at a named point, and can have a safeguard taken out.
+"""A worker process that dies, stops or waits at a failpoint, and can run without a safeguard.
 
-Run as `python -m tests.messaging.worker '{"bootstrap_servers": …, "at": {"after commit": [1, "kill"]}}'`.
-A point that was reached is a file in the folder `marks`, and all that `"mark"` asks for; a worker that waits
-at one goes on when `<point>.go` is there.
+The argument is a JSON object such as `{"bootstrap_servers": …, "at": {"after commit": [1, "kill"]}}`. A
+reached failpoint leaves a file of its name in the folder `marks`; the action `"mark"` does only that. A
+worker waiting at a failpoint goes on once `<point>.go` exists.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from messaging.session import Session
 from tests.messaging.turnstile import Turnstile
 
 COMMANDS = 2
-"""The index of the commands among the inputs."""
+"""The index of the commands topic among the inputs."""
 POINTS: dict[str, tuple[Any, str, str]] = {
     "before commit": (outcomes, "add", "after"),
     "after commit": (Publisher, "put", "before"),
@@ -43,7 +43,7 @@ POINTS: dict[str, tuple[Any, str, str]] = {
 
 
 def arm(point: str, count: int, action: str, marks: Path) -> None:
-    """Do the action when the point is reached for the `count`th time with something to lose."""
+    """Perform the action when the failpoint is reached for the `count`th time with records to lose."""
     owner, name, when = POINTS[point]
     original: Callable[..., Awaitable[Any]] = getattr(owner, name)
     left = count
@@ -64,7 +64,7 @@ def arm(point: str, count: int, action: str, marks: Path) -> None:
 
 
 def _matters(point: str, arguments: tuple[Any, ...]) -> bool:
-    """Tell a batch with commands from the proof of ownership that a worker writes every second."""
+    """Return whether the call concerns commands: the lease renewal of every second takes the same path."""
     if point == "before commit":
         return bool(arguments[1])
     if point == "after commit":
@@ -90,13 +90,13 @@ async def _act(action: str, mark: Path) -> None:
 
 
 def take_out(safeguard: str) -> None:
-    """Run without one of the three things that make a take-over safe."""
+    """Disable one of the three safeguards of a takeover."""
     if safeguard == "tail check":
         tails.published = lambda *_: 0
     elif safeguard == "fencing":
         transactions.fence = _nothing
     elif safeguard == "epoch test":
-        # The segment's number is compared by its primary key: it belongs to the same fence.
+        # The primary key compares the outbox batch's number: it belongs to the same fence.
         test = "AND lanes.epoch = new.epoch AND lanes.positions = new.before::bigint[]"
         _rewrite(lanes.advance, test, "")
         row = "unnest($1::int[], $2::bigint[], $3::bytea[])"
@@ -109,7 +109,7 @@ def _rewrite(function: Callable[..., Any], part: str, other: str) -> None:
     source = inspect.getsource(function)
     assert part in source
     module = sys.modules[function.__module__]
-    exec(compile(source.replace(part, other), module.__file__ or "", "exec"), vars(module))  # noqa: S102 - the mutation
+    exec(compile(source.replace(part, other), module.__file__ or "", "exec"), vars(module))  # noqa: S102 - a mutated copy of the product's code
 
 
 async def _never(*_: object) -> None:
@@ -117,7 +117,7 @@ async def _never(*_: object) -> None:
 
 
 async def _nothing(*_: object) -> None:
-    """Fence nobody."""
+    """Skip the fencing."""
 
 
 async def main(options: dict[str, Any]) -> None:
@@ -126,8 +126,8 @@ async def main(options: dict[str, Any]) -> None:
         take_out(safeguard)
     for point, (count, action) in options.pop("at", {}).items():
         arm(point, count, action, marks)
-    # A stopped worker must not lose its transaction while others are being started.
-    database._BOUNDS["idle_in_transaction_session_timeout"] = "90s"  # noqa: SLF001 - a bound of the product
+    # A stopped worker must keep its transaction open while other workers start.
+    database._BOUNDS["idle_in_transaction_session_timeout"] = "90s"  # noqa: SLF001 - a timeout of the product
     pipeline = Pipeline(Config(**options), Turnstile(), Metrics(CollectorRegistry(), "counter"))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, pipeline.stop)
     running = asyncio.create_task(pipeline.run())

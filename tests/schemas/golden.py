@@ -1,4 +1,4 @@
-"""The models whose wire form the files in schemas/examples are, written down once more as code."""
+"""The models of the files in schemas/examples, written as code."""
 
 from schemas import commands, events, facts
 from schemas.invitation import Invitation

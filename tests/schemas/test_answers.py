@@ -1,4 +1,4 @@
-"""What a client takes from an answer, and what it insists on."""
+"""HTTP answers as read by a client: optional and required fields."""
 
 from typing import Any
 

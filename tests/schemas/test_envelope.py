@@ -1,4 +1,4 @@
-"""What is a CloudEvent, in structured and in binary mode, and what belongs to the dead letters."""
+"""CloudEvents in structured and binary mode, and records that are not CloudEvents."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The examples are what crosses the wire, byte for byte, and what the published schemas describe."""
+"""The examples equal the wire format byte for byte and are valid against the published schemas."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The files in schemas/json are the models' schemas, and the schemas tell the truth."""
+"""The files in schemas/json are the models' schemas and agree with the models."""
 
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def test_a_schema_agrees_with_the_service(model: type[Message], changes: st.Data
     for name in changes.draw(st.sets(st.sampled_from(fields), max_size=2)):
         data.pop(name, None)
     if issubclass(model, CommandData) and data.get("unknown", "") is None:
-        data.pop("unknown")  # null equals absent, which a schema cannot say of names it does not know
+        data.pop("unknown")  # null equals absent, which a schema cannot express for unknown names
     assert validator.valid(data, schema["$defs"][model.__name__], schema) == _accepted(model, data)
 
 

@@ -1,4 +1,4 @@
-"""What a consumer reads of batches that aiokafka gives up on."""
+"""Record batches that aiokafka's own reader fails on."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,14 +19,14 @@ def batch(kind: str, change: Change, monkeypatch: pytest.MonkeyPatch) -> bytes:
     """Return a batch whose compressed bytes are changed."""
     encode = getattr(codec, f"{kind}_encode")
     monkeypatch.setattr(default_records, f"{kind}_encode", lambda data: change(bytes(encode(data))))
-    builder = default_records._DefaultRecordBatchBuilderPy(2, CODECS[kind], False, -1, -1, -1, 1_000_000)  # noqa: FBT003, SLF001 - no sane producer makes such batches
+    builder = default_records._DefaultRecordBatchBuilderPy(2, CODECS[kind], False, -1, -1, -1, 1_000_000)  # noqa: FBT003, SLF001 - no public API builds such batches
     for number in range(COUNT):
         builder.append(number, 1000 + number, b"key", b"value %d" % number, [("name", b"x")])
     return bytes(builder.build())
 
 
 def read(raw: bytes) -> list[Any]:
-    records = lenient._Records(raw)  # noqa: SLF001 - what `install` puts into aiokafka
+    records = lenient._Records(raw)  # noqa: SLF001 - the reader installed into aiokafka
     assert records.has_next()
     return list(records.next_batch())
 

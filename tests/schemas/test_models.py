@@ -1,4 +1,4 @@
-"""What the models take and refuse, sentence by sentence of the contract."""
+"""Valid and invalid data of the models, sentence by sentence of the contract."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Kafka's default partitioner, by the vectors of Kafka's own tests (UtilsTest.testMurmur2)."""
+"""Kafka's default partitioner, with the vectors of Kafka's own tests (UtilsTest.testMurmur2)."""
 
 import pytest
 from aiokafka.partitioner import murmur2 as aiokafka_murmur2

@@ -1,4 +1,4 @@
-"""Timestamps of one width, which order as text."""
+"""Timestamps of fixed width, which sort as text."""
 
 from hypothesis import given
 from hypothesis import strategies as st

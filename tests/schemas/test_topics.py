@@ -1,4 +1,4 @@
-"""The topics of the contract's table, with the settings that they are made with."""
+"""The topics of the contract's table and their settings."""
 
 from schemas import catalog, topics
 

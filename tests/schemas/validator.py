@@ -1,4 +1,4 @@
-"""As much of JSON Schema (draft 2020-12) as the exported schemas use; other keywords are an error."""
+"""The part of JSON Schema (draft 2020-12) used by the exported schemas; other keywords raise an error."""
 
 import re
 from typing import Any
@@ -15,7 +15,7 @@ _TYPES: dict[str, Any] = {
 
 
 def valid(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> bool:
-    """Say whether the value is as the schema wants it."""
+    """Return whether the value is valid against the schema."""
     return all(
         _CHECKS[keyword](value, wanted, schema, root)
         for keyword, wanted in schema.items()
@@ -40,7 +40,7 @@ def _additional(value: Any, wanted: Any, schema: dict[str, Any], _: Any) -> bool
 
 
 def _pattern(value: Any, wanted: str, *_: Any) -> bool:
-    # A `$` of ECMA-262 stands for the very end, which Python's does not.
+    # ECMA-262's `$` matches only at the very end; Python's also matches before a final newline.
     return not isinstance(value, str) or bool(re.search(wanted.removesuffix("$") + r"\Z", value))
 
 

@@ -1,4 +1,4 @@
-"""A Kafka that knows its clients by password, speaks TLS to them, and lets them do what ACLs say."""
+"""A Kafka broker with SASL, TLS and ACLs."""
 
 import asyncio
 import secrets
@@ -39,7 +39,7 @@ super.users=User:ANONYMOUS
 
 @dataclass(frozen=True)
 class Secured:
-    """Such a broker; `address` is where its clients come, and `door` where the tests' admin does."""
+    """A secured broker; clients use `address`, the tests' admin uses `admin_address` without credentials."""
 
     address: str
     door: str
@@ -47,7 +47,7 @@ class Secured:
     passwords: Mapping[str, str]
 
     def client_variables(self, principal: str, **others: str) -> dict[str, str]:
-        """Return the variables of docs/operations.md."""
+        """Return a principal's environment variables, as docs/operations.md lists them."""
         own = {
             "BOOTSTRAP_SERVERS": self.address,
             "SECURITY_PROTOCOL": "SASL_SSL",
@@ -59,7 +59,7 @@ class Secured:
         return {f"COHOST_KAFKA_{name}": value for name, value in (own | others).items()}
 
     def security(self, principal: str) -> dict[str, Any]:
-        """Return the same as aiokafka's arguments."""
+        """Return a principal's arguments for aiokafka's clients."""
         return {
             "security_protocol": "SASL_SSL",
             "sasl_mechanism": "SCRAM-SHA-512",
@@ -69,7 +69,7 @@ class Secured:
         }
 
     async def create_topics(self, prefix: str, partitions: int) -> None:
-        """Make the twelve topics, as an operator does where the services may not."""
+        """Create the twelve topics, as an operator does if the services may not."""
         wanted = [
             NewTopic(topic.name(prefix), partitions, 1, topic_configs=dict(topic.config))
             for topic in topics.ALL
@@ -79,7 +79,7 @@ class Secured:
         assert [error[1] for error in made.topic_errors] == [0] * len(wanted)
 
     async def allow(self, acls: Iterable[Acl]) -> None:
-        """Add ACLs and wait until the broker goes by them; aiokafka's admin has no call for it."""
+        """Add ACLs and wait until the broker applies them; aiokafka's admin has no method for it."""
         wanted = [acl.wire() for acl in acls]
         async with self._admin() as admin, asyncio.timeout(_SECONDS):
             for acl in wanted:
@@ -90,7 +90,7 @@ class Secured:
 
     @asynccontextmanager
     async def denied(self, acl: Acl) -> AsyncIterator[None]:
-        """Forbid for a while what an ACL allows."""
+        """Deny during the block what an ACL allows."""
         wire = (*acl.wire()[:-1], _DENY)
         async with self._admin() as admin:
             await admin._send_to_controller(CreateAclsRequest(*wire))  # noqa: SLF001 - aiokafka has no call for it
@@ -115,7 +115,7 @@ async def _known(admin: AIOKafkaAdminClient) -> set[Wire]:
 
 @asynccontextmanager
 async def running(folder: Path, principals: Iterable[str]) -> AsyncIterator[Secured]:
-    """Run such a broker, on which nobody may do anything yet."""
+    """Run a secured broker without any ACL."""
     authority = Authority(folder, "authority")
     passwords = {name: secrets.token_urlsafe(12) for name in principals}
     users = tuple(f"SCRAM-SHA-512=[name={name},password={word}]" for name, word in passwords.items())
@@ -133,7 +133,7 @@ async def running(folder: Path, principals: Iterable[str]) -> AsyncIterator[Secu
         try:
             yield Secured(f"{ports.ADDRESS}:{clients}", part.address, authority, passwords)
         finally:
-            # Nobody wants its data: an orderly end would take seconds.
+            # Its data is not needed, and an orderly shutdown would take seconds.
             process.kill()
             await process.stop()
             ports.give_back(*part.ports)

@@ -1,4 +1,4 @@
-"""Certificates made for one run: an authority, and what it says of a broker on the loopback address."""
+"""Certificates for one run: an authority, and a broker on the loopback address signed by it."""
 
 import datetime as dt
 import ipaddress
@@ -14,7 +14,7 @@ _DAY = dt.timedelta(days=1)
 
 
 class Authority:
-    """Signs certificates; `certificate` is the file by which clients know them."""
+    """Signs certificates; clients trust the file `certificate`."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
@@ -26,7 +26,7 @@ class Authority:
         self.certificate.write_bytes(self._signed.public_bytes(Encoding.PEM))
 
     def broker(self) -> Path:
-        """Return a PEM file with the key and the certificates of a broker."""
+        """Write a PEM file with a broker's key and certificate chain, and return its path."""
         key = ec.generate_private_key(ec.SECP256R1())
         address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
         signed = self._sign(_named("broker"), key, x509.SubjectAlternativeName([address]))

@@ -1,4 +1,4 @@
-"""A broker that allows what docs/operations.md says, and both services on it."""
+"""Fixtures: a broker with the ACLs of docs/operations.md, and both services on it."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ PRINCIPALS = ("platform", "gateway", "invitations", "broadcast", "readers", "ops
 
 @dataclass(frozen=True)
 class Services:
-    """The services, each under its principal; `copies` has the last one started of each."""
+    """The services, each under its principal; `processes` has the last started copy of each."""
 
     secured: Secured
     environment: dict[str, str]
@@ -50,7 +50,7 @@ async def secured(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sec
 
 @pytest.fixture(scope="package")
 async def environment(secured: Secured, stack: Stack) -> AsyncIterator[dict[str, str]]:
-    """What both services are told."""
+    """The environment variables of both services."""
     database_url = await stack.create_database(f"secured_{secrets.token_hex(6)}")
     async with fake_livekit.serve() as livekit:
         yield {

@@ -1,4 +1,4 @@
-"""What docs/operations.md says of ACLs, read from the page itself."""
+"""The ACLs of docs/operations.md, parsed from the page."""
 
 import argparse
 import re
@@ -28,7 +28,7 @@ Wire: TypeAlias = tuple[int, str, int, str, str, int, int]
 
 @dataclass(frozen=True, order=True)
 class Acl:
-    """One operation that a principal is allowed on one resource, or on all whose names begin so."""
+    """One operation allowed to a principal on one resource, or on every resource with the prefix."""
 
     principal: str
     operation: str
@@ -37,19 +37,19 @@ class Acl:
     prefixed: bool = False
 
     def wire(self) -> Wire:
-        """Return it as the protocol has it."""
+        """Return the fields of the Kafka protocol."""
         pattern = _PREFIXED if self.prefixed else _LITERAL
         who = f"User:{self.principal}"
         return (_KINDS[self.kind], self.name, pattern, who, "*", _OPERATIONS[self.operation], _ALLOW)
 
 
 def table() -> set[Acl]:
-    """Return the ACLs of the table."""
+    """Return the ACLs of the page's table."""
     return {acl for row in _ROW.findall(_PAGE.read_text()) for acl in _row(row)}
 
 
 def commands() -> set[Acl]:
-    """Return the ACLs that the page's calls of kafka-acls.sh add."""
+    """Return the ACLs added by the page's kafka-acls.sh commands."""
     text = _PAGE.read_text().replace("\\\n", " ")
     return {acl for call in _CALL.findall(text) for acl in _call(shlex.split(call))}
 

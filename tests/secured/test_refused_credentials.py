@@ -1,4 +1,4 @@
-"""What a service says of a Kafka that does not take it, or that it cannot trust."""
+"""A service refused by Kafka, or not trusting it, ends with one line and status 2."""
 
 import asyncio
 import sys
@@ -16,7 +16,7 @@ SECONDS = 20
 
 
 async def refusal(environment: dict[str, str], variables: dict[str, str]) -> tuple[int | None, str]:
-    """Start a service that will not stay, and return its exit status and its one line."""
+    """Start a service that exits by itself; return its exit status and its one line."""
     service = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.invitations"),
         env={**environment, **variables, "COHOST_HTTP_PORT": str(ports.choose())},

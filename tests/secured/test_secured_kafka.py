@@ -1,4 +1,4 @@
-"""The services on a Kafka that demands passwords, TLS and the ACLs of docs/operations.md."""
+"""The services on a Kafka with passwords, TLS and the ACLs of docs/operations.md."""
 
 import asyncio
 import json
@@ -45,7 +45,7 @@ async def gateway(secured: Secured) -> AsyncIterator[cohost.Client]:
 
 
 async def told(secured: Secured, lane: int = 0) -> str:
-    """Have the platform tell of a live room of alice's in this lane, and of bob."""
+    """Write, as the platform, a live room of alice in this lane and the user bob; return the room's id."""
     room = next(
         room
         for room in (f"room-{secrets.token_hex(4)}" for _ in range(1000))
@@ -58,7 +58,7 @@ async def told(secured: Secured, lane: int = 0) -> str:
 
 
 async def heard(ask: Callable[[], Awaitable[ResultT]]) -> ResultT:
-    """Ask until the facts that it takes have been heard of."""
+    """Retry a request until the services know the room and the user."""
     async with asyncio.timeout(SECONDS):
         while True:
             try:
@@ -78,7 +78,7 @@ async def seen(events: AsyncIterator[cohost.Event], kind: type[DataT]) -> DataT:
 
 
 async def write(secured: Secured, principal: str, topic: Topic) -> None:
-    """Write what is no CloudEvent."""
+    """Write a record that is not a CloudEvent."""
     producer = AIOKafkaProducer(bootstrap_servers=secured.address, **secured.security(principal))
     await producer.start()
     try:
@@ -88,7 +88,7 @@ async def write(secured: Secured, principal: str, topic: Topic) -> None:
 
 
 async def audited(variables: dict[str, str]) -> tuple[int | None, str, str]:
-    """Run the audit; return its exit status and what it says."""
+    """Run the audit; return its exit status and its output."""
     command = (sys.executable, "-m", "cohost.audit")
     audit = await asyncio.create_subprocess_exec(
         *command, env=variables, cwd=REPOSITORY, stdout=PIPE, stderr=PIPE
@@ -151,7 +151,7 @@ async def test_a_forbidden_operation_is_retried_and_named(
 
     async with secured.denied(Acl("invitations", "Write", "topic", f"{page.PREFIX}invitations.events")):
         declining = asyncio.create_task(gateway.decline_invitation(room, sent.invitation_id, "bob"))
-        # The service is at work on something when it is interrupted.
+        # The service has work in progress when it is interrupted.
         async with client(secured, "platform") as platform:
             while not interrupted():
                 await platform.set_user(UserChanged(user_id="bob", status="active"))

@@ -1,4 +1,4 @@
-"""These tests start everything themselves, whatever runs for the others."""
+"""These tests start every component themselves, without the run's shared servers."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Ports that are taken, parts that run elsewhere, and the file for shells."""
+"""Ports in use, external components, and the env file for shells."""
 
 import socket
 import subprocess

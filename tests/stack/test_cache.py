@@ -1,4 +1,4 @@
-"""What is built once is whole, or not there."""
+"""A cached build is complete or absent."""
 
 import asyncio
 from pathlib import Path
@@ -29,7 +29,7 @@ async def test_a_failed_build_leaves_nothing_and_can_be_retried(tmp_path: Path) 
     async def build(target: Path) -> None:
         (target / "whole").touch()
 
-    with pytest.raises(OSError):  # noqa: PT011 - the one above
+    with pytest.raises(OSError):  # noqa: PT011 - the error raised above
         await cache.obtain(tmp_path, "thing", "making it", fail)
     folder = await cache.obtain(tmp_path, "thing", "making it", build)
     assert [path.name for path in folder.iterdir()] == ["whole"]

@@ -1,4 +1,4 @@
-"""`python -m stack` from a folder with a space in its name."""
+"""`python -m stack` in a folder with a space in its name."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from stack.ledger import Ledger
 
 
 def stack(root: Path, *words: str) -> tuple[int, dict[str, str]]:
-    """Run the command and return its status, and the state that it prints for every part."""
+    """Run the command; return its exit status and the printed state of every component."""
     command = [sys.executable, "-m", "stack", "--root", str(root), *words]
     ended = subprocess.run(command, capture_output=True, text=True, cwd=services.REPOSITORY, check=False)
     rows = [line.split() for line in ended.stdout.splitlines() if not line.startswith("the variables")]
@@ -118,7 +118,7 @@ def test_an_unreachable_external_component_fails_with_one_line(
 
 
 def named(folder: Path) -> list[psutil.Process]:
-    """Return the processes whose command line names the folder."""
+    """Return the processes whose command line contains the folder."""
     return [
         process
         for process in psutil.process_iter(["cmdline"])

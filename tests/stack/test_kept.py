@@ -1,4 +1,4 @@
-"""The stack that stays: what it waits for, and what it does not touch."""
+"""The background stack: its timeouts, and the data it must not touch."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""A stack for the length of a block: its faults, its end, and the end of who started it."""
+"""A stack that lives as long as a block: faults, shutdown, and a killed parent process."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ asyncio.run(main())
 
 
 def guards() -> set[int]:
-    """Return the direct children: what these have started comes and goes, as Postgres' backends do."""
+    """Return the direct child processes: grandchildren, like Postgres' backends, come and go."""
     return {child.pid for child in psutil.Process().children()}
 
 
@@ -80,7 +80,7 @@ async def test_a_killed_kafka_restarts_with_its_port_and_data(tmp_path: Path) ->
         await make_topic(up, "new")
         assert up.kafka_bootstrap_servers == address
         async with asyncio.timeout(SECONDS):
-            # A topic that was just made is not in the broker's metadata at once.
+            # A new topic does not appear in the broker's metadata at once.
             while await topics(up) != ["kept", "new"]:
                 await asyncio.sleep(0.05)
 

@@ -1,4 +1,4 @@
-"""Processes end when they are told to, and when nobody is left to tell them."""
+"""Processes stop on request, and when their parent process is gone."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""A producer and reader of the wire contract, made from its words alone."""
+"""A client of the wire contract, written from docs/contract.md alone."""
 
 import json
 import secrets
@@ -32,12 +32,12 @@ def new_id() -> str:
 
 
 def unique(word: str) -> str:
-    """Return an id that nobody else uses."""
+    """Return a unique id with this prefix."""
     return f"{word}-{uuid.uuid4().hex[:12]}"
 
 
 def event(name: str, subject: str | None, data: Any, id: str | None = None, **more: Any) -> dict[str, Any]:  # noqa: A002
-    """Return a CloudEvent; an attribute that is given as None is left out."""
+    """Return a CloudEvent; attributes given as None are omitted."""
     found = {
         "specversion": "1.0",
         "id": id or new_id(),
@@ -52,7 +52,7 @@ def event(name: str, subject: str | None, data: Any, id: str | None = None, **mo
 
 @dataclass(frozen=True)
 class Put:
-    """Where a record came to lie, and when by the broker's clock; `id` is its event's, if it has one."""
+    """The position of a written record, the broker's timestamp, and its event's id, if it has one."""
 
     id: str
     topic: str
@@ -74,7 +74,7 @@ class Put:
 
 @dataclass(frozen=True)
 class Room:
-    """A room of this test's own; `fact` is what made it."""
+    """A room of one test; `fact` is the record that created it."""
 
     id: str
     host: str
@@ -85,7 +85,7 @@ class Room:
 
 
 class Stranger:
-    """Somebody who has read the contract and holds the addresses."""
+    """Writes commands and facts, and reads their outcomes, knowing only the contract and the addresses."""
 
     def __init__(self, deployment: Place, log: Log, producer: AIOKafkaProducer) -> None:
         self.deployment = deployment
@@ -106,7 +106,7 @@ class Stranger:
         partition: int | None = None,
         id: str = "",  # noqa: A002
     ) -> Put:
-        """Write a record as it is given."""
+        """Write a record as given, by default in its key's partition."""
         raw = key.encode() if isinstance(key, str) else key
         number = partition if partition is not None else self.partition_for(raw or b"")
         name = self.deployment.prefix + topic
@@ -131,13 +131,13 @@ class Stranger:
         return await self.put(topic, key, value, headers, partition=partition, id=str(said.get("id")))
 
     async def send(self, name: str, room: Room | str, *, topic: str = INVITATIONS, **data: Any) -> Put:
-        """Write a command about a room, and do not wait. `id` may be given among the data."""
+        """Write a command about a room without waiting; `data` may contain its `id`."""
         identifier = data.pop("id", None)
         said = event(name, str(room), {"roomId": str(room), **data}, identifier)
         return await self.publish(topic, said)
 
     async def outcome(self, id: str, count: int = 1) -> list[Record]:  # noqa: A002
-        """Return the records that a command, fact or signal caused, once there are so many."""
+        """Wait until a command, fact or signal has caused `count` records, and return them."""
         caused = self.log.by_cause
         return await self.log.until(
             lambda: caused[id] if len(caused[id]) >= count else None, f"the outcome of {id}"
@@ -151,7 +151,7 @@ class Stranger:
         return put, found
 
     async def refused(self, name: str, room: Room | str, **data: Any) -> dict[str, Any]:
-        """Write a command that is refused, and return the rejection's data without nulls."""
+        """Write a command that is rejected, and return the rejection's data without nulls."""
         put = await self.send(name, room, **data)
         return await self.rejection(put.id)
 
@@ -161,34 +161,34 @@ class Stranger:
         return {field: value for field, value in found.data.items() if value is not None}
 
     async def reason(self, name: str, room: Room | str, **data: Any) -> str:
-        """Write a command that is refused, and return why it was."""
+        """Write a command that is rejected, and return the reason."""
         return str((await self.refused(name, room, **data))["reason"])
 
     async def letter(self, put: Put) -> Record:
-        """Return the dead letter of a record."""
+        """Wait for the dead letter of a record."""
         letters = self.log.letters
         [found] = await self.log.until(lambda: letters[put.position], f"the dead letter of {put.position}")
         return found
 
     async def fate(self, put: Put) -> str:
-        """Return the reason of the dead letter, or the name of the outcome, whichever a record has."""
+        """Wait for a record's result: a dead letter's or rejection's reason, or the event's name."""
         letters, caused = self.log.letters[put.position], self.log.by_cause[put.id]
-        [found] = await self.log.until(lambda: letters or caused, f"the fate of {put.position}")
+        [found] = await self.log.until(lambda: letters or caused, f"the result of {put.position}")
         if letters:
             return (found.header["dead-letter-reason"] or b"").decode()
         return str(found.data["reason"]) if found.name == "CommandRejected" else found.name
 
     async def settled(self, room: Room | str, topic: str = INVITATIONS) -> None:
-        """Wait until every command written before in the room's partition has been decided."""
+        """Wait until every command written so far in the room's partition is decided."""
         put = await self.send("Nonsense", room, topic=topic)
         await self.outcome(put.id)
 
     async def say_room(self, room: str, **data: Any) -> Put:
-        """Write a `RoomChanged`, and do not wait."""
+        """Write a `RoomChanged` without waiting."""
         return await self.publish("rooms", event("RoomChanged", room, {"roomId": room, **data}))
 
     async def create_room(self, status: str = "live", **data: Any) -> Room:
-        """Make a room and wait until invitations has read of it."""
+        """Create a room and wait until invitations has read it."""
         room = unique("room")
         host = data.pop("host", None) or unique("host")
         fact = await self.say_room(room, hostId=host, status=status, **data)
@@ -196,7 +196,7 @@ class Stranger:
         return Room(room, host, fact)
 
     async def change(self, room: Room, **data: Any) -> tuple[Put, list[Record]]:
-        """Say something else of a room and return what follows from it."""
+        """Write another `RoomChanged` of a room; return it and the records it caused."""
         fact = await self.say_room(room.id, **{"hostId": room.host, "status": "live", **data})
         return fact, await self.outcome(fact.id)
 
@@ -210,7 +210,7 @@ class Stranger:
         await self.read("users", user)
 
     async def user(self, status: str = "active", **data: Any) -> str:
-        """Make a user whom nobody else knows."""
+        """Create a user with a unique id."""
         user = unique("user")
         await self.say_user(user, status, **data)
         return user
@@ -221,16 +221,16 @@ class Stranger:
         await self.read("users", user)
 
     async def read(self, topic: str, key: str) -> None:
-        """Wait until every fact written before in the key's partition has been read.
+        """Wait until every fact written so far in the key's partition has been read.
 
-        A record that is no fact comes after it, and its dead letter says that the service is past both.
+        An invalid fact is written after them; its dead letter shows that the service has read all of them.
         """
         await self.letter(await self.put(topic, key, b"no fact"))
 
 
 @asynccontextmanager
 async def connected(deployment: Place) -> AsyncIterator[Stranger]:
-    """Be a stranger in a place until the block ends."""
+    """Connect to a deployment during the block."""
     log = Log(deployment)
     producer = AIOKafkaProducer(
         bootstrap_servers=deployment.bootstrap_servers,

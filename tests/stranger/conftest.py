@@ -1,4 +1,4 @@
-"""The stranger's place in the world: addresses, a log of all topics, a web client, some people."""
+"""Fixtures: the deployment under test, a Kafka and a web client for it, and some users."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from tests.stranger.web import Web
 
 
 class People(NamedTuple):
-    """Active users whom every test may invite into rooms of its own."""
+    """Active users that every test may invite into its own rooms."""
 
     bob: str
     carol: str
@@ -26,7 +26,7 @@ class People(NamedTuple):
 
 
 class World(NamedTuple):
-    """The stranger, and what runs out while the tests run."""
+    """The client, and invitations that expire while the tests run."""
 
     stranger: Stranger
     overdue: Overdue
@@ -34,14 +34,14 @@ class World(NamedTuple):
 
 @pytest.fixture(scope="session")
 async def deployment(stack: Any) -> AsyncIterator[Place]:
-    """Go where the environment says, as `.stack/env` does, or else to a system of the tests' own."""
+    """The deployment named by the environment, as by `.stack/env`, or else a new one."""
     if "COHOST_INVITATIONS_URL" in os.environ:
         yield read(os.environ)
         return
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COHOST_KAFKA_BOOTSTRAP_SERVERS", stack.kafka_bootstrap_servers)
         patch.setenv("COHOST_DATABASE_URL", stack.database_url)
-        # Others point the shared LiveKit at webhooks of theirs, so this one is not shared.
+        # Not the shared LiveKit: other tests set its webhooks.
         own = type(stack)(parts=["livekit"])
     async with own:
         settings = {
@@ -69,7 +69,7 @@ async def contract_session(deployment: Place, web: Web) -> AsyncIterator[World]:
         yield World(client, expiring)
         await expiring.stop()
         if "PYTEST_XDIST_WORKER" in os.environ:
-            # The test of the whole log ran in one process only, and each has a system of its own.
+            # test_zz_log_invariants runs in one process only, but each process has its own deployment.
             for claim in whole_log.CLAIMS:
                 await claim(client)
 

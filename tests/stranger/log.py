@@ -1,4 +1,4 @@
-"""All that the system says: every topic, read committed, from the beginning."""
+"""Every topic of the deployment, read committed from the beginning."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ Found = TypeVar("Found")
 
 
 def moment(milliseconds: int) -> str:
-    """Return a broker timestamp as the contract writes it."""
+    """Return a broker timestamp in the contract's format."""
     seconds, rest = divmod(milliseconds, 1000)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
 
@@ -73,7 +73,7 @@ class Record:
 
 
 class Log:
-    """Everything read so far, and a way to wait for more."""
+    """The records read so far, by cause, key and id, and a way to wait for more."""
 
     def __init__(self, deployment: Place) -> None:
         self._place = deployment
@@ -107,21 +107,21 @@ class Log:
         await self._consumer.stop()
 
     async def until(self, found: Callable[[], Found], what: str = "", seconds: float = SECONDS) -> Found:
-        """Wait until the answer is neither None nor empty, and return it."""
+        """Wait until the probe returns a true value, and return it."""
         try:
             async with asyncio.timeout(seconds), self._news:
                 while not (answer := found()):
                     await self._news.wait()
-                    assert self._task is None or not self._task.done(), "the log cannot be read"
+                    assert self._task is None or not self._task.done(), "the reader of the topics has ended"
                 return answer
         except TimeoutError:
             if self._task is not None and self._task.done():
                 self._task.result()
-            msg = f"{what or 'what was waited for'} did not come within {seconds} s"
+            msg = f"timed out after {seconds} s waiting for {what or 'a record'}"
             raise AssertionError(msg) from None
 
     def records_of(self, topic: str, key: str, *names: str) -> list[Record]:
-        """Return the events of these types under a key, all of them where no type is given."""
+        """Return the records under a key, all of them or those of the given event types."""
         found = self.by_key[topic, key.encode()]
         return [record for record in found if not names or (record.value and record.name in names)]
 

@@ -1,4 +1,4 @@
-"""Shows that the broadcast tests begin from, and what broadcast says of them."""
+"""Stages for the broadcast tests, and broadcast's events and badges about them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ EVENTS = "broadcast.events"
 
 @dataclass(frozen=True)
 class Seat:
-    """A co-host's seat and how it came to be."""
+    """A co-host's seat and the command that created it."""
 
     room: Room
     user: str
@@ -26,21 +26,21 @@ class Seat:
 
 
 class Director:
-    """Puts people on stage and waits for what broadcast makes of it."""
+    """Seats users and waits for broadcast's records about them."""
 
     def __init__(self, client: Stranger, web: Web) -> None:
         self.stranger = client
         self.web = web
 
     async def show(self, status: str = "live", **data: Any) -> Room:
-        """Return a room that broadcast knows of."""
+        """Create a room and wait until broadcast knows it."""
         room = await self.stranger.create_room(status, **data)
         if status in {"idle", "live", "waitingReconnect"}:
             await self.badge(room, room.host)
         return room
 
     async def closed(self, status: str = "ended") -> Room:
-        """Return a closed room that broadcast knows of."""
+        """Create a closed room that broadcast knows."""
         room = await self.show()
         await self.close(room, status)
         return room
@@ -71,7 +71,7 @@ class Director:
         return (await self.events(seat, "GrantRevoked"))[0]
 
     def said(self, seat: Seat, *names: str) -> list[Record]:
-        """Return what has been said of a seat so far."""
+        """Return broadcast's events about a seat so far, all or those of the given types."""
         found = self.stranger.log.records_of(EVENTS, seat.room.id, *names)
         return [record for record in found if record.data.get("invitationId") == seat.invitation]
 
@@ -88,7 +88,7 @@ class Director:
         return worn[-1]
 
     async def no_badge(self, room: Room, user: str) -> Record:
-        """Wait until a user wears none any more, and return the tombstone."""
+        """Wait until a user's badge is removed, and return the tombstone."""
         worn = self.worn(room, user)
         await self.stranger.log.until(lambda: worn and worn[-1].value is None, f"{user}'s badge to go")
         return worn[-1]
@@ -101,13 +101,13 @@ class Director:
         return await self.web.problem(path, user, broadcast=True, **query)
 
     async def items(self, room: Room) -> dict[str, dict[str, Any]]:
-        """Return who is on stage, by user."""
+        """Return the items of the stage by user id."""
         found = await self.web.json(f"/v1/rooms/{room}/stage", "anyone", broadcast=True)
         return {item["userId"]: item for item in found["items"]}
 
 
 def item(seat: Seat, **changes: Any) -> dict[str, Any]:
-    """Return a co-host's line of the stage."""
+    """Return the expected stage item of a co-host."""
     return {
         "userId": seat.user,
         "role": "coHost",

@@ -1,4 +1,4 @@
-"""Invitations that run out, played beside the other tests: ten seconds is the least that they last."""
+"""Invitations that expire in the background of the other tests: ten seconds is their shortest lifetime."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ TRIES = 3
 
 @dataclass(frozen=True)
 class Case:
-    """An invitation of ten seconds, and what was written right after its time."""
+    """An invitation of ten seconds, and the record written right after its expiry."""
 
     room: Room
     user: str
@@ -39,7 +39,7 @@ Late = Callable[[Stranger, Room, str, Put], Awaitable[Put | None]]
 
 
 async def over(sent: Put) -> None:
-    """Wait until the invitation's time is over, which nothing but the clock tells."""
+    """Wait until the invitation has expired, by the clock: no record announces it."""
     await asyncio.sleep(max(0.0, sent.milliseconds / 1000 + LASTS + 0.002 - time.time()))
 
 
@@ -95,7 +95,7 @@ async def ban(client: Stranger, _: Room, user: str, __: Put) -> None:
 
 
 async def read(client: Stranger, web: Web) -> tuple[Case, list[Any]]:
-    """Read an invitation before its time, and in every way right after it."""
+    """Read an invitation over HTTP before its expiry, and in every way right after it."""
     found = await case(client)
     one, rooms = f"/v1/invitations/{found.sent.id}", f"/v1/rooms/{found.room}/invitations"
     users = f"/v1/users/{found.user}/invitations"
@@ -126,7 +126,7 @@ LATE: dict[str, Late] = {
 
 
 class Overdue:
-    """All cases, under way since the first test began."""
+    """Every case, started with the first test."""
 
     def __init__(self, client: Stranger, web: Web) -> None:
         self._stranger = client
@@ -138,14 +138,14 @@ class Overdue:
         }
 
     async def left_alone(self) -> list[Case]:
-        """Return the invitations that nobody answers."""
+        """Return the cases of invitations without an answer."""
         return await asyncio.gather(*self.alone)
 
     async def cases(self, name: str) -> list[Case]:
         return await asyncio.gather(*self.late[name])
 
     async def closings(self, case: Case) -> list[Record]:
-        """Return every event that closed the invitation, once there is one."""
+        """Wait for the events that close the invitation, and return them."""
         events = self._stranger.log.by_key["invitations.events", case.room.id.encode()]
 
         def closed() -> list[Record]:

@@ -1,4 +1,4 @@
-"""Real participants on the real LiveKit, and a look at it from the server's side."""
+"""Real participants on the real LiveKit, and LiveKit's server API."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ BADGE = "cohost.badge"
 
 
 class Participant:
-    """A person with a LiveKit client."""
+    """A LiveKit client that records messages and disconnects."""
 
     def __init__(self) -> None:
         self.room = rtc.Room()
@@ -42,12 +42,12 @@ class Participant:
         return self.room.local_participant.attributes.get(BADGE, "")
 
     def hears(self, identity: str) -> list[str]:
-        """Return the sids of the tracks that somebody else publishes here."""
+        """Return the sids of the tracks published by another participant."""
         found = self.room.remote_participants.get(identity)
         return list(found.track_publications) if found is not None else []
 
     async def publish(self, source: str = "microphone") -> rtc.LocalTrackPublication:
-        """Publish a silent or dark track."""
+        """Publish a silent or black track."""
         track: Any
         if source in AUDIO:
             audio = rtc.AudioSource(48_000, 1)
@@ -64,7 +64,7 @@ class Participant:
 
 @asynccontextmanager
 async def joined(data: dict[str, Any]) -> AsyncIterator[Participant]:
-    """Be connected with what `broadcast-data` answered."""
+    """Join a LiveKit room with the answer of `broadcast-data`."""
     participant = Participant()
     await participant.room.connect(data["serverUrl"], data["token"])
     try:
@@ -74,7 +74,7 @@ async def joined(data: dict[str, Any]) -> AsyncIterator[Participant]:
 
 
 class LiveKit:
-    """The server's own view, by its published HTTP API."""
+    """LiveKit's view of its rooms, read through its published HTTP API."""
 
     def __init__(self, deployment: Place) -> None:
         self.deployment = deployment
@@ -96,12 +96,12 @@ class LiveKit:
         return jwt.encode(said, self.deployment.livekit_api_secret, "HS256")
 
     def forged(self, room: str, identity: str, **grants: Any) -> dict[str, Any]:
-        """Return what `broadcast-data` would have answered, with rights at will."""
+        """Return an answer like `broadcast-data`'s, with the given permissions."""
         video = {"roomJoin": True, "room": room, "canPublish": True, "canPublishData": False, **grants}
         return {"serverUrl": self.deployment.livekit_url, "token": self.token(identity, video=video)}
 
     async def call(self, method: str, room: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Call as an administrator of a room."""
+        """Call the API as an administrator of a room."""
         video = {"roomAdmin": True, "roomList": True, "roomCreate": True, "room": room}
         headers = {"Authorization": f"Bearer {self.token('contract-tests', video=video)}"}
         answer = await self._http.post(f"/twirp/livekit.RoomService/{method}", json=body, headers=headers)
@@ -116,7 +116,7 @@ class LiveKit:
         return next((someone for someone in found if someone["identity"] == identity), None)
 
     async def permissions(self, room: str, identity: str) -> dict[str, Any]:
-        """Return somebody's permissions in the contract's words."""
+        """Return a participant's permissions in the contract's words."""
         found = await self.participant(room, identity)
         assert found is not None
         said = found["permission"]

@@ -1,4 +1,4 @@
-"""Waiting for what nobody tells of."""
+"""Polling for conditions that no record announces."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from tests.stranger.log import SECONDS
 
 
 async def eventually(probe: Callable[[], Any], what: str = "", seconds: float = SECONDS) -> Any:
-    """Ask again and again, for what nobody tells, until the answer is neither None nor empty."""
+    """Call the probe, sync or async, until it returns a true value, and return it."""
     deadline = time.monotonic() + seconds
     while True:
         answer = probe()
@@ -17,5 +17,5 @@ async def eventually(probe: Callable[[], Any], what: str = "", seconds: float = 
             answer = await answer
         if answer:
             return answer
-        assert time.monotonic() < deadline, f"{what or 'it'} did not come about within {seconds} s"
+        assert time.monotonic() < deadline, f"timed out after {seconds} s waiting for {what or 'a condition'}"
         await asyncio.sleep(0.03)

@@ -1,4 +1,4 @@
-"""Where the system under test is: nothing but the addresses that `.stack/env` says."""
+"""The deployment under test: only the addresses and settings that `.stack/env` contains."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Place:
-    """The addresses and secrets of one running system."""
+    """Addresses, secrets and settings of one running deployment."""
 
     bootstrap_servers: str
     prefix: str
@@ -23,7 +23,7 @@ class Place:
 
 
 def read(environment: Mapping[str, str]) -> Place:
-    """Return what the contract's variables say."""
+    """Return the deployment described by the contract's environment variables."""
     return Place(
         bootstrap_servers=environment["COHOST_KAFKA_BOOTSTRAP_SERVERS"],
         prefix=environment.get("COHOST_TOPIC_PREFIX", "cohost."),

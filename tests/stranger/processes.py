@@ -1,4 +1,4 @@
-"""The two services as the contract's section 8 has them: a command and an environment."""
+"""The two services started as section 8 of the contract describes: a command and an environment."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ async def start(service: str, variables: Mapping[str, str]) -> asyncio.subproces
 
 
 async def ended(service: str, variables: Mapping[str, str]) -> tuple[int, str]:
-    """Run a service that refuses to start, and return its exit status and last line."""
+    """Run a service that refuses to start; return its exit status and the last line of its standard error."""
     process = await start(service, {"COHOST_HTTP_PORT": str(free_port()), **variables})
     try:
         _, said = await asyncio.wait_for(process.communicate(), SECONDS)
@@ -50,7 +50,7 @@ async def ended(service: str, variables: Mapping[str, str]) -> tuple[int, str]:
 
 @dataclass
 class Running:
-    """A service that should run; its log is read all the time, or it would block."""
+    """A running service; its log is read continuously, because a full pipe would block it."""
 
     url: str
     process: asyncio.subprocess.Process
@@ -58,7 +58,7 @@ class Running:
 
     async def answers(self, path: str) -> bool:
         if self.log.done():
-            message = f"{self.url} ended: {self.log.result()[1].decode()[-2000:]}"
+            message = f"the service at {self.url} exited: {self.log.result()[1].decode()[-2000:]}"
             raise AssertionError(message)
         async with httpx.AsyncClient() as client:
             try:
@@ -82,7 +82,7 @@ async def run(service: str, variables: Mapping[str, str]) -> Running:
 async def running(
     deployment: Place, *services: str, path: str = "/readyz", **variables: str
 ) -> AsyncIterator[Place]:
-    """Run services with other settings until the block ends, and give their place once `path` answers 200."""
+    """Run services with other settings during the block; yield their deployment once `path` answers 200."""
     said = {**deployment.variables, **variables}
     all_ = {service: await run(service, said) for service in services}
     try:

@@ -1,4 +1,4 @@
-"""The values of the contract's sections 4 and 7, as they must be seen whole."""
+"""Expected values by sections 4 and 7 of the contract, to be compared as a whole."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ VIEWER = {"canPublish": False, "canPublishData": False, "canSubscribe": True, "c
 
 
 def publisher(*without: str) -> dict[str, Any]:
-    """Return a host's or co-host's permissions without some sources."""
+    """Return a host's or co-host's permissions without the given sources."""
     left = [source for source in SOURCES if source not in without]
     return {
         "canPublish": bool(left),
@@ -20,7 +20,7 @@ def publisher(*without: str) -> dict[str, Any]:
 
 
 def pending(sent: Put, room: Room, user: str, seconds: int = 86_400, **changes: Any) -> dict[str, Any]:
-    """Return the invitation that a `SendInvitation` makes."""
+    """Return the invitation created by a `SendInvitation`."""
     return {
         "invitationId": sent.id,
         "roomId": room.id,

@@ -1,4 +1,4 @@
-"""The rest of this folder knows the contract, not the code."""
+"""The tests of this folder depend on the contract, not on the code."""
 
 import ast
 import sys

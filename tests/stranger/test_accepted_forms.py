@@ -1,4 +1,4 @@
-"""Section 1: in which forms a command may come."""
+"""Section 1: the accepted forms of a command."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ def invitation(room: Room, user: str, **attributes: Any) -> dict[str, Any]:
 
 
 def binary(said: dict[str, Any], **more: bytes) -> list[tuple[str, bytes | None]]:
-    """Return the headers that carry the attributes."""
+    """Return the binary-mode headers of an event's attributes."""
     attributes = {f"ce_{name}": str(text).encode() for name, text in said.items() if name != "data"}
     return [*attributes.items(), *[(name.replace("_", "-"), value) for name, value in more.items()]]
 

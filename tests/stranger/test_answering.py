@@ -1,4 +1,4 @@
-"""Section 3: `AcceptInvitation` and `DeclineInvitation`, their rules in their order."""
+"""Section 3: `AcceptInvitation` and `DeclineInvitation`, their rules in order."""
 
 from typing import NamedTuple
 

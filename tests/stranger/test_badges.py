@@ -1,4 +1,4 @@
-"""Section 7: who wears which badge."""
+"""Section 7: badges of hosts and co-hosts."""
 
 import re
 
@@ -13,7 +13,7 @@ MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 def sound(record: Record) -> None:
-    """Claim what is true of every badge that is worn."""
+    """Assert the properties of every badge."""
     said = record.event
     assert (said["type"], said["source"]) == ("cohost.BadgeChanged.v1", "/cohost/broadcast")
     assert MOMENT.fullmatch(said["data"]["since"])

@@ -1,4 +1,4 @@
-"""Section 5: what somebody needs to connect, and who gets it."""
+"""Section 5: broadcast data, for each role and room status."""
 
 import time
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Section 1 and 3: which data a command may carry."""
+"""Sections 1 and 3: valid and invalid data of a command."""
 
 import json
 from typing import Any
@@ -34,7 +34,7 @@ async def test_an_unknown_field_is_refused(client: Stranger, name: str) -> None:
 
 
 async def refused(client: Stranger, name: str, data: Any) -> str:
-    """Return why a command with exactly this data is refused."""
+    """Return the rejection reason of a command with exactly this data."""
     room = unique("room")
     filled = {**data, "roomId": room} if isinstance(data, dict) and data.get("roomId") == "here" else data
     put = await client.publish(INVITATIONS, event(name, room, filled))

@@ -1,4 +1,4 @@
-"""Section 7: co-hosts who connect, drop, come back or are lost."""
+"""Section 7: co-hosts who connect, drop, return or are lost."""
 
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ NAMES = ("CoHostConnected", "CoHostDisconnected", "CoHostReconnected", "CoHostLo
 
 
 def ends(record: Record) -> timedelta:
-    """Return how long the grace is."""
+    """Return the length of the grace period of a `CoHostDisconnected`."""
     said = record.data
     return datetime.fromisoformat(said["graceEndsAt"]) - datetime.fromisoformat(said["at"])
 

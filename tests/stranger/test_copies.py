@@ -1,4 +1,4 @@
-"""Section 8: any number of copies of each service; nobody outside can tell."""
+"""Section 8: any number of copies of each service, invisible from outside."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ ROOMS = 2
 
 
 async def invite_again_and_again(client: Stranger, user: str, until: asyncio.Event) -> list[Put]:
-    """Invite and cancel in a room of one's own until told to stop."""
+    """Invite and cancel in a new room until the event is set."""
     room = await client.create_room()
     puts = []
     while not until.is_set():

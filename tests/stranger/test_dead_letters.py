@@ -1,4 +1,4 @@
-"""Section 2: dead letters are the records as they were, and say where they lay and why they are there."""
+"""Section 2: dead letters are the unchanged records, with their position and a reason."""
 
 import json
 import re
@@ -18,7 +18,7 @@ WEEK = 7 * 24 * 60 * 60 * 1000
 
 
 def marks(letter: Record, count: int) -> dict[str, bytes | None]:
-    """Return what was added after the record's own headers."""
+    """Return the headers added after the record's own `count` ones."""
     added = dict(letter.headers[count:])
     assert len(added) == len(letter.headers) - count
     return added
@@ -86,14 +86,14 @@ async def test_an_oversized_record_keeps_its_headers_and_length(client: Stranger
 
 
 async def _allow(admin: AIOKafkaAdminClient, topic: str, size: str) -> None:
-    # What is not said again falls back to the broker's default.
+    # Settings omitted here fall back to the broker's default.
     kept = {"cleanup.policy": "delete", "retention.ms": str(WEEK), "message.timestamp.type": "LogAppendTime"}
     settings = {**kept, "max.message.bytes": size}
     await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, settings)])
 
 
 async def _takes(client: Stranger, topic: str, value: bytes) -> bool:
-    """Try with a producer of its own: after a refusal an idempotent one is out of step."""
+    """Try with a separate producer: after a refusal the sequence of an idempotent one is broken."""
     deployment = client.deployment
     plain = AIOKafkaProducer(bootstrap_servers=deployment.bootstrap_servers, max_request_size=8 * 1024 * 1024)
     async with plain:

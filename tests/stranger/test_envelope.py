@@ -1,4 +1,4 @@
-"""Section 1: what every record that the services write looks like."""
+"""Section 1: the attributes of every record written by the services."""
 
 import json
 import re
@@ -27,7 +27,7 @@ async def invite(client: Stranger, room: Room, user: str, **attributes: Any) -> 
 
 
 def dressed(record: Record, cause: Put, **changes: Any) -> dict[str, Any]:
-    """Return the attributes that a record must have, but for its own id and time."""
+    """Return the attributes that a record must have, except its id and time."""
     said = record.event
     assert MOMENT.fullmatch(said["time"])
     assert 1 <= len(said["id"]) <= 64

@@ -1,4 +1,4 @@
-"""Section 7: rights come with the seat and go with it."""
+"""Section 7: permissions are granted with the seat and revoked with it."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from tests.stranger.patience import eventually
 
 
 async def whole(stage_driver: Director, seat: Seat, reason: str, mode: str) -> None:
-    """Claim that the seat's end was said once, and so."""
+    """Assert that the seat was revoked once, with this reason and mode."""
     revoked = await stage_driver.revoked(seat)
     at = revoked.data["revokedAt"]
     assert revoked.data == onstage.revoked(seat, reason, mode, at)

@@ -1,4 +1,4 @@
-"""Section 7: whoever has rights without a seat loses them within five seconds, and webhooks are signed."""
+"""Section 7: permissions without a seat are revoked within five seconds, and webhooks are signed."""
 
 import base64
 import hashlib
@@ -17,7 +17,7 @@ SECONDS = 5.0
 
 
 async def removed(stage_driver: Director, room: Room, user: str) -> Record:
-    """Wait for the event about an intruder."""
+    """Wait for the `IntruderRemoved` of a user."""
     log = stage_driver.stranger.log
 
     def found() -> list[Record]:

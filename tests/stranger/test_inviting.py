@@ -1,4 +1,4 @@
-"""Section 3: `SendInvitation`, its rules in their order, and `CancelInvitation`."""
+"""Section 3: `SendInvitation`, its rules in order, and `CancelInvitation`."""
 
 import asyncio
 from typing import Any

@@ -36,7 +36,7 @@ async def seated_room(stage_driver: Director, people: People) -> Show:
 async def mute(
     stage_driver: Director, seat: Seat, name: str = "MuteCoHost", **changes: Any
 ) -> dict[str, Any]:
-    """Publish a command of the host's that has one event, and return its data without nulls."""
+    """Write a command of the host that has one event, and return the event's data without nulls."""
     data = {"userId": seat.user, "actorId": seat.room.host, "source": "microphone", **changes}
     _, found = await stage_driver.stranger.accepted(name, seat.room, topic=BROADCAST, **data)
     assert found.topic == onstage.EVENTS
@@ -188,7 +188,7 @@ async def test_a_soft_mute_is_done_once_and_its_owner_may_unmute(
     async with joined(await stage_driver.get_broadcast_data(room, bob)) as participant:
         publication = await participant.publish("microphone")
         await participant.publish("camera")
-        # LiveKit acknowledges a track before there is any, and until its media comes it cannot be muted.
+        # LiveKit acknowledges a track before it exists, and can mute it only once its media arrives.
         await eventually(none, "LiveKit to have both tracks")
         await mute(stage_driver, seated_room.seat)
         await eventually(microphone_alone, "bob's microphone to be muted")

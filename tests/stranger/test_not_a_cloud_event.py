@@ -1,4 +1,4 @@
-"""Section 1: what is no CloudEvent goes to the dead letters, and everything else gets an outcome."""
+"""Section 1: records that are not CloudEvents are dead letters; all others get an outcome."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ async def raw(client: Stranger, value: bytes | None, id: str = "", topic: str = 
 
 
 async def changed(client: Stranger, **changes: Any) -> str:
-    """Return the fate of a command whose attributes are changed so; `...` takes one away."""
+    """Return the result of a command with changed attributes; `...` removes one."""
     room = unique("room")
     said = {**event("LeaveStage", room, {"roomId": room, "actorId": "bob"}), **changes}
     said = {name: value for name, value in said.items() if value is not ...}

@@ -1,4 +1,4 @@
-"""Sections 1 to 3: where a command must lie, and what its subject and key must be."""
+"""Sections 1 to 3: the partition, subject and key of a command."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ async def refuse(
     name: str = "LeaveStage",
     **data: Any,
 ) -> Record:
-    """Publish a command with its subject, key and partition at will, and return its rejection."""
+    """Write a command with the given subject, key and partition, and return its rejection."""
     said = event(name, subject, {"roomId": subject, "actorId": "bob", **data})
     put = await client.put(
         INVITATIONS, key, json.dumps(said).encode(), STRUCTURED, partition=partition, id=said["id"]

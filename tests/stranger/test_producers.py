@@ -1,4 +1,4 @@
-"""Section 2: anyone may write commands, with whatever settings a Kafka producer has."""
+"""Section 2: commands written by producers with any settings."""
 
 import json
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ async def producing(client: Stranger, **settings: Any) -> AsyncIterator[AIOKafka
 async def invite(
     client: Stranger, producer: AIOKafkaProducer, room: Room, user: str, **more: Any
 ) -> tuple[str, Any]:
-    """Write a command as any producer would, by its key alone, and return its id and place."""
+    """Write a command by its key, without choosing a partition; return its id and its record's metadata."""
     said = event("SendInvitation", room.id, {"roomId": room.id, "userId": user, "actorId": room.host})
     value, topic = json.dumps(said).encode(), client.deployment.prefix + INVITATIONS
     return said["id"], await producer.send_and_wait(topic, value, key=room.id.encode(), **more)

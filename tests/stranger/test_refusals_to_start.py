@@ -1,4 +1,4 @@
-"""Sections 2 and 8: services that refuse to start, and say why in one line."""
+"""Sections 2 and 8: services that refuse to start, with the reason in one line."""
 
 import asyncio
 from typing import Any
@@ -30,7 +30,7 @@ async def test_a_missing_or_wrong_setting_is_named(deployment: Place) -> None:
 
 
 async def make(deployment: Place, prefix: str, settings: dict[str, tuple[int, dict[str, str]]]) -> None:
-    """Create topics by hand, as (partitions, settings)."""
+    """Create topics, given as (partitions, settings) by name."""
     admin = AIOKafkaAdminClient(bootstrap_servers=deployment.bootstrap_servers)
     await admin.start()
     try:

@@ -1,4 +1,4 @@
-"""Section 3: every command has exactly one outcome, and a second record with its id has none."""
+"""Section 3: a command has exactly one outcome; a second record with its id has none."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Sections 3 and 4: what follows from what the platform says of its rooms."""
+"""Sections 3 and 4: the events that follow from room facts."""
 
 from typing import Any, NamedTuple
 
@@ -34,7 +34,7 @@ async def invite(client: Stranger, room: Room, user: str) -> Put:
 
 
 async def said(client: Stranger, cause: str, count: int) -> list[tuple[str, dict[str, Any]]]:
-    """Return names and data of what something caused, in order."""
+    """Return names and data of the `count` events caused by a record, in order."""
     found = await client.outcome(cause, count)
     return [(record.name, snapshots.without_nulls(record.data)) for record in found]
 

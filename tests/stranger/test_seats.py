@@ -1,4 +1,4 @@
-"""Section 3: seats and how they end, and the commands that the services write themselves."""
+"""Section 3: the ends of seats, and the commands written by the services."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Section 8: settings that make a difference, each with services of its own."""
+"""Section 8: settings that change the behaviour, each with its own services."""
 
 import json
 from collections.abc import AsyncIterator
@@ -84,7 +84,7 @@ async def knows_the_key(deployment: Place) -> None:
 async def reads_facts_before_it_decides(
     client: Stranger, known: Room, starting: AbstractAsyncContextManager[Place]
 ) -> None:
-    """Write commands while no service runs, then the facts that they are decided by, and start one."""
+    """Write commands while no service runs, then the facts they depend on, and start one."""
     user, room = unique("user"), unique("room")
     puts = [
         await client.send("SendInvitation", room, userId=user, actorId="alice"),
@@ -103,7 +103,7 @@ async def test_an_unavailable_livekit_delays_only_grants(
     own = {"COHOST_DATABASE_URL": database_url, "COHOST_TOPIC_PREFIX": prefix, "COHOST_PARTITIONS": "2"}
     more = {"COHOST_LIVEKIT_URL": f"ws://127.0.0.1:{free_port()}", "COHOST_NO_SHOW_SECONDS": "1"}
     async with (
-        # Broadcast is not ready while LiveKit is away.
+        # Broadcast is not ready while LiveKit is down.
         running(deployment, "invitations", "broadcast", path="/healthz", **own, **more) as there,
         director_at(there) as stage_driver,
     ):

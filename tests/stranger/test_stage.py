@@ -1,4 +1,4 @@
-"""Section 5: who is on stage."""
+"""Section 5: the stage over HTTP."""
 
 import pytest
 

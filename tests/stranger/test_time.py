@@ -1,4 +1,4 @@
-"""Sections 3 to 5: an invitation whose time is over."""
+"""Sections 3 to 5: invitations past their expiry."""
 
 import pytest
 
@@ -20,7 +20,7 @@ async def test_an_overdue_invitation_is_closed_within_5_seconds(client: Stranger
 
 
 def refused(client: Stranger, case: Case) -> str:
-    """Return why a late command was refused, with the invitation as it was stored then."""
+    """Return the reason of a late command's rejection and its current invitation."""
     [found] = client.log.by_cause[case.cause]
     reason, current = found.data["reason"], found.data["current"]
     assert current == (case.pending if reason == "invitation_expired" else case.expired)
@@ -32,7 +32,7 @@ async def test_an_overdue_invitation_cannot_be_answered_or_cancelled(
     client: Stranger, expiring: Overdue, name: str
 ) -> None:
     reasons = {refused(client, case) for case in await expiring.cases(name)}
-    # The service's own clock may have been faster now and then, but not always.
+    # The service may have closed the invitation first now and then, but not always.
     assert "invitation_expired" in reasons
     assert reasons <= {"invitation_expired", "invitation_not_pending"}
     for case in await expiring.cases(name):

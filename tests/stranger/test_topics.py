@@ -1,4 +1,4 @@
-"""Section 2: the topics that the services make, and their settings."""
+"""Section 2: the topics created by the services, and their settings."""
 
 from typing import Any
 

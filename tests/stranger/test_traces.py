@@ -1,4 +1,4 @@
-"""Section 1: what belongs together can be followed over both services."""
+"""Section 1: correlation and trace are passed on across both services."""
 
 from tests.stranger.client import INVITATIONS, event
 from tests.stranger.conftest import People
@@ -8,7 +8,7 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 async def traced(stage_driver: Director, people: People) -> tuple[Seat, str]:
-    """Seat bob by a command with a correlation and a trace."""
+    """Seat bob by a command with a correlation id and a trace."""
     room = await stage_driver.show()
     invitation = await stage_driver.invite(room, people.bob)
     data = {"roomId": room.id, "invitationId": invitation, "actorId": people.bob}

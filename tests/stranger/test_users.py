@@ -1,4 +1,4 @@
-"""Section 3: what follows from what the platform says of its users."""
+"""Section 3: the events that follow from user facts."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ async def closing(client: Stranger, room: Room, name: str) -> Record:
 
 
 async def command(client: Stranger, caused: Record) -> dict[str, Any]:
-    """Return the command that caused something."""
+    """Return the command that caused a record."""
     found = client.log.by_id
     [record] = await client.log.until(lambda: found[caused.event["causationid"]])
     assert record.topic == INVITATIONS

@@ -1,4 +1,4 @@
-"""Section 5: who may ask what, and what the answers to everybody else are."""
+"""Section 5: access to the HTTP APIs, and the answers to all other callers."""
 
 import time
 from typing import Any, NamedTuple

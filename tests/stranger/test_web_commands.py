@@ -15,7 +15,7 @@ MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 async def read(web: Web, put: Put, user: str | None, **more: Any) -> dict[str, Any]:
-    """Return the outcome but for when it was decided, which must be there."""
+    """Return the outcome without the time of its decision, which must be present."""
     found = await web.json(f"/v1/commands/{put.id}", user, **more)
     assert MOMENT.fullmatch(found.pop("decidedAt"))
     return dict(found)

@@ -19,7 +19,7 @@ ANSWERS = {
 
 
 class Show(NamedTuple):
-    """A room with an invitation in each status, the newest first."""
+    """A room with an invitation in each status, newest first."""
 
     room: Room
     invitations: list[dict[str, Any]]

@@ -1,4 +1,4 @@
-"""Sections 1 to 3, over all that was written while the other tests ran; its name makes it the last."""
+"""Sections 1 to 3, over every record written by the other tests; its name makes it run last."""
 
 from collections.abc import Awaitable, Callable
 

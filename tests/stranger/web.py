@@ -1,4 +1,4 @@
-"""The contract's HTTP, seen by different callers."""
+"""A client of the contract's HTTP APIs for different callers."""
 
 import time
 from typing import Any, Self
@@ -12,7 +12,7 @@ OPS = "cohost:ops"
 
 
 class Web:
-    """Both services' HTTP; the invitations' unless a path is asked of `broadcast`."""
+    """Both services' HTTP APIs; invitations unless `broadcast` is set."""
 
     def __init__(self, deployment: Place) -> None:
         self.deployment = deployment
@@ -27,7 +27,7 @@ class Web:
         await self.broadcast.aclose()
 
     def token(self, user: str | None, secret: str | None = None, **claims: Any) -> str:
-        """Return a token of a user; claims that are None are left out."""
+        """Return a user's token; claims given as None are omitted."""
         found = {"sub": user, "exp": int(time.time()) + 60, **claims}
         said = {name: value for name, value in found.items() if value is not None}
         return jwt.encode(said, secret or self.deployment.jwt_secret, "HS256")
@@ -38,25 +38,25 @@ class Web:
     async def get(
         self, path: str, user: str | None = None, *, ops: bool = False, broadcast: bool = False, **query: Any
     ) -> httpx.Response:
-        """Ask as a user, as ops, or without a token."""
+        """Send a GET request as a user, as ops, or without a token."""
         client = self.broadcast if broadcast else self.invitations
         claims = {"scope": f"profile {OPS}"} if ops else {}
         headers = self.headers(user or "ops", **claims) if user or ops else {}
         return await client.get(path, params=query, headers=headers)
 
     async def json(self, path: str, user: str | None = None, **more: Any) -> Any:
-        """Return an answer that must be a good one."""
+        """Return the JSON body of an answer that must be 200."""
         answer = await self.get(path, user, **more)
         assert answer.status_code == 200, (path, answer.text)
         return answer.json()
 
     async def problem(self, path: str, user: str | None = None, **more: Any) -> tuple[int, str]:
-        """Return status and reason of an answer that must be a problem."""
+        """Return the status and reason of an answer that must be a problem."""
         return problem(await self.get(path, user, **more))
 
 
 def problem(answer: httpx.Response) -> tuple[int, str]:
-    """Return status and reason of an RFC 9457 problem."""
+    """Return the status and reason of an RFC 9457 problem."""
     assert answer.headers["content-type"].split(";")[0] == "application/problem+json", answer.text
     said = answer.json()
     assert said.get("status", answer.status_code) == answer.status_code

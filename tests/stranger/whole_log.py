@@ -1,4 +1,4 @@
-"""What sections 1 to 3 claim of all that is written, whatever it is."""
+"""Invariants of every written record, by sections 1 to 3 of the contract."""
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -19,7 +19,7 @@ def outputs(client: Stranger, *topics: str) -> dict[tuple[str, int], list[Record
 
 
 async def settle(client: Stranger) -> None:
-    """Wait until every command that was written has been decided."""
+    """Wait until every written command is decided."""
     for topic in COMMANDS:
         for number in range(client.deployment.partitions):
             room = next(room for room in map(str, range(10_000)) if client.partition_for(room) == number)
@@ -54,7 +54,7 @@ async def every_command_has_one_outcome_or_a_dead_letter(client: Stranger) -> No
 
 
 def odd(client: Stranger, command: Record) -> bool:
-    """Say whether a command has not exactly one outcome."""
+    """Return whether a command has no outcome or more than one."""
     position = f"{client.deployment.prefix}{command.topic}:{command.partition}:{command.offset}"
     if letters := client.log.letters[position]:
         return len(letters) > 1

@@ -1,4 +1,4 @@
-"""Houses to test in: with a real LiveKit, with one whose webhooks get lost, with one that fails as told."""
+"""Broadcast services under test: on a real LiveKit, without webhooks, behind a proxy, on a fake LiveKit."""
 
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -25,7 +25,7 @@ Join = Callable[..., Awaitable[rtc.Room]]
 
 @pytest.fixture(scope="session")
 async def service(stack: Stack) -> AsyncIterator[House]:
-    """The service with a real LiveKit that reports to it."""
+    """The service on a real LiveKit that sends it webhooks."""
     port = ports.choose()
     async with servers.livekit(_webhook(port)) as livekit:
         endpoints = await place_of(stack, port, livekit)
@@ -35,7 +35,7 @@ async def service(stack: Stack) -> AsyncIterator[House]:
 
 @pytest.fixture(scope="session")
 async def service_without_webhooks(stack: Stack) -> AsyncIterator[House]:
-    """The service with a real LiveKit whose webhooks all get lost; it compares twice a second."""
+    """The service on a real LiveKit whose webhooks all get lost; it resyncs twice a second."""
     async with servers.livekit(NOWHERE) as livekit:
         endpoints = await place_of(stack, ports.choose(), livekit)
         async with open_house(
@@ -46,14 +46,14 @@ async def service_without_webhooks(stack: Stack) -> AsyncIterator[House]:
 
 @pytest.fixture(scope="session")
 async def fake_server() -> AsyncIterator[FakeLiveKit]:
-    """A LiveKit that fails as told."""
+    """A fake LiveKit with faults on demand."""
     async with fake_livekit.serve() as fake_server:
         yield fake_server
 
 
 @pytest.fixture(scope="session")
 async def service_on_fake_livekit(stack: Stack, fake_server: FakeLiveKit) -> AsyncIterator[House]:
-    """The service with a LiveKit that fails as told, and soon."""
+    """The service on the fake LiveKit, with a short call timeout and no periodic resync."""
     endpoints = await place_of(stack, ports.choose(), None, fake_server.url)
     async with open_house(
         endpoints, COHOST_LIVEKIT_TIMEOUT_SECONDS="0.5", COHOST_COMPARISON_SECONDS="3600"
@@ -63,14 +63,14 @@ async def service_on_fake_livekit(stack: Stack, fake_server: FakeLiveKit) -> Asy
 
 @pytest.fixture
 def fake(fake_server: FakeLiveKit) -> Iterator[FakeLiveKit]:
-    """The LiveKit of the frail house, in good health until told otherwise."""
+    """The fake LiveKit, without faults at the beginning and the end of the test."""
     fake_server.recover()
     yield fake_server
     fake_server.recover()
 
 
 class Proxied(NamedTuple):
-    """A house, the faulty way from it to LiveKit, and the LiveKit itself."""
+    """A service, the fault-injecting proxy between it and LiveKit, and LiveKit itself."""
 
     house: House
     proxy: Proxy
@@ -81,7 +81,7 @@ class Proxied(NamedTuple):
 async def proxied_setup(
     stack: Stack, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Proxied]:
-    """A house whose calls to a real LiveKit pass a faulty proxy; the webhooks do not.
+    """A service whose calls to a real LiveKit pass a fault-injecting proxy; webhooks do not.
 
     A test module sets `SETTINGS` (more environment variables), `SERVICE` (the module to run) and
     `WITHOUT_WEBHOOKS` (webhooks get lost).
@@ -101,14 +101,14 @@ async def proxied_setup(
 
 @pytest.fixture
 def proxied_service(proxied_setup: Proxied, proxy: Proxy) -> House:
-    """The house behind the proxy."""
+    """The service behind the proxy."""
     assert proxied_setup.house.endpoints.livekit_url == proxy.url
     return proxied_setup.house
 
 
 @pytest.fixture
 async def proxy(proxied_setup: Proxied) -> AsyncIterator[Proxy]:
-    """The proxy, in good health until told otherwise. Whatever it does, the service survives it."""
+    """The proxy, without faults at the beginning; the service must survive every fault of the test."""
     proxied_setup.proxy.recover()
     if not proxied_setup.house.alive:
         proxied_setup.house.start()
@@ -120,13 +120,13 @@ async def proxy(proxied_setup: Proxied) -> AsyncIterator[Proxy]:
 
 @pytest.fixture
 def killable(proxied_setup: Proxied, proxy: Proxy) -> Mortal:
-    """The house behind the proxy, to be killed."""
+    """The service behind the proxy, with failpoints to kill it at."""
     return Mortal(proxied_setup.house, proxy)
 
 
 @pytest.fixture
 async def clients() -> AsyncIterator[Guests]:
-    """Everybody who connects to LiveKit."""
+    """The LiveKit clients of a test, disconnected at its end."""
     clients = Guests()
     yield clients
     await clients.leave()
@@ -134,7 +134,7 @@ async def clients() -> AsyncIterator[Guests]:
 
 @pytest.fixture
 def join(service: House, clients: Guests) -> Join:
-    """Connect somebody to the house's LiveKit."""
+    """Return a function that connects a user to the service's LiveKit."""
 
     async def connect(
         room_id: str, user_id: str, *, viewer: bool = False, token: str | None = None
@@ -149,7 +149,7 @@ def _webhook(port: int) -> str:
 
 
 async def place_of(stack: Stack, port: int, livekit: servers.LiveKit | None, url: str = "") -> Place:
-    """Return a place with a database and topics of its own."""
+    """Return endpoints with a new database and a new topic prefix."""
     name = f"broadcast_{secrets.token_hex(6)}"
     return Place(
         kafka=stack.kafka_bootstrap_servers,

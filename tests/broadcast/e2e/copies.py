@@ -1,4 +1,4 @@
-"""Another copy of the service beside the first."""
+"""A second copy of the service under test."""
 
 import contextlib
 import dataclasses
@@ -10,7 +10,7 @@ from tests.broadcast.e2e.house import House
 
 @contextlib.asynccontextmanager
 async def second(service: House) -> AsyncIterator[House]:
-    """Start another copy of the service beside the first."""
+    """Run a second copy of the service, on another port, during the block."""
     other = House(dataclasses.replace(service.endpoints, http_port=ports.choose()), settings=service.settings)
     other.start()
     try:

@@ -1,4 +1,4 @@
-"""A house with a stage: the broadcast service as a process, what a test says to it and hears of it."""
+"""The broadcast service as a process: its inputs written by the test, its outputs read back."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ OUTPUTS = (topics.BROADCAST_EVENTS, topics.BROADCAST_REJECTIONS, topics.BADGES, 
 
 @dataclass(frozen=True)
 class Place:
-    """Where everything is. The LiveKit server's webhooks go to `http_port`; clients take its `public_url`."""
+    """Addresses and secrets. LiveKit sends webhooks to `http_port`; clients connect to `public_url`."""
 
     kafka: str
     database_url: str
@@ -44,7 +44,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Heard:
-    """A record that the service wrote."""
+    """A record published by the service; `name` is the event type or `tombstone`."""
 
     topic: str
     name: str
@@ -55,9 +55,9 @@ class Heard:
 
 @dataclass
 class House:
-    """The service at work. `heard` is everything it wrote, in order per topic.
+    """The service as a process; `published` are its records so far, in order per partition.
 
-    `module` is what runs, and `settings` what it is told beside where everything is.
+    `module` is the Python module to run, `settings` are environment variables beside the endpoints.
     """
 
     endpoints: Place
@@ -68,7 +68,7 @@ class House:
     log: IO[bytes] | None = None
 
     def start(self, **more: str) -> None:
-        """Start the service, with its settings and more, or other ones."""
+        """Start the process; `more` adds to or overrides its settings."""
         endpoints = self.endpoints
         environment = {
             **os.environ,
@@ -90,7 +90,7 @@ class House:
         )
 
     async def ready(self) -> None:
-        """Wait until the service says that it is ready."""
+        """Wait until `/readyz` answers 200."""
         async with asyncio.timeout(SECONDS), httpx.AsyncClient() as client:
             while True:
                 with contextlib.suppress(httpx.TransportError):
@@ -102,18 +102,18 @@ class House:
 
     @property
     def alive(self) -> bool:
-        """Whether the service runs."""
+        """Return whether the process is running."""
         return self.process is not None and self.process.poll() is None
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """End the service and return its exit status."""
+        """Send a signal if the process runs, wait for its end, and return the exit status."""
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(number)
         return await asyncio.wait_for(asyncio.to_thread(self.process.wait), SECONDS)
 
     async def say(self, topic: topics.Topic, data: Message, key: str, message_id: str | None = None) -> str:
-        """Write a record as whoever owns the topic would, and return its id."""
+        """Write a record in the room's partition, as the topic's producer does, and return its id."""
         message_id = message_id or ids.uuid7()
         value = envelope.encode(
             {
@@ -134,13 +134,13 @@ class House:
         return message_id
 
     async def publish_stage(self, room_id: str, status: Any = "live", host: str = "alice") -> None:
-        """Say as invitations that a room is as it is."""
+        """Publish `StageChanged`, as invitations does."""
         open_ = status in ("idle", "live", "waitingReconnect")
         said = events.StageChanged(room_id=room_id, host_id=host, status=status, open=open_, max_co_hosts=5)
         await self.say(topics.INVITATION_EVENTS, said, room_id)
 
     async def seat_user(self, room_id: str, user_id: str) -> str:
-        """Say as invitations that a user has a seat, and return the invitation's id."""
+        """Publish `InvitationAccepted`, as invitations does, and return the invitation's id."""
         invitation_id = ids.uuid7()
         now = timestamps.now()
         said = events.InvitationAccepted(
@@ -158,7 +158,7 @@ class House:
         return invitation_id
 
     async def unseat(self, room_id: str, user_id: str, invitation_id: str, reason: Any = "left") -> None:
-        """Say as invitations that a seat ended."""
+        """Publish `CoHostLeft`, as invitations does."""
         said = events.CoHostLeft(
             room_id=room_id,
             user_id=user_id,
@@ -169,7 +169,7 @@ class House:
         await self.say(topics.INVITATION_EVENTS, said, room_id)
 
     async def get(self, path: str, user_id: str, *, ops: bool = False) -> httpx.Response:
-        """Ask the service over HTTP."""
+        """Send a GET request with the user's token, with the ops scope on request."""
         claims = {"sub": user_id, **({"scope": "cohost:ops"} if ops else {})}
         token = jwt.encode(claims, JWT_SECRET, "HS256")
         async with httpx.AsyncClient() as client:
@@ -182,7 +182,7 @@ class House:
     async def await_(
         self, found: Callable[[Heard], bool], count: int = 1, seconds: float = SECONDS
     ) -> list[Heard]:
-        """Wait until so many records were heard, and return all of them."""
+        """Wait until at least `count` published records match, and return all that do."""
         try:
             async with asyncio.timeout(seconds):
                 while len(matching := [heard for heard in self.published if found(heard)]) < count:
@@ -190,11 +190,11 @@ class House:
                 return matching
         except TimeoutError:
             last = "\n".join(f"{heard.name} {heard.key} {heard.data}" for heard in self.published[-30:])
-            msg = f"not heard within {seconds} s; last heard was:\n{last}"
+            msg = f"fewer than {count} matches within {seconds} s; last published:\n{last}"
             raise AssertionError(msg) from None
 
     async def event(self, name: str, room_id: str, user_id: str | None = None, *, count: int = 1) -> Heard:
-        """Wait for the event of this name about a room's user."""
+        """Wait for `count` events of this name about a room, or a user in it, and return the last."""
         found = await self.await_(
             lambda heard: (
                 heard.name == name
@@ -207,7 +207,7 @@ class House:
         return found[-1]
 
     def events(self, room_id: str, user_id: str | None = None) -> list[str]:
-        """Return the names of what was heard on the events' topic about a room, or a user in it."""
+        """Return the names of the events published about a room, or a user in it."""
         return [
             heard.name
             for heard in self.published
@@ -218,7 +218,7 @@ class House:
         ]
 
     async def listen(self) -> None:
-        """Hear everything that the service writes, from the beginning."""
+        """Collect every record of the output topics, from the beginning."""
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self.endpoints.kafka,
             isolation_level="read_committed",
@@ -246,7 +246,7 @@ class House:
 async def open_house(
     endpoints: Place, module: str = "services.broadcast", log: IO[bytes] | None = None, **settings: str
 ) -> AsyncIterator[House]:
-    """Start the service and listen to it, until the end."""
+    """Run the service and collect its records during the block."""
     service = House(endpoints, module, settings, log=log)
     service.producer = AIOKafkaProducer(bootstrap_servers=endpoints.kafka, enable_idempotence=True)
     await service.producer.start()
@@ -265,17 +265,17 @@ async def open_house(
 
 
 def room() -> str:
-    """Return the name of a room that no other test uses."""
+    """Return a unique room id."""
     return f"room-{uuid.uuid4().hex[:12]}"
 
 
 def server(endpoints: Place) -> api.LiveKitAPI:
-    """Return LiveKit's own client, to look from outside."""
+    """Return LiveKit's own API client, to inspect the server independently of the service."""
     return api.LiveKitAPI(endpoints.public_url, endpoints.livekit_key, endpoints.livekit_secret)
 
 
 async def until(condition: Callable[[], Any], seconds: float = SECONDS) -> Any:
-    """Wait until a condition, sync or async, gives something true, and return it."""
+    """Wait until a condition, sync or async, returns a true value, and return it."""
     deadline = time.monotonic() + seconds
     while True:
         found = condition()
@@ -283,7 +283,7 @@ async def until(condition: Callable[[], Any], seconds: float = SECONDS) -> Any:
             found = await found
         if found:
             return found
-        assert time.monotonic() < deadline, "it did not come about in time"
+        assert time.monotonic() < deadline, f"the condition was not met within {seconds} s"
         await asyncio.sleep(0.02)
 
 

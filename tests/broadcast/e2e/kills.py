@@ -1,4 +1,4 @@
-"""Killing the service at a named point of its work on LiveKit, and what must hold afterwards."""
+"""A service that is killed at failpoints around its LiveKit calls, and the consistency check afterwards."""
 
 import contextlib
 import signal
@@ -29,7 +29,7 @@ OUTPUTS = (
 
 
 def points(*calls: str, report: str) -> list[str]:
-    """Return every point around these calls: before, in and after each, and when the report is written."""
+    """Return the failpoints before, in and after each of these calls, and after the report of the result."""
     around = [
         point
         for call in calls
@@ -40,7 +40,7 @@ def points(*calls: str, report: str) -> list[str]:
 
 @dataclass
 class Mortal:
-    """A service that is killed where a test says, and the way from it to LiveKit."""
+    """A service with failpoints, and the proxy between it and LiveKit."""
 
     house: House
     proxy: Proxy
@@ -50,15 +50,15 @@ class Mortal:
         self.folder = Path(self.house.settings[FOLDER])
 
     def arm(self, point: str, about: str, action: str = "SIGKILL") -> Path:
-        """Have the service send itself a signal, or wait, at the point; return the file that says so."""
+        """Make the service send itself a signal, or wait, at a failpoint; return the file marking the hit."""
         (self.folder / point).write_text(f"{action} {about}")
         return self.folder / f"{point}.reached"
 
     @contextlib.asynccontextmanager
     async def killed(self, point: str, about: str) -> AsyncIterator[Hold | None]:
-        """Have the service killed at a point by what happens in the block, and then start it again.
+        """Kill the service when the block makes it reach a failpoint, then start it again.
 
-        A call that was kept from LiveKit gets there as soon as the service is dead.
+        A call held back from LiveKit is forwarded once the service is dead.
         """
         async with self.dead(point, about) as hold:
             yield hold
@@ -68,7 +68,7 @@ class Mortal:
 
     @contextlib.asynccontextmanager
     async def dead(self, point: str, about: str) -> AsyncIterator[Hold | None]:
-        """Have the service killed at a point by what happens in the block."""
+        """Kill the service when the block makes it reach a failpoint."""
         if point.startswith("in "):
             call, _, state = point.removeprefix("in ").partition(", ")
             hold = self.proxy.hold(call, "" if about == "all" else about, answered=state == "done")
@@ -83,12 +83,12 @@ class Mortal:
             reached.unlink()
 
     async def revive(self) -> None:
-        """Start the service again."""
+        """Start the service again and wait until it is ready."""
         self.house.start()
         await self.house.ready()
 
     async def sound(self, room_id: str) -> None:
-        """Claim that the log is whole, and that LiveKit and the stage agree."""
+        """Assert that the audit finds no violation and that LiveKit matches the stage."""
         service = self.house
         await until(lambda: agreed(service, room_id))
         assert max(told(service).values(), default=0) <= 1

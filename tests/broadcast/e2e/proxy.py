@@ -1,4 +1,4 @@
-"""A faulty way to a real LiveKit: what passes here gets there late, without an answer, or not at all."""
+"""A fault-injecting proxy before a real LiveKit: calls are delayed, refused, unanswered or held."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ _LOOK_SECONDS = 0.01
 
 
 class Call(NamedTuple):
-    """A call that came here. Names stand in its body as they are."""
+    """A received call. Room and user ids are plain text in its protobuf body."""
 
     method: str
     body: bytes
@@ -24,9 +24,9 @@ class Call(NamedTuple):
 
 @dataclass
 class Hold:
-    """The next call of a method that names something, and another thing not, where that is given.
+    """Holds the next call of a method whose body contains `about` and, if given, not `without`.
 
-    It is kept from LiveKit, or its answer from the caller.
+    The call is held before LiveKit gets it, or, with `after_answer`, its answer before the caller gets it.
     """
 
     method: str
@@ -37,17 +37,17 @@ class Hold:
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
 
     def concerns(self, body: bytes) -> bool:
-        """Say whether a call is the one."""
+        """Return whether a call's body is the one to hold."""
         return self.about in body and (self.without is None or self.without not in body)
 
 
 @dataclass
 class Proxy:
-    """Passes LiveKit's calls on, byte for byte, but for its faults.
+    """Forwards LiveKit's calls byte for byte, apart from its faults.
 
-    `down` hangs up at once; a call takes `delay` seconds more; of `every` so many calls the last is refused.
-    `troubles` are answers instead of LiveKit's, by method. Methods that it has to `swallow` are done by
-    LiveKit and not answered; `late` ones get there when the caller has given up.
+    `is_down` closes connections at once; `delay_seconds` delays each call; every `refuse_every`-th call is
+    refused. `error_replies` replace LiveKit's answers by method. `unanswered_methods` are executed by LiveKit
+    but not answered; `delayed_methods` are forwarded only after the caller has given up.
     """
 
     target: str
@@ -62,13 +62,13 @@ class Proxy:
     _holds: list[Hold] = field(default_factory=list)
 
     def hold(self, method: str, about: str, *, without: str | None = None, answered: bool = False) -> Hold:
-        """Hold the next such call: before LiveKit has it, or its answer."""
+        """Hold the next matching call, or its answer, and return the hold."""
         hold = Hold(method, about.encode(), without.encode() if without else None, answered)
         self._holds.append(hold)
         return hold
 
     def recover(self) -> None:
-        """Have no faults from now on, and forget what was called."""
+        """Remove every fault, release held calls and clear the recorded ones."""
         self.down, self.delay, self.every = False, 0.0, 0
         for hold in self._holds:
             hold.let_go.set()
@@ -76,13 +76,13 @@ class Proxy:
             memory.clear()
 
     def count(self, method: str, *about: str) -> int:
-        """Return how many calls of a method came that name all of this."""
+        """Return the number of calls of a method whose body contains every given text."""
         return sum(
             call.method == method and all(name.encode() in call.body for name in about) for call in self.calls
         )
 
     async def answer(self, request: web.Request) -> web.Response:
-        """Answer a call as LiveKit does, or as the faults want it."""
+        """Record a call and forward it, subject to the faults."""
         call = Call(request.match_info["method"], await request.read())
         self.calls.append(call)
         number = len(self.calls)
@@ -122,11 +122,11 @@ class Proxy:
             return _hang_up(request)
 
     async def open(self) -> None:
-        """Connect."""
+        """Open the HTTP session to LiveKit."""
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
 
     async def close(self) -> None:
-        """Drop the connections."""
+        """Close the HTTP session."""
         await self._session.close()
 
 
@@ -143,7 +143,7 @@ async def _given_up(request: web.Request) -> None:
 
 @contextlib.asynccontextmanager
 async def serve(livekit_url: str) -> AsyncIterator[Proxy]:
-    """Stand before a LiveKit, on a free port."""
+    """Serve a proxy before a LiveKit, on a free port."""
     proxy = Proxy(f"http{livekit_url.removeprefix('ws')}")
     application = web.Application()
     application.router.add_post("/twirp/livekit.RoomService/{method}", proxy.answer)

@@ -1,4 +1,4 @@
-"""What a show is made of: who takes part over LiveKit, what they may do there, and what the stage says."""
+"""Steps and queries for tests with real LiveKit participants: connect, publish, compare with the stage."""
 
 import asyncio
 from collections import Counter
@@ -35,14 +35,14 @@ _COVERED = {
 
 @dataclass
 class Guests:
-    """Everybody who connected to LiveKit; they leave at the end."""
+    """LiveKit clients of one test, to be disconnected together."""
 
     joined: list[rtc.Room] = field(default_factory=list)
 
     async def join(
         self, service: House, room_id: str, user_id: str, *, viewer: bool = False, token: str | None = None
     ) -> rtc.Room:
-        """Connect somebody, with the service's token or with one of their own."""
+        """Connect a user, with a token from the service or the given one."""
         url = service.endpoints.public_url
         if token is None:
             data = (await broadcast_data(service, room_id, user_id, viewer=viewer)).json()
@@ -53,21 +53,21 @@ class Guests:
         return joined
 
     async def leave(self) -> None:
-        """Disconnect everybody."""
+        """Disconnect every client."""
         await asyncio.gather(*(joined.disconnect() for joined in self.joined), return_exceptions=True)
 
 
 async def broadcast_data(
     service: House, room_id: str, user_id: str, *, viewer: bool = False
 ) -> httpx.Response:
-    """Ask for what is needed to connect, and get it."""
+    """Return the successful answer of `broadcast-data`."""
     answer = await service.get(f"/v1/rooms/{room_id}/broadcast-data{'?as=viewer' * viewer}", user_id)
     assert answer.status_code == 200, answer.text
     return answer
 
 
 async def live(service: House, status: str = "live") -> str:
-    """Return a room that is open."""
+    """Open a new room, wait for its host's badge, and return its id."""
     name = room()
     await service.publish_stage(name, status)
     await service.await_(lambda heard: heard.key == f"{name}/alice")
@@ -75,7 +75,7 @@ async def live(service: House, status: str = "live") -> str:
 
 
 async def badge(service: House, room_id: str, user_id: str) -> Heard:
-    """Wait until a user wears a badge."""
+    """Wait until a user wears a badge, and return its record."""
     found = await service.await_(lambda heard: heard.key == f"{room_id}/{user_id}" and heard.data is not None)
     return found[-1]
 
@@ -93,13 +93,13 @@ async def co_host(
 
 
 async def items(service: House, room_id: str) -> dict[str, dict[str, Any]]:
-    """Return what the stage says of everybody on it."""
+    """Return the items of the stage by user id."""
     answer = await service.get(f"/v1/rooms/{room_id}/stage", "anyone")
     return {item["userId"]: item for item in answer.json()["items"]}
 
 
 async def publish(who: rtc.Room, source: str = "microphone") -> rtc.LocalTrackPublication:
-    """Publish something."""
+    """Publish a silent or black track of a source."""
     track: rtc.LocalTrack
     if source in ("camera", "screen_share"):
         track = rtc.LocalVideoTrack.create_video_track(source, rtc.VideoSource(64, 64))
@@ -111,7 +111,7 @@ async def publish(who: rtc.Room, source: str = "microphone") -> rtc.LocalTrackPu
 
 
 def rights_of(who: rtc.Room) -> dict[str, Any]:
-    """Return what LiveKit lets a participant do, as that participant knows it."""
+    """Return a participant's permissions and badge, as its own client sees them."""
     had = who.local_participant.permissions
     return {
         "canPublish": had.can_publish,
@@ -123,7 +123,7 @@ def rights_of(who: rtc.Room) -> dict[str, Any]:
 
 
 def forged(service: House, room_id: str, user_id: str = "mallory") -> str:
-    """Return a token that another service with the same key might give: it allows everything."""
+    """Return a token signed with LiveKit's key that allows everything, as another service might issue it."""
     token = api.AccessToken(service.endpoints.livekit_key, service.endpoints.livekit_secret).with_identity(
         user_id
     )
@@ -131,20 +131,20 @@ def forged(service: House, room_id: str, user_id: str = "mallory") -> str:
 
 
 async def participants(service: House, room_id: str) -> dict[str, models.ParticipantInfo]:
-    """Return who is in the LiveKit room, asked of LiveKit itself."""
+    """Return the participants of the LiveKit room by identity, read from LiveKit itself."""
     async with server(service.endpoints) as livekit:
         found = await livekit.room.list_participants(api.ListParticipantsRequest(room=room_id))
     return {info.identity: info for info in found.participants}
 
 
 async def exists(service: House, room_id: str) -> bool:
-    """Say whether LiveKit has the room."""
+    """Return whether LiveKit has the room."""
     async with server(service.endpoints) as livekit:
         return bool((await livekit.room.list_rooms(api.ListRoomsRequest(names=[room_id]))).rooms)
 
 
 async def agreed(service: House, room_id: str) -> bool:
-    """Say whether everybody in the LiveKit room has exactly the rights that are theirs by the stage."""
+    """Return whether every LiveKit participant has exactly the permissions that the stage gives them."""
     on_stage = await items(service, room_id)
     there = await participants(service, room_id)
     return all(_has(info) == _due(on_stage.get(user_id)) for user_id, info in there.items())
@@ -166,7 +166,7 @@ def _due(item: dict[str, Any] | None) -> tuple[Any, ...]:
 
 
 def told(service: House) -> Counter[tuple[str, str]]:
-    """Return how often it was said of each seat that its rights are there, or gone."""
+    """Return the number of `GrantProvisioned` and `GrantRevoked` events by (invitation id, event name)."""
     names = ("GrantProvisioned", "GrantRevoked")
     return Counter(
         (heard.data["invitationId"], heard.name)

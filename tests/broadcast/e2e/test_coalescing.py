@@ -1,4 +1,4 @@
-"""What is wished and taken back before its first call costs one call, which is the last wish's."""
+"""A change revoked before its first call costs one call, with the last desired state."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -11,12 +11,12 @@ from tests.broadcast.e2e.kills import Mortal
 from tests.broadcast.e2e.show import CO_HOST, VIEWER, Guests, live, rights_of
 
 SERVICE, SETTINGS = kills.SERVICE, kills.SETTINGS
-AT_ONCE = reconciler._AT_ONCE  # noqa: SLF001 - as many calls as there may be at once keep all others waiting
+AT_ONCE = reconciler._AT_ONCE  # noqa: SLF001 - this many calls make all others wait
 
 
 @contextlib.asynccontextmanager
 async def busy(killable: Mortal) -> AsyncIterator[None]:
-    """Have as many calls under way as there may be; they go on after the block."""
+    """Keep the maximum number of calls in progress during the block."""
     name = await live(killable.house)
     reached = killable.arm("before UpdateParticipant", name, "wait")
     for number in range(AT_ONCE):

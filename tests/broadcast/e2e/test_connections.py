@@ -1,4 +1,4 @@
-"""Who is there and who is not, by webhooks alone: the first comparison is over, the next is far away."""
+"""Connections reported by webhooks alone: the first resync is over and the next is far away."""
 
 import base64
 import hashlib
@@ -29,7 +29,7 @@ SETTINGS = {"COHOST_COMPARISON_SECONDS": "3600", "COHOST_RECONNECT_GRACE_SECONDS
 
 
 async def report(service: House, event: webhooks.WebhookEvent) -> None:
-    """Report to the service as LiveKit does."""
+    """Send the service a signed webhook, as LiveKit does."""
     body = MessageToJson(event)
     digest = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
     token = (
@@ -53,7 +53,7 @@ async def the_room(service: House, room_id: str) -> models.Room:
 
 
 async def drop(service: House, room_id: str, user_id: str, clients: Guests, *, count: int = 1) -> None:
-    """Disconnect everybody of that name, and wait until the service knows."""
+    """Disconnect every client, and wait for the user's `CoHostDisconnected`."""
     await clients.leave()
     await service.event("CoHostDisconnected", room_id, user_id, count=count)
 
@@ -72,7 +72,7 @@ async def test_a_second_device_does_not_count_as_a_disconnect(
     await publish(second)
     await until(lambda: _tracks(service, name))
     await drop(service, name, "bob", clients)
-    # Had the first device's end been a departure, this would be the second.
+    # If the end of the first device counted as a disconnect, this would be the second one.
     assert sorted(service.events(name)) == ["CoHostConnected", "CoHostDisconnected", "GrantProvisioned"]
 
 
@@ -145,7 +145,7 @@ async def test_a_livekit_restart_does_not_count_as_a_disconnect(
     first, room = (await participants(service, name))["bob"], await the_room(service, name)
     first.disconnect_reason = models.DisconnectReason.SERVER_SHUTDOWN
     await proxied_setup.livekit.restart("livekit")
-    # What it says of its end may have got here, or not.
+    # LiveKit's own webhooks about its shutdown may or may not have arrived.
     await report(service, event("participant_left", room, first))
     await report(service, webhooks.WebhookEvent(event="room_finished", id=ids.uuid7(), room=room))
     await clients.leave()

@@ -1,4 +1,4 @@
-"""Two copies of broadcast share the work: whatever is to happen once happens once."""
+"""Two copies of broadcast share the work: every effect happens once."""
 
 from tests.broadcast.e2e.copies import second
 from tests.broadcast.e2e.house import House

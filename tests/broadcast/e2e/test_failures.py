@@ -1,4 +1,4 @@
-"""A LiveKit that refuses, hangs or is away: nothing is lost, nothing is done twice, nobody else waits."""
+"""A LiveKit that refuses, hangs or is down: no work is lost or repeated, and other rooms do not wait."""
 
 import asyncio
 import signal
@@ -46,7 +46,7 @@ async def test_a_failed_grant_is_retried_until_it_succeeds(
 
 
 def grants(service: House, room_id: str) -> list[str]:
-    """Return the names of the events about bob's rights."""
+    """Return the names of the grant events of bob."""
     return [name for name in service.events(room_id, "bob") if name.startswith("Grant")]
 
 
@@ -67,7 +67,7 @@ async def test_a_wrong_key_is_not_retried_until_the_desired_state_changes(
     assert failed.data["retryable"] is False
     calls = fake.calls["UpdateParticipant"]
     fake.troubles.clear()
-    # A room next door proves that the reconciler has looked again since.
+    # The grant in another room proves that the reconciler has run again since.
     other = await live(service_on_fake_livekit)
     await service_on_fake_livekit.seat_user(other, "carol")
     await service_on_fake_livekit.event("GrantProvisioned", other, "carol")
@@ -275,7 +275,7 @@ async def test_a_killed_services_late_call_is_corrected_by_the_next_owner(
     await service_on_fake_livekit.stop(signal.SIGKILL)
     late = fake.let_go
     fake.hang.clear()
-    # Twice this time after the take-over, the new owner looks what the late calls of the old one did.
+    # The new owner resyncs twice this time after the takeover, to find effects of the old owner's late calls.
     service_on_fake_livekit.start(COHOST_LIVEKIT_TIMEOUT_SECONDS="3", COHOST_COMPARISON_SECONDS="3600")
     await service_on_fake_livekit.ready()
     unmute = commands.UnmuteCoHost(room_id=name, user_id="bob", actor_id="alice", source="camera")

@@ -1,4 +1,4 @@
-"""A real LiveKit behind a way that fails: grants come late, nothing is lost, a wrong right does not last."""
+"""A real LiveKit behind a failing proxy: grants come late, none is lost, wrong permissions are corrected."""
 
 import asyncio
 from collections.abc import Callable
@@ -39,7 +39,7 @@ async def mute(service: House, room_id: str, source: MuteSource = "microphone", 
 
 
 async def settled(service: House, room_id: str, granted: list[str], revoked: list[str]) -> None:
-    """Claim that these seats were told of once each, and that LiveKit and the stage agree."""
+    """Assert one grant or revocation event per seat, and that LiveKit matches the stage."""
     await until(lambda: agreed(service, room_id))
     said = told(service)
     assert [said[seat, "GrantProvisioned"] for seat in granted] == [1] * len(granted)
@@ -57,7 +57,7 @@ async def test_changes_made_while_livekit_was_down_are_applied(
     carol = await clients.join(service, granting, "carol", viewer=True)
     seats = [await co_host(service, clients, name) for name in names[1:]]
     publication = await publish(seats[2][1])
-    # Longer than a call ever rests: what comes after is what comes after a minute, too.
+    # Six seconds exceed the longest back-off: a longer outage ends the same way.
     proxy.down = True
     granted = await service.seat_user(granting, "carol")
     await service.unseat(revoking, "bob", seats[0][0])

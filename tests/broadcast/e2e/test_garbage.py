@@ -1,4 +1,4 @@
-"""Answers that are no answers: what a proxy, a load balancer or a newer LiveKit may say ends nothing."""
+"""Malformed answers, as of a proxy, a load balancer or a newer LiveKit, do not stop the service."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Killed between a webhook or a deadline and the record that tells of it: one outcome."""
+"""Killed between a webhook or a deadline and the record about it: one outcome."""
 
 import signal
 
@@ -51,7 +51,7 @@ async def test_the_grace_period_runs_while_the_service_is_down(killable: Mortal,
 
 
 async def lost(killable: Mortal, room_id: str, seat: str) -> None:
-    """Claim that bob's seat was lost once, and its end asked for by one command."""
+    """Assert that bob's seat was lost once and released by one command."""
     service = killable.house
     await service.event("CoHostLost", room_id, "bob")
     asked = await service.await_(lambda heard: heard.name == "ReleaseSeat" and heard.key == room_id)

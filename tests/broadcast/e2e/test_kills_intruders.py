@@ -1,4 +1,4 @@
-"""Killed while an intruder is dealt with: the intruder's rights are gone, and it is told once."""
+"""Killed while an intruder is demoted or removed: the permissions are revoked and published once."""
 
 import pytest
 

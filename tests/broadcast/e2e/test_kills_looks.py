@@ -1,4 +1,4 @@
-"""Killed while it compares, and no webhook comes through: the next owner finds it all the same."""
+"""Killed during a resync while webhooks get lost: the next owner finds every connection and intruder."""
 
 import pytest
 

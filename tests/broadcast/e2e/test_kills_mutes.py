@@ -1,4 +1,4 @@
-"""Killed while a soft mute or a request to unmute is carried out: it is done, and was told once."""
+"""Killed during a soft mute or a request to unmute: it is executed and published once."""
 
 import json
 
@@ -23,7 +23,7 @@ async def test_a_soft_mute_reaches_every_track_of_its_source(
     _, bob = await co_host(service, clients, name)
     shared = [await publish(bob, source) for source in ("screen_share", "screen_share_audio")]
     voice = await publish(bob)
-    # Until its media comes, LiveKit has no track that could be muted.
+    # LiveKit can mute a track only once its media arrives.
     await until(lambda: published(killable, name, 3))
     mute = commands.MuteCoHost(room_id=name, user_id="bob", actor_id="alice", source="screen_share")
     async with killable.killed(point, name):

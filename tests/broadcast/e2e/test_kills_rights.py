@@ -1,4 +1,4 @@
-"""Killed around a call that gives or takes rights: they are right in the end, and told of once."""
+"""Killed around a call that grants or revokes: the permissions end correct and are published once."""
 
 import signal
 

@@ -1,4 +1,4 @@
-"""Killed around a call that makes or deletes a LiveKit room: one is there exactly while the room is open."""
+"""Killed around a call that creates or deletes a LiveKit room: it exists exactly while the room is open."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ DELETING = kills.points("ListRooms", "DeleteRoom", report="RoomDeleted")
 
 
 async def ask(service: House, room_id: str) -> None:
-    """Ask for broadcast data, in vain where the service dies of it."""
+    """Request broadcast data from a service that dies before it answers."""
     with pytest.raises(httpx.TransportError):
         await service.get(f"/v1/rooms/{room_id}/broadcast-data", "alice")
 
@@ -57,7 +57,7 @@ async def test_a_room_closed_while_its_service_was_down_is_deleted(killable: Mor
     await until(lambda: gone(service, name))
     if hold is not None and not hold.answered:
         hold.let_go.set()
-        # The dead service's call makes the room after all.
+        # The call of the killed service still creates the room.
         await until(lambda: exists(service, name))
         await until(lambda: gone(service, name))
     await killable.sound(name)

@@ -1,4 +1,4 @@
-"""Not one webhook arrives: the comparison finds it all."""
+"""No webhook arrives: the resync finds every change."""
 
 from livekit import api
 

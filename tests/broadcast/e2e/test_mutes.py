@@ -1,4 +1,4 @@
-"""A hard mute holds whatever its owner does; no webhook tells of a mute, so looks do."""
+"""A hard mute holds whatever its owner does; mute changes have no webhook, so the resync finds them."""
 
 from livekit import api
 

@@ -1,4 +1,4 @@
-"""A seat whose owner never comes, while the room is live, is asked to be given up; nobody else's is."""
+"""A seat whose owner never connects while the room is live is released; other seats are not."""
 
 from tests.broadcast.e2e.house import House
 from tests.broadcast.e2e.show import (
@@ -17,7 +17,7 @@ SETTINGS = {"COHOST_NO_SHOW_SECONDS": "4", "COHOST_RECONNECT_GRACE_SECONDS": "2"
 
 
 async def no_show(service: House, room_id: str, user_id: str) -> None:
-    """Wait until a seat is asked to be given up, then see it end."""
+    """Wait for the release of a no-show's seat, end it, and wait for the revocation."""
     asked = await service.event("ReleaseSeat", room_id, user_id)
     assert asked.data is not None
     assert asked.data["reason"] == "no_show"
@@ -27,7 +27,7 @@ async def no_show(service: House, room_id: str, user_id: str) -> None:
 
 
 async def passes(service: House) -> None:
-    """Let as much time pass as a seat waits for its owner, and the service see to it that it has."""
+    """Wait until the no-show time has passed and the service has processed a no-show since."""
     name = await live(service)
     await service.seat_user(name, "dave")
     await no_show(service, name, "dave")

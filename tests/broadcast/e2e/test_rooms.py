@@ -1,4 +1,4 @@
-"""LiveKit's rooms: as long-lived as needed, empty when they open again, and none while the room is closed."""
+"""LiveKit rooms: they live as long as needed, are empty after a reopening, and absent while closed."""
 
 import asyncio
 

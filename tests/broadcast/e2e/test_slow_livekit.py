@@ -1,4 +1,4 @@
-"""A real LiveKit that takes seconds, answers in the wrong order, or starts anew with all rooms lost."""
+"""A real LiveKit that takes seconds, answers out of order, or restarts and loses every room."""
 
 import asyncio
 
@@ -81,7 +81,7 @@ async def test_a_failed_grant_is_not_retried_after_its_revoke(
     await until(lambda: proxy.count("UpdateParticipant", name))
     await service.unseat(name, "bob", seat)
     await until(revoking.reached.is_set)
-    # The rests of another are over twice while the revoke is under way: so is that of the grant.
+    # Another key is retried twice while the revoke is in progress, so the grant's back-off is over as well.
     await service.seat_user(other, "carol")
     await until(lambda: proxy.count("UpdateParticipant", other) >= 3)
     proxy.troubles.clear()

@@ -1,4 +1,4 @@
-"""A show with real participants on a real LiveKit."""
+"""Broadcast with real participants on a real LiveKit."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Tokens: in no log, and good on a machine whose clock is not LiveKit's."""
+"""Tokens are not logged, and tolerate a clock skew to LiveKit."""
 
 import datetime as dt
 from pathlib import Path

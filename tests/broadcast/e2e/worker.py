@@ -1,9 +1,9 @@
-"""Broadcast as `services.broadcast` runs it, but it dies, stops or waits at a point when a test says so.
+"""Broadcast as `services.broadcast` runs it, with failpoints at which it dies, stops or waits.
 
-A point is "before" or "after" a call to LiveKit by its name, or a record that is written beside the
-transactions by its type. A test arms one with a file of that name in the folder that `TEST_POINTS` names,
-whose text says what is to happen and what the point has to be about. The file is renamed when a signal is
-sent; as long as there is one with `wait`, everything waits at the point and adds to the file `….reached`.
+A failpoint is "before" or "after" a LiveKit call, named by its method, or a record written outside the
+transactions, named by its type. A test arms one by a file of that name in the folder `TEST_POINTS`; its
+text is the action and a text that the call's arguments must contain. When a signal is sent, the file is
+renamed to `….reached`. While a file with the action `wait` exists, calls wait and add to `….reached`.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ METHODS = {
 
 
 def watch(folder: Path) -> None:
-    """Look for armed points at every call and every record."""
+    """Wrap every LiveKit call and every written record with its failpoints."""
     for name, method in METHODS.items():
         _wrap(LiveKit, name, folder, lambda _, method=method: method)
     _wrap(Producer, "send", folder, lambda arguments: type(arguments[3]).__name__)
@@ -58,7 +58,7 @@ async def _pass(point: Path, arguments: tuple[Any, ...]) -> None:
     if not point.exists():
         return
     action, about = point.read_text().split()
-    # A comparison asks for all rooms, which is to name none.
+    # A resync lists all rooms, so its call names none.
     concerned = len(arguments) == 1 if about == "all" else about in repr(arguments[1:])
     if concerned and action == "wait":
         await _wait(point)

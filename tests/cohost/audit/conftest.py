@@ -6,7 +6,7 @@ from tests.cohost.audit.forged import OTHER_ROOM, ROOM, Log
 
 @pytest.fixture
 def log() -> Log:
-    """A sound log with one of everything."""
+    """A log without violations that has one of everything."""
     log = Log()
     log.write(topics.ROOMS, "fact-1", "RoomChanged", ROOM, hostId="alice", status="live")
     log.event("fact-1", "StageChanged")

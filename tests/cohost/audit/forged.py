@@ -1,4 +1,4 @@
-"""A log written by hand, sound until a test damages it."""
+"""A log in memory, valid until a test damages it."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -45,7 +45,7 @@ DATA: dict[str, dict[str, Any]] = {
 
 @dataclass
 class Log:
-    """Topics as lists of records; `begins` says from which offset on a partition is still there."""
+    """Records by (topic, partition); `begin_offsets` holds the first available offset where it is not 0."""
 
     records: dict[tuple[str, int], list[Record]] = field(default_factory=lambda: defaultdict(list))
     begins: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -112,28 +112,28 @@ class Log:
         return self.append(topic, record.partition, key, value, headers)
 
     def next_offset(self, topic: Topic, partition: int) -> int:
-        """Return the offset that comes next."""
+        """Return the next offset of a partition."""
         records = self.records[topic.name(PREFIX), partition]
         return records[-1].offset + 1 if records else 0
 
     def next(self, topic: Topic, partition: int) -> int:
-        """Return the next sequence, which a test may spoil."""
+        """Return the next sequence of a partition, including any skew."""
         place = (topic.name(PREFIX), partition)
         self.sequences[place] += 1
         return self.sequences[place]
 
     def spoil(self, topic: Topic, partition: int, step: int) -> None:
-        """Make the sequence that follows wrong by a step."""
+        """Shift the following sequences of a partition by `step`."""
         self.sequences[topic.name(PREFIX), partition] += step
 
     def cut(self, topic: Topic, partition: int, begin: int) -> None:
-        """Lose what retention would have deleted."""
+        """Delete the records before an offset, as retention does."""
         place = (topic.name(PREFIX), partition)
         self.begins[place] = begin
         self.records[place] = [record for record in self.records[place] if record.offset >= begin]
 
     def audit(self) -> Report:
-        """Check the log as the audit would."""
+        """Run the audit's checks over the log."""
         findings = Findings()
         for service in SERVICES:
             deployment = Deployment(service, PREFIX, PARTITIONS)
@@ -144,7 +144,7 @@ class Log:
         return findings.report()
 
     def violations(self) -> list[str]:
-        """Return the promises that the audit finds broken."""
+        """Return the violations found by the audit."""
         return self.audit().violations
 
     def _lane(self, deployment: Deployment, number: int, ledger: Ledger, findings: Findings) -> None:
