@@ -13,11 +13,11 @@ from faststream.kafka import KafkaBroker
 from messaging import outcomes, records
 from messaging.config import Config
 from messaging.database import Connection
-from messaging.domain import Incoming, Refusal, Repeated
-from messaging.intake import Intake, Reading, named
+from messaging.domain import DuplicateCommands, InputRecord, Rejection
+from messaging.intake import ParsedRecord, RecordParser, mentioned_ids
 from messaging.lanes import Lane
-from messaging.records import Records
-from messaging.segments import Record
+from messaging.records import RecordEncoder
+from messaging.segments import EncodedRecord
 from schemas import timestamps
 from services.invitations.memory import Memory
 from services.invitations.needs import user_of
@@ -34,64 +34,70 @@ class Handler:
         self._pool = pool
         self._broker = broker
         self._outputs = [topic.name(config.prefix) for topic in LAYOUT.outputs]
-        self._intake = Intake(LAYOUT, config.prefix, config.partitions)
-        self._writer = Records(LAYOUT, config.prefix, cluster)
+        self._intake = RecordParser(LAYOUT, config.prefix, config.partitions)
+        self._writer = RecordEncoder(LAYOUT, config.prefix, cluster)
         # Of a lane only the sequences are used.
         self._lanes = [
             Lane(
                 number,
                 1,
-                peaceful=True,
+                clean_handover=True,
                 positions=[],
-                standing=(),
-                decided=[0] * len(LAYOUT.outputs),
-                acknowledged=[],
-                tails=[],
-                segment=0,
+                decided_from=(),
+                decided_sequences=[0] * len(LAYOUT.outputs),
+                published_sequences=[],
+                published_end_offsets=[],
+                last_batch_number=0,
             )
             for number in range(config.partitions)
         ]
 
     async def handle(self, record: Any) -> None:
         """Decide a command, commit that, then publish; an id that had its outcome before has no other."""
-        reading = self._intake.read(record)
+        reading = self._intake.parse_record(record)
         await self._publish(record.partition, await self._committed(self._lanes[record.partition], reading))
 
-    async def _committed(self, lane: Lane, reading: Reading) -> list[Record]:
-        if reading.dead is not None:
-            return [self._writer.dead_letter(lane, reading)]
+    async def _committed(self, lane: Lane, reading: ParsedRecord) -> list[EncodedRecord]:
+        if reading.dead_letter_reason is not None:
+            return [self._writer.encode_dead_letter(lane, reading)]
         try:
             async with self._pool.acquire() as connection, connection.transaction():
                 return await self._decide(connection, lane, reading)
-        except Repeated:
+        except DuplicateCommands:
             return []
 
-    async def _decide(self, connection: Connection, lane: Lane, reading: Reading) -> list[Record]:
-        incoming = reading.incoming
+    async def _decide(self, connection: Connection, lane: Lane, reading: ParsedRecord) -> list[EncodedRecord]:
+        incoming = reading.input_record
         if incoming is None:
             return [
-                await self._refuse(connection, lane, reading, Refusal(reading.refused or "invalid_command"))
+                await self._refuse(
+                    connection, lane, reading, Rejection(reading.rejection_reason or "invalid_command")
+                )
             ]
         domain = Invitations(Policy(), await remembered(connection, incoming))
-        changes = domain.changes()
+        changes = domain.new_changes()
         result = domain.decide(incoming, changes)
-        if isinstance(result, Refusal):
-            domain.refused(records.command_type(reading), reading.id, changes)
+        if isinstance(result, Rejection):
+            domain.on_command_rejected(records.command_type(reading), reading.id, changes)
             written = [await self._refuse(connection, lane, reading, result)]
         else:
             await _remember(connection, _accepted(reading, incoming, result))
-            written = [self._writer.event(lane, reading, incoming.at, event) for event in result]
+            written = [
+                self._writer.encode_output(lane, reading, incoming.timestamp, event) for event in result
+            ]
         await domain.save(connection, changes)
         return written
 
-    async def _refuse(self, connection: Connection, lane: Lane, reading: Reading, refusal: Refusal) -> Record:
-        names = named(reading.envelope)
-        at = timestamps.from_ms(reading.record.timestamp)
+    async def _refuse(
+        self, connection: Connection, lane: Lane, reading: ParsedRecord, refusal: Rejection
+    ) -> EncodedRecord:
+        names = mentioned_ids(reading.envelope)
+        at = timestamps.from_ms(reading.raw_record.timestamp)
         row = (reading.id, records.command_type(reading), at, *names, None, refusal.reason, reading.detail)
         await _remember(connection, row)
-        return self._writer.rejection(lane, reading, refusal, names)
+        return self._writer.encode_rejection(lane, reading, refusal, names)
 
-    async def _publish(self, partition: int, written: list[Record]) -> None:
+    async def _publish(self, partition: int, written: list[EncodedRecord]) -> None:
         for record in written:
             await self._broker.publish(
                 record.value,
@@ -102,7 +108,7 @@ class Handler:
             )
 
 
-async def _remember(connection: Connection, row: outcomes.Row) -> None:
+async def _remember(connection: Connection, row: outcomes.OutcomeRow) -> None:
     """Keep one outcome: for one row, COPY takes a round trip more than this."""
     status = await connection.execute(
         "INSERT INTO outcomes"
@@ -111,10 +117,10 @@ async def _remember(connection: Connection, row: outcomes.Row) -> None:
         *row,
     )
     if status != "INSERT 0 1":
-        raise Repeated(())
+        raise DuplicateCommands(())
 
 
-async def remembered(connection: Connection, incoming: Incoming) -> Memory:
+async def remembered(connection: Connection, incoming: InputRecord) -> Memory:
     """Lock the command's room, and return all that deciding the command may ask for."""
     stage, memory = Stage(incoming.lane), Memory()
     room = await connection.fetchrow(
@@ -129,7 +135,9 @@ async def remembered(connection: Connection, incoming: Incoming) -> Memory:
     return memory
 
 
-async def _fill(connection: Connection, incoming: Incoming, stage: Stage, life: int, memory: Memory) -> None:
+async def _fill(
+    connection: Connection, incoming: InputRecord, stage: Stage, life: int, memory: Memory
+) -> None:
     user_id = user_of(incoming.data)
     found = await connection.fetchrow(
         """
@@ -162,12 +170,12 @@ async def _fill(connection: Connection, incoming: Incoming, stage: Stage, life: 
             memory.learn([user_id], {user_id: (user, row["lane"])}, 0)
 
 
-def _accepted(reading: Reading, incoming: Incoming, events: Any) -> outcomes.Row:
+def _accepted(reading: ParsedRecord, incoming: InputRecord, events: Any) -> outcomes.OutcomeRow:
     data: Any = incoming.data
     return (
         reading.id,
         records.command_type(reading),
-        incoming.at,
+        incoming.timestamp,
         incoming.key,
         getattr(data, "invitation_id", None) or getattr(events[-1].data, "invitation_id", None),
         getattr(data, "actor_id", None),

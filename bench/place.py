@@ -53,7 +53,7 @@ class Place:
         label = f"{name}{self.runs}"
         url = await self.up.create_database(label)
         run = Run(self.up, service, f"{label}.", url, self.meter, self.idle)
-        await topology.ensure(run.config())
+        await topology.ensure_topics(run.config())
         return run
 
 

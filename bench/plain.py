@@ -16,7 +16,7 @@ from bench import traffic
 from bench.handler import Handler
 from messaging import database, topology
 from messaging.config import Config
-from messaging.domain import Incoming
+from messaging.domain import InputRecord
 from schemas import timestamps, topics
 from schemas.partitions import partition_of
 from schemas.topics import Topic
@@ -38,18 +38,18 @@ async def keep_facts(connection: Any, made: traffic.Traffic) -> None:
         await _keep(domain, connection, facts[start : start + _FACTS_AT_ONCE])
 
 
-async def _keep(domain: Invitations, connection: Any, facts: Sequence[Incoming]) -> None:
+async def _keep(domain: Invitations, connection: Any, facts: Sequence[InputRecord]) -> None:
     async with connection.transaction():
-        changes = domain.changes()
+        changes = domain.new_changes()
         await domain.load(connection, facts)
         for fact in facts:
             domain.decide(fact, changes)
         await domain.save(connection, changes)
 
 
-def _incoming(topic: Topic, key: str, fact: Message) -> Incoming:
+def _incoming(topic: Topic, key: str, fact: Message) -> InputRecord:
     lane = partition_of(key, topics.DEFAULT_PARTITIONS)
-    return Incoming(lane, topic, 0, timestamps.now(), key, f"fact-{key}", fact)
+    return InputRecord(lane, topic, 0, timestamps.now(), key, f"fact-{key}", fact)
 
 
 class Counter:
@@ -76,10 +76,10 @@ async def main(options: dict[str, Any]) -> None:
     config = Config(
         options["bootstrap_servers"], options["database_url"], "invitations", prefix=options["prefix"]
     )
-    found = await topology.ensure(config)
-    pool = await database.pool(config, size=options["workers"] + 1)
+    found = await topology.ensure_topics(config)
+    pool = await database.create_pool(config, size=options["workers"] + 1)
     async with pool.acquire() as connection:
-        await database.migrate(connection, config, "messaging", "services.invitations")
+        await database.migrate_schema(connection, config, "messaging", "services.invitations")
         await keep_facts(connection, traffic.make(options["rooms"], options["seed"]))
     broker = KafkaBroker(
         config.bootstrap_servers,
@@ -88,7 +88,7 @@ async def main(options: dict[str, Any]) -> None:
         allow_auto_create_topics=False,
         logger=None,
     )
-    handler = Handler(config, found.cluster, pool, broker)
+    handler = Handler(config, found.cluster_id, pool, broker)
     counter = Counter(options["warm_up"], options["count"])
 
     @broker.subscriber(  # type: ignore[untyped-decorator]

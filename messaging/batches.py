@@ -9,17 +9,17 @@ import asyncpg
 from aiokafka import ConsumerRecord
 
 from messaging import decision, lanes, outcomes, segments
-from messaging.decision import Decider, Decision
-from messaging.domain import Domain, Repeated
-from messaging.errors import Unavailable
+from messaging.decision import BatchDecider, DecidedBatch
+from messaging.domain import DuplicateCommands, Processor
+from messaging.errors import NotConfirmed
 from messaging.lanes import Lane
-from messaging.metrics import Metrics
-from messaging.segments import Segment
+from messaging.metrics import PipelineMetrics
+from messaging.segments import OutboxBatch
 
-Publish = Callable[[Sequence[Segment]], Awaitable[None]]
+EnqueueBatches = Callable[[Sequence[OutboxBatch]], Awaitable[None]]
 
 
-class Batches:
+class BatchCommitter:
     """Decides and commits a session's records in order. Its methods must not run concurrently.
 
     `owned_lanes` is the session's own dictionary of lanes. `enqueue` receives the committed outbox batches;
@@ -29,141 +29,145 @@ class Batches:
     def __init__(  # noqa: PLR0913 - the collaborators that a batch passes through
         self,
         pool: asyncpg.Pool,
-        domain: Domain[Any],
-        decider: Decider,
-        metrics: Metrics,
+        processor: Processor[Any],
+        decider: BatchDecider,
+        metrics: PipelineMetrics,
         *,
-        owned: dict[int, Lane],
-        publish: Publish,
-        fail: Callable[[BaseException], None],
+        owned_lanes: dict[int, Lane],
+        enqueue: EnqueueBatches,
+        on_failure: Callable[[BaseException], None],
     ) -> None:
         self._pool = pool
-        self._domain = domain
+        self._processor = processor
         self._decider = decider
         self._metrics = metrics
-        self._lanes = owned
-        self._publish = publish
-        self._fail = fail
+        self._lanes = owned_lanes
+        self._enqueue = enqueue
+        self._on_failure = on_failure
         self._generation = 0
-        self._deciding = asyncio.Lock()
-        self._ahead: Decision | None = None
-        self._committing: asyncio.Task[None] | None = None
+        self._decide_lock = asyncio.Lock()
+        self._next_batch: DecidedBatch | None = None
+        self._commit_task: asyncio.Task[None] | None = None
 
-    async def take(self, records: Sequence[ConsumerRecord]) -> None:
+    async def process_records(self, records: Sequence[ConsumerRecord]) -> None:
         """Decide the records that were not decided before, and start to commit them."""
-        for part in _parts(self._decider.ahead(self._lanes, records)):
-            whole = False
-            while not whole:
-                whole = await self._take(part)
+        for part in _split_by_size(self._decider.unprocessed_records(self._lanes, records)):
+            is_complete = False
+            while not is_complete:
+                is_complete = await self._process_part(part)
 
-    async def _take(self, records: Sequence[ConsumerRecord]) -> bool:
+    async def _process_part(self, records: Sequence[ConsumerRecord]) -> bool:
         """Decide records and start to commit them; return whether the batch covers all of them."""
-        decided = await self._decide(records)
-        await self.settled()
-        if decided.generation != self._generation:
-            decided = await self._decide(records)
-        self._ahead = None
-        self._domain.trim()
-        if decided.advances:
-            self._committing = asyncio.create_task(self._commit(decided))
-        return decided.whole
+        batch = await self._decide_next(records)
+        await self.wait_committed()
+        if batch.generation != self._generation:
+            batch = await self._decide_next(records)
+        self._next_batch = None
+        self._processor.evict_excess()
+        if batch.lane_updates:
+            self._commit_task = asyncio.create_task(self._commit_batch(batch))
+        return batch.is_complete
 
-    async def settled(self) -> None:
+    async def wait_committed(self) -> None:
         """Wait until every decided batch is committed and enqueued. Raises the error of a failed commit."""
-        if self._committing is None:
+        if self._commit_task is None:
             return
-        await asyncio.wait([self._committing])
-        if self._committing.cancelled():
+        await asyncio.wait([self._commit_task])
+        if self._commit_task.cancelled():
             # FastStream would treat a bare CancelledError as an error of the handler.
             msg = "the commit of a decided batch was cancelled"
-            raise Unavailable(msg)
-        self._committing.result()
-        self._committing = None
+            raise NotConfirmed(msg)
+        self._commit_task.result()
+        self._commit_task = None
 
-    async def insert(self, records: Sequence[ConsumerRecord]) -> None:
+    async def process_synthetic(self, records: Sequence[ConsumerRecord]) -> None:
         """Decide and commit records that are not in the log, and wait for the commit."""
-        await self.settled()
+        await self.wait_committed()
         while records:
-            async with self._deciding:
-                decided = await self._decider.decide(self._pool, self._lanes, records, self._generation)
-            await self._commit(decided)
-            records = records[len(decided.taken) :]
+            async with self._decide_lock:
+                batch = await self._decider.decide_batch(self._pool, self._lanes, records, self._generation)
+            await self._commit_batch(batch)
+            records = records[len(batch.input_records) :]
 
-    async def prove(self) -> None:
+    async def renew_lease(self) -> None:
         """Commit only positions and published offsets, which proves that this worker still owns the lanes."""
-        await self.settled()
-        standing = Decision(self._generation, (), self._domain.changes())
-        standing.advances += [decision.advance(lane) for lane in self._lanes.values()]
-        await self._write(standing)
+        await self.wait_committed()
+        empty_batch = DecidedBatch(self._generation, (), self._processor.new_changes())
+        empty_batch.lane_updates += [decision.snapshot_update(lane) for lane in self._lanes.values()]
+        await self._write_batch(empty_batch)
 
-    async def abandon(self) -> None:
+    async def cancel_commit(self) -> None:
         """Cancel the running commit. Whether Postgres committed it remains unknown."""
-        if self._committing is not None:
-            self._committing.cancel()
-            await asyncio.gather(self._committing, return_exceptions=True)
+        if self._commit_task is not None:
+            self._commit_task.cancel()
+            await asyncio.gather(self._commit_task, return_exceptions=True)
 
-    async def _decide(self, records: Sequence[ConsumerRecord]) -> Decision:
-        async with self._deciding:
-            taken = self._decider.ahead(self._lanes, records)
-            self._ahead = await self._decider.decide(self._pool, self._lanes, taken, self._generation)
-            return self._ahead
+    async def _decide_next(self, records: Sequence[ConsumerRecord]) -> DecidedBatch:
+        async with self._decide_lock:
+            unprocessed = self._decider.unprocessed_records(self._lanes, records)
+            self._next_batch = await self._decider.decide_batch(
+                self._pool, self._lanes, unprocessed, self._generation
+            )
+            return self._next_batch
 
-    async def _commit(self, decided: Decision) -> None:
+    async def _commit_batch(self, batch: DecidedBatch) -> None:
         """Commit a batch and enqueue it; decide it again if it has duplicate command ids."""
-        seen = frozenset[str]()
+        duplicate_ids = frozenset[str]()
         try:
             while True:
                 try:
-                    await self._write(decided)
+                    await self._write_batch(batch)
                     break
-                except Repeated as repeated:
-                    seen |= repeated.ids
-                    seen |= await self._remembered(decided)
-                    decided = await self._again(decided, seen)
-            await self._publish(decided.segments)
+                except DuplicateCommands as repeated:
+                    duplicate_ids |= repeated.command_ids
+                    duplicate_ids |= await self._find_recorded_ids(batch)
+                    batch = await self._decide_again(batch, duplicate_ids)
+            await self._enqueue(batch.outbox_batches)
         except Exception as error:
-            self._fail(error)
+            self._on_failure(error)
             raise
 
-    async def _remembered(self, decided: Decision) -> frozenset[str]:
+    async def _find_recorded_ids(self, batch: DecidedBatch) -> frozenset[str]:
         async with self._pool.acquire() as connection:
-            return await outcomes.among(connection, [row[0] for row in decided.outcomes])
+            return await outcomes.find_recorded_ids(connection, [row[0] for row in batch.outcomes])
 
-    async def _again(self, decided: Decision, seen: frozenset[str]) -> Decision:
-        async with self._deciding:
+    async def _decide_again(self, batch: DecidedBatch, duplicate_ids: frozenset[str]) -> DecidedBatch:
+        async with self._decide_lock:
             self._generation += 1
-            if self._ahead is not None:
-                decision.rewind(self._lanes, self._ahead)
-                self._ahead = None
-            decision.rewind(self._lanes, decided)
-            self._domain.forget(list(self._lanes))
-            return await self._decider.decide(self._pool, self._lanes, decided.taken, self._generation, seen)
+            if self._next_batch is not None:
+                decision.undo_batch(self._lanes, self._next_batch)
+                self._next_batch = None
+            decision.undo_batch(self._lanes, batch)
+            self._processor.drop_lanes(list(self._lanes))
+            return await self._decider.decide_batch(
+                self._pool, self._lanes, batch.input_records, self._generation, duplicate_ids
+            )
 
-    async def _write(self, decided: Decision) -> None:
-        began = time.monotonic()
-        done = [
-            (lane.number, lane.deleted, lane.published)
-            for lane in (self._lanes[step.lane] for step in decided.advances)
+    async def _write_batch(self, batch: DecidedBatch) -> None:
+        started_at = time.monotonic()
+        published_ranges = [
+            (lane.number, lane.last_deleted_batch, lane.last_published_batch)
+            for lane in (self._lanes[step.lane] for step in batch.lane_updates)
         ]
-        with self._metrics.stage.labels("commit").time():
+        with self._metrics.stage_seconds.labels("commit").time():
             async with self._pool.acquire() as connection, connection.transaction():
-                await lanes.advance(connection, decided.advances)
-                await segments.append(connection, decided.segments, done)
-                await outcomes.add(connection, decided.outcomes)
-                await self._domain.save(connection, decided.changes)
-        self._domain.committed(decided.changes)
-        for number, _, published in done:
-            self._lanes[number].deleted = published
-            self._lanes[number].confirmed = began
-        self._metrics.count(decided.counts, len(decided.taken))
+                await lanes.write_updates(connection, batch.lane_updates)
+                await segments.update_outbox(connection, batch.outbox_batches, published_ranges)
+                await outcomes.insert_outcomes(connection, batch.outcomes)
+                await self._processor.save(connection, batch.changes)
+        self._processor.on_committed(batch.changes)
+        for number, _, published in published_ranges:
+            self._lanes[number].last_deleted_batch = published
+            self._lanes[number].lease_renewed_at = started_at
+        self._metrics.count_batch(batch.command_counts, len(batch.input_records))
 
 
-def _parts(records: Sequence[ConsumerRecord]) -> Iterator[Sequence[ConsumerRecord]]:
+def _split_by_size(records: Sequence[ConsumerRecord]) -> Iterator[Sequence[ConsumerRecord]]:
     """Split records into parts that are small enough to be decided as one batch each."""
     begin = size = 0
     for end, record in enumerate(records, 1):
         size += len(record.value or b"") + len(record.key or b"")
-        if size > decision.ENOUGH_BYTES:
+        if size > decision.MAX_BATCH_BYTES:
             yield records[begin:end]
             begin, size = end, 0
     if begin < len(records):

@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 
-async def closed(closing: Coroutine[Any, Any, object], seconds: float) -> None:
+async def close_within(closing: Coroutine[Any, Any, object], seconds: float) -> None:
     """Wait at most `seconds` for a client to close, and ignore its errors.
 
     The closing runs in a task of its own: closing a client whose own tasks never ran raises their

@@ -28,6 +28,6 @@ class Config:
     batch_pause_ms: int = 5
     fetch_max_wait_ms: int = 10
 
-    def client(self) -> dict[str, Any]:
+    def client_options(self) -> dict[str, Any]:
         """Return the keyword arguments that every aiokafka client takes."""
         return {"bootstrap_servers": self.bootstrap_servers, **self.security}

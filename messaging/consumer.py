@@ -27,32 +27,32 @@ from faststream.security import (
 )
 
 from messaging.config import Config
-from messaging.errors import Unavailable
+from messaging.errors import NotConfirmed
 from schemas import lenient
 
 _POLL_MS = 200
-_ANSWER_SECONDS = 5
-_REBALANCE_MS = 15_000
+_COMMIT_TIMEOUT_SECONDS = 5
+_REBALANCE_TIMEOUT_MS = 15_000
 
 lenient.install()
 
 
-class Listener(Protocol):
+class ConsumerListener(Protocol):
     """The callbacks of a consumer."""
 
-    async def handle(self, records: Sequence[ConsumerRecord]) -> None:
+    async def handle_batch(self, records: Sequence[ConsumerRecord]) -> None:
         """Handle a batch of records; the next batch is delivered after this returns."""
         ...
 
-    def assigned(self, partitions: Sequence[TopicPartition]) -> None:
+    def on_assigned(self, partitions: Sequence[TopicPartition]) -> None:
         """Start to take over these assigned partitions, which are paused."""
         ...
 
-    async def revoked(self) -> None:
+    async def on_revoked(self) -> None:
         """Give up every partition; after this returns, other members may own them."""
         ...
 
-    def fail(self, error: BaseException) -> None:
+    def fail_session(self, error: BaseException) -> None:
         """End the session with this error."""
         ...
 
@@ -60,12 +60,14 @@ class Listener(Protocol):
 class Consumer:
     """A member of the service's consumer group. It is for one use: `start`, then `stop`."""
 
-    def __init__(self, config: Config, group: str, topics: Sequence[str], listener: Listener) -> None:
+    def __init__(
+        self, config: Config, group_id: str, topics: Sequence[str], listener: ConsumerListener
+    ) -> None:
         self._config = config
         self._listener = listener
         self._broker = KafkaBroker(
             config.bootstrap_servers.split(","),
-            security=_security(config),
+            security=_faststream_security(config),
             # FastStream's SASLGSSAPI does not pass these on.
             **{name: value for name, value in config.security.items() if name.startswith("sasl_kerberos_")},
             consumer_only=True,
@@ -75,12 +77,12 @@ class Consumer:
             log_level=logging.DEBUG,
             retry_backoff_ms=50,
             # The broker answers JoinGroup only after the other members gave up their partitions.
-            request_timeout_ms=_REBALANCE_MS + 5_000,
+            request_timeout_ms=_REBALANCE_TIMEOUT_MS + 5_000,
         )
         self._subscriber = self._broker.subscriber(
             *topics,
             batch=True,
-            group_id=group,
+            group_id=group_id,
             # FastStream's Kafka default is ACK_FIRST, which commits the offset before the work is done.
             ack_policy=AckPolicy.MANUAL,
             # The positions are in the database; if the log lacks one, records were lost.
@@ -90,25 +92,25 @@ class Consumer:
             partition_assignment_strategy=[RangePartitionAssignor],
             session_timeout_ms=config.session_timeout_ms,
             heartbeat_interval_ms=max(200, min(3000, config.session_timeout_ms // 6)),
-            rebalance_timeout_ms=_REBALANCE_MS,
+            rebalance_timeout_ms=_REBALANCE_TIMEOUT_MS,
             fetch_max_wait_ms=config.fetch_max_wait_ms,
             max_partition_fetch_bytes=1024 * 1024,
             max_records=config.max_records,
             batch_timeout_ms=_POLL_MS,
-            listener=_Rebalance(self, listener),
+            listener=_RebalanceListener(self, listener),
             parser=self._parse,
             decoder=_decode,
             no_reply=True,
         )
-        self._subscriber(self._handle)
+        self._subscriber(self._handle_message)
         self._stopping = False
-        self.outstanding = False
+        self.has_unhandled = False
         """Whether fetched records are waiting to be handled."""
-        self._dropped = False
-        self._placed = False
+        self._discard_fetched = False
+        self._positions_set = False
 
     @property
-    def client(self) -> AIOKafkaConsumer:
+    def kafka_consumer(self) -> AIOKafkaConsumer:
         """Return the subscriber's aiokafka consumer."""
         return self._subscriber.consumer
 
@@ -121,122 +123,127 @@ class Consumer:
         self._stopping = True
         await self._broker.stop()
 
-    def displaced(self) -> None:
+    def invalidate_fetched(self) -> None:
         """Discard fetched records that are not handled: they may no longer follow the lanes' positions."""
-        self._dropped = True
-        self._placed = False
+        self._discard_fetched = True
+        self._positions_set = False
 
-    def placed(self) -> None:
+    def mark_positions_set(self) -> None:
         """Mark all partitions as sought and discard records fetched before the seek.
 
         aiokafka fetches from the mirrored offsets before the listener can pause it. Between those offsets and
         the lane's real position there may be records that were decided but never committed.
         """
-        self._dropped = True
-        self._placed = True
+        self._discard_fetched = True
+        self._positions_set = True
 
-    async def mirror(self, offsets: Mapping[TopicPartition, int]) -> None:
+    async def mirror_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Commit offsets for lag monitoring only. Raises `NotConfirmed` if Kafka does not answer."""
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
+            async with asyncio.timeout(_COMMIT_TIMEOUT_SECONDS):
                 if offsets:
-                    await self.client.commit(dict(offsets))
+                    await self.kafka_consumer.commit(dict(offsets))
                 else:
-                    await self.client.topics()
+                    await self.kafka_consumer.topics()
         except (CommitFailedError, IllegalStateError):
             return  # a rebalance is under way, and the next owner will mirror its own offsets
         except (KafkaError, TimeoutError) as error:
             msg = "Kafka did not answer the commit of offsets in time"
-            raise Unavailable(msg) from error
+            raise NotConfirmed(msg) from error
 
     async def _parse(self, records: Sequence[ConsumerRecord]) -> KafkaMessage:
-        return KafkaMessage(raw_message=records, body=(), headers={}, consumer=self.client)
+        return KafkaMessage(raw_message=records, body=(), headers={}, consumer=self.kafka_consumer)
 
-    async def _handle(self, message: KafkaMessage) -> None:
+    async def _handle_message(self, message: KafkaMessage) -> None:
         records: Any = message.raw_message
         try:
-            if not self._dropped:
-                await self._listener.handle(records)
+            if not self._discard_fetched:
+                await self._listener.handle_batch(records)
         finally:
-            self.outstanding = False
+            self.has_unhandled = False
 
-    def wrap(self) -> None:
+    def install_paced_poll(self) -> None:
         """Replace the aiokafka consumer's `getmany` by one that waits for records and limits the poll rate.
 
         FastStream sleeps after an empty poll, unresponsive to new records, and five seconds after an error.
         """
-        fetch = self.client.getmany
-        last = 0.0
+        fetch = self.kafka_consumer.getmany
+        last_fetch_at = 0.0
 
         async def getmany(**options: Any) -> dict[TopicPartition, list[ConsumerRecord]]:
-            nonlocal last
-            await asyncio.sleep(last + self._config.batch_pause_ms / 1000 - time.monotonic())
+            nonlocal last_fetch_at
+            await asyncio.sleep(last_fetch_at + self._config.batch_pause_ms / 1000 - time.monotonic())
             while not self._stopping:
                 try:
                     records: dict[TopicPartition, list[ConsumerRecord]] = await fetch(**options)
                 except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
-                    if await self._lost(error):
-                        self._listener.fail(error)
+                    if await self._is_input_lost(error):
+                        self._listener.fail_session(error)
                         await asyncio.Event().wait()
                     # Each partition may have such an error pending; nothing is fetched until it was raised.
-                    if not self._placed:
+                    if not self._positions_set:
                         await asyncio.sleep(_POLL_MS / 1000)
                     continue
                 except Exception as error:  # noqa: BLE001 - this session loses the records that were drained before it
                     if self._stopping:
                         break
-                    self._listener.fail(error)
+                    self._listener.fail_session(error)
                     await asyncio.Event().wait()
                 if records:
-                    self.outstanding = True
-                    self._dropped = False
-                    last = time.monotonic()
+                    self.has_unhandled = True
+                    self._discard_fetched = False
+                    last_fetch_at = time.monotonic()
                     return records
             raise ConsumerStoppedError
 
-        self.client.getmany = getmany
+        self.kafka_consumer.getmany = getmany
 
-    async def _lost(self, error: KafkaError) -> bool:
+    async def _is_input_lost(self, error: KafkaError) -> bool:
         """Return whether the log lacks the offset to read next; offsets from before the seek do not count."""
-        if not self._placed or isinstance(error, NoOffsetForPartitionError):
+        if not self._positions_set or isinstance(error, NoOffsetForPartitionError):
             return False
         try:
-            return any([await self.client.position(place) == at for place, at in error.args[0].items()])
+            return any(
+                [
+                    await self.kafka_consumer.position(partition) == offset
+                    for partition, offset in error.args[0].items()
+                ]
+            )
         except IllegalStateError:
             return False  # the partition is no longer assigned to this worker
 
 
-class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
+class _RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]
     """Pauses assigned partitions, gives up revoked ones. It must not raise: aiokafka hides the error."""
 
-    def __init__(self, consumer: Consumer, listener: Listener) -> None:
+    def __init__(self, consumer: Consumer, listener: ConsumerListener) -> None:
         self._consumer = consumer
         self._listener = listener
-        self._wrapped = False
+        self._poll_installed = False
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         try:
-            if not self._wrapped:
-                self._wrapped = True
-                self._consumer.wrap()
+            if not self._poll_installed:
+                self._poll_installed = True
+                self._consumer.install_paced_poll()
             # Fetching has already resumed, and no heartbeats are sent in here: pause, and work outside.
-            self._consumer.client.pause(*assigned)
-            self._listener.assigned(list(assigned))
+            self._consumer.kafka_consumer.pause(*assigned)
+            self._listener.on_assigned(list(assigned))
         except Exception as error:  # noqa: BLE001 - see above
-            self._listener.fail(error)
+            self._listener.fail_session(error)
 
     async def on_partitions_revoked(self, _: Sequence[TopicPartition]) -> None:
         try:
-            await self._listener.revoked()
+            await self._listener.on_revoked()
         except Exception as error:  # noqa: BLE001 - see above
-            self._listener.fail(error)
+            self._listener.fail_session(error)
 
 
 async def _decode(_: object) -> tuple[()]:
     return ()
 
 
-def _security(config: Config) -> BaseSecurity | None:
+def _faststream_security(config: Config) -> BaseSecurity | None:
     options = dict(config.security)
     protocol = options.get("security_protocol", "PLAINTEXT")
     tls = {"ssl_context": options.get("ssl_context"), "use_ssl": protocol.endswith("SSL")}

@@ -8,34 +8,36 @@ _NULL = "\\N"
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
-async def copy(
+async def copy_rows(
     connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Sequence[str | None]]
 ) -> None:
     """Insert rows whose columns are given as text.
 
     Raises asyncpg's `UniqueViolationError` if a row exists already; the transaction is then aborted.
     """
-    await connection.copy_to_table(table, columns=columns, source=_once(encode(rows)), format="text")
+    await connection.copy_to_table(
+        table, columns=columns, source=_yield_once(encode_rows(rows)), format="text"
+    )
 
 
-def encode(rows: Sequence[Sequence[str | None]]) -> bytes:
+def encode_rows(rows: Sequence[Sequence[str | None]]) -> bytes:
     """Return the rows in COPY's text format."""
     body = "".join(["\t".join([_NULL if text is None else text for text in row]) + "\n" for row in rows])
     # Hardly any text needs escaping. Counting the special characters is cheaper than searching every text.
-    own = (
+    delimiter_counts = (
         sum([row.count(None) for row in rows]),
         sum([len(row) - 1 for row in rows]),
         len(rows),
         0,
     )
-    if tuple(map(body.count, ("\\", "\t", "\n", "\r"))) != own:
-        body = "".join(["\t".join([_escaped(text) for text in row]) + "\n" for row in rows])
+    if tuple(map(body.count, ("\\", "\t", "\n", "\r"))) != delimiter_counts:
+        body = "".join(["\t".join([_escape(text) for text in row]) + "\n" for row in rows])
     return body.encode()
 
 
-def _escaped(text: str | None) -> str:
+def _escape(text: str | None) -> str:
     return _NULL if text is None else text.translate(_ESCAPES)
 
 
-async def _once(data: bytes) -> AsyncIterator[bytes]:
+async def _yield_once(data: bytes) -> AsyncIterator[bytes]:
     yield data

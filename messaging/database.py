@@ -12,11 +12,16 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProx
 
 # Statistics of new tables say "empty", so the planner would scan them. Every query of this project is written
 # to start from an unnest and look rows up by index.
-_PLANS = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
-_BOUNDS = {"idle_in_transaction_session_timeout": "15s", "lock_timeout": "10s", "statement_timeout": "30s"}
+_PLANNER_SETTINGS = {
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+_TIMEOUTS = {"idle_in_transaction_session_timeout": "15s", "lock_timeout": "10s", "statement_timeout": "30s"}
 
 
-async def pool(config: Config, size: int) -> asyncpg.Pool:
+async def create_pool(config: Config, size: int) -> asyncpg.Pool:
     """Return a pool of at most `size` connections whose search path is the service's schema."""
     return await asyncpg.create_pool(
         config.database_url,
@@ -28,13 +33,13 @@ async def pool(config: Config, size: int) -> asyncpg.Pool:
             "search_path": config.schema,
             "application_name": f"{config.prefix}{config.schema}",
             "plan_cache_mode": "force_generic_plan",
-            **_PLANS,
-            **_BOUNDS,
+            **_PLANNER_SETTINGS,
+            **_TIMEOUTS,
         },
     )
 
 
-async def migrate(connection: Connection, config: Config, *packages: str) -> None:
+async def migrate_schema(connection: Connection, config: Config, *packages: str) -> None:
     """Apply the pending `sql/NNNN_name.sql` files of each package, in the order of the packages.
 
     Any number of processes may call it at the same time.
@@ -45,15 +50,17 @@ async def migrate(connection: Connection, config: Config, *packages: str) -> Non
         await connection.execute(
             "CREATE TABLE IF NOT EXISTS migrations (package text, name text, PRIMARY KEY (package, name))"
         )
-        done = {(row["package"], row["name"]) for row in await connection.fetch("SELECT * FROM migrations")}
+        applied = {
+            (row["package"], row["name"]) for row in await connection.fetch("SELECT * FROM migrations")
+        }
         for package in packages:
-            for name, statements in _files(package):
-                if (package, name) not in done:
+            for name, statements in _migration_files(package):
+                if (package, name) not in applied:
                     await connection.execute(statements)
                     await connection.execute("INSERT INTO migrations VALUES ($1, $2)", package, name)
 
 
-def _files(package: str) -> list[tuple[str, str]]:
+def _migration_files(package: str) -> list[tuple[str, str]]:
     folder = resources.files(package) / "sql"
     files = [entry for entry in folder.iterdir() if entry.name.endswith(".sql")]
     return sorted((entry.name, entry.read_text()) for entry in files)

@@ -13,234 +13,255 @@ import asyncpg
 from aiokafka import ConsumerRecord
 
 from messaging import records
-from messaging.domain import Domain, Refusal
-from messaging.intake import Intake, Reading, named
-from messaging.lanes import Advance, Lane
-from messaging.metrics import Metrics
-from messaging.outcomes import Row
-from messaging.records import Records
-from messaging.segments import Record, Segment
+from messaging.domain import Processor, Rejection
+from messaging.intake import ParsedRecord, RecordParser, mentioned_ids
+from messaging.lanes import Lane, LaneUpdate
+from messaging.metrics import PipelineMetrics
+from messaging.outcomes import OutcomeRow
+from messaging.records import RecordEncoder
+from messaging.segments import EncodedRecord, OutboxBatch
 from schemas import timestamps
 from schemas.types import Message
 
-_BREATH = 25
+_YIELD_EVERY = 25
 """Number of records decided before the event loop runs other tasks, such as the commit and the publisher.
 
 A commit takes a dozen round trips, and each round trip two turns of the event loop: the commit must be
 finished by the time the next batch is decided.
 """
 
-ENOUGH_BYTES = 4 * 1024 * 1024
+MAX_BATCH_BYTES = 4 * 1024 * 1024
 """Bytes that a batch may publish before its remaining records go to the next: it must fit one transaction."""
 
 
 @dataclass(slots=True)
-class Decision:
+class DecidedBatch:
     """A batch as decided. It is void once `generation` is no longer the committer's current one.
 
     `input_records` are the decided ones; `is_complete` is False if the batch was cut short by its size.
     """
 
     generation: int
-    taken: Sequence[ConsumerRecord]
+    input_records: Sequence[ConsumerRecord]
     changes: Any
-    whole: bool = True
-    advances: list[Advance] = field(default_factory=list)
-    segments: list[Segment] = field(default_factory=list)
-    outcomes: list[Row] = field(default_factory=list)
-    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    is_complete: bool = True
+    lane_updates: list[LaneUpdate] = field(default_factory=list)
+    outbox_batches: list[OutboxBatch] = field(default_factory=list)
+    outcomes: list[OutcomeRow] = field(default_factory=list)
+    command_counts: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
-class Decider:
+class BatchDecider:
     """Decides batches for the lanes that the worker owns, in memory and in log order."""
 
     def __init__(
         self,
-        domain: Domain[Any],
-        intake: Intake,
-        writer: Records,
-        metrics: Metrics,
-        topics: Sequence[str],
+        processor: Processor[Any],
+        parser: RecordParser,
+        encoder: RecordEncoder,
+        metrics: PipelineMetrics,
+        input_topics: Sequence[str],
     ) -> None:
-        self._domain = domain
-        self._intake = intake
-        self._writer = writer
+        self._processor = processor
+        self._parser = parser
+        self._encoder = encoder
         self._metrics = metrics
-        self._topics = {topic: index for index, topic in enumerate(topics)}
+        self._input_indexes = {topic: index for index, topic in enumerate(input_topics)}
 
-    async def decide(
+    async def decide_batch(
         self,
         pool: asyncpg.Pool,
         lanes: Mapping[int, Lane],
-        taken: Sequence[ConsumerRecord],
+        records: Sequence[ConsumerRecord],
         generation: int,
-        repeated: AbstractSet[str] | None = None,
-    ) -> Decision:
+        duplicate_ids: AbstractSet[str] | None = None,
+    ) -> DecidedBatch:
         """Parse, load and decide records, and advance the lanes in memory.
 
         The batch may cover only the first records. With `duplicate_ids`, the ids of commands that already
         have an outcome, it covers all of them: it then repeats a batch that covered exactly these records.
         """
-        decision = Decision(generation, taken, self._domain.changes())
-        with self._metrics.stage.labels("read").time():
-            readings = await self._read(taken, repeated or frozenset())
-        with self._metrics.stage.labels("load").time():
+        batch = DecidedBatch(generation, records, self._processor.new_changes())
+        with self._metrics.stage_seconds.labels("read").time():
+            parsed_records = await self._parse_records(records, duplicate_ids or frozenset())
+        with self._metrics.stage_seconds.labels("load").time():
             async with pool.acquire() as connection:
-                await self._domain.load(
-                    connection, [reading.incoming for reading in readings if reading.incoming is not None]
+                await self._processor.load(
+                    connection,
+                    [parsed.input_record for parsed in parsed_records if parsed.input_record is not None],
                 )
-        with self._metrics.stage.labels("decide").time():
-            enough = math.inf if repeated is not None else ENOUGH_BYTES
-            written, sizes = await self._decide(lanes, readings, decision, enough)
-        self._advance(lanes, decision.taken)
-        for number in {record.partition for record in decision.taken}:
-            self._close(lanes[number], written.get(number, []), sizes[number], decision)
-        return decision
+        with self._metrics.stage_seconds.labels("decide").time():
+            max_bytes = math.inf if duplicate_ids is not None else MAX_BATCH_BYTES
+            records_by_lane, bytes_by_lane = await self._decide_records(
+                lanes, parsed_records, batch, max_bytes
+            )
+        self._advance_positions(lanes, batch.input_records)
+        for number in {record.partition for record in batch.input_records}:
+            self._finish_lane(lanes[number], records_by_lane.get(number, []), bytes_by_lane[number], batch)
+        return batch
 
-    def ahead(self, lanes: Mapping[int, Lane], fetched: Iterable[ConsumerRecord]) -> list[ConsumerRecord]:
+    def unprocessed_records(
+        self, lanes: Mapping[int, Lane], fetched: Iterable[ConsumerRecord]
+    ) -> list[ConsumerRecord]:
         """Return the records of owned lanes that were not decided before, in the order of their topics."""
-        topics = self._topics
+        input_indexes = self._input_indexes
         ahead = [
             record
             for record in fetched
             if (lane := lanes.get(record.partition)) is not None
-            and record.offset >= lane.positions[topics[record.topic]]
+            and record.offset >= lane.positions[input_indexes[record.topic]]
         ]
-        ahead.sort(key=lambda record: topics[record.topic])
+        ahead.sort(key=lambda record: input_indexes[record.topic])
         return ahead
 
-    async def _read(self, taken: Sequence[ConsumerRecord], repeated: AbstractSet[str]) -> list[Reading]:
-        seen = set(repeated)
-        readings = []
-        read = self._intake.read
-        for count, record in enumerate(taken, 1):
-            reading = read(record)
-            if reading.command:
-                if reading.id in seen:
+    async def _parse_records(
+        self, records: Sequence[ConsumerRecord], duplicate_ids: AbstractSet[str]
+    ) -> list[ParsedRecord]:
+        seen = set(duplicate_ids)
+        parsed_records = []
+        parse_record = self._parser.parse_record
+        for count, record in enumerate(records, 1):
+            parsed = parse_record(record)
+            if parsed.is_command:
+                if parsed.id in seen:
                     continue
-                seen.add(reading.id)
-            readings.append(reading)
-            if count % _BREATH == 0:
+                seen.add(parsed.id)
+            parsed_records.append(parsed)
+            if count % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
-        return readings
+        return parsed_records
 
-    async def _decide(
-        self, lanes: Mapping[int, Lane], readings: Sequence[Reading], decision: Decision, enough: float
-    ) -> tuple[dict[int, list[Record]], Counter[int]]:
-        written: dict[int, list[Record]] = {}
-        sizes = Counter[int]()
+    async def _decide_records(
+        self,
+        lanes: Mapping[int, Lane],
+        parsed_records: Sequence[ParsedRecord],
+        batch: DecidedBatch,
+        max_bytes: float,
+    ) -> tuple[dict[int, list[EncodedRecord]], Counter[int]]:
+        records_by_lane: dict[int, list[EncodedRecord]] = {}
+        bytes_by_lane = Counter[int]()
         total = 0
-        for count, reading in enumerate(readings, 1):
-            if total > enough:
-                _cut(decision, reading.record)
+        for count, parsed in enumerate(parsed_records, 1):
+            if total > max_bytes:
+                _truncate_before(batch, parsed.raw_record)
                 break
-            number = reading.record.partition
-            records_ = self._one(lanes[number], reading, decision)
-            size = sum([record.size() for record in records_])
-            sizes[number] += size
+            number = parsed.raw_record.partition
+            records = self._decide_record(lanes[number], parsed, batch)
+            size = sum([record.estimated_size() for record in records])
+            bytes_by_lane[number] += size
             total += size
-            written.setdefault(number, []).extend(records_)
-            if count % _BREATH == 0:
+            records_by_lane.setdefault(number, []).extend(records)
+            if count % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
-        return written, sizes
+        return records_by_lane, bytes_by_lane
 
-    def _one(self, lane: Lane, reading: Reading, decision: Decision) -> list[Record]:
-        incoming = reading.incoming
-        if reading.dead is not None:
-            self._metrics.dead_letters.labels(reading.dead).inc()
-            return [self._writer.dead_letter(lane, reading)]
-        if incoming is None:
-            return [self._refuse(lane, reading, Refusal(reading.refused or "invalid_command"), decision)]
-        result = self._domain.decide(incoming, decision.changes)
-        if isinstance(result, Refusal):
-            return [self._refuse(lane, reading, result, decision)]
-        if reading.command:
-            name = type(incoming.data).__name__
-            decision.counts[name, "accepted"] += 1
-            decision.outcomes.append(
+    def _decide_record(self, lane: Lane, parsed: ParsedRecord, batch: DecidedBatch) -> list[EncodedRecord]:
+        input_record = parsed.input_record
+        if parsed.dead_letter_reason is not None:
+            self._metrics.dead_letters.labels(parsed.dead_letter_reason).inc()
+            return [self._encoder.encode_dead_letter(lane, parsed)]
+        if input_record is None:
+            return [
+                self._reject_command(
+                    lane, parsed, Rejection(parsed.rejection_reason or "invalid_command"), batch
+                )
+            ]
+        result = self._processor.decide(input_record, batch.changes)
+        if isinstance(result, Rejection):
+            return [self._reject_command(lane, parsed, result, batch)]
+        if parsed.is_command:
+            name = type(input_record.data).__name__
+            batch.command_counts[name, "accepted"] += 1
+            batch.outcomes.append(
                 (
-                    reading.id,
-                    records.command_type(reading),
-                    incoming.at,
-                    incoming.key,
-                    _field(incoming.data, "invitation_id") or _field(result[-1].data, "invitation_id"),
-                    _field(incoming.data, "actor_id"),
+                    parsed.id,
+                    records.command_type(parsed),
+                    input_record.timestamp,
+                    input_record.key,
+                    _optional_field(input_record.data, "invitation_id")
+                    or _optional_field(result[-1].data, "invitation_id"),
+                    _optional_field(input_record.data, "actor_id"),
                     ",".join([type(event.data).__name__ for event in result if event.data is not None]),
                     None,
                     None,
                 )
             )
-        event = self._writer.event
-        return [event(lane, reading, incoming.at, entry) for entry in result]
+        encode_output = self._encoder.encode_output
+        return [encode_output(lane, parsed, input_record.timestamp, output) for output in result]
 
-    def _refuse(self, lane: Lane, reading: Reading, refusal: Refusal, decision: Decision) -> Record:
-        names = named(reading.envelope)
-        known = reading.incoming is not None
-        decision.counts[
-            type(reading.incoming.data).__name__ if known and reading.incoming else "-", refusal.reason
+    def _reject_command(
+        self, lane: Lane, parsed: ParsedRecord, rejection: Rejection, batch: DecidedBatch
+    ) -> EncodedRecord:
+        ids = mentioned_ids(parsed.envelope)
+        is_readable = parsed.input_record is not None
+        batch.command_counts[
+            type(parsed.input_record.data).__name__ if is_readable and parsed.input_record else "-",
+            rejection.reason,
         ] += 1
-        command_type = records.command_type(reading)
-        self._domain.refused(command_type, reading.id, decision.changes)
-        decision.outcomes.append(
+        command_type = records.command_type(parsed)
+        self._processor.on_command_rejected(command_type, parsed.id, batch.changes)
+        batch.outcomes.append(
             (
-                reading.id,
+                parsed.id,
                 command_type,
-                timestamps.from_ms(reading.record.timestamp),
-                *names,
+                timestamps.from_ms(parsed.raw_record.timestamp),
+                *ids,
                 None,
-                refusal.reason,
-                reading.detail,
+                rejection.reason,
+                parsed.detail,
             )
         )
-        return self._writer.rejection(lane, reading, refusal, names)
+        return self._encoder.encode_rejection(lane, parsed, rejection, ids)
 
-    def _advance(self, lanes: Mapping[int, Lane], taken: Iterable[ConsumerRecord]) -> None:
-        for record in taken:
+    def _advance_positions(self, lanes: Mapping[int, Lane], records: Iterable[ConsumerRecord]) -> None:
+        for record in records:
             positions = lanes[record.partition].positions
-            index = self._topics[record.topic]
+            index = self._input_indexes[record.topic]
             positions[index] = max(positions[index], record.offset + 1)
 
-    def _close(self, lane: Lane, written: list[Record], size: int, decision: Decision) -> None:
-        if written:
-            lane.segment += 1
-            decision.segments.append(Segment(lane.number, lane.segment, written, size))
-        decision.advances.append(advance(lane))
+    def _finish_lane(self, lane: Lane, records: list[EncodedRecord], size: int, batch: DecidedBatch) -> None:
+        if records:
+            lane.last_batch_number += 1
+            batch.outbox_batches.append(OutboxBatch(lane.number, lane.last_batch_number, records, size))
+        batch.lane_updates.append(snapshot_update(lane))
 
 
-def _field(data: Message | None, name: str) -> str | None:
+def _optional_field(data: Message | None, name: str) -> str | None:
     # `vars`, because `getattr` with a default is slow for an attribute that a pydantic model lacks.
     return None if data is None else vars(data).get(name)
 
 
-def _cut(decision: Decision, first: ConsumerRecord) -> None:
+def _truncate_before(batch: DecidedBatch, first_excluded: ConsumerRecord) -> None:
     """Leave this record and all records after it to the next batch."""
-    decision.taken = list(itertools.takewhile(lambda record: record is not first, decision.taken))
-    decision.whole = False
+    batch.input_records = list(
+        itertools.takewhile(lambda record: record is not first_excluded, batch.input_records)
+    )
+    batch.is_complete = False
 
 
-def advance(lane: Lane) -> Advance:
+def snapshot_update(lane: Lane) -> LaneUpdate:
     """Return the update from the lane's last snapshot to its present state, which becomes the last."""
-    before, lane.standing = lane.standing, tuple(lane.positions)
-    return Advance(
+    expected_positions, lane.decided_from = lane.decided_from, tuple(lane.positions)
+    return LaneUpdate(
         lane.number,
         lane.epoch,
-        before,
-        lane.standing,
-        tuple(lane.decided),
-        tuple(lane.acknowledged),
-        tuple(lane.tails),
-        lane.segment,
+        expected_positions,
+        lane.decided_from,
+        tuple(lane.decided_sequences),
+        tuple(lane.published_sequences),
+        tuple(lane.published_end_offsets),
+        lane.last_batch_number,
     )
 
 
-def rewind(lanes: Mapping[int, Lane], decision: Decision) -> None:
+def undo_batch(lanes: Mapping[int, Lane], batch: DecidedBatch) -> None:
     """Undo an uncommitted batch: move its lanes back to their state before it."""
-    for step in decision.advances:
-        lane = lanes[step.lane]
-        lane.positions = list(step.before)
-        lane.standing = step.before
-    for segment in decision.segments:
-        lane = lanes[segment.lane]
-        lane.segment = segment.number - 1
-        for record in reversed(segment.records):
-            lane.decided[record.output] = record.sequence - 1
+    for update in batch.lane_updates:
+        lane = lanes[update.lane]
+        lane.positions = list(update.expected_positions)
+        lane.decided_from = update.expected_positions
+    for outbox_batch in batch.outbox_batches:
+        lane = lanes[outbox_batch.lane]
+        lane.last_batch_number = outbox_batch.number - 1
+        for record in reversed(outbox_batch.records):
+            lane.decided_sequences[record.output] = record.sequence - 1

@@ -14,7 +14,7 @@ InputKind = Literal["facts", "events", "signals", "commands"]
 
 
 @dataclass(frozen=True, slots=True)
-class Input:
+class InputTopic:
     """A topic that a service reads.
 
     A lane reads `facts` to their current end before its first command. If unread `facts` or `signals` were
@@ -31,18 +31,18 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class Topology:
     """The topics that a service reads and writes. A batch handles its inputs in the order given here."""
 
     name: str
     source: str
-    inputs: tuple[Input, ...]
+    inputs: tuple[InputTopic, ...]
     outputs: tuple[Topic, ...]
     rejections: Topic
     dead_letters: Topic
 
 
-class Incoming(NamedTuple):
+class InputRecord(NamedTuple):
     """One valid input record: a command, a fact, an event or a signal; `data` is None for a tombstone.
 
     `id` is the CloudEvent's id (for a command the command id, for a tombstone
@@ -53,13 +53,13 @@ class Incoming(NamedTuple):
     lane: int
     topic: Topic
     offset: int
-    at: str
+    timestamp: str
     key: str
     id: str
     data: Message | None
 
 
-class Event(NamedTuple):
+class OutputRecord(NamedTuple):
     """A record to publish. Its wire type is the name of `data`'s class; without `data` it is a tombstone.
 
     `subject` is the room's id, and also the record's key unless `key` is given.
@@ -71,7 +71,7 @@ class Event(NamedTuple):
     key: str | None = None
 
 
-class Refusal(NamedTuple):
+class Rejection(NamedTuple):
     """The reason why a command is rejected. `current` is the invitation, for readers who may see it."""
 
     reason: Reason
@@ -81,15 +81,15 @@ class Refusal(NamedTuple):
 ChangesT = TypeVar("ChangesT")
 
 
-class Repeated(Exception):
+class DuplicateCommands(Exception):
     """Command ids that already have an outcome: the batch must be decided again without them."""
 
-    def __init__(self, ids: Collection[str]) -> None:
-        super().__init__(f"{len(ids)} command ids already have an outcome")
-        self.ids = frozenset(ids)
+    def __init__(self, command_ids: Collection[str]) -> None:
+        super().__init__(f"{len(command_ids)} command ids already have an outcome")
+        self.command_ids = frozenset(command_ids)
 
 
-class Domain(Protocol[ChangesT]):
+class Processor(Protocol[ChangesT]):
     """A service's part of the pipeline: cached state, decisions, and storage.
 
     For one batch the pipeline calls `load`, then `decide` once per record in order, then `save` in the
@@ -97,17 +97,17 @@ class Domain(Protocol[ChangesT]):
     must keep everything a batch touched until that batch is committed (`evict_excess` asks for evictions).
     """
 
-    layout: Layout
+    topology: Topology
 
-    def changes(self) -> ChangesT:
+    def new_changes(self) -> ChangesT:
         """Return an empty collection for the changes of one batch."""
         ...
 
-    async def load(self, connection: Connection, batch: Sequence[Incoming]) -> None:
+    async def load(self, connection: Connection, records: Sequence[InputRecord]) -> None:
         """Load the state that deciding these records needs and the cache lacks, in few queries."""
         ...
 
-    def decide(self, incoming: Incoming, changes: ChangesT) -> Sequence[Event] | Refusal:
+    def decide(self, record: InputRecord, changes: ChangesT) -> Sequence[OutputRecord] | Rejection:
         """Decide one record, apply its effect to the cache, and add the rows to save to `changes`.
 
         Facts and events return output records only. A command returns at least one output record, or a
@@ -115,7 +115,7 @@ class Domain(Protocol[ChangesT]):
         """
         ...
 
-    def refused(self, command_type: str, command_id: str, changes: ChangesT) -> None:
+    def on_command_rejected(self, command_type: str, command_id: str, changes: ChangesT) -> None:
         """Record a rejected command, decided or unreadable: `save` may find that it is a duplicate."""
         ...
 
@@ -126,14 +126,16 @@ class Domain(Protocol[ChangesT]):
         """
         ...
 
-    def committed(self, changes: ChangesT) -> None:
+    def on_committed(self, changes: ChangesT) -> None:
         """Handle the commit of a batch with these changes, as `save` wrote them.
 
         It is not called for a batch whose COMMIT succeeded while the answer to it was lost.
         """
         ...
 
-    async def unseen(self, connection: Connection, topic: Topic, lane: int, begin: int) -> Sequence[str]:
+    async def keys_not_updated_since(
+        self, connection: Connection, topic: Topic, lane: int, offset: int
+    ) -> Sequence[str]:
         """Return stored, undeleted keys of a fact topic whose last record lies before `offset`.
 
         The records of those keys were deleted from the topic. A long list may be returned in portions: it is
@@ -141,18 +143,18 @@ class Domain(Protocol[ChangesT]):
         """
         ...
 
-    def trim(self) -> None:
+    def evict_excess(self) -> None:
         """Evict state above the cache's limit, oldest first, but none that the last two batches touched."""
         ...
 
-    def forget(self, lanes: Collection[int]) -> None:
+    def drop_lanes(self, lanes: Collection[int]) -> None:
         """Drop all cached state of these lanes: it may differ from the stored state."""
         ...
 
-    async def taken(self, lanes: Mapping[int, bool]) -> None:
+    async def on_lanes_acquired(self, lanes: Mapping[int, bool]) -> None:
         """Handle lanes that this worker acquired; the value is whether the last owner released the lane."""
         ...
 
-    async def releasing(self, lanes: Collection[int]) -> None:
+    async def on_lanes_releasing(self, lanes: Collection[int]) -> None:
         """Finish or cancel every running effect of lanes that are about to be released."""
         ...

@@ -4,11 +4,11 @@ import asyncpg
 from aiokafka import errors as kafka
 
 
-class StartRefused(Exception):
+class IncompatibleDeployment(Exception):
     """The cluster, database or topics do not fit this service. The text is one line for an operator."""
 
 
-class Damaged(StartRefused):
+class LogMismatch(IncompatibleDeployment):
     """Kafka's log and the database contradict each other, so that continuing would mean guessing."""
 
 
@@ -16,13 +16,13 @@ class Fenced(Exception):
     """Another worker has acquired or advanced the lane: nothing that this worker decided may be written."""
 
 
-class Unavailable(Exception):
+class NotConfirmed(Exception):
     """A record was not confirmed in time; sending it again is safe."""
 
 
-_OUTAGES = (
+_TRANSIENT_ERRORS = (
     Fenced,
-    Unavailable,
+    NotConfirmed,
     kafka.KafkaError,
     # aiokafka raises this instead of a KafkaError once a producer is in its fatal state.
     AssertionError,
@@ -40,6 +40,6 @@ _OUTAGES = (
 )
 
 
-def worth_retrying(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Return whether a retry may succeed: after an outage or a lost lane, but not after a bug."""
-    return isinstance(error, _OUTAGES) and not isinstance(error, StartRefused)
+    return isinstance(error, _TRANSIENT_ERRORS) and not isinstance(error, IncompatibleDeployment)

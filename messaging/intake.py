@@ -6,162 +6,162 @@ from typing import Literal
 from aiokafka import ConsumerRecord
 from pydantic import ValidationError
 
-from messaging.domain import Incoming, Input, Layout
+from messaging.domain import InputRecord, InputTopic, Topology
 from schemas import envelope, partitions, timestamps
 from schemas.envelope import Envelope
 from schemas.types import Message, is_id
 
 DeadLetterReason = Literal["not_a_cloud_event", "wrong_partition", "unknown_fact", "invalid_fact"]
-Unread = Literal["wrong_partition", "unknown_command", "invalid_command"]
+ParseRejectionReason = Literal["wrong_partition", "unknown_command", "invalid_command"]
 """Reasons for rejecting a command before it is decided."""
 
-_MAX_TRACE = 512
+_MAX_TRACE_LENGTH = 512
 
 
 @dataclass(slots=True)
-class Reading:
+class ParsedRecord:
     """A parsed record. Exactly one of `input_record`, `rejection_reason` and `dead_letter_reason` is set.
 
     `id` becomes the causation id of the records it leads to, `subject` the subject of a rejection.
     """
 
-    record: ConsumerRecord
+    raw_record: ConsumerRecord
     id: str
     envelope: Envelope | None = None
-    command: bool = False
+    is_command: bool = False
     subject: str | None = None
-    incoming: Incoming | None = None
-    refused: Unread | None = None
+    input_record: InputRecord | None = None
+    rejection_reason: ParseRejectionReason | None = None
     detail: str | None = None
-    dead: DeadLetterReason | None = None
+    dead_letter_reason: DeadLetterReason | None = None
 
 
-class Intake:
+class RecordParser:
     """Parses the records of one service's input topics."""
 
-    def __init__(self, layout: Layout, prefix: str, count: int) -> None:
-        self._count = count
-        self._inputs = {entry.topic.name(prefix): entry for entry in layout.inputs}
+    def __init__(self, topology: Topology, prefix: str, partition_count: int) -> None:
+        self._partition_count = partition_count
+        self._inputs = {entry.topic.name(prefix): entry for entry in topology.inputs}
         self._models = {
             name: {envelope.type_of(model.__name__): model for model in entry.models}
             for name, entry in self._inputs.items()
         }
 
-    def read(self, record: ConsumerRecord) -> Reading:
+    def parse_record(self, record: ConsumerRecord) -> ParsedRecord:
         """Return the record parsed according to the kind of its topic."""
-        entry = self._inputs[record.topic]
-        if entry.kind == "commands":
-            return self._command(record, entry)
-        if entry.kind == "facts" and record.value is None:
-            return self._tombstone(record, entry)
-        return self._fact(record, entry)
+        input_topic = self._inputs[record.topic]
+        if input_topic.kind == "commands":
+            return self._parse_command(record, input_topic)
+        if input_topic.kind == "facts" and record.value is None:
+            return self._parse_tombstone(record, input_topic)
+        return self._parse_fact(record, input_topic)
 
-    def _command(self, record: ConsumerRecord, entry: Input) -> Reading:
+    def _parse_command(self, record: ConsumerRecord, input_topic: InputTopic) -> ParsedRecord:
         try:
             event = envelope.decode(record.value, record.headers)
         except envelope.NotACloudEvent:
-            return Reading(record, position(record), dead="not_a_cloud_event")
-        key = _key(record)
-        subject = echoed(event.subject)
-        reading = Reading(record, event.id, event, command=True, subject=subject or key)
+            return ParsedRecord(record, format_position(record), dead_letter_reason="not_a_cloud_event")
+        key = _decode_key(record)
+        subject = text_within_limit(event.subject)
+        parsed = ParsedRecord(record, event.id, event, is_command=True, subject=subject or key)
         model = self._models[record.topic].get(event.type)
-        if not self._lies_right(record, subject):
-            reading.refused = "wrong_partition"
+        if not self._is_in_right_partition(record, subject):
+            parsed.rejection_reason = "wrong_partition"
         elif model is None:
-            reading.refused = "unknown_command"
+            parsed.rejection_reason = "unknown_command"
         elif subject is None or key != subject or not is_id(event.id):
-            reading.refused = "invalid_command"
-            reading.detail = (
-                "The command's subject, key and roomId differ or are missing, or its id is no id."
-            )
+            parsed.rejection_reason = "invalid_command"
+            parsed.detail = "The command's subject, key and roomId differ or are missing, or its id is no id."
         else:
-            self._validate(reading, entry, model, subject)
-        return reading
+            self._validate_command(parsed, input_topic, model, subject)
+        return parsed
 
-    def _lies_right(self, record: ConsumerRecord, subject: str | None) -> bool:
+    def _is_in_right_partition(self, record: ConsumerRecord, subject: str | None) -> bool:
         if subject is not None:
-            return bool(partitions.partition_of(subject, self._count) == record.partition)
-        return kept_key(record) is None or self._own_partition(record)
+            return bool(partitions.partition_of(subject, self._partition_count) == record.partition)
+        return key_within_limit(record) is None or self._is_in_partition_of_key(record)
 
-    def _own_partition(self, record: ConsumerRecord) -> bool:
-        return bool(partitions.partition_of_bytes(record.key, self._count) == record.partition)
+    def _is_in_partition_of_key(self, record: ConsumerRecord) -> bool:
+        return bool(partitions.partition_of_bytes(record.key, self._partition_count) == record.partition)
 
-    def _validate(self, reading: Reading, entry: Input, model: type[Message], subject: str) -> None:
+    def _validate_command(
+        self, parsed: ParsedRecord, input_topic: InputTopic, model: type[Message], subject: str
+    ) -> None:
         try:
-            data = _validated(reading.envelope, model)
+            data = _validate_data(parsed.envelope, model)
         except ValidationError as error:
-            reading.refused = "invalid_command"
-            reading.detail = sentence(error)
+            parsed.rejection_reason = "invalid_command"
+            parsed.detail = describe_validation_error(error)
             return
-        if getattr(data, entry.key_field) != subject:
-            reading.refused = "invalid_command"
-            reading.detail = "The command's subject, key and roomId differ."
+        if getattr(data, input_topic.key_field) != subject:
+            parsed.rejection_reason = "invalid_command"
+            parsed.detail = "The command's subject, key and roomId differ."
             return
-        reading.incoming = _incoming(reading, entry, subject, data)
+        parsed.input_record = _to_input_record(parsed, input_topic, subject, data)
 
-    def _tombstone(self, record: ConsumerRecord, entry: Input) -> Reading:
-        reading = Reading(record, position(record))
-        key = _key(record)
+    def _parse_tombstone(self, record: ConsumerRecord, input_topic: InputTopic) -> ParsedRecord:
+        parsed = ParsedRecord(record, format_position(record))
+        key = _decode_key(record)
         if record.key is None:
-            reading.dead = "not_a_cloud_event"
-        elif not self._own_partition(record):
-            reading.dead = "wrong_partition"
+            parsed.dead_letter_reason = "not_a_cloud_event"
+        elif not self._is_in_partition_of_key(record):
+            parsed.dead_letter_reason = "wrong_partition"
         elif key is None or not is_id(key):
-            reading.dead = "invalid_fact"
+            parsed.dead_letter_reason = "invalid_fact"
         else:
-            reading.incoming = _incoming(reading, entry, key, None)
-        return reading
+            parsed.input_record = _to_input_record(parsed, input_topic, key, None)
+        return parsed
 
-    def _fact(self, record: ConsumerRecord, entry: Input) -> Reading:
+    def _parse_fact(self, record: ConsumerRecord, input_topic: InputTopic) -> ParsedRecord:
         try:
             event = envelope.decode(record.value, record.headers)
         except envelope.NotACloudEvent:
-            return Reading(record, position(record), dead="not_a_cloud_event")
-        reading = Reading(record, event.id, event)
+            return ParsedRecord(record, format_position(record), dead_letter_reason="not_a_cloud_event")
+        parsed = ParsedRecord(record, event.id, event)
         model = self._models[record.topic].get(event.type)
-        key = _key(record)
-        if record.key is not None and not self._own_partition(record):
-            reading.dead = "wrong_partition"
+        key = _decode_key(record)
+        if record.key is not None and not self._is_in_partition_of_key(record):
+            parsed.dead_letter_reason = "wrong_partition"
         elif model is None:
-            reading.dead = "unknown_fact"
+            parsed.dead_letter_reason = "unknown_fact"
         else:
             try:
-                data = _validated(event, model)
+                data = _validate_data(event, model)
             except ValidationError:
-                reading.dead = "invalid_fact"
-                return reading
-            if key is None or not key == event.subject == getattr(data, entry.key_field):
-                reading.dead = "invalid_fact"
-                return reading
-            reading.incoming = _incoming(reading, entry, key, data)
-        return reading
+                parsed.dead_letter_reason = "invalid_fact"
+                return parsed
+            if key is None or not key == event.subject == getattr(data, input_topic.key_field):
+                parsed.dead_letter_reason = "invalid_fact"
+                return parsed
+            parsed.input_record = _to_input_record(parsed, input_topic, key, data)
+        return parsed
 
 
-def position(record: ConsumerRecord) -> str:
+def format_position(record: ConsumerRecord) -> str:
     """Return the record's position as `<topic>:<partition>:<offset>`."""
     return f"{record.topic}:{record.partition}:{record.offset}"
 
 
-def echoed(text: str | None) -> str | None:
+def text_within_limit(text: str | None) -> str | None:
     """Return the text, or None if it is too long to be copied into an output record."""
     return text if text is not None and len(text) <= envelope.MAX_ECHO else None
 
 
-def kept_key(record: ConsumerRecord) -> bytes | None:
+def key_within_limit(record: ConsumerRecord) -> bytes | None:
     """Return the record's key, or None if it is too long to be copied into an output record."""
     key: bytes | None = record.key
     return key if key is not None and len(key.decode(errors="replace")) <= envelope.MAX_ECHO else None
 
 
-def trace(event: Envelope | None) -> tuple[str | None, str | None]:
+def trace_context(event: Envelope | None) -> tuple[str | None, str | None]:
     """Return (traceparent, tracestate) to copy into output records, each None if absent or too long."""
-    if event is None or event.traceparent is None or len(event.traceparent) > _MAX_TRACE:
+    if event is None or event.traceparent is None or len(event.traceparent) > _MAX_TRACE_LENGTH:
         return None, None
     state = event.tracestate
-    return event.traceparent, state if state is not None and len(state) <= _MAX_TRACE else None
+    return event.traceparent, state if state is not None and len(state) <= _MAX_TRACE_LENGTH else None
 
 
-def sentence(error: ValidationError) -> str:
+def describe_validation_error(error: ValidationError) -> str:
     """Return a sentence about the first invalid field of a command's data, without quoting the data."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "extra_forbidden":
@@ -170,27 +170,29 @@ def sentence(error: ValidationError) -> str:
     return f"The command's data breaks its schema at {where}: {first['msg']}."
 
 
-def _validated(event: Envelope | None, model: type[Message]) -> Message:
+def _validate_data(event: Envelope | None, model: type[Message]) -> Message:
     data = event.data if event is not None else None
     if isinstance(data, dict) and None in data.values():
         data = envelope.without_nulls(data)
     return model.__pydantic_validator__.validate_python(data, by_alias=True, by_name=False)  # type: ignore[no-any-return]
 
 
-def _incoming(reading: Reading, entry: Input, key: str, data: Message | None) -> Incoming:
-    record = reading.record
-    return Incoming(
+def _to_input_record(
+    parsed: ParsedRecord, input_topic: InputTopic, key: str, data: Message | None
+) -> InputRecord:
+    record = parsed.raw_record
+    return InputRecord(
         record.partition,
-        entry.topic,
+        input_topic.topic,
         record.offset,
         timestamps.from_ms(record.timestamp),
         key,
-        reading.id,
+        parsed.id,
         data,
     )
 
 
-def _key(record: ConsumerRecord) -> str | None:
+def _decode_key(record: ConsumerRecord) -> str | None:
     if record.key is None:
         return None
     try:
@@ -200,13 +202,17 @@ def _key(record: ConsumerRecord) -> str | None:
     return key if len(key) <= envelope.MAX_ECHO and "\x00" not in key else None
 
 
-def named(event: Envelope | None) -> tuple[str | None, str | None, str | None]:
+def mentioned_ids(event: Envelope | None) -> tuple[str | None, str | None, str | None]:
     """Return the room, invitation and actor ids in a command's data, each None unless it is a valid id."""
     data = event.data if event is not None else None
     if not isinstance(data, dict):
         return None, None, None
-    return _sound(data.get("roomId")), _sound(data.get("invitationId")), _sound(data.get("actorId"))
+    return (
+        _valid_id_or_none(data.get("roomId")),
+        _valid_id_or_none(data.get("invitationId")),
+        _valid_id_or_none(data.get("actorId")),
+    )
 
 
-def _sound(text: object) -> str | None:
+def _valid_id_or_none(text: object) -> str | None:
     return text if isinstance(text, str) and is_id(text) else None

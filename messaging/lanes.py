@@ -17,34 +17,36 @@ class Lane:
 
     number: int
     epoch: int
-    peaceful: bool
+    clean_handover: bool
     positions: list[int]
-    standing: Sequence[int]
-    decided: list[int]
-    acknowledged: list[int]
-    tails: list[int]
-    segment: int
-    published: int = 0
-    deleted: int = 0
-    confirmed: float = 0.0
-    unfenced: frozenset[str] = field(default_factory=frozenset)
+    decided_from: Sequence[int]
+    decided_sequences: list[int]
+    published_sequences: list[int]
+    published_end_offsets: list[int]
+    last_batch_number: int
+    last_published_batch: int = 0
+    last_deleted_batch: int = 0
+    lease_renewed_at: float = 0.0
+    unfenced_owners: frozenset[str] = field(default_factory=frozenset)
 
 
 @dataclass(frozen=True, slots=True)
-class Advance:
+class LaneUpdate:
     """A lane's next state, to be written only if the lane still has the epoch and the expected positions."""
 
     lane: int
     epoch: int
-    before: Sequence[int]
+    expected_positions: Sequence[int]
     positions: Sequence[int]
-    decided: Sequence[int]
-    acknowledged: Sequence[int]
-    tails: Sequence[int]
-    segment: int
+    decided_sequences: Sequence[int]
+    published_sequences: Sequence[int]
+    published_end_offsets: Sequence[int]
+    last_batch_number: int
 
 
-async def create(connection: Connection, partitions: int, inputs: int, outputs: int) -> None:
+async def create_lanes(
+    connection: Connection, partition_count: int, input_count: int, output_count: int
+) -> None:
     """Insert the rows of new lanes; `inputs` and `outputs` are numbers of topics."""
     await connection.execute(
         """
@@ -53,13 +55,13 @@ async def create(connection: Connection, partitions: int, inputs: int, outputs: 
         FROM generate_series(0, $1::int - 1) AS lane, array_fill(0::bigint, ARRAY[$3::int]) AS nothing
         ON CONFLICT DO NOTHING
         """,
-        partitions,
-        inputs,
-        outputs,
+        partition_count,
+        input_count,
+        output_count,
     )
 
 
-async def claim(connection: Connection, numbers: Sequence[int], owner: str) -> list[Lane]:
+async def claim_lanes(connection: Connection, numbers: Sequence[int], owner: str) -> list[Lane]:
     """Claim lanes from their previous owners and return their state.
 
     Every later write for a lane must carry the returned epoch. Until `mark_fenced`, the previous owners in
@@ -85,22 +87,22 @@ async def claim(connection: Connection, numbers: Sequence[int], owner: str) -> l
         Lane(
             number=row["lane"],
             epoch=row["epoch"],
-            peaceful=row["peaceful"],
+            clean_handover=row["peaceful"],
             positions=row["positions"],
-            standing=tuple(row["positions"]),
-            decided=row["decided"],
-            acknowledged=row["acknowledged"],
-            tails=row["tails"],
-            segment=row["segment"],
-            unfenced=frozenset(row["unfenced"]),
+            decided_from=tuple(row["positions"]),
+            decided_sequences=row["decided"],
+            published_sequences=row["acknowledged"],
+            published_end_offsets=row["tails"],
+            last_batch_number=row["segment"],
+            unfenced_owners=frozenset(row["unfenced"]),
         )
         for row in rows
     ]
 
 
-async def fenced(connection: Connection, claimed: Iterable[Lane]) -> None:
+async def mark_fenced(connection: Connection, claimed: Iterable[Lane]) -> None:
     """Record that no previous owner of the lanes can publish any more. Raises `Fenced` if a lane was lost."""
-    await _held(
+    await _update_owned_lanes(
         connection,
         "UPDATE lanes SET unfenced = '{}' FROM unnest($1::int[], $2::bigint[]) AS held (lane, epoch)"
         " WHERE lanes.lane = held.lane AND lanes.epoch = held.epoch",
@@ -108,9 +110,9 @@ async def fenced(connection: Connection, claimed: Iterable[Lane]) -> None:
     )
 
 
-async def release(connection: Connection, owned: Iterable[Lane]) -> None:
+async def release_lanes(connection: Connection, owned: Iterable[Lane]) -> None:
     """Release lanes whose batches are all confirmed as published. Raises `Fenced` if a lane was lost."""
-    await _held(
+    await _update_owned_lanes(
         connection,
         "UPDATE lanes SET released = true FROM unnest($1::int[], $2::bigint[]) AS held (lane, epoch)"
         " WHERE lanes.lane = held.lane AND lanes.epoch = held.epoch",
@@ -118,7 +120,7 @@ async def release(connection: Connection, owned: Iterable[Lane]) -> None:
     )
 
 
-async def advance(connection: Connection, advances: Sequence[Advance]) -> None:
+async def write_updates(connection: Connection, updates: Sequence[LaneUpdate]) -> None:
     """Advance lanes, each from exactly the positions it was decided from (a compare-and-set).
 
     Raises `Fenced` if a lane has another epoch or other positions; the transaction must then be rolled back.
@@ -136,28 +138,28 @@ async def advance(connection: Connection, advances: Sequence[Advance]) -> None:
         ) AS new (lane, epoch, before, positions, decided, acknowledged, tails, segment)
         WHERE lanes.lane = new.lane AND lanes.epoch = new.epoch AND lanes.positions = new.before::bigint[]
         """,
-        [new.lane for new in advances],
-        [new.epoch for new in advances],
-        [_array(new.before) for new in advances],
-        [_array(new.positions) for new in advances],
-        [_array(new.decided) for new in advances],
-        [_array(new.acknowledged) for new in advances],
-        [_array(new.tails) for new in advances],
-        [new.segment for new in advances],
+        [new.lane for new in updates],
+        [new.epoch for new in updates],
+        [_array_literal(new.expected_positions) for new in updates],
+        [_array_literal(new.positions) for new in updates],
+        [_array_literal(new.decided_sequences) for new in updates],
+        [_array_literal(new.published_sequences) for new in updates],
+        [_array_literal(new.published_end_offsets) for new in updates],
+        [new.last_batch_number for new in updates],
     )
-    if status != f"UPDATE {len(advances)}":
+    if status != f"UPDATE {len(updates)}":
         msg = "a lane was acquired or advanced by another worker; nothing was committed"
         raise Fenced(msg)
 
 
-async def positions(connection: Connection, index: int) -> dict[int, int]:
+async def input_positions(connection: Connection, input_index: int) -> dict[int, int]:
     """Return each lane's next offset to read of the input with this index; -1 before the first read."""
-    rows = await connection.fetch("SELECT lane, positions[$1] AS position FROM lanes", index + 1)
+    rows = await connection.fetch("SELECT lane, positions[$1] AS position FROM lanes", input_index + 1)
     return {row["lane"]: row["position"] for row in rows}
 
 
-async def _held(connection: Connection, statement: str, held: Iterable[Lane]) -> None:
-    rows = list(held)
+async def _update_owned_lanes(connection: Connection, statement: str, owned: Iterable[Lane]) -> None:
+    rows = list(owned)
     status = await connection.execute(
         statement, [lane.number for lane in rows], [lane.epoch for lane in rows]
     )
@@ -166,5 +168,5 @@ async def _held(connection: Connection, statement: str, held: Iterable[Lane]) ->
         raise Fenced(msg)
 
 
-def _array(numbers: Sequence[int]) -> str:
+def _array_literal(numbers: Sequence[int]) -> str:
     return "{" + ",".join(map(str, numbers)) + "}"

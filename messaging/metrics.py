@@ -7,14 +7,14 @@ from typing import get_args
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from messaging.intake import DeadLetterReason, Unread
+from messaging.intake import DeadLetterReason, ParseRejectionReason
 from messaging.lanes import Lane
 
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-_SIZES = (1, 3, 10, 30, 100, 300, 1000, 3000)
+_SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_RECORDS_BUCKETS = (1, 3, 10, 30, 100, 300, 1000, 3000)
 
 
-class Metrics:
+class PipelineMetrics:
     """The pipeline's collectors, in the service's own registry."""
 
     def __init__(self, registry: CollectorRegistry, service: str) -> None:
@@ -28,55 +28,59 @@ class Metrics:
         self.dead_letters = Counter(
             "cohost_dead_letters", "Records sent to the dead-letter topic.", ["reason"], registry=registry
         )
-        self.batch = Histogram(
-            "cohost_batch_records", "Records in a batch.", registry=registry, buckets=_SIZES
+        self.batch_records = Histogram(
+            "cohost_batch_records", "Records in a batch.", registry=registry, buckets=_RECORDS_BUCKETS
         )
-        self.stage = Histogram(
+        self.stage_seconds = Histogram(
             "cohost_stage_seconds",
             "Seconds that a batch spends in a stage.",
             ["stage"],
             registry=registry,
-            buckets=_SECONDS,
+            buckets=_SECONDS_BUCKETS,
         )
-        self.lag = Gauge("cohost_lag_records", "Records not read yet.", ["topic", "lane"], registry=registry)
-        self.outbox = Gauge(
+        self.lag_records = Gauge(
+            "cohost_lag_records", "Records not read yet.", ["topic", "lane"], registry=registry
+        )
+        self.outbox_batches = Gauge(
             "cohost_outbox_segments",
             "Outbox batches committed but not published yet.",
             ["lane"],
             registry=registry,
         )
-        self.lanes = Gauge("cohost_lanes", "Lanes that this worker owns.", registry=registry)
+        self.owned_lanes = Gauge("cohost_lanes", "Lanes that this worker owns.", registry=registry)
         self.recoveries = Counter(
             "cohost_recoveries", "Sessions restarted after an error or outage.", ["cause"], registry=registry
         )
         # A counter that first appears with its first event shows no increase, so alerting ones start at zero.
         for reason in get_args(DeadLetterReason):
             self.dead_letters.labels(reason)
-        for refusal in get_args(Unread):
-            self.commands.labels("-", refusal)
-        self.service = Gauge("cohost_service_info", "The service.", ["service"], registry=registry)
-        self.service.labels(service).set(1)
+        for rejection_reason in get_args(ParseRejectionReason):
+            self.commands.labels("-", rejection_reason)
+        self.service_info = Gauge("cohost_service_info", "The service.", ["service"], registry=registry)
+        self.service_info.labels(service).set(1)
 
-    def count(self, outcomes: Tally[tuple[str, str]], records: int) -> None:
+    def count_batch(self, command_counts: Tally[tuple[str, str]], record_count: int) -> None:
         """Count the records and command outcomes of a committed batch."""
-        if records:
-            self.batch.observe(records)
-        for (type_, outcome), number in outcomes.items():
-            self.commands.labels(type_, outcome).inc(number)
+        if record_count:
+            self.batch_records.observe(record_count)
+        for (command_type, outcome), number in command_counts.items():
+            self.commands.labels(command_type, outcome).inc(number)
 
-    def unwatch(self) -> None:
+    def clear_lanes(self) -> None:
         """Clear the gauges of lanes that are no longer owned; their last values would look current."""
-        self.lanes.set(0)
-        self.lag.clear()
-        self.outbox.clear()
+        self.owned_lanes.set(0)
+        self.lag_records.clear()
+        self.outbox_batches.clear()
 
-    def watch(self, consumer: AIOKafkaConsumer, topics: Sequence[str], lanes: Mapping[int, Lane]) -> None:
+    def update_lanes(
+        self, consumer: AIOKafkaConsumer, topics: Sequence[str], lanes: Mapping[int, Lane]
+    ) -> None:
         """Set the gauges of the owned lanes."""
-        self.unwatch()
-        self.lanes.set(len(lanes))
+        self.clear_lanes()
+        self.owned_lanes.set(len(lanes))
         for number, lane in lanes.items():
-            self.outbox.labels(number).set(lane.segment - lane.published)
+            self.outbox_batches.labels(number).set(lane.last_batch_number - lane.last_published_batch)
             for index, topic in enumerate(topics):
                 end = consumer.highwater(TopicPartition(topic, number))
                 if end is not None:
-                    self.lag.labels(topic, number).set(max(0, end - lane.positions[index]))
+                    self.lag_records.labels(topic, number).set(max(0, end - lane.positions[index]))

@@ -7,14 +7,14 @@ import asyncpg
 
 from messaging import copying
 from messaging.database import Connection
-from messaging.domain import Repeated
+from messaging.domain import DuplicateCommands
 from schemas import envelope
 from schemas.answers import CommandOutcome
 from schemas.rejections import MESSAGES
 
 RETENTION = timedelta(days=7)
 
-Row = tuple[str, str, str, str | None, str | None, str | None, str | None, str | None, str | None]
+OutcomeRow = tuple[str, str, str, str | None, str | None, str | None, str | None, str | None, str | None]
 """id, type, decided_at, room_id, invitation_id, actor_id, events, reason, message (None if standard)."""
 _COLUMNS = (
     "id",
@@ -29,7 +29,7 @@ _COLUMNS = (
 )
 
 
-async def add(connection: Connection, rows: Sequence[Row]) -> None:
+async def insert_outcomes(connection: Connection, rows: Sequence[OutcomeRow]) -> None:
     """Insert the outcomes of commands.
 
     Raises `DuplicateCommands` if an id already has an outcome; the transaction must then be rolled back.
@@ -38,18 +38,18 @@ async def add(connection: Connection, rows: Sequence[Row]) -> None:
         return
     # Sorted, so that two workers that insert the same ids wait for each other instead of deadlocking.
     try:
-        await copying.copy(connection, "outcomes", _COLUMNS, sorted(rows))
+        await copying.copy_rows(connection, "outcomes", _COLUMNS, sorted(rows))
     except asyncpg.UniqueViolationError as error:
-        raise Repeated(()) from error
+        raise DuplicateCommands(()) from error
 
 
-async def among(connection: Connection, ids: Sequence[str]) -> frozenset[str]:
+async def find_recorded_ids(connection: Connection, ids: Sequence[str]) -> frozenset[str]:
     """Return the given ids that already have an outcome."""
     rows = await connection.fetch("SELECT id FROM outcomes WHERE id = ANY($1::text[])", ids)
     return frozenset(row["id"] for row in rows)
 
 
-async def find(connection: Connection, command_id: str) -> tuple[CommandOutcome, str | None] | None:
+async def find_outcome(connection: Connection, command_id: str) -> tuple[CommandOutcome, str | None] | None:
     """Return a command's outcome and actor id, or None if it is undecided or its outcome was deleted.
 
     The actor id is None if the command has no valid one.
@@ -80,7 +80,7 @@ async def find(connection: Connection, command_id: str) -> tuple[CommandOutcome,
     return outcome, row["actor_id"]
 
 
-async def prune(connection: Connection, limit: int = 2000) -> int:
+async def prune_outcomes(connection: Connection, limit: int = 2000) -> int:
     """Delete at most `limit` outcomes older than the retention; return the number deleted."""
     status = await connection.execute(
         """

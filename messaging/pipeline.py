@@ -10,15 +10,15 @@ import structlog
 
 from messaging import database, errors, lanes, outcomes, topology
 from messaging.config import Config
-from messaging.domain import Domain
-from messaging.metrics import Metrics
+from messaging.domain import Processor
+from messaging.metrics import PipelineMetrics
 from messaging.session import Session
-from messaging.topology import Topology
+from messaging.topology import ClusterInfo
 
-_FIRST_WAIT = 0.2
-_LONGEST_WAIT = 5.0
-_PRUNE_SECONDS = 60
-_STOP_SECONDS = 9
+_FIRST_WAIT_SECONDS = 0.2
+_LONGEST_WAIT_SECONDS = 5.0
+_PRUNE_INTERVAL_SECONDS = 60
+_STOP_TIMEOUT_SECONDS = 9
 
 log = structlog.get_logger()
 
@@ -32,30 +32,34 @@ class Pipeline:
     """
 
     def __init__(
-        self, config: Config, domain: Domain[Any], metrics: Metrics, migrations: tuple[str, ...] = ()
+        self,
+        config: Config,
+        processor: Processor[Any],
+        metrics: PipelineMetrics,
+        migration_packages: tuple[str, ...] = (),
     ) -> None:
         self._config = config
-        self._domain = domain
+        self._processor = processor
         self._metrics = metrics
-        self._migrations = ("messaging", *migrations)
+        self._migration_packages = ("messaging", *migration_packages)
         self._stopping = asyncio.Event()
         self._session: Session | None = None
-        self._wait = _FIRST_WAIT
+        self._wait_seconds = _FIRST_WAIT_SECONDS
 
     @property
-    def ready(self) -> bool:
+    def is_ready(self) -> bool:
         """Return whether the worker is connected and reads every lane that is assigned to it."""
-        return self._session is not None and self._session.open and not self._session.failure.done()
+        return self._session is not None and self._session.is_reading and not self._session.failure.done()
 
     @property
-    def lanes(self) -> frozenset[int]:
+    def owned_lanes(self) -> frozenset[int]:
         """Return the lanes that are owned and read now."""
-        return frozenset(self._session.lanes) if self._session is not None and self.ready else frozenset()
+        return frozenset(self._session.lanes) if self._session is not None and self.is_ready else frozenset()
 
-    def confirmed(self, lane: int) -> float:
+    def lease_renewed_at(self, lane: int) -> float:
         """Return `time.monotonic()` of the lane's last lease renewal, or 0.0 if the lane is not owned."""
-        owned = self._session.lanes.get(lane) if self._session is not None else None
-        return owned.confirmed if owned is not None else 0.0
+        owned_lane = self._session.lanes.get(lane) if self._session is not None else None
+        return owned_lane.lease_renewed_at if owned_lane is not None else 0.0
 
     def stop(self) -> None:
         """Make `run` finish its session and return."""
@@ -66,30 +70,33 @@ class Pipeline:
 
         Raises `IncompatibleDeployment` if cluster, database and topics do not fit together.
         """
-        pool = await database.pool(self._config, size=6)
+        pool = await database.create_pool(self._config, size=6)
         try:
             while not self._stopping.is_set():
                 try:
-                    await self._live(pool)
+                    await self._run_session(pool)
                 except Exception as error:
-                    if not errors.worth_retrying(error):
+                    if not errors.is_transient(error):
                         raise
-                    await self._recover(error)
+                    await self._wait_before_retry(error)
         finally:
             pool.terminate()
 
-    async def _live(self, pool: asyncpg.Pool) -> None:
+    async def _run_session(self, pool: asyncpg.Pool) -> None:
         """Run one session until the stop. Raises the error that ends the session."""
-        found = await self._unless_stopped(self._prepare(pool))
-        if found is None:
+        cluster_info = await self._unless_stopped(self._prepare(pool))
+        if cluster_info is None:
             return
-        session = Session(self._config, found, self._domain, pool, self._metrics)
+        session = Session(self._config, cluster_info, self._processor, pool, self._metrics)
         self._session = session
-        background = [asyncio.create_task(self._prune(pool)), asyncio.create_task(self._recovered())]
+        background = [
+            asyncio.create_task(self._prune_outcomes(pool)),
+            asyncio.create_task(self._reset_wait_when_ready()),
+        ]
         try:
             await self._unless_stopped(session.start())
             await self._unless_stopped(asyncio.shield(session.failure))
-            async with asyncio.timeout(_STOP_SECONDS):
+            async with asyncio.timeout(_STOP_TIMEOUT_SECONDS):
                 await session.stop()
         except BaseException:
             self._session = None
@@ -100,14 +107,19 @@ class Pipeline:
             for task in background:
                 task.cancel()
 
-    async def _prepare(self, pool: asyncpg.Pool) -> Topology:
-        found = await topology.ensure(self._config)
+    async def _prepare(self, pool: asyncpg.Pool) -> ClusterInfo:
+        cluster_info = await topology.ensure_topics(self._config)
         async with pool.acquire() as connection:
-            await database.migrate(connection, self._config, *self._migrations)
-            await topology.remember(connection, found, self._config.prefix)
-            layout = self._domain.layout
-            await lanes.create(connection, found.partitions, len(layout.inputs), len(layout.outputs))
-        return found
+            await database.migrate_schema(connection, self._config, *self._migration_packages)
+            await topology.bind_database(connection, cluster_info, self._config.prefix)
+            service_topology = self._processor.topology
+            await lanes.create_lanes(
+                connection,
+                cluster_info.partitions,
+                len(service_topology.inputs),
+                len(service_topology.outputs),
+            )
+        return cluster_info
 
     async def _unless_stopped(self, work: Awaitable[ResultT]) -> ResultT | None:
         """Return the result of the work, or cancel it and return None if the stop comes first."""
@@ -121,30 +133,30 @@ class Pipeline:
                 waiting.cancel()
             await asyncio.wait({working, stopping})
 
-    async def _recover(self, error: Exception) -> None:
+    async def _wait_before_retry(self, error: Exception) -> None:
         cause = type(error).__name__
         self._metrics.recoveries.labels(cause).inc()
-        if self._wait == _FIRST_WAIT:
+        if self._wait_seconds == _FIRST_WAIT_SECONDS:
             log.warning("pipeline interrupted", cause=cause, error=str(error))
         try:
-            async with asyncio.timeout(self._wait * random.uniform(0.5, 1.0)):  # noqa: S311 - jitter
+            async with asyncio.timeout(self._wait_seconds * random.uniform(0.5, 1.0)):  # noqa: S311 - jitter
                 await self._stopping.wait()
         except TimeoutError:
-            self._wait = min(_LONGEST_WAIT, 2 * self._wait)
+            self._wait_seconds = min(_LONGEST_WAIT_SECONDS, 2 * self._wait_seconds)
 
-    async def _recovered(self) -> None:
-        while not self.ready:
-            await asyncio.sleep(_FIRST_WAIT)
-        if self._wait != _FIRST_WAIT:
+    async def _reset_wait_when_ready(self) -> None:
+        while not self.is_ready:
+            await asyncio.sleep(_FIRST_WAIT_SECONDS)
+        if self._wait_seconds != _FIRST_WAIT_SECONDS:
             log.info("pipeline resumed")
-        self._wait = _FIRST_WAIT
+        self._wait_seconds = _FIRST_WAIT_SECONDS
 
-    async def _prune(self, pool: asyncpg.Pool) -> None:
+    async def _prune_outcomes(self, pool: asyncpg.Pool) -> None:
         while True:
-            await asyncio.sleep(_PRUNE_SECONDS)
+            await asyncio.sleep(_PRUNE_INTERVAL_SECONDS)
             try:
                 async with pool.acquire() as connection:
-                    while await outcomes.prune(connection):
-                        await asyncio.sleep(_FIRST_WAIT)
+                    while await outcomes.prune_outcomes(connection):
+                        await asyncio.sleep(_FIRST_WAIT_SECONDS)
             except Exception as error:  # noqa: BLE001 - the pipeline can go on without pruning
                 log.warning("pruning outcomes failed", cause=type(error).__name__, error=str(error))

@@ -7,7 +7,7 @@ from aiokafka.errors import KafkaError
 
 from messaging import transactions
 from messaging.config import Config
-from messaging.errors import Unavailable
+from messaging.errors import NotConfirmed
 from schemas import envelope, timestamps
 from schemas.partitions import partition_of
 from schemas.topics import Topic
@@ -21,7 +21,7 @@ _BATCH_BYTES = 256 * 1024
 _HEADERS = [("content-type", envelope.CONTENT_TYPE)]
 
 
-class Producer:
+class CloudEventProducer:
     """Writes CloudEvents. Each has an id, so that sending it twice is harmless."""
 
     def __init__(self, config: Config, source: str) -> None:
@@ -34,9 +34,9 @@ class Producer:
         """Close the connection and drop unconfirmed records."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await transactions.discard(producer)
+            await transactions.discard_producer(producer)
 
-    async def send(self, topic: Topic, message_id: str, data: Message, key: str) -> None:
+    async def send_message(self, topic: Topic, message_id: str, data: Message, key: str) -> None:
         """Write one record and wait until it is confirmed.
 
         Raises `NotConfirmed` if that takes too long or fails; sending it again with the same id is safe.
@@ -54,22 +54,22 @@ class Producer:
         producer: AIOKafkaProducer | None = None
         try:
             async with asyncio.timeout(_SEND_SECONDS):
-                producer = await self._started()
+                producer = await self._start_once()
                 name = topic.name(self._config.prefix)
                 partition = partition_of(key, len(await producer.partitions_for(name)))
                 await producer.send_and_wait(
                     name, envelope.encode(event), key=key.encode(), partition=partition, headers=_HEADERS
                 )
         except (KafkaError, TimeoutError, OSError, AssertionError) as error:
-            await self._drop(producer)
+            await self._discard_failed(producer)
             msg = f"record for {topic.suffix} not confirmed: {type(error).__name__}"
-            raise Unavailable(msg) from error
+            raise NotConfirmed(msg) from error
 
-    async def _started(self) -> AIOKafkaProducer:
+    async def _start_once(self) -> AIOKafkaProducer:
         async with self._starting:
             if self._producer is None:
                 producer = AIOKafkaProducer(
-                    **self._config.client(),
+                    **self._config.client_options(),
                     enable_idempotence=True,
                     max_batch_size=_BATCH_BYTES,
                     request_timeout_ms=5_000,
@@ -79,13 +79,13 @@ class Producer:
                     async with asyncio.timeout(_START_SECONDS):
                         await producer.start()
                 except BaseException:
-                    await transactions.discard(producer)
+                    await transactions.discard_producer(producer)
                     raise
                 self._producer = producer
             return self._producer
 
-    async def _drop(self, failed: AIOKafkaProducer | None) -> None:
+    async def _discard_failed(self, failed: AIOKafkaProducer | None) -> None:
         # A failed batch has used up sequence numbers: every later record for its partition would fail.
         if failed is not None and self._producer is failed:
             self._producer = None
-            await transactions.discard(failed)
+            await transactions.discard_producer(failed)

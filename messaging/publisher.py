@@ -8,76 +8,82 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from messaging import transactions
 from messaging.lanes import Lane
-from messaging.metrics import Metrics
-from messaging.segments import Record, Segment
+from messaging.metrics import PipelineMetrics
+from messaging.segments import EncodedRecord, OutboxBatch
 
-_WAITING_BATCHES = 3
-_ENOUGH_BYTES = 4 * 1024 * 1024
+_MAX_QUEUED = 3
+_MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
 
 
-class Publisher:
+class OutboxPublisher:
     """The only publisher of a worker. After an error it cannot be used: the transaction is in doubt."""
 
     def __init__(
         self,
         producer: AIOKafkaProducer,
-        outputs: Sequence[str],
+        output_topics: Sequence[str],
         lanes: Mapping[int, Lane],
-        metrics: Metrics,
+        metrics: PipelineMetrics,
     ) -> None:
         self._producer = producer
-        self._outputs = outputs
+        self._output_topics = output_topics
         self._lanes = lanes
         self._metrics = metrics
-        self._waiting: asyncio.Queue[Sequence[Segment]] = asyncio.Queue(_WAITING_BATCHES)
+        self._queue: asyncio.Queue[Sequence[OutboxBatch]] = asyncio.Queue(_MAX_QUEUED)
         self._unconfirmed = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
-    async def put(self, segments: Sequence[Segment]) -> None:
+    async def enqueue_batches(self, batches: Sequence[OutboxBatch]) -> None:
         """Queue committed batches; wait while the queue is full."""
-        if segments:
+        if batches:
             self._unconfirmed += 1
             self._idle.clear()
-            await self._waiting.put(segments)
+            await self._queue.put(batches)
 
-    async def drained(self) -> None:
+    async def wait_drained(self) -> None:
         """Wait until the transactions of all enqueued batches are confirmed."""
         await self._idle.wait()
 
     async def run(self) -> None:
         """Publish until cancelled. After an error the outcome of the current transaction is unknown."""
         while True:
-            batches = [await self._waiting.get()]
-            while not self._waiting.empty() and sum(map(_size, batches)) < _ENOUGH_BYTES:
-                batches.append(self._waiting.get_nowait())
-            segments = [segment for batch in batches for segment in batch]
-            with self._metrics.stage.labels("publish").time():
-                written = await transactions.publish(self._producer, self._grouped(segments))
-            self._confirm(segments, written)
-            self._unconfirmed -= len(batches)
+            queued = [await self._queue.get()]
+            while not self._queue.empty() and sum(map(_total_bytes, queued)) < _MAX_TRANSACTION_BYTES:
+                queued.append(self._queue.get_nowait())
+            batches = [batch for group in queued for batch in group]
+            with self._metrics.stage_seconds.labels("publish").time():
+                partition_ends = await transactions.publish_transaction(
+                    self._producer, self._group_by_partition(batches)
+                )
+            self._record_published(batches, partition_ends)
+            self._unconfirmed -= len(queued)
             if not self._unconfirmed:
                 self._idle.set()
 
-    def _grouped(self, segments: Sequence[Segment]) -> dict[TopicPartition, list[Record]]:
-        grouped: dict[TopicPartition, list[Record]] = defaultdict(list)
-        for segment in segments:
-            places = [TopicPartition(topic, segment.lane) for topic in self._outputs]
-            for record in segment.records:
-                grouped[places[record.output]].append(record)
+    def _group_by_partition(
+        self, batches: Sequence[OutboxBatch]
+    ) -> dict[TopicPartition, list[EncodedRecord]]:
+        grouped: dict[TopicPartition, list[EncodedRecord]] = defaultdict(list)
+        for batch in batches:
+            partitions = [TopicPartition(topic, batch.lane) for topic in self._output_topics]
+            for record in batch.records:
+                grouped[partitions[record.output]].append(record)
         return grouped
 
-    def _confirm(
-        self, segments: Sequence[Segment], written: Mapping[TopicPartition, transactions.Written]
+    def _record_published(
+        self,
+        batches: Sequence[OutboxBatch],
+        partition_ends: Mapping[TopicPartition, transactions.PartitionEnd],
     ) -> None:
-        outputs = {topic: index for index, topic in enumerate(self._outputs)}
-        for place, end in written.items():
-            lane = self._lanes[place.partition]
-            lane.acknowledged[outputs[place.topic]] = end.sequence
-            lane.tails[outputs[place.topic]] = end.offset
-        for segment in segments:
-            self._lanes[segment.lane].published = segment.number
+        output_indexes = {topic: index for index, topic in enumerate(self._output_topics)}
+        for partition, end in partition_ends.items():
+            lane = self._lanes[partition.partition]
+            lane.published_sequences[output_indexes[partition.topic]] = end.sequence
+            lane.published_end_offsets[output_indexes[partition.topic]] = end.offset
+        for batch in batches:
+            self._lanes[batch.lane].last_published_batch = batch.number
 
 
-def _size(batch: Sequence[Segment]) -> int:
-    return sum([segment.size for segment in batch])
+def _total_bytes(batches: Sequence[OutboxBatch]) -> int:
+    return sum([batch.byte_size for batch in batches])

@@ -9,10 +9,10 @@ from messaging.database import Connection
 # A list, because aiokafka accepts no other sequence.
 Headers = list[tuple[str, bytes | None]]
 
-_ABSENT = -1
+_NULL_LENGTH = -1
 
 
-class Record(NamedTuple):
+class EncodedRecord(NamedTuple):
     """A record to publish: the index of its output in the topology, its sequence, and the Kafka record."""
 
     output: int
@@ -21,7 +21,7 @@ class Record(NamedTuple):
     value: bytes | None
     headers: Headers
 
-    def size(self) -> int:
+    def estimated_size(self) -> int:
         """Return the approximate number of bytes that the record takes in a Kafka batch."""
         size = len(self.key or b"") + len(self.value or b"") + 70
         for name, value in self.headers:
@@ -29,7 +29,7 @@ class Record(NamedTuple):
         return size
 
 
-class Segment(NamedTuple):
+class OutboxBatch(NamedTuple):
     """The records that one batch publishes for one lane, all in one Kafka transaction.
 
     `byte_size` is the approximate size of its records.
@@ -37,45 +37,45 @@ class Segment(NamedTuple):
 
     lane: int
     number: int
-    records: Sequence[Record]
-    size: int
+    records: Sequence[EncodedRecord]
+    byte_size: int
 
 
-def encode(records: Sequence[Record]) -> bytes:
+def encode_records(records: Sequence[EncodedRecord]) -> bytes:
     """Return the records as bytes: a table of lengths, then the values with these lengths."""
-    table: list[int] = [len(records)]
-    texts: list[bytes] = []
+    lengths: list[int] = [len(records)]
+    chunks: list[bytes] = []
     for record in records:
-        table += (
+        lengths += (
             record.output,
             record.sequence,
-            _measure(record.key, texts),
-            _measure(record.value, texts),
+            _append_chunk(record.key, chunks),
+            _append_chunk(record.value, chunks),
             len(record.headers),
         )
         for name, value in record.headers:
-            table += (_measure(name.encode(), texts), _measure(value, texts))
-    return struct.pack(f"<I{len(table)}q", len(table), *table) + b"".join(texts)
+            lengths += (_append_chunk(name.encode(), chunks), _append_chunk(value, chunks))
+    return struct.pack(f"<I{len(lengths)}q", len(lengths), *lengths) + b"".join(chunks)
 
 
-def decode(blob: bytes) -> list[Record]:
+def decode_records(blob: bytes) -> list[EncodedRecord]:
     """Return the records that `encode_records` encoded."""
     (size,) = struct.unpack_from("<I", blob)
-    table = iter(struct.unpack_from(f"<{size}q", blob, 4))
-    texts = _Cutter(memoryview(blob)[4 + 8 * size :])
-    return [_record(table, texts) for _ in range(next(table))]
+    lengths = iter(struct.unpack_from(f"<{size}q", blob, 4))
+    chunks = _ChunkReader(memoryview(blob)[4 + 8 * size :])
+    return [_read_record(lengths, chunks) for _ in range(next(lengths))]
 
 
-async def append(
-    connection: Connection, segments: Iterable[Segment], published: Iterable[tuple[int, int, int]]
+async def update_outbox(
+    connection: Connection, batches: Iterable[OutboxBatch], published: Iterable[tuple[int, int, int]]
 ) -> None:
     """Insert batches to publish, and delete published ones.
 
     `published` has (lane, number of the last batch already deleted, number of the last batch published).
     """
-    rows = [segment for segment in segments if segment.records]
-    done = [row for row in published if row[2] > row[1]]
-    if not rows and not done:
+    rows = [batch for batch in batches if batch.records]
+    deletions = [row for row in published if row[2] > row[1]]
+    if not rows and not deletions:
         return
     # The lower bound keeps the scan off the dead index entries of batches that were deleted before.
     await connection.execute(
@@ -90,48 +90,52 @@ async def append(
         """,
         [row.lane for row in rows],
         [row.number for row in rows],
-        [encode(row.records) for row in rows],
-        [row[0] for row in done],
-        [row[1] for row in done],
-        [row[2] for row in done],
+        [encode_records(row.records) for row in rows],
+        [row[0] for row in deletions],
+        [row[1] for row in deletions],
+        [row[2] for row in deletions],
     )
 
 
-async def pending(connection: Connection, lanes: Sequence[int]) -> list[Segment]:
+async def load_pending(connection: Connection, lanes: Sequence[int]) -> list[OutboxBatch]:
     """Return the lanes' outbox batches that are not confirmed as published, by lane and number."""
     rows = await connection.fetch(
         "SELECT lane, number, records FROM segments WHERE lane = ANY($1::int[]) ORDER BY lane, number", lanes
     )
-    return [Segment(row["lane"], row["number"], decode(row["records"]), len(row["records"])) for row in rows]
+    return [
+        OutboxBatch(row["lane"], row["number"], decode_records(row["records"]), len(row["records"]))
+        for row in rows
+    ]
 
 
-def _measure(text: bytes | None, texts: list[bytes]) -> int:
-    if text is None:
-        return _ABSENT
-    texts.append(text)
-    return len(text)
+def _append_chunk(chunk: bytes | None, chunks: list[bytes]) -> int:
+    if chunk is None:
+        return _NULL_LENGTH
+    chunks.append(chunk)
+    return len(chunk)
 
 
-class _Cutter:
+class _ChunkReader:
     """Reads chunks of given lengths from a byte string."""
 
-    def __init__(self, texts: memoryview) -> None:
-        self._texts = texts
+    def __init__(self, chunks: memoryview) -> None:
+        self._chunks = chunks
         self._offset = 0
 
-    def cut(self, length: int) -> bytes | None:
-        if length == _ABSENT:
+    def next_chunk(self, length: int) -> bytes | None:
+        if length == _NULL_LENGTH:
             return None
         start = self._offset
         self._offset += length
-        return bytes(self._texts[start : self._offset])
+        return bytes(self._chunks[start : self._offset])
 
 
-def _record(table: "Iterable[int]", texts: _Cutter) -> Record:
-    numbers = iter(table)
-    output, sequence = next(numbers), next(numbers)
-    key, value = texts.cut(next(numbers)), texts.cut(next(numbers))
+def _read_record(lengths: "Iterable[int]", chunks: _ChunkReader) -> EncodedRecord:
+    remaining = iter(lengths)
+    output, sequence = next(remaining), next(remaining)
+    key, value = chunks.next_chunk(next(remaining)), chunks.next_chunk(next(remaining))
     headers = [
-        ((texts.cut(next(numbers)) or b"").decode(), texts.cut(next(numbers))) for _ in range(next(numbers))
+        ((chunks.next_chunk(next(remaining)) or b"").decode(), chunks.next_chunk(next(remaining)))
+        for _ in range(next(remaining))
     ]
-    return Record(output, sequence, key, value, headers)
+    return EncodedRecord(output, sequence, key, value, headers)

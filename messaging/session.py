@@ -10,25 +10,25 @@ import structlog
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from messaging import lanes, transactions
-from messaging.batches import Batches
-from messaging.closing import closed
+from messaging.batches import BatchCommitter
+from messaging.closing import close_within
 from messaging.config import Config
 from messaging.consumer import Consumer
-from messaging.decision import Decider
-from messaging.domain import Domain
-from messaging.errors import Unavailable
-from messaging.intake import Intake
+from messaging.decision import BatchDecider
+from messaging.domain import Processor
+from messaging.errors import NotConfirmed
+from messaging.intake import RecordParser
 from messaging.lanes import Lane
-from messaging.metrics import Metrics
-from messaging.publisher import Publisher
-from messaging.records import Records
-from messaging.segments import Segment
+from messaging.metrics import PipelineMetrics
+from messaging.publisher import OutboxPublisher
+from messaging.records import RecordEncoder
+from messaging.segments import OutboxBatch
 from messaging.takeover import Takeover
-from messaging.topology import Topology
+from messaging.topology import ClusterInfo
 
-_DRAIN_SECONDS = 6
-_LEAVE_SECONDS = 2
-_TICK_SECONDS = 1
+_DRAIN_TIMEOUT_SECONDS = 6
+_LEAVE_TIMEOUT_SECONDS = 2
+_TICK_INTERVAL_SECONDS = 1
 
 log = structlog.get_logger()
 
@@ -37,50 +37,61 @@ class Session:
     """A worker between two recoveries. Any error ends the session and is set on `failure`."""
 
     def __init__(
-        self, config: Config, topology: Topology, domain: Domain[Any], pool: asyncpg.Pool, metrics: Metrics
+        self,
+        config: Config,
+        cluster: ClusterInfo,
+        processor: Processor[Any],
+        pool: asyncpg.Pool,
+        metrics: PipelineMetrics,
     ) -> None:
-        layout = domain.layout
+        topology = processor.topology
         self._config = config
-        self._domain = domain
+        self._processor = processor
         self._pool = pool
         self._metrics = metrics
-        self._inputs = [entry.topic.name(config.prefix) for entry in layout.inputs]
-        self._outputs = [topic.name(config.prefix) for topic in layout.outputs]
-        self._group = config.prefix + layout.name
-        self._batch_bytes = topology.batch_bytes
-        self.owner = f"{self._group}-{uuid.uuid4()}"
+        self._input_topics = [entry.topic.name(config.prefix) for entry in topology.inputs]
+        self._output_topics = [topic.name(config.prefix) for topic in topology.outputs]
+        self._group_id = config.prefix + topology.name
+        self._max_batch_bytes = cluster.max_batch_bytes
+        self.owner = f"{self._group_id}-{uuid.uuid4()}"
         self.lanes: dict[int, Lane] = {}
-        self.open = False
+        self.is_reading = False
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._reading = False
+        self._positions_set = False
         self._producer: AIOKafkaProducer | None = None
-        self._handling = asyncio.Lock()
+        self._handle_lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._take: asyncio.Task[None] | None = None
-        decider = Decider(
-            domain,
-            Intake(layout, config.prefix, topology.partitions),
-            Records(layout, config.prefix, topology.cluster, topology.dead_letter_bytes),
+        self._takeover_task: asyncio.Task[None] | None = None
+        decider = BatchDecider(
+            processor,
+            RecordParser(topology, config.prefix, cluster.partitions),
+            RecordEncoder(topology, config.prefix, cluster.cluster_id, cluster.max_dead_letter_bytes),
             metrics,
-            self._inputs,
+            self._input_topics,
         )
-        self._batches = Batches(
-            pool, domain, decider, metrics, owned=self.lanes, publish=self._publish, fail=self.fail
+        self._committer = BatchCommitter(
+            pool,
+            processor,
+            decider,
+            metrics,
+            owned_lanes=self.lanes,
+            enqueue=self._enqueue_batches,
+            on_failure=self.fail_session,
         )
-        self._consumer = Consumer(config, self._group, self._inputs, self)
-        self._takeover = Takeover(config, topology, layout, pool)
+        self._consumer = Consumer(config, self._group_id, self._input_topics, self)
+        self._takeover = Takeover(config, cluster, topology, pool)
 
     async def start(self) -> None:
         """Start the producer and join the group; no lane is owned or fenced yet."""
-        self._producer = await transactions.start(self._config, self.owner, self._batch_bytes)
-        self._publisher = Publisher(self._producer, self._outputs, self.lanes, self._metrics)
-        self._spawn(self._publisher.run())
+        self._producer = await transactions.start_producer(self._config, self.owner, self._max_batch_bytes)
+        self._publisher = OutboxPublisher(self._producer, self._output_topics, self.lanes, self._metrics)
+        self._spawn_task(self._publisher.run())
         await self._consumer.start()
-        self._spawn(self._tick())
+        self._spawn_task(self._tick())
 
     async def stop(self) -> None:
         """Publish everything committed, release the lanes, and leave the group."""
-        await self.revoked()
+        await self.on_revoked()
         await self.abandon()
 
     async def abandon(self) -> None:
@@ -89,147 +100,157 @@ class Session:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._batches.abandon()
-        await closed(self._consumer.stop(), _LEAVE_SECONDS)
+        await self._committer.cancel_commit()
+        await close_within(self._consumer.stop(), _LEAVE_TIMEOUT_SECONDS)
         # Wait for the handler, because the next session uses the same processor and its cache.
-        async with self._handling:
-            self._let_go()
+        async with self._handle_lock:
+            self._drop_lanes()
         if self._producer is not None:
-            await transactions.discard(self._producer)
+            await transactions.discard_producer(self._producer)
 
-    def _let_go(self) -> None:
-        self._domain.forget(list(self.lanes))
+    def _drop_lanes(self) -> None:
+        self._processor.drop_lanes(list(self.lanes))
         self.lanes.clear()
-        self._metrics.unwatch()
+        self._metrics.clear_lanes()
 
-    def fail(self, error: BaseException) -> None:
+    def fail_session(self, error: BaseException) -> None:
         """End the session with this error; later errors are ignored."""
         if not self.failure.done():
             self.failure.set_exception(error)
 
-    async def handle(self, records: Sequence[ConsumerRecord]) -> None:
+    async def handle_batch(self, records: Sequence[ConsumerRecord]) -> None:
         """Decide a batch while the previous one is being committed."""
-        async with self._handling:
+        async with self._handle_lock:
             if self.failure.done():
                 return
             try:
-                await self._batches.take(records)
+                await self._committer.process_records(records)
             except Exception as error:  # noqa: BLE001 - every error ends the session
-                self.fail(error)
+                self.fail_session(error)
 
-    async def _publish(self, committed: Sequence[Segment]) -> None:
-        await self._publisher.put(committed)
+    async def _enqueue_batches(self, batches: Sequence[OutboxBatch]) -> None:
+        await self._publisher.enqueue_batches(batches)
 
-    def assigned(self, partitions: Sequence[TopicPartition]) -> None:
+    def on_assigned(self, partitions: Sequence[TopicPartition]) -> None:
         """Start to take over the lanes of these partitions."""
-        self._take = self._spawn(self._taking(partitions))
+        self._takeover_task = self._spawn_task(self._take_over(partitions))
 
-    async def _taking(self, partitions: Sequence[TopicPartition]) -> None:
-        taken, unpublished = await self._takeover.take(partitions, self.owner)
-        self.lanes.update(taken)
-        self._domain.forget(list(taken))
-        for segment in unpublished:
-            await self._publisher.put([segment])
-        await self._domain.taken({number: lane.peaceful for number, lane in taken.items()})
-        log.info("lanes acquired", lanes=sorted(taken), unpublished=len(unpublished))
-        cut = await self._takeover.seek(self._consumer.client, taken)
-        self._consumer.placed()
-        self._reading = True
-        if await self._takeover.read_facts(self._consumer.client, self.lanes):
-            await self._bury(cut)
-            self._takeover.resume(self._consumer.client, self.lanes)
-            self.open = True
+    async def _take_over(self, partitions: Sequence[TopicPartition]) -> None:
+        acquired, unpublished = await self._takeover.acquire_lanes(partitions, self.owner)
+        self.lanes.update(acquired)
+        self._processor.drop_lanes(list(acquired))
+        for batch in unpublished:
+            await self._publisher.enqueue_batches([batch])
+        await self._processor.on_lanes_acquired(
+            {number: lane.clean_handover for number, lane in acquired.items()}
+        )
+        log.info("lanes acquired", lanes=sorted(acquired), unpublished=len(unpublished))
+        truncated = await self._takeover.seek_consumer(self._consumer.kafka_consumer, acquired)
+        self._consumer.mark_positions_set()
+        self._positions_set = True
+        if await self._takeover.read_facts(self._consumer.kafka_consumer, self.lanes):
+            await self._tombstone_lost_facts(truncated)
+            self._takeover.resume_inputs(self._consumer.kafka_consumer, self.lanes)
+            self.is_reading = True
 
-    async def _bury(self, cut: Mapping[TopicPartition, int]) -> None:
+    async def _tombstone_lost_facts(self, truncated: Mapping[TopicPartition, int]) -> None:
         """Decide tombstones for stored facts whose records were deleted from the beginning of their topic."""
-        for place, begin in cut.items():
-            while graves := await self._takeover.graves(self._domain, place, begin):
+        for partition, begin in truncated.items():
+            while tombstones := await self._takeover.tombstones_for_lost_keys(
+                self._processor, partition, begin
+            ):
                 log.warning(
-                    "lost facts tombstoned", topic=place.topic, lane=place.partition, keys=len(graves)
+                    "lost facts tombstoned",
+                    topic=partition.topic,
+                    lane=partition.partition,
+                    keys=len(tombstones),
                 )
-                async with self._handling:
-                    await self._batches.insert(graves)
+                async with self._handle_lock:
+                    await self._committer.process_synthetic(tombstones)
 
-    async def revoked(self) -> None:
+    async def on_revoked(self) -> None:
         """Give up every lane: commit and publish what is decided, then release the lanes if that succeeds."""
-        self.open = False
-        self._reading = False
-        self._consumer.displaced()
-        if self._take is not None:
+        self.is_reading = False
+        self._positions_set = False
+        self._consumer.invalidate_fetched()
+        if self._takeover_task is not None:
             # Wait for the takeover: it must not claim lanes after their next owner did.
-            self._takeover.hurry()
-            await asyncio.gather(self._take, return_exceptions=True)
-        async with self._handling:
+            self._takeover.cancel_wait()
+            await asyncio.gather(self._takeover_task, return_exceptions=True)
+        async with self._handle_lock:
             if self.failure.done() or not self.lanes:
                 return
-            await self._batches.settled()
-            await self._domain.releasing(list(self.lanes))
+            await self._committer.wait_committed()
+            await self._processor.on_lanes_releasing(list(self.lanes))
             try:
-                async with asyncio.timeout(_DRAIN_SECONDS):
-                    await self._publisher.drained()
+                async with asyncio.timeout(_DRAIN_TIMEOUT_SECONDS):
+                    await self._publisher.wait_drained()
             except TimeoutError:
                 log.warning("lane release timed out", lanes=sorted(self.lanes))
             else:
-                await self._release()
-            self._let_go()
+                await self._release_lanes()
+            self._drop_lanes()
 
-    async def _release(self) -> None:
-        await self._batches.prove()
+    async def _release_lanes(self) -> None:
+        await self._committer.renew_lease()
         async with self._pool.acquire() as connection:
-            await lanes.release(connection, self.lanes.values())
+            await lanes.release_lanes(connection, self.lanes.values())
         log.info("lanes released", lanes=sorted(self.lanes))
 
     async def _tick(self) -> None:
         """Save published offsets and skipped markers, renew the lease, and mirror offsets, once a second."""
         while True:
-            await asyncio.sleep(_TICK_SECONDS)
-            async with self._handling:
-                await self._batches.settled()
+            await asyncio.sleep(_TICK_INTERVAL_SECONDS)
+            async with self._handle_lock:
+                await self._committer.wait_committed()
                 # After a failure the consumer's position may lie beyond records that were not decided.
                 if self.failure.done():
                     return
-                if self.lanes and self._reading:
-                    await self._pass_markers()
-                    await self._batches.prove()
+                if self.lanes and self._positions_set:
+                    await self._skip_markers()
+                    await self._committer.renew_lease()
                 # Only committed positions: every record before a mirrored offset must be done.
-                stands = self._stands()
-            if self.open:
-                await self._consumer.mirror(stands)
-                self._metrics.watch(self._consumer.client, self._inputs, self.lanes)
+                offsets = self._offsets_to_mirror()
+            if self.is_reading:
+                await self._consumer.mirror_offsets(offsets)
+                self._metrics.update_lanes(self._consumer.kafka_consumer, self._input_topics, self.lanes)
 
-    async def _pass_markers(self) -> None:
+    async def _skip_markers(self) -> None:
         """Advance lanes to the consumer's positions: control and aborted records have offsets only."""
-        if self._consumer.outstanding:
+        if self._consumer.has_unhandled:
             return
-        client = self._consumer.client
-        places = [(lane, index) for lane in self.lanes.values() for index in range(len(self._inputs))]
-        found = [
-            await client.position(TopicPartition(self._inputs[index], lane.number)) for lane, index in places
+        kafka_consumer = self._consumer.kafka_consumer
+        lane_inputs = [
+            (lane, index) for lane in self.lanes.values() for index in range(len(self._input_topics))
+        ]
+        consumer_positions = [
+            await kafka_consumer.position(TopicPartition(self._input_topics[index], lane.number))
+            for lane, index in lane_inputs
         ]
         # Checked again: records that arrived during the awaits lie below these positions and are not decided.
-        if not self._consumer.outstanding and not self.failure.done():
-            for (lane, index), position in zip(places, found, strict=True):
+        if not self._consumer.has_unhandled and not self.failure.done():
+            for (lane, index), position in zip(lane_inputs, consumer_positions, strict=True):
                 lane.positions[index] = max(lane.positions[index], position)
 
-    def _stands(self) -> dict[TopicPartition, int]:
+    def _offsets_to_mirror(self) -> dict[TopicPartition, int]:
         """Return the lanes' positions for lag monitoring. No worker starts from mirrored offsets."""
         return {
             TopicPartition(topic, lane.number): lane.positions[index]
             for lane in self.lanes.values()
-            for index, topic in enumerate(self._inputs)
+            for index, topic in enumerate(self._input_topics)
             if lane.positions[index] >= 0
         }
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _spawn_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._on_task_done)
         return task
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if task.cancelled():
             # If we cancelled it, `failure` is already done; a task cancelled by a library is a failure.
-            self.fail(Unavailable("a task of the session was cancelled unexpectedly"))
+            self.fail_session(NotConfirmed("a task of the session was cancelled unexpectedly"))
         elif (error := task.exception()) is not None:
-            self.fail(error)
+            self.fail_session(error)

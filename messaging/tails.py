@@ -7,45 +7,47 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from messaging.closing import closed
+from messaging.closing import close_within
 from messaging.config import Config
-from messaging.errors import Damaged
+from messaging.errors import LogMismatch
 from messaging.lanes import Lane
-from messaging.segments import Segment
+from messaging.segments import OutboxBatch
 
 _READ_SECONDS = 60
 _CLOSE_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Tail:
+class LogEnd:
     """The log after a lane's last confirmed offset: its end, and each record's (sequence, offset)."""
 
-    end: int
-    found: Sequence[tuple[int, int]]
+    end_offset: int
+    sequence_offsets: Sequence[tuple[int, int]]
 
 
-async def read(config: Config, starts: Mapping[TopicPartition, int]) -> dict[TopicPartition, Tail]:
+async def read_log_ends(
+    config: Config, start_offsets: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, LogEnd]:
     """Read the committed records of each partition from its start offset to its current end.
 
     Raises `TimeoutError` if that takes longer than a minute.
     """
-    if not starts:
+    if not start_offsets:
         return {}
     async with asyncio.timeout(_READ_SECONDS):
         # Not the last stable offset: the markers of a confirmed transaction may not be written yet. Every
         # producer that could leave a transaction open is fenced, so the stable offset will reach this end.
-        async with _consumer(config, "read_uncommitted") as consumer:
-            ends = await consumer.end_offsets(list(starts))
-        async with _consumer(config, "read_committed") as consumer:
-            consumer.assign(list(starts))
-            return await _read(consumer, starts, ends)
+        async with _open_consumer(config, "read_uncommitted") as consumer:
+            end_offsets = await consumer.end_offsets(list(start_offsets))
+        async with _open_consumer(config, "read_committed") as consumer:
+            consumer.assign(list(start_offsets))
+            return await _read_to_ends(consumer, start_offsets, end_offsets)
 
 
 @contextlib.asynccontextmanager
-async def _consumer(config: Config, isolation_level: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def _open_consumer(config: Config, isolation_level: str) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
-        **config.client(),
+        **config.client_options(),
         isolation_level=isolation_level,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -57,103 +59,113 @@ async def _consumer(config: Config, isolation_level: str) -> AsyncIterator[AIOKa
         await consumer.start()
         yield consumer
     finally:
-        await closed(consumer.stop(), _CLOSE_SECONDS)
+        await close_within(consumer.stop(), _CLOSE_SECONDS)
 
 
-def published(lane: Lane, topics: Sequence[str], tails: Sequence[Tail], pending: Sequence[Segment]) -> int:
+def confirm_published(
+    lane: Lane, topics: Sequence[str], log_ends: Sequence[LogEnd], batches: Sequence[OutboxBatch]
+) -> int:
     """Compare a lane's log ends with its outbox, and return the number of batches found published.
 
     The lane's published sequences and offsets are advanced. A batch is published if and only if its last
     record of each output is in the log. Raises `LogMismatch` if log and database contradict each other.
     """
-    for output, (topic, tail) in enumerate(zip(topics, tails, strict=True)):
-        _check(lane, output, f"{topic}:{lane.number}", tail, compacted=topic.endswith("badges"))
-    confirmed = _confirmed(lane, pending)
-    _check_rest(lane, pending[confirmed:])
-    return confirmed
+    for output, (topic, log_end) in enumerate(zip(topics, log_ends, strict=True)):
+        _apply_log_end(lane, output, f"{topic}:{lane.number}", log_end, compacted=topic.endswith("badges"))
+    published_count = _count_published(lane, batches)
+    _check_no_gap(lane, batches[published_count:])
+    return published_count
 
 
-def _confirmed(lane: Lane, pending: Sequence[Segment]) -> int:
-    there = [
-        {record.sequence <= lane.acknowledged[record.output] for record in segment.records}
-        for segment in pending
+def _count_published(lane: Lane, batches: Sequence[OutboxBatch]) -> int:
+    presence = [
+        {record.sequence <= lane.published_sequences[record.output] for record in batch.records}
+        for batch in batches
     ]
-    count = sum(marks == {True} for marks in there)
-    if any(marks != {True} for marks in there[:count]) or any(marks != {False} for marks in there[count:]):
+    count = sum(marks == {True} for marks in presence)
+    if any(marks != {True} for marks in presence[:count]) or any(
+        marks != {False} for marks in presence[count:]
+    ):
         msg = (
             f"lane {lane.number}: only part of a transaction is in the log; the topics contradict each other"
         )
-        raise Damaged(msg)
+        raise LogMismatch(msg)
     return count
 
 
-def _check_rest(lane: Lane, unpublished: Sequence[Segment]) -> None:
+def _check_no_gap(lane: Lane, batches: Sequence[OutboxBatch]) -> None:
     """Check that the unpublished batches continue the log without a gap."""
-    expected = list(lane.acknowledged)
-    for record in (record for segment in unpublished for record in segment.records):
+    expected = list(lane.published_sequences)
+    for record in (record for batch in batches for record in batch.records):
         expected[record.output] += 1
         if record.sequence != expected[record.output]:
             msg = (
                 f"lane {lane.number}: sequence {expected[record.output]} of output {record.output} "
                 "is missing from log and outbox"
             )
-            raise Damaged(msg)
-    if expected != lane.decided:
+            raise LogMismatch(msg)
+    if expected != lane.decided_sequences:
         msg = f"lane {lane.number}: the last decided records are missing from log and outbox"
-        raise Damaged(msg)
+        raise LogMismatch(msg)
 
 
-async def _read(
-    consumer: AIOKafkaConsumer, starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
-) -> dict[TopicPartition, Tail]:
-    begins = await consumer.beginning_offsets(list(starts))
-    found: dict[TopicPartition, list[tuple[int, int]]] = {where: [] for where in starts}
-    open_ = {where for where in starts if max(starts[where], begins[where]) < ends[where]}
-    for where in starts:
-        if where in open_:
-            consumer.seek(where, max(starts[where], begins[where]))
+async def _read_to_ends(
+    consumer: AIOKafkaConsumer,
+    start_offsets: Mapping[TopicPartition, int],
+    end_offsets: Mapping[TopicPartition, int],
+) -> dict[TopicPartition, LogEnd]:
+    beginning_offsets = await consumer.beginning_offsets(list(start_offsets))
+    sequence_offsets: dict[TopicPartition, list[tuple[int, int]]] = {where: [] for where in start_offsets}
+    unfinished = {
+        where
+        for where in start_offsets
+        if max(start_offsets[where], beginning_offsets[where]) < end_offsets[where]
+    }
+    for partition in start_offsets:
+        if partition in unfinished:
+            consumer.seek(partition, max(start_offsets[partition], beginning_offsets[partition]))
         else:
-            consumer.pause(where)
-    while open_:
-        for where, records in (await consumer.getmany(*open_, timeout_ms=100)).items():
-            found[where] += [
-                (_sequence(record.headers), record.offset)
+            consumer.pause(partition)
+    while unfinished:
+        for partition, records in (await consumer.getmany(*unfinished, timeout_ms=100)).items():
+            sequence_offsets[partition] += [
+                (_sequence_of(record.headers), record.offset)
                 for record in records
-                if record.offset < ends[where]
+                if record.offset < end_offsets[partition]
             ]
         # Control and aborted records take offsets but are never delivered: only the position shows the end.
-        open_ = {where for where in open_ if await consumer.position(where) < ends[where]}
-    return {where: Tail(ends[where], found[where]) for where in starts}
+        unfinished = {where for where in unfinished if await consumer.position(where) < end_offsets[where]}
+    return {where: LogEnd(end_offsets[where], sequence_offsets[where]) for where in start_offsets}
 
 
-def _sequence(headers: Sequence[tuple[str, bytes]]) -> int:
+def _sequence_of(headers: Sequence[tuple[str, bytes]]) -> int:
     for name, value in reversed(headers):
         if name == "sequence" and value.isdigit():
             return int(value)
     return 0
 
 
-def _check(lane: Lane, output: int, where: str, tail: Tail, *, compacted: bool) -> None:
-    acknowledged = lane.acknowledged[output]
-    if tail.end < lane.tails[output]:
+def _apply_log_end(lane: Lane, output: int, partition_name: str, log_end: LogEnd, *, compacted: bool) -> None:
+    last_sequence = lane.published_sequences[output]
+    if log_end.end_offset < lane.published_end_offsets[output]:
         msg = (
-            f"{where} ends at {tail.end}, before {lane.tails[output]}: "
+            f"{partition_name} ends at {log_end.end_offset}, before {lane.published_end_offsets[output]}: "
             "the topic was truncated or recreated; restore a later state of it"
         )
-        raise Damaged(msg)
-    for sequence, offset in tail.found:
-        if sequence > lane.decided[output]:
+        raise LogMismatch(msg)
+    for sequence, offset in log_end.sequence_offsets:
+        if sequence > lane.decided_sequences[output]:
             msg = (
-                f"{where} is ahead of the database (sequence {sequence}): "
+                f"{partition_name} is ahead of the database (sequence {sequence}): "
                 "the database lost commits; restore a later state of it"
             )
-            raise Damaged(msg)
-        if sequence <= acknowledged or (sequence != acknowledged + 1 and not compacted):
+            raise LogMismatch(msg)
+        if sequence <= last_sequence or (sequence != last_sequence + 1 and not compacted):
             msg = (
-                f"{where} has sequence {sequence} at offset {offset}, "
-                f"after sequence {acknowledged}: the topic was truncated"
+                f"{partition_name} has sequence {sequence} at offset {offset}, "
+                f"after sequence {last_sequence}: the topic was truncated"
             )
-            raise Damaged(msg)
-        acknowledged = sequence
-        lane.tails[output] = offset + 1
-    lane.acknowledged[output] = acknowledged
+            raise LogMismatch(msg)
+        last_sequence = sequence
+        lane.published_end_offsets[output] = offset + 1
+    lane.published_sequences[output] = last_sequence

@@ -11,14 +11,14 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from messaging import lanes, segments, tails, transactions
 from messaging.config import Config
-from messaging.domain import Domain, Layout
-from messaging.errors import Damaged
+from messaging.domain import Processor, Topology
+from messaging.errors import LogMismatch
 from messaging.lanes import Lane
-from messaging.segments import Segment
-from messaging.topology import Topology
+from messaging.segments import OutboxBatch
+from messaging.topology import ClusterInfo
 
-_FACTS_SECONDS = 30
-_LOOK_SECONDS = 0.1
+_FACTS_TIMEOUT_SECONDS = 30
+_POLL_SECONDS = 0.1
 
 log = structlog.get_logger()
 
@@ -26,162 +26,190 @@ log = structlog.get_logger()
 class Takeover:
     """Takes over the lanes of assigned partitions."""
 
-    def __init__(self, config: Config, topology: Topology, layout: Layout, pool: asyncpg.Pool) -> None:
+    def __init__(self, config: Config, cluster: ClusterInfo, topology: Topology, pool: asyncpg.Pool) -> None:
         self._config = config
-        self._layout = layout
+        self._topology = topology
         self._pool = pool
-        self._count = topology.partitions
-        self._inputs = [entry.topic.name(config.prefix) for entry in layout.inputs]
-        self._outputs = [topic.name(config.prefix) for topic in layout.outputs]
-        self._facts = [index for index, entry in enumerate(layout.inputs) if entry.kind == "facts"]
-        self._hurry = asyncio.Event()
+        self._partition_count = cluster.partitions
+        self._input_topics = [entry.topic.name(config.prefix) for entry in topology.inputs]
+        self._output_topics = [topic.name(config.prefix) for topic in topology.outputs]
+        self._fact_inputs = [index for index, entry in enumerate(topology.inputs) if entry.kind == "facts"]
+        self._wait_cancelled = asyncio.Event()
 
-    def hurry(self) -> None:
+    def cancel_wait(self) -> None:
         """Stop waiting for facts, because the lanes are being revoked."""
-        self._hurry.set()
+        self._wait_cancelled.set()
 
-    async def take(
+    async def acquire_lanes(
         self, partitions: Sequence[TopicPartition], owner: str
-    ) -> tuple[dict[int, Lane], list[Segment]]:
+    ) -> tuple[dict[int, Lane], list[OutboxBatch]]:
         """Acquire the lanes of these partitions; return them by number, and their unpublished batches.
 
         Raises `LogMismatch` if log and database contradict each other.
         """
-        self._hurry.clear()
-        numbers = self._whole(partitions)
+        self._wait_cancelled.clear()
+        numbers = self._require_all_topics(partitions)
         if not numbers:
             return {}, []
         async with self._pool.acquire() as connection, connection.transaction():
-            claimed = await lanes.claim(connection, numbers, owner)
+            claimed = await lanes.claim_lanes(connection, numbers, owner)
         # Claim before fence: an owner that is fenced after the claim finds its lanes claimed and gives up.
-        zombies = frozenset[str]().union(*(lane.unfenced for lane in claimed))
-        await transactions.fence(self._config, sorted(zombies))
+        previous_owners = frozenset[str]().union(*(lane.unfenced_owners for lane in claimed))
+        await transactions.fence_owners(self._config, sorted(previous_owners))
         async with self._pool.acquire() as connection:
-            await lanes.fenced(connection, claimed)
-            pending = await segments.pending(connection, numbers)
+            await lanes.mark_fenced(connection, claimed)
+            pending = await segments.load_pending(connection, numbers)
         # Fence before reading the log ends: until then they may move.
-        unpublished = await self._unpublished(claimed, pending)
+        unpublished = await self._find_unpublished(claimed, pending)
         return {lane.number: lane for lane in claimed}, unpublished
 
-    async def seek(self, consumer: AIOKafkaConsumer, taken: Mapping[int, Lane]) -> dict[TopicPartition, int]:
+    async def seek_consumer(
+        self, consumer: AIOKafkaConsumer, acquired: Mapping[int, Lane]
+    ) -> dict[TopicPartition, int]:
         """Seek the consumer to the lanes' positions in the database. Raises `LogMismatch` if input was lost.
 
         Return the beginning offsets of fact partitions whose first records were deleted, which compaction
         does not do.
         """
-        places = [TopicPartition(topic, number) for number in taken for topic in self._inputs]
-        begins = await consumer.beginning_offsets(places)
-        ends = await consumer.end_offsets(places)
-        for lane in taken.values():
-            for index, topic in enumerate(self._inputs):
-                place = TopicPartition(topic, lane.number)
-                consumer.seek(place, self._start(lane, index, place, range(begins[place], ends[place] + 1)))
-        facts = {self._inputs[index] for index in self._facts}
-        return {place: begin for place, begin in begins.items() if begin > 0 and place.topic in facts}
+        partitions = [TopicPartition(topic, number) for number in acquired for topic in self._input_topics]
+        beginning_offsets = await consumer.beginning_offsets(partitions)
+        end_offsets = await consumer.end_offsets(partitions)
+        for lane in acquired.values():
+            for index, topic in enumerate(self._input_topics):
+                partition = TopicPartition(topic, lane.number)
+                consumer.seek(
+                    partition,
+                    self._start_offset(
+                        lane,
+                        index,
+                        partition,
+                        range(beginning_offsets[partition], end_offsets[partition] + 1),
+                    ),
+                )
+        facts = {self._input_topics[index] for index in self._fact_inputs}
+        return {
+            place: begin for place, begin in beginning_offsets.items() if begin > 0 and place.topic in facts
+        }
 
-    async def read_facts(self, consumer: AIOKafkaConsumer, owned: Mapping[int, Lane]) -> bool:
+    async def read_facts(self, consumer: AIOKafkaConsumer, owned_lanes: Mapping[int, Lane]) -> bool:
         """Read facts to their current end; return False if the wait was cancelled by a revocation."""
-        facts = [TopicPartition(self._inputs[index], number) for index in self._facts for number in owned]
+        facts = [
+            TopicPartition(self._input_topics[index], number)
+            for index in self._fact_inputs
+            for number in owned_lanes
+        ]
         if facts:
-            ends = await consumer.end_offsets(self._awaited(owned))
+            end_offsets = await consumer.end_offsets(self._partitions_to_await(owned_lanes))
             consumer.resume(*facts)
-            await self._caught_up(ends)
-        return not self._hurry.is_set()
+            await self._wait_caught_up(end_offsets)
+        return not self._wait_cancelled.is_set()
 
-    def resume(self, consumer: AIOKafkaConsumer, owned: Mapping[int, Lane]) -> None:
+    def resume_inputs(self, consumer: AIOKafkaConsumer, owned_lanes: Mapping[int, Lane]) -> None:
         """Resume the inputs other than facts."""
         others = [
             TopicPartition(topic, number)
-            for index, topic in enumerate(self._inputs)
-            for number in owned
-            if index not in self._facts
+            for index, topic in enumerate(self._input_topics)
+            for number in owned_lanes
+            if index not in self._fact_inputs
         ]
         consumer.resume(*others)
 
-    async def graves(self, domain: Domain[Any], place: TopicPartition, begin: int) -> list[ConsumerRecord]:
+    async def tombstones_for_lost_keys(
+        self, processor: Processor[Any], partition: TopicPartition, begin_offset: int
+    ) -> list[ConsumerRecord]:
         """Return synthetic tombstones, before the beginning, for stored keys that the topic has lost."""
-        topic = self._layout.inputs[self._inputs.index(place.topic)].topic
+        topic = self._topology.inputs[self._input_topics.index(partition.topic)].topic
         async with self._pool.acquire() as connection:
-            keys = await domain.unseen(connection, topic, place.partition, begin)
-        return [_tombstone(place, begin - 1, key) for key in keys]
+            keys = await processor.keys_not_updated_since(
+                connection, topic, partition.partition, begin_offset
+            )
+        return [_synthetic_tombstone(partition, begin_offset - 1, key) for key in keys]
 
-    def _whole(self, partitions: Sequence[TopicPartition]) -> list[int]:
+    def _require_all_topics(self, partitions: Sequence[TopicPartition]) -> list[int]:
         """Return the partitions' lane numbers. Raises `LogMismatch` if a lane lacks one of its topics."""
         numbers = sorted({partition.partition for partition in partitions})
-        if len(partitions) != len(numbers) * len(self._inputs):
+        if len(partitions) != len(numbers) * len(self._input_topics):
             msg = "a lane was assigned without all its topics: every group member must use the range assignor"
-            raise Damaged(msg)
+            raise LogMismatch(msg)
         return numbers
 
-    async def _unpublished(self, claimed: Sequence[Lane], pending: Sequence[Segment]) -> list[Segment]:
-        starts = {
-            TopicPartition(topic, lane.number): lane.tails[output]
+    async def _find_unpublished(
+        self, claimed: Sequence[Lane], pending: Sequence[OutboxBatch]
+    ) -> list[OutboxBatch]:
+        start_offsets = {
+            TopicPartition(topic, lane.number): lane.published_end_offsets[output]
             for lane in claimed
-            for output, topic in enumerate(self._outputs)
+            for output, topic in enumerate(self._output_topics)
         }
-        read = await tails.read(self._config, starts)
-        unpublished: list[Segment] = []
+        log_ends = await tails.read_log_ends(self._config, start_offsets)
+        unpublished: list[OutboxBatch] = []
         for lane in claimed:
-            mine = [segment for segment in pending if segment.lane == lane.number]
-            ends = [read[TopicPartition(topic, lane.number)] for topic in self._outputs]
-            confirmed = tails.published(lane, self._outputs, ends, mine)
-            lane.deleted = mine[0].number - 1 if mine else lane.segment
-            lane.published = mine[confirmed - 1].number if confirmed else lane.deleted
-            unpublished += mine[confirmed:]
+            lane_batches = [batch for batch in pending if batch.lane == lane.number]
+            lane_log_ends = [log_ends[TopicPartition(topic, lane.number)] for topic in self._output_topics]
+            published_count = tails.confirm_published(lane, self._output_topics, lane_log_ends, lane_batches)
+            lane.last_deleted_batch = lane_batches[0].number - 1 if lane_batches else lane.last_batch_number
+            lane.last_published_batch = (
+                lane_batches[published_count - 1].number if published_count else lane.last_deleted_batch
+            )
+            unpublished += lane_batches[published_count:]
         return unpublished
 
-    def _start(self, lane: Lane, index: int, place: TopicPartition, log_: range) -> int:
+    def _start_offset(self, lane: Lane, index: int, partition: TopicPartition, log_range: range) -> int:
         """Return the offset to read from; lost facts and signals are skipped.
 
         Raises `LogMismatch` if records of another kind were lost.
         """
         position = lane.positions[index]
-        if position in log_:
+        if position in log_range:
             return position
         if position >= 0:
-            where = f"{place.topic}:{place.partition}"
-            if self._layout.inputs[index].kind not in ("facts", "signals"):
+            partition_name = f"{partition.topic}:{partition.partition}"
+            if self._topology.inputs[index].kind not in ("facts", "signals"):
                 msg = (
-                    f"{where} has offsets {log_.start} to {log_.stop - 1}, "
+                    f"{partition_name} has offsets {log_range.start} to {log_range.stop - 1}, "
                     f"but was read to {position}: records are lost; to go on without them, set "
-                    f"positions[{index + 1}] of lane {lane.number} in {self._layout.name}.lanes "
-                    f"to {log_.start}"
+                    f"positions[{index + 1}] of lane {lane.number} in {self._topology.name}.lanes "
+                    f"to {log_range.start}"
                 )
-                raise Damaged(msg)
-            log.warning("input records lost", topic=place.topic, lane=lane.number, position=position)
-        lane.positions[index] = log_.start
-        return log_.start
+                raise LogMismatch(msg)
+            log.warning("input records lost", topic=partition.topic, lane=lane.number, position=position)
+        lane.positions[index] = log_range.start
+        return log_range.start
 
-    def _awaited(self, owned: Mapping[int, Lane]) -> list[TopicPartition]:
+    def _partitions_to_await(self, owned_lanes: Mapping[int, Lane]) -> list[TopicPartition]:
         """Return the fact partitions to wait for; shared ones may be read by the owners of other lanes."""
         return [
-            TopicPartition(self._inputs[index], number)
-            for index in self._facts
-            for number in (range(self._count) if self._layout.inputs[index].shared else owned)
+            TopicPartition(self._input_topics[index], number)
+            for index in self._fact_inputs
+            for number in (
+                range(self._partition_count) if self._topology.inputs[index].shared else owned_lanes
+            )
         ]
 
-    async def _caught_up(self, ends: Mapping[TopicPartition, int]) -> None:
+    async def _wait_caught_up(self, end_offsets: Mapping[TopicPartition, int]) -> None:
         try:
-            async with asyncio.timeout(_FACTS_SECONDS):
-                while not self._hurry.is_set() and await self._behind(ends):
-                    await asyncio.sleep(_LOOK_SECONDS)
+            async with asyncio.timeout(_FACTS_TIMEOUT_SECONDS):
+                while not self._wait_cancelled.is_set() and await self._is_behind(end_offsets):
+                    await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
             log.warning("timed out waiting for facts of other lanes")
 
-    async def _behind(self, ends: Mapping[TopicPartition, int]) -> bool:
+    async def _is_behind(self, end_offsets: Mapping[TopicPartition, int]) -> bool:
         async with self._pool.acquire() as connection:
-            for index in self._facts:
-                reached = await lanes.positions(connection, index)
-                for place, end in ends.items():
-                    if place.topic == self._inputs[index] and end > max(0, reached[place.partition]):
+            for index in self._fact_inputs:
+                reached = await lanes.input_positions(connection, index)
+                for partition, end_offset in end_offsets.items():
+                    if partition.topic == self._input_topics[index] and end_offset > max(
+                        0, reached[partition.partition]
+                    ):
                         return True
         return False
 
 
-def _tombstone(place: TopicPartition, offset: int, key: str) -> ConsumerRecord:
+def _synthetic_tombstone(partition: TopicPartition, offset: int, key: str) -> ConsumerRecord:
     return ConsumerRecord(
-        topic=place.topic,
-        partition=place.partition,
+        topic=partition.topic,
+        partition=partition.partition,
         offset=offset,
         timestamp=time.time_ns() // 1_000_000,
         timestamp_type=1,

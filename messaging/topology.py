@@ -10,87 +10,89 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from messaging.closing import closed
+from messaging.closing import close_within
 from messaging.config import Config
 from messaging.database import Connection
-from messaging.errors import StartRefused
+from messaging.errors import IncompatibleDeployment
 from schemas import topics
 from schemas.topics import Topic
 
-_UNKNOWN_TOPIC = 3
-_CREATION_SECONDS = 5
-_LOOK_SECONDS = 0.05
-_CLOSE_SECONDS = 2
-_CLOCK = "message.timestamp.type"
+_UNKNOWN_TOPIC_CODE = 3
+_CREATION_TIMEOUT_SECONDS = 5
+_POLL_SECONDS = 0.05
+_CLOSE_TIMEOUT_SECONDS = 2
+_TIMESTAMP_TYPE = "message.timestamp.type"
 
 
 @dataclass(frozen=True, slots=True)
-class Topology:
+class ClusterInfo:
     """The cluster's id, the number of partitions of every topic, and the largest batch in bytes.
 
     Every topic accepts batches of `max_batch_bytes`, every dead-letter topic of `max_dead_letter_bytes`.
     """
 
-    cluster: str
+    cluster_id: str
     partitions: int
-    batch_bytes: int
-    dead_letter_bytes: int
+    max_batch_bytes: int
+    max_dead_letter_bytes: int
 
 
-async def ensure(config: Config) -> Topology:
+async def ensure_topics(config: Config) -> ClusterInfo:
     """Create the missing topics and check the existing ones.
 
     Raises `IncompatibleDeployment` if partition counts differ, if a topic is missing and must not be created,
     or if a topic lacks the required broker timestamps. Raises aiokafka's errors while Kafka is unavailable.
     """
-    admin = AIOKafkaAdminClient(**config.client(), request_timeout_ms=10_000)
+    admin = AIOKafkaAdminClient(**config.client_options(), request_timeout_ms=10_000)
     try:
         await admin.start()
-        cluster = (await admin.describe_cluster())["cluster_id"]
+        cluster_id = (await admin.describe_cluster())["cluster_id"]
         if config.create_topics:
-            await _create(admin, config)
-        counts = await _counts(admin, config)
-        await _check_clock(admin, config)
-        sizes = await _setting(admin, config, topics.ALL, "max.message.bytes")
-        letters = [int(sizes[topic.name(config.prefix)]) for topic in topics.DEAD_LETTERS]
-        return Topology(cluster, _one(counts), min(map(int, sizes.values())), min(letters))
+            await _create_missing(admin, config)
+        counts = await _partition_counts(admin, config)
+        await _check_timestamp_type(admin, config)
+        sizes = await _topic_setting(admin, config, topics.ALL, "max.message.bytes")
+        dead_letter_sizes = [int(sizes[topic.name(config.prefix)]) for topic in topics.DEAD_LETTERS]
+        return ClusterInfo(
+            cluster_id, _require_same_count(counts), min(map(int, sizes.values())), min(dead_letter_sizes)
+        )
     finally:
-        await closed(admin.close(), _CLOSE_SECONDS)
+        await close_within(admin.close(), _CLOSE_TIMEOUT_SECONDS)
 
 
-async def remember(connection: Connection, topology: Topology, prefix: str) -> None:
+async def bind_database(connection: Connection, cluster: ClusterInfo, prefix: str) -> None:
     """Bind the database to this cluster, topic prefix and partition count.
 
     Raises `IncompatibleDeployment` if it is bound to others.
     """
-    here = (topology.cluster, prefix, topology.partitions)
+    current = (cluster.cluster_id, prefix, cluster.partitions)
     await connection.execute(
         "INSERT INTO installation (cluster, prefix, partitions) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-        *here,
+        *current,
     )
     row = await connection.fetchrow("SELECT cluster, prefix, partitions FROM installation")
-    for name, remembered, found in zip(
-        ("cluster", "prefix", "partition count"), row or (), here, strict=True
+    for name, stored, actual in zip(
+        ("cluster", "prefix", "partition count"), row or (), current, strict=True
     ):
-        if remembered != found:
+        if stored != actual:
             msg = (
-                f"the database belongs to {name} {remembered!r}, but this is {found!r}; "
+                f"the database belongs to {name} {stored!r}, but this is {actual!r}; "
                 "point the service to its own database"
             )
-            raise StartRefused(msg)
+            raise IncompatibleDeployment(msg)
 
 
-async def _create(admin: AIOKafkaAdminClient, config: Config) -> None:
+async def _create_missing(admin: AIOKafkaAdminClient, config: Config) -> None:
     present = {
         topic["topic"]: len(topic["partitions"])
-        for topic in await _described(admin, config)
+        for topic in await _describe_topics(admin, config)
         if topic["error_code"] == 0
     }
     missing = [topic for topic in topics.ALL if topic.name(config.prefix) not in present]
     if not missing:
         return
     # Checked before any topic is created, because a wrong number of partitions cannot be undone.
-    _one({**present, "COHOST_PARTITIONS": config.partitions})
+    _require_same_count({**present, "COHOST_PARTITIONS": config.partitions})
     response = await admin.create_topics(
         [
             NewTopic(
@@ -108,55 +110,57 @@ async def _create(admin: AIOKafkaAdminClient, config: Config) -> None:
             if error.retriable:
                 raise error(message)
             msg = f"topic {name} cannot be created: {message or error.__name__}"
-            raise StartRefused(msg)
+            raise IncompatibleDeployment(msg)
 
 
-async def _described(admin: AIOKafkaAdminClient, config: Config) -> list[dict[str, Any]]:
+async def _describe_topics(admin: AIOKafkaAdminClient, config: Config) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = await admin.describe_topics(
         [topic.name(config.prefix) for topic in topics.ALL]
     )
     return found
 
 
-async def _counts(admin: AIOKafkaAdminClient, config: Config) -> dict[str, int]:
-    found = await _described(admin, config)
-    deadline = time.monotonic() + _CREATION_SECONDS
+async def _partition_counts(admin: AIOKafkaAdminClient, config: Config) -> dict[str, int]:
+    found = await _describe_topics(admin, config)
+    deadline = time.monotonic() + _CREATION_TIMEOUT_SECONDS
     # A new topic is not known to every broker at once.
-    while config.create_topics and _lacking(found) and time.monotonic() < deadline:
-        await asyncio.sleep(_LOOK_SECONDS)
-        found = await _described(admin, config)
+    while config.create_topics and _has_missing(found) and time.monotonic() < deadline:
+        await asyncio.sleep(_POLL_SECONDS)
+        found = await _describe_topics(admin, config)
     for topic in found:
-        if topic["error_code"] == _UNKNOWN_TOPIC and not config.create_topics:
+        if topic["error_code"] == _UNKNOWN_TOPIC_CODE and not config.create_topics:
             msg = (
                 f"topic {topic['topic']} does not exist, and COHOST_CREATE_TOPICS is false; "
                 "create the topic or set COHOST_CREATE_TOPICS to true"
             )
-            raise StartRefused(msg)
+            raise IncompatibleDeployment(msg)
         if topic["error_code"]:
             raise for_code(topic["error_code"])(topic["topic"])
     return {topic["topic"]: len(topic["partitions"]) for topic in found}
 
 
-def _lacking(found: Iterable[Mapping[str, Any]]) -> bool:
-    return any(topic["error_code"] == _UNKNOWN_TOPIC for topic in found)
+def _has_missing(found: Iterable[Mapping[str, Any]]) -> bool:
+    return any(topic["error_code"] == _UNKNOWN_TOPIC_CODE for topic in found)
 
 
-def _one(counts: Mapping[str, int]) -> int:
+def _require_same_count(counts: Mapping[str, int]) -> int:
     if len(set(counts.values())) == 1:
         return next(iter(counts.values()))
     listed = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
     msg = f"all topics must have the same number of partitions, but they have: {listed}"
-    raise StartRefused(msg)
+    raise IncompatibleDeployment(msg)
 
 
-async def _check_clock(admin: AIOKafkaAdminClient, config: Config) -> None:
-    for name, found in (await _setting(admin, config, topics.BROKER_CLOCK_REQUIRED, _CLOCK)).items():
+async def _check_timestamp_type(admin: AIOKafkaAdminClient, config: Config) -> None:
+    for name, found in (
+        await _topic_setting(admin, config, topics.BROKER_CLOCK_REQUIRED, _TIMESTAMP_TYPE)
+    ).items():
         if found != "LogAppendTime":
-            msg = f"topic {name} has {_CLOCK}={found}; set it to LogAppendTime"
-            raise StartRefused(msg)
+            msg = f"topic {name} has {_TIMESTAMP_TYPE}={found}; set it to LogAppendTime"
+            raise IncompatibleDeployment(msg)
 
 
-async def _setting(
+async def _topic_setting(
     admin: AIOKafkaAdminClient, config: Config, wanted: Iterable[Topic], setting: str
 ) -> dict[str, str]:
     """Return the value of a setting of each topic, by the topic's full name."""

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 from messaging import database, metrics
 from messaging.config import Config
 from messaging.pipeline import Pipeline
-from messaging.producer import Producer
+from messaging.producer import CloudEventProducer
 from services.broadcast import api, webhook
 from services.broadcast.comparison import Comparison
 from services.broadcast.creation import Creation
@@ -26,15 +26,17 @@ async def build(settings: Settings) -> process.Service:
     """Return the service with these settings, not started yet."""
     config = settings.pipeline(LAYOUT.name)
     registry = CollectorRegistry()
-    pool = await database.pool(config, size=8)
-    acting = await database.pool(config, size=4)
+    pool = await database.create_pool(config, size=8)
+    acting = await database.create_pool(config, size=4)
     around = _surroundings(settings, config, acting, registry)
     wakeup = Wakeup()
     comparison = Comparison(around, settings.patience, settings.comparison_seconds)
     creation = Creation(around.livekit, pool, around.producer, settings.departure_seconds)
     reconciler = Reconciler(around, comparison, wakeup)
     worker = Worker(settings.patience, wakeup, (reconciler, comparison))
-    pipeline = Pipeline(config, worker, metrics.Metrics(registry, LAYOUT.name), ("services.broadcast",))
+    pipeline = Pipeline(
+        config, worker, metrics.PipelineMetrics(registry, LAYOUT.name), ("services.broadcast",)
+    )
     around.ownership.follow(pipeline)
     web = http.create(
         "Co-host broadcast",
@@ -67,4 +69,4 @@ def _surroundings(
         settings.livekit_timeout_seconds,
         watched,
     )
-    return Surroundings(livekit, Producer(config, LAYOUT.source), pool, Ownership(), watched)
+    return Surroundings(livekit, CloudEventProducer(config, LAYOUT.source), pool, Ownership(), watched)

@@ -113,7 +113,7 @@ class Comparison:
         try:
             # Positions before stages before rooms: a snapshot is then never older than it claims to be.
             async with self._pool.acquire() as connection:
-                positions = await lanes.positions(connection, SIGNALS_INPUT)
+                positions = await lanes.input_positions(connection, SIGNALS_INPUT)
                 stages = await store.load(connection, list(room_ids))
             rooms = await self._livekit.rooms(stages) if stages else {}
         except Exception:
@@ -160,7 +160,9 @@ class Comparison:
             participants=tuple(mattering[:_MOST]),
         )
         if self._differs(stage, said):
-            await self._producer.send(topics.BROADCAST_SIGNALS, said.look_id, said, stage.room.room_id)
+            await self._producer.send_message(
+                topics.BROADCAST_SIGNALS, said.look_id, said, stage.room.room_id
+            )
         if len(mattering) > _MOST:
             self.soon(stage.room.room_id, _RETRY_SECONDS)
 
@@ -179,4 +181,4 @@ def _mattering(stage: Stage, there: Iterable[Participant]) -> list[Participant]:
 
 
 def _passes(error: BaseException) -> bool:
-    return isinstance(error, CallFailed) or errors.worth_retrying(error)
+    return isinstance(error, CallFailed) or errors.is_transient(error)

@@ -6,8 +6,8 @@ import asyncpg
 import structlog
 
 from messaging import ids
-from messaging.errors import Unavailable
-from messaging.producer import Producer
+from messaging.errors import NotConfirmed
+from messaging.producer import CloudEventProducer
 from schemas import topics
 from schemas.signals import RoomMade
 from services.broadcast import store
@@ -27,7 +27,7 @@ class Creation:
     """
 
     def __init__(
-        self, livekit: LiveKit, pool: asyncpg.Pool, producer: Producer, departure_seconds: int
+        self, livekit: LiveKit, pool: asyncpg.Pool, producer: CloudEventProducer, departure_seconds: int
     ) -> None:
         self._livekit = livekit
         self._pool = pool
@@ -79,8 +79,8 @@ class Creation:
     async def _tell(self, room_id: str) -> None:
         """Write `RoomMade`, so that the room's lane decides: the room may have opened again by now."""
         try:
-            await self._producer.send(
+            await self._producer.send_message(
                 topics.BROADCAST_SIGNALS, ids.uuid7(), RoomMade(room_id=room_id), room_id
             )
-        except Unavailable:
+        except NotConfirmed:
             log.info("room report not written, left to the resync")

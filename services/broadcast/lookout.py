@@ -55,7 +55,7 @@ class Lookout:
             if time.monotonic() >= self._scan_at:
                 await self._scan()
         except Exception as error:
-            if not errors.worth_retrying(error):
+            if not errors.is_transient(error):
                 raise
             log.info("pending work query failed", error=type(error).__name__)
             self._scan_at = time.monotonic() + _PERIOD_SECONDS

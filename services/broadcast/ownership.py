@@ -19,10 +19,10 @@ class Ownership:
 
     def lanes(self) -> list[int]:
         """Return the lanes whose lease is valid now."""
-        return [lane for lane in (self._pipeline.lanes if self._pipeline else ()) if self.holds(lane)]
+        return [lane for lane in (self._pipeline.owned_lanes if self._pipeline else ()) if self.holds(lane)]
 
     def holds(self, lane: int) -> bool:
         """Return whether our lease on the lane is still valid, so that no other worker can act for it yet."""
-        if self._pipeline is None or lane not in self._pipeline.lanes:
+        if self._pipeline is None or lane not in self._pipeline.owned_lanes:
             return False
-        return time.monotonic() - self._pipeline.confirmed(lane) < _RECENT_SECONDS
+        return time.monotonic() - self._pipeline.lease_renewed_at(lane) < _RECENT_SECONDS

@@ -198,9 +198,9 @@ class Reconciler:
     async def _seen(self, room: Room, member: Member) -> None:
         """Report an intruder before the demotion, in case this worker dies before reporting that."""
         seen = IntruderSeen(room_id=room.room_id, user_id=member.user_id, version=member.version)
-        with contextlib.suppress(errors.Unavailable, TimeoutError):
+        with contextlib.suppress(errors.NotConfirmed, TimeoutError):
             async with asyncio.timeout(_SEEN_SECONDS):
-                await self._producer.send(topics.BROADCAST_SIGNALS, ids.uuid7(), seen, room.room_id)
+                await self._producer.send_message(topics.BROADCAST_SIGNALS, ids.uuid7(), seen, room.room_id)
 
     async def _report(self, task: Task, report: Report, what: int | str) -> None:
         self._brake.succeeded()
@@ -221,8 +221,10 @@ class Reconciler:
         signal_id = ids.uuid7()
         while True:
             try:
-                await self._producer.send(topics.BROADCAST_SIGNALS, signal_id, report, task.room.room_id)
-            except errors.Unavailable:
+                await self._producer.send_message(
+                    topics.BROADCAST_SIGNALS, signal_id, report, task.room.room_id
+                )
+            except errors.NotConfirmed:
                 if not self._ownership.holds(task.room.lane):
                     return False
                 await asyncio.sleep(_RETRY_SECONDS)

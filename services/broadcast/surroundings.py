@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from messaging.producer import Producer
+from messaging.producer import CloudEventProducer
 from services.broadcast.livekit import LiveKit
 from services.broadcast.metrics import Metrics
 from services.broadcast.ownership import Ownership
@@ -15,7 +15,7 @@ class Surroundings:
     """LiveKit's client, the producer outside transactions, Postgres, the lane lease and the metrics."""
 
     livekit: LiveKit
-    producer: Producer
+    producer: CloudEventProducer
     pool: asyncpg.Pool
     ownership: Ownership
     metrics: Metrics

@@ -52,7 +52,7 @@ class Sweeper:
                 if lanes := self._ownership.lanes():
                     await sweep(lanes)
             except Exception as error:
-                if not errors.worth_retrying(error):
+                if not errors.is_transient(error):
                     raise
                 log.info("sweep failed", error=type(error).__name__)
             await asyncio.sleep(_PERIOD_SECONDS)
@@ -87,7 +87,7 @@ class Sweeper:
             due_at=due_at,
             command_id=ids.uuid7(),
         )
-        await self._producer.send(topics.BROADCAST_SIGNALS, ids.uuid7(), signal, room.room_id)
+        await self._producer.send_message(topics.BROADCAST_SIGNALS, ids.uuid7(), signal, room.room_id)
         self._rest(key, _SIGNAL_SECONDS)
 
     async def _there(self, room: Room, member: Member) -> bool:
@@ -123,7 +123,9 @@ class Sweeper:
             invitation_id=seat.invitation_id,
             reason=release.reason,
         )
-        await self._producer.send(topics.INVITATION_COMMANDS, release.command_id, command, room.room_id)
+        await self._producer.send_message(
+            topics.INVITATION_COMMANDS, release.command_id, command, room.room_id
+        )
         self._rest((release.command_id,), _COMMAND_SECONDS)
 
     def _rests(self, key: Key) -> bool:

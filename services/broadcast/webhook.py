@@ -5,8 +5,8 @@ import asyncio
 from fastapi import APIRouter, Request
 
 from messaging import ids
-from messaging.errors import Unavailable
-from messaging.producer import Producer
+from messaging.errors import NotConfirmed
+from messaging.producer import CloudEventProducer
 from schemas import topics
 from services.broadcast.livekit import LiveKit, Unsigned
 from services.broadcast.metrics import Metrics
@@ -19,7 +19,7 @@ _MOST_BYTES = 4 * 1024 * 1024
 """The metadata of a room and of a participant may take half a mebibyte each."""
 
 
-def router(livekit: LiveKit, producer: Producer, metrics: Metrics) -> APIRouter:
+def router(livekit: LiveKit, producer: CloudEventProducer, metrics: Metrics) -> APIRouter:
     """Return the route that LiveKit posts to."""
     routes = APIRouter(tags=["livekit"])
 
@@ -37,8 +37,8 @@ def router(livekit: LiveKit, producer: Producer, metrics: Metrics) -> APIRouter:
         signal_id, sight = told
         try:
             async with asyncio.timeout(_SECONDS):
-                await producer.send(topics.BROADCAST_SIGNALS, _sound(signal_id), sight, sight.room_id)
-        except (Unavailable, TimeoutError) as error:
+                await producer.send_message(topics.BROADCAST_SIGNALS, _sound(signal_id), sight, sight.room_id)
+        except (NotConfirmed, TimeoutError) as error:
             metrics.webhooks.labels("unavailable").inc()
             raise Problem(503, "unavailable", "Kafka is unavailable; send the webhook again.") from error
         metrics.webhooks.labels("written").inc()

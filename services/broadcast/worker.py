@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol, cast
 
 from messaging.database import Connection
-from messaging.domain import Event, Incoming, Input, Layout, Refusal
+from messaging.domain import InputRecord, InputTopic, OutputRecord, Rejection, Topology
 from schemas import commands, events, signals, topics
 from schemas.topics import Topic
 from schemas.types import Message
@@ -15,13 +15,13 @@ from services.broadcast.state import Patience, Stage
 from services.broadcast.store import Changes
 from services.broadcast.wakeup import Wakeup
 
-LAYOUT = Layout(
+LAYOUT = Topology(
     name="broadcast",
     source="/cohost/broadcast",
     inputs=(
-        Input(topics.INVITATION_EVENTS, "events", events.INVITATIONS),
-        Input(topics.BROADCAST_SIGNALS, "signals", signals.ALL),
-        Input(topics.BROADCAST_COMMANDS, "commands", commands.BROADCAST),
+        InputTopic(topics.INVITATION_EVENTS, "events", events.INVITATIONS),
+        InputTopic(topics.BROADCAST_SIGNALS, "signals", signals.ALL),
+        InputTopic(topics.BROADCAST_COMMANDS, "commands", commands.BROADCAST),
     ),
     outputs=(
         topics.BROADCAST_EVENTS,
@@ -54,7 +54,7 @@ class Effects(Protocol):
 class Worker:
     """Decides broadcast's records for the pipeline."""
 
-    layout = LAYOUT
+    topology = LAYOUT
 
     def __init__(self, patience: Patience, wakeup: Wakeup, effects: Sequence[Effects]) -> None:
         self._patience = patience
@@ -63,13 +63,13 @@ class Worker:
         self._stages: OrderedDict[str, tuple[int, Stage | None]] = OrderedDict()
         self._touched: list[set[str]] = [set(), set()]
 
-    def changes(self) -> Changes:
+    def new_changes(self) -> Changes:
         """Return an empty set of changes for one batch."""
         return Changes()
 
-    async def load(self, connection: Connection, batch: Sequence[Incoming]) -> None:
+    async def load(self, connection: Connection, records: Sequence[InputRecord]) -> None:
         """Load the batch's stages into memory."""
-        lanes = {incoming.key: incoming.lane for incoming in batch if _relevant(incoming.data)}
+        lanes = {incoming.key: incoming.lane for incoming in records if _relevant(incoming.data)}
         self._touched = [self._touched[1], set(lanes)]
         missing = [room_id for room_id in lanes if room_id not in self._stages]
         found = await store.load(connection, missing) if missing else {}
@@ -78,42 +78,48 @@ class Worker:
         for room_id in lanes:
             self._stages.move_to_end(room_id)
 
-    def decide(self, incoming: Incoming, changes: Changes) -> Sequence[Event] | Refusal:
+    def decide(self, record: InputRecord, changes: Changes) -> Sequence[OutputRecord] | Rejection:
         """Decide one record and apply it to the stage in memory."""
-        if not _relevant(incoming.data):
+        if not _relevant(record.data):
             return ()
-        before = self._stages[incoming.key][1]
-        cause = Cause(incoming.id, incoming.at, incoming.offset, incoming.lane)
-        data = cast("decider.Relevant", incoming.data)
+        before = self._stages[record.key][1]
+        cause = Cause(record.id, record.timestamp, record.offset, record.lane)
+        data = cast("decider.Relevant", record.data)
         decided = decider.decide(before, data, cause, self._patience)
         if decided is None:
             return ()
         if isinstance(decided, str):
-            return Refusal(decided)
+            return Rejection(decided)
         after = decided.stage
         if after is not before:
-            self._stages[incoming.key] = (incoming.lane, after)
+            self._stages[record.key] = (record.lane, after)
             changes.note(before, after)
-        return [*_told(incoming.key, decided.events), *_worn(incoming.key, before, after)]
+        return [*_told(record.key, decided.events), *_worn(record.key, before, after)]
 
-    def refused(self, command_type: str, command_id: str, changes: Changes) -> None:
+    def on_command_rejected(self, command_type: str, command_id: str, changes: Changes) -> None:
         """Do nothing: broadcast stores nothing under a command's id."""
 
     async def save(self, connection: Connection, changes: Changes) -> None:
         """Write the batch's changes."""
         await store.save(connection, changes)
 
-    def committed(self, changes: Changes) -> None:
+    def on_committed(self, changes: Changes) -> None:
         """Hand the work that the batch created to the reconciler."""
         rooms, members = store.wishes(changes)
         if rooms or members:
             self._wakeup.ring(rooms, members)
 
-    async def unseen(self, connection: Connection, topic: Topic, lane: int, begin: int) -> Sequence[str]:  # noqa: ARG002 - no facts are read
+    async def keys_not_updated_since(
+        self,
+        connection: Connection,  # noqa: ARG002 - broadcast reads no facts
+        topic: Topic,  # noqa: ARG002 - as above
+        lane: int,  # noqa: ARG002 - as above
+        offset: int,  # noqa: ARG002 - as above
+    ) -> Sequence[str]:
         """Return no keys: broadcast reads no facts, only invitations' events."""
         return ()
 
-    def trim(self) -> None:
+    def evict_excess(self) -> None:
         """Evict the least recently used stages, but none that the last two batches used."""
         excess = len(self._stages) - _STAGES
         recent = self._touched[0] | self._touched[1]
@@ -121,17 +127,17 @@ class Worker:
             if room_id not in recent:
                 del self._stages[room_id]
 
-    def forget(self, lanes: Collection[int]) -> None:
+    def drop_lanes(self, lanes: Collection[int]) -> None:
         """Drop all stages of these lanes from memory."""
         for room_id in [room_id for room_id, (lane, _) in self._stages.items() if lane in lanes]:
             del self._stages[room_id]
 
-    async def taken(self, lanes: Mapping[int, bool]) -> None:
+    async def on_lanes_acquired(self, lanes: Mapping[int, bool]) -> None:
         """Tell the effects which lanes were acquired."""
         for effect in self._effects:
             await effect.taken(lanes)
 
-    async def releasing(self, lanes: Collection[int]) -> None:
+    async def on_lanes_releasing(self, lanes: Collection[int]) -> None:
         """Wait until the effects have finished their work for the lanes."""
         for effect in self._effects:
             await effect.releasing(lanes)
@@ -142,11 +148,11 @@ def _relevant(data: Message | None) -> bool:
     return data is not None and (not isinstance(data, events.INVITATIONS) or isinstance(data, _RELEVANT))
 
 
-def _told(room_id: str, told: Sequence[Message]) -> Iterator[Event]:
+def _told(room_id: str, told: Sequence[Message]) -> Iterator[OutputRecord]:
     for event in told:
-        yield Event(topics.BROADCAST_EVENTS, room_id, event)
+        yield OutputRecord(topics.BROADCAST_EVENTS, room_id, event)
 
 
-def _worn(room_id: str, before: Stage | None, after: Stage) -> Iterator[Event]:
+def _worn(room_id: str, before: Stage | None, after: Stage) -> Iterator[OutputRecord]:
     for user_id, badge in badges.changed(before, after):
-        yield Event(topics.BADGES, room_id, badge, key=f"{room_id}/{user_id}")
+        yield OutputRecord(topics.BADGES, room_id, badge, key=f"{room_id}/{user_id}")

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from messaging.domain import Layout
+from messaging.domain import Topology
 from schemas import catalog, envelope, jsonschema
 from schemas.topics import Topic
 from schemas.types import Message
@@ -45,7 +45,7 @@ _DEAD_LETTER: Schema = {
 }
 
 
-def document(title: str, version: str, layout: Layout, prefix: str, partitions: int) -> Schema:
+def document(title: str, version: str, layout: Topology, prefix: str, partitions: int) -> Schema:
     """Build the AsyncAPI document of a service, with the real topic names."""
     read = {entry.topic: _names(entry.topic) for entry in layout.inputs}
     asked = catalog.ASKED.get(layout.name, {})

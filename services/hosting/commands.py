@@ -37,4 +37,4 @@ async def _find(pool: asyncpg.Pool, command_id: str) -> tuple[CommandOutcome, st
     if not 0 < len(command_id) <= envelope.MAX_ID or "\x00" in command_id:
         return None
     async with reading.lent(pool) as connection:
-        return await outcomes.find(connection, command_id)
+        return await outcomes.find_outcome(connection, command_id)

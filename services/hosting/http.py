@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, exposition
 
-from messaging.domain import Layout
+from messaging.domain import Topology
 from messaging.pipeline import Pipeline
 from services.hosting import asyncapi, auth, commands, openapi, problems, requests
 from services.hosting.readiness import Readiness
@@ -31,7 +31,7 @@ def create(  # noqa: PLR0913 - an application has these parts
     pipeline: Pipeline,
     registry: CollectorRegistry,
     pool: asyncpg.Pool,
-    layout: Layout,
+    layout: Topology,
     routers: Sequence[APIRouter],
     open_routers: Sequence[APIRouter] = (),
     checks: Mapping[str, Callable[[], Awaitable[bool]]] | None = None,

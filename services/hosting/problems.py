@@ -28,7 +28,7 @@ _OUTAGES = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
     KafkaError,
-    errors.Unavailable,
+    errors.NotConfirmed,
     OSError,
     TimeoutError,
 )
@@ -113,7 +113,7 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
 
 async def _outage(_: Request, error: Exception) -> JSONResponse:
     # asyncpg raises ValueError for arguments that it cannot encode: our bug, not an outage.
-    away = errors.worth_retrying(error) and not isinstance(error, ValueError)
+    away = errors.is_transient(error) and not isinstance(error, ValueError)
     if not (away or isinstance(error, _NOT_YET)):
         raise error
     return response(Problem(503, "unavailable", "A dependency of this service is unavailable; try again."))

@@ -17,7 +17,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from messaging.errors import StartRefused, worth_retrying
+from messaging.errors import IncompatibleDeployment, is_transient
 from messaging.pipeline import Pipeline
 from services.hosting import logs, security
 from services.hosting.settings import WRONG_SETTING, Settings
@@ -30,7 +30,7 @@ _END_SECONDS = 9.7
 _PROBE_SECONDS = 2
 _LOOK_SECONDS = 0.1
 _REFUSALS = (
-    StartRefused,
+    IncompatibleDeployment,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.InsufficientPrivilegeError,
@@ -147,10 +147,10 @@ async def _probe(url: str) -> None:
         msg = f"COHOST_DATABASE_URL: {error}"
         raise WrongSetting(msg) from error
     except asyncpg.PostgresError as error:
-        if not worth_retrying(error):
-            raise StartRefused(str(error)) from error
+        if not is_transient(error):
+            raise IncompatibleDeployment(str(error)) from error
     except Exception as error:
-        if not worth_retrying(error):
+        if not is_transient(error):
             raise
     else:
         connection.terminate()
@@ -227,7 +227,7 @@ class _Life:
             self._stopping.set()
 
     async def _announce(self) -> None:
-        while not self._service.pipeline.ready:
+        while not self._service.pipeline.is_ready:
             await asyncio.sleep(_LOOK_SECONDS)
         log.info("ready", service=self._service.name)
 

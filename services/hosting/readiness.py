@@ -8,7 +8,7 @@ import asyncpg
 from aiokafka.client import AIOKafkaClient
 
 from messaging.config import Config
-from messaging.errors import worth_retrying
+from messaging.errors import is_transient
 from messaging.pipeline import Pipeline
 
 Check = Callable[[], Awaitable[bool]]
@@ -38,11 +38,11 @@ class Readiness:
                 answers = await asyncio.gather(*(_bounded(check) for check in self._checks.values()))
                 self._known = dict(zip(self._checks, answers, strict=True))
                 self._asked = time.monotonic()
-        return {"lanes": self._pipeline.ready, **self._known}
+        return {"lanes": self._pipeline.is_ready, **self._known}
 
     async def _kafka(self) -> bool:
         """Request metadata from a bootstrap server: an open port alone proves little."""
-        client = AIOKafkaClient(**self._config.client(), request_timeout_ms=1000 * _SECONDS)
+        client = AIOKafkaClient(**self._config.client_options(), request_timeout_ms=1000 * _SECONDS)
         try:
             await client.bootstrap()
         finally:
@@ -59,6 +59,6 @@ async def _bounded(check: Check) -> bool:
         async with asyncio.timeout(_SECONDS):
             return await check()
     except Exception as error:
-        if not (worth_retrying(error) or isinstance(error, asyncpg.PostgresError)):
+        if not (is_transient(error) or isinstance(error, asyncpg.PostgresError)):
             raise
         return False

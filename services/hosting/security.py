@@ -12,7 +12,7 @@ from aiokafka.errors import SaslAuthenticationFailed, UnsupportedSaslMechanismEr
 from aiokafka.helpers import create_ssl_context
 from pydantic import BaseModel, SecretStr
 
-from messaging.errors import worth_retrying
+from messaging.errors import is_transient
 
 _NAME = "COHOST_KAFKA_{}: {}"
 _FILES = ("cafile", "capath", "certfile", "keyfile")
@@ -102,7 +102,7 @@ async def check(servers: str, security: Mapping[str, Any], seconds: float) -> No
     if len(errors) < len(answers):
         return
     for error in errors:
-        if not worth_retrying(error):
+        if not is_transient(error):
             raise error
         if refusal := _refusal(error):
             raise ValueError(refusal) from error

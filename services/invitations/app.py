@@ -3,9 +3,9 @@
 from prometheus_client import CollectorRegistry
 
 from messaging import database
-from messaging.metrics import Metrics
+from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
-from messaging.producer import Producer
+from messaging.producer import CloudEventProducer
 from services.hosting import http, process
 from services.invitations import api
 from services.invitations.settings import Settings
@@ -17,9 +17,9 @@ async def build(settings: Settings) -> process.Service:
     """Build the service from its settings."""
     config = settings.pipeline("invitations")
     registry = CollectorRegistry()
-    metrics = Metrics(registry, "invitations")
+    metrics = PipelineMetrics(registry, "invitations")
     pipeline = Pipeline(config, Invitations(settings.policy()), metrics, ("services.invitations",))
-    pool = await database.pool(config, size=8)
+    pool = await database.create_pool(config, size=8)
     web = http.create(
         "Co-host invitations",
         settings=settings,
@@ -29,8 +29,8 @@ async def build(settings: Settings) -> process.Service:
         layout=LAYOUT,
         routers=[api.router(pool)],
     )
-    sweeping = await database.pool(config, size=2)
-    producer = Producer(config, LAYOUT.source)
+    sweeping = await database.create_pool(config, size=2)
+    producer = CloudEventProducer(config, LAYOUT.source)
     sweeper = Sweeper(pipeline, sweeping, producer)
     closers = (producer.stop, sweeping.close, pool.close)
     return process.Service("invitations", pipeline, web, background=(sweeper.run,), closers=closers)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
-from messaging.domain import Incoming
+from messaging.domain import InputRecord
 from schemas.commands import (
     AcceptInvitation,
     CancelInvitation,
@@ -45,7 +45,7 @@ class Needs:
     last: dict[tuple[str, str], Stage] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, batch: Sequence[Incoming], stages: Mapping[str, Stage]) -> "Needs":
+    def of(cls, batch: Sequence[InputRecord], stages: Mapping[str, Stage]) -> "Needs":
         """Return the queries for a batch's commands."""
         needs = cls()
         sent = {incoming.id for incoming in batch if type(incoming.data) is SendInvitation}

@@ -14,7 +14,7 @@ import structlog
 from messaging import errors, ids
 from messaging.database import Connection
 from messaging.pipeline import Pipeline
-from messaging.producer import Producer
+from messaging.producer import CloudEventProducer
 from schemas import timestamps, topics
 from schemas.commands import ExcludeUser, ExpireInvitation
 from services.invitations.store import asks
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 class Sweeper:
     """Publish `ExpireInvitation` and `ExcludeUser` commands for what is due in the owned lanes."""
 
-    def __init__(self, pipeline: Pipeline, pool: asyncpg.Pool, producer: Producer) -> None:
+    def __init__(self, pipeline: Pipeline, pool: asyncpg.Pool, producer: CloudEventProducer) -> None:
         self._pipeline = pipeline
         self._pool = pool
         self._producer = producer
@@ -42,9 +42,9 @@ class Sweeper:
         """Sweep until cancelled. Wait out outages with back-off; log their start and end once."""
         while True:
             try:
-                more = await self.sweep(self._pipeline.lanes)
+                more = await self.sweep(self._pipeline.owned_lanes)
             except Exception as error:
-                if not errors.worth_retrying(error):
+                if not errors.is_transient(error):
                     raise
                 await self._pause(error)
             else:
@@ -92,7 +92,7 @@ class Sweeper:
             if command == "ExpireInvitation"
             else ExcludeUser(room_id=room_id, user_id=subject)
         )
-        await self._producer.send(topics.INVITATION_COMMANDS, ask.command_id, data, room_id)
+        await self._producer.send_message(topics.INVITATION_COMMANDS, ask.command_id, data, room_id)
 
     async def _pause(self, error: Exception) -> None:
         if self._wait == _PERIOD:

@@ -49,9 +49,9 @@ async def test_the_baseline_handler_gives_each_command_one_outcome(
     config = Config("", database_url, "invitations", prefix="cohost.")
     made, broker = traffic.make(rooms=6, seed=3), Broker()
     commands = list(islice(made.turns(), 600))
-    pool = await database.pool(config, size=2)
+    pool = await database.create_pool(config, size=2)
     async with pool.acquire() as connection:
-        await database.migrate(connection, config, "messaging", "services.invitations")
+        await database.migrate_schema(connection, config, "messaging", "services.invitations")
         await plain.keep_facts(connection, made)
     handler = Handler(config, "cluster", pool, cast("KafkaBroker", broker))
     offsets = count()

@@ -12,10 +12,10 @@ from prometheus_client import CollectorRegistry
 
 from messaging import database, lanes
 from messaging.config import Config
-from messaging.domain import Event, Incoming
-from messaging.errors import Unavailable
+from messaging.domain import InputRecord, OutputRecord
+from messaging.errors import NotConfirmed
 from messaging.pipeline import Pipeline
-from messaging.producer import Producer
+from messaging.producer import CloudEventProducer
 from schemas import timestamps, topics
 from schemas.types import Message
 from services.broadcast import store
@@ -34,10 +34,10 @@ SECONDS = 60
 class Owned:
     """Pretends to be a pipeline that owns these lanes."""
 
-    lanes: frozenset[int] = frozenset({0})
+    owned_lanes: frozenset[int] = frozenset({0})
 
-    def confirmed(self, lane: int) -> float:
-        return time.monotonic() if lane in self.lanes else 0.0
+    def lease_renewed_at(self, lane: int) -> float:
+        return time.monotonic() if lane in self.owned_lanes else 0.0
 
 
 @dataclass
@@ -62,12 +62,12 @@ class Desk:
     offset: int = 0
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def send(self, topic: topics.Topic, message_id: str, data: Message, key: str) -> None:
+    async def send_message(self, topic: topics.Topic, message_id: str, data: Message, key: str) -> None:
         """Write a record, as `CloudEventProducer` does, and decide it if it is a signal."""
         if not self.kafka:
             self.refused += 1
             msg = "a record is not confirmed"
-            raise Unavailable(msg)
+            raise NotConfirmed(msg)
         self.written.append(data)
         if topic is topics.BROADCAST_SIGNALS and self.deciding:
             await self.say(data, message_id=message_id, key=key)
@@ -81,7 +81,7 @@ class Desk:
             for data in records:
                 self.offset += 1
                 room_id = key or cast("Any", data).room_id
-                record = Incoming(
+                record = InputRecord(
                     0,
                     topics.BROADCAST_SIGNALS,
                     self.offset,
@@ -90,7 +90,7 @@ class Desk:
                     message_id or f"record-{self.offset}",
                     data,
                 )
-                changes = self.processor.changes()
+                changes = self.processor.new_changes()
                 async with self.pool.acquire() as connection, connection.transaction():
                     await self.processor.load(connection, [record])
                     decided = self.processor.decide(record, changes)
@@ -100,8 +100,8 @@ class Desk:
                         SIGNALS_INPUT + 1,
                         self.offset + 1,
                     )
-                self.processor.committed(changes)
-                told = cast("list[Event]", decided)
+                self.processor.on_committed(changes)
+                told = cast("list[OutputRecord]", decided)
                 self.told += [
                     event.data
                     for event in told
@@ -140,16 +140,16 @@ async def open_desk(
     """Open a harness on a migrated database that owns lane 0."""
     timeouts = timeouts or Patience(grace=60, no_show=0)
     config = Config("", database_url, "broadcast")
-    pool = await database.pool(config, size=4)
+    pool = await database.create_pool(config, size=4)
     async with pool.acquire() as connection:
-        await database.migrate(connection, config, "messaging", "services.broadcast")
-        await lanes.create(connection, 1, len(LAYOUT.inputs), len(LAYOUT.outputs))
+        await database.migrate_schema(connection, config, "messaging", "services.broadcast")
+        await lanes.create_lanes(connection, 1, len(LAYOUT.inputs), len(LAYOUT.outputs))
     metrics = Metrics(CollectorRegistry())
     livekit = LiveKit(livekit_url, "devkey", "a secret that guards nothing at all", livekit_seconds, metrics)
     pipeline = Owned()
     ownership = Ownership()
     ownership.follow(cast("Pipeline", pipeline))
-    dependencies = Surroundings(livekit, cast("Producer", None), pool, ownership, metrics)
+    dependencies = Surroundings(livekit, cast("CloudEventProducer", None), pool, ownership, metrics)
     dirty_keys = Wakeup()
     harness = Desk(pool, dependencies, Worker(timeouts, dirty_keys, ()), dirty_keys, pipeline)
     object.__setattr__(dependencies, "producer", harness)

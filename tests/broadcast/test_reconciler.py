@@ -102,7 +102,7 @@ async def test_calls_finished_while_lanes_are_released_are_reported(harness: Des
         fake.hang.add("MutePublishedTrack")
         await harness.say(mute())
         await harness.until(lambda: fake.calls["MutePublishedTrack"] == 1)
-        harness.owned.lanes = frozenset()
+        harness.owned.owned_lanes = frozenset()
         letting_go = asyncio.create_task(working.releasing([0]))
         fake.recover()
         await letting_go
@@ -116,7 +116,7 @@ async def test_an_unreportable_result_does_not_block_the_handover(harness: Desk,
     working = reconciler(harness)
     async with running(working):
         await harness.until(lambda: harness.refused >= 1)
-        harness.owned.lanes = frozenset()
+        harness.owned.owned_lanes = frozenset()
         async with asyncio.timeout(2):
             await working.releasing([0])
 

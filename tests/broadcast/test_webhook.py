@@ -13,7 +13,7 @@ from livekit import api
 from prometheus_client import CollectorRegistry
 
 from messaging.config import Config
-from messaging.producer import Producer
+from messaging.producer import CloudEventProducer
 from services.broadcast import webhook
 from services.broadcast.livekit import LiveKit
 from services.broadcast.metrics import Metrics
@@ -31,7 +31,7 @@ async def client() -> httpx.AsyncClient:
     problems.install(application)
     metrics = Metrics(CollectorRegistry())
     livekit = LiveKit("ws://nowhere", KEY, SECRET, 1, metrics)
-    producer = Producer(Config(NOWHERE, "", "broadcast"), "/cohost/broadcast")
+    producer = CloudEventProducer(Config(NOWHERE, "", "broadcast"), "/cohost/broadcast")
     application.include_router(webhook.router(livekit, producer, metrics))
     return httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://broadcast")
 

@@ -9,7 +9,7 @@ import pytest
 
 from messaging import database
 from messaging.config import Config
-from messaging.domain import Event, Incoming, Refusal
+from messaging.domain import InputRecord, OutputRecord, Rejection
 from schemas import commands, events, topics
 from schemas.types import Message
 from services.broadcast import store
@@ -55,39 +55,39 @@ SCRIPT: Sequence[Message] = (
 )
 
 
-def incoming(record: Message, offset: int) -> Incoming:
+def incoming(record: Message, offset: int) -> InputRecord:
     topic = topics.BROADCAST_COMMANDS if isinstance(record, commands.BROADCAST) else topics.BROADCAST_SIGNALS
-    return Incoming(0, topic, offset, at(offset), ROOM, f"record-{offset}", record)
+    return InputRecord(0, topic, offset, at(offset), ROOM, f"record-{offset}", record)
 
 
 @pytest.fixture
 async def pool(database_url: str) -> Any:
     config = Config("", database_url, "broadcast")
-    made = await database.pool(config, size=3)
+    made = await database.create_pool(config, size=3)
     async with made.acquire() as connection:
-        await database.migrate(connection, config, "messaging", "services.broadcast")
+        await database.migrate_schema(connection, config, "messaging", "services.broadcast")
     yield made
     await made.close()
 
 
 async def play(
     pool: asyncpg.Pool, cuts: Sequence[int], *, forgetful: bool
-) -> tuple[list[Event | Refusal], dict[str, Any]]:
+) -> tuple[list[OutputRecord | Rejection], dict[str, Any]]:
     """Return the outputs of the script, processed in batches, and the stages stored afterwards."""
     processor = Worker(Patience(grace=60, no_show=30), Wakeup(), ())
     records = [incoming(record, offset) for offset, record in enumerate(SCRIPT, 1)]
-    told: list[Event | Refusal] = []
+    told: list[OutputRecord | Rejection] = []
     for start, end in pairwise([0, *cuts, len(records)]):
-        changes = processor.changes()
+        changes = processor.new_changes()
         async with pool.acquire() as connection, connection.transaction():
             await processor.load(connection, records[start:end])
             for record in records[start:end]:
                 decided = processor.decide(record, changes)
-                told += [decided] if isinstance(decided, Refusal) else decided
+                told += [decided] if isinstance(decided, Rejection) else decided
             await processor.save(connection, changes)
-        processor.trim()
+        processor.evict_excess()
         if forgetful:
-            processor.forget([0])
+            processor.drop_lanes([0])
     async with pool.acquire() as connection:
         stored: dict[str, Any] = dict(await store.load(connection, [ROOM]))
         await connection.execute("TRUNCATE rooms, members")
@@ -101,7 +101,7 @@ async def test_batch_boundaries_and_cache_contents_change_nothing(pool: asyncpg.
     assert [
         event
         for event in whole[0]
-        if isinstance(event, Event) and isinstance(event.data, events.GrantRevoked)
+        if isinstance(event, OutputRecord) and isinstance(event.data, events.GrantRevoked)
     ]
     for cuts in (single, single[::2], single[::3], [7]):
         assert await play(pool, cuts, forgetful=True) == whole
@@ -115,14 +115,14 @@ async def test_dirty_keys_match_the_pending_work_in_postgres(pool: asyncpg.Pool,
     records = [incoming(record, offset) for offset, record in enumerate(SCRIPT, 1)]
     told = 0
     for start in range(0, len(records), size):
-        changes = processor.changes()
+        changes = processor.new_changes()
         async with pool.acquire() as connection, connection.transaction():
             await processor.load(connection, records[start : start + size])
             for record in records[start : start + size]:
                 processor.decide(record, changes)
             await processor.save(connection, changes)
         assert dirty_keys.take() == ([], [])
-        processor.committed(changes)
+        processor.on_committed(changes)
         rooms, members = dirty_keys.take()
         async with pool.acquire() as connection:
             keys = [(room_id, "") for room_id in changes.rooms] + list(changes.members)
@@ -139,13 +139,13 @@ async def test_pending_invitations_need_no_query(pool: asyncpg.Pool) -> None:
     async with pool.acquire() as connection:
         await connection.execute("DROP TABLE rooms CASCADE")
         await processor.load(connection, [incoming(sent, 1)])
-    assert processor.decide(incoming(sent, 1), processor.changes()) == ()
+    assert processor.decide(incoming(sent, 1), processor.new_changes()) == ()
 
 
 async def test_pending_work_and_due_deadlines_are_found(pool: asyncpg.Pool) -> None:
     processor = Worker(Patience(grace=60, no_show=30), Wakeup(), ())
     records = [incoming(record, offset) for offset, record in enumerate(SCRIPT[1:12], 1)]
-    changes = processor.changes()
+    changes = processor.new_changes()
     async with pool.acquire() as connection:
         await processor.load(connection, records)
         for record in records:

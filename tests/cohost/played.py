@@ -140,7 +140,7 @@ async def _ensure(config: Config) -> None:
     async with asyncio.timeout(SECONDS):
         while True:
             try:
-                await topology.ensure(config)
+                await topology.ensure_topics(config)
             except KafkaError:
                 await asyncio.sleep(0.1)
             else:

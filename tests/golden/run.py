@@ -10,14 +10,14 @@ from aiokafka import ConsumerRecord
 from prometheus_client import CollectorRegistry
 
 from messaging import database, lanes
-from messaging.batches import Batches
+from messaging.batches import BatchCommitter
 from messaging.config import Config
-from messaging.decision import Decider
-from messaging.intake import Intake
+from messaging.decision import BatchDecider
+from messaging.intake import RecordParser
 from messaging.lanes import Lane
-from messaging.metrics import Metrics
-from messaging.records import Records
-from messaging.segments import Segment
+from messaging.metrics import PipelineMetrics
+from messaging.records import RecordEncoder
+from messaging.segments import OutboxBatch
 from services.broadcast import worker as broadcast
 from services.broadcast.state import Patience
 from services.broadcast.wakeup import Wakeup
@@ -49,27 +49,33 @@ class Processor:
     published: dict[int, list[Published]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        layout, metrics = _LAYOUTS[self.service], Metrics(CollectorRegistry(), self.service)
+        layout, metrics = _LAYOUTS[self.service], PipelineMetrics(CollectorRegistry(), self.service)
         domain = _DOMAINS[self.service]()
         inputs = [entry.topic.name(PREFIX) for entry in layout.inputs]
-        intake, writer = Intake(layout, PREFIX, PARTITIONS), Records(layout, PREFIX, CLUSTER)
-        decider = Decider(domain, intake, writer, metrics, inputs)
+        intake, writer = RecordParser(layout, PREFIX, PARTITIONS), RecordEncoder(layout, PREFIX, CLUSTER)
+        decider = BatchDecider(domain, intake, writer, metrics, inputs)
         self._outputs = [topic.name(PREFIX) for topic in layout.outputs]
-        self._batches = Batches(
-            self.pool, domain, decider, metrics, owned=self.owned, publish=self._publish, fail=_fail
+        self._batches = BatchCommitter(
+            self.pool,
+            domain,
+            decider,
+            metrics,
+            owned_lanes=self.owned,
+            enqueue=self._publish,
+            on_failure=_fail,
         )
 
     async def take(self, batch: Sequence[Input]) -> None:
         """Decide a batch as it was fetched, while the one before it is being committed."""
-        await self._batches.take([_record(entry) for entry in batch])
+        await self._batches.process_records([_record(entry) for entry in batch])
 
     async def insert(self, batch: Sequence[Input]) -> None:
         """Decide and commit a batch in exactly this order."""
-        await self._batches.insert([_record(entry) for entry in batch])
+        await self._batches.process_synthetic([_record(entry) for entry in batch])
 
     async def settled(self) -> None:
         """Wait until all that was taken is committed and published."""
-        await self._batches.settled()
+        await self._batches.wait_committed()
 
     async def outcomes(self) -> list[dict[str, Any]]:
         """Return what is remembered of commands, by their ids."""
@@ -80,7 +86,7 @@ class Processor:
         async with self.pool.acquire() as connection:
             return await connection.fetch(statement, *arguments)
 
-    async def _publish(self, committed: Sequence[Segment]) -> None:
+    async def _publish(self, committed: Sequence[OutboxBatch]) -> None:
         for segment in committed:
             self.published.setdefault(segment.lane, []).extend(
                 Published(
@@ -95,12 +101,12 @@ async def opened(service: str, database_url: str, schema: str) -> AsyncIterator[
     """Return a processor that has read nothing yet."""
     config = Config("", database_url, schema, prefix=PREFIX, partitions=PARTITIONS)
     layout = _LAYOUTS[service]
-    pool = await database.pool(config, size=4)
+    pool = await database.create_pool(config, size=4)
     try:
         async with pool.acquire() as connection:
-            await database.migrate(connection, config, "messaging", f"services.{service}")
-            await lanes.create(connection, PARTITIONS, len(layout.inputs), len(layout.outputs))
-            claimed = await lanes.claim(connection, range(PARTITIONS), "golden")
+            await database.migrate_schema(connection, config, "messaging", f"services.{service}")
+            await lanes.create_lanes(connection, PARTITIONS, len(layout.inputs), len(layout.outputs))
+            claimed = await lanes.claim_lanes(connection, range(PARTITIONS), "golden")
         yield Processor(service, pool, {lane.number: lane for lane in claimed})
     finally:
         pool.terminate()

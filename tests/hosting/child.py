@@ -8,7 +8,7 @@ import structlog
 from fastapi import FastAPI
 
 from messaging import database
-from messaging.errors import Damaged, StartRefused
+from messaging.errors import IncompatibleDeployment, LogMismatch
 from services.hosting import process
 from services.hosting.settings import load
 from tests.hosting import example
@@ -19,13 +19,13 @@ log = structlog.get_logger()
 
 async def refused() -> None:
     msg = "the database belongs to\nanother cluster"
-    raise StartRefused(msg)
+    raise IncompatibleDeployment(msg)
 
 
 async def damaged() -> None:
     await asyncio.sleep(0)
     msg = "the log ends before what was acknowledged"
-    raise Damaged(msg)
+    raise LogMismatch(msg)
 
 
 async def broken() -> None:
@@ -62,7 +62,7 @@ BACKGROUND = {"broken background": broken}
 
 def building(what: str) -> Callable[[ExampleSettings], Awaitable[process.Service]]:
     async def build(settings: ExampleSettings) -> process.Service:
-        pool = await database.pool(settings.pipeline("example"), 2)
+        pool = await database.create_pool(settings.pipeline("example"), 2)
         instead = PIPELINES.get(what)
         pipeline = Pipeline(ready=what not in ("refused", "damaged"), instead=instead() if instead else None)
         web = example.application(pool, pipeline, settings)

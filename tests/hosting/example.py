@@ -9,19 +9,19 @@ import jwt
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
-from messaging.domain import Input, Layout
+from messaging.domain import InputTopic, Topology
 from schemas import commands, facts, topics
 from services.hosting import auth, http, pages, paths
 from services.hosting.problems import Problem
 from services.hosting.settings import Port, Settings
 
 SECRET = "a secret of the tests, long enough for PyJWT"
-LAYOUT = Layout(
+LAYOUT = Topology(
     name="invitations",
     source="/cohost/invitations",
     inputs=(
-        Input(topics.ROOMS, "facts", facts.ROOMS),
-        Input(topics.INVITATION_COMMANDS, "commands", commands.INVITATIONS),
+        InputTopic(topics.ROOMS, "facts", facts.ROOMS),
+        InputTopic(topics.INVITATION_COMMANDS, "commands", commands.INVITATIONS),
     ),
     outputs=(topics.INVITATION_EVENTS, topics.INVITATION_REJECTIONS, topics.INVITATION_DEAD_LETTERS),
     rejections=topics.INVITATION_REJECTIONS,
@@ -37,7 +37,7 @@ class Pipeline:
     """A pipeline that waits until it is stopped, or runs `instead`."""
 
     def __init__(self, *, ready: bool = True, instead: Coroutine[Any, Any, None] | None = None) -> None:
-        self.ready = ready
+        self.is_ready = ready
         self.stopped = asyncio.Event()
         self._work = instead or self._wait()
 

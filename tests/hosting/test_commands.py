@@ -14,7 +14,7 @@ from tests.hosting import example
 from tests.hosting.example import bearer
 
 AT = "2026-01-01T12:00:00.007Z"
-ACCEPTED: outcomes.Row = (
+ACCEPTED: outcomes.OutcomeRow = (
     "c-1",
     "cohost.SendInvitation.v1",
     AT,
@@ -25,7 +25,7 @@ ACCEPTED: outcomes.Row = (
     None,
     None,
 )
-REJECTED: outcomes.Row = (
+REJECTED: outcomes.OutcomeRow = (
     "c-2",
     "cohost.AcceptInvitation.v1",
     AT,
@@ -36,7 +36,7 @@ REJECTED: outcomes.Row = (
     "room_full",
     None,
 )
-ODD: outcomes.Row = ("a/b ä?#%", "Odd", AT, None, None, None, None, "unknown_command", "It is odd.")
+ODD: outcomes.OutcomeRow = ("a/b ä?#%", "Odd", AT, None, None, None, None, "unknown_command", "It is odd.")
 ANSWERS = {
     "c-1": {
         "commandId": "c-1",
@@ -76,7 +76,7 @@ ANSWERS = {
 
 @pytest.fixture
 async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    pool = await database.pool(example.settings(database_url=database_url).pipeline("example"), 2)
+    pool = await database.create_pool(example.settings(database_url=database_url).pipeline("example"), 2)
     yield pool
     pool.terminate()
 
@@ -85,8 +85,8 @@ async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
 async def migrated(pool: asyncpg.Pool, database_url: str) -> asyncpg.Pool:
     config = example.settings(database_url=database_url).pipeline("example")
     async with pool.acquire() as connection:
-        await database.migrate(connection, config, "messaging")
-        await outcomes.add(connection, [ACCEPTED, REJECTED, ODD])
+        await database.migrate_schema(connection, config, "messaging")
+        await outcomes.insert_outcomes(connection, [ACCEPTED, REJECTED, ODD])
     return pool
 
 

@@ -10,7 +10,7 @@ import httpx
 import jwt
 from prometheus_client import CollectorRegistry
 
-from messaging.domain import Incoming
+from messaging.domain import InputRecord
 from schemas import commands, facts, topics
 from schemas.types import Message
 from services.hosting import http
@@ -40,7 +40,7 @@ class Desk:
         topic = topics.ROOMS if data is None or isinstance(data, facts.RoomChanged) else None
         offset = next(self.offsets)
         topic = topic or topics.INVITATION_COMMANDS
-        await self.book.run([[Incoming(0, topic, offset, at, key, name or f"id-{offset}", data)]])
+        await self.book.run([[InputRecord(0, topic, offset, at, key, name or f"id-{offset}", data)]])
 
     async def set_room(
         self, status: Any = "live", host: str = HOST, room: str = ROOM, *, at: str = SOON

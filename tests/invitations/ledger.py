@@ -8,7 +8,7 @@ import asyncpg
 
 from messaging import database
 from messaging.config import Config
-from messaging.domain import Event, Incoming, Refusal
+from messaging.domain import InputRecord, OutputRecord, Rejection
 from schemas import envelope
 from services.invitations.changes import Changes
 from services.invitations.state import Policy
@@ -26,27 +26,29 @@ class Ledger:
     domain: Invitations
     told: list[Any]
 
-    async def run(self, batches: Sequence[Sequence[Incoming]], *, forgetful: bool = False) -> None:
+    async def run(self, batches: Sequence[Sequence[InputRecord]], *, forgetful: bool = False) -> None:
         """Decide each batch before the previous one is saved, or without overlap and with an empty cache."""
         ahead: Changes | None = None
         async with self.pool.acquire() as loading, self.pool.acquire() as saving:
             for batch in batches:
-                changes = self.domain.changes()
+                changes = self.domain.new_changes()
                 await self.domain.load(loading, batch)
                 self.told += [plain(self._decide(incoming, changes)) for incoming in batch]
                 await self._save(saving, ahead)
-                self.domain.trim()
+                self.domain.evict_excess()
                 ahead = changes
                 if forgetful:
                     await self._save(saving, ahead)
                     ahead = None
-                    self.domain.forget([0])
+                    self.domain.drop_lanes([0])
             await self._save(saving, ahead)
 
-    def _decide(self, incoming: Incoming, changes: Changes) -> Sequence[Event] | Refusal:
+    def _decide(self, incoming: InputRecord, changes: Changes) -> Sequence[OutputRecord] | Rejection:
         outcome = self.domain.decide(incoming, changes)
-        if isinstance(outcome, Refusal):
-            self.domain.refused(envelope.type_of(type(incoming.data).__name__), incoming.id, changes)
+        if isinstance(outcome, Rejection):
+            self.domain.on_command_rejected(
+                envelope.type_of(type(incoming.data).__name__), incoming.id, changes
+            )
         return outcome
 
     async def _save(self, connection: database.Connection, changes: Changes | None) -> None:
@@ -67,7 +69,7 @@ class Ledger:
 
     async def wipe(self) -> None:
         """Clear the cache, the outcomes and every table."""
-        self.domain.forget([0])
+        self.domain.drop_lanes([0])
         self.told = []
         async with self.pool.acquire() as connection:
             await connection.execute(f"TRUNCATE {', '.join(TABLES)}, asks, outcomes")
@@ -76,14 +78,14 @@ class Ledger:
 async def opened(url: str, policy: Policy) -> Ledger:
     """Migrate a new database and return an empty harness on it."""
     config = Config("", url, SCHEMA)
-    pool = await database.pool(config, size=4)
+    pool = await database.create_pool(config, size=4)
     async with pool.acquire() as connection:
-        await database.migrate(connection, config, "messaging", "services.invitations")
+        await database.migrate_schema(connection, config, "messaging", "services.invitations")
     return Ledger(pool, Invitations(policy), [])
 
 
 def plain(outcome: Any) -> Any:
     """Return an outcome as plain values: an invitation's class depends on the way it got into the cache."""
-    if isinstance(outcome, Refusal):
+    if isinstance(outcome, Rejection):
         return (outcome.reason, None if outcome.current is None else vars(outcome.current))
     return [(type(event.data).__name__, vars(event.data)) for event in outcome]

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from messaging.domain import Incoming
+from messaging.domain import InputRecord
 from schemas import commands, facts, topics
 from schemas.topics import Topic
 from tests.invitations.theatre import HOST, at
@@ -34,10 +34,10 @@ class Author:
 
     random: Random
     second: float = 0.0
-    written: list[Incoming] = field(default_factory=list)
+    written: list[InputRecord] = field(default_factory=list)
     sent: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def write(self, length: int) -> list[Incoming]:
+    def write(self, length: int) -> list[InputRecord]:
         """Return `length` records of one lane, after two open rooms and their users."""
         for room in ROOMS:
             self._room(room, "live", HOST)
@@ -55,7 +55,7 @@ class Author:
 
     def _tell(self, topic: Topic, key: str, data: Any) -> None:
         offset = len(self.written)
-        self.written.append(Incoming(0, topic, offset, at(self.second), key, f"id-{offset}", data))
+        self.written.append(InputRecord(0, topic, offset, at(self.second), key, f"id-{offset}", data))
 
     def _command(self, data: Any) -> None:
         self._tell(topics.INVITATION_COMMANDS, data.room_id, data)
@@ -114,7 +114,7 @@ class Author:
         self._tell(topic, self.random.choice(keys), None)
 
 
-def _show(seed: int, length: int) -> list[Incoming]:
+def _show(seed: int, length: int) -> list[InputRecord]:
     return Author(Random(seed)).write(length)  # noqa: S311 - a script must be repeatable, not secret
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from messaging.domain import Refusal
+from messaging.domain import Rejection
 from schemas.commands import (
     AcceptInvitation,
     CancelInvitation,
@@ -53,7 +53,7 @@ def invited(processor: Theatre) -> Theatre:
 
 
 def refused(outcome: Any, reason: str, current: dict[str, Any] | None) -> None:
-    assert isinstance(outcome, Refusal)
+    assert isinstance(outcome, Rejection)
     assert outcome.reason == reason
     assert shown(outcome) == current
 
@@ -89,25 +89,25 @@ def test_expiry_is_dated_back_to_the_deadline(invited: Theatre) -> None:
 
 @pytest.mark.parametrize("command", EVERY)
 def test_without_a_room_there_is_no_invitation(processor: Theatre, command: Any) -> None:
-    assert processor.do(command(room="elsewhere")) == Refusal("room_not_found")
+    assert processor.do(command(room="elsewhere")) == Rejection("room_not_found")
 
 
 @pytest.mark.parametrize("command", EVERY)
 def test_an_invitation_that_does_not_exist_is_not_found(processor: Theatre, command: Any) -> None:
-    assert processor.do(command()) == Refusal("invitation_not_found")
+    assert processor.do(command()) == Rejection("invitation_not_found")
 
 
 @pytest.mark.parametrize("command", EVERY)
 def test_an_invitation_of_another_room_is_not_found(invited: Theatre, command: Any) -> None:
     invited.set_room(room="room-2")
-    assert invited.do(command(room="room-2")) == Refusal("invitation_not_found")
+    assert invited.do(command(room="room-2")) == Rejection("invitation_not_found")
 
 
 @pytest.mark.parametrize("command", EVERY)
 def test_an_invitation_from_before_a_rooms_tombstone_is_not_found(invited: Theatre, command: Any) -> None:
     invited.room_gone(1)
     invited.set_room("live", 2)
-    assert invited.do(command(), 3) == Refusal("invitation_not_found")
+    assert invited.do(command(), 3) == Rejection("invitation_not_found")
 
 
 @pytest.mark.parametrize("command", ANSWERS)
@@ -147,7 +147,7 @@ def test_an_answered_invitation_is_refused_and_shown(invited: Theatre, command: 
 
 def test_an_answered_invitation_does_not_expire(invited: Theatre) -> None:
     invited.do(accept(), 7)
-    assert invited.do(expire(), EXPIRY) == Refusal("invitation_not_pending")
+    assert invited.do(expire(), EXPIRY) == Rejection("invitation_not_pending")
 
 
 @pytest.mark.parametrize("command", EVERY)
@@ -169,7 +169,7 @@ def test_a_millisecond_before_expiry_is_in_time(invited: Theatre, command: Any) 
 
 
 def test_no_invitation_expires_early(invited: Theatre) -> None:
-    assert invited.do(expire(), BARELY) == Refusal("not_due")
+    assert invited.do(expire(), BARELY) == Rejection("not_due")
 
 
 def test_a_banned_invitee_may_not_accept(invited: Theatre) -> None:
@@ -221,5 +221,5 @@ def test_being_banned_comes_before_the_stage_being_full(invited: Theatre) -> Non
 def test_the_first_of_two_racing_answers_wins(invited: Theatre, first: Any, second: Any) -> None:
     assert isinstance(invited.do(first(), 1), list)
     outcome = invited.do(second(), 1)
-    assert isinstance(outcome, Refusal)
+    assert isinstance(outcome, Rejection)
     assert outcome.reason == "invitation_not_pending"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from messaging.domain import Incoming, Repeated
+from messaging.domain import DuplicateCommands, InputRecord
 from schemas import topics
 from schemas.commands import AcceptInvitation, LeaveStage, SendInvitation
 from schemas.facts import RoomChanged
@@ -24,20 +24,20 @@ SETTINGS = settings(
 )
 
 
-def record(offset: int, data: Any, identifier: str, room: str = ROOM) -> Incoming:
+def record(offset: int, data: Any, identifier: str, room: str = ROOM) -> InputRecord:
     topic = topics.ROOMS if isinstance(data, RoomChanged) else topics.INVITATION_COMMANDS
-    return Incoming(0, topic, offset, at(0), room, identifier, data)
+    return InputRecord(0, topic, offset, at(0), room, identifier, data)
 
 
-def opening(offset: int, room: str = ROOM) -> Incoming:
+def opening(offset: int, room: str = ROOM) -> InputRecord:
     return record(offset, RoomChanged(room_id=room, host_id=HOST, status="live"), "fact", room)
 
 
-def send(offset: int, identifier: str, user: str = GUEST, room: str = ROOM) -> Incoming:
+def send(offset: int, identifier: str, user: str = GUEST, room: str = ROOM) -> InputRecord:
     return record(offset, SendInvitation(room_id=room, user_id=user, actor_id=HOST), identifier, room)
 
 
-def cut(script: list[Incoming], cuts: list[int]) -> list[list[Incoming]]:
+def cut(script: list[InputRecord], cuts: list[int]) -> list[list[InputRecord]]:
     """Return the script in batches; facts come first in each, as in the pipeline."""
     places = sorted({0, len(script), *(place % (len(script) + 1) for place in cuts)})
     batches = [script[start:end] for start, end in pairwise(places)]
@@ -47,7 +47,7 @@ def cut(script: list[Incoming], cuts: list[int]) -> list[list[Incoming]]:
 @given(script=shows.SHOWS, cuts=st.lists(st.integers(0, 120), max_size=12))
 @SETTINGS
 async def test_splitting_a_batch_anywhere_changes_nothing(
-    batch_harness: Ledger, script: list[Incoming], cuts: list[int]
+    batch_harness: Ledger, script: list[InputRecord], cuts: list[int]
 ) -> None:
     batches = cut(script, cuts)
     whole = [entry for batch in batches for entry in batch]
@@ -64,7 +64,7 @@ def cramped(batch_harness: Ledger) -> Ledger:
     return Ledger(batch_harness.pool, domain, [])
 
 
-async def played(batch_harness: Ledger, batches: list[list[Incoming]], *, forgetful: bool = False) -> Any:
+async def played(batch_harness: Ledger, batches: list[list[InputRecord]], *, forgetful: bool = False) -> Any:
     await batch_harness.wipe()
     await batch_harness.run(batches, forgetful=forgetful)
     return batch_harness.told, await batch_harness.rows()
@@ -90,21 +90,21 @@ async def test_an_invitation_accepted_in_its_own_batch_is_stored_accepted(batch_
 
 async def test_an_invitation_id_is_never_reused_in_any_room(batch_harness: Ledger) -> None:
     await batch_harness.run([[opening(1), opening(2, "room-2"), send(3, "i1")]])
-    with pytest.raises(Repeated) as repeated:
+    with pytest.raises(DuplicateCommands) as repeated:
         await batch_harness.run([[send(4, "i2", "carol", "room-2"), send(5, "i1", "dave", "room-2")]])
-    assert repeated.value.ids == {"i1"}
+    assert repeated.value.command_ids == {"i1"}
 
 
 async def test_a_refused_invitation_with_a_used_id_is_a_repeat(batch_harness: Ledger) -> None:
     await batch_harness.run([[opening(1), send(2, "i1")]])
-    with pytest.raises(Repeated) as repeated:
+    with pytest.raises(DuplicateCommands) as repeated:
         await batch_harness.run([[send(3, "i1"), send(4, "i2")]])
-    assert repeated.value.ids == {"i1"}
+    assert repeated.value.command_ids == {"i1"}
 
 
 async def test_a_restarted_worker_ignores_invitations_before_a_tombstone(batch_harness: Ledger) -> None:
     accept = AcceptInvitation(room_id=ROOM, invitation_id="i1", actor_id=GUEST)
-    gone = Incoming(0, topics.ROOMS, 3, at(0), ROOM, "rooms:0:3", None)
+    gone = InputRecord(0, topics.ROOMS, 3, at(0), ROOM, "rooms:0:3", None)
     script = [opening(1), send(2, "i1"), gone, opening(4), record(5, accept, "c1"), send(6, "i2")]
     await batch_harness.run([[entry] for entry in script], forgetful=True)
     assert batch_harness.told[4] == ("invitation_not_found", None)

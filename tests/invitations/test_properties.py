@@ -6,14 +6,14 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from messaging.domain import Incoming, Refusal
+from messaging.domain import InputRecord, Rejection
 from schemas import topics
 from services.invitations.stage import Stage
 from tests.invitations import shows
 from tests.invitations.theatre import Theatre
 
 
-def play(processor: Theatre, record: Incoming) -> Any:
+def play(processor: Theatre, record: InputRecord) -> Any:
     if record.topic is not topics.USERS and processor.memory.touch([record.key]):
         processor.memory.add(record.key, Stage(0, complete=True))
     return processor.domain.decide(record, processor.changes)
@@ -28,21 +28,21 @@ def stages(processor: Theatre) -> dict[str, Any]:
 
 @given(shows.SHOWS)
 @settings(max_examples=300, deadline=None)
-def test_a_repeated_command_changes_nothing(script: list[Incoming]) -> None:
+def test_a_repeated_command_changes_nothing(script: list[InputRecord]) -> None:
     processor = Theatre()
     for record in script:
         outcome = play(processor, record)
         if record.topic is topics.INVITATION_COMMANDS:
             before = deepcopy(stages(processor))
             again = play(processor, record._replace(id=f"{record.id}-again", offset=record.offset + 1000))
-            assert isinstance(again, Refusal)
+            assert isinstance(again, Rejection)
             assert stages(processor) == before
-            assert isinstance(outcome, Refusal) or len(outcome) >= 1
+            assert isinstance(outcome, Rejection) or len(outcome) >= 1
 
 
 @given(shows.SHOWS)
 @settings(max_examples=300, deadline=None)
-def test_a_stage_never_exceeds_its_limits(script: list[Incoming]) -> None:
+def test_a_stage_never_exceeds_its_limits(script: list[InputRecord]) -> None:
     processor = Theatre()
     for record in script:
         seated = {key: len(stage.seats) for key, stage in processor.memory.stages.items()}
@@ -60,11 +60,11 @@ def test_a_stage_never_exceeds_its_limits(script: list[Incoming]) -> None:
 
 @given(shows.SHOWS, st.data())
 @settings(max_examples=200, deadline=None)
-def test_every_rejection_leaves_the_stage_unchanged(script: list[Incoming], data: Any) -> None:
+def test_every_rejection_leaves_the_stage_unchanged(script: list[InputRecord], data: Any) -> None:
     processor = Theatre()
     watched = data.draw(st.integers(0, len(script)))
     for index, record in enumerate(script):
         before = deepcopy(stages(processor)) if index >= watched else None
         outcome = play(processor, record)
-        if before is not None and isinstance(outcome, Refusal):
+        if before is not None and isinstance(outcome, Rejection):
             assert {key: stages(processor)[key] for key in before} == before

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from messaging.domain import Refusal
+from messaging.domain import Rejection
 from schemas.commands import AcceptInvitation, ExcludeUser, LeaveStage, ReleaseSeat, RemoveCoHost
 from schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired
 from services.invitations.state import Policy
@@ -89,53 +89,53 @@ def test_an_overdue_invitation_of_a_banned_user_expires(processor: Theatre) -> N
 
 @pytest.mark.parametrize("command", [remove, leave, release, exclude])
 def test_without_a_room_there_is_no_seat(seated: Theatre, command: Any) -> None:
-    assert seated.do(command(room="elsewhere")) == Refusal("room_not_found")
+    assert seated.do(command(room="elsewhere")) == Rejection("room_not_found")
 
 
 def test_only_the_host_may_remove_a_co_host(seated: Theatre) -> None:
-    assert seated.do(remove(actor=GUEST)) == Refusal("not_room_host")
-    assert seated.do(remove(user="nobody", actor=GUEST)) == Refusal("not_room_host")
+    assert seated.do(remove(actor=GUEST)) == Rejection("not_room_host")
+    assert seated.do(remove(user="nobody", actor=GUEST)) == Rejection("not_room_host")
 
 
 @pytest.mark.parametrize("command", [remove, leave, release])
 def test_a_user_without_a_seat_cannot_lose_one(processor: Theatre, command: Any) -> None:
     processor.invite("i1")
-    assert processor.do(command()) == Refusal("not_co_host")
+    assert processor.do(command()) == Rejection("not_co_host")
 
 
 @pytest.mark.parametrize("command", [remove, leave, release])
 def test_a_seat_ends_only_once(seated: Theatre, command: Any) -> None:
     assert isinstance(seated.do(command(), 9), list)
-    assert seated.do(command(), 9) == Refusal("not_co_host")
+    assert seated.do(command(), 9) == Rejection("not_co_host")
 
 
 def test_a_seat_from_another_invitation_is_not_released(seated: Theatre) -> None:
-    assert seated.do(release(identifier="i0")) == Refusal("not_co_host")
+    assert seated.do(release(identifier="i0")) == Rejection("not_co_host")
 
 
 def test_an_active_user_is_not_excluded(seated: Theatre) -> None:
     seated.user(status="banned")
     seated.user()
-    assert seated.do(exclude()) == Refusal("user_eligible")
-    assert seated.do(exclude()) == Refusal("user_eligible")
+    assert seated.do(exclude()) == Rejection("user_eligible")
+    assert seated.do(exclude()) == Rejection("user_eligible")
 
 
 def test_a_user_refusing_invitations_is_not_excluded(seated: Theatre) -> None:
     seated.user(canReceiveInvitations=False, blockedUserIds=[HOST])
-    assert seated.do(exclude()) == Refusal("user_eligible")
+    assert seated.do(exclude()) == Rejection("user_eligible")
 
 
 def test_a_user_without_seat_or_invitation_cannot_be_excluded(processor: Theatre) -> None:
     processor.user(status="banned")
-    assert processor.do(exclude()) == Refusal("not_involved")
+    assert processor.do(exclude()) == Rejection("not_involved")
 
 
 def test_unknown_users_are_eligible_where_they_are_accepted() -> None:
     processor = Theatre(Policy(accept_unknown_users=True))
     processor.set_room()
-    assert processor.do(exclude("nobody")) == Refusal("user_eligible")
+    assert processor.do(exclude("nobody")) == Rejection("user_eligible")
 
 
 def test_the_first_of_two_racing_for_a_seat_gets_it(seated: Theatre) -> None:
     seated.do(leave(), 9)
-    assert seated.do(remove(), 9) == Refusal("not_co_host")
+    assert seated.do(remove(), 9) == Rejection("not_co_host")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from messaging.domain import Refusal
+from messaging.domain import Rejection
 from schemas.commands import AcceptInvitation, DeclineInvitation, LeaveStage, SendInvitation
 from schemas.events import InvitationExpired, InvitationSent
 from services.invitations.state import Policy
@@ -26,17 +26,17 @@ def test_an_invitation_lasts_a_day_by_default(processor: Theatre) -> None:
 
 
 def test_an_unknown_room_is_refused(processor: Theatre) -> None:
-    assert processor.do(send(room_id="elsewhere")) == Refusal("room_not_found")
+    assert processor.do(send(room_id="elsewhere")) == Rejection("room_not_found")
 
 
 def test_a_deleted_room_is_not_found(processor: Theatre) -> None:
     processor.room_gone()
-    assert processor.do(send(actor_id="stranger")) == Refusal("room_not_found")
+    assert processor.do(send(actor_id="stranger")) == Rejection("room_not_found")
 
 
 def test_a_closed_room_is_refused_before_the_actor_is_checked(processor: Theatre) -> None:
     processor.set_room("ended")
-    assert processor.do(send(actor_id="stranger")) == Refusal("room_not_open")
+    assert processor.do(send(actor_id="stranger")) == Rejection("room_not_open")
 
 
 def test_every_open_state_takes_invitations(processor: Theatre) -> None:
@@ -49,20 +49,20 @@ def test_every_open_state_takes_invitations(processor: Theatre) -> None:
 
 
 def test_only_the_host_invites(processor: Theatre) -> None:
-    assert processor.do(send(actor_id="stranger", user_id=HOST)) == Refusal("not_room_host")
+    assert processor.do(send(actor_id="stranger", user_id=HOST)) == Rejection("not_room_host")
 
 
 def test_a_former_host_invites_no_more(processor: Theatre) -> None:
     processor.set_room(host="carol")
-    assert processor.do(send()) == Refusal("not_room_host")
+    assert processor.do(send()) == Rejection("not_room_host")
 
 
 def test_the_host_is_no_target_known_or_not(processor: Theatre) -> None:
-    assert processor.do(send(user_id=HOST)) == Refusal("invalid_target")
+    assert processor.do(send(user_id=HOST)) == Rejection("invalid_target")
 
 
 def test_an_unknown_user_is_not_found(processor: Theatre) -> None:
-    assert processor.do(send(user_id="nobody")) == Refusal("user_not_found")
+    assert processor.do(send(user_id="nobody")) == Rejection("user_not_found")
 
 
 def test_unknown_users_are_accepted_by_setting() -> None:
@@ -75,7 +75,7 @@ def test_a_deleted_user_is_not_found_even_if_unknown_are_accepted() -> None:
     processor = Theatre(Policy(accept_unknown_users=True))
     processor.set_room()
     processor.user_gone()
-    assert processor.invite() == Refusal("user_not_found")
+    assert processor.invite() == Rejection("user_not_found")
 
 
 def test_an_ineligible_user_is_refused(processor: Theatre) -> None:
@@ -84,7 +84,7 @@ def test_an_ineligible_user_is_refused(processor: Theatre) -> None:
     processor.user("shy", canReceiveInvitations=False)
     processor.user("offended", blockedUserIds=["someone", HOST])
     for user in ("banned", "deleted", "shy", "offended"):
-        assert processor.do(send(user_id=user)) == Refusal("user_not_eligible"), user
+        assert processor.do(send(user_id=user)) == Rejection("user_not_eligible"), user
 
 
 def test_a_block_of_another_user_does_not_matter(processor: Theatre) -> None:
@@ -106,13 +106,13 @@ def test_a_banned_host_may_invite(processor: Theatre) -> None:
 def test_a_co_host_is_not_invited_again(processor: Theatre) -> None:
     processor.invite("i1")
     processor.do(AcceptInvitation(room_id=ROOM, invitation_id="i1", actor_id=GUEST))
-    assert processor.invite("i2") == Refusal("already_co_host")
+    assert processor.invite("i2") == Rejection("already_co_host")
 
 
 def test_a_second_pending_invitation_is_refused(processor: Theatre) -> None:
     processor.invite("i1")
     refusal = processor.invite("i2", EXPIRY - 0.001)
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, Rejection)
     assert refusal.reason == "already_invited"
     assert shown(refusal) == invitation("i1")
 
@@ -141,7 +141,7 @@ def test_pending_invitations_of_a_room_are_limited() -> None:
     processor.set_room()
     processor.invite("i1", user="one")
     processor.invite("i2", user="two")
-    assert processor.invite("i3", user="three") == Refusal("too_many_pending")
+    assert processor.invite("i3", user="three") == Rejection("too_many_pending")
 
 
 def test_overdue_invitations_count_until_they_are_closed() -> None:
@@ -149,7 +149,7 @@ def test_overdue_invitations_count_until_they_are_closed() -> None:
     processor.set_room()
     processor.invite("i1", user="one")
     processor.invite("i2", user="two")
-    assert processor.invite("i3", EXPIRY + 1, user="three") == Refusal("too_many_pending")
+    assert processor.invite("i3", EXPIRY + 1, user="three") == Rejection("too_many_pending")
     assert isinstance(processor.invite("i4", EXPIRY + 1, user="two"), list)
 
 
@@ -158,7 +158,7 @@ def test_already_invited_is_checked_before_the_limit() -> None:
     processor.set_room()
     processor.invite("i1")
     refusal = processor.invite("i2")
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, Rejection)
     assert refusal.reason == "already_invited"
 
 

@@ -63,7 +63,7 @@ async def working(settings: Settings) -> AsyncIterator[None]:
     background = [asyncio.create_task(work()) for work in service.background]
     try:
         async with asyncio.timeout(SECONDS):
-            while not service.pipeline.ready:
+            while not service.pipeline.is_ready:
                 assert not running.done()
                 await asyncio.sleep(0.05)
         yield

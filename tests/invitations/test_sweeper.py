@@ -8,9 +8,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from messaging.config import Config
-from messaging.domain import Incoming
-from messaging.errors import Unavailable
-from messaging.metrics import Metrics
+from messaging.domain import InputRecord
+from messaging.errors import NotConfirmed
+from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
 from schemas import commands, facts, topics
 from schemas.topics import Topic
@@ -30,12 +30,12 @@ class Letterbox:
     letters: list[tuple[str, Message]] = field(default_factory=list)
     away: bool = False
 
-    async def send(self, topic: Topic, message_id: str, data: Message, key: str) -> None:
+    async def send_message(self, topic: Topic, message_id: str, data: Message, key: str) -> None:
         assert topic is topics.INVITATION_COMMANDS
         assert key == getattr(data, "room_id", None)
         self.letters.append((message_id, data))
         if self.away:
-            raise Unavailable
+            raise NotConfirmed
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Broom:
     async def hear(self, topic: Topic, key: str, data: Any, name: str = "", *, at: str = SOON) -> None:
         """Decide and store one record of lane 0."""
         offset = next(self.offsets)
-        await self.book.run([[Incoming(0, topic, offset, at, key, name or f"id-{offset}", data)]])
+        await self.book.run([[InputRecord(0, topic, offset, at, key, name or f"id-{offset}", data)]])
 
     async def invite(self, name: str, user: str = GUEST, room: str = ROOM, *, at: str = LONG_AGO) -> None:
         """Open a room and invite a user for a day."""
@@ -82,7 +82,7 @@ class Broom:
 @pytest.fixture
 def sweeper_harness(batch_harness: Ledger) -> Broom:
     config = Config("127.0.0.1:1", "", SCHEMA)
-    pipeline = Pipeline(config, batch_harness.domain, Metrics(CollectorRegistry(), "invitations"))
+    pipeline = Pipeline(config, batch_harness.domain, PipelineMetrics(CollectorRegistry(), "invitations"))
     box = Letterbox()
     return Broom(batch_harness, box, Sweeper(pipeline, batch_harness.pool, box))  # type: ignore[arg-type]
 
@@ -136,7 +136,7 @@ async def test_a_rejected_command_still_due_is_sent_under_a_new_id(sweeper_harne
 async def test_an_unconfirmed_command_is_repeated_at_once_under_its_id(sweeper_harness: Broom) -> None:
     await sweeper_harness.invite("i1")
     sweeper_harness.box.away = True
-    with pytest.raises(Unavailable):
+    with pytest.raises(NotConfirmed):
         await sweeper_harness.sweeper.sweep([0])
     sweeper_harness.box.away = False
     assert await sweeper_harness.asked() == [expire("i1")]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from messaging.domain import Incoming, Refusal
+from messaging.domain import InputRecord, Rejection
 from schemas import topics
 from schemas.commands import SendInvitation
 from schemas.facts import RoomChanged, UserChanged
@@ -21,7 +21,7 @@ HOST = "alice"
 GUEST = "bob"
 EXPIRY = 60
 
-Outcome = list[Message | None] | Refusal
+Outcome = list[Message | None] | Rejection
 
 
 def at(second: float) -> str:
@@ -51,7 +51,7 @@ def invitation(identifier: str, **fields: Any) -> dict[str, Any]:
 
 def shown(refusal: Any) -> dict[str, Any] | None:
     """Return the fields of the invitation shown by a rejection, or None."""
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, Rejection)
     return None if refusal.current is None else dict(vars(refusal.current))
 
 
@@ -65,15 +65,15 @@ class Theatre:
 
     def __post_init__(self) -> None:
         self.domain = Invitations(self.policy, self.memory, clock=lambda: 0.0)
-        self.changes = self.domain.changes()
+        self.changes = self.domain.new_changes()
 
     def hear(self, topic: Topic, key: str, data: Message | None, second: float, identifier: str) -> Outcome:
         """Decide one record; return the data of its events or its rejection."""
         if topic is not topics.USERS and self.memory.touch([key]):
             self.memory.add(key, Stage(0, complete=True))
-        incoming = Incoming(0, topic, next(self.offsets), at(second), key, identifier, data)
+        incoming = InputRecord(0, topic, next(self.offsets), at(second), key, identifier, data)
         outcome = self.domain.decide(incoming, self.changes)
-        return outcome if isinstance(outcome, Refusal) else [event.data for event in outcome]
+        return outcome if isinstance(outcome, Rejection) else [event.data for event in outcome]
 
     def set_room(
         self, status: str = "live", second: float = 0, *, host: str = HOST, room: str = ROOM, seats: int = 5

@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from prometheus_client import CollectorRegistry
 
 from messaging.config import Config
-from messaging.metrics import Metrics
+from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
 from schemas.topics import Topic
 from tests.messaging.fleet import PARTITIONS, SECONDS
@@ -23,10 +23,12 @@ async def working(
     config: Config, domain: Turnstile | None = None, registry: CollectorRegistry | None = None
 ) -> AsyncIterator[Pipeline]:
     """Run a pipeline during the block; it must stop without an error."""
-    pipeline = Pipeline(config, domain or Turnstile(), Metrics(registry or CollectorRegistry(), "counter"))
+    pipeline = Pipeline(
+        config, domain or Turnstile(), PipelineMetrics(registry or CollectorRegistry(), "counter")
+    )
     running = asyncio.create_task(pipeline.run())
     try:
-        await until(lambda: pipeline.ready or running.done())
+        await until(lambda: pipeline.is_ready or running.done())
         if running.done():
             running.result()
         yield pipeline

@@ -28,16 +28,16 @@ def _text(field: str) -> str | None:
 
 @given(ROWS)
 def test_copy_text_round_trips(rows: list[tuple[str, str | None]]) -> None:
-    assert decoded(copying.encode(rows)) == rows
+    assert decoded(copying.encode_rows(rows)) == rows
 
 
 async def test_postgres_reads_copied_rows_and_refuses_duplicates(database_url: str) -> None:
     rows = [("plain", "x"), ("a\tb\\N\nc\r", None), ("\\.", ""), ("\u2028\x01ü", "\\")]
     connection = await asyncpg.connect(database_url)
     await connection.execute("CREATE TABLE pairs (one text PRIMARY KEY, two text)")
-    await copying.copy(connection, "pairs", COLUMNS, rows)
+    await copying.copy_rows(connection, "pairs", COLUMNS, rows)
     assert [tuple(row) for row in await connection.fetch("SELECT * FROM pairs")] == rows
     with pytest.raises(asyncpg.UniqueViolationError):
-        await copying.copy(connection, "pairs", COLUMNS, [("new", None), ("plain", None)])
+        await copying.copy_rows(connection, "pairs", COLUMNS, [("new", None), ("plain", None)])
     assert await connection.fetchval("SELECT count(*) FROM pairs") == len(rows)
     await connection.close()

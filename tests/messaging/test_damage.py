@@ -11,9 +11,9 @@ from aiokafka.structs import TopicPartition
 from prometheus_client import CollectorRegistry
 
 from messaging.database import Connection
-from messaging.domain import Incoming
-from messaging.errors import Damaged, StartRefused
-from messaging.metrics import Metrics
+from messaging.domain import InputRecord
+from messaging.errors import IncompatibleDeployment, LogMismatch
+from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
 from tests.messaging.crew import query, until, working
 from tests.messaging.fleet import SECONDS, Fleet
@@ -33,7 +33,7 @@ async def test_a_foreign_database_is_refused(fleet: Fleet, change: str, says: st
     async with working(fleet.config):
         """Ties the database to this cluster."""
     await query(fleet.config, change)
-    with pytest.raises(StartRefused, match=says):
+    with pytest.raises(IncompatibleDeployment, match=says):
         async with working(fleet.config):
             """Never comes here."""
 
@@ -42,7 +42,9 @@ async def test_a_commands_topic_with_the_producers_clock_is_refused(fleet: Fleet
     async with working(fleet.config):
         """Makes the topics."""
     await _alter(fleet, COMMANDS.name(fleet.config.prefix), "message.timestamp.type", "CreateTime")
-    with pytest.raises(StartRefused, match=r"invitations\.commands has message.timestamp.type=CreateTime"):
+    with pytest.raises(
+        IncompatibleDeployment, match=r"invitations\.commands has message.timestamp.type=CreateTime"
+    ):
         async with working(fleet.config):
             """Never comes here."""
 
@@ -69,9 +71,9 @@ async def test_commands_deleted_unread_stop_the_lane_with_instructions(fleet: Fl
         await fleet.decided()
     await fleet.publish([leave(), leave()])
     await _delete(fleet, 2)
-    with pytest.raises(Damaged, match="was read to 1: records are lost; to go on"):
+    with pytest.raises(LogMismatch, match="was read to 1: records are lost; to go on"):
         async with working(fleet.config) as pipeline:
-            await until(lambda: not pipeline.ready)
+            await until(lambda: not pipeline.is_ready)
 
 
 async def _delete(fleet: Fleet, before: int) -> None:
@@ -90,27 +92,27 @@ class _Held(Turnstile):
         self.held = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    async def load(self, connection: Connection, batch: Sequence[Incoming]) -> None:
-        if any(incoming.topic is COMMANDS for incoming in batch):
+    async def load(self, connection: Connection, records: Sequence[InputRecord]) -> None:
+        if any(incoming.topic is COMMANDS for incoming in records):
             self.held.set()
             await self.go_on.wait()
-        await super().load(connection, batch)
+        await super().load(connection, records)
 
 
 async def test_commands_deleted_ahead_of_a_running_worker_stop_the_lane(
     fleet: Fleet, producer: AIOKafkaProducer
 ) -> None:
     domain = _Held()
-    pipeline = Pipeline(fleet.config, domain, Metrics(CollectorRegistry(), "counter"))
+    pipeline = Pipeline(fleet.config, domain, PipelineMetrics(CollectorRegistry(), "counter"))
     running = asyncio.create_task(pipeline.run())
-    await until(lambda: pipeline.ready)
+    await until(lambda: pipeline.is_ready)
     await fleet.publish([leave()])
     await asyncio.wait_for(domain.held.wait(), SECONDS)
     for _ in range(5):  # more than the consumer fetches at a time
         await send(producer, COMMANDS.name(fleet.config.prefix), b"x" * 900_000)
     await _delete(fleet, 6)
     domain.go_on.set()
-    with pytest.raises(Damaged, match=r"offsets 6 to 6, but was read to [123]: records are lost"):
+    with pytest.raises(LogMismatch, match=r"offsets 6 to 6, but was read to [123]: records are lost"):
         await asyncio.wait_for(running, SECONDS)
 
 
@@ -128,6 +130,6 @@ async def test_a_database_that_lost_commits_stops_the_lane(fleet: Fleet) -> None
     await query(
         fleet.config, f"UPDATE lanes SET ({columns}) = ($2, $3, $4, $5, $6) WHERE lane = $1", LANE, *before
     )
-    with pytest.raises(Damaged, match="the database lost commits"):
+    with pytest.raises(LogMismatch, match="the database lost commits"):
         async with working(fleet.config) as pipeline:
-            await until(lambda: not pipeline.ready)
+            await until(lambda: not pipeline.is_ready)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRecord
 
-from messaging.domain import Incoming
-from messaging.intake import Intake, Reading
+from messaging.domain import InputRecord
+from messaging.intake import ParsedRecord, RecordParser
 from schemas import commands, facts, topics
 from schemas.partitions import partition_of
 from tests.messaging import turnstile
@@ -15,7 +15,7 @@ from tests.messaging import turnstile
 COUNT = 3
 ROOM = "room-1"
 AT_MS = 1_767_268_800_123
-INTAKE = Intake(turnstile.LAYOUT, "cohost.", COUNT)
+INTAKE = RecordParser(turnstile.LAYOUT, "cohost.", COUNT)
 
 
 def record(value: bytes | None, *, topic: str = "invitations.commands", **more: Any) -> ConsumerRecord:
@@ -49,13 +49,17 @@ def event(**changes: Any) -> bytes:
     return json.dumps({name: value for name, value in attributes.items() if value is not ...}).encode()
 
 
-def said(reading: Reading) -> object:
-    return reading.dead or reading.refused or (reading.incoming and reading.incoming.data)
+def said(reading: ParsedRecord) -> object:
+    return (
+        reading.dead_letter_reason
+        or reading.rejection_reason
+        or (reading.input_record and reading.input_record.data)
+    )
 
 
 def test_a_valid_command_carries_the_brokers_time() -> None:
     data = commands.LeaveStage(room_id=ROOM, actor_id="bob")
-    assert INTAKE.read(record(event())).incoming == Incoming(
+    assert INTAKE.parse_record(record(event())).input_record == InputRecord(
         partition_of(ROOM, COUNT),
         topics.INVITATION_COMMANDS,
         7,
@@ -111,7 +115,7 @@ LONG = "x" * 257
     ],
 )
 def test_an_invalid_record_has_a_reason(given: ConsumerRecord, expected: str) -> None:
-    assert said(INTAKE.read(given)) == expected
+    assert said(INTAKE.parse_record(given)) == expected
 
 
 @pytest.mark.parametrize(
@@ -137,17 +141,17 @@ def test_an_invalid_record_has_a_reason(given: ConsumerRecord, expected: str) ->
 def test_an_invalid_fact_is_a_dead_letter(given: ConsumerRecord, expected: str) -> None:
     if expected == "wrong_partition":
         assert partition_of("elsewhere", COUNT) != partition_of(ROOM, COUNT)
-    assert said(INTAKE.read(given)) == expected
+    assert said(INTAKE.parse_record(given)) == expected
 
 
 def test_a_fact_ignores_unknown_fields_and_nulls() -> None:
     data = {"roomId": ROOM, "hostId": "alice", "status": "live", "maxCoHosts": None, "colour": "red"}
     given = record(event(type="cohost.RoomChanged.v1", data=data), topic="rooms")
-    assert said(INTAKE.read(given)) == facts.RoomChanged(room_id=ROOM, host_id="alice", status="live")
+    assert said(INTAKE.parse_record(given)) == facts.RoomChanged(room_id=ROOM, host_id="alice", status="live")
 
 
 def test_a_tombstones_id_is_its_position() -> None:
-    reading = INTAKE.read(record(None, topic="rooms"))
+    reading = INTAKE.parse_record(record(None, topic="rooms"))
     assert (reading.id, said(reading)) == (f"cohost.rooms:{partition_of(ROOM, COUNT)}:7", None)
 
 
@@ -162,6 +166,6 @@ def test_binary_mode_is_read_from_the_headers() -> None:
         ("nothing", None),
     )
     body = json.dumps({"roomId": ROOM, "actorId": "bob"}).encode()
-    assert said(INTAKE.read(record(body, headers=headers))) == commands.LeaveStage(
+    assert said(INTAKE.parse_record(record(body, headers=headers))) == commands.LeaveStage(
         room_id=ROOM, actor_id="bob"
     )

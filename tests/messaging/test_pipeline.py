@@ -58,7 +58,7 @@ class Told(Turnstile):
         super().__init__()
         self.told: dict[str, tuple[int, int]] = {}
 
-    def committed(self, changes: dict[str, tuple[int, int]]) -> None:
+    def on_committed(self, changes: dict[str, tuple[int, int]]) -> None:
         self.told |= changes
 
 
@@ -247,8 +247,8 @@ async def test_outcomes_are_deleted_after_seven_days_in_small_steps(fleet: Fleet
     connection = await asyncpg.connect(
         fleet.config.database_url, server_settings={"search_path": fleet.config.schema}
     )
-    assert [await outcomes.prune(connection, limit=3) for _ in range(3)] == [3, 2, 0]
-    assert await outcomes.among(connection, fleet.sent) == frozenset(fleet.sent[5:])
+    assert [await outcomes.prune_outcomes(connection, limit=3) for _ in range(3)] == [3, 2, 0]
+    assert await outcomes.find_recorded_ids(connection, fleet.sent) == frozenset(fleet.sent[5:])
     await connection.close()
 
 
@@ -318,7 +318,7 @@ async def test_closed_postgres_connections_cost_only_time(fleet: Fleet) -> None:
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()",
             )
         await fleet.decided()
-        await until(lambda: pipeline.ready)
+        await until(lambda: pipeline.is_ready)
     report = await fleet.audit()
     assert (report.violations, report.commands) == ([], 150)
 

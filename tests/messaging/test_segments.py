@@ -2,11 +2,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messaging import segments
-from messaging.segments import Record
+from messaging.segments import EncodedRecord
 
 headers = st.lists(st.tuples(st.text(st.characters(exclude_categories=["Cs"])), st.none() | st.binary()))
 records = st.builds(
-    Record,
+    EncodedRecord,
     st.integers(0, 9),
     st.integers(1, 2**62),
     st.none() | st.binary(),
@@ -16,5 +16,5 @@ records = st.builds(
 
 
 @given(st.lists(records))
-def test_an_outbox_batch_round_trips(given_records: list[Record]) -> None:
-    assert segments.decode(segments.encode(given_records)) == given_records
+def test_an_outbox_batch_round_trips(given_records: list[EncodedRecord]) -> None:
+    assert segments.decode_records(segments.encode_records(given_records)) == given_records

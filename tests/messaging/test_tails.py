@@ -3,10 +3,10 @@
 import pytest
 
 from messaging import tails
-from messaging.errors import Damaged
+from messaging.errors import LogMismatch
 from messaging.lanes import Lane
-from messaging.segments import Record, Segment
-from messaging.tails import Tail
+from messaging.segments import EncodedRecord, OutboxBatch
+from messaging.tails import LogEnd
 
 TOPICS = ("events", "rejections")
 
@@ -15,33 +15,35 @@ def lane(*, decided: tuple[int, int], acknowledged: tuple[int, int], ends: tuple
     return Lane(
         number=0,
         epoch=1,
-        peaceful=False,
+        clean_handover=False,
         positions=[0],
-        standing=(0,),
-        decided=list(decided),
-        acknowledged=list(acknowledged),
-        tails=list(ends),
-        segment=9,
+        decided_from=(0,),
+        decided_sequences=list(decided),
+        published_sequences=list(acknowledged),
+        published_end_offsets=list(ends),
+        last_batch_number=9,
     )
 
 
-def segment(number: int, *places: tuple[int, int]) -> Segment:
-    return Segment(0, number, [Record(output, sequence, None, b"", []) for output, sequence in places], 0)
+def segment(number: int, *places: tuple[int, int]) -> OutboxBatch:
+    return OutboxBatch(
+        0, number, [EncodedRecord(output, sequence, None, b"", []) for output, sequence in places], 0
+    )
 
 
 def test_logged_outbox_batches_are_confirmed_and_the_rest_kept() -> None:
     mine = lane(decided=(7, 3), acknowledged=(4, 2), ends=(10, 5))
     pending = [segment(8, (0, 5), (0, 6)), segment(9, (0, 7), (1, 3))]
-    log = [Tail(14, [(5, 11), (6, 12)]), Tail(5, [])]
-    assert tails.published(mine, TOPICS, log, pending) == 1
-    assert (mine.acknowledged, mine.tails) == ([6, 2], [13, 5])
+    log = [LogEnd(14, [(5, 11), (6, 12)]), LogEnd(5, [])]
+    assert tails.confirm_published(mine, TOPICS, log, pending) == 1
+    assert (mine.published_sequences, mine.published_end_offsets) == ([6, 2], [13, 5])
 
 
 def test_nothing_is_left_to_publish_when_all_is_in_the_log() -> None:
     mine = lane(decided=(6, 2), acknowledged=(4, 2), ends=(10, 5))
     assert (
-        tails.published(
-            mine, TOPICS, [Tail(14, [(5, 11), (6, 12)]), Tail(5, [])], [segment(9, (0, 5), (0, 6))]
+        tails.confirm_published(
+            mine, TOPICS, [LogEnd(14, [(5, 11), (6, 12)]), LogEnd(5, [])], [segment(9, (0, 5), (0, 6))]
         )
         == 1
     )
@@ -51,46 +53,46 @@ def test_nothing_is_left_to_publish_when_all_is_in_the_log() -> None:
     ("decided", "log", "pending", "says"),
     [
         pytest.param(
-            (5, 2), [Tail(9, []), Tail(5, [])], [segment(9, (0, 5))], "truncated", id="the log is shorter"
+            (5, 2), [LogEnd(9, []), LogEnd(5, [])], [segment(9, (0, 5))], "truncated", id="the log is shorter"
         ),
         pytest.param(
             (5, 2),
-            [Tail(14, [(6, 11)]), Tail(5, [])],
+            [LogEnd(14, [(6, 11)]), LogEnd(5, [])],
             [segment(9, (0, 5))],
             "ahead",
             id="the log is ahead of the database",
         ),
         pytest.param(
             (6, 2),
-            [Tail(14, [(6, 11)]), Tail(5, [])],
+            [LogEnd(14, [(6, 11)]), LogEnd(5, [])],
             [segment(9, (0, 5), (0, 6))],
             "truncated",
             id="gap in the log",
         ),
         pytest.param(
             (5, 2),
-            [Tail(14, [(4, 11)]), Tail(5, [])],
+            [LogEnd(14, [(4, 11)]), LogEnd(5, [])],
             [segment(9, (0, 5))],
             "truncated",
             id="sequence repeated",
         ),
         pytest.param(
             (6, 2),
-            [Tail(10, []), Tail(5, [])],
+            [LogEnd(10, []), LogEnd(5, [])],
             [segment(9, (0, 6))],
             "missing from log and outbox",
             id="missing from the outbox",
         ),
         pytest.param(
             (7, 2),
-            [Tail(10, []), Tail(5, [])],
+            [LogEnd(10, []), LogEnd(5, [])],
             [segment(9, (0, 5))],
             "last decided records",
             id="last record missing",
         ),
         pytest.param(
             (5, 3),
-            [Tail(14, [(5, 11)]), Tail(5, [])],
+            [LogEnd(14, [(5, 11)]), LogEnd(5, [])],
             [segment(9, (0, 5), (1, 3))],
             "only part",
             id="half of a transaction",
@@ -98,16 +100,20 @@ def test_nothing_is_left_to_publish_when_all_is_in_the_log() -> None:
     ],
 )
 def test_a_log_contradicting_the_database_stops_the_lane(
-    decided: tuple[int, int], log: list[Tail], pending: list[Segment], says: str
+    decided: tuple[int, int], log: list[LogEnd], pending: list[OutboxBatch], says: str
 ) -> None:
-    with pytest.raises(Damaged, match=says):
-        tails.published(lane(decided=decided, acknowledged=(4, 2), ends=(10, 5)), TOPICS, log, pending)
+    with pytest.raises(LogMismatch, match=says):
+        tails.confirm_published(
+            lane(decided=decided, acknowledged=(4, 2), ends=(10, 5)), TOPICS, log, pending
+        )
 
 
 def test_compaction_may_leave_gaps_among_the_badges() -> None:
     mine = lane(decided=(7, 2), acknowledged=(4, 2), ends=(10, 5))
     pending = [segment(9, (0, 5), (0, 6), (0, 7))]
     assert (
-        tails.published(mine, ("cohost.badges", "rejections"), [Tail(14, [(7, 12)]), Tail(5, [])], pending)
+        tails.confirm_published(
+            mine, ("cohost.badges", "rejections"), [LogEnd(14, [(7, 12)]), LogEnd(5, [])], pending
+        )
         == 1
     )

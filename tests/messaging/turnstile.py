@@ -7,16 +7,16 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from messaging.database import Connection
-from messaging.domain import Event, Incoming, Input, Layout, Refusal
+from messaging.domain import InputRecord, InputTopic, OutputRecord, Rejection, Topology
 from schemas import commands, events, facts, topics
 
-LAYOUT = Layout(
+LAYOUT = Topology(
     name="invitations",
     source="/cohost/invitations",
     inputs=(
-        Input(topics.ROOMS, "facts", facts.ROOMS),
-        Input(topics.USERS, "facts", facts.USERS, key_field="user_id", shared=True),
-        Input(topics.INVITATION_COMMANDS, "commands", commands.INVITATIONS),
+        InputTopic(topics.ROOMS, "facts", facts.ROOMS),
+        InputTopic(topics.USERS, "facts", facts.USERS, key_field="user_id", shared=True),
+        InputTopic(topics.INVITATION_COMMANDS, "commands", commands.INVITATIONS),
     ),
     outputs=(topics.INVITATION_EVENTS, topics.INVITATION_REJECTIONS, topics.INVITATION_DEAD_LETTERS),
     rejections=topics.INVITATION_REJECTIONS,
@@ -28,49 +28,51 @@ TABLE = "CREATE TABLE IF NOT EXISTS departures (room text PRIMARY KEY, lane int,
 class Turnstile:
     """Counts departures; `counts` is the cache of (lane, count) by room."""
 
-    layout = LAYOUT
+    topology = LAYOUT
 
     def __init__(self) -> None:
         self.counts: dict[str, tuple[int, int]] = {}
 
-    def changes(self) -> dict[str, tuple[int, int]]:
+    def new_changes(self) -> dict[str, tuple[int, int]]:
         return {}
 
-    async def load(self, connection: Connection, batch: Sequence[Incoming]) -> None:
-        missing = {incoming.key: incoming.lane for incoming in batch if incoming.key not in self.counts}
+    async def load(self, connection: Connection, records: Sequence[InputRecord]) -> None:
+        missing = {incoming.key: incoming.lane for incoming in records if incoming.key not in self.counts}
         rows = await connection.fetch("SELECT * FROM departures WHERE room = ANY($1::text[])", list(missing))
         found = {row["room"]: row["left_count"] for row in rows}
         for room, lane in missing.items():
             self.counts[room] = (lane, found.get(room, 0))
 
-    def decide(self, incoming: Incoming, changes: dict[str, tuple[int, int]]) -> Sequence[Event] | Refusal:
-        if isinstance(incoming.data, facts.RoomChanged):
-            self._set(incoming, incoming.data.max_co_hosts, changes)
+    def decide(
+        self, record: InputRecord, changes: dict[str, tuple[int, int]]
+    ) -> Sequence[OutputRecord] | Rejection:
+        if isinstance(record.data, facts.RoomChanged):
+            self._set(record, record.data.max_co_hosts, changes)
             return ()
-        if not isinstance(incoming.data, commands.LeaveStage):
-            return () if incoming.topic is not topics.INVITATION_COMMANDS else Refusal("not_co_host")
-        if incoming.data.actor_id == "nobody":
-            return Refusal("not_co_host")
-        count = self.counts[incoming.key][1] + 1
-        self._set(incoming, count, changes)
+        if not isinstance(record.data, commands.LeaveStage):
+            return () if record.topic is not topics.INVITATION_COMMANDS else Rejection("not_co_host")
+        if record.data.actor_id == "nobody":
+            return Rejection("not_co_host")
+        count = self.counts[record.key][1] + 1
+        self._set(record, count, changes)
         return (
-            Event(
+            OutputRecord(
                 topics.INVITATION_EVENTS,
-                incoming.key,
+                record.key,
                 events.CoHostLeft(
-                    room_id=incoming.key,
-                    user_id=incoming.data.actor_id,
+                    room_id=record.key,
+                    user_id=record.data.actor_id,
                     invitation_id=str(count),
                     reason="left",
-                    left_at=incoming.at,
+                    left_at=record.timestamp,
                 ),
             ),
         )
 
-    def _set(self, incoming: Incoming, count: int, changes: dict[str, tuple[int, int]]) -> None:
+    def _set(self, incoming: InputRecord, count: int, changes: dict[str, tuple[int, int]]) -> None:
         self.counts[incoming.key] = changes[incoming.key] = (incoming.lane, count)
 
-    def refused(self, *_: object) -> None:
+    def on_command_rejected(self, *_: object) -> None:
         """Do nothing: no row is stored under a command's id."""
 
     async def save(self, connection: Connection, changes: dict[str, tuple[int, int]]) -> None:
@@ -86,21 +88,21 @@ class Turnstile:
                 [count for _, count in changes.values()],
             )
 
-    def committed(self, changes: dict[str, tuple[int, int]]) -> None:
+    def on_committed(self, changes: dict[str, tuple[int, int]]) -> None:
         """Do nothing: no effect waits for a commit."""
 
-    async def unseen(self, *_: object) -> Sequence[str]:
+    async def keys_not_updated_since(self, *_: object) -> Sequence[str]:
         """Return no key: a room is only its count here and is never deleted."""
         return ()
 
-    def trim(self) -> None:
+    def evict_excess(self) -> None:
         """Do nothing: a test has few rooms."""
 
-    def forget(self, lanes: Collection[int]) -> None:
+    def drop_lanes(self, lanes: Collection[int]) -> None:
         self.counts = {room: entry for room, entry in self.counts.items() if entry[0] not in lanes}
 
-    async def taken(self, lanes: Mapping[int, bool]) -> None:
+    async def on_lanes_acquired(self, lanes: Mapping[int, bool]) -> None:
         """Nothing stands outside."""
 
-    async def releasing(self, lanes: Collection[int]) -> None:
+    async def on_lanes_releasing(self, lanes: Collection[int]) -> None:
         """Nothing stands outside."""

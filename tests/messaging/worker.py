@@ -19,26 +19,26 @@ from prometheus_client import CollectorRegistry
 
 from messaging import database, lanes, outcomes, segments, tails, transactions
 from messaging.config import Config
-from messaging.metrics import Metrics
+from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
-from messaging.publisher import Publisher
+from messaging.publisher import OutboxPublisher
 from messaging.session import Session
 from tests.messaging.turnstile import Turnstile
 
 COMMANDS = 2
 """The index of the commands topic among the inputs."""
 POINTS: dict[str, tuple[Any, str, str]] = {
-    "before commit": (outcomes, "add", "after"),
-    "after commit": (Publisher, "put", "before"),
-    "before publish": (transactions, "publish", "before"),
-    "before end of transaction": (transactions.FinalEndTxn, "do", "before"),
-    "after end of transaction": (transactions, "publish", "after"),
-    "after claim": (transactions, "fence", "before"),
-    "after fence": (transactions, "fence", "after"),
-    "after tails": (tails, "read", "after"),
-    "before release": (lanes, "release", "before"),
-    "before advance": (lanes, "advance", "before"),
-    "fetched": (Session, "handle", "before"),
+    "before commit": (outcomes, "insert_outcomes", "after"),
+    "after commit": (OutboxPublisher, "enqueue_batches", "before"),
+    "before publish": (transactions, "publish_transaction", "before"),
+    "before end of transaction": (transactions.SingleAttemptEndTxn, "do", "before"),
+    "after end of transaction": (transactions, "publish_transaction", "after"),
+    "after claim": (transactions, "fence_owners", "before"),
+    "after fence": (transactions, "fence_owners", "after"),
+    "after tails": (tails, "read_log_ends", "after"),
+    "before release": (lanes, "release_lanes", "before"),
+    "before advance": (lanes, "write_updates", "before"),
+    "fetched": (Session, "handle_batch", "before"),
 }
 
 
@@ -72,7 +72,9 @@ def _matters(point: str, arguments: tuple[Any, ...]) -> bool:
     if point == "fetched":
         return any(record.topic.endswith("commands") for record in arguments[1])
     if point == "before advance":
-        return any(step.positions[COMMANDS] > max(0, step.before[COMMANDS]) for step in arguments[1])
+        return any(
+            step.positions[COMMANDS] > max(0, step.expected_positions[COMMANDS]) for step in arguments[1]
+        )
     return True
 
 
@@ -83,7 +85,7 @@ async def _act(action: str, mark: Path) -> None:
     elif action.startswith("stop"):
         os.kill(os.getpid(), signal.SIGSTOP)
         if action == "stop, then go on without Postgres":
-            lanes.advance = _never  # type: ignore[assignment]
+            lanes.write_updates = _never  # type: ignore[assignment]
     elif action == "wait":
         while not mark.with_suffix(".go").exists():
             await asyncio.sleep(0.01)
@@ -92,16 +94,18 @@ async def _act(action: str, mark: Path) -> None:
 def take_out(safeguard: str) -> None:
     """Disable one of the three safeguards of a takeover."""
     if safeguard == "tail check":
-        tails.published = lambda *_: 0
+        tails.confirm_published = lambda *_: 0
     elif safeguard == "fencing":
-        transactions.fence = _nothing
+        transactions.fence_owners = _nothing
     elif safeguard == "epoch test":
         # The primary key compares the outbox batch's number: it belongs to the same fence.
         test = "AND lanes.epoch = new.epoch AND lanes.positions = new.before::bigint[]"
-        _rewrite(lanes.advance, test, "")
+        _rewrite(lanes.write_updates, test, "")
         row = "unnest($1::int[], $2::bigint[], $3::bytea[])"
         _rewrite(
-            segments.append, row, f"{row} ON CONFLICT (lane, number) DO UPDATE SET records = excluded.records"
+            segments.update_outbox,
+            row,
+            f"{row} ON CONFLICT (lane, number) DO UPDATE SET records = excluded.records",
         )
 
 
@@ -127,11 +131,11 @@ async def main(options: dict[str, Any]) -> None:
     for point, (count, action) in options.pop("at", {}).items():
         arm(point, count, action, marks)
     # A stopped worker must keep its transaction open while other workers start.
-    database._BOUNDS["idle_in_transaction_session_timeout"] = "90s"  # noqa: SLF001 - a timeout of the product
-    pipeline = Pipeline(Config(**options), Turnstile(), Metrics(CollectorRegistry(), "counter"))
+    database._TIMEOUTS["idle_in_transaction_session_timeout"] = "90s"  # noqa: SLF001 - a timeout of the product
+    pipeline = Pipeline(Config(**options), Turnstile(), PipelineMetrics(CollectorRegistry(), "counter"))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, pipeline.stop)
     running = asyncio.create_task(pipeline.run())
-    while not running.done() and not pipeline.ready:
+    while not running.done() and not pipeline.is_ready:
         await asyncio.sleep(0.02)
     (marks / "ready").touch()
     await running

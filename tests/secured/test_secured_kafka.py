@@ -165,7 +165,7 @@ async def test_a_service_that_may_create_topics_creates_them(secured: Secured) -
     moved = {replace(acl, name=acl.name.replace(page.PREFIX, prefix)) for acl in own}
     await secured.allow({*moved, Acl("invitations", "Create", "topic", prefix, prefixed=True)})
     config = Config(secured.address, "", "", secured.security("invitations"), prefix, PARTITIONS)
-    assert (await topology.ensure(config)).partitions == PARTITIONS
+    assert (await topology.ensure_topics(config)).partitions == PARTITIONS
 
 
 @pytest.mark.usefixtures("services")

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, assert_never, cast
 
-from messaging.domain import Incoming, Refusal
+from messaging.domain import InputRecord, Rejection
 from schemas import timestamps
 from schemas.commands import (
     AcceptInvitation,
@@ -24,7 +24,7 @@ from services.invitations.decider import endings
 from services.invitations.stage import Happening, Stage
 from services.invitations.state import Policy, Room, User, overdue
 
-Outcome = tuple[Happening, ...] | Refusal
+Outcome = tuple[Happening, ...] | Rejection
 
 
 class Situation(NamedTuple):
@@ -38,7 +38,7 @@ class Situation(NamedTuple):
     policy: Policy
 
 
-def decide(incoming: Incoming, stage: Stage, user: User | None, policy: Policy) -> Outcome:  # noqa: C901, PLR0911 - a case for each command
+def decide(incoming: InputRecord, stage: Stage, user: User | None, policy: Policy) -> Outcome:  # noqa: C901, PLR0911 - a case for each command
     """Return the events of a command, at least one, or its rejection.
 
     `user` is the user that the command would put on the stage, or remove from it as ineligible; None is an
@@ -46,9 +46,9 @@ def decide(incoming: Incoming, stage: Stage, user: User | None, policy: Policy) 
     """
     room = stage.room
     if room is None or room.forgotten:
-        return Refusal("room_not_found")
+        return Rejection("room_not_found")
     command = cast("InvitationCommand", incoming.data)
-    situation = Situation(incoming.id, incoming.at, room, stage, user, policy)
+    situation = Situation(incoming.id, incoming.timestamp, room, stage, user, policy)
     match command:
         case SendInvitation():
             return _refuse_to_send(command, situation) or _send(command, situation)
@@ -72,30 +72,30 @@ def decide(incoming: Incoming, stage: Stage, user: User | None, policy: Policy) 
             assert_never(command)
 
 
-def _refuse_to_send(command: SendInvitation, situation: Situation) -> Refusal | None:
+def _refuse_to_send(command: SendInvitation, situation: Situation) -> Rejection | None:
     room = situation.room
     if not room.open:
-        return Refusal("room_not_open")
+        return Rejection("room_not_open")
     if command.actor_id != room.host_id:
-        return Refusal("not_room_host")
+        return Rejection("not_room_host")
     if command.user_id == room.host_id:
-        return Refusal("invalid_target")
+        return Rejection("invalid_target")
     if reason := _uninvitable(situation.user, room, situation.policy):
-        return Refusal(reason)
+        return Rejection(reason)
     return _refuse_once_more(command.user_id, situation)
 
 
-def _refuse_once_more(user_id: str, situation: Situation) -> Refusal | None:
+def _refuse_once_more(user_id: str, situation: Situation) -> Rejection | None:
     """Reject a user with a seat or pending invitation, and anyone once too many invitations are pending."""
     stage = situation.stage
     if user_id in stage.seats:
-        return Refusal("already_co_host")
+        return Rejection("already_co_host")
     waiting = stage.waiting.get(user_id)
     if waiting is not None and not overdue(waiting, situation.at):
-        return Refusal("already_invited", waiting)
+        return Rejection("already_invited", waiting)
     # The user's own overdue invitation does not count: sending a new one closes it.
     if len(stage.pending) - (waiting is not None) >= situation.policy.max_pending:
-        return Refusal("too_many_pending")
+        return Rejection("too_many_pending")
     return None
 
 
@@ -124,19 +124,19 @@ def _send(command: SendInvitation, situation: Situation) -> Outcome:
 
 def _accept(command: AcceptInvitation, situation: Situation) -> Outcome:
     invitation = _answerable(command, situation)
-    if isinstance(invitation, Refusal):
+    if isinstance(invitation, Rejection):
         return invitation
     if reason := _barred(situation.user, situation.policy):
-        return Refusal(reason, invitation)
+        return Rejection(reason, invitation)
     if len(situation.stage.seats) >= situation.room.max_co_hosts:
-        return Refusal("room_full", invitation)
+        return Rejection("room_full", invitation)
     answer = {"status": "accepted", "responded_at": situation.at, "updated_at": situation.at}
     return (build(InvitationAccepted, {**vars(invitation), **answer}),)
 
 
 def _decline(command: DeclineInvitation, situation: Situation) -> Outcome:
     invitation = _answerable(command, situation)
-    if isinstance(invitation, Refusal):
+    if isinstance(invitation, Rejection):
         return invitation
     answer = {
         "status": "rejected",
@@ -150,64 +150,66 @@ def _decline(command: DeclineInvitation, situation: Situation) -> Outcome:
 def _cancel(command: CancelInvitation, situation: Situation) -> Outcome:
     invitation = situation.stage.find(command.invitation_id)
     if invitation is None:
-        return Refusal("invitation_not_found")
+        return Rejection("invitation_not_found")
     if command.actor_id != situation.room.host_id:
         return _shown("not_room_host", invitation, command.actor_id, situation)
     if reason := _over(invitation, situation.at):
-        return Refusal(reason, invitation)
+        return Rejection(reason, invitation)
     return (endings.cancel(invitation, situation.at, "cancelled_by_host"),)
 
 
 def _remove(command: RemoveCoHost, situation: Situation) -> Outcome:
     if command.actor_id != situation.room.host_id:
-        return Refusal("not_room_host")
+        return Rejection("not_room_host")
     seat = situation.stage.seats.get(command.user_id)
     if seat is None:
-        return Refusal("not_co_host")
+        return Rejection("not_co_host")
     return (endings.remove(command, seat, situation.at),)
 
 
 def _leave(command: LeaveStage, situation: Situation) -> Outcome:
     seat = situation.stage.seats.get(command.actor_id)
     if seat is None:
-        return Refusal("not_co_host")
+        return Rejection("not_co_host")
     return (endings.leave(command.room_id, command.actor_id, seat, situation.at, "left"),)
 
 
 def _release(command: ReleaseSeat, situation: Situation) -> Outcome:
     seat = situation.stage.seats.get(command.user_id)
     if seat is None or seat.invitation_id != command.invitation_id:
-        return Refusal("not_co_host")
+        return Rejection("not_co_host")
     return (endings.leave(command.room_id, command.user_id, seat, situation.at, command.reason),)
 
 
 def _expire(command: ExpireInvitation, situation: Situation) -> Outcome:
     invitation = situation.stage.find(command.invitation_id)
     if invitation is None:
-        return Refusal("invitation_not_found")
+        return Rejection("invitation_not_found")
     if invitation.status != "pending":
-        return Refusal("invitation_not_pending")
+        return Rejection("invitation_not_pending")
     if not overdue(invitation, situation.at):
-        return Refusal("not_due")
+        return Rejection("not_due")
     return (endings.expire(invitation),)
 
 
 def _exclude(command: ExcludeUser, situation: Situation) -> Outcome:
     if _barred(situation.user, situation.policy) is None:
-        return Refusal("user_eligible")
+        return Rejection("user_eligible")
     ending = endings.Ending(command.room_id, situation.at, "not_eligible")
-    return endings.of_user(situation.stage, command.user_id, ending) or Refusal("not_involved")
+    return endings.of_user(situation.stage, command.user_id, ending) or Rejection("not_involved")
 
 
-def _answerable(command: AcceptInvitation | DeclineInvitation, situation: Situation) -> Invitation | Refusal:
+def _answerable(
+    command: AcceptInvitation | DeclineInvitation, situation: Situation
+) -> Invitation | Rejection:
     """Return the pending invitation if the actor may answer it now, else the rejection."""
     invitation = situation.stage.find(command.invitation_id)
     if invitation is None:
-        return Refusal("invitation_not_found")
+        return Rejection("invitation_not_found")
     if command.actor_id != invitation.user_id:
         return _shown("not_invitee", invitation, command.actor_id, situation)
     if reason := _over(invitation, situation.at):
-        return Refusal(reason, invitation)
+        return Rejection(reason, invitation)
     return invitation
 
 
@@ -218,10 +220,10 @@ def _over(invitation: Invitation, at: str) -> Reason | None:
     return "invitation_expired" if overdue(invitation, at) else None
 
 
-def _shown(reason: Reason, invitation: Invitation, actor_id: str, situation: Situation) -> Refusal:
+def _shown(reason: Reason, invitation: Invitation, actor_id: str, situation: Situation) -> Rejection:
     """Reject; show the invitation only to the host, the inviter and the invitee."""
     concerned = (situation.room.host_id, invitation.invited_by, invitation.user_id)
-    return Refusal(reason, invitation if actor_id in concerned else None)
+    return Rejection(reason, invitation if actor_id in concerned else None)
 
 
 def _barred(user: User | None, policy: Policy) -> Reason | None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from messaging.database import Connection
-from messaging.domain import Repeated
+from messaging.domain import DuplicateCommands
 from schemas.invitation import Invitation
 from services.invitations.changes import Changes, Sent, Told
 from services.invitations.state import Room, Seat
@@ -38,7 +38,7 @@ async def _check_refused(connection: Connection, ids: Sequence[str]) -> None:
         ids,
     )
     if rows:
-        raise Repeated([row["invitation_id"] for row in rows])
+        raise DuplicateCommands([row["invitation_id"] for row in rows])
 
 
 async def _settle(connection: Connection, invitations: Sequence[Invitation]) -> None:
@@ -112,7 +112,7 @@ async def _send(connection: Connection, sent: Sequence[tuple[str, Sent]]) -> Non
         positions,
     )
     if status != f"INSERT 0 {len(sent)}":
-        raise Repeated(await _taken(connection, ids, lanes, positions))
+        raise DuplicateCommands(await _taken(connection, ids, lanes, positions))
 
 
 async def _taken(

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from messaging.producer import Producer
+from messaging.producer import CloudEventProducer
 from services.broadcast import app
 from services.broadcast.livekit import LiveKit
 from services.broadcast.settings import Settings
@@ -38,7 +38,7 @@ def watch(folder: Path) -> None:
     """Wrap every LiveKit call and every written record with its failpoints."""
     for name, method in METHODS.items():
         _wrap(LiveKit, name, folder, lambda _, method=method: method)
-    _wrap(Producer, "send", folder, lambda arguments: type(arguments[3]).__name__)
+    _wrap(CloudEventProducer, "send_message", folder, lambda arguments: type(arguments[3]).__name__)
 
 
 def _wrap(owner: Any, name: str, folder: Path, named: Callable[[tuple[Any, ...]], str]) -> None:
