@@ -33,7 +33,7 @@ class Handler:
     def __init__(self, config: Config, cluster: str, pool: asyncpg.Pool, broker: KafkaBroker) -> None:
         self._pool = pool
         self._broker = broker
-        self._outputs = [topic.name(config.prefix) for topic in LAYOUT.outputs]
+        self._outputs = [topic.full_name(config.prefix) for topic in LAYOUT.outputs]
         self._intake = RecordParser(LAYOUT, config.prefix, config.partitions)
         self._writer = RecordEncoder(LAYOUT, config.prefix, cluster)
         # Of a lane only the sequences are used.

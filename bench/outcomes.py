@@ -27,7 +27,9 @@ def consumer(run: Run) -> AIOKafkaConsumer:
 def places(run: Run, of: Sequence[Topic] = _OUTPUTS) -> list[TopicPartition]:
     """Return every partition of these topics, or of those that have outcomes."""
     return [
-        TopicPartition(topic.name(run.prefix), number) for topic in of for number in range(DEFAULT_PARTITIONS)
+        TopicPartition(topic.full_name(run.prefix), number)
+        for topic in of
+        for number in range(DEFAULT_PARTITIONS)
     ]
 
 

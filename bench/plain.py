@@ -49,7 +49,7 @@ async def _keep(domain: Invitations, connection: Any, facts: Sequence[InputRecor
 
 def _incoming(topic: Topic, key: str, fact: Message) -> InputRecord:
     lane = partition_of(key, topics.DEFAULT_PARTITIONS)
-    return InputRecord(lane, topic, 0, timestamps.now(), key, f"fact-{key}", fact)
+    return InputRecord(lane, topic, 0, timestamps.current_timestamp(), key, f"fact-{key}", fact)
 
 
 class Counter:
@@ -92,7 +92,7 @@ async def main(options: dict[str, Any]) -> None:
     counter = Counter(options["warm_up"], options["count"])
 
     @broker.subscriber(  # type: ignore[untyped-decorator]
-        topics.INVITATION_COMMANDS.name(config.prefix),
+        topics.INVITATION_COMMANDS.full_name(config.prefix),
         group_id=f"{config.prefix}plain",
         auto_offset_reset="earliest",
         max_workers=options["workers"],

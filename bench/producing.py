@@ -69,8 +69,8 @@ class Producer:
     async def send(self, topic: Topic, key: str, event: Mapping[str, Any]) -> asyncio.Future[Any]:
         """Hand one entry over; the future is done when it is confirmed."""
         future: asyncio.Future[Any] = await self._producer.send(
-            topic.name(self._prefix),
-            envelope.encode(dict(event)),
+            topic.full_name(self._prefix),
+            envelope.encode_event(dict(event)),
             key=key.encode(),
             partition=partition_of(key, DEFAULT_PARTITIONS),
             headers=_headers(event),
@@ -95,7 +95,7 @@ def event(id_: str, name: str, subject: str, data: Message | Mapping[str, Any]) 
         "specversion": "1.0",
         "id": id_,
         "source": "/bench",
-        "type": envelope.type_of(name),
+        "type": envelope.wire_type(name),
         "subject": subject,
         "datacontenttype": "application/json",
         "data": data,

@@ -60,7 +60,7 @@ class Invitations:
     def __init__(self, seats: Seats) -> None:
         self._seats = seats
         self._sequences = Counter[int]()
-        self._now = timestamps.now()
+        self._now = timestamps.current_timestamp()
 
     def opened(self) -> Iterator[Entry]:
         """Yield that every room is open."""

@@ -51,4 +51,4 @@ def _rights(seated: set[Key], rights: Mapping[Key, frozenset[str]]) -> Iterator[
 
 def _told(record: ConsumerRecord) -> tuple[str, str]:
     event: Mapping[str, Any] = from_json(record.value)
-    return envelope.name_of(event["type"]), event["data"].get("invitationId", "")
+    return envelope.model_name(event["type"]), event["data"].get("invitationId", "")

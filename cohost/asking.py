@@ -10,12 +10,12 @@ from typing import Any, Literal
 from aiokafka.errors import KafkaError
 
 from cohost import ids, past, reads
-from cohost.channels import Channel, channel, last_types
-from cohost.connection import Connection
+from cohost.channels import CommandRoute, final_event_types, route_of
+from cohost.connection import KafkaConnection
 from cohost.errors import OutcomeUnknown, ProblemError, Rejected
-from cohost.outcomes import Expectation, Outcomes
-from cohost.producing import Delivery, Producer
-from cohost.reads import Service
+from cohost.outcomes import OutcomeReader, PendingCommand
+from cohost.producing import CloudEventProducer, DeliveryState
+from cohost.reads import ServiceClient
 from cohost.records import Accepted
 from schemas import timestamps
 from schemas.answers import CommandOutcome
@@ -24,28 +24,28 @@ from schemas.types import CommandData, is_id
 
 _log = logging.getLogger("cohost")
 
-_PATIENCE_SECONDS = 1.0
-_TELL_SECONDS = 2
+_FIRST_SEARCH_SECONDS = 1.0
+_HTTP_SECONDS = 2
 
 
-class Asking:
+class CommandExecutor:
     """Publish commands and wait for their outcomes."""
 
     def __init__(
         self,
-        connection: Connection,
-        producer: Producer,
-        outcomes: Outcomes,
-        services: Mapping[Channel, Service],
-        seconds: float,
+        connection: KafkaConnection,
+        producer: CloudEventProducer,
+        outcomes: OutcomeReader,
+        services: Mapping[CommandRoute, ServiceClient],
+        timeout: float,
     ) -> None:
         self._connection = connection
         self._producer = producer
         self._outcomes = outcomes
         self._services = services
-        self._seconds = seconds
+        self._timeout = timeout
 
-    async def ask(self, data: CommandData, command_id: str | None) -> Accepted[Any]:
+    async def execute_command(self, data: CommandData, command_id: str | None) -> Accepted[Any]:
         """Publish a command and return its outcome.
 
         Raises `Rejected`, `OutcomeUnknown`, aiokafka's errors if publishing cannot succeed, and `ValueError`
@@ -55,69 +55,73 @@ class Asking:
         if not is_id(identifier):
             msg = f"invalid command id {identifier!r}: use 1 to 64 characters of A-Z a-z 0-9 . _ : @ -"
             raise ValueError(msg)
-        where = channel(data)
-        delivery = Delivery()
-        with self._outcomes.expecting(where, identifier, last_types(data)) as expectation:
-            steps = [self._send(where, data, identifier, delivery)]
+        route = route_of(data)
+        delivery = DeliveryState()
+        with self._outcomes.expect_outcome(route, identifier, final_event_types(data)) as pending:
+            steps = [self._publish_command(route, data, identifier, delivery)]
             if command_id is not None:
                 # A repeated id gets no second outcome, so search the log for its first one.
-                steps.append(self._search(where, data.room_id, expectation))
+                steps.append(self._search_log(route, data.room_id, pending))
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._seconds):
-                    await expectation.during(steps)
-            return _result(expectation, delivery)
+                async with asyncio.timeout(self._timeout):
+                    await pending.run_until_resolved(steps)
+            return _unwrap_outcome(pending, delivery)
 
-    async def _send(self, where: Channel, data: CommandData, identifier: str, delivery: Delivery) -> None:
-        value = self._producer.event(identifier, data, data.room_id)
-        await self._producer.send(where.commands, data.room_id, value, delivery)
+    async def _publish_command(
+        self, route: CommandRoute, data: CommandData, command_id: str, delivery: DeliveryState
+    ) -> None:
+        value = self._producer.encode_event(command_id, data, data.room_id)
+        await self._producer.send_record(route.commands, data.room_id, value, delivery)
 
-    async def _search(self, where: Channel, room_id: str, expectation: Expectation) -> None:
-        patience = _PATIENCE_SECONDS
-        while not expectation.outcome.done():
-            await asyncio.sleep(patience)
-            patience *= 2
+    async def _search_log(self, route: CommandRoute, room_id: str, pending: PendingCommand) -> None:
+        delay_seconds = _FIRST_SEARCH_SECONDS
+        while not pending.outcome.done():
+            await asyncio.sleep(delay_seconds)
+            delay_seconds *= 2
             try:
-                await self._look(where, room_id, expectation)
+                await self._search_once(route, room_id, pending)
             except (KafkaError, OSError, TimeoutError):
                 continue
 
-    async def _look(self, where: Channel, room_id: str, expectation: Expectation) -> None:
-        now = time.time_ns() // 1_000_000
-        known = await self._known(where, expectation.command_id)
-        if known == "undecided" and not past.forgotten(expectation.command_id, now):
+    async def _search_once(self, route: CommandRoute, room_id: str, pending: PendingCommand) -> None:
+        now_ms = time.time_ns() // 1_000_000
+        http_outcome = await self._fetch_outcome(route, pending.command_id)
+        if http_outcome == "undecided" and not past.is_past_retention(pending.command_id, now_ms):
             return
-        after = past.since(expectation.command_id, now)
-        if isinstance(known, CommandOutcome):
-            after = timestamps.to_ms(known.decided_at) - past.SLACK_MS
-            room_id = known.room_id or room_id
-        partition = partition_of(room_id, await self._producer.partitions(where.commands))
-        await past.find(self._connection, where, partition, after, expectation)
-        if isinstance(known, CommandOutcome) and known.reason is not None:
-            expectation.settle(Rejected(known.command_id, known.reason, known.message or ""))
+        after_ms = past.earliest_ms(pending.command_id, now_ms)
+        if isinstance(http_outcome, CommandOutcome):
+            after_ms = timestamps.to_ms(http_outcome.decided_at) - past.CLOCK_SKEW_MS
+            room_id = http_outcome.room_id or room_id
+        partition = partition_of(room_id, await self._producer.partition_count(route.commands))
+        await past.find_outcome(self._connection, route, partition, after_ms, pending)
+        if isinstance(http_outcome, CommandOutcome) and http_outcome.reason is not None:
+            pending.resolve(
+                Rejected(http_outcome.command_id, http_outcome.reason, http_outcome.message or "")
+            )
 
-    async def _known(
-        self, where: Channel, command_id: str
-    ) -> CommandOutcome | Literal["undecided", "not told"]:
+    async def _fetch_outcome(
+        self, route: CommandRoute, command_id: str
+    ) -> CommandOutcome | Literal["undecided", "unavailable"]:
         """Return the outcome over HTTP, or why HTTP has none."""
-        service = self._services[where]
-        if not service.there:
-            return "not told"
+        service = self._services[route]
+        if not service.is_configured:
+            return "unavailable"
         try:
-            async with asyncio.timeout(_TELL_SECONDS):
-                return await reads.outcome(service, command_id)
+            async with asyncio.timeout(_HTTP_SECONDS):
+                return await reads.fetch_outcome(service, command_id)
         except ProblemError as problem:
-            return "undecided" if problem.reason == "command_not_found" else "not told"
+            return "undecided" if problem.reason == "command_not_found" else "unavailable"
         except Exception as error:  # noqa: BLE001 - the log has the outcome too, so any HTTP failure is tolerable
             _log.warning("command outcome not available over HTTP: %r", error)
-            return "not told"
+            return "unavailable"
 
 
-def _result(expectation: Expectation, delivery: Delivery) -> Accepted[Any]:
-    outcome = expectation.outcome.result() if expectation.outcome.done() else None
+def _unwrap_outcome(pending: PendingCommand, delivery: DeliveryState) -> Accepted[Any]:
+    outcome = pending.outcome.result() if pending.outcome.done() else None
     if outcome is None:
         raise OutcomeUnknown(
-            expectation.command_id,
-            published=delivery.published,
+            pending.command_id,
+            published=delivery.is_published,
             partition=delivery.partition,
             offset=delivery.offset,
         )

@@ -8,7 +8,7 @@ from schemas.types import CommandData, Message
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
+class CommandRoute:
     """The topics of one service's commands and their outcomes."""
 
     commands: Topic
@@ -16,12 +16,12 @@ class Channel:
     rejections: Topic
 
 
-INVITATIONS = Channel(topics.INVITATION_COMMANDS, topics.INVITATION_EVENTS, topics.INVITATION_REJECTIONS)
-BROADCAST = Channel(topics.BROADCAST_COMMANDS, topics.BROADCAST_EVENTS, topics.BROADCAST_REJECTIONS)
-CHANNELS = (INVITATIONS, BROADCAST)
+INVITATIONS = CommandRoute(topics.INVITATION_COMMANDS, topics.INVITATION_EVENTS, topics.INVITATION_REJECTIONS)
+BROADCAST = CommandRoute(topics.BROADCAST_COMMANDS, topics.BROADCAST_EVENTS, topics.BROADCAST_REJECTIONS)
+ROUTES = (INVITATIONS, BROADCAST)
 
-_EXPIRED = envelope.type_of(events.InvitationExpired.__name__)
-_LAST: dict[type[CommandData], tuple[type[Message], ...]] = {
+_EXPIRED = envelope.wire_type(events.InvitationExpired.__name__)
+_FINAL_EVENTS: dict[type[CommandData], tuple[type[Message], ...]] = {
     commands.SendInvitation: (events.InvitationSent,),
     commands.CancelInvitation: (events.InvitationCancelled,),
     commands.AcceptInvitation: (events.InvitationAccepted,),
@@ -34,19 +34,21 @@ _LAST: dict[type[CommandData], tuple[type[Message], ...]] = {
     commands.MuteCoHost: (events.CoHostMuted,),
     commands.UnmuteCoHost: (events.CoHostUnmuteRequested,),
 }
-_ANY = frozenset(envelope.type_of(model.__name__) for models in _LAST.values() for model in models)
+_ANY_FINAL_TYPE = frozenset(
+    envelope.wire_type(model.__name__) for models in _FINAL_EVENTS.values() for model in models
+)
 
 
-def channel(data: CommandData) -> Channel:
+def route_of(data: CommandData) -> CommandRoute:
     """Return the route of a command."""
     return BROADCAST if isinstance(data, commands.BROADCAST) else INVITATIONS
 
 
-def last_types(data: CommandData) -> frozenset[str]:
+def final_event_types(data: CommandData) -> frozenset[str]:
     """Return the event types that complete a command's outcome; any one of them does.
 
     An id that was first used for another command has that command's outcome, so the final events of all
     other commands count too, except `InvitationExpired`, which can precede an `InvitationSent`.
     """
-    own = frozenset(envelope.type_of(model.__name__) for model in _LAST[type(data)])
-    return own | (_ANY - {_EXPIRED})
+    own = frozenset(envelope.wire_type(model.__name__) for model in _FINAL_EVENTS[type(data)])
+    return own | (_ANY_FINAL_TYPE - {_EXPIRED})

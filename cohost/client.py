@@ -9,26 +9,26 @@ from typing import Any, Self, TypeVar
 from aiokafka import TopicPartition
 from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
-from cohost.asking import Asking
-from cohost.channels import BROADCAST, CHANNELS, INVITATIONS
-from cohost.commanding import Commands
-from cohost.connection import Connection
-from cohost.outcomes import Outcomes
-from cohost.producing import Producer, Trace
-from cohost.reads import Reads, Token
+from cohost.asking import CommandExecutor
+from cohost.channels import BROADCAST, INVITATIONS, ROUTES
+from cohost.commanding import CommandMethods
+from cohost.connection import KafkaConnection
+from cohost.outcomes import OutcomeReader
+from cohost.producing import CloudEventProducer, TraceProvider
+from cohost.reads import HttpReader, TokenSource
 from cohost.records import Accepted, Badge, Event, Position
-from cohost.streams import Start, Stream, Streams, Which
-from cohost.tail import Tail, extents
-from cohost.telling import Facts, Telling
+from cohost.streams import EventSource, Stream, StreamFactory, StreamStart
+from cohost.tail import LogReader, fetch_offset_bounds
+from cohost.telling import FactMethods, FactWriter
 from schemas import topics
 from schemas.topics import Topic
 from schemas.types import CommandData, Message
 
-_ATTEMPT_SECONDS = 10
+_MAX_ATTEMPT_SECONDS = 10
 PartT = TypeVar("PartT")
 
 
-class Client(Commands, Facts):
+class Client(CommandMethods, FactMethods):
     """Send commands and return their outcomes, write facts, follow events and badges, read over HTTP.
 
         async with cohost.Client("127.0.0.1:9092", token=token) as client:
@@ -52,55 +52,55 @@ class Client(Commands, Facts):
         prefix: str = topics.DEFAULT_PREFIX,
         invitations_url: str | None = None,
         broadcast_url: str | None = None,
-        token: Token | None = None,
+        token: TokenSource | None = None,
         source: str = "/cohost/client",
         timeout: float = 10.0,
         security: Mapping[str, Any] | None = None,
-        trace: Trace | None = None,
+        trace: TraceProvider | None = None,
     ) -> None:
-        self._connection = Connection(bootstrap_servers, prefix, security or {})
+        self._connection = KafkaConnection(bootstrap_servers, prefix, security or {})
         # Well within the timeout, so that a hanging producer is replaced before the command is given up.
-        attempt_seconds = min(timeout / 3, _ATTEMPT_SECONDS)
-        self._producer = Producer(self._connection, source, trace, attempt_seconds=attempt_seconds)
-        self._seconds = timeout
+        attempt_seconds = min(timeout / 3, _MAX_ATTEMPT_SECONDS)
+        self._producer = CloudEventProducer(self._connection, source, trace, attempt_seconds=attempt_seconds)
+        self._timeout = timeout
         self._resources = contextlib.AsyncExitStack()
-        self._asking: Asking | None = None
-        self._barred: KafkaError | None = None
-        self._streams: Streams | None = None
-        self._telling: Telling | None = None
-        self.reads = Reads(invitations_url, broadcast_url, token, timeout)
+        self._executor: CommandExecutor | None = None
+        self._command_error: KafkaError | None = None
+        self._stream_factory: StreamFactory | None = None
+        self._fact_writer: FactWriter | None = None
+        self.reads = HttpReader(invitations_url, broadcast_url, token, timeout)
         """The HTTP API of the services."""
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as resources:
             resources.push_async_callback(self.reads.close)
             resources.push_async_callback(self._producer.stop)
-            await self._open(resources)
+            await self._start_components(resources)
             self._resources = resources.pop_all()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._asking = self._barred = self._streams = self._telling = None
+        self._executor = self._command_error = self._stream_factory = self._fact_writer = None
         await self._resources.__aexit__(kind, error, trace)
 
     async def execute(self, data: CommandData, command_id: str | None = None) -> Accepted[Any]:
         """Publish any command of the contract, given as its data, and return the events that it caused."""
-        if self._barred is not None:
-            raise self._barred.with_traceback(None)
-        return await _entered(self._asking).ask(data, command_id)
+        if self._command_error is not None:
+            raise self._command_error.with_traceback(None)
+        return await _require_entered(self._executor).execute_command(data, command_id)
 
-    async def tell(self, topic: Topic, key: str, data: Message | None) -> None:
+    async def write_fact(self, topic: Topic, key: str, data: Message | None) -> None:
         """Write a fact, or a tombstone where `data` is None."""
-        await _entered(self._telling).write(topic, key, data)
+        await _require_entered(self._fact_writer).publish_fact(topic, key, data)
 
     def events(
         self,
-        topic: Which = "both",
+        topic: EventSource = "both",
         *,
         room_id: str | None = None,
-        from_: Start = "end",
+        from_: StreamStart = "end",
         after: Position | str | None = None,
     ) -> Stream[Event]:
         """Return a stream of the events of invitations, broadcast or both, of one room or of all rooms.
@@ -114,7 +114,9 @@ class Client(Commands, Facts):
                         case InvitationAccepted(room_id=room, user_id=user): ...
                     saved = str(event.position)
         """
-        return _entered(self._streams).events(topic, room_id, from_, _position(after))
+        return _require_entered(self._stream_factory).open_events(
+            topic, room_id, from_, _parse_position(after)
+        )
 
     def badges(self, *, room_id: str | None = None, after: Position | str | None = None) -> Stream[Badge]:
         """Return a stream of the current badges, then of each change, of one room or of all rooms.
@@ -124,51 +126,53 @@ class Client(Commands, Facts):
         still in the log. The log keeps a badge's tombstone for one day (`delete.retention.ms`): a stream that
         resumes from an older position can miss a removed badge, so start without `after` in that case.
         """
-        return _entered(self._streams).badges(room_id, _position(after))
+        return _require_entered(self._stream_factory).open_badges(room_id, _parse_position(after))
 
-    async def _open(self, resources: contextlib.AsyncExitStack) -> None:
+    async def _start_components(self, resources: contextlib.AsyncExitStack) -> None:
         try:
             await self._producer.start()
-            outcomes = await self._outcomes(resources)
+            outcome_reader = await self._start_outcome_reader(resources)
         except (ClusterAuthorizationFailedError, TopicAuthorizationFailedError) as error:
             # Without the right to send commands a client can still write facts and read: `execute` raises it.
-            self._barred = error
+            self._command_error = error
         else:
             services = {INVITATIONS: self.reads.invitations, BROADCAST: self.reads.broadcast}
-            self._asking = Asking(self._connection, self._producer, outcomes, services, self._seconds)
-        self._streams = Streams(self._connection)
-        self._telling = Telling(self._producer, self._seconds)
-        resources.push_async_callback(self._streams.stop)
+            self._executor = CommandExecutor(
+                self._connection, self._producer, outcome_reader, services, self._timeout
+            )
+        self._stream_factory = StreamFactory(self._connection)
+        self._fact_writer = FactWriter(self._producer, self._timeout)
+        resources.push_async_callback(self._stream_factory.stop)
 
-    async def _outcomes(self, resources: contextlib.AsyncExitStack) -> Outcomes:
-        partitions = await self._producer.partitions(topics.INVITATION_COMMANDS)
-        outputs = [topic for channel in CHANNELS for topic in (channel.events, channel.rejections)]
+    async def _start_outcome_reader(self, resources: contextlib.AsyncExitStack) -> OutcomeReader:
+        partition_count = await self._producer.partition_count(topics.INVITATION_COMMANDS)
+        output_topics = [topic for channel in ROUTES for topic in (channel.events, channel.rejections)]
         # Checked first: a consumer that may not read a topic retries its end offsets until the timeout.
-        for topic in outputs:
-            await self._producer.partitions(topic)
-        names = map(self._connection.name, outputs)
-        places = [TopicPartition(name, number) for name in names for number in range(partitions)]
+        for topic in output_topics:
+            await self._producer.partition_count(topic)
+        names = map(self._connection.topic_name, output_topics)
+        places = [TopicPartition(name, number) for name in names for number in range(partition_count)]
         # Fetch the end offsets before any command is sent, so that no outcome can lie before them.
-        _, ends = await extents(self._connection, places)
-        tail = Tail(self._connection, ends, patient=True)
-        outcomes = Outcomes(self._connection, tail, CHANNELS)
-        reading = asyncio.create_task(outcomes.run())
+        _, ends = await fetch_offset_bounds(self._connection, places)
+        log_reader = LogReader(self._connection, ends, skip_gaps=True)
+        outcome_reader = OutcomeReader(self._connection, log_reader, ROUTES)
+        read_task = asyncio.create_task(outcome_reader.run())
 
         async def stop() -> None:
-            await tail.stop()
-            await reading
-            outcomes.close()
+            await log_reader.stop()
+            await read_task
+            outcome_reader.abandon_pending()
 
         resources.push_async_callback(stop)
-        return outcomes
+        return outcome_reader
 
 
-def _entered(part: PartT | None) -> PartT:
+def _require_entered(part: PartT | None) -> PartT:
     if part is None:
         msg = "the client is not open: use it inside `async with`"
         raise RuntimeError(msg)
     return part
 
 
-def _position(after: Position | str | None) -> Position | None:
+def _parse_position(after: Position | str | None) -> Position | None:
     return Position.parse(after) if isinstance(after, str) else after

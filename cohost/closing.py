@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-_CANCELLED_SECONDS = 1
+_CANCEL_WAIT_SECONDS = 1
 
 
-async def close(step: Coroutine[Any, Any, Any], seconds: float = 5) -> None:
+async def close_within(step: Coroutine[Any, Any, Any], seconds: float = 5) -> None:
     """Run a closing step for at most `seconds`, ignoring its result and errors."""
     # In a separate task, because aiokafka lets the cancellation of its inner tasks escape from stop().
     closing = asyncio.ensure_future(step)
@@ -15,6 +15,6 @@ async def close(step: Coroutine[Any, Any, Any], seconds: float = 5) -> None:
         await asyncio.wait({closing}, timeout=seconds)
     finally:
         closing.cancel()
-        await asyncio.wait({closing}, timeout=_CANCELLED_SECONDS)
+        await asyncio.wait({closing}, timeout=_CANCEL_WAIT_SECONDS)
         if closing.done() and not closing.cancelled():
             closing.exception()

@@ -18,7 +18,7 @@ from schemas.events import (
 from schemas.types import CommandData, MuteSource
 
 
-class Commands:
+class CommandMethods:
     """Methods that publish one command each and return the events that it caused, once they are in the log.
 
     Each raises `Rejected` if the command is refused, `OutcomeUnknown` if the client's timeout expires first,

@@ -8,13 +8,13 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import for_code
 
-from cohost.closing import close
+from cohost.closing import close_within
 from schemas import topics
 from schemas.topics import Topic
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class KafkaConnection:
     """Connection settings shared by all Kafka clients of this package.
 
     `security` holds aiokafka's own arguments (`security_protocol`, `sasl_mechanism`, `ssl_context`, …).
@@ -24,36 +24,36 @@ class Connection:
     prefix: str = topics.DEFAULT_PREFIX
     security: Mapping[str, Any] = field(default_factory=dict)
 
-    def options(self) -> dict[str, Any]:
+    def client_options(self) -> dict[str, Any]:
         """Return the arguments common to all aiokafka clients."""
         return {"bootstrap_servers": self.bootstrap_servers, **self.security}
 
-    def name(self, topic: Topic) -> str:
+    def topic_name(self, topic: Topic) -> str:
         """Return a topic's name on the broker."""
-        return topic.name(self.prefix)
+        return topic.full_name(self.prefix)
 
-    def suffix(self, name: str) -> str:
+    def topic_suffix(self, name: str) -> str:
         """Return a topic's name without the prefix."""
         return name.removeprefix(self.prefix)
 
-    async def partitions(self, wanted: Iterable[Topic]) -> dict[Topic, int]:
+    async def partition_counts(self, requested: Iterable[Topic]) -> dict[Topic, int]:
         """Return the number of partitions per topic. Raises aiokafka's errors, also without permission."""
-        named = {self.name(topic): topic for topic in wanted}
-        admin = AIOKafkaAdminClient(**self.options(), request_timeout_ms=10_000)
+        topics_by_name = {self.topic_name(topic): topic for topic in requested}
+        admin = AIOKafkaAdminClient(**self.client_options(), request_timeout_ms=10_000)
         try:
             await admin.start()
-            described = await admin.describe_topics(list(named))
+            described = await admin.describe_topics(list(topics_by_name))
         finally:
-            await close(admin.close())
+            await close_within(admin.close())
         for topic in described:
             if topic["error_code"]:
                 raise for_code(topic["error_code"])(topic["topic"])
-        return {named[topic["topic"]]: len(topic["partitions"]) for topic in described}
+        return {topics_by_name[topic["topic"]]: len(topic["partitions"]) for topic in described}
 
-    def consumer(self) -> AIOKafkaConsumer:
+    def create_consumer(self) -> AIOKafkaConsumer:
         """Return a new consumer without a group that reads only committed records."""
         return AIOKafkaConsumer(
-            **self.options(),
+            **self.client_options(),
             enable_auto_commit=False,
             # A reader that resumes from a position must get an error if the log no longer has it.
             auto_offset_reset="none",

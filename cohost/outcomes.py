@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cohost.channels import Channel
-from cohost.connection import Connection
+from cohost.channels import CommandRoute
+from cohost.connection import KafkaConnection
 from cohost.errors import Rejected
-from cohost.records import Accepted, Event, Position, event
-from cohost.tail import Tail
+from cohost.records import Accepted, Event, Position, build_event
+from cohost.tail import LogReader
 from schemas import envelope
 from schemas.envelope import Envelope, NotACloudEvent
 from schemas.invitation import Invitation
@@ -23,7 +23,7 @@ from schemas.types import Message
 _log = logging.getLogger("cohost")
 
 _PAUSE_SECONDS = 0.5
-REMEMBERED = 2_000
+MAX_REMEMBERED = 2_000
 """How many outcomes of a client's own commands are kept besides those being waited for."""
 
 Outcome = Accepted[Message] | Rejected | None
@@ -31,16 +31,16 @@ Outcome = Accepted[Message] | Rejected | None
 
 
 @dataclass(slots=True)
-class Expectation:
+class PendingCommand:
     """A command whose outcome is being collected. An event of one of the `final_types` completes it."""
 
     command_id: str
-    last: frozenset[str]
+    final_types: frozenset[str]
     outcome: asyncio.Future[Outcome]
     events: list[Event] = field(default_factory=list)
-    askers: int = 0
+    waiters: int = 0
 
-    async def during(self, steps: Iterable[Coroutine[Any, Any, None]]) -> None:
+    async def run_until_resolved(self, steps: Iterable[Coroutine[Any, Any, None]]) -> None:
         """Run `steps` concurrently until the outcome is known, then cancel them. Raises a step's error."""
         tasks = [asyncio.ensure_future(step) for step in steps]
         pending: set[asyncio.Future[Any]] = {self.outcome, *tasks}
@@ -54,102 +54,110 @@ class Expectation:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def take(self, record: Any, found: Envelope, topic: str, *, rejection: bool) -> None:
+    def add_record(self, record: Any, cloud_event: Envelope, topic: str, *, rejection: bool) -> None:
         """Add a record if this command caused it; `topic` is the name without prefix."""
-        if found.causationid != self.command_id or self.outcome.done():
+        if cloud_event.causationid != self.command_id or self.outcome.done():
             return
         if rejection:
-            self.settle(rejected(self.command_id, found))
+            self.resolve(parse_rejection(self.command_id, cloud_event))
             return
         position = Position({(topic, record.partition): record.offset + 1})
-        self.events.append(event(record, found, topic, position))
-        if found.type in self.last:
-            self.settle(Accepted(self.command_id, tuple(self.events)))
+        self.events.append(build_event(record, cloud_event, topic, position))
+        if cloud_event.type in self.final_types:
+            self.resolve(Accepted(self.command_id, tuple(self.events)))
 
-    def settle(self, outcome: Outcome) -> None:
+    def resolve(self, outcome: Outcome) -> None:
         """Set the outcome, unless there is one already."""
         if not self.outcome.done():
             self.outcome.set_result(outcome)
 
 
-class Outcomes:
+class OutcomeReader:
     """Read outcomes in the background.
 
     The log reader must be positioned before the first command is sent, so that no outcome is missed.
     """
 
-    def __init__(self, connection: Connection, tail: Tail, channels: Iterable[Channel]) -> None:
-        self._tail = tail
-        self._asked: dict[tuple[str, str], Expectation] = {}
-        self._remembered: OrderedDict[tuple[str, str], Expectation] = OrderedDict()
-        self._open = 0
-        self._channels = {
-            connection.name(topic): (channel, topic)
-            for channel in channels
-            for topic in (channel.events, channel.rejections)
+    def __init__(
+        self, connection: KafkaConnection, log_reader: LogReader, routes: Iterable[CommandRoute]
+    ) -> None:
+        self._log_reader = log_reader
+        self._pending: dict[tuple[str, str], PendingCommand] = {}
+        self._remembered: OrderedDict[tuple[str, str], PendingCommand] = OrderedDict()
+        self._unresolved = 0
+        self._routes = {
+            connection.topic_name(topic): (route, topic)
+            for route in routes
+            for topic in (route.events, route.rejections)
         }
 
     async def run(self) -> None:
         """Read until the log reader is stopped; an unexpected error is logged and reading starts again."""
-        while not self._tail.stopped:
+        while not self._log_reader.is_stopped:
             try:
-                async for records in self._tail.read():
-                    if self._open:
+                async for records in self._log_reader.read_batches():
+                    if self._unresolved:
                         for record in records:
-                            self._take(record)
+                            self._dispatch_record(record)
             except Exception:  # noqa: BLE001 - without this reader no command would get an outcome
                 _log.exception("reading outcomes failed; retrying")
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     @contextlib.contextmanager
-    def expecting(self, channel: Channel, command_id: str, last: frozenset[str]) -> Iterator[Expectation]:
+    def expect_outcome(
+        self, route: CommandRoute, command_id: str, final_types: frozenset[str]
+    ) -> Iterator[PendingCommand]:
         """Collect a command's outcome for at least the duration of the block, with records seen before."""
-        key = (channel.commands.suffix, command_id)
-        expectation = self._asked.get(key) or self._remembered.pop(key, None) or self._new(command_id, last)
-        self._asked[key] = expectation
-        expectation.askers += 1
+        key = (route.commands.suffix, command_id)
+        pending = (
+            self._pending.get(key)
+            or self._remembered.pop(key, None)
+            or self._create_pending(command_id, final_types)
+        )
+        self._pending[key] = pending
+        pending.waiters += 1
         try:
-            yield expectation
+            yield pending
         finally:
-            expectation.askers -= 1
-            if not expectation.askers:
-                self._remembered[key] = self._asked.pop(key)
-                self._forget()
+            pending.waiters -= 1
+            if not pending.waiters:
+                self._remembered[key] = self._pending.pop(key)
+                self._evict_oldest()
 
-    def close(self) -> None:
+    def abandon_pending(self) -> None:
         """Resolve every pending command with None: no outcome will arrive any more."""
-        for expectation in self._asked.values():
-            expectation.settle(None)
+        for pending in self._pending.values():
+            pending.resolve(None)
 
-    def _new(self, command_id: str, last: frozenset[str]) -> Expectation:
+    def _create_pending(self, command_id: str, final_types: frozenset[str]) -> PendingCommand:
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._open += 1
-        future.add_done_callback(self._closed)
-        return Expectation(command_id, last, future)
+        self._unresolved += 1
+        future.add_done_callback(self._on_resolved)
+        return PendingCommand(command_id, final_types, future)
 
-    def _closed(self, _: object) -> None:
-        self._open -= 1
+    def _on_resolved(self, _: object) -> None:
+        self._unresolved -= 1
 
-    def _forget(self) -> None:
-        while len(self._remembered) > REMEMBERED:
+    def _evict_oldest(self) -> None:
+        while len(self._remembered) > MAX_REMEMBERED:
             _, oldest = self._remembered.popitem(last=False)
             oldest.outcome.cancel()
 
-    def _take(self, record: Any) -> None:
-        channel, topic = self._channels[record.topic]
+    def _dispatch_record(self, record: Any) -> None:
+        route, topic = self._routes[record.topic]
         try:
-            found = envelope.decode(record.value, record.headers)
+            cloud_event = envelope.decode_event(record.value, record.headers)
         except NotACloudEvent:
             return
-        key = (channel.commands.suffix, found.causationid or "")
-        expectation = self._asked.get(key) or self._remembered.get(key)
-        if expectation is not None:
-            expectation.take(record, found, topic.suffix, rejection=topic is channel.rejections)
+        key = (route.commands.suffix, cloud_event.causationid or "")
+        pending = self._pending.get(key) or self._remembered.get(key)
+        if pending is not None:
+            pending.add_record(record, cloud_event, topic.suffix, rejection=topic is route.rejections)
 
 
-def rejected(command_id: str, found: Envelope) -> Rejected:
+def parse_rejection(command_id: str, cloud_event: Envelope) -> Rejected:
     """Return the event as a rejection; a reason that this version does not know is accepted."""
-    data = found.data if isinstance(found.data, dict) else {}
+    data = cloud_event.data if isinstance(cloud_event.data, dict) else {}
     try:
         current = Invitation.model_validate(data.get("current"), by_alias=True, by_name=False)
     except ValidationError:
@@ -159,5 +167,5 @@ def rejected(command_id: str, found: Envelope) -> Rejected:
         str(data.get("reason", "")),
         str(data.get("message", "")),
         current=current,
-        envelope=found,
+        envelope=cloud_event,
     )

@@ -11,23 +11,23 @@ from schemas.answers import BroadcastData, CoHost, CoHosts, CommandOutcome, Stag
 from schemas.invitation import Invitation
 from schemas.types import InvitationStatus, Message
 
-Token = str | Callable[[], str]
-Filter = InvitationStatus | str
+TokenSource = str | Callable[[], str]
+StatusFilter = InvitationStatus | str
 ModelT = TypeVar("ModelT", bound=Message)
 
-_PAGE = "200"
+_PAGE_LIMIT = "200"
 
 
-class Service:
+class ServiceClient:
     """HTTP client of one service. Raises `ProblemError` for error responses, httpx's errors otherwise."""
 
-    def __init__(self, url: str | None, token: Token | None, seconds: float, variable: str) -> None:
-        self._http = None if url is None else httpx.AsyncClient(base_url=url, timeout=seconds)
+    def __init__(self, url: str | None, token: TokenSource | None, timeout: float, url_argument: str) -> None:
+        self._http = None if url is None else httpx.AsyncClient(base_url=url, timeout=timeout)
         self._token = token
-        self._variable = variable
+        self._url_argument = url_argument
 
     @property
-    def there(self) -> bool:
+    def is_configured(self) -> bool:
         """Return whether the service's URL is configured."""
         return self._http is not None
 
@@ -36,25 +36,25 @@ class Service:
         if self._http is not None:
             await self._http.aclose()
 
-    async def get(self, model: type[ModelT], path: str, **query: str) -> ModelT:
+    async def fetch_one(self, model: type[ModelT], path: str, **query: str) -> ModelT:
         """Return the resource at `path`."""
-        return _model(model, await self._body(path, query))
+        return _parse_model(model, await self._fetch_body(path, query))
 
-    async def items(self, model: type[ModelT], path: str, **query: str) -> AsyncIterator[ModelT]:
+    async def fetch_items(self, model: type[ModelT], path: str, **query: str) -> AsyncIterator[ModelT]:
         """Yield every item of a list, fetching one page at a time."""
         cursor: str | None = None
         while True:
-            page = {**query, "limit": _PAGE} | ({} if cursor is None else {"cursor": cursor})
-            body = await self._body(path, page)
+            page = {**query, "limit": _PAGE_LIMIT} | ({} if cursor is None else {"cursor": cursor})
+            body = await self._fetch_body(path, page)
             for item in body["items"]:
-                yield _model(model, item)
+                yield _parse_model(model, item)
             cursor = body.get("nextCursor")
             if cursor is None:
                 return
 
-    async def _body(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
+    async def _fetch_body(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
         if self._http is None:
-            msg = f"this read needs a URL: pass {self._variable} to the client"
+            msg = f"this read needs a URL: pass {self._url_argument} to the client"
             raise ValueError(msg)
         token = self._token() if callable(self._token) else self._token
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
@@ -62,78 +62,90 @@ class Service:
         if response.is_success:
             body: dict[str, Any] = response.json()
             return body
-        raise _problem(response)
+        raise _parse_problem(response)
 
 
-class Reads:
+class HttpReader:
     """Reads of both services over HTTP."""
 
     def __init__(
-        self, invitations_url: str | None, broadcast_url: str | None, token: Token | None, seconds: float
+        self,
+        invitations_url: str | None,
+        broadcast_url: str | None,
+        token: TokenSource | None,
+        timeout: float,
     ) -> None:
-        self.invitations = Service(invitations_url, token, seconds, "invitations_url")
-        self.broadcast = Service(broadcast_url, token, seconds, "broadcast_url")
+        self.invitations = ServiceClient(invitations_url, token, timeout, "invitations_url")
+        self.broadcast = ServiceClient(broadcast_url, token, timeout, "broadcast_url")
 
     async def close(self) -> None:
         """Close the connections."""
         await self.invitations.close()
         await self.broadcast.close()
 
-    def room_invitations(self, room_id: str, status: Filter = "any") -> AsyncIterator[Invitation]:
+    def room_invitations(self, room_id: str, status: StatusFilter = "any") -> AsyncIterator[Invitation]:
         """Yield a room's invitations, newest first. Allowed for the room's host."""
-        return self.invitations.items(Invitation, f"/v1/rooms/{_safe(room_id)}/invitations", status=status)
+        return self.invitations.fetch_items(
+            Invitation, f"/v1/rooms/{_quote_segment(room_id)}/invitations", status=status
+        )
 
     def user_invitations(
-        self, user_id: str, status: Filter = "pending", room_id: str | None = None
+        self, user_id: str, status: StatusFilter = "pending", room_id: str | None = None
     ) -> AsyncIterator[Invitation]:
         """Yield a user's invitations, newest first. Allowed for that user."""
-        path = f"/v1/users/{_safe(user_id)}/invitations"
+        path = f"/v1/users/{_quote_segment(user_id)}/invitations"
         rooms = {} if room_id is None else {"roomId": room_id}
-        return self.invitations.items(Invitation, path, status=status, **rooms)
+        return self.invitations.fetch_items(Invitation, path, status=status, **rooms)
 
     async def invitation(self, invitation_id: str) -> Invitation:
         """Return one invitation. Allowed for the room's host, the inviter and the invitee."""
-        return await self.invitations.get(Invitation, f"/v1/invitations/{_safe(invitation_id)}")
+        return await self.invitations.fetch_one(
+            Invitation, f"/v1/invitations/{_quote_segment(invitation_id)}"
+        )
 
     async def co_hosts(self, room_id: str) -> tuple[CoHost, ...]:
         """Return the users who have a seat in the room."""
-        return (await self.invitations.get(CoHosts, f"/v1/rooms/{_safe(room_id)}/co-hosts")).items
+        return (
+            await self.invitations.fetch_one(CoHosts, f"/v1/rooms/{_quote_segment(room_id)}/co-hosts")
+        ).items
 
     async def broadcast_data(self, room_id: str, *, as_viewer: bool = False) -> BroadcastData:
         """Return LiveKit connection data for the token's user, as host or co-host, or as a viewer."""
         query = {"as": "viewer"} if as_viewer else {}
-        return await self.broadcast.get(BroadcastData, f"/v1/rooms/{_safe(room_id)}/broadcast-data", **query)
+        return await self.broadcast.fetch_one(
+            BroadcastData, f"/v1/rooms/{_quote_segment(room_id)}/broadcast-data", **query
+        )
 
     async def stage(self, room_id: str) -> Stage:
         """Return the room's stage as LiveKit reports it."""
-        return await self.broadcast.get(Stage, f"/v1/rooms/{_safe(room_id)}/stage")
+        return await self.broadcast.fetch_one(Stage, f"/v1/rooms/{_quote_segment(room_id)}/stage")
 
     async def command(self, command_id: str) -> CommandOutcome:
         """Return the outcome of an invitations command. Allowed for its actor."""
-        return await outcome(self.invitations, command_id)
+        return await fetch_outcome(self.invitations, command_id)
 
     async def mute_command(self, command_id: str) -> CommandOutcome:
         """Return the outcome of a broadcast command. Allowed for its actor."""
-        return await outcome(self.broadcast, command_id)
+        return await fetch_outcome(self.broadcast, command_id)
 
 
-async def outcome(service: Service, command_id: str) -> CommandOutcome:
+async def fetch_outcome(service: ServiceClient, command_id: str) -> CommandOutcome:
     """Return the outcome of a service's command."""
-    return await service.get(CommandOutcome, f"/v1/commands/{_safe(command_id)}")
+    return await service.fetch_one(CommandOutcome, f"/v1/commands/{_quote_segment(command_id)}")
 
 
-def _safe(part: str) -> str:
+def _quote_segment(part: str) -> str:
     return quote(part, safe="")
 
 
-def _model(model: type[ModelT], body: Any) -> ModelT:
+def _parse_model(model: type[ModelT], body: Any) -> ModelT:
     return model.model_validate(body, by_alias=True, by_name=False)
 
 
-def _problem(response: httpx.Response) -> ProblemError:
+def _parse_problem(response: httpx.Response) -> ProblemError:
     try:
         body = response.json()
     except ValueError:
         body = None
-    found = body if isinstance(body, dict) else {}
-    return ProblemError(response.status_code, str(found.get("reason", "")), found.get("detail"), found)
+    problem = body if isinstance(body, dict) else {}
+    return ProblemError(response.status_code, str(problem.get("reason", "")), problem.get("detail"), problem)

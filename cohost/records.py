@@ -12,8 +12,8 @@ from schemas import envelope, events
 from schemas.envelope import Envelope
 from schemas.types import Message
 
-_MODELS: dict[str, type[Message]] = {
-    envelope.type_of(model.__name__): model
+_EVENT_MODELS: dict[str, type[Message]] = {
+    envelope.wire_type(model.__name__): model
     for model in (*events.INVITATIONS, *events.BROADCAST, *events.BADGES)
 }
 DataT_co = TypeVar("DataT_co", bound=Message, covariant=True)
@@ -29,19 +29,19 @@ class Position:
     offsets: Mapping[tuple[str, int], int]
 
     def __str__(self) -> str:
-        found: dict[str, dict[str, int]] = {}
+        offsets_by_topic: dict[str, dict[str, int]] = {}
         for (topic, partition), offset in sorted(self.offsets.items()):
-            found.setdefault(topic, {})[str(partition)] = offset
-        return base64.urlsafe_b64encode(json.dumps(found, separators=(",", ":")).encode()).decode()
+            offsets_by_topic.setdefault(topic, {})[str(partition)] = offset
+        return base64.urlsafe_b64encode(json.dumps(offsets_by_topic, separators=(",", ":")).encode()).decode()
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the position whose `str()` is `text`. Raises `ValueError` for any other text."""
         try:
-            found = json.loads(base64.b64decode(text, altchars=b"-_", validate=True))
+            offsets_by_topic = json.loads(base64.b64decode(text, altchars=b"-_", validate=True))
             offsets = {
                 (topic, int(partition)): int(offset)
-                for topic, places in found.items()
+                for topic, places in offsets_by_topic.items()
                 for partition, offset in places.items()
             }
         except (ValueError, AttributeError, TypeError) as error:
@@ -89,18 +89,18 @@ class Badge:
     position: Position
 
 
-def event(record: Any, found: Envelope, topic: str, position: Position) -> Event:
+def build_event(record: Any, cloud_event: Envelope, topic: str, position: Position) -> Event:
     """Return the event for a record and its envelope."""
-    data = typed(found)
-    return Event(found, data, topic, record.partition, record.offset, record.timestamp, position)
+    data = parse_event_data(cloud_event)
+    return Event(cloud_event, data, topic, record.partition, record.offset, record.timestamp, position)
 
 
-def typed(found: Envelope) -> Message | None:
+def parse_event_data(cloud_event: Envelope) -> Message | None:
     """Return an event's data as its model, None for a type or form that this version does not know."""
-    model = _MODELS.get(found.type)
+    model = _EVENT_MODELS.get(cloud_event.type)
     if model is None:
         return None
     try:
-        return model.model_validate(found.data, by_alias=True, by_name=False)
+        return model.model_validate(cloud_event.data, by_alias=True, by_name=False)
     except ValidationError:
         return None

@@ -9,8 +9,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError, OffsetOutOfRangeError
 
-from cohost.closing import close
-from cohost.connection import Connection
+from cohost.closing import close_within
+from cohost.connection import KafkaConnection
 from cohost.errors import PositionLost
 
 _log = logging.getLogger("cohost")
@@ -18,15 +18,15 @@ _log = logging.getLogger("cohost")
 _POLL_MS = 1_000
 _SHORT_POLL_MS = 100
 _IDLE_POLLS = 5
-_ASK_SECONDS = 5
-_PAUSE_SECONDS = 0.5
+_REQUEST_SECONDS = 5
+_RETRY_SECONDS = 0.5
 
 
-class _Stuck(Exception):
+class _ConsumerStuck(Exception):
     """The consumer does not deliver records that are in the log."""
 
 
-class Tail:
+class LogReader:
     """Read from `offsets`, the next offset of each partition, up to `end_offsets` or until stopped.
 
     If the log no longer has an offset, reading continues at the first record that it has with `skip_gaps`,
@@ -35,23 +35,23 @@ class Tail:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: KafkaConnection,
         offsets: Mapping[TopicPartition, int],
         *,
-        ends: Mapping[TopicPartition, int] | None = None,
-        patient: bool = False,
+        end_offsets: Mapping[TopicPartition, int] | None = None,
+        skip_gaps: bool = False,
     ) -> None:
         self._connection = connection
         self._offsets = dict(offsets)
-        self._ends = ends
-        self._patient = patient
+        self._end_offsets = end_offsets
+        self._skip_gaps = skip_gaps
         self._stopped = asyncio.Event()
         self._starting: asyncio.Future[None] | None = None
         self._consumer: AIOKafkaConsumer | None = None
         self._interrupted = False
 
     @property
-    def stopped(self) -> bool:
+    def is_stopped(self) -> bool:
         """Return whether reading has ended."""
         return self._stopped.is_set()
 
@@ -61,30 +61,30 @@ class Tail:
         if self._starting is not None:
             self._starting.cancel()
         if self._consumer is not None:
-            await close(self._consumer.stop())
+            await close_within(self._consumer.stop())
 
-    async def read(self) -> AsyncGenerator[Sequence[Any], None]:
+    async def read_batches(self) -> AsyncGenerator[Sequence[Any], None]:
         """Yield batches of records until stopped; each batch is from one partition, in log order."""
         while not self._stopped.is_set():
-            consumer = self._connection.consumer()
+            consumer = self._connection.create_consumer()
             try:
-                await self._start(consumer)
+                await self._start_consumer(consumer)
                 self._consumer = consumer
                 try:
-                    async with contextlib.aclosing(self._records(consumer)) as batches:
+                    async with contextlib.aclosing(self._fetch_batches(consumer)) as batches:
                         async for records in batches:
                             yield records
                 except OffsetOutOfRangeError as error:
-                    await self._lost(error)
-            except (KafkaError, ConsumerStoppedError, OSError, TimeoutError, _Stuck) as error:
-                await self._pause(error)
+                    await self._handle_gap(error)
+            except (KafkaError, ConsumerStoppedError, OSError, TimeoutError, _ConsumerStuck) as error:
+                await self._wait_after_error(error)
             finally:
-                await close(consumer.stop())
+                await close_within(consumer.stop())
 
-    async def _start(self, consumer: AIOKafkaConsumer) -> None:
+    async def _start_consumer(self, consumer: AIOKafkaConsumer) -> None:
         self._starting = starting = asyncio.ensure_future(consumer.start())
         try:
-            await asyncio.wait({starting}, timeout=2 * _ASK_SECONDS)
+            await asyncio.wait({starting}, timeout=2 * _REQUEST_SECONDS)
         finally:
             # A consumer that is stopped while it starts goes on starting, and then cannot be stopped again.
             starting.cancel()
@@ -97,87 +97,93 @@ class Tail:
             consumer.seek(place, offset)
         self._interrupted = False
 
-    async def _records(self, consumer: AIOKafkaConsumer) -> AsyncGenerator[Sequence[Any], None]:
+    async def _fetch_batches(self, consumer: AIOKafkaConsumer) -> AsyncGenerator[Sequence[Any], None]:
         idle = 0
-        behind: dict[TopicPartition, int] = {}
-        while not await self._over(consumer):
-            fetched = await consumer.getmany(timeout_ms=_POLL_MS if self._ends is None else _SHORT_POLL_MS)
+        lagging: dict[TopicPartition, int] = {}
+        while not await self._check_finished(consumer):
+            fetched = await consumer.getmany(
+                timeout_ms=_POLL_MS if self._end_offsets is None else _SHORT_POLL_MS
+            )
             idle = 0 if fetched else idle + 1
             for place, records in fetched.items():
                 self._offsets[place] = records[-1].offset + 1
                 yield records
             if idle == _IDLE_POLLS:
                 idle = 0
-                before, behind = behind, await self._behind(consumer)
-                if before.items() & behind.items():
+                previous, lagging = lagging, await self._lagging_positions(consumer)
+                if previous.items() & lagging.items():
                     # After an outage of all brokers some consumers never resume (aio-libs/aiokafka#703).
-                    raise _Stuck
+                    raise _ConsumerStuck
 
-    async def _over(self, consumer: AIOKafkaConsumer) -> bool:
+    async def _check_finished(self, consumer: AIOKafkaConsumer) -> bool:
         """Return whether reading has ended, and end it once the end offsets are reached."""
-        if self._ends is not None:
+        if self._end_offsets is not None:
             # Control and aborted records take offsets but are never delivered, so compare the position.
             self._offsets = {place: await consumer.position(place) for place in self._offsets}
-            if all(offset >= self._ends[place] for place, offset in self._offsets.items()):
+            if all(offset >= self._end_offsets[place] for place, offset in self._offsets.items()):
                 self._stopped.set()
         return self._stopped.is_set()
 
-    async def _behind(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+    async def _lagging_positions(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
         """Return an idle consumer's position in each partition that has records behind it."""
-        async with asyncio.timeout(_ASK_SECONDS):
-            ends = await consumer.end_offsets(list(self._offsets))
+        async with asyncio.timeout(_REQUEST_SECONDS):
+            end_offsets = await consumer.end_offsets(list(self._offsets))
             # Control and aborted records take offsets but are never delivered, so compare the position.
             positions = {place: await consumer.position(place) for place in self._offsets}
-        return {place: position for place, position in positions.items() if position < ends[place]}
+        return {place: position for place, position in positions.items() if position < end_offsets[place]}
 
-    async def _lost(self, error: Exception) -> None:
-        if not self._patient:
+    async def _handle_gap(self, error: Exception) -> None:
+        if not self._skip_gaps:
             msg = "the log no longer has this position: start a new stream without `after`"
             raise PositionLost(msg) from error
-        begins, ends = await extents(self._connection, list(self._offsets))
+        begin_offsets, end_offsets = await fetch_offset_bounds(self._connection, list(self._offsets))
         self._offsets = {
-            place: offset if begins[place] <= offset <= ends[place] else begins[place]
+            place: offset if begin_offsets[place] <= offset <= end_offsets[place] else begin_offsets[place]
             for place, offset in self._offsets.items()
         }
 
-    async def _pause(self, error: Exception) -> None:
+    async def _wait_after_error(self, error: Exception) -> None:
         if self._stopped.is_set():
             return
         if not self._interrupted:
             self._interrupted = True
             _log.warning("reading interrupted, retrying: %r", error)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopped.wait(), _PAUSE_SECONDS)
+            await asyncio.wait_for(self._stopped.wait(), _RETRY_SECONDS)
 
 
-async def upto(
-    consumer: AIOKafkaConsumer, starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
+async def read_range(
+    consumer: AIOKafkaConsumer,
+    start_offsets: Mapping[TopicPartition, int],
+    end_offsets: Mapping[TopicPartition, int],
 ) -> AsyncGenerator[Any, None]:
     """Yield the records from `start_offsets` up to `end_offsets`, using a started consumer exclusively."""
-    ahead = {place: offset for place, offset in starts.items() if offset < ends[place]}
-    if not ahead:
+    remaining = {place: offset for place, offset in start_offsets.items() if offset < end_offsets[place]}
+    if not remaining:
         return
-    consumer.assign(list(ahead))
-    for place, offset in ahead.items():
+    consumer.assign(list(remaining))
+    for place, offset in remaining.items():
         consumer.seek(place, offset)
-    while ahead:
+    while remaining:
         for records in (await consumer.getmany(timeout_ms=500)).values():
             for record in records:
-                if record.offset < ends[TopicPartition(record.topic, record.partition)]:
+                if record.offset < end_offsets[TopicPartition(record.topic, record.partition)]:
                     yield record
         # Control and aborted records take offsets but are never delivered, so compare the position.
-        ahead = {place: await consumer.position(place) for place in ahead}
-        ahead = {place: position for place, position in ahead.items() if position < ends[place]}
+        remaining = {place: await consumer.position(place) for place in remaining}
+        remaining = {
+            place: position for place, position in remaining.items() if position < end_offsets[place]
+        }
 
 
-async def extents(
-    connection: Connection, places: Sequence[TopicPartition]
+async def fetch_offset_bounds(
+    connection: KafkaConnection, places: Sequence[TopicPartition]
 ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
     """Return the begin and the end offsets of partitions, as a reader of committed records sees them."""
-    consumer = connection.consumer()
+    consumer = connection.create_consumer()
     try:
-        async with asyncio.timeout(2 * _ASK_SECONDS):
+        async with asyncio.timeout(2 * _REQUEST_SECONDS):
             await consumer.start()
             return await consumer.beginning_offsets(places), await consumer.end_offsets(places)
     finally:
-        await close(consumer.stop())
+        await close_within(consumer.stop())

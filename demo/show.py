@@ -13,7 +13,7 @@ from livekit.rtc.participant import PublishTrackError
 
 import cohost
 from cohost import tokens
-from cohost.reads import Reads
+from cohost.reads import HttpReader
 from demo.claims import Claims
 from demo.people import Person
 from demo.timeline import Missing, Timeline
@@ -66,7 +66,7 @@ class Show:
     async def data(self, name: str, *, as_viewer: bool = False) -> BroadcastData:
         """Return what this person needs to connect."""
         token = tokens.sign(self.house.jwt_secret, name)
-        reads = Reads(self.house.invitations_url, self.house.broadcast_url, token, _SECONDS)
+        reads = HttpReader(self.house.invitations_url, self.house.broadcast_url, token, _SECONDS)
         try:
             return await reads.broadcast_data(ROOM, as_viewer=as_viewer)
         finally:

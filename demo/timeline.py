@@ -100,7 +100,7 @@ class Timeline:
     async def follow_events(self, events: cohost.Stream[cohost.Event]) -> None:
         """Take in events until cancelled."""
         async for event in events:
-            name = envelope.name_of(event.envelope.type)
+            name = envelope.model_name(event.envelope.type)
             await self._take(event.topic, Seen(name, getattr(event.data, "user_id", ""), event.data))
 
     async def follow_badges(self, badges: cohost.Stream[cohost.Badge]) -> None:

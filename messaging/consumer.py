@@ -34,7 +34,7 @@ _POLL_MS = 200
 _COMMIT_TIMEOUT_SECONDS = 5
 _REBALANCE_TIMEOUT_MS = 15_000
 
-lenient.install()
+lenient.install_lenient_reader()
 
 
 class ConsumerListener(Protocol):

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from messaging.database import Connection
 from schemas.invitation import Invitation
-from schemas.rejections import Reason
+from schemas.rejections import RejectionReason
 from schemas.topics import Topic
 from schemas.types import Message
 
@@ -74,7 +74,7 @@ class OutputRecord(NamedTuple):
 class Rejection(NamedTuple):
     """The reason why a command is rejected. `current` is the invitation, for readers who may see it."""
 
-    reason: Reason
+    reason: RejectionReason
     current: Invitation | None = None
 
 

@@ -41,9 +41,9 @@ class RecordParser:
 
     def __init__(self, topology: Topology, prefix: str, partition_count: int) -> None:
         self._partition_count = partition_count
-        self._inputs = {entry.topic.name(prefix): entry for entry in topology.inputs}
+        self._inputs = {entry.topic.full_name(prefix): entry for entry in topology.inputs}
         self._models = {
-            name: {envelope.type_of(model.__name__): model for model in entry.models}
+            name: {envelope.wire_type(model.__name__): model for model in entry.models}
             for name, entry in self._inputs.items()
         }
 
@@ -58,7 +58,7 @@ class RecordParser:
 
     def _parse_command(self, record: ConsumerRecord, input_topic: InputTopic) -> ParsedRecord:
         try:
-            event = envelope.decode(record.value, record.headers)
+            event = envelope.decode_event(record.value, record.headers)
         except envelope.NotACloudEvent:
             return ParsedRecord(record, format_position(record), dead_letter_reason="not_a_cloud_event")
         key = _decode_key(record)
@@ -114,7 +114,7 @@ class RecordParser:
 
     def _parse_fact(self, record: ConsumerRecord, input_topic: InputTopic) -> ParsedRecord:
         try:
-            event = envelope.decode(record.value, record.headers)
+            event = envelope.decode_event(record.value, record.headers)
         except envelope.NotACloudEvent:
             return ParsedRecord(record, format_position(record), dead_letter_reason="not_a_cloud_event")
         parsed = ParsedRecord(record, event.id, event)
@@ -144,13 +144,13 @@ def format_position(record: ConsumerRecord) -> str:
 
 def text_within_limit(text: str | None) -> str | None:
     """Return the text, or None if it is too long to be copied into an output record."""
-    return text if text is not None and len(text) <= envelope.MAX_ECHO else None
+    return text if text is not None and len(text) <= envelope.MAX_ECHO_LENGTH else None
 
 
 def key_within_limit(record: ConsumerRecord) -> bytes | None:
     """Return the record's key, or None if it is too long to be copied into an output record."""
     key: bytes | None = record.key
-    return key if key is not None and len(key.decode(errors="replace")) <= envelope.MAX_ECHO else None
+    return key if key is not None and len(key.decode(errors="replace")) <= envelope.MAX_ECHO_LENGTH else None
 
 
 def trace_context(event: Envelope | None) -> tuple[str | None, str | None]:
@@ -199,7 +199,7 @@ def _decode_key(record: ConsumerRecord) -> str | None:
         key: str = record.key.decode()
     except UnicodeDecodeError:
         return None
-    return key if len(key) <= envelope.MAX_ECHO and "\x00" not in key else None
+    return key if len(key) <= envelope.MAX_ECHO_LENGTH and "\x00" not in key else None
 
 
 def mentioned_ids(event: Envelope | None) -> tuple[str | None, str | None, str | None]:

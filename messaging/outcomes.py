@@ -10,7 +10,7 @@ from messaging.database import Connection
 from messaging.domain import DuplicateCommands
 from schemas import envelope
 from schemas.answers import CommandOutcome
-from schemas.rejections import MESSAGES
+from schemas.rejections import REJECTION_MESSAGES
 
 RETENTION = timedelta(days=7)
 
@@ -73,9 +73,9 @@ async def find_outcome(connection: Connection, command_id: str) -> tuple[Command
         decided_at=row["decided_at"],
         room_id=row["room_id"],
         invitation_id=row["invitation_id"],
-        events=tuple(envelope.type_of(name) for name in events.split(",")) if events else (),
+        events=tuple(envelope.wire_type(name) for name in events.split(",")) if events else (),
         reason=reason,
-        message=row["message"] or (None if reason is None else MESSAGES[reason]),
+        message=row["message"] or (None if reason is None else REJECTION_MESSAGES[reason]),
     )
     return outcome, row["actor_id"]
 

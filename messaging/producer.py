@@ -45,9 +45,9 @@ class CloudEventProducer:
             "specversion": "1.0",
             "id": message_id,
             "source": self._source,
-            "type": envelope.type_of(type(data).__name__),
+            "type": envelope.wire_type(type(data).__name__),
             "subject": key,
-            "time": timestamps.now(),
+            "time": timestamps.current_timestamp(),
             "datacontenttype": "application/json",
             "data": data,
         }
@@ -55,10 +55,14 @@ class CloudEventProducer:
         try:
             async with asyncio.timeout(_SEND_SECONDS):
                 producer = await self._start_once()
-                name = topic.name(self._config.prefix)
+                name = topic.full_name(self._config.prefix)
                 partition = partition_of(key, len(await producer.partitions_for(name)))
                 await producer.send_and_wait(
-                    name, envelope.encode(event), key=key.encode(), partition=partition, headers=_HEADERS
+                    name,
+                    envelope.encode_event(event),
+                    key=key.encode(),
+                    partition=partition,
+                    headers=_HEADERS,
                 )
         except (KafkaError, TimeoutError, OSError, AssertionError) as error:
             await self._discard_failed(producer)

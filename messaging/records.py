@@ -13,9 +13,9 @@ from messaging.segments import EncodedRecord
 from messaging.transactions import MAX_MESSAGE_BYTES
 from schemas import envelope, timestamps
 from schemas.envelope import Envelope
-from schemas.rejections import MESSAGES, CommandRejected
+from schemas.rejections import REJECTION_MESSAGES, CommandRejected
 from schemas.topics import Topic
-from schemas.types import Message, build, is_id
+from schemas.types import Message, build_message, is_id
 
 _CONTENT_TYPE = ("content-type", envelope.CONTENT_TYPE)
 _BATCH_OVERHEAD_BYTES = 4096
@@ -32,7 +32,7 @@ class RecordEncoder:
     ) -> None:
         self._source = topology.source
         self._output_indexes = {topic: index for index, topic in enumerate(topology.outputs)}
-        self._id_prefixes = [ids.id_prefix(cluster_id, topic.name(prefix)) for topic in topology.outputs]
+        self._id_prefixes = [ids.id_prefix(cluster_id, topic.full_name(prefix)) for topic in topology.outputs]
         self._rejection_topic = topology.rejections
         self._dead_letter_topic = topology.dead_letters
         self._max_record_bytes = min(dead_letter_bytes, MAX_MESSAGE_BYTES) - _BATCH_OVERHEAD_BYTES
@@ -60,13 +60,13 @@ class RecordEncoder:
         """Return an encoded `CommandRejected`; `mentioned_ids` has the room, invitation and actor id."""
         position = self._take_sequence(lane, self._rejection_topic)
         room_id, invitation_id, actor_id = mentioned_ids
-        data = build(
+        data = build_message(
             CommandRejected,
             {
                 "command_id": cause.id,
                 "command_type": command_type(cause),
                 "reason": rejection.reason,
-                "message": cause.detail or MESSAGES[rejection.reason],
+                "message": cause.detail or REJECTION_MESSAGES[rejection.reason],
                 "room_id": room_id,
                 "invitation_id": invitation_id,
                 "actor_id": actor_id,
@@ -143,7 +143,7 @@ class _OutputPosition(NamedTuple):
 
 @lru_cache(maxsize=64)
 def _event_type(model: type[Message]) -> str:
-    return envelope.type_of(model.__name__)
+    return envelope.wire_type(model.__name__)
 
 
 def _json_string(text: str) -> str:
@@ -162,7 +162,7 @@ def _trace_attributes(event: Envelope | None) -> str:
 
 def command_type(cause: ParsedRecord) -> str:
     """Return the command's type, cut to the length that output records may carry."""
-    return cause.envelope.type[: envelope.MAX_ECHO] if cause.envelope is not None else ""
+    return cause.envelope.type[: envelope.MAX_ECHO_LENGTH] if cause.envelope is not None else ""
 
 
 def _sequence_header(position: _OutputPosition) -> tuple[str, bytes]:

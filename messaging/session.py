@@ -49,8 +49,8 @@ class Session:
         self._processor = processor
         self._pool = pool
         self._metrics = metrics
-        self._input_topics = [entry.topic.name(config.prefix) for entry in topology.inputs]
-        self._output_topics = [topic.name(config.prefix) for topic in topology.outputs]
+        self._input_topics = [entry.topic.full_name(config.prefix) for entry in topology.inputs]
+        self._output_topics = [topic.full_name(config.prefix) for topic in topology.outputs]
         self._group_id = config.prefix + topology.name
         self._max_batch_bytes = cluster.max_batch_bytes
         self.owner = f"{self._group_id}-{uuid.uuid4()}"

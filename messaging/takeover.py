@@ -31,8 +31,8 @@ class Takeover:
         self._topology = topology
         self._pool = pool
         self._partition_count = cluster.partitions
-        self._input_topics = [entry.topic.name(config.prefix) for entry in topology.inputs]
-        self._output_topics = [topic.name(config.prefix) for topic in topology.outputs]
+        self._input_topics = [entry.topic.full_name(config.prefix) for entry in topology.inputs]
+        self._output_topics = [topic.full_name(config.prefix) for topic in topology.outputs]
         self._fact_inputs = [index for index, entry in enumerate(topology.inputs) if entry.kind == "facts"]
         self._wait_cancelled = asyncio.Event()
 

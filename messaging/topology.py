@@ -52,7 +52,7 @@ async def ensure_topics(config: Config) -> ClusterInfo:
         counts = await _partition_counts(admin, config)
         await _check_timestamp_type(admin, config)
         sizes = await _topic_setting(admin, config, topics.ALL, "max.message.bytes")
-        dead_letter_sizes = [int(sizes[topic.name(config.prefix)]) for topic in topics.DEAD_LETTERS]
+        dead_letter_sizes = [int(sizes[topic.full_name(config.prefix)]) for topic in topics.DEAD_LETTERS]
         return ClusterInfo(
             cluster_id, _require_same_count(counts), min(map(int, sizes.values())), min(dead_letter_sizes)
         )
@@ -88,7 +88,7 @@ async def _create_missing(admin: AIOKafkaAdminClient, config: Config) -> None:
         for topic in await _describe_topics(admin, config)
         if topic["error_code"] == 0
     }
-    missing = [topic for topic in topics.ALL if topic.name(config.prefix) not in present]
+    missing = [topic for topic in topics.ALL if topic.full_name(config.prefix) not in present]
     if not missing:
         return
     # Checked before any topic is created, because a wrong number of partitions cannot be undone.
@@ -96,7 +96,7 @@ async def _create_missing(admin: AIOKafkaAdminClient, config: Config) -> None:
     response = await admin.create_topics(
         [
             NewTopic(
-                topic.name(config.prefix),
+                topic.full_name(config.prefix),
                 config.partitions,
                 config.replication_factor,
                 topic_configs=dict(topic.config),
@@ -115,7 +115,7 @@ async def _create_missing(admin: AIOKafkaAdminClient, config: Config) -> None:
 
 async def _describe_topics(admin: AIOKafkaAdminClient, config: Config) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = await admin.describe_topics(
-        [topic.name(config.prefix) for topic in topics.ALL]
+        [topic.full_name(config.prefix) for topic in topics.ALL]
     )
     return found
 
@@ -164,7 +164,7 @@ async def _topic_setting(
     admin: AIOKafkaAdminClient, config: Config, wanted: Iterable[Topic], setting: str
 ) -> dict[str, str]:
     """Return the value of a setting of each topic, by the topic's full name."""
-    resources = [ConfigResource(ConfigResourceType.TOPIC, topic.name(config.prefix)) for topic in wanted]
+    resources = [ConfigResource(ConfigResourceType.TOPIC, topic.full_name(config.prefix)) for topic in wanted]
     found = {}
     for response in await admin.describe_configs(resources):
         for code, message, _, name, entries in response.resources:

@@ -8,7 +8,7 @@ from schemas import commands, events, facts, signals, topics
 from schemas.topics import Topic
 from schemas.types import Message
 
-CONTENT: dict[Topic, tuple[type[Message], ...]] = {
+MODELS_BY_TOPIC: dict[Topic, tuple[type[Message], ...]] = {
     topics.ROOMS: facts.ROOMS,
     topics.USERS: facts.USERS,
     topics.INVITATION_COMMANDS: commands.INVITATIONS,
@@ -22,7 +22,7 @@ CONTENT: dict[Topic, tuple[type[Message], ...]] = {
 }
 """The data types of each topic; dead letters have none because they are unchanged records."""
 
-ASKED: dict[str, dict[Topic, tuple[type[Message], ...]]] = {
+EFFECT_OUTPUTS: dict[str, dict[Topic, tuple[type[Message], ...]]] = {
     "invitations": {topics.INVITATION_COMMANDS: (commands.ExpireInvitation, commands.ExcludeUser)},
     "broadcast": {
         topics.INVITATION_COMMANDS: (commands.ReleaseSeat,),
@@ -31,12 +31,12 @@ ASKED: dict[str, dict[Topic, tuple[type[Message], ...]]] = {
 }
 """The messages that each service writes outside its pipeline: due commands and LiveKit reports."""
 
-TOMBSTONED: tuple[Topic, ...] = (topics.ROOMS, topics.USERS, topics.BADGES)
+TOMBSTONE_TOPICS: tuple[Topic, ...] = (topics.ROOMS, topics.USERS, topics.BADGES)
 """Topics with tombstones: a null value means that the room, user or badge of its key no longer exists."""
 
 COMMANDS: tuple[type[Message], ...] = (*commands.INVITATIONS, *commands.BROADCAST)
 FACTS: tuple[type[Message], ...] = (*facts.ROOMS, *facts.USERS)
-PUBLISHED: tuple[type[Message], ...] = (
+PUBLISHED_MODELS: tuple[type[Message], ...] = (
     *COMMANDS,
     *FACTS,
     *events.INVITATIONS,
@@ -47,7 +47,7 @@ PUBLISHED: tuple[type[Message], ...] = (
 """Every type of the contract; signals are internal to broadcast."""
 
 
-def example(model: type[Message]) -> dict[str, Any]:
+def load_example(model: type[Message]) -> dict[str, Any]:
     """Return the example CloudEvent of a published type."""
     file = resources.files("schemas") / "examples" / f"{model.__name__}.v1.json"
     event: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))

@@ -9,14 +9,14 @@ from pydantic_core import from_json, to_json
 CONTENT_TYPE = b"application/cloudevents+json; charset=utf-8"
 TYPE_PREFIX = "cohost."
 TYPE_SUFFIX = ".v1"
-MAX_ID = 64
-MAX_ECHO = 256
+MAX_ID_LENGTH = 64
+MAX_ECHO_LENGTH = 256
 
 Headers = Sequence[tuple[str, bytes | None]]
 
-_STRUCTURED = b"application/cloudevents"
-_EXTENSIONS = ("correlationid", "causationid", "sequence", "traceparent", "tracestate")
-_ANY_EXTENSION = frozenset(_EXTENSIONS)
+_STRUCTURED_TYPE = b"application/cloudevents"
+_EXTENSION_NAMES = ("correlationid", "causationid", "sequence", "traceparent", "tracestate")
+_EXTENSION_SET = frozenset(_EXTENSION_NAMES)
 
 
 class NotACloudEvent(ValueError):
@@ -39,19 +39,19 @@ class Envelope(NamedTuple):
     tracestate: str | None = None
 
 
-def type_of(name: str) -> str:
+def wire_type(name: str) -> str:
     """Return the wire type of a model name, such as `cohost.SendInvitation.v1`."""
     return f"{TYPE_PREFIX}{name}{TYPE_SUFFIX}"
 
 
-def name_of(type_: str) -> str:
+def model_name(event_type: str) -> str:
     """Return the model name of a wire type, or the type itself if it is not a Co-Host type."""
-    if type_.startswith(TYPE_PREFIX) and type_.endswith(TYPE_SUFFIX):
-        return type_[len(TYPE_PREFIX) : -len(TYPE_SUFFIX)]
-    return type_
+    if event_type.startswith(TYPE_PREFIX) and event_type.endswith(TYPE_SUFFIX):
+        return event_type[len(TYPE_PREFIX) : -len(TYPE_SUFFIX)]
+    return event_type
 
 
-def decode(value: bytes | None, headers: Headers) -> Envelope:
+def decode_event(value: bytes | None, headers: Headers) -> Envelope:
     """Decode a record's value and headers, in structured or binary mode.
 
     Raises `NotACloudEvent`.
@@ -60,16 +60,16 @@ def decode(value: bytes | None, headers: Headers) -> Envelope:
         msg = "the value is null"
         raise NotACloudEvent(msg)
     if _is_binary(headers):
-        return _checked(_binary(value, dict(headers)), escaped=True)
-    event = _parse(value)
+        return _validate_envelope(_decode_binary(value, dict(headers)), escaped=True)
+    event = _parse_json(value)
     if not isinstance(event, dict):
         msg = "the value is not a JSON object"
         raise NotACloudEvent(msg)
     # Without a \u escape, the JSON parser or UTF-8 has already rejected every invalid character.
-    return _checked(event, escaped=b"\\u" in value)
+    return _validate_envelope(event, escaped=b"\\u" in value)
 
 
-def encode(event: dict[str, Any]) -> bytes:
+def encode_event(event: dict[str, Any]) -> bytes:
     """Return the JSON of a CloudEvent given as a dictionary; its `data` may contain models."""
     return to_json(event, by_alias=True)
 
@@ -83,35 +83,35 @@ def _is_binary(headers: Headers) -> bool:
     for name, _ in headers:
         if name == "ce_specversion":
             content_type = dict(headers).get("content-type") or b""
-            return not content_type.lower().startswith(_STRUCTURED)
+            return not content_type.lower().startswith(_STRUCTURED_TYPE)
     return False
 
 
-def _parse(value: bytes) -> Any:
+def _parse_json(value: bytes) -> Any:
     try:
         return from_json(value, allow_inf_nan=False)
     except ValueError:
-        return _parse_slowly(value)
+        return _parse_json_slowly(value)
 
 
-def _parse_slowly(value: bytes) -> Any:
+def _parse_json_slowly(value: bytes) -> Any:
     # jiter rejects three valid forms of JSON: lone surrogates, huge integers, deep nesting.
     try:
-        return json.loads(value.decode(), parse_constant=_refuse, parse_int=_integer)
+        return json.loads(value.decode(), parse_constant=_reject_constant, parse_int=_parse_integer)
     except (ValueError, RecursionError) as error:
         msg = "the value is not JSON"
         raise NotACloudEvent(msg) from error
 
 
-def _refuse(_: str) -> NoReturn:
+def _reject_constant(_: str) -> NoReturn:
     raise ValueError
 
 
-def _integer(digits: str) -> int | float:
+def _parse_integer(digits: str) -> int | float:
     return int(digits) if len(digits) < 4000 else float("inf")  # noqa: PLR2004 - Python's own limit is 4300 digits
 
 
-def _binary(value: bytes, headers: dict[str, bytes | None]) -> dict[str, Any]:
+def _decode_binary(value: bytes, headers: dict[str, bytes | None]) -> dict[str, Any]:
     event: dict[str, Any] = {}
     for name, raw in headers.items():
         if name.startswith("ce_") and raw is not None:
@@ -120,40 +120,45 @@ def _binary(value: bytes, headers: dict[str, bytes | None]) -> dict[str, Any]:
             except UnicodeDecodeError:
                 continue
     try:
-        event["data"] = _parse(value)
+        event["data"] = _parse_json(value)
     except NotACloudEvent:
         event["data"] = None
     return event
 
 
-def _checked(event: dict[str, Any], *, escaped: bool) -> Envelope:
+def _validate_envelope(event: dict[str, Any], *, escaped: bool) -> Envelope:
     get = event.get
-    id_, source, type_ = get("id"), get("source"), get("type")
+    event_id, source, event_type = get("id"), get("source"), get("type")
     if get("specversion") != "1.0":
         msg = "specversion is not 1.0"
         raise NotACloudEvent(msg)
-    if not (_sound(id_) and _sound(source) and _sound(type_) and len(id_) <= MAX_ID):
+    if not (
+        _is_nonempty_text(event_id)
+        and _is_nonempty_text(source)
+        and _is_nonempty_text(event_type)
+        and len(event_id) <= MAX_ID_LENGTH
+    ):
         msg = "id, source or type is missing, empty, not a string, or the id is too long"
         raise NotACloudEvent(msg)
-    if escaped and not all(_storable(text) for name, text in event.items() if name != "data"):
+    if escaped and not all(_is_storable(text) for name, text in event.items() if name != "data"):
         msg = "an attribute has a character that cannot be stored"
         raise NotACloudEvent(msg)
-    subject, time = _text(get("subject")), _text(get("time"))
-    if _ANY_EXTENSION.isdisjoint(event):
-        return Envelope(id_, source, type_, get("data"), subject, time)
-    extensions = [_text(get(name)) for name in _EXTENSIONS]
-    return Envelope(id_, source, type_, get("data"), subject, time, *extensions)
+    subject, time = _text_or_none(get("subject")), _text_or_none(get("time"))
+    if _EXTENSION_SET.isdisjoint(event):
+        return Envelope(event_id, source, event_type, get("data"), subject, time)
+    extensions = [_text_or_none(get(name)) for name in _EXTENSION_NAMES]
+    return Envelope(event_id, source, event_type, get("data"), subject, time, *extensions)
 
 
-def _text(attribute: Any) -> str | None:
+def _text_or_none(attribute: Any) -> str | None:
     return attribute if isinstance(attribute, str) and attribute else None
 
 
-def _sound(text: Any) -> TypeGuard[str]:
+def _is_nonempty_text(text: Any) -> TypeGuard[str]:
     return isinstance(text, str) and text != ""
 
 
-def _storable(attribute: Any) -> bool:
+def _is_storable(attribute: Any) -> bool:
     # Postgres rejects U+0000. Only `_parse_json_slowly` accepts lone surrogates.
     return not isinstance(attribute, str) or not any(
         character == "\x00" or "\ud800" <= character <= "\udfff" for character in attribute

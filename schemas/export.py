@@ -7,32 +7,35 @@ from pathlib import Path
 
 from schemas import catalog, jsonschema
 
-FOLDER = Path(__file__).parent / "json"
+JSON_FOLDER = Path(__file__).parent / "json"
 
 
-def files() -> dict[str, str]:
+def schema_files() -> dict[str, str]:
     """Return the text of every schema file by file name."""
-    documents = [jsonschema.any_cloud_event(), *(jsonschema.document(model) for model in catalog.PUBLISHED)]
+    documents = [
+        jsonschema.envelope_schema(),
+        *(jsonschema.schema_document(model) for model in catalog.PUBLISHED_MODELS),
+    ]
     return {
         document["$id"]: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for document in documents
     }
 
 
-def differing(folder: Path) -> list[str]:
+def differing_files(folder: Path) -> list[str]:
     """Return the names of files that are outdated, missing or superfluous."""
-    expected = files()
+    expected = schema_files()
     present = {path.name: path.read_text() for path in folder.glob("*.json")}
     return sorted(
         name for name in expected.keys() | present.keys() if expected.get(name) != present.get(name)
     )
 
 
-def write(folder: Path) -> None:
+def write_files(folder: Path) -> None:
     """Write the schemas to the folder and delete all other JSON files in it."""
     folder.mkdir(exist_ok=True)
     for path in folder.glob("*.json"):
         path.unlink()
-    for name, text in files().items():
+    for name, text in schema_files().items():
         (folder / name).write_text(text)
 
 
@@ -41,11 +44,11 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m schemas.export", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a file differs")
     if not parser.parse_args(arguments).check:
-        write(FOLDER)
+        write_files(JSON_FOLDER)
         return 0
-    names = differing(FOLDER)
+    names = differing_files(JSON_FOLDER)
     for name in names:
-        sys.stderr.write(f"{FOLDER.name}/{name} differs from the models: run python -m schemas.export\n")
+        sys.stderr.write(f"{JSON_FOLDER.name}/{name} differs from the models: run python -m schemas.export\n")
     return 1 if names else 0
 
 

@@ -14,14 +14,14 @@ from schemas.types import ID_PATTERN, Message
 Schema = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-REFERENCE = "#/$defs/{model}"
+REFERENCE_TEMPLATE = "#/$defs/{model}"
 
 _NULL = {"type": "null"}
 _TEXT: Schema = {"type": "string", "minLength": 1, "pattern": r"^[^\x00]*$"}
 _ID: Schema = {"type": "string", "pattern": ID_PATTERN}
 _ATTRIBUTES: dict[str, Schema] = {
     "specversion": {"const": "1.0"},
-    "id": {**_TEXT, "maxLength": envelope.MAX_ID, "description": "Unique over all sources and rooms."},
+    "id": {**_TEXT, "maxLength": envelope.MAX_ID_LENGTH, "description": "Unique over all sources and rooms."},
     "source": {**_TEXT, "description": "URI-reference of the writer."},
     "type": {**_TEXT, "description": "`cohost.<Name>.v1`."},
     "subject": {"type": "string", "description": "The room's id; the user's id on `users`."},
@@ -40,12 +40,19 @@ _ATTRIBUTES: dict[str, Schema] = {
     "traceparent": {"type": "string", "description": "W3C Trace Context, carried through."},
     "tracestate": {"type": "string", "description": "W3C Trace Context, carried through."},
 }
-_BASE = ("specversion", "id", "source", "type")
-_INPUT = (*_BASE, "subject", "data")
-_OUTPUT = (*_INPUT, "time", "datacontenttype", "correlationid", "causationid", "sequence")
+_BASE_ATTRIBUTES = ("specversion", "id", "source", "type")
+_INPUT_ATTRIBUTES = (*_BASE_ATTRIBUTES, "subject", "data")
+_OUTPUT_ATTRIBUTES = (
+    *_INPUT_ATTRIBUTES,
+    "time",
+    "datacontenttype",
+    "correlationid",
+    "causationid",
+    "sequence",
+)
 
 
-class _Generator(GenerateJsonSchema):
+class _SchemaGenerator(GenerateJsonSchema):
     """A generator that omits titles, which would only repeat the field names."""
 
     def field_title_should_be_set(self, schema: CoreSchema | FieldInfo) -> bool:  # noqa: ARG002 - pydantic's
@@ -53,41 +60,47 @@ class _Generator(GenerateJsonSchema):
         return False
 
 
-def definitions(models: Iterable[type[Message]], reference: str = REFERENCE) -> dict[str, Schema]:
+def model_definitions(
+    models: Iterable[type[Message]], ref_template: str = REFERENCE_TEMPLATE
+) -> dict[str, Schema]:
     """Return the schemas of the models' data and of all referenced types, by name."""
-    chosen = [(model, "validation") for model in models]
+    models_with_mode = [(model, "validation") for model in models]
     _, document = models_json_schema(
-        chosen,  # type: ignore[arg-type]
+        models_with_mode,  # type: ignore[arg-type]
         by_alias=True,
-        ref_template=reference,
-        schema_generator=_Generator,
+        ref_template=ref_template,
+        schema_generator=_SchemaGenerator,
     )
-    return {name: _nullable(schema) for name, schema in document["$defs"].items()}
+    return {name: _allow_nulls(schema) for name, schema in document["$defs"].items()}
 
 
-def cloud_event(model: type[Message], reference: str = REFERENCE) -> Schema:
+def cloud_event_schema(model: type[Message], ref_template: str = REFERENCE_TEMPLATE) -> Schema:
     """Return the schema of the CloudEvent that carries the model, with a reference for its data."""
     name = model.__name__
-    attributes = {**_ATTRIBUTES, "type": {"const": envelope.type_of(name)}, "subject": _subject(model)}
+    attributes = {
+        **_ATTRIBUTES,
+        "type": {"const": envelope.wire_type(name)},
+        "subject": _subject_schema(model),
+    }
     if model in catalog.COMMANDS:
         attributes["id"] = {**_ID, "description": "The command's idempotency key."}
-    written_by_us = model not in catalog.COMMANDS + catalog.FACTS
+    is_output = model not in catalog.COMMANDS + catalog.FACTS
     return {
-        "title": envelope.type_of(name),
+        "title": envelope.wire_type(name),
         "description": model.__doc__ or "",
         "type": "object",
-        "properties": {**attributes, "data": {"$ref": reference.format(model=name)}},
-        "required": list(_OUTPUT if written_by_us else _INPUT),
+        "properties": {**attributes, "data": {"$ref": ref_template.format(model=name)}},
+        "required": list(_OUTPUT_ATTRIBUTES if is_output else _INPUT_ATTRIBUTES),
     }
 
 
-def document(model: type[Message]) -> Schema:
+def schema_document(model: type[Message]) -> Schema:
     """Return the self-contained schema of the CloudEvent that carries the model."""
     head = {"$schema": DIALECT, "$id": f"{model.__name__}.v1.json"}
-    return {**head, **cloud_event(model), "$defs": definitions([model])}
+    return {**head, **cloud_event_schema(model), "$defs": model_definitions([model])}
 
 
-def any_cloud_event() -> Schema:
+def envelope_schema() -> Schema:
     """Return the schema of the envelope, with any data."""
     return {
         "$schema": DIALECT,
@@ -96,28 +109,33 @@ def any_cloud_event() -> Schema:
         "description": "A CloudEvents 1.0 event in JSON format, with the contract's extensions.",
         "type": "object",
         "properties": {**_ATTRIBUTES, "data": {}},
-        "required": list(_BASE),
+        "required": list(_BASE_ATTRIBUTES),
     }
 
 
-def _subject(model: type[Message]) -> Schema:
+def _subject_schema(model: type[Message]) -> Schema:
     if model is CommandRejected:
         description = "The command's subject, else its key, else `-`."
-        return {"type": "string", "minLength": 1, "maxLength": envelope.MAX_ECHO, "description": description}
+        return {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": envelope.MAX_ECHO_LENGTH,
+            "description": description,
+        }
     return {**_ID, "description": _ATTRIBUTES["subject"]["description"]}
 
 
-def _nullable(schema: Schema) -> Schema:
+def _allow_nulls(schema: Schema) -> Schema:
     """Allow null for every optional field: on the wire null means absent."""
     required = schema.get("required", ())
     fields = {
-        name: field if name in required else _or_null(field)
+        name: field if name in required else _allow_null(field)
         for name, field in schema.get("properties", {}).items()
     }
     return {**schema, "properties": fields}
 
 
-def _or_null(field: Schema) -> Schema:
+def _allow_null(field: Schema) -> Schema:
     default = {"default": field["default"]} if field.get("default") is not None else {}
     kind = {name: value for name, value in field.items() if name != "default"}
     either = kind.get("anyOf", [kind])

@@ -21,27 +21,27 @@ _LZ4_CONTENT_SIZE, _LZ4_DICTIONARY, _LZ4_BLOCK_SUMS, _LZ4_CONTENT_SUM = 0x08, 0x
 _LZ4_UNCOMPRESSED = 0x80000000
 
 
-def install() -> None:
+def install_lenient_reader() -> None:
     """Make every aiokafka consumer of this process read such batches, by replacing aiokafka's reader."""
-    fetcher.MemoryRecords = _Records
+    fetcher.MemoryRecords = _LenientRecords
 
 
-class _Records(memory_records._MemoryRecordsPy):  # type: ignore[misc]  # noqa: SLF001 - aiokafka has no hook here
+class _LenientRecords(memory_records._MemoryRecordsPy):  # type: ignore[misc]  # noqa: SLF001 - aiokafka has no hook here
     """aiokafka's splitter of a fetched buffer into batches, which also keeps each batch's bytes."""
 
-    def next_batch(self, *options: Any) -> "_Batch | None":
+    def next_batch(self, *options: Any) -> "_FallbackBatch | None":
         raw = self._next_slice
         batch = super().next_batch(*options)
-        return None if batch is None else _Batch(batch, raw)
+        return None if batch is None else _FallbackBatch(batch, raw)
 
 
-class _Batch:
+class _FallbackBatch:
     """A batch read by aiokafka's fast reader, and by the lenient reader from where the fast one fails."""
 
     def __init__(self, batch: Any, raw: memoryview) -> None:
         self._batch = batch
         self._raw = raw
-        self._next = batch.base_offset
+        self._next_offset = batch.base_offset
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
@@ -51,23 +51,23 @@ class _Batch:
 
     def __iter__(self) -> Iterator[Any]:
         try:
-            yield from self._rest(self._batch)
+            yield from self._remaining_records(self._batch)
         except Exception:  # noqa: BLE001 - readers and codecs raise errors of many types
             try:
-                yield from self._rest(_LenientBatch(self._raw))
+                yield from self._remaining_records(_LenientBatch(self._raw))
             except Exception:  # noqa: BLE001 - as above
-                yield from self._stand_ins()
+                yield from self._placeholder_records()
 
-    def _rest(self, reader: Any) -> Iterator[Any]:
+    def _remaining_records(self, reader: Any) -> Iterator[Any]:
         for record in reader:
-            if record.offset >= self._next:
-                self._next = record.offset + 1
+            if record.offset >= self._next_offset:
+                self._next_offset = record.offset + 1
                 yield record
 
-    def _stand_ins(self) -> Iterator[Any]:
+    def _placeholder_records(self) -> Iterator[Any]:
         """Yield a record without key, value and headers for each remaining offset."""
         batch = self._batch
-        for offset in range(self._next, batch.next_offset):
+        for offset in range(self._next_offset, batch.next_offset):
             yield _DefaultRecordPy(offset, batch.max_timestamp, batch.timestamp_type, None, None, [])
 
 
@@ -96,7 +96,7 @@ class _LenientBytes(bytearray):
         return super().decode(encoding, errors)
 
 
-def _gunzip(data: bytes) -> bytes:
+def _decompress_gzip(data: bytes) -> bytes:
     """Decompress gzip members until the next bytes do not start a member."""
     found = []
     while data.startswith(_GZIP_MAGIC):
@@ -108,11 +108,11 @@ def _gunzip(data: bytes) -> bytes:
     return b"".join(found)
 
 
-def _unlz4(data: bytes) -> bytes:
-    return bytes(lz4_decode(data[: _lz4_end(data)]))
+def _decompress_lz4(data: bytes) -> bytes:
+    return bytes(lz4_decode(data[: _lz4_frame_end(data)]))
 
 
-def _lz4_end(data: bytes) -> int:
+def _lz4_frame_end(data: bytes) -> int:
     """Return the end of a frame, by LZ4's frame format 1.6: header, blocks with lengths, end mark."""
     flags = data[4]
     position = _LZ4_HEADER + 8 * bool(flags & _LZ4_CONTENT_SIZE) + 4 * bool(flags & _LZ4_DICTIONARY)
@@ -122,6 +122,6 @@ def _lz4_end(data: bytes) -> int:
 
 
 _DECODERS: dict[int, Callable[[bytes], bytes]] = {
-    default_records.DefaultRecordBase.CODEC_GZIP: _gunzip,
-    default_records.DefaultRecordBase.CODEC_LZ4: _unlz4,
+    default_records.DefaultRecordBase.CODEC_GZIP: _decompress_gzip,
+    default_records.DefaultRecordBase.CODEC_LZ4: _decompress_lz4,
 }

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 from schemas.invitation import Invitation
 from schemas.types import Id, Message
 
-Reason = Literal[
+RejectionReason = Literal[
     "wrong_partition",
     "unknown_command",
     "invalid_command",
@@ -28,9 +28,9 @@ Reason = Literal[
     "user_eligible",
     "not_involved",
 ]
-REASONS: tuple[Reason, ...] = get_args(Reason)
+REJECTION_REASONS: tuple[RejectionReason, ...] = get_args(RejectionReason)
 
-MESSAGES: dict[Reason, str] = {
+REJECTION_MESSAGES: dict[RejectionReason, str] = {
     "wrong_partition": "The command lies in another partition than murmur2 of its subject.",
     "unknown_command": "There is no command of this type on this topic.",
     "invalid_command": "The command breaks its schema.",
@@ -60,7 +60,7 @@ class CommandRejected(Message):
 
     command_id: str
     command_type: str
-    reason: Reason
+    reason: RejectionReason
     message: str
     room_id: Id | None = None
     invitation_id: Id | None = None

@@ -14,7 +14,7 @@ ApplyMode = Literal["in_place", "absent", "removed", "clean"]
 DeadlineKind = Literal["grace", "no_show"]
 LeftReason = Literal["departed", "moved"]
 
-Identity = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00]*$")]
+ParticipantIdentity = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00]*$")]
 """A LiveKit identity. Co-Host uses user ids, but others with the API key can admit any identity."""
 
 
@@ -35,7 +35,7 @@ class Participant(Message):
     `connected` is true once media is connected: a joining participant already has permissions before that.
     """
 
-    user_id: Identity
+    user_id: ParticipantIdentity
     sid: Text
     permissions: Permissions
     can_update_metadata: bool
@@ -55,7 +55,7 @@ class GrantApplied(Message):
     """
 
     room_id: Id
-    user_id: Identity
+    user_id: ParticipantIdentity
     version: int
     mode: ApplyMode
     participant: Participant | None = None
@@ -65,7 +65,7 @@ class IntruderSeen(Message):
     """LiveKit confirms that a suspect is an intruder; the call for this desired version then revokes."""
 
     room_id: Id
-    user_id: Identity
+    user_id: ParticipantIdentity
     version: int
 
 
@@ -73,7 +73,7 @@ class GrantCallFailed(Message):
     """A LiveKit call to apply the permissions of this version failed."""
 
     room_id: Id
-    user_id: Identity
+    user_id: ParticipantIdentity
     version: int
     error: Text
     attempts: int
@@ -87,7 +87,7 @@ class ErrandDone(Message):
     """
 
     room_id: Id
-    user_id: Identity
+    user_id: ParticipantIdentity
     errand_id: Id
     participant: Participant | None = None
 
@@ -122,7 +122,7 @@ class ParticipantLeft(Message):
 
     room_id: Id
     room_sid: Text
-    user_id: Identity
+    user_id: ParticipantIdentity
     sid: Text
     reason: LeftReason
 
@@ -132,7 +132,7 @@ class TrackPublished(Message):
 
     room_id: Id
     room_sid: Text
-    user_id: Identity
+    user_id: ParticipantIdentity
     sid: Text
     track: Track
 
@@ -142,7 +142,7 @@ class TrackUnpublished(Message):
 
     room_id: Id
     room_sid: Text
-    user_id: Identity
+    user_id: ParticipantIdentity
     sid: Text
     track_sid: Text
 
@@ -181,13 +181,13 @@ class DeadlineReached(Message):
     command_id: Id
 
 
-Report = GrantApplied | IntruderSeen | GrantCallFailed | ErrandDone | RoomDeleted | RoomMade
+CallResult = GrantApplied | IntruderSeen | GrantCallFailed | ErrandDone | RoomDeleted | RoomMade
 """The result of a LiveKit call."""
 
-Sight = ParticipantJoined | ParticipantLeft | TrackPublished | TrackUnpublished | RoomFinished
+WebhookReport = ParticipantJoined | ParticipantLeft | TrackPublished | TrackUnpublished | RoomFinished
 """A report from a LiveKit webhook."""
 
-Signal = Report | Sight | RoomCompared | DeadlineReached
+Signal = CallResult | WebhookReport | RoomCompared | DeadlineReached
 
 ALL: tuple[type[Message], ...] = (
     GrantApplied,

@@ -27,6 +27,6 @@ def add_seconds(timestamp: str, seconds: int) -> str:
     return from_ms(to_ms(timestamp) + 1000 * seconds)
 
 
-def now() -> str:
+def current_timestamp() -> str:
     """Return this machine's time as a timestamp, for attributes that no decision depends on."""
     return from_ms(time.time_ns() // 1_000_000)

@@ -13,36 +13,36 @@ class Topic:
     suffix: str
     config: tuple[tuple[str, str], ...]
 
-    def name(self, prefix: str) -> str:
+    def full_name(self, prefix: str) -> str:
         """Return the topic's name on the broker, with the prefix."""
         return prefix + self.suffix
 
 
-def _deleted(days: int | None, *more: tuple[str, str]) -> tuple[tuple[str, str], ...]:
+def _delete_policy(days: int | None, *extra_settings: tuple[str, str]) -> tuple[tuple[str, str], ...]:
     retention = -1 if days is None else days * _DAY_MS
-    return (("cleanup.policy", "delete"), ("retention.ms", str(retention)), *more)
+    return (("cleanup.policy", "delete"), ("retention.ms", str(retention)), *extra_settings)
 
 
 _BROKER_CLOCK = ("message.timestamp.type", "LogAppendTime")
-_FACTS = (
+_FACT_SETTINGS = (
     ("cleanup.policy", "compact"),
     ("min.compaction.lag.ms", str(7 * _DAY_MS)),
     ("delete.retention.ms", str(7 * _DAY_MS)),
     _BROKER_CLOCK,
 )
-_LARGE = ("max.message.bytes", str(2 * _MEBIBYTE))
+_LARGE_RECORDS = ("max.message.bytes", str(2 * _MEBIBYTE))
 
-ROOMS = Topic("rooms", _FACTS)
-USERS = Topic("users", _FACTS)
-INVITATION_COMMANDS = Topic("invitations.commands", _deleted(7, _BROKER_CLOCK))
-INVITATION_EVENTS = Topic("invitations.events", _deleted(None))
-INVITATION_REJECTIONS = Topic("invitations.rejections", _deleted(30))
-INVITATION_DEAD_LETTERS = Topic("invitations.dead-letters", _deleted(30, _LARGE))
-BROADCAST_COMMANDS = Topic("broadcast.commands", _deleted(7, _BROKER_CLOCK))
-BROADCAST_SIGNALS = Topic("broadcast.signals", _deleted(7))
-BROADCAST_EVENTS = Topic("broadcast.events", _deleted(None))
-BROADCAST_REJECTIONS = Topic("broadcast.rejections", _deleted(30))
-BROADCAST_DEAD_LETTERS = Topic("broadcast.dead-letters", _deleted(30, _LARGE))
+ROOMS = Topic("rooms", _FACT_SETTINGS)
+USERS = Topic("users", _FACT_SETTINGS)
+INVITATION_COMMANDS = Topic("invitations.commands", _delete_policy(7, _BROKER_CLOCK))
+INVITATION_EVENTS = Topic("invitations.events", _delete_policy(None))
+INVITATION_REJECTIONS = Topic("invitations.rejections", _delete_policy(30))
+INVITATION_DEAD_LETTERS = Topic("invitations.dead-letters", _delete_policy(30, _LARGE_RECORDS))
+BROADCAST_COMMANDS = Topic("broadcast.commands", _delete_policy(7, _BROKER_CLOCK))
+BROADCAST_SIGNALS = Topic("broadcast.signals", _delete_policy(7))
+BROADCAST_EVENTS = Topic("broadcast.events", _delete_policy(None))
+BROADCAST_REJECTIONS = Topic("broadcast.rejections", _delete_policy(30))
+BROADCAST_DEAD_LETTERS = Topic("broadcast.dead-letters", _delete_policy(30, _LARGE_RECORDS))
 BADGES = Topic("badges", (("cleanup.policy", "compact"),))
 
 ALL: tuple[Topic, ...] = (

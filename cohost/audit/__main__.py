@@ -11,28 +11,26 @@ from aiokafka.errors import KafkaError
 
 from cohost.audit import settings
 from cohost.audit.findings import Report
-from cohost.audit.run import NotALog, audit
+from cohost.audit.run import UnusableTopics, audit
 
 
 def main() -> int:
     """Run the audit with the command line's options and return the exit status."""
     parser = argparse.ArgumentParser("python -m cohost.audit", description="Prove exactly-once from the log.")
-    environment = settings.load()
-    parser.add_argument(
-        "--bootstrap", default=environment.bootstrap_servers, help="Kafka's bootstrap servers"
-    )
-    parser.add_argument("--prefix", default=environment.topic_prefix, help="the topics' prefix")
+    defaults = settings.load_settings()
+    parser.add_argument("--bootstrap", default=defaults.bootstrap_servers, help="Kafka's bootstrap servers")
+    parser.add_argument("--prefix", default=defaults.topic_prefix, help="the topics' prefix")
     options = parser.parse_args()
     try:
-        report = asyncio.run(audit(options.bootstrap, options.prefix, security=environment.security()))
-    except (NotALog, KafkaError, OSError) as error:
+        report = asyncio.run(audit(options.bootstrap, options.prefix, security=defaults.security_options()))
+    except (UnusableTopics, KafkaError, OSError) as error:
         sys.stderr.write(f"the log cannot be read: {error}\n")
         return 2
-    sys.stdout.write(summary(report))
+    sys.stdout.write(format_report(report))
     return 1 if report.violations else 0
 
 
-def summary(report: Report) -> str:
+def format_report(report: Report) -> str:
     """Return the report as readable text."""
     counts = (
         ("commands", report.commands),
@@ -44,8 +42,10 @@ def summary(report: Report) -> str:
     lines = [f"{name:<14}{count:>12,}" for name, count in counts]
     lines += [f"not checked: {what}" for what in report.unchecked]
     lines += [f"VIOLATION: {what}" for what in report.violations]
-    kept = "every promise that the log can tell of was kept" if report.unchecked else "every promise was kept"
-    lines.append("broken promises, see above" if report.violations else kept)
+    verdict = (
+        "every promise that the log can tell of was kept" if report.unchecked else "every promise was kept"
+    )
+    lines.append("broken promises, see above" if report.violations else verdict)
     return "\n".join(lines) + "\n"
 
 

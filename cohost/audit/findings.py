@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-MOST = 1000
+MAX_VIOLATIONS = 1000
 """How many violations the report lists; the rest are only counted."""
 
 
@@ -24,29 +24,29 @@ class Report:
     unchecked: list[str] = field(default_factory=list)
 
 
-class Findings:
+class ReportBuilder:
     """Collect the results of the checks of all lanes."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self._violations: list[str] = []
-        self._more = 0
+        self._omitted = 0
         self._unchecked: Counter[str] = Counter()
 
-    def violation(self, what: str) -> None:
+    def add_violation(self, violation: str) -> None:
         """Add a broken promise."""
-        if len(self._violations) < MOST:
-            self._violations.append(what)
+        if len(self._violations) < MAX_VIOLATIONS:
+            self._violations.append(violation)
         else:
-            self._more += 1
+            self._omitted += 1
 
-    def unchecked(self, what: str) -> None:
+    def add_unchecked(self, reason: str) -> None:
         """Add a kind of thing that the log cannot prove; equal reasons are counted together."""
-        self._unchecked[what] += 1
+        self._unchecked[reason] += 1
 
-    def report(self) -> Report:
+    def build_report(self) -> Report:
         """Return the report of all results."""
-        more = [f"and {self._more} more"] if self._more else []
+        more = [f"and {self._omitted} more"] if self._omitted else []
         return Report(
             commands=self.counts["commands"],
             outcomes=self.counts["outcomes"],

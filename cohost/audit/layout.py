@@ -8,10 +8,10 @@ from schemas.envelope import Headers
 from schemas.topics import Topic
 from schemas.types import Message
 
-Kind = Literal["facts", "events", "commands"]
+InputKind = Literal["facts", "events", "commands"]
 
 
-class Record(NamedTuple):
+class LogRecord(NamedTuple):
     """A committed record. aiokafka's records work too: only these fields are used."""
 
     topic: str
@@ -24,7 +24,7 @@ class Record(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Extent:
+class OffsetRange:
     """The offsets of a partition: the first in the log, and the next to be written."""
 
     begin: int
@@ -32,87 +32,89 @@ class Extent:
 
 
 @dataclass(frozen=True, slots=True)
-class Input:
+class InputTopic:
     """A topic that a service reads; `key_field` is the data field that must equal subject and key."""
 
     topic: Topic
-    kind: Kind
+    kind: InputKind
     models: tuple[type[Message], ...]
     key_field: str = "room_id"
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServiceTopology:
     """The topics of a service. Only records on `events` or `rejections` are outcomes of commands."""
 
-    inputs: tuple[Input, ...]
+    inputs: tuple[InputTopic, ...]
     events: Topic
     rejections: Topic
     dead_letters: Topic
     badges: Topic | None = None
 
     @property
-    def outputs(self) -> tuple[Topic, ...]:
+    def output_topics(self) -> tuple[Topic, ...]:
         """Return all topics that the service writes in its transactions."""
         badges = () if self.badges is None else (self.badges,)
         return (self.events, self.rejections, self.dead_letters, *badges)
 
 
 @dataclass(frozen=True, slots=True)
-class Deployment:
+class DeployedService:
     """A service under a topic prefix; all properties use full topic names."""
 
-    service: Service
+    service: ServiceTopology
     prefix: str
-    partitions: int
+    partition_count: int
 
     @property
-    def inputs(self) -> dict[str, Input]:
+    def inputs_by_name(self) -> dict[str, InputTopic]:
         """Return the input topics by full name."""
-        return {entry.topic.name(self.prefix): entry for entry in self.service.inputs}
+        return {input_topic.topic.full_name(self.prefix): input_topic for input_topic in self.service.inputs}
 
     @property
-    def outputs(self) -> tuple[str, ...]:
+    def output_names(self) -> tuple[str, ...]:
         """Return the full names of the output topics."""
-        return tuple(topic.name(self.prefix) for topic in self.service.outputs)
+        return tuple(topic.full_name(self.prefix) for topic in self.service.output_topics)
 
     @property
-    def commands(self) -> str:
+    def commands_topic(self) -> str:
         """Return the name of the commands topic."""
-        return next(name for name, entry in self.inputs.items() if entry.kind == "commands")
+        return next(
+            name for name, input_topic in self.inputs_by_name.items() if input_topic.kind == "commands"
+        )
 
     @property
-    def rejections(self) -> str:
+    def rejections_topic(self) -> str:
         """Return the name of the rejections topic."""
-        return self.service.rejections.name(self.prefix)
+        return self.service.rejections.full_name(self.prefix)
 
     @property
-    def dead_letters(self) -> str:
+    def dead_letters_topic(self) -> str:
         """Return the name of the dead letters topic."""
-        return self.service.dead_letters.name(self.prefix)
+        return self.service.dead_letters.full_name(self.prefix)
 
     @property
-    def badges(self) -> str | None:
+    def badges_topic(self) -> str | None:
         """Return the name of the badges topic, None if the service has none."""
-        return None if self.service.badges is None else self.service.badges.name(self.prefix)
+        return None if self.service.badges is None else self.service.badges.full_name(self.prefix)
 
 
-SERVICES: tuple[Service, ...] = (
-    Service(
+SERVICES: tuple[ServiceTopology, ...] = (
+    ServiceTopology(
         (
-            Input(topics.ROOMS, "facts", facts.ROOMS),
-            Input(topics.USERS, "facts", facts.USERS, key_field="user_id"),
-            Input(topics.INVITATION_COMMANDS, "commands", commands.INVITATIONS),
+            InputTopic(topics.ROOMS, "facts", facts.ROOMS),
+            InputTopic(topics.USERS, "facts", facts.USERS, key_field="user_id"),
+            InputTopic(topics.INVITATION_COMMANDS, "commands", commands.INVITATIONS),
         ),
         topics.INVITATION_EVENTS,
         topics.INVITATION_REJECTIONS,
         topics.INVITATION_DEAD_LETTERS,
     ),
-    Service(
+    ServiceTopology(
         (
-            Input(topics.INVITATION_EVENTS, "events", events.INVITATIONS),
-            Input(topics.BROADCAST_SIGNALS, "events", signals.ALL),
-            Input(topics.BROADCAST_COMMANDS, "commands", commands.BROADCAST),
+            InputTopic(topics.INVITATION_EVENTS, "events", events.INVITATIONS),
+            InputTopic(topics.BROADCAST_SIGNALS, "events", signals.ALL),
+            InputTopic(topics.BROADCAST_COMMANDS, "commands", commands.BROADCAST),
         ),
         topics.BROADCAST_EVENTS,
         topics.BROADCAST_REJECTIONS,
@@ -121,7 +123,7 @@ SERVICES: tuple[Service, ...] = (
     ),
 )
 
-COMMANDS_ONLY: frozenset[str] = frozenset(
+COMMAND_ONLY_EVENTS: frozenset[str] = frozenset(
     f"cohost.{name}.v1"
     for name in (
         "InvitationSent",

@@ -2,86 +2,89 @@
 
 from collections.abc import Iterable
 
-from cohost.audit.findings import Findings
-from schemas.ids import REMEMBERED_MS
+from cohost.audit.findings import ReportBuilder
+from schemas.ids import COMMAND_ID_RETENTION_MS
 
-_DELAY_MS = 60 * 60 * 1000
+_MAX_WRITE_DELAY_MS = 60 * 60 * 1000
 """How long after its decision an outcome may have been written, in milliseconds."""
 
 
-class Ledger:
+class CommandLedger:
     """Command ids of one commands topic. An id reused after the retention may have a second outcome."""
 
-    def __init__(self, topic: str, findings: Findings) -> None:
+    def __init__(self, topic: str, report: ReportBuilder) -> None:
         self._topic = topic
-        self._findings = findings
-        self._whole = True
-        self._met: dict[str, int] = {}
-        self._again: dict[str, list[int]] = {}
-        self._decided: dict[str, int] = {}
-        self._undecided: dict[str, int] = {}
-        self._seconds: dict[str, list[tuple[int, str]]] = {}
+        self._report = report
+        self._starts_at_zero = True
+        self._first_seen: dict[str, int] = {}
+        self._repeats: dict[str, list[int]] = {}
+        self._decided_at: dict[str, int] = {}
+        self._undecided_offsets: dict[str, int] = {}
+        self._second_outcomes: dict[str, list[tuple[int, str]]] = {}
 
-    def cut(self) -> None:
+    def mark_truncated(self) -> None:
         """Mark the oldest commands of a lane as no longer in the log."""
-        self._whole = False
+        self._starts_at_zero = False
 
-    def met(self, identifier: str, timestamp: int) -> None:
+    def add_command(self, command_id: str, timestamp: int) -> None:
         """Add a command record and its timestamp, from any lane."""
-        if identifier in self._met:
-            self._again.setdefault(identifier, [self._met[identifier]]).append(timestamp)
+        if command_id in self._first_seen:
+            self._repeats.setdefault(command_id, [self._first_seen[command_id]]).append(timestamp)
         else:
-            self._met[identifier] = timestamp
+            self._first_seen[command_id] = timestamp
 
-    def decided(self, identifier: str, timestamp: int) -> None:
+    def add_outcome(self, command_id: str, timestamp: int) -> None:
         """Add a lane's outcome of a command, written at `timestamp`."""
-        if identifier in self._decided:
-            self.second(identifier, timestamp, "in another partition")
-        self._decided.setdefault(identifier, timestamp)
-        self._undecided.pop(identifier, None)
+        if command_id in self._decided_at:
+            self.add_second_outcome(command_id, timestamp, "in another partition")
+        self._decided_at.setdefault(command_id, timestamp)
+        self._undecided_offsets.pop(command_id, None)
 
-    def undecided(self, identifier: str, offset: int) -> None:
+    def add_undecided(self, command_id: str, offset: int) -> None:
         """Add a command that has no outcome in a lane that has the command."""
-        if identifier not in self._decided:
-            self._undecided.setdefault(identifier, offset)
+        if command_id not in self._decided_at:
+            self._undecided_offsets.setdefault(command_id, offset)
 
-    def second(self, identifier: str, timestamp: int, where: str) -> None:
+    def add_second_outcome(self, command_id: str, timestamp: int, location: str) -> None:
         """Add a second outcome of a command, written at `timestamp`."""
-        self._seconds.setdefault(identifier, []).append((timestamp, where))
+        self._second_outcomes.setdefault(command_id, []).append((timestamp, location))
 
-    def close(self) -> None:
+    def report_outcomes(self) -> None:
         """Report commands with no outcome or with two, and count all."""
-        for identifier, seconds in self._seconds.items():
-            late = len(seconds) < self._outcomes(identifier)
-            for _, where in seconds:
-                if late:
-                    self._findings.unchecked("second outcomes of commands that came back after a week")
+        for command_id, second_outcomes in self._second_outcomes.items():
+            allowed = len(second_outcomes) < self._allowed_outcomes(command_id)
+            for _, location in second_outcomes:
+                if allowed:
+                    self._report.add_unchecked("second outcomes of commands that came back after a week")
                 else:
-                    self._findings.violation(
-                        f"command {identifier} of {self._topic} has a second outcome, {where}"
+                    self._report.add_violation(
+                        f"command {command_id} of {self._topic} has a second outcome, {location}"
                     )
-        for identifier, offset in self._undecided.items():
-            self._findings.violation(
-                f"command {identifier} of {self._topic}, offset {offset}, has no outcome"
+        for command_id, offset in self._undecided_offsets.items():
+            self._report.add_violation(
+                f"command {command_id} of {self._topic}, offset {offset}, has no outcome"
             )
-        self._findings.counts["commands"] += len(self._decided) + len(self._undecided)
-        self._findings.counts["outcomes"] += len(self._decided)
+        self._report.counts["commands"] += len(self._decided_at) + len(self._undecided_offsets)
+        self._report.counts["outcomes"] += len(self._decided_at)
 
-    def _outcomes(self, identifier: str) -> int:
+    def _allowed_outcomes(self, command_id: str) -> int:
         """Return the number of outcomes that an id may have."""
-        most = _apart(self._again.get(identifier, [0]), REMEMBERED_MS)
-        if self._whole:
-            return most
+        allowed = _count_spaced(self._repeats.get(command_id, [0]), COMMAND_ID_RETENTION_MS)
+        if self._starts_at_zero:
+            return allowed
         # The first outcome may belong to a record that is no longer in the log: judge by the outcomes' times.
-        written = [self._decided[identifier], *(timestamp for timestamp, _ in self._seconds[identifier])]
-        return max(most, _apart(written, REMEMBERED_MS - _DELAY_MS))
+        written = [
+            self._decided_at[command_id],
+            *(timestamp for timestamp, _ in self._second_outcomes[command_id]),
+        ]
+        return max(allowed, _count_spaced(written, COMMAND_ID_RETENTION_MS - _MAX_WRITE_DELAY_MS))
 
 
-def _apart(timestamps: Iterable[int], gap: int) -> int:
+def _count_spaced(timestamps: Iterable[int], min_gap: int) -> int:
     """Count timestamps that are further apart than the gap, starting at the first."""
     first, *later = sorted(timestamps)
     count, last = 1, first
     for timestamp in later:
-        if timestamp - last > gap:
+        if timestamp - last > min_gap:
             count, last = count + 1, timestamp
     return count

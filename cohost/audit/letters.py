@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-from cohost.audit.causes import Bad, Causes
-from cohost.audit.findings import Findings
-from cohost.audit.layout import Record
-from cohost.audit.reading import position
+from cohost.audit.causes import InvalidRecord, LaneInputs
+from cohost.audit.findings import ReportBuilder
+from cohost.audit.layout import LogRecord
+from cohost.audit.reading import record_position
 
-_MARKS = frozenset(
+_LETTER_HEADERS = frozenset(
     {
         "dead-letter-reason",
         "dead-letter-topic",
@@ -17,10 +17,10 @@ _MARKS = frozenset(
         "sequence",
     }
 )
-_TRUNCATED = "dead-letter-truncated"
+_TRUNCATED_HEADER = "dead-letter-truncated"
 
 
-class Origin(NamedTuple):
+class LetterOrigin(NamedTuple):
     """The original place of the record, by the dead letter's headers."""
 
     topic: str
@@ -28,86 +28,102 @@ class Origin(NamedTuple):
     offset: int
 
 
-class Letters:
+class DeadLetterCheck:
     """Check the dead letters of a lane."""
 
-    def __init__(self, causes: Causes, findings: Findings) -> None:
-        self._causes = causes
-        self._findings = findings
-        self._found: set[tuple[str, int]] = set()
+    def __init__(self, inputs: LaneInputs, report: ReportBuilder) -> None:
+        self._inputs = inputs
+        self._report = report
+        self._seen_origins: set[tuple[str, int]] = set()
 
-    def check(self, letter: Record) -> None:
+    def check_letter(self, letter: LogRecord) -> None:
         """Check a dead letter against its original record."""
-        origin = _origin(letter)
+        origin = _parse_origin(letter)
         if origin is None:
-            self._findings.violation(f"{position(letter)} is a dead letter that does not name its record")
+            self._report.add_violation(
+                f"{record_position(letter)} is a dead letter that does not name its record"
+            )
             return
         key = (origin.topic, origin.offset)
-        missing = self._causes.missing(*key)
+        missing = self._inputs.can_be_missing(*key)
         if missing is None or origin.partition != letter.partition:
-            self._findings.violation(f"{position(letter)} is the dead letter of a record of another lane")
+            self._report.add_violation(
+                f"{record_position(letter)} is the dead letter of a record of another lane"
+            )
             return
-        if key in self._found and not self._causes.reread(origin.topic):
-            self._findings.violation(
+        if key in self._seen_origins and not self._inputs.can_be_reread(origin.topic):
+            self._report.add_violation(
                 f"{origin.topic}:{origin.partition}:{origin.offset} has two dead letters"
             )
-        self._found.add(key)
-        if key in self._causes.bad:
-            self._compare(letter, self._causes.bad[key])
+        self._seen_origins.add(key)
+        if key in self._inputs.invalid_records:
+            self._compare_letter(letter, self._inputs.invalid_records[key])
         elif missing:
-            self._findings.unchecked("dead letters of records that are not in the log any more")
+            self._report.add_unchecked("dead letters of records that are not in the log any more")
         else:
-            self._findings.violation(f"{position(letter)} is the dead letter of a record that is not bad")
+            self._report.add_violation(
+                f"{record_position(letter)} is the dead letter of a record that is not bad"
+            )
 
-    def close(self, *, complete: bool) -> None:
+    def report_missing_letters(self, *, complete: bool) -> None:
         """Report invalid records without a letter; `complete` if the log still has all letters."""
-        for key in sorted(self._causes.bad.keys() - self._found):
-            bad = self._causes.bad[key]
+        for key in sorted(self._inputs.invalid_records.keys() - self._seen_origins):
+            invalid = self._inputs.invalid_records[key]
             if complete:
-                self._findings.violation(f"{position(bad.record)} ({bad.reason}) has no dead letter")
+                self._report.add_violation(
+                    f"{record_position(invalid.record)} ({invalid.reason}) has no dead letter"
+                )
             else:
-                self._findings.unchecked("bad records whose dead letter may be past its retention")
+                self._report.add_unchecked("bad records whose dead letter may be past its retention")
 
-    def _compare(self, letter: Record, bad: Bad) -> None:
-        marks = dict(letter.headers)
-        reason = (marks["dead-letter-reason"] or b"").decode(errors="replace")
-        if reason != bad.reason:
-            self._findings.violation(f"{position(letter)} gives the reason {reason!r}, not {bad.reason!r}")
-        same = _truncated(letter, bad.record) if _TRUNCATED in marks else _unchanged(letter, bad.record)
-        if not same:
-            self._findings.violation(f"{position(letter)} is not {position(bad.record)} as it was")
+    def _compare_letter(self, letter: LogRecord, invalid: InvalidRecord) -> None:
+        headers = dict(letter.headers)
+        reason = (headers["dead-letter-reason"] or b"").decode(errors="replace")
+        if reason != invalid.reason:
+            self._report.add_violation(
+                f"{record_position(letter)} gives the reason {reason!r}, not {invalid.reason!r}"
+            )
+        is_copy = (
+            _is_truncated_copy(letter, invalid.record)
+            if _TRUNCATED_HEADER in headers
+            else _is_unchanged(letter, invalid.record)
+        )
+        if not is_copy:
+            self._report.add_violation(
+                f"{record_position(letter)} is not {record_position(invalid.record)} as it was"
+            )
 
 
-def _origin(letter: Record) -> Origin | None:
+def _parse_origin(letter: LogRecord) -> LetterOrigin | None:
     """Return the origin in a letter's headers, None if a header is missing or invalid."""
-    marks = dict(letter.headers)
-    if not marks.keys() >= _MARKS:
+    headers = dict(letter.headers)
+    if not headers.keys() >= _LETTER_HEADERS:
         return None
     try:
-        return Origin(
-            (marks["dead-letter-topic"] or b"").decode(),
-            int(marks["dead-letter-partition"] or b""),
-            int(marks["dead-letter-offset"] or b""),
+        return LetterOrigin(
+            (headers["dead-letter-topic"] or b"").decode(),
+            int(headers["dead-letter-partition"] or b""),
+            int(headers["dead-letter-offset"] or b""),
         )
     except ValueError:
         return None
 
 
-def _unchanged(letter: Record, record: Record) -> bool:
+def _is_unchanged(letter: LogRecord, record: LogRecord) -> bool:
     count = len(record.headers)
     return (
         letter.key == record.key
         and letter.value == record.value
         and tuple(letter.headers[:count]) == tuple(record.headers)
-        and {name for name, _ in letter.headers[count:]} == _MARKS
+        and {name for name, _ in letter.headers[count:]} == _LETTER_HEADERS
     )
 
 
-def _truncated(letter: Record, record: Record) -> bool:
+def _is_truncated_copy(letter: LogRecord, record: LogRecord) -> bool:
     # If not even key and headers fit, the letter has only the dead-letter headers.
     kept = (letter.key, tuple(letter.headers[: len(record.headers)]))
     return (
         letter.value == b""
-        and dict(letter.headers)[_TRUNCATED] == b"%d" % len(record.value or b"")
+        and dict(letter.headers)[_TRUNCATED_HEADER] == b"%d" % len(record.value or b"")
         and (kept == (record.key, tuple(record.headers)) or letter.key is None)
     )

@@ -7,26 +7,26 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import TopicAuthorizationFailedError
 
-from cohost.audit.layout import Extent, Record
-from cohost.closing import close
+from cohost.audit.layout import LogRecord, OffsetRange
+from cohost.closing import close_within
 from schemas import lenient
 
 _MEBIBYTE = 1024 * 1024
 
 # Records must be read exactly as the services read them.
-lenient.install()
+lenient.install_lenient_reader()
 
 
-class Log:
+class LogScanner:
     """A reader of whole topics. Use it as a context manager."""
 
     def __init__(self, bootstrap_servers: str, security: Mapping[str, Any]) -> None:
-        self._options = {"bootstrap_servers": bootstrap_servers, **security}
+        self._client_options = {"bootstrap_servers": bootstrap_servers, **security}
         self._consumer: AIOKafkaConsumer
 
     async def __aenter__(self) -> Self:
         self._consumer = AIOKafkaConsumer(
-            **self._options,
+            **self._client_options,
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed",
@@ -38,52 +38,60 @@ class Log:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await close(self._consumer.stop())
+        await close_within(self._consumer.stop())
 
-    async def partitions(self, names: Iterable[str]) -> dict[str, int]:
+    async def partition_counts(self, names: Iterable[str]) -> dict[str, int]:
         """Return the number of partitions of each topic; missing topics are omitted."""
-        admin = AIOKafkaAdminClient(**self._options)
+        admin = AIOKafkaAdminClient(**self._client_options)
         await admin.start()
         try:
-            found = await admin.describe_topics(list(names))
+            descriptions = await admin.describe_topics(list(names))
         finally:
             await admin.close()
-        for entry in found:
+        for entry in descriptions:
             if entry["error_code"] == TopicAuthorizationFailedError.errno:
                 raise TopicAuthorizationFailedError(entry["topic"])
-        return {entry["topic"]: len(entry["partitions"]) for entry in found if not entry["error_code"]}
+        return {entry["topic"]: len(entry["partitions"]) for entry in descriptions if not entry["error_code"]}
 
-    async def extents(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, Extent]:
+    async def fetch_offset_ranges(
+        self, places: Sequence[TopicPartition]
+    ) -> dict[TopicPartition, OffsetRange]:
         """Return the offset range of each partition, as a reader of committed records sees it."""
         ends = await self._consumer.end_offsets(places)
         begins = await self._consumer.beginning_offsets(places)
-        return {place: Extent(begins[place], ends[place]) for place in places}
+        return {place: OffsetRange(begins[place], ends[place]) for place in places}
 
-    async def read(self, extents: Mapping[TopicPartition, Extent]) -> AsyncIterator[Sequence[Record]]:
+    async def read_ranges(
+        self, offset_ranges: Mapping[TopicPartition, OffsetRange]
+    ) -> AsyncIterator[Sequence[LogRecord]]:
         """Yield batches of records within the offset ranges, in log order per partition."""
-        ahead = {place: extent.begin for place, extent in extents.items() if extent.begin < extent.end}
-        if not ahead:
+        positions = {
+            place: extent.begin for place, extent in offset_ranges.items() if extent.begin < extent.end
+        }
+        if not positions:
             return
-        self._consumer.assign(list(ahead))
-        self._seek(ahead)
-        while ahead:
-            fetched = await self._consumer.getmany(*ahead, timeout_ms=200)
+        self._consumer.assign(list(positions))
+        self._seek_partitions(positions)
+        while positions:
+            fetched = await self._consumer.getmany(*positions, timeout_ms=200)
             for place, records in fetched.items():
-                end = extents[place].end
+                end = offset_ranges[place].end
                 yield (
                     records
                     if records[-1].offset < end
                     else [entry for entry in records if entry.offset < end]
                 )
             # Control and aborted records take offsets but are never delivered, so compare the position.
-            ahead = {place: await self._consumer.position(place) for place in ahead}
-            self._pause({place for place in ahead if ahead[place] >= extents[place].end}, ahead)
+            positions = {place: await self._consumer.position(place) for place in positions}
+            self._pause_partitions(
+                {place for place in positions if positions[place] >= offset_ranges[place].end}, positions
+            )
 
-    def _seek(self, ahead: Mapping[TopicPartition, int]) -> None:
-        for place, offset in ahead.items():
+    def _seek_partitions(self, positions: Mapping[TopicPartition, int]) -> None:
+        for place, offset in positions.items():
             self._consumer.seek(place, offset)
 
-    def _pause(self, done: Iterable[TopicPartition], ahead: dict[TopicPartition, int]) -> None:
+    def _pause_partitions(self, done: Iterable[TopicPartition], positions: dict[TopicPartition, int]) -> None:
         for place in done:
-            del ahead[place]
+            del positions[place]
             self._consumer.pause(place)

@@ -5,74 +5,79 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from cohost.audit.layout import Input, Record
+from cohost.audit.layout import InputTopic, LogRecord
 from schemas import envelope, partitions
 from schemas.envelope import Envelope
 from schemas.types import Message, is_id
 
 
-class Reading(NamedTuple):
+class ParsedInput(NamedTuple):
     """The id that outcomes name as their cause, or the dead letter reason; never both."""
 
-    cause: str | None
-    dead: str | None
+    cause_id: str | None
+    dead_letter_reason: str | None
 
 
-class Reader:
+class InputParser:
     """Parse the records of one input topic."""
 
-    def __init__(self, entry: Input, count: int) -> None:
-        self._entry = entry
-        self._count = count
+    def __init__(self, input_topic: InputTopic, partition_count: int) -> None:
+        self._input_topic = input_topic
+        self._partition_count = partition_count
         self._models: Mapping[str, type[Message]] = {
-            envelope.type_of(model.__name__): model for model in entry.models
+            envelope.wire_type(model.__name__): model for model in input_topic.models
         }
 
-    def read(self, record: Record) -> Reading:
+    def parse_record(self, record: LogRecord) -> ParsedInput:
         """Return the record's cause id or dead letter reason."""
-        if self._entry.kind == "facts" and record.value is None:
-            dead = self._tombstone(record.key, record.partition)
-            return Reading(None if dead else position(record), dead)
+        if self._input_topic.kind == "facts" and record.value is None:
+            dead_letter_reason = self._check_tombstone(record.key, record.partition)
+            return ParsedInput(None if dead_letter_reason else record_position(record), dead_letter_reason)
         try:
-            event = envelope.decode(record.value, record.headers)
+            event = envelope.decode_event(record.value, record.headers)
         except envelope.NotACloudEvent:
-            return Reading(None, "not_a_cloud_event")
-        if self._entry.kind == "commands":
-            return Reading(event.id, None)
-        dead = self._fact(record, event)
-        return Reading(None if dead else event.id, dead)
+            return ParsedInput(None, "not_a_cloud_event")
+        if self._input_topic.kind == "commands":
+            return ParsedInput(event.id, None)
+        dead_letter_reason = self._check_fact(record, event)
+        return ParsedInput(None if dead_letter_reason else event.id, dead_letter_reason)
 
-    def _tombstone(self, key: bytes | None, partition: int) -> str | None:
+    def _check_tombstone(self, key: bytes | None, partition: int) -> str | None:
         if key is None:
             return "not_a_cloud_event"
-        if partitions.partition_of_bytes(key, self._count) != partition:
+        if partitions.partition_of_bytes(key, self._partition_count) != partition:
             return "wrong_partition"
         return None if is_id(key.decode(errors="replace")) else "invalid_fact"
 
-    def _fact(self, record: Record, event: Envelope) -> str | None:
+    def _check_fact(self, record: LogRecord, event: Envelope) -> str | None:
         key = record.key
-        if key is not None and partitions.partition_of_bytes(key, self._count) != record.partition:
+        if key is not None and partitions.partition_of_bytes(key, self._partition_count) != record.partition:
             return "wrong_partition"
         model = self._models.get(event.type)
         if model is None:
             return "unknown_fact"
-        named = _named(event, model, self._entry.key_field)
-        agree = key is not None and named is not None and key == named.encode() and event.subject == named
+        subject_id = _subject_id(event, model, self._input_topic.key_field)
+        agree = (
+            key is not None
+            and subject_id is not None
+            and key == subject_id.encode()
+            and event.subject == subject_id
+        )
         return None if agree else "invalid_fact"
 
 
-def position(record: Record) -> str:
+def record_position(record: LogRecord) -> str:
     """Return `<topic>:<partition>:<offset>`."""
     return f"{record.topic}:{record.partition}:{record.offset}"
 
 
-def _named(event: Envelope, model: type[Message], field: str) -> str | None:
+def _subject_id(event: Envelope, model: type[Message], field: str) -> str | None:
     """Return the data's room or user id, None if the data breaks its schema."""
     data = event.data
     if isinstance(data, dict):
         data = envelope.without_nulls(data)
     try:
-        found: str = getattr(model.model_validate(data, by_alias=True, by_name=False), field)
+        subject_id: str = getattr(model.model_validate(data, by_alias=True, by_name=False), field)
     except ValidationError:
         return None
-    return found
+    return subject_id

@@ -6,22 +6,22 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from cohost.audit.findings import Findings, Report
-from cohost.audit.lane import Lane
-from cohost.audit.layout import SERVICES, Deployment, Extent, Record
-from cohost.audit.ledger import Ledger
-from cohost.audit.log import Log
+from cohost.audit.findings import Report, ReportBuilder
+from cohost.audit.lane import LaneAudit
+from cohost.audit.layout import SERVICES, DeployedService, LogRecord, OffsetRange
+from cohost.audit.ledger import CommandLedger
+from cohost.audit.log import LogScanner
 from schemas import topics
 
-_BREATH = 1000
+_YIELD_EVERY = 1000
 """Number of records to check before yielding to the event loop."""
 
 
-class NotALog(LookupError):
+class UnusableTopics(LookupError):
     """Topics are missing, or differ in their number of partitions."""
 
 
-Extents = Mapping[TopicPartition, Extent]
+OffsetRanges = Mapping[TopicPartition, OffsetRange]
 
 
 async def audit(
@@ -36,57 +36,65 @@ async def audit(
     running service has not processed yet counts as a command without an outcome. Raises `UnusableTopics` if
     topics are missing or differ in partitions, and aiokafka's errors while Kafka is unavailable.
     """
-    findings = Findings()
-    async with Log(bootstrap_servers, security or {}) as log:
-        count = await _count(log, prefix)
-        extents = await _extents(log, prefix, count)
+    report = ReportBuilder()
+    async with LogScanner(bootstrap_servers, security or {}) as scanner:
+        partition_count = await _count_partitions(scanner, prefix)
+        offset_ranges = await _fetch_ranges(scanner, prefix, partition_count)
         for service in SERVICES:
-            await _service(log, Deployment(service, prefix, count), extents, findings)
-    return findings.report()
+            await _audit_service(
+                scanner, DeployedService(service, prefix, partition_count), offset_ranges, report
+            )
+    return report.build_report()
 
 
-async def _count(log: Log, prefix: str) -> int:
-    names = [topic.name(prefix) for topic in topics.ALL]
-    counts = await log.partitions(names)
+async def _count_partitions(scanner: LogScanner, prefix: str) -> int:
+    names = [topic.full_name(prefix) for topic in topics.ALL]
+    counts = await scanner.partition_counts(names)
     missing = [name for name in names if name not in counts]
     if missing:
         msg = f"topics not found: {', '.join(missing)}; check the prefix {prefix!r}"
-        raise NotALog(msg)
+        raise UnusableTopics(msg)
     if len(set(counts.values())) != 1:
         msg = f"topics must have the same number of partitions, but have {counts}"
-        raise NotALog(msg)
+        raise UnusableTopics(msg)
     return counts[names[0]]
 
 
-async def _extents(log: Log, prefix: str, count: int) -> Extents:
+async def _fetch_ranges(scanner: LogScanner, prefix: str, partition_count: int) -> OffsetRanges:
     # The end of the chain first: then the cause of every record lies before the end of the cause's topic.
-    outputs = [topic for service in reversed(SERVICES) for topic in service.outputs]
+    outputs = [topic for service in reversed(SERVICES) for topic in service.output_topics]
     inputs = [topic for topic in topics.ALL if topic not in outputs]
-    found: dict[TopicPartition, Extent] = {}
+    offset_ranges: dict[TopicPartition, OffsetRange] = {}
     for topic in (*outputs, *inputs):
-        found |= await log.extents([TopicPartition(topic.name(prefix), lane) for lane in range(count)])
-    return found
+        offset_ranges |= await scanner.fetch_offset_ranges(
+            [TopicPartition(topic.full_name(prefix), lane) for lane in range(partition_count)]
+        )
+    return offset_ranges
 
 
-async def _service(log: Log, deployment: Deployment, extents: Extents, findings: Findings) -> None:
-    ledger = Ledger(deployment.commands, findings)
-    for number in range(deployment.partitions):
-        inputs = {name: extents[TopicPartition(name, number)] for name in deployment.inputs}
-        outputs = {name: extents[TopicPartition(name, number)] for name in deployment.outputs}
-        lane = Lane(deployment, inputs | outputs, ledger, findings)
-        await _feed(log, lane.causes.take, _places(inputs, number))
-        await _feed(log, lane.check, _places(outputs, number))
-        lane.close()
-    ledger.close()
+async def _audit_service(
+    scanner: LogScanner, service: DeployedService, offset_ranges: OffsetRanges, report: ReportBuilder
+) -> None:
+    ledger = CommandLedger(service.commands_topic, report)
+    for number in range(service.partition_count):
+        inputs = {name: offset_ranges[TopicPartition(name, number)] for name in service.inputs_by_name}
+        outputs = {name: offset_ranges[TopicPartition(name, number)] for name in service.output_names}
+        lane = LaneAudit(service, inputs | outputs, ledger, report)
+        await _feed_records(scanner, lane.inputs.add_record, _by_partition(inputs, number))
+        await _feed_records(scanner, lane.check_output, _by_partition(outputs, number))
+        lane.report_missing_outcomes()
+    ledger.report_outcomes()
 
 
-def _places(extents: Mapping[str, Extent], number: int) -> Extents:
-    return {TopicPartition(name, number): extent for name, extent in extents.items()}
+def _by_partition(offset_ranges: Mapping[str, OffsetRange], number: int) -> OffsetRanges:
+    return {TopicPartition(name, number): extent for name, extent in offset_ranges.items()}
 
 
-async def _feed(log: Log, check: Callable[[Record], None], extents: Extents) -> None:
-    async for records in log.read(extents):
-        for start in range(0, len(records), _BREATH):
-            for record in records[start : start + _BREATH]:
+async def _feed_records(
+    scanner: LogScanner, check: Callable[[LogRecord], None], offset_ranges: OffsetRanges
+) -> None:
+    async for records in scanner.read_ranges(offset_ranges):
+        for start in range(0, len(records), _YIELD_EVERY):
+            for record in records[start : start + _YIELD_EVERY]:
                 check(record)
             await asyncio.sleep(0)

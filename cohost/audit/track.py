@@ -2,84 +2,89 @@
 
 from collections.abc import Sequence
 
-from cohost.audit.findings import Findings
-from cohost.audit.layout import Extent, Record
-from cohost.audit.reading import position
+from cohost.audit.findings import ReportBuilder
+from cohost.audit.layout import LogRecord, OffsetRange
+from cohost.audit.reading import record_position
 from schemas.envelope import Envelope, Headers
 
 
-class Track:
+class OutputPartition:
     """Check the records of an output partition in log order, remembering the last cause and sequence."""
 
-    def __init__(self, extent: Extent, findings: Findings, *, gaps: bool = False) -> None:
-        self.complete = extent.begin == 0
-        self._findings = findings
-        self._gaps = gaps
-        self._last = 0 if self.complete else None
-        self.cause: str | None = None
-        self.type: str | None = None
-        self.command = -1
-        self.first_command: int | None = None
-        self._ids: set[str] = set()
-        self._past: set[str] = set()
+    def __init__(
+        self, offset_range: OffsetRange, report: ReportBuilder, *, allows_gaps: bool = False
+    ) -> None:
+        self.is_complete = offset_range.begin == 0
+        self._report = report
+        self._allows_gaps = allows_gaps
+        self._last_sequence = 0 if self.is_complete else None
+        self.last_cause: str | None = None
+        self.last_type: str | None = None
+        self.last_command_offset = -1
+        self.first_command_offset: int | None = None
+        self._event_ids: set[str] = set()
+        self._earlier_causes: set[str] = set()
 
-    def sequence(self, record: Record, event: Envelope | None = None) -> None:
+    def check_sequence(self, record: LogRecord, event: Envelope | None = None) -> None:
         """Check a record's sequence against the previous one, and against its envelope if it has one."""
-        sequence = header(record.headers)
+        sequence = sequence_header(record.headers)
         if sequence is None:
-            self._findings.violation(f"{position(record)} has no header 'sequence'")
+            self._report.add_violation(f"{record_position(record)} has no header 'sequence'")
             return
         if event is not None and event.sequence != f"{sequence:020d}":
-            self._findings.violation(
-                f"{position(record)} has sequence {sequence} but says {event.sequence!r}"
+            self._report.add_violation(
+                f"{record_position(record)} has sequence {sequence} but says {event.sequence!r}"
             )
-        before, self._last = self._last, sequence
-        if before is None:
+        previous, self._last_sequence = self._last_sequence, sequence
+        if previous is None:
             return
-        if sequence <= before:
-            self._findings.violation(f"{position(record)} has sequence {sequence} after {before}")
-        elif sequence != before + 1 and self._gaps:
-            self._findings.unchecked("gaps among the badges, which compaction may have made")
-        elif sequence != before + 1:
-            self._findings.violation(
-                f"{position(record)} has sequence {sequence}: {_missing(before, sequence)}"
+        if sequence <= previous:
+            self._report.add_violation(f"{record_position(record)} has sequence {sequence} after {previous}")
+        elif sequence != previous + 1 and self._allows_gaps:
+            self._report.add_unchecked("gaps among the badges, which compaction may have made")
+        elif sequence != previous + 1:
+            self._report.add_violation(
+                f"{record_position(record)} has sequence {sequence}: {_describe_gap(previous, sequence)}"
             )
 
-    def identity(self, record: Record, event: Envelope) -> None:
+    def check_id(self, record: LogRecord, event: Envelope) -> None:
         """Check that no earlier record has the same id."""
-        if event.id in self._ids:
-            self._findings.violation(f"{position(record)} has the id of another record: {event.id}")
-        self._ids.add(event.id)
+        if event.id in self._event_ids:
+            self._report.add_violation(f"{record_position(record)} has the id of another record: {event.id}")
+        self._event_ids.add(event.id)
 
-    def follow(self, cause: str | None, event_type: str) -> None:
+    def remember_cause(self, cause: str | None, event_type: str) -> None:
         """Remember the cause and type of the record just checked."""
-        if self.cause is not None and cause != self.cause:
-            self._past.add(self.cause)
-        self.cause, self.type = cause, event_type
+        if self.last_cause is not None and cause != self.last_cause:
+            self._earlier_causes.add(self.last_cause)
+        self.last_cause, self.last_type = cause, event_type
 
-    def again(self, cause: str) -> bool:
+    def is_repeated_cause(self, cause: str) -> bool:
         """Return whether the cause had records earlier, before records of other causes."""
-        return cause in self._past
+        return cause in self._earlier_causes
 
-    def command_at(self, record: Record, offsets: Sequence[int]) -> None:
+    def check_command_order(self, record: LogRecord, offsets: Sequence[int]) -> None:
         """Check that the outcome's command, at one of `offsets`, lies behind that of the previous outcome."""
-        offset = next((each for each in offsets if each >= self.command), offsets[0])
-        if self.first_command is None:
-            self.first_command = offset
-        if offset < self.command:
-            self._findings.violation(
-                f"{position(record)} answers the command at offset {offset} after that at {self.command}"
+        offset = next(
+            (candidate for candidate in offsets if candidate >= self.last_command_offset), offsets[0]
+        )
+        if self.first_command_offset is None:
+            self.first_command_offset = offset
+        if offset < self.last_command_offset:
+            self._report.add_violation(
+                f"{record_position(record)} answers the command at offset {offset}"
+                f" after that at {self.last_command_offset}"
             )
-        self.command = max(self.command, offset)
+        self.last_command_offset = max(self.last_command_offset, offset)
 
 
-def header(headers: Headers) -> int | None:
+def sequence_header(headers: Headers) -> int | None:
     """Return the last `sequence` header: a dead letter also keeps those of its original record."""
-    found: Sequence[bytes | None] = [value for name, value in headers if name == "sequence"]
-    text = found[-1] if found else None
+    values: Sequence[bytes | None] = [value for name, value in headers if name == "sequence"]
+    text = values[-1] if values else None
     return int(text) if text is not None and text.isdigit() else None
 
 
-def _missing(before: int, sequence: int) -> str:
+def _describe_gap(before: int, sequence: int) -> str:
     first, last = before + 1, sequence - 1
     return f"{first} is missing" if first == last else f"{first} to {last} are missing"

@@ -5,11 +5,11 @@ from typing import assert_never
 
 from schemas.events import GrantFailed, GrantProvisioned, GrantRevoked, IntruderRemoved
 from schemas.signals import (
+    CallResult,
     ErrandDone,
     GrantApplied,
     GrantCallFailed,
     IntruderSeen,
-    Report,
     RoomDeleted,
     RoomMade,
 )
@@ -19,7 +19,7 @@ from services.broadcast.change import Cause, Change
 from services.broadcast.state import Member, Seat, Stage
 
 
-def decide(stage: Stage, report: Report, cause: Cause) -> Change:
+def decide(stage: Stage, report: CallResult, cause: Cause) -> Change:
     """Return the decision on the result of a call."""
     match report:
         case GrantApplied():

@@ -70,7 +70,7 @@ def _source(number: int) -> Any:
         return "unknown"
 
 
-def sight(event: webhooks.WebhookEvent) -> signals.Sight | None:
+def sight(event: webhooks.WebhookEvent) -> signals.WebhookReport | None:
     """Return a webhook's report; None if it is irrelevant here."""
     if event.event == "room_finished":
         return signals.RoomFinished(room_id=event.room.name, room_sid=event.room.sid)

@@ -168,7 +168,7 @@ class Comparison:
 
     def _differs(self, stage: Stage, said: RoomCompared) -> bool:
         """Return whether the snapshot would change anything if it were decided now."""
-        cause = Cause(said.look_id, timestamps.now(), said.position, stage.room.lane)
+        cause = Cause(said.look_id, timestamps.current_timestamp(), said.position, stage.room.lane)
         change = differences.compared(stage, said, cause, self._patience)
         return change.stage != stage or bool(change.events)
 

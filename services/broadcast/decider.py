@@ -4,7 +4,7 @@ from typing import assert_never
 
 from schemas.commands import BroadcastCommand, MuteCoHost, UnmuteCoHost
 from schemas.events import CoHostLeft, InvitationAccepted, StageChanged
-from schemas.rejections import Reason
+from schemas.rejections import RejectionReason
 from schemas.signals import (
     DeadlineReached,
     ErrandDone,
@@ -29,7 +29,9 @@ StageFact = StageChanged | InvitationAccepted | CoHostLeft
 Relevant = StageFact | Signal | BroadcastCommand
 
 
-def decide(stage: Stage | None, data: Relevant, cause: Cause, patience: Patience) -> Change | Reason | None:
+def decide(
+    stage: Stage | None, data: Relevant, cause: Cause, patience: Patience
+) -> Change | RejectionReason | None:
     """Return the decision on a record, or None for a record (not a command) of an unknown room.
 
     A command may be rejected: then its reason is returned.

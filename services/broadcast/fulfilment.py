@@ -111,12 +111,12 @@ def _request(room: Room, member: Member, errand: Errand) -> bytes:
     data = CoHostUnmuteRequested(
         room_id=room.room_id, user_id=member.user_id, source=errand.source, by=errand.by
     )
-    return envelope.encode(
+    return envelope.encode_event(
         {
             "specversion": "1.0",
             "id": errand.id,
             "source": "/cohost/broadcast",
-            "type": envelope.type_of(CoHostUnmuteRequested.__name__),
+            "type": envelope.wire_type(CoHostUnmuteRequested.__name__),
             "subject": room.room_id,
             "time": errand.at,
             "datacontenttype": "application/json",

@@ -203,7 +203,7 @@ class LiveKit:
         claims = jwt.decode(text, options={"verify_signature": False})
         return Token(text, timestamps.from_ms(1000 * claims["exp"]))
 
-    def sight(self, body: bytes, authorization: str) -> tuple[str, signals.Sight] | None:
+    def sight(self, body: bytes, authorization: str) -> tuple[str, signals.WebhookReport] | None:
         """Return a webhook's id and report; None if it is irrelevant here. Raises `UnsignedWebhook`."""
         try:
             event = self._receiver.receive(body.decode(), authorization.removeprefix("Bearer "))

@@ -5,12 +5,12 @@ from typing import Literal
 
 from schemas.commands import BroadcastCommand, MuteCoHost, UnmuteCoHost
 from schemas.events import CoHostMuted, CoHostUnmuteRequested
-from schemas.rejections import Reason
+from schemas.rejections import RejectionReason
 from services.broadcast.change import Cause, Change
 from services.broadcast.state import Errand, Seat, Stage, wish
 
 
-def decide(stage: Stage | None, command: BroadcastCommand, cause: Cause) -> Change | Reason:
+def decide(stage: Stage | None, command: BroadcastCommand, cause: Cause) -> Change | RejectionReason:
     """Return the decision on a mute command, or the reason for rejecting it."""
     if stage is None:
         return "room_not_found"

@@ -14,9 +14,9 @@ from schemas.signals import (
     ParticipantJoined,
     ParticipantLeft,
     RoomFinished,
-    Sight,
     TrackPublished,
     TrackUnpublished,
+    WebhookReport,
 )
 from services.broadcast import rights
 from services.broadcast.change import Cause, Change
@@ -32,7 +32,7 @@ _HEARD = 64
 """How many ids of webhooks are kept to detect repetitions."""
 
 
-def decide(stage: Stage, sight: Sight, cause: Cause, patience: Patience) -> Change:
+def decide(stage: Stage, sight: WebhookReport, cause: Cause, patience: Patience) -> Change:
     """Return the decision on a webhook; a repeated one changes nothing."""
     if cause.id in stage.room.heard:
         return Change(stage)
@@ -45,7 +45,7 @@ def decide(stage: Stage, sight: Sight, cause: Cause, patience: Patience) -> Chan
     return change._replace(stage=change.stage.with_room(heard))
 
 
-def _decide(stage: Stage, sight: Sight, cause: Cause, patience: Patience) -> Change:
+def _decide(stage: Stage, sight: WebhookReport, cause: Cause, patience: Patience) -> Change:
     match sight:
         case ParticipantJoined():
             return _joined(stage, sight, cause)

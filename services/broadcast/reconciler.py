@@ -9,7 +9,7 @@ import structlog
 
 from messaging import errors, ids
 from schemas import timestamps, topics
-from schemas.signals import ErrandDone, GrantCallFailed, IntruderSeen, Report
+from schemas.signals import CallResult, ErrandDone, GrantCallFailed, IntruderSeen
 from services.broadcast.agenda import Agenda, Task
 from services.broadcast.brake import Brake
 from services.broadcast.comparison import Comparison
@@ -157,7 +157,7 @@ class Reconciler:
 
     async def _errand(self, task: Task, member: Member, errand: Errand) -> ErrandDone:
         in_vain = ErrandDone(room_id=task.room.room_id, user_id=member.user_id, errand_id=errand.id)
-        if timestamps.to_ms(timestamps.now()) - timestamps.to_ms(errand.at) > _ERRAND_MS:
+        if timestamps.to_ms(timestamps.current_timestamp()) - timestamps.to_ms(errand.at) > _ERRAND_MS:
             log.warning("expired action skipped", kind=errand.kind)
             return in_vain
         try:
@@ -202,7 +202,7 @@ class Reconciler:
             async with asyncio.timeout(_SEEN_SECONDS):
                 await self._producer.send_message(topics.BROADCAST_SIGNALS, ids.uuid7(), seen, room.room_id)
 
-    async def _report(self, task: Task, report: Report, what: int | str) -> None:
+    async def _report(self, task: Task, report: CallResult, what: int | str) -> None:
         self._brake.succeeded()
         # One line is enough while some calls fail and others succeed.
         if self._failing and time.monotonic() > self._quiet_at:
@@ -212,7 +212,7 @@ class Reconciler:
         if await self._send(task, report):
             self._agenda.reported(task, what)
 
-    async def _send(self, task: Task, report: Report) -> bool:
+    async def _send(self, task: Task, report: CallResult) -> bool:
         """Write a signal, and retry while the lane's lease is valid; return whether it is written.
 
         The first attempt is made even without a lease: work that is done but not reported would be done

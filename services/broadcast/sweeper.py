@@ -62,7 +62,7 @@ class Sweeper:
         self._resting = {key: until for key, until in self._resting.items() if until > now}
         self._away = False
         async with self._pool.acquire() as connection:
-            due = await store.due(connection, lanes, timestamps.now(), _LIMIT)
+            due = await store.due(connection, lanes, timestamps.current_timestamp(), _LIMIT)
         await _all(
             self._reached(room, member, member.seat, member.deadline)
             for room, member in due

@@ -48,13 +48,13 @@ _DEAD_LETTER: Schema = {
 def document(title: str, version: str, layout: Topology, prefix: str, partitions: int) -> Schema:
     """Build the AsyncAPI document of a service, with the real topic names."""
     read = {entry.topic: _names(entry.topic) for entry in layout.inputs}
-    asked = catalog.ASKED.get(layout.name, {})
+    asked = catalog.EFFECT_OUTPUTS.get(layout.name, {})
     sent = {
         **{topic: _names(topic) for topic in layout.outputs},
         **{topic: [model.__name__ for model in models] for topic, models in asked.items()},
     }
     channels = {**read, **sent}
-    models = dict.fromkeys(model for topic in channels for model in catalog.CONTENT.get(topic, ()))
+    models = dict.fromkeys(model for topic in channels for model in catalog.MODELS_BY_TOPIC.get(topic, ()))
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -75,7 +75,7 @@ def document(title: str, version: str, layout: Topology, prefix: str, partitions
                 "Tombstone": _TOMBSTONE,
                 "DeadLetter": _DEAD_LETTER,
             },
-            "schemas": jsonschema.definitions(models, _REFERENCE),
+            "schemas": jsonschema.model_definitions(models, _REFERENCE),
         },
     }
 
@@ -97,11 +97,11 @@ def page(document: Schema) -> str:
 
 def _channel(topic: Topic, prefix: str, partitions: int) -> Schema:
     return {
-        "address": topic.name(prefix),
+        "address": topic.full_name(prefix),
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in _names(topic)},
         "bindings": {
             "kafka": {
-                "topic": topic.name(prefix),
+                "topic": topic.full_name(prefix),
                 "partitions": partitions,
                 "topicConfiguration": {
                     name: [value] if name == "cleanup.policy" else int(value)
@@ -115,8 +115,8 @@ def _channel(topic: Topic, prefix: str, partitions: int) -> Schema:
 
 
 def _names(topic: Topic) -> list[str]:
-    names = [model.__name__ for model in catalog.CONTENT.get(topic, ())]
-    return [*names, *(["Tombstone"] if topic in catalog.TOMBSTONED else [])] or ["DeadLetter"]
+    names = [model.__name__ for model in catalog.MODELS_BY_TOPIC.get(topic, ())]
+    return [*names, *(["Tombstone"] if topic in catalog.TOMBSTONE_TOPICS else [])] or ["DeadLetter"]
 
 
 def _operation(action: Action, topic: Topic, names: Iterable[str]) -> tuple[str, Schema]:
@@ -129,16 +129,16 @@ def _operation(action: Action, topic: Topic, names: Iterable[str]) -> tuple[str,
 
 def _message(model: type[Message]) -> Schema:
     content_type = {"const": envelope.CONTENT_TYPE.decode()}
-    published = model in catalog.PUBLISHED
+    published = model in catalog.PUBLISHED_MODELS
     return {
-        "name": envelope.type_of(model.__name__),
+        "name": envelope.wire_type(model.__name__),
         "title": model.__name__,
         "summary": model.__doc__,
         "contentType": _CLOUD_EVENT,
         "headers": {"type": "object", "properties": {"content-type": content_type, "sequence": _SEQUENCE}},
-        "payload": jsonschema.cloud_event(model, _REFERENCE),
+        "payload": jsonschema.cloud_event_schema(model, _REFERENCE),
         "bindings": {"kafka": {"key": {"type": "string"}, "bindingVersion": "0.5.0"}},
-        "examples": [{"payload": catalog.example(model)}] if published else [],
+        "examples": [{"payload": catalog.load_example(model)}] if published else [],
     }
 
 

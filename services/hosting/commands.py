@@ -34,7 +34,7 @@ def router(pool: asyncpg.Pool) -> APIRouter:
 
 
 async def _find(pool: asyncpg.Pool, command_id: str) -> tuple[CommandOutcome, str | None] | None:
-    if not 0 < len(command_id) <= envelope.MAX_ID or "\x00" in command_id:
+    if not 0 < len(command_id) <= envelope.MAX_ID_LENGTH or "\x00" in command_id:
         return None
     async with reading.lent(pool) as connection:
         return await outcomes.find_outcome(connection, command_id)

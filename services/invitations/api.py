@@ -78,13 +78,13 @@ def _add_invitations(routes: APIRouter, pool: asyncpg.Pool) -> None:
             raise Problem(404, "invitation_not_found", "There is no such invitation.")
         invitation, host_id = found
         _allow(caller, host_id, invitation.invited_by, invitation.user_id)
-        return state.as_of(invitation, timestamps.now())
+        return state.as_of(invitation, timestamps.current_timestamp())
 
 
 def _wanted(page: pages.Page, status: Status) -> Wanted:
     beyond = reads.TOP if page.cursor is None else pages.decode(page.cursor, Place)
     # One more than requested shows whether there is a next page.
-    return Wanted(status, timestamps.now(), beyond, page.limit + 1)
+    return Wanted(status, timestamps.current_timestamp(), beyond, page.limit + 1)
 
 
 def _listing(found: Sequence[Listed], wanted: Wanted) -> Invitations:

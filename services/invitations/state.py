@@ -3,7 +3,7 @@
 from typing import Any, Literal, NamedTuple
 
 from schemas.invitation import Invitation
-from schemas.types import OPEN_STATUSES, RoomStatus, UserStatus, build
+from schemas.types import OPEN_STATUSES, RoomStatus, UserStatus, build_message
 
 
 class Policy(NamedTuple):
@@ -67,5 +67,5 @@ def lapsed(invitation: Invitation) -> dict[str, Any]:
 def as_of(invitation: Invitation, at: str) -> Invitation:
     """Return the invitation as read at `at`: a pending one that is overdue reads as expired."""
     if invitation.status == "pending" and overdue(invitation, at):
-        return build(Invitation, lapsed(invitation))
+        return build_message(Invitation, lapsed(invitation))
     return invitation

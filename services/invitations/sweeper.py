@@ -67,7 +67,7 @@ class Sweeper:
     async def _due(self, connection: Connection, lanes: Collection[int]) -> list[Due]:
         now = time.monotonic()
         unseen = [lane for lane in lanes if self._looked.get(lane, -math.inf) < now - _FULL_LOOK_SECONDS]
-        due = await asks.overdue(connection, lanes, timestamps.now(), _LIMIT)
+        due = await asks.overdue(connection, lanes, timestamps.current_timestamp(), _LIMIT)
         due += await asks.barred_lately(connection, lanes, _LIMIT)
         if unseen:
             found = await asks.barred(connection, unseen, _LIMIT)

@@ -31,7 +31,7 @@ LAYOUT = Topology(
     dead_letters=topics.INVITATION_DEAD_LETTERS,
 )
 
-_SENDING = envelope.type_of(SendInvitation.__name__)
+_SENDING = envelope.wire_type(SendInvitation.__name__)
 
 
 class Invitations:

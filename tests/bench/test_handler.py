@@ -9,7 +9,7 @@ from faststream.kafka import KafkaBroker
 from bench import plain, producing, traffic
 from bench.handler import Handler
 from bench.room import ACCEPTED, Command
-from cohost.audit.layout import Record
+from cohost.audit.layout import LogRecord
 from messaging import database
 from messaging.config import Config
 from schemas import envelope
@@ -35,12 +35,14 @@ class Broker:
         }
 
 
-def record(command: Command, offset: int) -> Record:
+def record(command: Command, offset: int) -> LogRecord:
     topic, key, event = producing.cloud_event(command)
     partition = partition_of(key, DEFAULT_PARTITIONS)
-    value = envelope.encode(dict(event))
+    value = envelope.encode_event(dict(event))
     headers = (("content-type", envelope.CONTENT_TYPE),)
-    return Record(topic.name("cohost."), partition, offset, NOW_MS + offset, key.encode(), value, headers)
+    return LogRecord(
+        topic.full_name("cohost."), partition, offset, NOW_MS + offset, key.encode(), value, headers
+    )
 
 
 async def test_the_baseline_handler_gives_each_command_one_outcome(

@@ -85,7 +85,7 @@ class Desk:
                     0,
                     topics.BROADCAST_SIGNALS,
                     self.offset,
-                    timestamps.add_seconds(timestamps.now(), -self.late),
+                    timestamps.add_seconds(timestamps.current_timestamp(), -self.late),
                     room_id,
                     message_id or f"record-{self.offset}",
                     data,

@@ -233,7 +233,7 @@ def test_a_webhook_repeated_by_another_copy_has_no_effect(
             before = generator.play.stage
             record_id = f"EV_{len(heard)}"
             generator.play.decide(record, record_id)
-            if isinstance(record, signals.Sight) and generator.play.stage != before:
+            if isinstance(record, signals.WebhookReport) and generator.play.stage != before:
                 heard.append((record, record_id))
         if back <= len(heard):
             there = generator.play.stage, len(generator.play.told)

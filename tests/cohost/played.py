@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 import cohost
-from cohost.closing import close
+from cohost.closing import close_within
 from messaging import ids, topology
 from messaging.config import Config
 from schemas import envelope, topics
@@ -46,7 +46,7 @@ class Played:
     async def command(self) -> Command:
         """Wait for the next command and return it."""
         record = await asyncio.wait_for(self.consumer.getone(), SECONDS)
-        event = envelope.decode(record.value, record.headers)
+        event = envelope.decode_event(record.value, record.headers)
         return Command(event, record.key, record.partition, record.offset)
 
     async def cause(self, cause: str, room: str, *events: tuple[Topic, str, dict[str, Any]]) -> None:
@@ -59,7 +59,7 @@ class Played:
             await self.record(topic, room, room.encode(), _event(cause, name, room, data))
 
     async def record(self, topic: Topic, room: str, key: bytes, value: bytes | None) -> None:
-        name = topic.name(self.prefix)
+        name = topic.full_name(self.prefix)
         await self.producer.send_and_wait(name, value, key=key, partition=self.partition_for(room))
 
     def partition_for(self, room: str) -> int:
@@ -124,7 +124,7 @@ async def playing(kafka: str, prefix: str) -> AsyncIterator[Played]:
     await producer.start()
     await consumer.start()
     places = [
-        TopicPartition(topic.name(prefix), number)
+        TopicPartition(topic.full_name(prefix), number)
         for topic in (topics.INVITATION_COMMANDS, topics.BROADCAST_COMMANDS)
         for number in range(PARTITIONS)
     ]
@@ -132,8 +132,8 @@ async def playing(kafka: str, prefix: str) -> AsyncIterator[Played]:
     try:
         yield Played(prefix, producer, consumer)
     finally:
-        await close(consumer.stop())
-        await close(producer.stop())
+        await close_within(consumer.stop())
+        await close_within(producer.stop())
 
 
 async def _ensure(config: Config) -> None:
@@ -148,12 +148,12 @@ async def _ensure(config: Config) -> None:
 
 
 def _event(cause: str, name: str, room: str, data: dict[str, Any]) -> bytes:
-    return envelope.encode(
+    return envelope.encode_event(
         {
             "specversion": "1.0",
             "id": ids.uuid7(),
             "source": "/cohost/invitations",
-            "type": envelope.type_of(name),
+            "type": envelope.wire_type(name),
             "subject": room,
             "causationid": cause,
             "data": data,

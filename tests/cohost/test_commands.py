@@ -127,7 +127,7 @@ async def test_concurrent_commands_each_get_their_own_outcome(client: cohost.Cli
 
 
 async def test_more_concurrent_commands_than_the_memory_get_outcomes(kafka: str, service: Played) -> None:
-    count = outcomes.REMEMBERED + 500
+    count = outcomes.MAX_REMEMBERED + 500
     async with cohost.Client(kafka, prefix=service.prefix, timeout=60) as client:
         askings = [begin(client.leave_stage("room", f"user-{number}")) for number in range(count)]
         asked = {

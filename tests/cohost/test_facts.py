@@ -19,7 +19,7 @@ ROOM = RoomChanged(room_id="room", host_id="alice", status="live", max_co_hosts=
 
 async def written(kafka: str, service: Played, topic: Topic, key: str, count: int) -> list[object]:
     """Return the data (None for tombstones) of the first `count` records of a key's partition."""
-    place = TopicPartition(topic.name(service.prefix), partition_of(key, PARTITIONS))
+    place = TopicPartition(topic.full_name(service.prefix), partition_of(key, PARTITIONS))
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest")
     await consumer.start()
     try:

@@ -34,20 +34,20 @@ def test_ids_grow_and_carry_their_time() -> None:
 
 
 def test_the_outcome_search_starts_before_the_ids_time() -> None:
-    assert past.since(made(NOW - 1000), NOW) == NOW - 1000 - past.SLACK_MS
+    assert past.earliest_ms(made(NOW - 1000), NOW) == NOW - 1000 - past.CLOCK_SKEW_MS
 
 
 def test_the_outcome_search_covers_the_command_memory() -> None:
-    assert past.since("order-17", NOW) == NOW - 7 * DAY_MS
+    assert past.earliest_ms("order-17", NOW) == NOW - 7 * DAY_MS
 
 
 def test_the_outcome_search_reaches_back_to_an_id_of_any_age() -> None:
-    assert past.since(made(NOW - 30 * DAY_MS), NOW) == NOW - 30 * DAY_MS - past.SLACK_MS
-    assert past.since("00000000-0000-7000-8000-000000000000", NOW) == 0
+    assert past.earliest_ms(made(NOW - 30 * DAY_MS), NOW) == NOW - 30 * DAY_MS - past.CLOCK_SKEW_MS
+    assert past.earliest_ms("00000000-0000-7000-8000-000000000000", NOW) == 0
 
 
 def test_the_outcome_search_starts_before_now_for_ids_from_the_future() -> None:
-    assert past.since(made(NOW + DAY_MS), NOW) == NOW - past.SLACK_MS
+    assert past.earliest_ms(made(NOW + DAY_MS), NOW) == NOW - past.CLOCK_SKEW_MS
 
 
 def test_a_token_is_for_its_user_and_of_its_scope() -> None:

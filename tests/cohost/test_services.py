@@ -130,7 +130,7 @@ async def test_a_command_repeated_much_later_gives_the_first_outcome(
 async def test_lists_fetch_all_pages(
     alice: cohost.Client, room: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reads, "_PAGE", "2")
+    monkeypatch.setattr(reads, "_PAGE_LIMIT", "2")
     sent = []
     for _ in range(5):
         sent.append(await invited(alice, room))

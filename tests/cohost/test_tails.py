@@ -9,8 +9,8 @@ from aiokafka.errors import KafkaConnectionError
 
 import cohost
 from cohost import tail
-from cohost.connection import Connection
-from cohost.tail import Tail
+from cohost.connection import KafkaConnection
+from cohost.tail import LogReader
 from schemas import topics
 from tests.cohost.played import SECONDS, Played, left, reads
 
@@ -18,19 +18,19 @@ from tests.cohost.played import SECONDS, Played, left, reads
 async def test_reading_continues_after_a_deleted_start_despite_errors(
     kafka: str, service: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    extents, failures = tail.extents, iter([KafkaConnectionError(), TimeoutError()])
+    extents, failures = tail.fetch_offset_bounds, iter([KafkaConnectionError(), TimeoutError()])
 
     async def failing(*of: Any) -> Any:
         if (failure := next(failures, None)) is not None:
             raise failure
         return await extents(*of)
 
-    monkeypatch.setattr(tail, "extents", failing)
+    monkeypatch.setattr(tail, "fetch_offset_bounds", failing)
     await service.cause("cause", "room", left("room"))
-    connection = Connection(kafka, service.prefix)
-    place = TopicPartition(connection.name(topics.INVITATION_EVENTS), service.partition_for("room"))
-    reading = Tail(connection, {place: 1_000}, patient=True)
-    batches = reading.read()
+    connection = KafkaConnection(kafka, service.prefix)
+    place = TopicPartition(connection.topic_name(topics.INVITATION_EVENTS), service.partition_for("room"))
+    reading = LogReader(connection, {place: 1_000}, skip_gaps=True)
+    batches = reading.read_batches()
     records = await asyncio.wait_for(anext(batches), SECONDS)
     assert b'"cause"' in records[0].value
     await reading.stop()
@@ -72,10 +72,10 @@ async def test_a_reader_stopped_during_its_start_closes_its_consumer(
         await start(consumer)
 
     monkeypatch.setattr(AIOKafkaConsumer, "start", slow)
-    reading = Tail(Connection(kafka), {TopicPartition("nothing", 0): 0})
+    reading = LogReader(KafkaConnection(kafka), {TopicPartition("nothing", 0): 0})
 
     async def read() -> list[Any]:
-        return [records async for records in reading.read()]
+        return [records async for records in reading.read_batches()]
 
     reader = asyncio.ensure_future(read())
     await asyncio.wait_for(starting.wait(), SECONDS)

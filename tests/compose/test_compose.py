@@ -43,7 +43,7 @@ async def test_no_container_leaves_a_nameless_volume_behind(project: Composed) -
 async def test_the_topics_have_the_contracts_settings(project: Composed) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=(await project.house()).kafka)
     await admin.start()
-    names = {topic.name(topics.DEFAULT_PREFIX): dict(topic.config) for topic in topics.ALL}
+    names = {topic.full_name(topics.DEFAULT_PREFIX): dict(topic.config) for topic in topics.ALL}
     found = await admin.describe_topics(list(names))
     configs = await admin.describe_configs(
         [ConfigResource(ConfigResourceType.TOPIC, name, configs=wanted) for name, wanted in names.items()]

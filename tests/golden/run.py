@@ -51,10 +51,10 @@ class Processor:
     def __post_init__(self) -> None:
         layout, metrics = _LAYOUTS[self.service], PipelineMetrics(CollectorRegistry(), self.service)
         domain = _DOMAINS[self.service]()
-        inputs = [entry.topic.name(PREFIX) for entry in layout.inputs]
+        inputs = [entry.topic.full_name(PREFIX) for entry in layout.inputs]
         intake, writer = RecordParser(layout, PREFIX, PARTITIONS), RecordEncoder(layout, PREFIX, CLUSTER)
         decider = BatchDecider(domain, intake, writer, metrics, inputs)
-        self._outputs = [topic.name(PREFIX) for topic in layout.outputs]
+        self._outputs = [topic.full_name(PREFIX) for topic in layout.outputs]
         self._batches = BatchCommitter(
             self.pool,
             domain,
@@ -114,7 +114,7 @@ async def opened(service: str, database_url: str, schema: str) -> AsyncIterator[
 
 def in_order(service: str, batch: Sequence[Input]) -> list[Input]:
     """Return a batch in the order in which its records are decided: topic by topic."""
-    order = [entry.topic.name(PREFIX) for entry in _LAYOUTS[service].inputs]
+    order = [entry.topic.full_name(PREFIX) for entry in _LAYOUTS[service].inputs]
     return sorted(batch, key=lambda entry: order.index(entry.topic))
 
 

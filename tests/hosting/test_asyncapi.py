@@ -47,7 +47,7 @@ def test_every_message_of_a_topic_is_listed() -> None:
     assert {name: list(channel["messages"]) for name, channel in DOCUMENT["channels"].items()} == {
         "rooms": ["RoomChanged", "Tombstone"],
         "invitations.commands": [model.__name__ for model in LAYOUT.inputs[1].models],
-        "invitations.events": [model.__name__ for model in catalog.CONTENT[LAYOUT.outputs[0]]],
+        "invitations.events": [model.__name__ for model in catalog.MODELS_BY_TOPIC[LAYOUT.outputs[0]]],
         "invitations.rejections": ["CommandRejected"],
         "invitations.dead-letters": ["DeadLetter"],
     }
@@ -65,9 +65,9 @@ def test_the_commands_a_service_sends_are_listed() -> None:
 def test_a_payload_is_a_cloud_event_with_typed_data() -> None:
     message = DOCUMENT["components"]["messages"]["AcceptInvitation"]
     assert message["payload"]["properties"]["data"] == {"$ref": "#/components/schemas/AcceptInvitation"}
-    expected = jsonschema.definitions([AcceptInvitation])["AcceptInvitation"]
+    expected = jsonschema.model_definitions([AcceptInvitation])["AcceptInvitation"]
     assert DOCUMENT["components"]["schemas"]["AcceptInvitation"] == expected
-    assert message["examples"] == [{"payload": catalog.example(AcceptInvitation)}]
+    assert message["examples"] == [{"payload": catalog.load_example(AcceptInvitation)}]
 
 
 def test_every_reference_resolves() -> None:

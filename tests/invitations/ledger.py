@@ -47,7 +47,7 @@ class Ledger:
         outcome = self.domain.decide(incoming, changes)
         if isinstance(outcome, Rejection):
             self.domain.on_command_rejected(
-                envelope.type_of(type(incoming.data).__name__), incoming.id, changes
+                envelope.wire_type(type(incoming.data).__name__), incoming.id, changes
             )
         return outcome
 

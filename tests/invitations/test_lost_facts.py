@@ -50,7 +50,7 @@ async def delete_before(service_settings: Settings, offset: int) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=service_settings.kafka_bootstrap_servers)
     await admin.start()
     try:
-        name = topics.ROOMS.name(service_settings.topic_prefix)
+        name = topics.ROOMS.full_name(service_settings.topic_prefix)
         # Kafka deletes records only of topics with the delete policy.
         configs = {**dict(topics.ROOMS.config), "cleanup.policy": "compact,delete"}
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=configs)])

@@ -132,8 +132,8 @@ async def test_a_used_invitation_id_is_a_repeat_even_if_invalid(service: House, 
     ):
         await pool.execute("DELETE FROM invitations.outcomes WHERE id = $1", sent.command_id)
         put = await producer.send_and_wait(
-            topics.INVITATION_COMMANDS.name(service.settings.topic_prefix),
-            envelope.encode({**event, "type": envelope.type_of("SendInvitation")}),
+            topics.INVITATION_COMMANDS.full_name(service.settings.topic_prefix),
+            envelope.encode_event({**event, "type": envelope.wire_type("SendInvitation")}),
             key=room.encode(),
             partition=lane % service.settings.partitions,
         )
@@ -217,7 +217,7 @@ async def test_invitations_expire_in_time_also_after_a_worker_change(
     kept = await service.client.send_invitation(room, "carol", "alice")
     async with service.client.events("invitations", room_id=room) as events, working(service_settings):
         expired = await until(events, InvitationExpired)
-        late = timestamps.to_ms(timestamps.now()) - timestamps.to_ms(sent.data.expires_at)
+        late = timestamps.to_ms(timestamps.current_timestamp()) - timestamps.to_ms(sent.data.expires_at)
         assert 0 <= late < CONTRACT_SECONDS * 1000
         accepted = await service.client.accept_invitation(room, kept.command_id, "carol")
     assert (expired.invitation_id, expired.updated_at) == (sent.command_id, sent.data.expires_at)

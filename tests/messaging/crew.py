@@ -49,7 +49,7 @@ async def until(condition: Any) -> None:
 
 async def log_of(config: Config, topic: Topic) -> list[ConsumerRecord]:
     """Return every record that a read_committed consumer finds in a topic now."""
-    places = [TopicPartition(topic.name(config.prefix), number) for number in range(PARTITIONS)]
+    places = [TopicPartition(topic.full_name(config.prefix), number) for number in range(PARTITIONS)]
     consumer = AIOKafkaConsumer(
         bootstrap_servers=config.bootstrap_servers,
         isolation_level="read_committed",
@@ -85,6 +85,6 @@ async def made(config: Config, topic: Topic, setting: str, value: str) -> None:
     await admin.start()
     topic_configs = {**dict(topic.config), setting: value}
     await admin.create_topics(
-        [NewTopic(topic.name(config.prefix), PARTITIONS, 1, topic_configs=topic_configs)]
+        [NewTopic(topic.full_name(config.prefix), PARTITIONS, 1, topic_configs=topic_configs)]
     )
     await admin.close()

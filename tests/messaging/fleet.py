@@ -104,7 +104,7 @@ class Fleet:
         )
         await producer.start()
         try:
-            name = topics.INVITATION_COMMANDS.name(self.config.prefix)
+            name = topics.INVITATION_COMMANDS.full_name(self.config.prefix)
             for identifier, data in batch:
                 await producer.send(
                     name,
@@ -150,12 +150,12 @@ class Fleet:
 
 def record(identifier: str, data: Message) -> bytes:
     """Return the CloudEvent of a command as bytes."""
-    return envelope.encode(
+    return envelope.encode_event(
         {
             "specversion": "1.0",
             "id": identifier,
             "source": "/tests",
-            "type": envelope.type_of(type(data).__name__),
+            "type": envelope.wire_type(type(data).__name__),
             "subject": getattr(data, "room_id", ""),
             "data": data,
         }

@@ -41,7 +41,7 @@ async def test_a_foreign_database_is_refused(fleet: Fleet, change: str, says: st
 async def test_a_commands_topic_with_the_producers_clock_is_refused(fleet: Fleet) -> None:
     async with working(fleet.config):
         """Makes the topics."""
-    await _alter(fleet, COMMANDS.name(fleet.config.prefix), "message.timestamp.type", "CreateTime")
+    await _alter(fleet, COMMANDS.full_name(fleet.config.prefix), "message.timestamp.type", "CreateTime")
     with pytest.raises(
         IncompatibleDeployment, match=r"invitations\.commands has message.timestamp.type=CreateTime"
     ):
@@ -79,7 +79,7 @@ async def test_commands_deleted_unread_stop_the_lane_with_instructions(fleet: Fl
 async def _delete(fleet: Fleet, before: int) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=fleet.config.bootstrap_servers)
     await admin.start()
-    place = TopicPartition(COMMANDS.name(fleet.config.prefix), LANE)
+    place = TopicPartition(COMMANDS.full_name(fleet.config.prefix), LANE)
     await admin.delete_records({place: RecordsToDelete(before_offset=before)})
     await admin.close()
 
@@ -109,7 +109,7 @@ async def test_commands_deleted_ahead_of_a_running_worker_stop_the_lane(
     await fleet.publish([leave()])
     await asyncio.wait_for(domain.held.wait(), SECONDS)
     for _ in range(5):  # more than the consumer fetches at a time
-        await send(producer, COMMANDS.name(fleet.config.prefix), b"x" * 900_000)
+        await send(producer, COMMANDS.full_name(fleet.config.prefix), b"x" * 900_000)
     await _delete(fleet, 6)
     domain.go_on.set()
     with pytest.raises(LogMismatch, match=r"offsets 6 to 6, but was read to [123]: records are lost"):

@@ -25,7 +25,7 @@ from tests.messaging.turnstile import Turnstile
 async def test_malformed_records_become_dead_letters_and_lose_no_outcome(
     fleet: Fleet, producer: AIOKafkaProducer
 ) -> None:
-    name = COMMANDS.name(fleet.config.prefix)
+    name = COMMANDS.full_name(fleet.config.prefix)
     poison: list[tuple[bytes | None, list[tuple[str, bytes | None]]]] = [
         (None, []),
         (b"\xff\xfe", []),
@@ -76,7 +76,7 @@ async def test_an_oversized_dead_letter_is_truncated(fleet: Fleet, producer: AIO
     await made(fleet.config, topics.INVITATION_DEAD_LETTERS, "max.message.bytes", "100000")
     async with working(fleet.config):
         for size in (90_000, 120_000):
-            await send(producer, COMMANDS.name(fleet.config.prefix), b"x" * size)
+            await send(producer, COMMANDS.full_name(fleet.config.prefix), b"x" * size)
         await fleet.command(10)
         await fleet.decided()
     letters = await log_of(fleet.config, topics.INVITATION_DEAD_LETTERS)
@@ -109,7 +109,7 @@ async def test_a_worker_without_lanes_has_no_lane_metrics(fleet: Fleet) -> None:
 async def test_highly_compressible_batches_are_published_in_parts(
     fleet: Fleet, kafka: str, where: str
 ) -> None:
-    name = COMMANDS.name(fleet.config.prefix)
+    name = COMMANDS.full_name(fleet.config.prefix)
     large = b"x" * 900_000
     options: dict[str, Any] = {"key": {"key": large}, "headers": {"headers": [("x", large)]}}.get(where, {})
     async with working(fleet.config):
@@ -148,7 +148,7 @@ async def test_a_header_name_that_is_not_utf_8_does_not_stop_the_lane(fleet: Fle
         )
         batch.append(key=ROOM.encode(), value=b"no event", timestamp=None, headers=[(_Odd("x"), b"1")])
         batch.close()
-        await (await producer.send_batch(batch, COMMANDS.name(fleet.config.prefix), partition=LANE))
+        await (await producer.send_batch(batch, COMMANDS.full_name(fleet.config.prefix), partition=LANE))
         await fleet.command(5)
         fleet.sent += [identifier, "and the first"]
         await fleet.decided()
@@ -169,7 +169,7 @@ async def test_a_batch_with_trailing_bytes_does_not_stop_the_lane(
             batch.append(key=ROOM.encode(), value=record(identifier, data), timestamp=None)
             fleet.sent.append(identifier)
         batch.close()
-        await (await producer.send_batch(batch, COMMANDS.name(fleet.config.prefix), partition=LANE))
+        await (await producer.send_batch(batch, COMMANDS.full_name(fleet.config.prefix), partition=LANE))
         await fleet.command(50)
         await fleet.decided()
     assert (await fleet.audit()).violations == []
@@ -182,7 +182,7 @@ async def test_a_poll_that_fails_after_fetching_loses_no_outcome(
 
     async def losing(self: Fetcher, *arguments: Any, **options: Any) -> Any:
         found = await fetch(self, *arguments, **options)
-        if not lost and any(place.topic == COMMANDS.name(fleet.config.prefix) for place in found):
+        if not lost and any(place.topic == COMMANDS.full_name(fleet.config.prefix) for place in found):
             lost.append(found)
             msg = "a batch that cannot be read"
             raise OSError(msg)
@@ -261,7 +261,7 @@ async def test_facts_are_read_to_their_end_before_the_first_command(
     fact = facts.RoomChanged(room_id=ROOM, host_id="alice", status="live", max_co_hosts=41)
     for _ in range(2000):
         await producer.send(
-            topics.ROOMS.name(fleet.config.prefix),
+            topics.ROOMS.full_name(fleet.config.prefix),
             record(ids.uuid7(), fact),
             key=ROOM.encode(),
             partition=LANE,
@@ -279,7 +279,7 @@ async def test_an_aborted_command_has_no_outcome(fleet: Fleet, kafka: str) -> No
     async with working(fleet.config):
         await producer.start()
         await producer.begin_transaction()
-        await send(producer, COMMANDS.name(fleet.config.prefix), record(*leave()))
+        await send(producer, COMMANDS.full_name(fleet.config.prefix), record(*leave()))
         await producer.abort_transaction()
         await producer.stop()
         await fleet.command(10)
@@ -304,7 +304,7 @@ async def _mirrored(fleet: Fleet) -> bool:
         found = await admin.list_consumer_group_offsets(fleet.config.prefix + "invitations")
     finally:
         await admin.close()
-    name = COMMANDS.name(fleet.config.prefix)
+    name = COMMANDS.full_name(fleet.config.prefix)
     return sum(max(0, entry.offset) for place, entry in found.items() if place.topic == name) == 10
 
 

@@ -35,79 +35,81 @@ def encoded(**changes: Any) -> bytes:
 def test_a_structured_event_is_read_whatever_its_content_type(
     headers: list[tuple[str, bytes | None]],
 ) -> None:
-    assert envelope.decode(encoded(), headers) == READ
+    assert envelope.decode_event(encoded(), headers) == READ
 
 
 def test_every_attribute_of_the_contract_is_read() -> None:
     attributes = {name: name for name in Envelope._fields[4:]}
-    assert envelope.decode(encoded(**attributes), STRUCTURED) == READ._replace(**attributes)
+    assert envelope.decode_event(encoded(**attributes), STRUCTURED) == READ._replace(**attributes)
 
 
 def test_attributes_that_are_not_known_are_ignored() -> None:
-    assert envelope.decode(encoded(partitionkey="x", dataschema="/d", extra={"a": 1}), STRUCTURED) == READ
+    assert (
+        envelope.decode_event(encoded(partitionkey="x", dataschema="/d", extra={"a": 1}), STRUCTURED) == READ
+    )
 
 
 @pytest.mark.parametrize("value", [None, "", 5, True, ["room-1"], {}])
 def test_an_optional_attribute_that_is_not_text_counts_as_absent(value: object) -> None:
-    assert envelope.decode(encoded(subject=value, time=value, sequence=value), STRUCTURED) == READ
+    assert envelope.decode_event(encoded(subject=value, time=value, sequence=value), STRUCTURED) == READ
 
 
 @pytest.mark.parametrize("data", [None, 5, "text", [], {"deep": [{"er": None}]}, "\ud800", "\x00", 10**400])
 def test_data_may_be_any_json(data: object) -> None:
-    assert envelope.decode(encoded(data=data), STRUCTURED) == READ._replace(data=data)
+    assert envelope.decode_event(encoded(data=data), STRUCTURED) == READ._replace(data=data)
 
 
 def test_an_event_may_have_no_data() -> None:
-    assert envelope.decode(encoded(data=...), STRUCTURED) == READ._replace(data=None)
+    assert envelope.decode_event(encoded(data=...), STRUCTURED) == READ._replace(data=None)
 
 
 @pytest.mark.parametrize("content_type", [None, b"application/json", b"text/plain"])
 def test_a_binary_event_is_read_from_its_headers(content_type: bytes | None) -> None:
     headers = [*BINARY, ("ce_subject", b"room-1"), ("content-type", content_type)]
-    assert envelope.decode(b'{"roomId": "room-1"}', headers) == READ._replace(subject="room-1")
+    assert envelope.decode_event(b'{"roomId": "room-1"}', headers) == READ._replace(subject="room-1")
 
 
 def test_binary_data_that_is_not_json_counts_as_no_data() -> None:
-    assert envelope.decode(b"\xff{", BINARY) == READ._replace(data=None)
+    assert envelope.decode_event(b"\xff{", BINARY) == READ._replace(data=None)
 
 
 def test_a_header_named_like_data_is_not_the_data() -> None:
-    assert envelope.decode(b'{"roomId": "room-1"}', [*BINARY, ("ce_data", b"{}")]) == READ
+    assert envelope.decode_event(b'{"roomId": "room-1"}', [*BINARY, ("ce_data", b"{}")]) == READ
 
 
 def test_a_structured_content_type_wins_over_binary_headers() -> None:
     headers = [*STRUCTURED, ("ce_specversion", b"0.3"), ("ce_id", b"other")]
-    assert envelope.decode(encoded(), headers) == READ
+    assert envelope.decode_event(encoded(), headers) == READ
 
 
 def test_an_id_of_64_characters_is_taken_whatever_its_bytes() -> None:
-    assert envelope.decode(encoded(id="ä" * 64), STRUCTURED).id == "ä" * 64
+    assert envelope.decode_event(encoded(id="ä" * 64), STRUCTURED).id == "ä" * 64
 
 
 @pytest.mark.parametrize("name", ["id", "source", "type"])
 @pytest.mark.parametrize("value", [..., None, "", 5, True, ["c-1"], "a\x00b", "\ud800"])
 def test_an_event_needs_id_source_and_type(name: str, value: object) -> None:
     with pytest.raises(NotACloudEvent):
-        envelope.decode(encoded(**{name: value}), STRUCTURED)
+        envelope.decode_event(encoded(**{name: value}), STRUCTURED)
 
 
 @pytest.mark.parametrize("value", [..., None, "", "1.1", "0.3", "1", 1, 1.0])
 def test_only_version_1_0_is_a_cloud_event(value: object) -> None:
     with pytest.raises(NotACloudEvent):
-        envelope.decode(encoded(specversion=value), STRUCTURED)
+        envelope.decode_event(encoded(specversion=value), STRUCTURED)
 
 
 @pytest.mark.parametrize("name", ["subject", "time", "correlationid", "tracestate", "unheardof"])
 def test_u0000_in_an_attribute_is_not_a_cloud_event(name: str) -> None:
     with pytest.raises(NotACloudEvent):
-        envelope.decode(encoded(**{name: "a\x00"}), STRUCTURED)
+        envelope.decode_event(encoded(**{name: "a\x00"}), STRUCTURED)
     with pytest.raises(NotACloudEvent):
-        envelope.decode(b"{}", [*BINARY, (f"ce_{name}", b"a\x00")])
+        envelope.decode_event(b"{}", [*BINARY, (f"ce_{name}", b"a\x00")])
 
 
 def test_an_id_over_64_characters_is_not_a_cloud_event() -> None:
     with pytest.raises(NotACloudEvent):
-        envelope.decode(encoded(id="x" * 65), STRUCTURED)
+        envelope.decode_event(encoded(id="x" * 65), STRUCTURED)
 
 
 @pytest.mark.parametrize("name", ["ce_id", "ce_source", "ce_type"])
@@ -115,7 +117,7 @@ def test_an_id_over_64_characters_is_not_a_cloud_event() -> None:
 def test_a_binary_event_needs_id_source_and_type(name: str, value: bytes | None) -> None:
     headers = [(header, value if header == name else given) for header, given in BINARY]
     with pytest.raises(NotACloudEvent):
-        envelope.decode(b"{}", headers)
+        envelope.decode_event(b"{}", headers)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +142,7 @@ def test_a_binary_event_needs_id_source_and_type(name: str, value: bytes | None)
 )
 def test_a_value_that_is_not_a_utf_8_json_object_is_not_a_cloud_event(value: bytes | None) -> None:
     with pytest.raises(NotACloudEvent):
-        envelope.decode(value, STRUCTURED)
+        envelope.decode_event(value, STRUCTURED)
 
 
 anything = (
@@ -179,7 +181,7 @@ def test_reading_deep_or_large_values_ends_the_same_way(value: bytes) -> None:
 
 def end_in_one_of_the_two(value: bytes | None, headers: list[tuple[str, bytes | None]]) -> None:
     try:
-        event = envelope.decode(value, headers)
+        event = envelope.decode_event(value, headers)
     except NotACloudEvent:
         return
     assert event.id
@@ -189,9 +191,9 @@ def end_in_one_of_the_two(value: bytes | None, headers: list[tuple[str, bytes | 
 
 
 def test_a_type_is_its_models_name_with_prefix_and_version() -> None:
-    assert envelope.type_of("LeaveStage") == "cohost.LeaveStage.v1"
-    assert envelope.name_of("cohost.LeaveStage.v1") == "LeaveStage"
-    assert envelope.name_of("com.example.Other") == "com.example.Other"
+    assert envelope.wire_type("LeaveStage") == "cohost.LeaveStage.v1"
+    assert envelope.model_name("cohost.LeaveStage.v1") == "LeaveStage"
+    assert envelope.model_name("com.example.Other") == "com.example.Other"
 
 
 def test_null_equals_absent() -> None:

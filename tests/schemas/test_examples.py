@@ -8,12 +8,12 @@ import pytest
 from schemas import catalog, envelope, jsonschema
 from tests.schemas import golden, validator
 
-NAMES = [model.__name__ for model in catalog.PUBLISHED]
-MODELS = {model.__name__: model for model in catalog.PUBLISHED}
+NAMES = [model.__name__ for model in catalog.PUBLISHED_MODELS]
+MODELS = {model.__name__: model for model in catalog.PUBLISHED_MODELS}
 
 
 def example(name: str) -> dict[str, Any]:
-    return catalog.example(MODELS[name])
+    return catalog.load_example(MODELS[name])
 
 
 def test_every_published_type_has_an_example() -> None:
@@ -23,30 +23,30 @@ def test_every_published_type_has_an_example() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_message_is_written_as_its_example(name: str) -> None:
     expected = example(name)
-    written = envelope.encode({**expected, "data": golden.ALL[name]})
+    written = envelope.encode_event({**expected, "data": golden.ALL[name]})
     assert written == json.dumps(expected, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_is_read_as_its_message(name: str) -> None:
     value = json.dumps(example(name)).encode()
-    event = envelope.decode(value, [("content-type", envelope.CONTENT_TYPE)])
-    assert envelope.name_of(event.type) == name
+    event = envelope.decode_event(value, [("content-type", envelope.CONTENT_TYPE)])
+    assert envelope.model_name(event.type) == name
     data = envelope.without_nulls(event.data)
     assert MODELS[name].model_validate(data, by_alias=True, by_name=False) == golden.ALL[name]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_is_valid_by_the_published_schema(name: str) -> None:
-    schema = jsonschema.document(MODELS[name])
+    schema = jsonschema.schema_document(MODELS[name])
     assert validator.valid(example(name), schema, schema)
-    envelope_alone = jsonschema.any_cloud_event()
+    envelope_alone = jsonschema.envelope_schema()
     assert validator.valid(example(name), envelope_alone, envelope_alone)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_published_schema_requires_the_envelopes_attributes(name: str) -> None:
-    schema = jsonschema.document(MODELS[name])
+    schema = jsonschema.schema_document(MODELS[name])
     for attribute in ("specversion", "id", "source", "type", "subject", "data"):
         left_out = {key: value for key, value in example(name).items() if key != attribute}
         assert not validator.valid(left_out, schema, schema)

@@ -13,21 +13,25 @@ from schemas.types import CommandData, Message
 from tests.schemas import golden, validator
 
 TAKEN_IN = catalog.COMMANDS + catalog.FACTS
-SCHEMAS = {model: jsonschema.document(model) for model in catalog.PUBLISHED}
+SCHEMAS = {model: jsonschema.schema_document(model) for model in catalog.PUBLISHED_MODELS}
 
 
 def test_the_files_are_the_models_schemas() -> None:
-    assert export.differing(export.FOLDER) == []
+    assert export.differing_files(export.JSON_FOLDER) == []
     assert export.main(["--check"]) == 0
 
 
 def test_changed_missing_and_extra_schema_files_are_found(tmp_path: Path) -> None:
-    export.write(tmp_path)
-    assert export.differing(tmp_path) == []
+    export.write_files(tmp_path)
+    assert export.differing_files(tmp_path) == []
     (tmp_path / "SendInvitation.v1.json").write_text("{}")
     (tmp_path / "RoomChanged.v1.json").unlink()
     (tmp_path / "Extra.v1.json").write_text("{}")
-    assert export.differing(tmp_path) == ["Extra.v1.json", "RoomChanged.v1.json", "SendInvitation.v1.json"]
+    assert export.differing_files(tmp_path) == [
+        "Extra.v1.json",
+        "RoomChanged.v1.json",
+        "SendInvitation.v1.json",
+    ]
 
 
 def test_only_command_schemas_refuse_unknown_fields() -> None:

@@ -26,7 +26,7 @@ def batch(kind: str, change: Change, monkeypatch: pytest.MonkeyPatch) -> bytes:
 
 
 def read(raw: bytes) -> list[Any]:
-    records = lenient._Records(raw)  # noqa: SLF001 - the reader installed into aiokafka
+    records = lenient._LenientRecords(raw)  # noqa: SLF001 - the reader installed into aiokafka
     assert records.has_next()
     return list(records.next_batch())
 

@@ -79,7 +79,7 @@ def test_null_equals_absent() -> None:
 
 @pytest.mark.parametrize("model", catalog.COMMANDS, ids=lambda model: model.__name__)
 def test_a_command_refuses_unknown_fields(model: type[Message]) -> None:
-    data = catalog.example(model)["data"]
+    data = catalog.load_example(model)["data"]
     assert not refused(model, data)
     assert refused(model, {**data, "expires_in_seconds": 60})
     assert refused(model, {**data, "surprise": False})
@@ -87,7 +87,7 @@ def test_a_command_refuses_unknown_fields(model: type[Message]) -> None:
 
 @pytest.mark.parametrize("model", catalog.COMMANDS, ids=lambda model: model.__name__)
 def test_a_command_needs_every_required_field(model: type[Message]) -> None:
-    data = catalog.example(model)["data"]
+    data = catalog.load_example(model)["data"]
     for name in data:
         without = {key: value for key, value in data.items() if key != name}
         assert refused(model, without) == (name not in ("expiresInSeconds", "message", "hard"))
@@ -125,7 +125,7 @@ def test_a_timestamp_has_its_one_form(time: object) -> None:
 
 
 def test_every_reason_has_a_message() -> None:
-    assert tuple(rejections.MESSAGES) == rejections.REASONS
+    assert tuple(rejections.REJECTION_MESSAGES) == rejections.REJECTION_REASONS
 
 
 def test_an_answer_carries_no_user() -> None:

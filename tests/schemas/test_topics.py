@@ -32,7 +32,7 @@ TABLE = {
 
 
 def test_the_topics_are_those_of_the_contract() -> None:
-    assert {topic.name(topics.DEFAULT_PREFIX): dict(topic.config) for topic in topics.ALL} == TABLE
+    assert {topic.full_name(topics.DEFAULT_PREFIX): dict(topic.config) for topic in topics.ALL} == TABLE
 
 
 def test_commands_and_rooms_must_have_the_brokers_clock() -> None:
@@ -45,4 +45,4 @@ def test_commands_and_rooms_must_have_the_brokers_clock() -> None:
 
 def test_every_topic_but_the_dead_letters_has_its_content() -> None:
     dead = {topics.INVITATION_DEAD_LETTERS, topics.BROADCAST_DEAD_LETTERS}
-    assert set(catalog.CONTENT) == set(topics.ALL) - dead
+    assert set(catalog.MODELS_BY_TOPIC) == set(topics.ALL) - dead

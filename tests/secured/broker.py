@@ -71,7 +71,7 @@ class Secured:
     async def create_topics(self, prefix: str, partitions: int) -> None:
         """Create the twelve topics, as an operator does if the services may not."""
         wanted = [
-            NewTopic(topic.name(prefix), partitions, 1, topic_configs=dict(topic.config))
+            NewTopic(topic.full_name(prefix), partitions, 1, topic_configs=dict(topic.config))
             for topic in topics.ALL
         ]
         async with self._admin() as admin:

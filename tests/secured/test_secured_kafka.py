@@ -82,7 +82,7 @@ async def write(secured: Secured, principal: str, topic: Topic) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=secured.address, **secured.security(principal))
     await producer.start()
     try:
-        await producer.send_and_wait(topic.name(page.PREFIX), b"garbage")
+        await producer.send_and_wait(topic.full_name(page.PREFIX), b"garbage")
     finally:
         await producer.stop()
 

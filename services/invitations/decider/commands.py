@@ -18,8 +18,8 @@ from schemas.commands import (
 )
 from schemas.events import InvitationAccepted, InvitationDeclined, InvitationSent
 from schemas.invitation import Invitation
-from schemas.rejections import Reason
-from schemas.types import build
+from schemas.rejections import RejectionReason
+from schemas.types import build_message
 from services.invitations.decider import endings
 from services.invitations.stage import Happening, Stage
 from services.invitations.state import Policy, Room, User, overdue
@@ -101,7 +101,7 @@ def _refuse_once_more(user_id: str, situation: Situation) -> Rejection | None:
 
 def _send(command: SendInvitation, situation: Situation) -> Outcome:
     stage, at = situation.stage, situation.at
-    sent = build(
+    sent = build_message(
         InvitationSent,
         {
             "invitation_id": situation.id,
@@ -131,7 +131,7 @@ def _accept(command: AcceptInvitation, situation: Situation) -> Outcome:
     if len(situation.stage.seats) >= situation.room.max_co_hosts:
         return Rejection("room_full", invitation)
     answer = {"status": "accepted", "responded_at": situation.at, "updated_at": situation.at}
-    return (build(InvitationAccepted, {**vars(invitation), **answer}),)
+    return (build_message(InvitationAccepted, {**vars(invitation), **answer}),)
 
 
 def _decline(command: DeclineInvitation, situation: Situation) -> Outcome:
@@ -144,7 +144,7 @@ def _decline(command: DeclineInvitation, situation: Situation) -> Outcome:
         "updated_at": situation.at,
         "close_reason": "declined",
     }
-    return (build(InvitationDeclined, {**vars(invitation), **answer}),)
+    return (build_message(InvitationDeclined, {**vars(invitation), **answer}),)
 
 
 def _cancel(command: CancelInvitation, situation: Situation) -> Outcome:
@@ -213,20 +213,20 @@ def _answerable(
     return invitation
 
 
-def _over(invitation: Invitation, at: str) -> Reason | None:
+def _over(invitation: Invitation, at: str) -> RejectionReason | None:
     """Return why an invitation can no longer be answered or cancelled, or None."""
     if invitation.status != "pending":
         return "invitation_not_pending"
     return "invitation_expired" if overdue(invitation, at) else None
 
 
-def _shown(reason: Reason, invitation: Invitation, actor_id: str, situation: Situation) -> Rejection:
+def _shown(reason: RejectionReason, invitation: Invitation, actor_id: str, situation: Situation) -> Rejection:
     """Reject; show the invitation only to the host, the inviter and the invitee."""
     concerned = (situation.room.host_id, invitation.invited_by, invitation.user_id)
     return Rejection(reason, invitation if actor_id in concerned else None)
 
 
-def _barred(user: User | None, policy: Policy) -> Reason | None:
+def _barred(user: User | None, policy: Policy) -> RejectionReason | None:
     """Return why a user may not be on any stage, or None."""
     if user is None:
         return None if policy.accept_unknown_users else "user_not_found"
@@ -235,7 +235,7 @@ def _barred(user: User | None, policy: Policy) -> Reason | None:
     return None if user.status == "active" else "user_not_eligible"
 
 
-def _uninvitable(user: User | None, room: Room, policy: Policy) -> Reason | None:
+def _uninvitable(user: User | None, room: Room, policy: Policy) -> RejectionReason | None:
     """Return why a user may not be invited to this room, or None."""
     if reason := _barred(user, policy):
         return reason

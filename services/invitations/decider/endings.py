@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 from schemas.commands import RemoveCoHost
 from schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired
 from schemas.invitation import Invitation
-from schemas.types import CloseReason, LeaveReason, build
+from schemas.types import CloseReason, LeaveReason, build_message
 from services.invitations.stage import Happening, Stage
 from services.invitations.state import Seat, lapsed, overdue
 
@@ -20,14 +20,14 @@ class Ending(NamedTuple):
 
 def expire(invitation: Invitation) -> InvitationExpired:
     """Return the expiry of an overdue invitation."""
-    return build(InvitationExpired, lapsed(invitation))
+    return build_message(InvitationExpired, lapsed(invitation))
 
 
 def cancel(invitation: Invitation, at: str, reason: CloseReason) -> InvitationCancelled | InvitationExpired:
     """Return the cancellation of a pending invitation, or its expiry if it is overdue."""
     if overdue(invitation, at):
         return expire(invitation)
-    return build(
+    return build_message(
         InvitationCancelled,
         {**vars(invitation), "status": "cancelled", "updated_at": at, "close_reason": reason},
     )
@@ -35,7 +35,7 @@ def cancel(invitation: Invitation, at: str, reason: CloseReason) -> InvitationCa
 
 def leave(room_id: str, user_id: str, seat: Seat, at: str, reason: LeaveReason) -> CoHostLeft:
     """Return the end of a seat."""
-    return build(
+    return build_message(
         CoHostLeft,
         {
             "room_id": room_id,
@@ -51,7 +51,7 @@ def leave(room_id: str, user_id: str, seat: Seat, at: str, reason: LeaveReason) 
 def remove(command: RemoveCoHost, seat: Seat, at: str) -> CoHostLeft:
     """Return the end of a seat that the host removes."""
     left = leave(command.room_id, command.user_id, seat, at, "removed_by_host")
-    return build(CoHostLeft, {**vars(left), "removed_by": command.actor_id})
+    return build_message(CoHostLeft, {**vars(left), "removed_by": command.actor_id})
 
 
 def of_user(stage: Stage, user_id: str, ending: Ending) -> tuple[Happening, ...]:

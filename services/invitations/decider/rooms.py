@@ -2,7 +2,7 @@
 
 from schemas.events import StageChanged
 from schemas.facts import RoomChanged
-from schemas.types import build
+from schemas.types import build_message
 from services.invitations.decider import endings
 from services.invitations.decider.endings import Ending
 from services.invitations.stage import Happening, Stage
@@ -39,7 +39,7 @@ def _same(before: Room, after: Room) -> bool:
 
 
 def _stage_changed(room_id: str, room: Room) -> StageChanged:
-    return build(
+    return build_message(
         StageChanged,
         {
             "room_id": room_id,

@@ -3,11 +3,11 @@
 import asyncpg
 
 from schemas.invitation import Invitation
-from schemas.types import build
+from schemas.types import build_message
 
 _FIELDS = tuple(Invitation.model_fields)
 
 
 def invitation(row: asyncpg.Record) -> Invitation:
     """Return the invitation of a row that has all columns of the table."""
-    return build(Invitation, {name: row[name] for name in _FIELDS})
+    return build_message(Invitation, {name: row[name] for name in _FIELDS})

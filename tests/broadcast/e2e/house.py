@@ -115,18 +115,18 @@ class House:
     async def say(self, topic: topics.Topic, data: Message, key: str, message_id: str | None = None) -> str:
         """Write a record in the room's partition, as the topic's producer does, and return its id."""
         message_id = message_id or ids.uuid7()
-        value = envelope.encode(
+        value = envelope.encode_event(
             {
                 "specversion": "1.0",
                 "id": message_id,
                 "source": "/tests",
-                "type": envelope.type_of(type(data).__name__),
+                "type": envelope.wire_type(type(data).__name__),
                 "subject": key,
                 "data": data,
             }
         )
         await self.producer.send_and_wait(
-            topic.name(self.endpoints.prefix),
+            topic.full_name(self.endpoints.prefix),
             value,
             key=key.encode(),
             partition=partition_of(key, PARTITIONS),
@@ -142,7 +142,7 @@ class House:
     async def seat_user(self, room_id: str, user_id: str) -> str:
         """Publish `InvitationAccepted`, as invitations does, and return the invitation's id."""
         invitation_id = ids.uuid7()
-        now = timestamps.now()
+        now = timestamps.current_timestamp()
         said = events.InvitationAccepted(
             invitation_id=invitation_id,
             room_id=room_id,
@@ -164,7 +164,7 @@ class House:
             user_id=user_id,
             invitation_id=invitation_id,
             reason=reason,
-            left_at=timestamps.now(),
+            left_at=timestamps.current_timestamp(),
         )
         await self.say(topics.INVITATION_EVENTS, said, room_id)
 
@@ -229,7 +229,7 @@ class House:
         try:
             consumer.assign(
                 [
-                    TopicPartition(topic.name(self.endpoints.prefix), partition)
+                    TopicPartition(topic.full_name(self.endpoints.prefix), partition)
                     for topic in OUTPUTS
                     for partition in range(PARTITIONS)
                 ]
@@ -292,5 +292,5 @@ def _heard(record: ConsumerRecord, prefix: str) -> Heard:
     key = record.key.decode() if record.key is not None else ""
     if record.value is None:
         return Heard(topic, "tombstone", key, None, {})
-    decoded = envelope.decode(record.value, record.headers)
-    return Heard(topic, envelope.name_of(decoded.type), key, decoded.data, decoded._asdict())
+    decoded = envelope.decode_event(record.value, record.headers)
+    return Heard(topic, envelope.model_name(decoded.type), key, decoded.data, decoded._asdict())

@@ -93,5 +93,5 @@ class Mortal:
         await until(lambda: agreed(service, room_id))
         assert max(told(service).values(), default=0) <= 1
         report = await audit.audit(service.endpoints.kafka, service.endpoints.prefix)
-        ours = tuple(topic.name(service.endpoints.prefix) for topic in OUTPUTS)
+        ours = tuple(topic.full_name(service.endpoints.prefix) for topic in OUTPUTS)
         assert [found for found in report.violations if any(name in found for name in ours)] == []

@@ -4,10 +4,10 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from cohost.audit.findings import Findings, Report
-from cohost.audit.lane import Lane
-from cohost.audit.layout import SERVICES, Deployment, Extent, Record
-from cohost.audit.ledger import Ledger
+from cohost.audit.findings import Report, ReportBuilder
+from cohost.audit.lane import LaneAudit
+from cohost.audit.layout import SERVICES, DeployedService, LogRecord, OffsetRange
+from cohost.audit.ledger import CommandLedger
 from schemas import envelope, topics
 from schemas.partitions import partition_of
 from schemas.topics import Topic
@@ -47,7 +47,7 @@ DATA: dict[str, dict[str, Any]] = {
 class Log:
     """Records by (topic, partition); `begin_offsets` holds the first available offset where it is not 0."""
 
-    records: dict[tuple[str, int], list[Record]] = field(default_factory=lambda: defaultdict(list))
+    records: dict[tuple[str, int], list[LogRecord]] = field(default_factory=lambda: defaultdict(list))
     begins: dict[tuple[str, int], int] = field(default_factory=dict)
     sequences: dict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
     now: int = 1_000_000
@@ -59,20 +59,20 @@ class Log:
         key: bytes | None,
         value: bytes | None,
         headers: list[tuple[str, bytes | None]],
-    ) -> Record:
-        place = (topic.name(PREFIX), partition)
-        record = Record(*place, self.next_offset(topic, partition), self.now, key, value, headers)
+    ) -> LogRecord:
+        place = (topic.full_name(PREFIX), partition)
+        record = LogRecord(*place, self.next_offset(topic, partition), self.now, key, value, headers)
         self.records[place].append(record)
         return record
 
-    def command(self, identifier: str, room: str = ROOM, name: str = "LeaveStage") -> Record:
+    def command(self, identifier: str, room: str = ROOM, name: str = "LeaveStage") -> LogRecord:
         return self.write(topics.INVITATION_COMMANDS, identifier, name, room)
 
-    def write(self, topic: Topic, identifier: str, name: str, room: str, **data: Any) -> Record:
+    def write(self, topic: Topic, identifier: str, name: str, room: str, **data: Any) -> LogRecord:
         event = _event(identifier, name, room, data)
         headers: list[tuple[str, bytes | None]] = [("content-type", envelope.CONTENT_TYPE)]
         partition = partition_of(room, PARTITIONS)
-        return self.append(topic, partition, room.encode(), envelope.encode(event), headers)
+        return self.append(topic, partition, room.encode(), envelope.encode_event(event), headers)
 
     def event(
         self,
@@ -82,21 +82,21 @@ class Log:
         topic: Topic = topics.INVITATION_EVENTS,
         *,
         partition: int | None = None,
-    ) -> Record:
+    ) -> LogRecord:
         place = partition_of(room, PARTITIONS) if partition is None else partition
         sequence = self.next(topic, place)
         number = self.next_offset(topic, place) + 1
         event = _event(f"event-{topic.suffix}-{place}-{number}", name, room, DATA.get(name, INVITATION))
         event |= {"causationid": cause, "sequence": f"{sequence:020d}"}
-        return self.append(topic, place, room.encode(), envelope.encode(event), [_mark(sequence)])
+        return self.append(topic, place, room.encode(), envelope.encode_event(event), [_mark(sequence)])
 
-    def rejection(self, cause: str, room: str = ROOM, *, partition: int | None = None) -> Record:
+    def rejection(self, cause: str, room: str = ROOM, *, partition: int | None = None) -> LogRecord:
         return self.event(cause, "CommandRejected", room, topics.INVITATION_REJECTIONS, partition=partition)
 
-    def tombstone(self, key: str, partition: int = 0) -> Record:
+    def tombstone(self, key: str, partition: int = 0) -> LogRecord:
         return self.append(topics.ROOMS, partition, key.encode(), None, [])
 
-    def dead_letter(self, record: Record, reason: str = "not_a_cloud_event", **change: Any) -> Record:
+    def dead_letter(self, record: LogRecord, reason: str = "not_a_cloud_event", **change: Any) -> LogRecord:
         topic = topics.INVITATION_DEAD_LETTERS
         sequence = self.next(topic, record.partition)
         marks = [
@@ -113,55 +113,57 @@ class Log:
 
     def next_offset(self, topic: Topic, partition: int) -> int:
         """Return the next offset of a partition."""
-        records = self.records[topic.name(PREFIX), partition]
+        records = self.records[topic.full_name(PREFIX), partition]
         return records[-1].offset + 1 if records else 0
 
     def next(self, topic: Topic, partition: int) -> int:
         """Return the next sequence of a partition, including any skew."""
-        place = (topic.name(PREFIX), partition)
+        place = (topic.full_name(PREFIX), partition)
         self.sequences[place] += 1
         return self.sequences[place]
 
     def spoil(self, topic: Topic, partition: int, step: int) -> None:
         """Shift the following sequences of a partition by `step`."""
-        self.sequences[topic.name(PREFIX), partition] += step
+        self.sequences[topic.full_name(PREFIX), partition] += step
 
     def cut(self, topic: Topic, partition: int, begin: int) -> None:
         """Delete the records before an offset, as retention does."""
-        place = (topic.name(PREFIX), partition)
+        place = (topic.full_name(PREFIX), partition)
         self.begins[place] = begin
         self.records[place] = [record for record in self.records[place] if record.offset >= begin]
 
     def audit(self) -> Report:
         """Run the audit's checks over the log."""
-        findings = Findings()
+        findings = ReportBuilder()
         for service in SERVICES:
-            deployment = Deployment(service, PREFIX, PARTITIONS)
-            ledger = Ledger(deployment.commands, findings)
+            deployment = DeployedService(service, PREFIX, PARTITIONS)
+            ledger = CommandLedger(deployment.commands_topic, findings)
             for number in range(PARTITIONS):
                 self._lane(deployment, number, ledger, findings)
-            ledger.close()
-        return findings.report()
+            ledger.report_outcomes()
+        return findings.build_report()
 
     def violations(self) -> list[str]:
         """Return the violations found by the audit."""
         return self.audit().violations
 
-    def _lane(self, deployment: Deployment, number: int, ledger: Ledger, findings: Findings) -> None:
-        names = (*deployment.inputs, *deployment.outputs)
-        lane = Lane(deployment, {name: self._extent(name, number) for name in names}, ledger, findings)
-        for name in deployment.inputs:
+    def _lane(
+        self, deployment: DeployedService, number: int, ledger: CommandLedger, findings: ReportBuilder
+    ) -> None:
+        names = (*deployment.inputs_by_name, *deployment.output_names)
+        lane = LaneAudit(deployment, {name: self._extent(name, number) for name in names}, ledger, findings)
+        for name in deployment.inputs_by_name:
             for record in self.records[name, number]:
-                lane.causes.take(record)
-        for name in deployment.outputs:
+                lane.inputs.add_record(record)
+        for name in deployment.output_names:
             for record in self.records[name, number]:
-                lane.check(record)
-        lane.close()
+                lane.check_output(record)
+        lane.report_missing_outcomes()
 
-    def _extent(self, name: str, number: int) -> Extent:
+    def _extent(self, name: str, number: int) -> OffsetRange:
         records = self.records[name, number]
         begin = self.begins.get((name, number), 0)
-        return Extent(begin, records[-1].offset + 1 if records else begin)
+        return OffsetRange(begin, records[-1].offset + 1 if records else begin)
 
 
 def _event(identifier: str, name: str, room: str, data: dict[str, Any]) -> dict[str, Any]:
@@ -169,7 +171,7 @@ def _event(identifier: str, name: str, room: str, data: dict[str, Any]) -> dict[
         "specversion": "1.0",
         "id": identifier,
         "source": "/forged",
-        "type": envelope.type_of(name),
+        "type": envelope.wire_type(name),
         "subject": room,
         "data": {"roomId": room, **data},
     }

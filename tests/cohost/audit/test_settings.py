@@ -22,8 +22,8 @@ def _secured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_audit_reads_the_services_variables() -> None:
-    found = settings.load()
-    security = found.security()
+    found = settings.load_settings()
+    security = found.security_options()
     assert isinstance(security.pop("ssl_context"), ssl.SSLContext)
     assert (found.bootstrap_servers, found.topic_prefix) == ("kafka:9093", "live.")
     assert security == {
