@@ -176,7 +176,7 @@ class _Bench:
         await self._until(done)
 
     async def _settled(self) -> bool:
-        return not await self.connection.fetchval("SELECT count(*) FROM members WHERE pending")
+        return not await self.connection.fetchval("SELECT count(*) FROM members WHERE out_of_sync")
 
     async def _standing(self, topic: Topic) -> Standing:
         return await worker.standing(self.connection, self.run, topic)

@@ -11,7 +11,7 @@ import asyncpg
 from bench.place import Run
 from schemas import topics
 from schemas.topics import Topic
-from services.broadcast.worker import LAYOUT as BROADCAST
+from services.broadcast.worker import TOPOLOGY as BROADCAST
 from services.invitations.worker import LAYOUT as INVITATIONS
 from stack import ports, process, services
 from stack.process import Process

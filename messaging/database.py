@@ -18,6 +18,7 @@ _PLANNER_SETTINGS = {
     "enable_mergejoin": "off",
     "jit": "off",
 }
+_MIGRATION_SECONDS = 3600
 _TIMEOUTS = {"idle_in_transaction_session_timeout": "15s", "lock_timeout": "10s", "statement_timeout": "30s"}
 
 
@@ -56,7 +57,8 @@ async def migrate_schema(connection: Connection, config: Config, *packages: str)
         for package in packages:
             for name, statements in _migration_files(package):
                 if (package, name) not in applied:
-                    await connection.execute(statements)
+                    # A migration of a large table takes longer than the pool's time-out.
+                    await connection.execute(statements, timeout=_MIGRATION_SECONDS)
                     await connection.execute("INSERT INTO migrations VALUES ($1, $2)", package, name)
 
 

@@ -3,7 +3,7 @@
 import sys
 
 from services.broadcast import app
-from services.broadcast.settings import Settings
+from services.broadcast.settings import BroadcastSettings
 from services.hosting import process, settings
 
-sys.exit(process.run(settings.load(Settings), app.build))
+sys.exit(process.run(settings.load(BroadcastSettings), app.build_service))

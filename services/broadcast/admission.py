@@ -6,62 +6,62 @@ import asyncpg
 
 from schemas.types import Badge, Role
 from services.broadcast import store
-from services.broadcast.creation import Creation
+from services.broadcast.creation import RoomProvisioner
 from services.broadcast.livekit import CallFailed
 from services.broadcast.state import Stage
 from services.hosting import reading
 from services.hosting.problems import Problem
 
-_SECONDS = 5.0
-_LOOK_SECONDS = 0.05
-_ON_AIR = ("live", "waitingReconnect")
+_TIMEOUT_SECONDS = 5.0
+_POLL_SECONDS = 0.05
+_LIVE_STATUSES = ("live", "waitingReconnect")
 
 
-async def look(pool: asyncpg.Pool, room_id: str) -> Stage:
+async def load_stage(pool: asyncpg.Pool, room_id: str) -> Stage:
     """Return a room's stage. Raises `HttpProblem` (404)."""
     async with reading.lent(pool) as connection:
-        found = await store.load(connection, [room_id])
+        found = await store.load_stages(connection, [room_id])
     if room_id not in found:
         raise Problem(404, "room_not_found", "There is no such room.")
     return found[room_id]
 
 
-def role(stage: Stage, user_id: str, *, as_viewer: bool) -> Role:
+def join_role(stage: Stage, user_id: str, *, as_viewer: bool) -> Role:
     """Return the role that a user joins with. Raises `HttpProblem` (403, 409), in the contract's order."""
-    if not stage.room.open:
-        raise _not_open()
+    if not stage.room.is_open:
+        raise _room_not_open()
     if as_viewer:
-        if stage.room.status not in _ON_AIR:
+        if stage.room.status not in _LIVE_STATUSES:
             raise Problem(409, "room_not_live", "Viewers can join once the room is live.")
         return "viewer"
-    badge: Badge | None = stage.badge(user_id)
+    badge: Badge | None = stage.badge_of(user_id)
     if badge is None:
         raise Problem(403, "not_on_stage", "Only the host and co-hosts are on stage; join as a viewer.")
     return badge
 
 
-async def open_room(pool: asyncpg.Pool, creation: Creation, stage: Stage) -> Stage:
+async def ensure_livekit_room(pool: asyncpg.Pool, provisioner: RoomProvisioner, stage: Stage) -> Stage:
     """Make sure that the LiveKit room of an open room exists; return the stage as it is after that.
 
     Raises `HttpProblem` (409, 503).
     """
     try:
-        async with asyncio.timeout(_SECONDS):
-            await _deleted(pool, stage)
-            present = await creation.make(stage.room.room_id)
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
+            await _wait_for_deletion(pool, stage)
+            current = await provisioner.ensure_room(stage.room.room_id)
     except (CallFailed, TimeoutError) as error:
         raise Problem(503, "unavailable", "LiveKit is unavailable; try again.") from error
-    if present is None or not present.room.open:
-        raise _not_open()
-    return present
+    if current is None or not current.room.is_open:
+        raise _room_not_open()
+    return current
 
 
-async def _deleted(pool: asyncpg.Pool, stage: Stage) -> None:
+async def _wait_for_deletion(pool: asyncpg.Pool, stage: Stage) -> None:
     """Wait until a pending deletion is done: it would disconnect everybody who joins the old LiveKit room."""
-    while stage.room.deletion is not None:
-        await asyncio.sleep(_LOOK_SECONDS)
-        stage = await look(pool, stage.room.room_id)
+    while stage.room.deletion_version is not None:
+        await asyncio.sleep(_POLL_SECONDS)
+        stage = await load_stage(pool, stage.room.room_id)
 
 
-def _not_open() -> Problem:
+def _room_not_open() -> Problem:
     return Problem(409, "room_not_open", "The room is not open.")

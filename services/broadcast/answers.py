@@ -12,10 +12,10 @@ from schemas.signals import Participant, Track
 from schemas.types import TrackSource
 from services.broadcast import rights
 
-BADGE = "cohost.badge"
+BADGE_ATTRIBUTE = "cohost.badge"
 
-_ON_THE_WAY = frozenset({models.ParticipantInfo.State.JOINING, models.ParticipantInfo.State.JOINED})
-_MOVED = frozenset(
+_JOINING_STATES = frozenset({models.ParticipantInfo.State.JOINING, models.ParticipantInfo.State.JOINED})
+_MOVED_REASONS = frozenset(
     {
         models.DisconnectReason.DUPLICATE_IDENTITY,
         models.DisconnectReason.SERVER_SHUTDOWN,
@@ -24,45 +24,45 @@ _MOVED = frozenset(
 )
 
 
-def participant(info: models.ParticipantInfo) -> Participant:
+def to_participant(info: models.ParticipantInfo) -> Participant:
     """Return a participant as LiveKit showed it."""
-    had = info.permission
+    permission = info.permission
     return Participant(
-        user_id=text(info.identity),
+        user_id=clean_text(info.identity),
         sid=info.sid,
         permissions=Permissions(
-            can_publish=had.can_publish,
-            can_publish_data=had.can_publish_data,
-            can_subscribe=had.can_subscribe,
-            can_publish_sources=_sources(had.can_publish_sources),
+            can_publish=permission.can_publish,
+            can_publish_data=permission.can_publish_data,
+            can_subscribe=permission.can_subscribe,
+            can_publish_sources=_to_sources(permission.can_publish_sources),
         ),
-        can_update_metadata=had.can_update_metadata,
-        badge=text(info.attributes.get(BADGE, "")),
-        tracks=tuple(_track(track) for track in info.tracks),
-        connected=info.state not in _ON_THE_WAY,
+        can_update_metadata=permission.can_update_metadata,
+        badge=clean_text(info.attributes.get(BADGE_ATTRIBUTE, "")),
+        tracks=tuple(_to_track(track) for track in info.tracks),
+        connected=info.state not in _JOINING_STATES,
     )
 
 
-def participants(listed: room.ListParticipantsResponse) -> list[Participant]:
+def to_participants(response: room.ListParticipantsResponse) -> list[Participant]:
     """Return a room's participants, without those that have no identity."""
-    return [participant(info) for info in listed.participants if text(info.identity)]
+    return [to_participant(info) for info in response.participants if clean_text(info.identity)]
 
 
-def rooms(listed: room.ListRoomsResponse) -> dict[str, str]:
+def to_room_sids(response: room.ListRoomsResponse) -> dict[str, str]:
     """Return the sids of rooms by name."""
-    return {info.name: info.sid for info in listed.rooms}
+    return {info.name: info.sid for info in response.rooms}
 
 
-def _sources(numbers: Iterable[int]) -> tuple[TrackSource, ...]:
-    given = {_source(number) for number in numbers}
-    return tuple(source for source in rights.SOURCES if source in given)
+def _to_sources(numbers: Iterable[int]) -> tuple[TrackSource, ...]:
+    given = {_to_source(number) for number in numbers}
+    return tuple(source for source in rights.ALL_SOURCES if source in given)
 
 
-def _track(info: models.TrackInfo) -> Track:
-    return Track(sid=info.sid, source=_source(info.source), muted=info.muted)
+def _to_track(info: models.TrackInfo) -> Track:
+    return Track(sid=info.sid, source=_to_source(info.source), muted=info.muted)
 
 
-def _source(number: int) -> Any:
+def _to_source(number: int) -> Any:
     try:
         return models.TrackSource.Name(number).lower()
     except ValueError:
@@ -70,32 +70,38 @@ def _source(number: int) -> Any:
         return "unknown"
 
 
-def sight(event: webhooks.WebhookEvent) -> signals.WebhookReport | None:
+def to_webhook_report(event: webhooks.WebhookEvent) -> signals.WebhookReport | None:
     """Return a webhook's report; None if it is irrelevant here."""
     if event.event == "room_finished":
         return signals.RoomFinished(room_id=event.room.name, room_sid=event.room.sid)
-    if not text(event.participant.identity):
+    if not clean_text(event.participant.identity):
         return None
-    where = {"room_id": event.room.name, "room_sid": event.room.sid}
-    about = {**where, "user_id": text(event.participant.identity), "sid": event.participant.sid}
+    room_fields = {"room_id": event.room.name, "room_sid": event.room.sid}
+    participant_fields = {
+        **room_fields,
+        "user_id": clean_text(event.participant.identity),
+        "sid": event.participant.sid,
+    }
     if event.event == "participant_joined":
         # LiveKit sends it once the media is connected, whatever state the event carries.
-        who = participant(event.participant).model_copy(update={"connected": True})
-        return signals.ParticipantJoined(**where, participant=who)
+        joined = to_participant(event.participant).model_copy(update={"connected": True})
+        return signals.ParticipantJoined(**room_fields, participant=joined)
     if event.event == "track_published":
-        return signals.TrackPublished(**about, track=_track(event.track))
+        return signals.TrackPublished(**participant_fields, track=_to_track(event.track))
     if event.event == "track_unpublished":
-        return signals.TrackUnpublished(**about, track_sid=event.track.sid)
-    return _left(event, about)
+        return signals.TrackUnpublished(**participant_fields, track_sid=event.track.sid)
+    return _to_participant_left(event, participant_fields)
 
 
-def _left(event: webhooks.WebhookEvent, who: Any) -> signals.ParticipantLeft | None:
+def _to_participant_left(
+    event: webhooks.WebhookEvent, participant_fields: Any
+) -> signals.ParticipantLeft | None:
     if event.event not in ("participant_left", "participant_connection_aborted"):
         return None
-    moved = event.participant.disconnect_reason in _MOVED
-    return signals.ParticipantLeft(**who, reason="moved" if moved else "departed")
+    moved = event.participant.disconnect_reason in _MOVED_REASONS
+    return signals.ParticipantLeft(**participant_fields, reason="moved" if moved else "departed")
 
 
-def text(said: str) -> str:
+def clean_text(value: str) -> str:
     """Return a text without NUL characters, which no record may contain."""
-    return said.replace("\x00", "")
+    return value.replace("\x00", "")

@@ -8,65 +8,71 @@ from messaging.config import Config
 from messaging.pipeline import Pipeline
 from messaging.producer import CloudEventProducer
 from services.broadcast import api, webhook
-from services.broadcast.comparison import Comparison
-from services.broadcast.creation import Creation
-from services.broadcast.livekit import LiveKit
-from services.broadcast.metrics import Metrics
-from services.broadcast.ownership import Ownership
+from services.broadcast.comparison import RoomResyncer
+from services.broadcast.creation import RoomProvisioner
+from services.broadcast.livekit import LiveKitClient
+from services.broadcast.metrics import LiveKitMetrics
+from services.broadcast.ownership import LaneLease
 from services.broadcast.reconciler import Reconciler
-from services.broadcast.settings import Settings
-from services.broadcast.surroundings import Surroundings
+from services.broadcast.settings import BroadcastSettings
+from services.broadcast.surroundings import EffectDependencies
 from services.broadcast.sweeper import Sweeper
-from services.broadcast.wakeup import Wakeup
-from services.broadcast.worker import LAYOUT, Worker
+from services.broadcast.wakeup import DirtyKeys
+from services.broadcast.worker import TOPOLOGY, BroadcastProcessor
 from services.hosting import http, process
 
 
-async def build(settings: Settings) -> process.Service:
+async def build_service(settings: BroadcastSettings) -> process.Service:
     """Return the service with these settings, not started yet."""
-    config = settings.pipeline(LAYOUT.name)
+    config = settings.pipeline(TOPOLOGY.name)
     registry = CollectorRegistry()
     pool = await database.create_pool(config, size=8)
-    acting = await database.create_pool(config, size=4)
-    around = _surroundings(settings, config, acting, registry)
-    wakeup = Wakeup()
-    comparison = Comparison(around, settings.patience, settings.comparison_seconds)
-    creation = Creation(around.livekit, pool, around.producer, settings.departure_seconds)
-    reconciler = Reconciler(around, comparison, wakeup)
-    worker = Worker(settings.patience, wakeup, (reconciler, comparison))
-    pipeline = Pipeline(
-        config, worker, metrics.PipelineMetrics(registry, LAYOUT.name), ("services.broadcast",)
+    effects_pool = await database.create_pool(config, size=4)
+    dependencies = _effect_dependencies(settings, config, effects_pool, registry)
+    dirty_keys = DirtyKeys()
+    resyncer = RoomResyncer(dependencies, settings.seat_timeouts, settings.comparison_seconds)
+    provisioner = RoomProvisioner(
+        dependencies.livekit, pool, dependencies.producer, settings.departure_seconds
     )
-    around.ownership.follow(pipeline)
-    web = http.create(
+    reconciler = Reconciler(dependencies, resyncer, dirty_keys)
+    processor = BroadcastProcessor(settings.seat_timeouts, dirty_keys, (reconciler, resyncer))
+    pipeline = Pipeline(
+        config, processor, metrics.PipelineMetrics(registry, TOPOLOGY.name), ("services.broadcast",)
+    )
+    dependencies.lease.use_pipeline(pipeline)
+    http_app = http.create(
         "Co-host broadcast",
         settings=settings,
         pipeline=pipeline,
         registry=registry,
         pool=pool,
-        layout=LAYOUT,
-        routers=[api.router(pool, around.livekit, creation, settings)],
-        checks={"livekit": around.livekit.reachable},
-        open_routers=[webhook.router(around.livekit, around.producer, around.metrics)],
+        layout=TOPOLOGY,
+        routers=[api.create_stage_router(pool, dependencies.livekit, provisioner, settings)],
+        checks={"livekit": dependencies.livekit.is_reachable},
+        open_routers=[
+            webhook.create_webhook_router(dependencies.livekit, dependencies.producer, dependencies.metrics)
+        ],
     )
     return process.Service(
-        LAYOUT.name,
+        TOPOLOGY.name,
         pipeline,
-        web,
-        background=(reconciler.run, comparison.run, Sweeper(around, comparison).run),
-        closers=(around.producer.stop, around.livekit.close, acting.close, pool.close),
+        http_app,
+        background=(reconciler.run, resyncer.run, Sweeper(dependencies, resyncer).run),
+        closers=(dependencies.producer.stop, dependencies.livekit.close, effects_pool.close, pool.close),
     )
 
 
-def _surroundings(
-    settings: Settings, config: Config, pool: asyncpg.Pool, registry: CollectorRegistry
-) -> Surroundings:
-    watched = Metrics(registry)
-    livekit = LiveKit(
+def _effect_dependencies(
+    settings: BroadcastSettings, config: Config, pool: asyncpg.Pool, registry: CollectorRegistry
+) -> EffectDependencies:
+    livekit_metrics = LiveKitMetrics(registry)
+    livekit = LiveKitClient(
         settings.livekit_url,
         settings.livekit_api_key,
         settings.livekit_api_secret.get_secret_value(),
         settings.livekit_timeout_seconds,
-        watched,
+        livekit_metrics,
     )
-    return Surroundings(livekit, CloudEventProducer(config, LAYOUT.source), pool, Ownership(), watched)
+    return EffectDependencies(
+        livekit, CloudEventProducer(config, TOPOLOGY.source), pool, LaneLease(), livekit_metrics
+    )

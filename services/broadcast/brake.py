@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-_STRIKES = 20
-_PAUSE = 0.05
+_MAX_FAILURES = 20
+_PAUSE_SECONDS = 0.05
 
 
-class Brake:
+class FailureThrottle:
     """Lets calls start at any pace, or at a few per second once too many in a row have failed.
 
     It delays starts instead of limiting the calls under way: calls that hang on one dead node of several must
@@ -15,21 +15,21 @@ class Brake:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._strikes = 0
-        self._next_at = 0.0
+        self._failures = 0
+        self._next_start_at = 0.0
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         """Record that a call succeeded."""
-        self._strikes = 0
+        self._failures = 0
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         """Record that a call failed which may succeed later."""
-        self._strikes += 1
+        self._failures += 1
 
-    def wait(self) -> float:
+    def seconds_until_start(self) -> float:
         """Return how many seconds no call may start."""
-        return max(0.0, self._next_at - self._clock()) if self._strikes >= _STRIKES else 0.0
+        return max(0.0, self._next_start_at - self._clock()) if self._failures >= _MAX_FAILURES else 0.0
 
-    def begun(self) -> None:
+    def record_start(self) -> None:
         """Record that a call started."""
-        self._next_at = self._clock() + _PAUSE
+        self._next_start_at = self._clock() + _PAUSE_SECONDS

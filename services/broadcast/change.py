@@ -6,7 +6,7 @@ from schemas.types import Message
 from services.broadcast.state import Stage
 
 
-class Cause(NamedTuple):
+class Origin(NamedTuple):
     """A record's id, its timestamp in the wire's form, its offset and its lane."""
 
     id: str
@@ -15,12 +15,12 @@ class Cause(NamedTuple):
     lane: int
 
 
-class Change(NamedTuple):
+class Decision(NamedTuple):
     """The next stage, and the events to publish."""
 
     stage: Stage
     events: tuple[Message, ...] = ()
 
-    def then(self, next_: "Change") -> "Change":
+    def followed_by(self, later: "Decision") -> "Decision":
         """Return this decision followed by `later`, which was decided on this one's stage."""
-        return Change(next_.stage, self.events + next_.events)
+        return Decision(later.stage, self.events + later.events)

@@ -22,42 +22,42 @@ from schemas.signals import (
     TrackUnpublished,
 )
 from services.broadcast import achievements, deadlines, differences, membership, muting, presence
-from services.broadcast.change import Cause, Change
-from services.broadcast.state import Patience, Stage
+from services.broadcast.change import Decision, Origin
+from services.broadcast.state import SeatTimeouts, Stage
 
 StageFact = StageChanged | InvitationAccepted | CoHostLeft
-Relevant = StageFact | Signal | BroadcastCommand
+RelevantRecord = StageFact | Signal | BroadcastCommand
 
 
-def decide(
-    stage: Stage | None, data: Relevant, cause: Cause, patience: Patience
-) -> Change | RejectionReason | None:
+def decide_record(
+    stage: Stage | None, record: RelevantRecord, origin: Origin, timeouts: SeatTimeouts
+) -> Decision | RejectionReason | None:
     """Return the decision on a record, or None for a record (not a command) of an unknown room.
 
     A command may be rejected: then its reason is returned.
     """
-    if isinstance(data, MuteCoHost | UnmuteCoHost):
-        return muting.decide(stage, data, cause)
-    if isinstance(data, StageChanged):
-        return membership.stage_changed(stage, data, cause, patience)
-    return None if stage is None else _of_known(stage, data, cause, patience)
+    if isinstance(record, MuteCoHost | UnmuteCoHost):
+        return muting.decide_mute_command(stage, record, origin)
+    if isinstance(record, StageChanged):
+        return membership.update_room(stage, record, origin, timeouts)
+    return None if stage is None else _decide_known_room(stage, record, origin, timeouts)
 
 
-def _of_known(
-    stage: Stage, data: InvitationAccepted | CoHostLeft | Signal, cause: Cause, patience: Patience
-) -> Change:
-    match data:
+def _decide_known_room(
+    stage: Stage, record: InvitationAccepted | CoHostLeft | Signal, origin: Origin, timeouts: SeatTimeouts
+) -> Decision:
+    match record:
         case InvitationAccepted():
-            return membership.accepted(stage, data, cause, patience)
+            return membership.add_seat(stage, record, origin, timeouts)
         case CoHostLeft():
-            return membership.left(stage, data, cause)
+            return membership.remove_seat(stage, record, origin)
         case GrantApplied() | IntruderSeen() | GrantCallFailed() | ErrandDone() | RoomDeleted() | RoomMade():
-            return achievements.decide(stage, data, cause)
+            return achievements.apply_call_result(stage, record, origin)
         case ParticipantJoined() | ParticipantLeft() | TrackPublished() | TrackUnpublished() | RoomFinished():
-            return presence.decide(stage, data, cause, patience)
+            return presence.apply_webhook(stage, record, origin, timeouts)
         case RoomCompared():
-            return differences.compared(stage, data, cause, patience)
+            return differences.correct_drift(stage, record, origin, timeouts)
         case DeadlineReached():
-            return deadlines.reached(stage, data, cause)
+            return deadlines.expire_seat(stage, record, origin)
         case _:
-            assert_never(data)
+            assert_never(record)

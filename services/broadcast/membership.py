@@ -4,107 +4,129 @@ from dataclasses import replace
 
 from schemas import timestamps
 from schemas.events import CoHostLeft, GrantRevoked, InvitationAccepted, StageChanged
-from services.broadcast.change import Cause, Change
-from services.broadcast.state import Ending, Member, Patience, Presence, Room, Seat, Stage, wish
+from services.broadcast.change import Decision, Origin
+from services.broadcast.state import (
+    Member,
+    PendingRevocation,
+    Presence,
+    Room,
+    Seat,
+    SeatTimeouts,
+    Stage,
+    mark_out_of_sync,
+)
 
 
-def stage_changed(stage: Stage | None, said: StageChanged, cause: Cause, patience: Patience) -> Change:
+def update_room(stage: Stage | None, event: StageChanged, origin: Origin, timeouts: SeatTimeouts) -> Decision:
     """Update the room, and what depends on its host, its status and on whether it is open."""
     before = stage.room if stage is not None else None
-    room = _room(before, said, cause)
+    room = _updated_room(before, event, origin)
     if stage is None or before is None:
-        return Change(Stage(room, {}))
-    if not before.open:
-        return Change(stage.with_room(room))
-    if not room.open:
-        return Change(_closed(stage, room))
-    following = stage.with_room(room)
+        return Decision(Stage(room, {}))
+    if not before.is_open:
+        return Decision(stage.with_room(room))
+    if not room.is_open:
+        return Decision(_close_room(stage, room))
+    next_stage = stage.with_room(room)
     if before.host_id != room.host_id:
-        following = wish(following, before.host_id, room.host_id)
+        next_stage = mark_out_of_sync(next_stage, before.host_id, room.host_id)
     if (before.status == "live") != (room.status == "live"):
-        following = _awaited(following, cause, patience)
-    return Change(following)
+        next_stage = _restart_no_show_timers(next_stage, origin, timeouts)
+    return Decision(next_stage)
 
 
-def accepted(stage: Stage, said: InvitationAccepted, cause: Cause, patience: Patience) -> Change:
+def add_seat(stage: Stage, event: InvitationAccepted, origin: Origin, timeouts: SeatTimeouts) -> Decision:
     """Seat a user and have their rights applied."""
-    member = stage.member(said.user_id)
+    member = stage.member_or_empty(event.user_id)
     seat = Seat(
-        said.invitation_id,
-        since=said.responded_at or said.updated_at,
-        no_show_at=_no_show_at(stage.room, cause, patience),
+        event.invitation_id,
+        since=event.responded_at or event.updated_at,
+        no_show_at=_no_show_deadline(stage.room, origin, timeouts),
     )
     seated = replace(
         member,
         seat=seat,
-        presence=Presence(ended=member.presence.ended),
-        failed=False,
+        presence=Presence(ended_sids=member.presence.ended_sids),
+        failing=False,
         suspect=False,
-        seen=False,
+        confirmed_intruder=False,
     )
-    return Change(wish(stage.with_members(seated), said.user_id))
+    return Decision(mark_out_of_sync(stage.with_members(seated), event.user_id))
 
 
-def left(stage: Stage, said: CoHostLeft, cause: Cause) -> Change:
+def remove_seat(stage: Stage, event: CoHostLeft, origin: Origin) -> Decision:
     """Remove a seat and revoke its rights: the user's own, or with the deletion of the LiveKit room."""
-    member = stage.member(said.user_id)
-    if member.seat is None or member.seat.invitation_id != said.invitation_id:
-        return Change(stage)
-    if said.reason == "became_host":
-        kept = replace(member.presence, grace_ends_at=None)
-        return Change(stage.with_members(replace(member, seat=None, presence=kept, errands=())))
-    ending = Ending(said.user_id, said.invitation_id, said.reason)
-    if stage.room.open:
+    member = stage.member_or_empty(event.user_id)
+    if member.seat is None or member.seat.invitation_id != event.invitation_id:
+        return Decision(stage)
+    if event.reason == "became_host":
+        presence = replace(member.presence, grace_ends_at=None)
+        return Decision(stage.with_members(replace(member, seat=None, presence=presence, actions=())))
+    revocation = PendingRevocation(event.user_id, event.invitation_id, event.reason)
+    if stage.room.is_open:
         leaving = replace(
             member,
             seat=None,
-            presence=Presence(ended=member.presence.ended),
-            revoking=(*member.revoking, ending),
-            errands=(),
+            presence=Presence(ended_sids=member.presence.ended_sids),
+            pending_revocations=(*member.pending_revocations, revocation),
+            actions=(),
         )
-        return Change(wish(stage.with_members(leaving), said.user_id))
-    empty = stage.with_members(Member(said.user_id))
-    if stage.room.deletion is None:
-        return Change(empty, revoked_with_room(stage.room, (ending,), cause))
-    return Change(empty.with_room(replace(stage.room, endings=(*stage.room.endings, ending))))
+        return Decision(mark_out_of_sync(stage.with_members(leaving), event.user_id))
+    empty = stage.with_members(Member(event.user_id))
+    if stage.room.deletion_version is None:
+        return Decision(empty, room_deleted_revocations(stage.room, (revocation,), origin))
+    return Decision(
+        empty.with_room(
+            replace(stage.room, pending_revocations=(*stage.room.pending_revocations, revocation))
+        )
+    )
 
 
-def revoked_with_room(room: Room, endings: tuple[Ending, ...], cause: Cause) -> tuple[GrantRevoked, ...]:
+def room_deleted_revocations(
+    room: Room, revocations: tuple[PendingRevocation, ...], origin: Origin
+) -> tuple[GrantRevoked, ...]:
     """Return the `GrantRevoked` events of seats whose rights ended with the LiveKit room."""
     return tuple(
         GrantRevoked(
             room_id=room.room_id,
-            user_id=ending.user_id,
-            invitation_id=ending.invitation_id,
-            reason=ending.reason,
+            user_id=revocation.user_id,
+            invitation_id=revocation.invitation_id,
+            reason=revocation.reason,
             mode="room_deleted",
-            revoked_at=cause.at,
+            revoked_at=origin.at,
         )
-        for ending in endings
+        for revocation in revocations
     )
 
 
-def _room(before: Room | None, said: StageChanged, cause: Cause) -> Room:
+def _updated_room(before: Room | None, event: StageChanged, origin: Origin) -> Room:
     if before is None:
-        return Room(said.room_id, cause.lane, said.host_id, cause.at, said.status, said.open)
-    same_host = before.open == said.open and before.host_id == said.host_id
+        return Room(event.room_id, origin.lane, event.host_id, origin.at, event.status, event.open)
+    same_host = before.is_open == event.open and before.host_id == event.host_id
     return replace(
         before,
-        host_id=said.host_id,
-        host_since=before.host_since if same_host else cause.at,
-        status=said.status,
-        open=said.open,
+        host_id=event.host_id,
+        host_since=before.host_since if same_host else origin.at,
+        status=event.status,
+        is_open=event.open,
     )
 
 
-def _closed(stage: Stage, room: Room) -> Stage:
+def _close_room(stage: Stage, room: Room) -> Stage:
     """Return the stage of a closed room: all that is left to do on LiveKit is to delete the LiveKit room.
 
     The revocations of its members are confirmed with that deletion.
     """
-    version = room.version + 1
-    owed = tuple(ending for member in stage.in_order for ending in member.revoking)
-    closed = replace(room, version=version, deletion=version, endings=room.endings + owed)
+    version = room.latest_version + 1
+    revocations = tuple(
+        revocation for member in stage.sorted_members for revocation in member.pending_revocations
+    )
+    closed = replace(
+        room,
+        latest_version=version,
+        deletion_version=version,
+        pending_revocations=room.pending_revocations + revocations,
+    )
     seated = {
         user_id: Member(user_id, seat=replace(member.seat, no_show_at=None))
         for user_id, member in stage.members.items()
@@ -113,19 +135,19 @@ def _closed(stage: Stage, room: Room) -> Stage:
     return Stage(closed, seated)
 
 
-def _awaited(stage: Stage, cause: Cause, patience: Patience) -> Stage:
+def _restart_no_show_timers(stage: Stage, origin: Origin, timeouts: SeatTimeouts) -> Stage:
     """Start or stop the no-show timeout of the co-hosts who have not connected yet."""
-    due = _no_show_at(stage.room, cause, patience)
+    no_show_at = _no_show_deadline(stage.room, origin, timeouts)
     return stage.with_members(
         *(
-            replace(member, seat=replace(member.seat, no_show_at=due))
+            replace(member, seat=replace(member.seat, no_show_at=no_show_at))
             for member in stage.members.values()
             if member.seat is not None and member.presence.state == "never"
         )
     )
 
 
-def _no_show_at(room: Room, cause: Cause, patience: Patience) -> str | None:
-    if room.status != "live" or not patience.no_show:
+def _no_show_deadline(room: Room, origin: Origin, timeouts: SeatTimeouts) -> str | None:
+    if room.status != "live" or not timeouts.no_show_seconds:
         return None
-    return timestamps.add_seconds(cause.at, patience.no_show)
+    return timestamps.add_seconds(origin.at, timeouts.no_show_seconds)

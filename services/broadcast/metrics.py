@@ -5,14 +5,14 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
-class Metrics:
+class LiveKitMetrics:
     """Broadcast's own collectors, registered with the service's registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.calls = Counter(
             "cohost_livekit_calls", "Calls to LiveKit.", ["method", "result"], registry=registry
         )
-        self.seconds = Histogram(
+        self.call_seconds = Histogram(
             "cohost_livekit_seconds",
             "Seconds that a call to LiveKit takes.",
             ["method"],

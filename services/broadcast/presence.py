@@ -19,222 +19,243 @@ from schemas.signals import (
     WebhookReport,
 )
 from services.broadcast import rights
-from services.broadcast.change import Cause, Change
-from services.broadcast.state import Member, Patience, Presence, Stage, wish
+from services.broadcast.change import Decision, Origin
+from services.broadcast.state import Member, Presence, SeatTimeouts, Stage, mark_out_of_sync
 
-_FINISHED = 4
+_MAX_FINISHED_ROOMS = 4
 """How many sids of finished LiveKit rooms are kept."""
 
-_ENDED = 8
+_MAX_ENDED_SIDS = 8
 """How many sids of a user's ended connections are kept."""
 
-_HEARD = 64
+_MAX_WEBHOOK_IDS = 64
 """How many ids of webhooks are kept to detect repetitions."""
 
 
-def decide(stage: Stage, sight: WebhookReport, cause: Cause, patience: Patience) -> Change:
+def apply_webhook(stage: Stage, report: WebhookReport, origin: Origin, timeouts: SeatTimeouts) -> Decision:
     """Return the decision on a webhook; a repeated one changes nothing."""
-    if cause.id in stage.room.heard:
-        return Change(stage)
-    change = _decide(stage, sight, cause, patience)
-    if change.stage == stage:
-        return change
+    if origin.id in stage.room.recent_webhook_ids:
+        return Decision(stage)
+    decision = _apply_report(stage, report, origin, timeouts)
+    if decision.stage == stage:
+        return decision
     # Webhooks without effect are not kept: in a large room they would push out the ids of the others.
-    room = change.stage.room
-    heard = replace(room, heard=(*room.heard, cause.id)[-_HEARD:])
-    return change._replace(stage=change.stage.with_room(heard))
+    room = decision.stage.room
+    remembered = replace(room, recent_webhook_ids=(*room.recent_webhook_ids, origin.id)[-_MAX_WEBHOOK_IDS:])
+    return decision._replace(stage=decision.stage.with_room(remembered))
 
 
-def _decide(stage: Stage, sight: WebhookReport, cause: Cause, patience: Patience) -> Change:
-    match sight:
+def _apply_report(stage: Stage, report: WebhookReport, origin: Origin, timeouts: SeatTimeouts) -> Decision:
+    match report:
         case ParticipantJoined():
-            return _joined(stage, sight, cause)
+            return _participant_joined(stage, report, origin)
         case ParticipantLeft():
-            return _left(stage, sight, cause, patience)
+            return _participant_left(stage, report, origin, timeouts)
         case TrackPublished():
-            return _track_published(stage, sight, cause)
+            return _track_published(stage, report, origin)
         case TrackUnpublished():
-            return _track_unpublished(stage, sight, cause)
+            return _track_unpublished(stage, report, origin)
         case RoomFinished():
-            return Change(room_finished(stage, sight.room_sid, cause))
+            return Decision(mark_room_finished(stage, report.room_sid, origin))
         case _:
-            assert_never(sight)
+            assert_never(report)
 
 
-def _joined(stage: Stage, said: ParticipantJoined, cause: Cause) -> Change:
+def _participant_joined(stage: Stage, report: ParticipantJoined, origin: Origin) -> Decision:
     """Record a connection, and have the rights applied again if they are not the desired ones."""
-    if said.room_sid in stage.room.finished:
-        return Change(stage)
-    if not stage.room.open:
-        return Change(unwelcome(stage))
-    participant = said.participant
-    here = stage
-    if stage.room.room_sid != said.room_sid:
-        here = stage.with_room(replace(stage.room, room_sid=said.room_sid, named=cause.offset))
-    if here.badge(participant.user_id) is None:
-        return Change(suspect(here, participant.user_id) if rights.suspicious(participant) else stage)
-    change = seen(here, participant, cause)
+    if report.room_sid in stage.room.finished_room_sids:
+        return Decision(stage)
+    if not stage.room.is_open:
+        return Decision(delete_unexpected_room(stage))
+    participant = report.participant
+    current = stage
+    if stage.room.room_sid != report.room_sid:
+        current = stage.with_room(
+            replace(stage.room, room_sid=report.room_sid, room_sid_offset=origin.offset)
+        )
+    if current.badge_of(participant.user_id) is None:
+        return Decision(
+            mark_suspect(current, participant.user_id) if rights.exceeds_viewer(participant) else stage
+        )
+    decision = mark_connected(current, participant, origin)
     return (
-        change
-        if rights.match(here, participant)
-        else change._replace(stage=wish(change.stage, participant.user_id))
+        decision
+        if rights.has_desired_rights(current, participant)
+        else decision._replace(stage=mark_out_of_sync(decision.stage, participant.user_id))
     )
 
 
-def _left(stage: Stage, said: ParticipantLeft, cause: Cause, patience: Patience) -> Change:
+def _participant_left(
+    stage: Stage, report: ParticipantLeft, origin: Origin, timeouts: SeatTimeouts
+) -> Decision:
     """Record that a connection ended, unless another connection of the same user replaces it."""
-    member = stage.members.get(said.user_id)
-    if member is None or not stage.room.open:
-        return Change(stage)
-    here = member.presence.connected and member.presence.sid == said.sid
-    if said.reason == "moved":
-        return Change(stage.with_members(_awaited(member, cause)) if here else stage)
-    if here:
-        return departed(stage, member, cause, patience)
-    presence = replace(member.presence, ended=_ended(member.presence, said.sid))
-    return Change(stage.with_members(replace(member, presence=presence)))
+    member = stage.members.get(report.user_id)
+    if member is None or not stage.room.is_open:
+        return Decision(stage)
+    is_current = member.presence.is_connected and member.presence.sid == report.sid
+    if report.reason == "moved":
+        return Decision(stage.with_members(_mark_possibly_absent(member, origin)) if is_current else stage)
+    if is_current:
+        return mark_disconnected(stage, member, origin, timeouts)
+    presence = replace(member.presence, ended_sids=_with_ended_sid(member.presence, report.sid))
+    return Decision(stage.with_members(replace(member, presence=presence)))
 
 
-def _track_published(stage: Stage, said: TrackPublished, cause: Cause) -> Change:
+def _track_published(stage: Stage, report: TrackPublished, origin: Origin) -> Decision:
     """Record a track; check a publisher without a seat, and apply rights again if they forbid the track."""
-    if said.room_sid in stage.room.finished:
-        return Change(stage)
-    if not stage.room.open:
-        return Change(unwelcome(stage))
-    if stage.badge(said.user_id) is None:
-        return Change(suspect(stage, said.user_id))
-    member = stage.member(said.user_id)
-    if member.presence.sid != said.sid:
-        return Change(stage)
-    others = tuple(track for track in member.presence.tracks if track.sid != said.track.sid)
-    presence = replace(member.presence, tracks=(*others, said.track), changed=cause.offset)
-    following = stage.with_members(replace(member, presence=presence))
-    allowed = rights.wanted(stage, said.user_id).can_publish_sources
-    known = said.track.source in rights.SOURCES
-    return Change(wish(following, said.user_id) if known and said.track.source not in allowed else following)
+    if report.room_sid in stage.room.finished_room_sids:
+        return Decision(stage)
+    if not stage.room.is_open:
+        return Decision(delete_unexpected_room(stage))
+    if stage.badge_of(report.user_id) is None:
+        return Decision(mark_suspect(stage, report.user_id))
+    member = stage.member_or_empty(report.user_id)
+    if member.presence.sid != report.sid:
+        return Decision(stage)
+    others = tuple(track for track in member.presence.tracks if track.sid != report.track.sid)
+    presence = replace(member.presence, tracks=(*others, report.track), changed_at_offset=origin.offset)
+    next_stage = stage.with_members(replace(member, presence=presence))
+    allowed = rights.desired_for(stage, report.user_id).can_publish_sources
+    is_known_source = report.track.source in rights.ALL_SOURCES
+    return Decision(
+        mark_out_of_sync(next_stage, report.user_id)
+        if is_known_source and report.track.source not in allowed
+        else next_stage
+    )
 
 
-def _track_unpublished(stage: Stage, said: TrackUnpublished, cause: Cause) -> Change:
+def _track_unpublished(stage: Stage, report: TrackUnpublished, origin: Origin) -> Decision:
     """Remove a track from its participant's presence."""
-    member = stage.members.get(said.user_id)
-    if member is None or member.presence.sid != said.sid:
-        return Change(stage)
-    left_over = tuple(track for track in member.presence.tracks if track.sid != said.track_sid)
-    presence = replace(member.presence, tracks=left_over, changed=cause.offset)
-    return Change(stage.with_members(replace(member, presence=presence)))
+    member = stage.members.get(report.user_id)
+    if member is None or member.presence.sid != report.sid:
+        return Decision(stage)
+    remaining = tuple(track for track in member.presence.tracks if track.sid != report.track_sid)
+    presence = replace(member.presence, tracks=remaining, changed_at_offset=origin.offset)
+    return Decision(stage.with_members(replace(member, presence=presence)))
 
 
-def room_finished(stage: Stage, room_sid: str, cause: Cause) -> Stage:
+def mark_room_finished(stage: Stage, room_sid: str, origin: Origin) -> Stage:
     """Record that the LiveKit room with this sid ended, and with it every connection.
 
     That disconnects nobody yet: a participant who left was reported before, and a server that restarts ends
     its rooms too. Participants that the next snapshot does not show count as disconnected.
     """
     room = stage.room
-    if room_sid in room.finished:
+    if room_sid in room.finished_room_sids:
         return stage
-    over = replace(room, finished=(*room.finished, room_sid)[-_FINISHED:], named=cause.offset)
+    finished = replace(
+        room,
+        finished_room_sids=(*room.finished_room_sids, room_sid)[-_MAX_FINISHED_ROOMS:],
+        room_sid_offset=origin.offset,
+    )
     if room.room_sid not in (None, room_sid):
-        return stage.with_room(over)
-    connected = [member for member in stage.in_order if room.open and member.presence.connected]
-    following = stage.with_room(replace(over, room_sid=None))
-    return following.with_members(*(_awaited(member, cause) for member in connected))
+        return stage.with_room(finished)
+    connected = [member for member in stage.sorted_members if room.is_open and member.presence.is_connected]
+    next_stage = stage.with_room(replace(finished, room_sid=None))
+    return next_stage.with_members(*(_mark_possibly_absent(member, origin) for member in connected))
 
 
-def seen(stage: Stage, participant: Participant, cause: Cause) -> Change:
+def mark_connected(stage: Stage, participant: Participant, origin: Origin) -> Decision:
     """Record that a host or co-host is connected."""
-    member = stage.member(participant.user_id)
+    member = stage.member_or_empty(participant.user_id)
     before = member.presence
-    if participant.sid in before.ended or not participant.connected:
-        return Change(stage)
-    if before.connected and before.sid == participant.sid:
-        if before.tracks == participant.tracks and before.missing is None:
-            return Change(stage)
-        again = replace(before, tracks=participant.tracks, missing=None, changed=cause.offset)
-        return Change(stage.with_members(replace(member, presence=again)))
+    if participant.sid in before.ended_sids or not participant.connected:
+        return Decision(stage)
+    if before.is_connected and before.sid == participant.sid:
+        if before.tracks == participant.tracks and before.absent_since_snapshot is None:
+            return Decision(stage)
+        refreshed = replace(
+            before, tracks=participant.tracks, absent_since_snapshot=None, changed_at_offset=origin.offset
+        )
+        return Decision(stage.with_members(replace(member, presence=refreshed)))
     presence = Presence(
         "connected",
         participant.sid,
-        ended=before.ended,
+        ended_sids=before.ended_sids,
         tracks=participant.tracks,
-        changed=cause.offset,
+        changed_at_offset=origin.offset,
     )
     seat = replace(member.seat, no_show_at=None) if member.seat is not None else None
-    following = stage.with_members(replace(member, presence=presence, seat=seat))
-    return Change(following, _connected(stage, member, cause))
+    next_stage = stage.with_members(replace(member, presence=presence, seat=seat))
+    return Decision(next_stage, _connection_events(stage, member, origin))
 
 
-def departed(stage: Stage, member: Member, cause: Cause, patience: Patience) -> Change:
+def mark_disconnected(stage: Stage, member: Member, origin: Origin, timeouts: SeatTimeouts) -> Decision:
     """Record that a host or co-host disconnected, and start the grace of a co-host's seat."""
     before = member.presence
-    waits = (
-        stage.badge(member.user_id) == "coHost" and member.seat is not None and member.seat.release is None
+    starts_grace = (
+        stage.badge_of(member.user_id) == "coHost" and member.seat is not None and member.seat.release is None
     )
-    grace_ends_at = timestamps.add_seconds(cause.at, patience.grace) if waits else None
+    grace_ends_at = timestamps.add_seconds(origin.at, timeouts.grace_seconds) if starts_grace else None
     presence = Presence(
         "disconnected",
-        ended=_ended(before, before.sid),
+        ended_sids=_with_ended_sid(before, before.sid),
         grace_ends_at=grace_ends_at,
-        changed=cause.offset,
+        changed_at_offset=origin.offset,
     )
-    following = stage.with_members(replace(member, presence=presence))
+    next_stage = stage.with_members(replace(member, presence=presence))
     if member.seat is None or grace_ends_at is None:
-        return Change(following)
+        return Decision(next_stage)
     disconnected = CoHostDisconnected(
         room_id=stage.room.room_id,
         user_id=member.user_id,
         invitation_id=member.seat.invitation_id,
-        at=cause.at,
+        at=origin.at,
         grace_ends_at=grace_ends_at,
     )
-    return Change(following, (disconnected,))
+    return Decision(next_stage, (disconnected,))
 
 
-def suspect(stage: Stage, user_id: str) -> Stage:
+def mark_suspect(stage: Stage, user_id: str) -> Stage:
     """Have a user without a seat checked on LiveKit, and their rights revoked.
 
     A user whose rights are already being revoked is no intruder and is not marked.
     """
-    member = stage.member(user_id)
-    if member.settled:
+    member = stage.member_or_empty(user_id)
+    if member.has_rights_in_sync:
         stage = stage.with_members(replace(member, suspect=True))
-    return wish(stage, user_id)
+    return mark_out_of_sync(stage, user_id)
 
 
-def unwelcome(stage: Stage, *, anew: bool = False) -> Stage:
+def delete_unexpected_room(stage: Stage, *, again: bool = False) -> Stage:
     """Have a LiveKit room deleted that exists although the room is closed.
 
     With `again` also when a deletion is pending: it may have reached LiveKit before the room was created.
     """
-    if stage.room.deletion is not None and not anew:
+    if stage.room.deletion_version is not None and not again:
         return stage
-    version = stage.room.version + 1
-    return stage.with_room(replace(stage.room, version=version, deletion=version))
+    version = stage.room.latest_version + 1
+    return stage.with_room(replace(stage.room, latest_version=version, deletion_version=version))
 
 
-def _awaited(member: Member, cause: Cause) -> Member:
+def _mark_possibly_absent(member: Member, origin: Origin) -> Member:
     """Mark a member as possibly absent: disconnected if the next snapshot does not show them."""
-    return replace(member, presence=replace(member.presence, missing=cause.id, changed=cause.offset))
+    return replace(
+        member,
+        presence=replace(member.presence, absent_since_snapshot=origin.id, changed_at_offset=origin.offset),
+    )
 
 
-def _ended(presence: Presence, sid: str | None) -> tuple[str, ...]:
+def _with_ended_sid(presence: Presence, sid: str | None) -> tuple[str, ...]:
     """Return the sids of the ended connections including this one, latest last."""
-    if sid is None or sid in presence.ended:
-        return presence.ended
-    return (*presence.ended, sid)[-_ENDED:]
+    if sid is None or sid in presence.ended_sids:
+        return presence.ended_sids
+    return (*presence.ended_sids, sid)[-_MAX_ENDED_SIDS:]
 
 
-def _connected(stage: Stage, member: Member, cause: Cause) -> tuple[CoHostConnected | CoHostReconnected, ...]:
-    if stage.badge(member.user_id) != "coHost" or member.seat is None or member.seat.release is not None:
+def _connection_events(
+    stage: Stage, member: Member, origin: Origin
+) -> tuple[CoHostConnected | CoHostReconnected, ...]:
+    if stage.badge_of(member.user_id) != "coHost" or member.seat is None or member.seat.release is not None:
         return ()
-    if member.presence.connected:
+    if member.presence.is_connected:
         return ()
-    kind = CoHostConnected if member.presence.state == "never" else CoHostReconnected
+    event_type = CoHostConnected if member.presence.state == "never" else CoHostReconnected
     return (
-        kind(
+        event_type(
             room_id=stage.room.room_id,
             user_id=member.user_id,
             invitation_id=member.seat.invitation_id,
-            at=cause.at,
+            at=origin.at,
         ),
     )

@@ -5,97 +5,99 @@ import random
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 
-_FIRST_RETRY = 2.0
-_LEAST = 0.9
+_FIRST_RETRY_SECONDS = 2.0
+_MIN_PERIOD_FRACTION = 0.9
 """The least part of a period between two resyncs; the rest is random, so that rooms in step drift apart."""
 
 
-class Rota:
+class ResyncSchedule:
     """The time of each room's next resync. `clock` is monotonic, in seconds; so is the period."""
 
-    def __init__(self, clock: Callable[[], float], period: float) -> None:
+    def __init__(self, clock: Callable[[], float], period_seconds: float) -> None:
         self._clock = clock
-        self._period = period
+        self._period_seconds = period_seconds
         self._due: dict[str, float] = {}
         self._spread: set[str] = set()
-        self._asked: dict[str, float] = {}
+        self._requested: dict[str, float] = {}
         self._failures: dict[str, int] = {}
-        self._repeated_at = 0.0
+        self._repeat_at = 0.0
 
-    def start_over(self, repeat_after: float) -> None:
+    def reset_schedule(self, repeat_after_seconds: float) -> None:
         """Drop all rooms; those that `set_rooms` adds next are due at once, and again after this time."""
-        for memory in (self._due, self._spread, self._asked, self._failures):
+        for memory in (self._due, self._spread, self._requested, self._failures):
             memory.clear()
-        self._repeated_at = self._clock() + repeat_after
+        self._repeat_at = self._clock() + repeat_after_seconds
 
-    def found(self, room_ids: AbstractSet[str]) -> None:
+    def set_rooms(self, room_ids: AbstractSet[str]) -> None:
         """Keep exactly these rooms on the periodic schedule; new ones are due at once."""
         now = self._clock()
         for room_id in self._due.keys() - room_ids:
-            self._forget(room_id)
+            self._drop_periodic(room_id)
         for room_id in room_ids - self._due.keys():
             self._due[room_id] = now
-            if now < self._repeated_at:
-                self._ask(room_id, self._repeated_at)
+            if now < self._repeat_at:
+                self._schedule(room_id, self._repeat_at)
 
-    def ask(self, room_ids: Iterable[str], seconds: float) -> None:
+    def schedule_after(self, room_ids: Iterable[str], seconds: float) -> None:
         """Schedule an extra resync of rooms after this many seconds; the latest request for a room counts."""
         for room_id in room_ids:
-            self._ask(room_id, self._clock() + seconds)
+            self._schedule(room_id, self._clock() + seconds)
 
-    def hurry(self, room_id: str) -> None:
+    def schedule_now(self, room_id: str) -> None:
         """Make a room due at once."""
         self._due[room_id] = min(self._clock(), self._due.get(room_id, math.inf))
 
-    def turns(self, limit: int) -> list[str]:
+    def take_due(self, limit: int) -> list[str]:
         """Return due rooms, the longest waiting first.
 
         Each must be followed by `mark_synced`, `mark_failed`, `schedule_now` or `drop_room`.
         """
         now = self._clock()
         waiting = {room_id: at for room_id, at in self._due.items() if at <= now}
-        waiting |= {room_id: at for room_id, at in self._asked.items() if at <= now}
+        waiting |= {room_id: at for room_id, at in self._requested.items() if at <= now}
         chosen = sorted(waiting, key=waiting.__getitem__)[:limit]
         for room_id in chosen:
-            if self._asked.get(room_id, now + 1) <= now:
-                del self._asked[room_id]
+            if self._requested.get(room_id, now + 1) <= now:
+                del self._requested[room_id]
         return chosen
 
-    def looked(self, room_id: str) -> None:
+    def mark_synced(self, room_id: str) -> None:
         """Schedule a resynced room's next turn; the second one comes at a random time in the period."""
         self._failures.pop(room_id, None)
         if room_id not in self._due:
             return
-        least = _LEAST if room_id in self._spread else 0.0
+        min_fraction = _MIN_PERIOD_FRACTION if room_id in self._spread else 0.0
         self._spread.add(room_id)
-        rest = self._period * random.uniform(least, 1.0)  # noqa: S311 - spread
-        self._due[room_id] = self._clock() + rest
+        delay = self._period_seconds * random.uniform(min_fraction, 1.0)  # noqa: S311 - spread
+        self._due[room_id] = self._clock() + delay
 
-    def failed(self, room_id: str) -> None:
+    def mark_failed(self, room_id: str) -> None:
         """Schedule the retry of a room that failed, with exponential back-off."""
         failures = self._failures.get(room_id, 0)
         self._failures[room_id] = failures + 1
-        rest = min(self._period, _FIRST_RETRY * 2.0 ** min(failures, 10))
-        again = self._clock() + rest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        delay = min(self._period_seconds, _FIRST_RETRY_SECONDS * 2.0 ** min(failures, 10))
+        retry_at = self._clock() + delay * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
         if room_id in self._due:
-            self._due[room_id] = again
+            self._due[room_id] = retry_at
         else:
-            self._ask(room_id, again)
+            self._schedule(room_id, retry_at)
 
-    def skip(self, room_id: str) -> None:
+    def drop_room(self, room_id: str) -> None:
         """Drop a room of another worker's lane."""
-        self._forget(room_id)
-        self._asked.pop(room_id, None)
+        self._drop_periodic(room_id)
+        self._requested.pop(room_id, None)
 
-    def wait(self) -> float:
+    def seconds_until_due(self) -> float:
         """Return in how many seconds the next room is due."""
-        at = min([*self._due.values(), *self._asked.values()], default=self._clock() + self._period)
+        at = min(
+            [*self._due.values(), *self._requested.values()], default=self._clock() + self._period_seconds
+        )
         return max(0.0, at - self._clock())
 
-    def _ask(self, room_id: str, at: float) -> None:
-        self._asked[room_id] = max(at, self._asked.get(room_id, at))
+    def _schedule(self, room_id: str, at: float) -> None:
+        self._requested[room_id] = max(at, self._requested.get(room_id, at))
 
-    def _forget(self, room_id: str) -> None:
+    def _drop_periodic(self, room_id: str) -> None:
         self._due.pop(room_id, None)
         self._spread.discard(room_id)
         self._failures.pop(room_id, None)

@@ -5,12 +5,12 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from services.broadcast.state import Patience
+from services.broadcast.state import SeatTimeouts
 from services.hosting import settings
 from services.hosting.settings import is_example, is_host
 
 
-def _addressed(url: str) -> str:
+def _check_host(url: str) -> str:
     parts = urlsplit(url)
     # Reading the port raises a ValueError if it is not a valid one.
     if not parts.hostname or not is_host(parts.hostname) or parts.port == 0:
@@ -20,30 +20,30 @@ def _addressed(url: str) -> str:
 
 
 LiveKitUrl = Annotated[
-    str, Field(pattern=r"^(ws|wss|http|https)://[^\s/]+(/\S*)?$"), AfterValidator(_addressed)
+    str, Field(pattern=r"^(ws|wss|http|https)://[^\s/]+(/\S*)?$"), AfterValidator(_check_host)
 ]
-Seconds = Annotated[int, Field(ge=0, le=86_400)]
+DurationSeconds = Annotated[int, Field(ge=0, le=86_400)]
 # LiveKit must not end an empty room before the grace of a disconnected co-host is over.
 _DEPARTURE_SECONDS = 60
 
-Secret = Annotated[SecretStr, Field(min_length=1)]
+NonEmptySecret = Annotated[SecretStr, Field(min_length=1)]
 
 
-class Settings(settings.Settings):
+class BroadcastSettings(settings.Settings):
     """Broadcast's settings (contract, section 8)."""
 
     http_port: settings.Port = 8082
     livekit_url: LiveKitUrl
     livekit_public_url: LiveKitUrl | None = None
     livekit_api_key: Annotated[str, Field(min_length=1)]
-    livekit_api_secret: Secret
+    livekit_api_secret: NonEmptySecret
     livekit_timeout_seconds: Annotated[float, Field(ge=0.1, le=5)] = 4.0
-    reconnect_grace_seconds: Seconds = 60
-    no_show_seconds: Seconds = 0
+    reconnect_grace_seconds: DurationSeconds = 60
+    no_show_seconds: DurationSeconds = 0
     comparison_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 30.0
 
     @model_validator(mode="after")
-    def _no_example(self) -> Self:
+    def _reject_example_secret(self) -> Self:
         if self.production and is_example(self.livekit_api_secret.get_secret_value()):
             msg = "COHOST_LIVEKIT_API_SECRET: the example's secret is for COHOST_ENVIRONMENT=development"
             raise ValueError(msg)
@@ -60,6 +60,6 @@ class Settings(settings.Settings):
         return self.reconnect_grace_seconds + _DEPARTURE_SECONDS
 
     @property
-    def patience(self) -> Patience:
+    def seat_timeouts(self) -> SeatTimeouts:
         """Return how long seats are kept for co-hosts who are not connected."""
-        return Patience(grace=self.reconnect_grace_seconds, no_show=self.no_show_seconds)
+        return SeatTimeouts(grace_seconds=self.reconnect_grace_seconds, no_show_seconds=self.no_show_seconds)

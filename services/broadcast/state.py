@@ -15,19 +15,19 @@ from schemas.types import Badge, ConnectionStatus, LeaveReason, MuteSource, Room
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class SeatTimeouts:
     """How many seconds a seat is kept for a co-host who is not connected.
 
     `grace_seconds` is for a co-host who disconnected. `no_show_seconds` is for one who has not connected yet
     while the room is live; 0 means no limit.
     """
 
-    grace: int
-    no_show: int
+    grace_seconds: int
+    no_show_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class PendingRevocation:
     """A seat that ended, as long as LiveKit has not confirmed that its rights are revoked."""
 
     user_id: str
@@ -36,7 +36,7 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class ReleaseRequest:
     """A request to invitations to end a seat: the `ReleaseSeat` command with this id, and its reason."""
 
     reason: ReleaseReason
@@ -52,7 +52,7 @@ class Seat:
     hard_muted: tuple[MuteSource, ...] = ()
     provisioned: bool = False
     no_show_at: str | None = None
-    release: Release | None = None
+    release: ReleaseRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +66,27 @@ class Presence:
 
     state: ConnectionStatus = "never"
     sid: str | None = None
-    ended: tuple[str, ...] = ()
+    ended_sids: tuple[str, ...] = ()
     tracks: tuple[Track, ...] = ()
     grace_ends_at: str | None = None
-    missing: str | None = None
-    changed: int = -1
+    absent_since_snapshot: str | None = None
+    changed_at_offset: int = -1
 
     @property
-    def connected(self) -> bool:
+    def is_connected(self) -> bool:
         """Return whether the user is connected."""
         return self.state == "connected"
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class OneOffAction:
     """A LiveKit call to make once for a co-host; `command_id` is the id of the command that requested it."""
 
-    id: str
-    kind: Literal["mute", "ask_unmute"]
+    command_id: str
+    kind: Literal["mute", "request_unmute"]
     source: MuteSource
-    by: str
-    at: str
+    actor_id: str
+    requested_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,26 +102,26 @@ class Member:
     user_id: str
     seat: Seat | None = None
     presence: Presence = field(default_factory=Presence)
-    version: int = 0
-    achieved: int = 0
-    failed: bool = False
+    desired_version: int = 0
+    applied_version: int = 0
+    failing: bool = False
     suspect: bool = False
-    seen: bool = False
-    revoking: tuple[Ending, ...] = ()
-    errands: tuple[Errand, ...] = ()
+    confirmed_intruder: bool = False
+    pending_revocations: tuple[PendingRevocation, ...] = ()
+    actions: tuple[OneOffAction, ...] = ()
 
     @property
-    def settled(self) -> bool:
+    def has_rights_in_sync(self) -> bool:
         """Return whether LiveKit confirmed the newest desired rights."""
-        return self.version == self.achieved
+        return self.desired_version == self.applied_version
 
     @property
-    def pending(self) -> bool:
+    def is_out_of_sync(self) -> bool:
         """Return whether there are rights to apply or actions to run on LiveKit."""
-        return not self.settled or bool(self.errands)
+        return not self.has_rights_in_sync or bool(self.actions)
 
     @property
-    def deadline(self) -> str | None:
+    def seat_deadline(self) -> str | None:
         """Return when the seat is released if its co-host does not connect, None if no timeout is running."""
         if self.seat is None or self.seat.release is not None:
             return None
@@ -144,14 +144,14 @@ class Room:
     host_id: str
     host_since: str
     status: RoomStatus
-    open: bool = False
-    version: int = 0
-    deletion: int | None = None
-    endings: tuple[Ending, ...] = ()
+    is_open: bool = False
+    latest_version: int = 0
+    deletion_version: int | None = None
+    pending_revocations: tuple[PendingRevocation, ...] = ()
     room_sid: str | None = None
-    finished: tuple[str, ...] = ()
-    named: int = -1
-    heard: tuple[str, ...] = ()
+    finished_room_sids: tuple[str, ...] = ()
+    room_sid_offset: int = -1
+    recent_webhook_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,16 +161,16 @@ class Stage:
     room: Room
     members: Mapping[str, Member]
 
-    def member(self, user_id: str) -> Member:
+    def member_or_empty(self, user_id: str) -> Member:
         """Return the member, or an empty one for a user that the room does not know."""
         return self.members.get(user_id) or Member(user_id)
 
     @property
-    def in_order(self) -> list[Member]:
+    def sorted_members(self) -> list[Member]:
         """Return the members sorted by user id, so that the order of events does not depend on storage."""
         return [self.members[user_id] for user_id in sorted(self.members)]
 
-    def badge(self, user_id: str) -> Badge | None:
+    def badge_of(self, user_id: str) -> Badge | None:
         """Return the user's badge in this room, which is also their role; None for a viewer."""
         return _badge(self.room, user_id, self.members.get(user_id))
 
@@ -182,28 +182,33 @@ class Stage:
         """Return the stage with these members replaced; members without state worth keeping are dropped."""
         members = dict(self.members)
         for member in changed:
-            if _idle(self.room, member):
+            if _is_forgettable(self.room, member):
                 members.pop(member.user_id, None)
             else:
                 members[member.user_id] = member
         return Stage(self.room, members)
 
 
-def wish(stage: Stage, *user_ids: str) -> Stage:
+def mark_out_of_sync(stage: Stage, *user_ids: str) -> Stage:
     """Give each user a new desired version, so that the reconciler applies the rights of this stage."""
-    version = stage.room.version
+    version = stage.room.latest_version
     changed = []
     for user_id in user_ids:
         version += 1
-        changed.append(replace(stage.member(user_id), version=version))
-    return stage.with_room(replace(stage.room, version=version)).with_members(*changed)
+        changed.append(replace(stage.member_or_empty(user_id), desired_version=version))
+    return stage.with_room(replace(stage.room, latest_version=version)).with_members(*changed)
 
 
 def _badge(room: Room, user_id: str, member: Member | None) -> Badge | None:
-    if room.open and room.host_id == user_id:
+    if room.is_open and room.host_id == user_id:
         return "host"
     return "coHost" if member is not None and member.seat is not None else None
 
 
-def _idle(room: Room, member: Member) -> bool:
-    return not (_badge(room, member.user_id, member) or member.pending or member.revoking or member.suspect)
+def _is_forgettable(room: Room, member: Member) -> bool:
+    return not (
+        _badge(room, member.user_id, member)
+        or member.is_out_of_sync
+        or member.pending_revocations
+        or member.suspect
+    )

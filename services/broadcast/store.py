@@ -10,11 +10,11 @@ from pydantic import TypeAdapter
 from messaging.database import Connection
 from services.broadcast.state import Member, Room, Stage
 
-_rooms = TypeAdapter(Room)
-_members = TypeAdapter(Member)
+_room_adapter = TypeAdapter(Room)
+_member_adapter = TypeAdapter(Member)
 
 
-class Pending(NamedTuple):
+class MemberInRoom(NamedTuple):
     """A member and their room."""
 
     room: Room
@@ -22,7 +22,7 @@ class Pending(NamedTuple):
 
 
 @dataclass(slots=True)
-class Changes:
+class BatchChanges:
     """The rooms and members that a batch changes, in their final state; a member that is None is deleted.
 
     `members` maps a room id and user id to the lane and the member. `touched_rooms` are the rooms of all
@@ -31,11 +31,11 @@ class Changes:
 
     rooms: dict[str, Room] = field(default_factory=dict)
     members: dict[tuple[str, str], tuple[int, Member | None]] = field(default_factory=dict)
-    present: dict[str, Room] = field(default_factory=dict)
+    touched_rooms: dict[str, Room] = field(default_factory=dict)
 
-    def note(self, before: Stage | None, after: Stage) -> None:
+    def add_difference(self, before: Stage | None, after: Stage) -> None:
         """Add the difference between two stages of a room."""
-        room = self.present[after.room.room_id] = after.room
+        room = self.touched_rooms[after.room.room_id] = after.room
         if before is None or before.room is not room:
             self.rooms[room.room_id] = room
         old = before.members if before is not None else {}
@@ -49,19 +49,19 @@ class Changes:
                 self.members[room.room_id, user_id] = (room.lane, None)
 
 
-def wishes(changes: Changes) -> tuple[list[Room], list[Pending]]:
+def work_from_changes(changes: BatchChanges) -> tuple[list[Room], list[MemberInRoom]]:
     """Return what `rooms_to_delete` and `members_out_of_sync` will find of the changes after the commit."""
     members = [
-        Pending(room, member)
+        MemberInRoom(room, member)
         for (room_id, _), (_, member) in changes.members.items()
-        if member is not None and member.pending
-        for room in [changes.present[room_id]]
-        if room.open and room.deletion is None
+        if member is not None and member.is_out_of_sync
+        for room in [changes.touched_rooms[room_id]]
+        if room.is_open and room.deletion_version is None
     ]
-    return [room for room in changes.rooms.values() if room.deletion is not None], members
+    return [room for room in changes.rooms.values() if room.deletion_version is not None], members
 
 
-async def load(connection: Connection, room_ids: Sequence[str]) -> dict[str, Stage]:
+async def load_stages(connection: Connection, room_ids: Sequence[str]) -> dict[str, Stage]:
     """Return the stages of the rooms that exist, by room id."""
     rows = await connection.fetch(
         """
@@ -72,10 +72,10 @@ async def load(connection: Connection, room_ids: Sequence[str]) -> dict[str, Sta
         """,
         room_ids,
     )
-    return {stage.room.room_id: stage for stage in map(_stage, rows)}
+    return {stage.room.room_id: stage for stage in map(_read_stage, rows)}
 
 
-async def save(connection: Connection, changes: Changes) -> None:
+async def save_changes(connection: Connection, changes: BatchChanges) -> None:
     """Write a batch's changes."""
     await _save_rooms(connection, list(changes.rooms.values()))
     await _delete_members(connection, [key for key, (_, member) in changes.members.items() if member is None])
@@ -85,52 +85,54 @@ async def save(connection: Connection, changes: Changes) -> None:
     )
 
 
-async def wished(connection: Connection, keys: Sequence[tuple[str, str]]) -> tuple[list[Room], list[Pending]]:
+async def find_work(
+    connection: Connection, keys: Sequence[tuple[str, str]]
+) -> tuple[list[Room], list[MemberInRoom]]:
     """Return the rooms to delete and the members out of sync among these keys (room id, user id or empty)."""
     rooms = await connection.fetch(
-        "SELECT document FROM rooms WHERE deleting AND room_id = ANY($1::text[])",
+        "SELECT document FROM rooms WHERE deletion_pending AND room_id = ANY($1::text[])",
         [room_id for room_id, user_id in keys if not user_id],
     )
-    members = await _with_rooms(
+    members = await _fetch_members(
         connection,
         """
         SELECT rooms.document AS room, members.document AS member
         FROM unnest($1::text[], $2::text[]) AS wanted (room_id, user_id)
         JOIN members USING (room_id, user_id) JOIN rooms USING (room_id)
-        WHERE members.pending AND rooms.open AND NOT rooms.deleting
+        WHERE members.out_of_sync AND rooms.is_open AND NOT rooms.deletion_pending
         """,
         [room_id for room_id, _ in keys],
         [user_id for _, user_id in keys],
     )
-    return [_rooms.validate_json(row["document"]) for row in rooms], members
+    return [_room_adapter.validate_json(row["document"]) for row in rooms], members
 
 
-async def deletions(connection: Connection, lanes: Sequence[int], after: str, limit: int) -> list[Room]:
+async def rooms_to_delete(connection: Connection, lanes: Sequence[int], after: str, limit: int) -> list[Room]:
     """Return rooms after room id `after` whose LiveKit room is to be deleted, in order."""
     rows = await connection.fetch(
-        "SELECT document FROM rooms WHERE deleting AND lane = ANY($1::int[]) AND room_id > $2"
+        "SELECT document FROM rooms WHERE deletion_pending AND lane = ANY($1::int[]) AND room_id > $2"
         " ORDER BY room_id LIMIT $3",
         lanes,
         after,
         limit,
     )
-    return [_rooms.validate_json(row["document"]) for row in rows]
+    return [_room_adapter.validate_json(row["document"]) for row in rows]
 
 
-async def pending(
+async def members_out_of_sync(
     connection: Connection, lanes: Sequence[int], after: tuple[str, str], limit: int
-) -> list[Pending]:
+) -> list[MemberInRoom]:
     """Return members after the key `after` with work on LiveKit, in order.
 
     Members of a closed room have no work, nor those of one whose LiveKit room is about to be deleted.
     """
-    return await _with_rooms(
+    return await _fetch_members(
         connection,
         """
         SELECT rooms.document AS room, members.document AS member
         FROM members JOIN rooms USING (room_id)
-        WHERE members.pending AND members.lane = ANY($1::int[])
-          AND (members.room_id, members.user_id) > ($2, $3) AND rooms.open AND NOT rooms.deleting
+        WHERE members.out_of_sync AND members.lane = ANY($1::int[])
+          AND (members.room_id, members.user_id) > ($2, $3) AND rooms.is_open AND NOT rooms.deletion_pending
         ORDER BY members.room_id, members.user_id LIMIT $4
         """,
         lanes,
@@ -139,15 +141,18 @@ async def pending(
     )
 
 
-async def unfinished(connection: Connection) -> int:
+async def count_out_of_sync(connection: Connection) -> int:
     """Return how many members and rooms LiveKit is out of sync with, in all lanes."""
     count = await connection.fetchval(
-        "SELECT (SELECT count(*) FROM members WHERE pending) + (SELECT count(*) FROM rooms WHERE deleting)"
+        "SELECT (SELECT count(*) FROM members WHERE out_of_sync)"
+        " + (SELECT count(*) FROM rooms WHERE deletion_pending)"
     )
     return int(count)
 
 
-async def to_compare(connection: Connection, lanes: Sequence[int], there: Sequence[str]) -> set[str]:
+async def rooms_to_resync(
+    connection: Connection, lanes: Sequence[int], livekit_rooms: Sequence[str]
+) -> set[str]:
     """Return the rooms of these lanes that are in `livekit_rooms` or have a connected member."""
     rows = await connection.fetch(
         """
@@ -157,20 +162,22 @@ async def to_compare(connection: Connection, lanes: Sequence[int], there: Sequen
         SELECT room_id FROM members WHERE connected AND lane = ANY($1::int[])
         """,
         lanes,
-        there,
+        livekit_rooms,
     )
     return {row["room_id"] for row in rows}
 
 
-async def due(connection: Connection, lanes: Sequence[int], now: str, limit: int) -> list[Pending]:
+async def expired_deadlines(
+    connection: Connection, lanes: Sequence[int], now: str, limit: int
+) -> list[MemberInRoom]:
     """Return members whose seat's deadline has expired, the longest waiting first."""
-    return await _with_rooms(
+    return await _fetch_members(
         connection,
         """
         SELECT rooms.document AS room, members.document AS member
         FROM members JOIN rooms USING (room_id)
-        WHERE members.lane = ANY($1::int[]) AND members.deadline <= $2
-        ORDER BY members.deadline LIMIT $3
+        WHERE members.lane = ANY($1::int[]) AND members.seat_deadline <= $2
+        ORDER BY members.seat_deadline LIMIT $3
         """,
         lanes,
         now,
@@ -178,22 +185,25 @@ async def due(connection: Connection, lanes: Sequence[int], now: str, limit: int
     )
 
 
-async def releasing(connection: Connection, lanes: Sequence[int]) -> list[Pending]:
+async def pending_releases(connection: Connection, lanes: Sequence[int]) -> list[MemberInRoom]:
     """Return members with a pending release of their seat."""
-    return await _with_rooms(
+    return await _fetch_members(
         connection,
         """
         SELECT rooms.document AS room, members.document AS member
         FROM members JOIN rooms USING (room_id)
-        WHERE members.releasing AND members.lane = ANY($1::int[])
+        WHERE members.release_pending AND members.lane = ANY($1::int[])
         """,
         lanes,
     )
 
 
-async def _with_rooms(connection: Connection, statement: str, *arguments: object) -> list[Pending]:
+async def _fetch_members(connection: Connection, statement: str, *arguments: object) -> list[MemberInRoom]:
     rows = await connection.fetch(statement, *arguments)
-    return [Pending(_rooms.validate_json(row["room"]), _members.validate_json(row["member"])) for row in rows]
+    return [
+        MemberInRoom(_room_adapter.validate_json(row["room"]), _member_adapter.validate_json(row["member"]))
+        for row in rows
+    ]
 
 
 async def _save_rooms(connection: Connection, rooms: Sequence[Room]) -> None:
@@ -201,18 +211,19 @@ async def _save_rooms(connection: Connection, rooms: Sequence[Room]) -> None:
         return
     await connection.execute(
         """
-        INSERT INTO rooms (room_id, lane, document, open, deleting)
-        SELECT room_id, lane, document::jsonb, open, deleting
+        INSERT INTO rooms (room_id, lane, document, is_open, deletion_pending)
+        SELECT room_id, lane, document::jsonb, is_open, deletion_pending
         FROM unnest($1::text[], $2::int[], $3::text[], $4::boolean[], $5::boolean[])
-            AS new (room_id, lane, document, open, deleting)
+            AS new (room_id, lane, document, is_open, deletion_pending)
         ON CONFLICT (room_id) DO UPDATE SET
-            document = excluded.document, open = excluded.open, deleting = excluded.deleting
+            document = excluded.document, is_open = excluded.is_open,
+            deletion_pending = excluded.deletion_pending
         """,
         [room.room_id for room in rooms],
         [room.lane for room in rooms],
-        [_rooms.dump_json(room).decode() for room in rooms],
-        [room.open for room in rooms],
-        [room.deletion is not None for room in rooms],
+        [_room_adapter.dump_json(room).decode() for room in rooms],
+        [room.is_open for room in rooms],
+        [room.deletion_version is not None for room in rooms],
     )
 
 
@@ -232,28 +243,30 @@ async def _save_members(connection: Connection, rows: Sequence[tuple[str, int, M
         return
     await connection.execute(
         """
-        INSERT INTO members (room_id, user_id, lane, document, pending, connected, deadline, releasing)
-        SELECT room_id, user_id, lane, document::jsonb, pending, connected, deadline, releasing
+        INSERT INTO members (
+            room_id, user_id, lane, document, out_of_sync, connected, seat_deadline, release_pending
+        )
+        SELECT room_id, user_id, lane, document::jsonb, out_of_sync, connected, seat_deadline, release_pending
         FROM unnest(
             $1::text[], $2::text[], $3::int[], $4::text[], $5::boolean[], $6::boolean[], $7::text[],
             $8::boolean[]
-        ) AS new (room_id, user_id, lane, document, pending, connected, deadline, releasing)
+        ) AS new (room_id, user_id, lane, document, out_of_sync, connected, seat_deadline, release_pending)
         ON CONFLICT (room_id, user_id) DO UPDATE SET
-            document = excluded.document, pending = excluded.pending, connected = excluded.connected,
-            deadline = excluded.deadline, releasing = excluded.releasing
+            document = excluded.document, out_of_sync = excluded.out_of_sync, connected = excluded.connected,
+            seat_deadline = excluded.seat_deadline, release_pending = excluded.release_pending
         """,
         [room_id for room_id, _, _ in rows],
         [member.user_id for _, _, member in rows],
         [lane for _, lane, _ in rows],
-        [_members.dump_json(member).decode() for _, _, member in rows],
-        [member.pending for _, _, member in rows],
-        [member.presence.connected for _, _, member in rows],
-        [member.deadline for _, _, member in rows],
+        [_member_adapter.dump_json(member).decode() for _, _, member in rows],
+        [member.is_out_of_sync for _, _, member in rows],
+        [member.presence.is_connected for _, _, member in rows],
+        [member.seat_deadline for _, _, member in rows],
         [member.seat is not None and member.seat.release is not None for _, _, member in rows],
     )
 
 
-def _stage(row: asyncpg.Record) -> Stage:
+def _read_stage(row: asyncpg.Record) -> Stage:
     members: Iterable[str] = row["members"]
-    found = [_members.validate_json(document) for document in members]
-    return Stage(_rooms.validate_json(row["document"]), {member.user_id: member for member in found})
+    found = [_member_adapter.validate_json(document) for document in members]
+    return Stage(_room_adapter.validate_json(row["document"]), {member.user_id: member for member in found})

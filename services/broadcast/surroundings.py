@@ -5,17 +5,17 @@ from dataclasses import dataclass
 import asyncpg
 
 from messaging.producer import CloudEventProducer
-from services.broadcast.livekit import LiveKit
-from services.broadcast.metrics import Metrics
-from services.broadcast.ownership import Ownership
+from services.broadcast.livekit import LiveKitClient
+from services.broadcast.metrics import LiveKitMetrics
+from services.broadcast.ownership import LaneLease
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class EffectDependencies:
     """LiveKit's client, the producer outside transactions, Postgres, the lane lease and the metrics."""
 
-    livekit: LiveKit
+    livekit: LiveKitClient
     producer: CloudEventProducer
     pool: asyncpg.Pool
-    ownership: Ownership
-    metrics: Metrics
+    lease: LaneLease
+    metrics: LiveKitMetrics

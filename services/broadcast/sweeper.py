@@ -11,45 +11,47 @@ from schemas import timestamps, topics
 from schemas.commands import ReleaseSeat
 from schemas.signals import DeadlineReached
 from services.broadcast import store
-from services.broadcast.comparison import Comparison
+from services.broadcast.comparison import RoomResyncer
 from services.broadcast.livekit import CallFailed
-from services.broadcast.state import Member, Release, Room, Seat
-from services.broadcast.surroundings import Surroundings
+from services.broadcast.state import Member, ReleaseRequest, Room, Seat
+from services.broadcast.surroundings import EffectDependencies
 
 _PERIOD_SECONDS = 0.5
-_LOOK_SECONDS = 1.0
-_SIGNAL_SECONDS = 5.0
-_COMMAND_SECONDS = 30.0
-_LIMIT = 500
-_AT_ONCE = 32
+_RECHECK_SECONDS = 1.0
+_SIGNAL_RESEND_SECONDS = 5.0
+_COMMAND_RESEND_SECONDS = 30.0
+_MAX_DEADLINES = 500
+_MAX_CALLS = 32
 
 log = structlog.get_logger()
 
-Key = tuple[str, ...]
+SweepKey = tuple[str, ...]
 
 
 class Sweeper:
     """Sweeps our lanes twice a second. Its records are harmless when written twice."""
 
-    def __init__(self, around: Surroundings, comparison: Comparison) -> None:
-        self._livekit = around.livekit
-        self._producer = around.producer
-        self._pool = around.pool
-        self._ownership = around.ownership
-        self._comparison = comparison
-        self._looks = asyncio.Semaphore(_AT_ONCE)
-        self._resting: dict[Key, float] = {}
-        self._away = False
+    def __init__(self, dependencies: EffectDependencies, resyncer: RoomResyncer) -> None:
+        self._livekit = dependencies.livekit
+        self._producer = dependencies.producer
+        self._pool = dependencies.pool
+        self._lease = dependencies.lease
+        self._resyncer = resyncer
+        self._call_slots = asyncio.Semaphore(_MAX_CALLS)
+        self._postponed_until: dict[SweepKey, float] = {}
+        self._is_livekit_unreachable = False
 
     async def run(self) -> None:
         """Sweep until cancelled."""
         # Two loops: deadlines wait for LiveKit, which may be slow, and releases must not wait for them.
-        await asyncio.gather(self._repeat(self._deadlines), self._repeat(self._releases))
+        await asyncio.gather(
+            self._sweep_periodically(self._sweep_deadlines), self._sweep_periodically(self._sweep_releases)
+        )
 
-    async def _repeat(self, sweep: Callable[[list[int]], Awaitable[None]]) -> None:
+    async def _sweep_periodically(self, sweep: Callable[[list[int]], Awaitable[None]]) -> None:
         while True:
             try:
-                if lanes := self._ownership.lanes():
+                if lanes := self._lease.valid_lanes():
                     await sweep(lanes)
             except Exception as error:
                 if not errors.is_transient(error):
@@ -57,27 +59,29 @@ class Sweeper:
                 log.info("sweep failed", error=type(error).__name__)
             await asyncio.sleep(_PERIOD_SECONDS)
 
-    async def _deadlines(self, lanes: list[int]) -> None:
+    async def _sweep_deadlines(self, lanes: list[int]) -> None:
         now = time.monotonic()
-        self._resting = {key: until for key, until in self._resting.items() if until > now}
-        self._away = False
+        self._postponed_until = {key: until for key, until in self._postponed_until.items() if until > now}
+        self._is_livekit_unreachable = False
         async with self._pool.acquire() as connection:
-            due = await store.due(connection, lanes, timestamps.current_timestamp(), _LIMIT)
-        await _all(
-            self._reached(room, member, member.seat, member.deadline)
+            due = await store.expired_deadlines(
+                connection, lanes, timestamps.current_timestamp(), _MAX_DEADLINES
+            )
+        await _run_all(
+            self._expire_deadline(room, member, member.seat, member.seat_deadline)
             for room, member in due
-            if member.seat is not None and member.deadline is not None
+            if member.seat is not None and member.seat_deadline is not None
         )
 
-    async def _reached(self, room: Room, member: Member, seat: Seat, due_at: str) -> None:
+    async def _expire_deadline(self, room: Room, member: Member, seat: Seat, due_at: str) -> None:
         key = (room.room_id, member.user_id, seat.invitation_id, due_at)
-        if self._rests(key):
+        if self._is_postponed(key):
             return
-        async with self._looks:
-            if not self._ownership.holds(room.lane):
+        async with self._call_slots:
+            if not self._lease.is_valid(room.lane):
                 return
-            self._rest(key, _LOOK_SECONDS)
-            if not self._away and await self._there(room, member):
+            self._postpone(key, _RECHECK_SECONDS)
+            if not self._is_livekit_unreachable and await self._is_present(room, member):
                 return
         signal = DeadlineReached(
             room_id=room.room_id,
@@ -88,34 +92,34 @@ class Sweeper:
             command_id=ids.uuid7(),
         )
         await self._producer.send_message(topics.BROADCAST_SIGNALS, ids.uuid7(), signal, room.room_id)
-        self._rest(key, _SIGNAL_SECONDS)
+        self._postpone(key, _SIGNAL_RESEND_SECONDS)
 
-    async def _there(self, room: Room, member: Member) -> bool:
+    async def _is_present(self, room: Room, member: Member) -> bool:
         """Return whether a user is connected without a webhook. While LiveKit is unreachable, nobody is."""
         try:
-            found = await self._livekit.participant(room.room_id, member.user_id)
+            found = await self._livekit.get_participant(room.room_id, member.user_id)
         except CallFailed as error:
-            if not self._away:
+            if not self._is_livekit_unreachable:
                 log.info("LiveKit unreachable, deadlines not verified", error=error.error)
             # LiveKit is not called again in this sweep: a call to it may take seconds.
-            self._away = True
+            self._is_livekit_unreachable = True
             return False
-        if found is None or found.sid in member.presence.ended:
+        if found is None or found.sid in member.presence.ended_sids:
             return False
-        self._comparison.soon(room.room_id)
+        self._resyncer.schedule_resync(room.room_id)
         return True
 
-    async def _releases(self, lanes: list[int]) -> None:
+    async def _sweep_releases(self, lanes: list[int]) -> None:
         async with self._pool.acquire() as connection:
-            releasing = await store.releasing(connection, lanes)
-        await _all(
-            self._release(room, member, member.seat, member.seat.release)
-            for room, member in releasing
+            pending = await store.pending_releases(connection, lanes)
+        await _run_all(
+            self._send_release(room, member, member.seat, member.seat.release)
+            for room, member in pending
             if member.seat is not None and member.seat.release is not None
         )
 
-    async def _release(self, room: Room, member: Member, seat: Seat, release: Release) -> None:
-        if self._rests((release.command_id,)):
+    async def _send_release(self, room: Room, member: Member, seat: Seat, release: ReleaseRequest) -> None:
+        if self._is_postponed((release.command_id,)):
             return
         command = ReleaseSeat(
             room_id=room.room_id,
@@ -126,16 +130,16 @@ class Sweeper:
         await self._producer.send_message(
             topics.INVITATION_COMMANDS, release.command_id, command, room.room_id
         )
-        self._rest((release.command_id,), _COMMAND_SECONDS)
+        self._postpone((release.command_id,), _COMMAND_RESEND_SECONDS)
 
-    def _rests(self, key: Key) -> bool:
-        return self._resting.get(key, 0.0) > time.monotonic()
+    def _is_postponed(self, key: SweepKey) -> bool:
+        return self._postponed_until.get(key, 0.0) > time.monotonic()
 
-    def _rest(self, key: Key, seconds: float) -> None:
-        self._resting[key] = time.monotonic() + seconds
+    def _postpone(self, key: SweepKey, seconds: float) -> None:
+        self._postponed_until[key] = time.monotonic() + seconds
 
 
-async def _all(work: Iterable[Awaitable[None]]) -> None:
+async def _run_all(work: Iterable[Awaitable[None]]) -> None:
     """Run all concurrently to the end, even if some fail, then raise the first error."""
     for ended in await asyncio.gather(*work, return_exceptions=True):
         if ended is not None:

@@ -8,18 +8,20 @@ from messaging import ids
 from messaging.errors import NotConfirmed
 from messaging.producer import CloudEventProducer
 from schemas import topics
-from services.broadcast.livekit import LiveKit, Unsigned
-from services.broadcast.metrics import Metrics
+from services.broadcast.livekit import LiveKitClient, UnsignedWebhook
+from services.broadcast.metrics import LiveKitMetrics
 from services.hosting import problems
 from services.hosting.problems import Problem
 
-_SECONDS = 4.0
-_LONGEST_ID = 64
-_MOST_BYTES = 4 * 1024 * 1024
+_WRITE_SECONDS = 4.0
+_MAX_ID_LENGTH = 64
+_MAX_BODY_BYTES = 4 * 1024 * 1024
 """The metadata of a room and of a participant may take half a mebibyte each."""
 
 
-def router(livekit: LiveKit, producer: CloudEventProducer, metrics: Metrics) -> APIRouter:
+def create_webhook_router(
+    livekit: LiveKitClient, producer: CloudEventProducer, metrics: LiveKitMetrics
+) -> APIRouter:
     """Return the route that LiveKit posts to."""
     routes = APIRouter(tags=["livekit"])
 
@@ -27,17 +29,19 @@ def router(livekit: LiveKit, producer: CloudEventProducer, metrics: Metrics) -> 
     async def webhook(request: Request) -> dict[str, str]:
         """Accept a report of LiveKit, which sends it again when it is answered with 503."""
         try:
-            told = livekit.sight(await _body(request), request.headers.get("authorization", ""))
-        except Unsigned as error:
+            parsed = livekit.read_webhook(await _read_body(request), request.headers.get("authorization", ""))
+        except UnsignedWebhook as error:
             metrics.webhooks.labels("unsigned").inc()
             raise Problem(401, "unauthorized", "The webhook is not signed with our API key.") from error
-        if told is None:
+        if parsed is None:
             metrics.webhooks.labels("ignored").inc()
             return {"status": "ignored"}
-        signal_id, sight = told
+        signal_id, report = parsed
         try:
-            async with asyncio.timeout(_SECONDS):
-                await producer.send_message(topics.BROADCAST_SIGNALS, _sound(signal_id), sight, sight.room_id)
+            async with asyncio.timeout(_WRITE_SECONDS):
+                await producer.send_message(
+                    topics.BROADCAST_SIGNALS, _usable_id(signal_id), report, report.room_id
+                )
         except (NotConfirmed, TimeoutError) as error:
             metrics.webhooks.labels("unavailable").inc()
             raise Problem(503, "unavailable", "Kafka is unavailable; send the webhook again.") from error
@@ -47,15 +51,15 @@ def router(livekit: LiveKit, producer: CloudEventProducer, metrics: Metrics) -> 
     return routes
 
 
-async def _body(request: Request) -> bytes:
+async def _read_body(request: Request) -> bytes:
     """Return the body. Raises `UnsignedWebhook` if it is larger than any that LiveKit sends."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > _MOST_BYTES:
-            raise Unsigned
+        if len(body) > _MAX_BODY_BYTES:
+            raise UnsignedWebhook
     return bytes(body)
 
 
-def _sound(event_id: str) -> str:
-    return event_id if 0 < len(event_id) <= _LONGEST_ID else ids.uuid7()
+def _usable_id(event_id: str) -> str:
+    return event_id if 0 < len(event_id) <= _MAX_ID_LENGTH else ids.uuid7()

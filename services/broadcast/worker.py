@@ -10,12 +10,12 @@ from schemas import commands, events, signals, topics
 from schemas.topics import Topic
 from schemas.types import Message
 from services.broadcast import badges, decider, store
-from services.broadcast.change import Cause
-from services.broadcast.state import Patience, Stage
-from services.broadcast.store import Changes
-from services.broadcast.wakeup import Wakeup
+from services.broadcast.change import Origin
+from services.broadcast.state import SeatTimeouts, Stage
+from services.broadcast.store import BatchChanges
+from services.broadcast.wakeup import DirtyKeys
 
-LAYOUT = Topology(
+TOPOLOGY = Topology(
     name="broadcast",
     source="/cohost/broadcast",
     inputs=(
@@ -35,57 +35,59 @@ LAYOUT = Topology(
 SIGNALS_INPUT = 1
 """The index of the signals among the inputs."""
 
-_STAGES = 20_000
-_RELEVANT = (events.StageChanged, events.InvitationAccepted, events.CoHostLeft)
+_MAX_STAGES = 20_000
+_RELEVANT_EVENTS = (events.StageChanged, events.InvitationAccepted, events.CoHostLeft)
 
 
-class Effects(Protocol):
+class LaneListener(Protocol):
     """A background effect that follows which lanes this worker owns."""
 
-    async def taken(self, lanes: Mapping[int, bool]) -> None:
+    async def on_lanes_acquired(self, lanes: Mapping[int, bool]) -> None:
         """Start to work for these lanes; the value says whether their last owner released them."""
         ...
 
-    async def releasing(self, lanes: Collection[int]) -> None:
+    async def on_lanes_releasing(self, lanes: Collection[int]) -> None:
         """Finish the work under way for these lanes and start nothing new for them."""
         ...
 
 
-class Worker:
+class BroadcastProcessor:
     """Decides broadcast's records for the pipeline."""
 
-    topology = LAYOUT
+    topology = TOPOLOGY
 
-    def __init__(self, patience: Patience, wakeup: Wakeup, effects: Sequence[Effects]) -> None:
-        self._patience = patience
-        self._wakeup = wakeup
-        self._effects = effects
+    def __init__(
+        self, timeouts: SeatTimeouts, dirty_keys: DirtyKeys, listeners: Sequence[LaneListener]
+    ) -> None:
+        self._timeouts = timeouts
+        self._dirty_keys = dirty_keys
+        self._listeners = listeners
         self._stages: OrderedDict[str, tuple[int, Stage | None]] = OrderedDict()
-        self._touched: list[set[str]] = [set(), set()]
+        self._recently_used: list[set[str]] = [set(), set()]
 
-    def new_changes(self) -> Changes:
+    def new_changes(self) -> BatchChanges:
         """Return an empty set of changes for one batch."""
-        return Changes()
+        return BatchChanges()
 
     async def load(self, connection: Connection, records: Sequence[InputRecord]) -> None:
         """Load the batch's stages into memory."""
-        lanes = {incoming.key: incoming.lane for incoming in records if _relevant(incoming.data)}
-        self._touched = [self._touched[1], set(lanes)]
+        lanes = {incoming.key: incoming.lane for incoming in records if _is_relevant(incoming.data)}
+        self._recently_used = [self._recently_used[1], set(lanes)]
         missing = [room_id for room_id in lanes if room_id not in self._stages]
-        found = await store.load(connection, missing) if missing else {}
+        found = await store.load_stages(connection, missing) if missing else {}
         for room_id in missing:
             self._stages.setdefault(room_id, (lanes[room_id], found.get(room_id)))
         for room_id in lanes:
             self._stages.move_to_end(room_id)
 
-    def decide(self, record: InputRecord, changes: Changes) -> Sequence[OutputRecord] | Rejection:
+    def decide(self, record: InputRecord, changes: BatchChanges) -> Sequence[OutputRecord] | Rejection:
         """Decide one record and apply it to the stage in memory."""
-        if not _relevant(record.data):
+        if not _is_relevant(record.data):
             return ()
         before = self._stages[record.key][1]
-        cause = Cause(record.id, record.timestamp, record.offset, record.lane)
-        data = cast("decider.Relevant", record.data)
-        decided = decider.decide(before, data, cause, self._patience)
+        origin = Origin(record.id, record.timestamp, record.offset, record.lane)
+        data = cast("decider.RelevantRecord", record.data)
+        decided = decider.decide_record(before, data, origin, self._timeouts)
         if decided is None:
             return ()
         if isinstance(decided, str):
@@ -93,21 +95,21 @@ class Worker:
         after = decided.stage
         if after is not before:
             self._stages[record.key] = (record.lane, after)
-            changes.note(before, after)
-        return [*_told(record.key, decided.events), *_worn(record.key, before, after)]
+            changes.add_difference(before, after)
+        return [*_event_records(record.key, decided.events), *_badge_records(record.key, before, after)]
 
-    def on_command_rejected(self, command_type: str, command_id: str, changes: Changes) -> None:
+    def on_command_rejected(self, command_type: str, command_id: str, changes: BatchChanges) -> None:
         """Do nothing: broadcast stores nothing under a command's id."""
 
-    async def save(self, connection: Connection, changes: Changes) -> None:
+    async def save(self, connection: Connection, changes: BatchChanges) -> None:
         """Write the batch's changes."""
-        await store.save(connection, changes)
+        await store.save_changes(connection, changes)
 
-    def on_committed(self, changes: Changes) -> None:
+    def on_committed(self, changes: BatchChanges) -> None:
         """Hand the work that the batch created to the reconciler."""
-        rooms, members = store.wishes(changes)
+        rooms, members = store.work_from_changes(changes)
         if rooms or members:
-            self._wakeup.ring(rooms, members)
+            self._dirty_keys.wake_poller(rooms, members)
 
     async def keys_not_updated_since(
         self,
@@ -121,8 +123,8 @@ class Worker:
 
     def evict_excess(self) -> None:
         """Evict the least recently used stages, but none that the last two batches used."""
-        excess = len(self._stages) - _STAGES
-        recent = self._touched[0] | self._touched[1]
+        excess = len(self._stages) - _MAX_STAGES
+        recent = self._recently_used[0] | self._recently_used[1]
         for room_id in list(self._stages)[:excess] if excess > 0 else ():
             if room_id not in recent:
                 del self._stages[room_id]
@@ -134,25 +136,27 @@ class Worker:
 
     async def on_lanes_acquired(self, lanes: Mapping[int, bool]) -> None:
         """Tell the effects which lanes were acquired."""
-        for effect in self._effects:
-            await effect.taken(lanes)
+        for listener in self._listeners:
+            await listener.on_lanes_acquired(lanes)
 
     async def on_lanes_releasing(self, lanes: Collection[int]) -> None:
         """Wait until the effects have finished their work for the lanes."""
-        for effect in self._effects:
-            await effect.releasing(lanes)
+        for listener in self._listeners:
+            await listener.on_lanes_releasing(lanes)
 
 
-def _relevant(data: Message | None) -> bool:
+def _is_relevant(data: Message | None) -> bool:
     """Return whether a record can change a stage: events of pending invitations cannot."""
-    return data is not None and (not isinstance(data, events.INVITATIONS) or isinstance(data, _RELEVANT))
+    return data is not None and (
+        not isinstance(data, events.INVITATIONS) or isinstance(data, _RELEVANT_EVENTS)
+    )
 
 
-def _told(room_id: str, told: Sequence[Message]) -> Iterator[OutputRecord]:
-    for event in told:
+def _event_records(room_id: str, decided: Sequence[Message]) -> Iterator[OutputRecord]:
+    for event in decided:
         yield OutputRecord(topics.BROADCAST_EVENTS, room_id, event)
 
 
-def _worn(room_id: str, before: Stage | None, after: Stage) -> Iterator[OutputRecord]:
-    for user_id, badge in badges.changed(before, after):
+def _badge_records(room_id: str, before: Stage | None, after: Stage) -> Iterator[OutputRecord]:
+    for user_id, badge in badges.badge_changes(before, after):
         yield OutputRecord(topics.BADGES, room_id, badge, key=f"{room_id}/{user_id}")

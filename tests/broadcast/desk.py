@@ -19,13 +19,13 @@ from messaging.producer import CloudEventProducer
 from schemas import timestamps, topics
 from schemas.types import Message
 from services.broadcast import store
-from services.broadcast.livekit import LiveKit
-from services.broadcast.metrics import Metrics
-from services.broadcast.ownership import Ownership
-from services.broadcast.state import Patience, Room
-from services.broadcast.surroundings import Surroundings
-from services.broadcast.wakeup import Wakeup
-from services.broadcast.worker import LAYOUT, SIGNALS_INPUT, Worker
+from services.broadcast.livekit import LiveKitClient
+from services.broadcast.metrics import LiveKitMetrics
+from services.broadcast.ownership import LaneLease
+from services.broadcast.state import Room, SeatTimeouts
+from services.broadcast.surroundings import EffectDependencies
+from services.broadcast.wakeup import DirtyKeys
+from services.broadcast.worker import SIGNALS_INPUT, TOPOLOGY, BroadcastProcessor
 
 SECONDS = 60
 
@@ -49,9 +49,9 @@ class Desk:
     """
 
     pool: asyncpg.Pool
-    around: Surroundings
-    processor: Worker
-    wakeup: Wakeup
+    around: EffectDependencies
+    processor: BroadcastProcessor
+    wakeup: DirtyKeys
     owned: Owned
     written: list[Message] = field(default_factory=list)
     told: list[Message] = field(default_factory=list)
@@ -111,7 +111,7 @@ class Desk:
     async def load_room(self, room_id: str) -> Room:
         """Return a room as stored in Postgres."""
         async with self.reading, self.pool.acquire() as connection:
-            return (await store.load(connection, [room_id]))[room_id].room
+            return (await store.load_stages(connection, [room_id]))[room_id].room
 
     def names(self, user_id: str | None = None) -> list[str]:
         """Return the names of the published events, of all users or of one."""
@@ -135,23 +135,25 @@ class Desk:
 
 @contextlib.asynccontextmanager
 async def open_desk(
-    database_url: str, livekit_url: str, timeouts: Patience | None = None, livekit_seconds: float = 0.5
+    database_url: str, livekit_url: str, timeouts: SeatTimeouts | None = None, livekit_seconds: float = 0.5
 ) -> AsyncIterator[Desk]:
     """Open a harness on a migrated database that owns lane 0."""
-    timeouts = timeouts or Patience(grace=60, no_show=0)
+    timeouts = timeouts or SeatTimeouts(grace_seconds=60, no_show_seconds=0)
     config = Config("", database_url, "broadcast")
     pool = await database.create_pool(config, size=4)
     async with pool.acquire() as connection:
         await database.migrate_schema(connection, config, "messaging", "services.broadcast")
-        await lanes.create_lanes(connection, 1, len(LAYOUT.inputs), len(LAYOUT.outputs))
-    metrics = Metrics(CollectorRegistry())
-    livekit = LiveKit(livekit_url, "devkey", "a secret that guards nothing at all", livekit_seconds, metrics)
+        await lanes.create_lanes(connection, 1, len(TOPOLOGY.inputs), len(TOPOLOGY.outputs))
+    metrics = LiveKitMetrics(CollectorRegistry())
+    livekit = LiveKitClient(
+        livekit_url, "devkey", "a secret that guards nothing at all", livekit_seconds, metrics
+    )
     pipeline = Owned()
-    ownership = Ownership()
-    ownership.follow(cast("Pipeline", pipeline))
-    dependencies = Surroundings(livekit, cast("CloudEventProducer", None), pool, ownership, metrics)
-    dirty_keys = Wakeup()
-    harness = Desk(pool, dependencies, Worker(timeouts, dirty_keys, ()), dirty_keys, pipeline)
+    ownership = LaneLease()
+    ownership.use_pipeline(cast("Pipeline", pipeline))
+    dependencies = EffectDependencies(livekit, cast("CloudEventProducer", None), pool, ownership, metrics)
+    dirty_keys = DirtyKeys()
+    harness = Desk(pool, dependencies, BroadcastProcessor(timeouts, dirty_keys, ()), dirty_keys, pipeline)
     object.__setattr__(dependencies, "producer", harness)
     try:
         yield harness

@@ -7,14 +7,14 @@ from schemas import commands, events, signals, timestamps
 from schemas.events import Permissions
 from schemas.types import Badge, Message
 from services.broadcast import badges, decider, rights
-from services.broadcast.change import Cause
-from services.broadcast.state import Member, Patience, Stage
+from services.broadcast.change import Origin
+from services.broadcast.state import Member, SeatTimeouts, Stage
 
 ROOM = "room"
 HOST = "alice"
 START = timestamps.to_ms("2026-01-01T12:00:00.000Z")
-PATIENCE = Patience(grace=60, no_show=0)
-ALL = rights.permissions("coHost")
+PATIENCE = SeatTimeouts(grace_seconds=60, no_show_seconds=0)
+ALL = rights.for_badge("coHost")
 
 
 def at(second: int) -> str:
@@ -26,7 +26,7 @@ def at(second: int) -> str:
 class Play:
     """Decides records one after the other, one a second; `events` are all resulting events but the badges."""
 
-    timeouts: Patience = PATIENCE
+    timeouts: SeatTimeouts = PATIENCE
     stage: Stage | None = None
     told: list[Message] = field(default_factory=list)
     worn: list[tuple[str, Badge | None]] = field(default_factory=list)
@@ -40,26 +40,26 @@ class Play:
     def decide(self, record: Any, record_id: str | None = None) -> Any:
         """Decide a record and return the decider's result."""
         self.second += 1
-        cause = Cause(record_id or f"record-{self.second}", at(self.second), self.second, 0)
-        decided = decider.decide(self.stage, record, cause, self.timeouts)
+        cause = Origin(record_id or f"record-{self.second}", at(self.second), self.second, 0)
+        decided = decider.decide_record(self.stage, record, cause, self.timeouts)
         if decided is None or isinstance(decided, str):
             return decided
         before, self.stage = self.stage, decided.stage
         self.told += decided.events
         self.worn += [
             (user_id, badge.badge if badge is not None else None)
-            for user_id, badge in badges.changed(before, decided.stage)
+            for user_id, badge in badges.badge_changes(before, decided.stage)
         ]
         return decided
 
     def member(self, user_id: str = "bob") -> Member:
         """Return the state of a user in the room."""
         assert self.stage is not None
-        return self.stage.member(user_id)
+        return self.stage.member_or_empty(user_id)
 
     def applied(self, user_id: str = "bob", mode: signals.ApplyMode = "in_place", **more: Any) -> "Play":
         """Report the user's newest desired version as applied."""
-        version = self.member(user_id).version
+        version = self.member(user_id).desired_version
         return self(signals.GrantApplied(room_id=ROOM, user_id=user_id, version=version, mode=mode, **more))
 
     def fail_grant_call(self, user_id: str = "bob", *, retryable: bool = True) -> "Play":
@@ -68,7 +68,7 @@ class Play:
             signals.GrantCallFailed(
                 room_id=ROOM,
                 user_id=user_id,
-                version=self.member(user_id).version,
+                version=self.member(user_id).desired_version,
                 error="no answer",
                 attempts=1,
                 retryable=retryable,
@@ -78,7 +78,7 @@ class Play:
     def deleted(self, room_sid: str | None = "RM_1") -> "Play":
         """Report the LiveKit room as deleted."""
         assert self.stage is not None
-        version = self.stage.room.deletion or 0
+        version = self.stage.room.deletion_version or 0
         return self(signals.RoomDeleted(room_id=ROOM, version=version, room_sid=room_sid))
 
     def since(self) -> list[Message]:

@@ -36,8 +36,8 @@ def test_the_badges_since_stays_at_the_start_of_the_seat() -> None:
     script = Play()(stage_changed(), accepted())
     before = script.stage
     script(mute(hard=True)).applied()
-    assert badges.changed(before, script.stage) == []  # type: ignore[arg-type]
-    worn = badges.changed(None, script.stage)  # type: ignore[arg-type]
+    assert badges.badge_changes(before, script.stage) == []  # type: ignore[arg-type]
+    worn = badges.badge_changes(None, script.stage)  # type: ignore[arg-type]
     assert worn == [
         (
             "bob",

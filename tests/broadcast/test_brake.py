@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.broadcast.brake import Brake
+from services.broadcast.brake import FailureThrottle
 
 
 @dataclass
@@ -14,27 +14,27 @@ class Clock:
 
 
 def test_calls_are_not_slowed_while_some_succeed() -> None:
-    throttle = Brake(Clock())
+    throttle = FailureThrottle(Clock())
     for number in range(1_000):
-        throttle.begun()
+        throttle.record_start()
         if number % 10:
-            throttle.failed()
+            throttle.record_failure()
         else:
-            throttle.succeeded()
-        assert throttle.wait() == 0.0
+            throttle.record_success()
+        assert throttle.seconds_until_start() == 0.0
 
 
 def test_calls_are_throttled_until_one_succeeds() -> None:
     clock = Clock()
-    throttle = Brake(clock)
+    throttle = FailureThrottle(clock)
     begun = 0
     for _ in range(1_000):
-        if not throttle.wait():
-            throttle.begun()
-            throttle.failed()
+        if not throttle.seconds_until_start():
+            throttle.record_start()
+            throttle.record_failure()
             begun += 1
         clock.now += 0.001
     assert 20 <= begun <= 45
-    throttle.succeeded()
-    throttle.begun()
-    assert throttle.wait() == 0.0
+    throttle.record_success()
+    throttle.record_start()
+    assert throttle.seconds_until_start() == 0.0

@@ -6,8 +6,8 @@ import pytest
 
 from schemas import signals
 from services.broadcast import comparison
-from services.broadcast.comparison import Comparison
-from services.broadcast.state import Patience
+from services.broadcast.comparison import RoomResyncer
+from services.broadcast.state import SeatTimeouts
 from tests.broadcast import fake_livekit
 from tests.broadcast.desk import Desk, open_desk, running
 from tests.broadcast.fake_livekit import FakeLiveKit
@@ -28,14 +28,14 @@ async def harness(database_url: str, fake: FakeLiveKit) -> AsyncIterator[Desk]:
         yield opened
 
 
-def compare(harness: Desk, seconds: float) -> Comparison:
-    return Comparison(harness.around, Patience(60, 0), seconds)
+def compare(harness: Desk, seconds: float) -> RoomResyncer:
+    return RoomResyncer(harness.around, SeatTimeouts(60, 0), seconds)
 
 
 async def test_a_failing_room_does_not_block_the_resync_of_others(
     harness: Desk, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparison, "_CHUNK", 2)
+    monkeypatch.setattr(comparison, "_ROOMS_PER_ROUND", 2)
     for room_id in ROOMS:
         await harness.say(stage_changed().model_copy(update={"room_id": room_id}))
         fake.join(room_id, "mallory", can_publish=True)
@@ -73,7 +73,7 @@ async def test_rooms_of_other_workers_lanes_are_skipped(harness: Desk, fake: Fak
 async def test_a_large_snapshot_keeps_every_badge_holder(
     harness: Desk, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparison, "_MOST", 4)
+    monkeypatch.setattr(comparison, "_MAX_PARTICIPANTS", 4)
     monkeypatch.setattr(comparison, "_RETRY_SECONDS", 0.1)
     await harness.say(stage_changed(), accepted("zoe"))
     for number in range(6):

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.signals import RoomMade
 from services.broadcast import creation
-from services.broadcast.creation import Creation
+from services.broadcast.creation import RoomProvisioner
 from services.broadcast.livekit import CallFailed
 from tests.broadcast import fake_livekit
 from tests.broadcast.desk import Desk, open_desk
@@ -27,36 +27,36 @@ async def harness(database_url: str, fake: FakeLiveKit) -> AsyncIterator[Desk]:
         yield opened
 
 
-def creation_of(harness: Desk) -> Creation:
-    return Creation(harness.around.livekit, harness.pool, harness.around.producer, 60)
+def creation_of(harness: Desk) -> RoomProvisioner:
+    return RoomProvisioner(harness.around.livekit, harness.pool, harness.around.producer, 60)
 
 
 async def test_requests_during_a_call_share_the_next_call(fake: FakeLiveKit, harness: Desk) -> None:
     rooms = creation_of(harness)
     fake.hang.add("CreateRoom")
-    first = asyncio.create_task(rooms.make("room"))
+    first = asyncio.create_task(rooms.ensure_room("room"))
     while not fake.calls["CreateRoom"]:
         await asyncio.sleep(0)
-    others = [asyncio.create_task(rooms.make("room")) for _ in range(50)]
+    others = [asyncio.create_task(rooms.ensure_room("room")) for _ in range(50)]
     await asyncio.sleep(0)
     fake.hang.clear()
     fake.let_go.set()
     await asyncio.gather(first, *others)
     assert fake.calls["CreateRoom"] == 2
-    await rooms.make("room")
+    await rooms.ensure_room("room")
     assert fake.calls["CreateRoom"] == 3
 
 
 async def test_room_creations_are_limited_in_number(
     fake: FakeLiveKit, harness: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(creation, "_AT_ONCE", 3)
+    monkeypatch.setattr(creation, "_MAX_CALLS", 3)
     rooms = creation_of(harness)
     fake.hang.add("CreateRoom")
-    asking = [asyncio.create_task(rooms.make(f"room-{number}")) for number in range(9)]
+    asking = [asyncio.create_task(rooms.ensure_room(f"room-{number}")) for number in range(9)]
     while fake.calls["CreateRoom"] < 3:
         await asyncio.sleep(0)
-    await harness.around.livekit.rooms()
+    await harness.around.livekit.list_rooms()
     assert fake.calls["CreateRoom"] == 3
     fake.hang.clear()
     fake.let_go.set()
@@ -67,7 +67,7 @@ async def test_room_creations_are_limited_in_number(
 async def test_a_cancelled_request_does_not_cancel_the_others(fake: FakeLiveKit, harness: Desk) -> None:
     rooms = creation_of(harness)
     fake.hang.add("CreateRoom")
-    impatient, patient = (asyncio.create_task(rooms.make("room")) for _ in range(2))
+    impatient, patient = (asyncio.create_task(rooms.ensure_room("room")) for _ in range(2))
     while not fake.calls["CreateRoom"]:
         await asyncio.sleep(0)
     impatient.cancel()
@@ -82,10 +82,10 @@ async def test_a_failure_reaches_every_waiter_and_the_next_request_retries(
 ) -> None:
     rooms = creation_of(harness)
     fake.troubles["CreateRoom"] = lambda: refused(503, "unavailable")
-    ended = await asyncio.gather(*(rooms.make("room") for _ in range(3)), return_exceptions=True)
+    ended = await asyncio.gather(*(rooms.ensure_room("room") for _ in range(3)), return_exceptions=True)
     assert [type(error) for error in ended] == [CallFailed] * 3
     fake.troubles.clear()
-    await rooms.make("room")
+    await rooms.ensure_room("room")
     assert "room" in fake.rooms
 
 
@@ -94,7 +94,7 @@ async def test_a_request_returns_the_room_as_stored_after_the_creation(
 ) -> None:
     await harness.say(stage_changed("idle"))
     fake.hang.add("CreateRoom")
-    asking = asyncio.create_task(creation_of(harness).make(ROOM))
+    asking = asyncio.create_task(creation_of(harness).ensure_room(ROOM))
     await harness.until(lambda: fake.calls["CreateRoom"])
     await harness.say(stage_changed("live"))
     fake.recover()
@@ -107,7 +107,7 @@ async def test_a_request_returns_the_room_as_stored_after_the_creation(
 async def test_a_room_closed_during_its_creation_is_deleted_again(fake: FakeLiveKit, harness: Desk) -> None:
     await harness.say(stage_changed())
     fake.hang.add("CreateRoom")
-    asking = asyncio.create_task(creation_of(harness).make(ROOM))
+    asking = asyncio.create_task(creation_of(harness).ensure_room(ROOM))
     await harness.until(lambda: fake.calls["CreateRoom"])
     await harness.say(stage_changed("ended"))
     closed = await harness.load_room(ROOM)
@@ -115,7 +115,7 @@ async def test_a_room_closed_during_its_creation_is_deleted_again(fake: FakeLive
     fake.recover()
     await harness.until(lambda: harness.written == [RoomMade(room_id=ROOM)])
     again = await harness.load_room(ROOM)
-    assert (closed.deletion or 0) < (again.deletion or 0)
+    assert (closed.deletion_version or 0) < (again.deletion_version or 0)
 
 
 @pytest.mark.parametrize(("status", "wished_away"), [("ended", True), ("live", False)])
@@ -125,7 +125,7 @@ async def test_an_unanswered_creation_is_cleaned_up_if_the_room_closed(
     await harness.say(stage_changed())
     fake.hang.add("CreateRoom")
     with pytest.raises(CallFailed):
-        await creation_of(harness).make(ROOM)
+        await creation_of(harness).ensure_room(ROOM)
     await harness.say(stage_changed(status))
     before = await harness.load_room(ROOM)
     await harness.until(lambda: harness.written == [RoomMade(room_id=ROOM)])

@@ -59,7 +59,7 @@ def test_a_missing_livekit_room_has_no_participants() -> None:
 
 def test_changes_newer_than_the_snapshot_are_kept() -> None:
     script = connected()
-    changed = script.member().presence.changed
+    changed = script.member().presence.changed_at_offset
     before = script.stage
     assert script(compared(look="look-1", position=changed)).stage == before
     script(gone())
@@ -69,22 +69,22 @@ def test_changes_newer_than_the_snapshot_are_kept() -> None:
 
 def test_drifted_permissions_are_reapplied_without_an_event() -> None:
     script = connected()(compared(participant()))
-    assert script.member().pending
+    assert script.member().is_out_of_sync
     assert script.applied().told == []
 
 
 def test_permissions_being_applied_are_not_applied_twice() -> None:
     script = connected()
-    version = script.member().version
+    version = script.member().desired_version
     script(joined(participant(sid="PA_2")))
-    assert script.member().version == version + 1
-    assert script(compared(participant(sid="PA_2"))).member().version == version + 1
+    assert script.member().desired_version == version + 1
+    assert script(compared(participant(sid="PA_2"))).member().desired_version == version + 1
 
 
 def test_a_desired_state_newer_than_the_snapshot_is_kept() -> None:
     script = connected()
-    version = script.member().version
-    assert script(compared(participant(), version=version - 1)).member().version == version
+    version = script.member().desired_version
+    assert script(compared(participant(), version=version - 1)).member().desired_version == version
 
 
 def test_an_intruder_without_a_webhook_is_found() -> None:
@@ -97,7 +97,7 @@ def test_an_intruder_without_a_webhook_is_found() -> None:
 def test_a_former_co_host_in_an_old_snapshot_is_not_an_intruder() -> None:
     script = connected()
     assert script.stage is not None
-    look = compared(co_host(), version=script.stage.room.version)
+    look = compared(co_host(), version=script.stage.room.latest_version)
     script(left()).applied()
     assert script(look).member().suspect
     assert names(script.applied(mode="clean")) == ["GrantRevoked"]
@@ -105,13 +105,13 @@ def test_a_former_co_host_in_an_old_snapshot_is_not_an_intruder() -> None:
 
 def test_a_host_without_the_hosts_permissions_gets_them() -> None:
     script = Play()(stage_changed(), compared(participant(HOST)))
-    assert script.member(HOST).pending
+    assert script.member(HOST).is_out_of_sync
     assert script.applied(HOST).told == []
 
 
 def test_a_host_with_the_hosts_permissions_is_left_alone() -> None:
-    host = participant(HOST, permissions=rights.permissions("host"), badge="host")
-    assert not Play()(stage_changed(), compared(host)).member(HOST).pending
+    host = participant(HOST, permissions=rights.for_badge("host"), badge="host")
+    assert not Play()(stage_changed(), compared(host)).member(HOST).is_out_of_sync
 
 
 def test_a_livekit_room_finished_after_the_snapshot_stays_finished() -> None:
@@ -119,9 +119,9 @@ def test_a_livekit_room_finished_after_the_snapshot_stays_finished() -> None:
     script(signals.RoomFinished(room_id=ROOM, room_sid="RM_1"))
     assert script.stage is not None
     finished = script.stage.room
-    look = compared(version=finished.version, position=finished.named)
+    look = compared(version=finished.latest_version, position=finished.room_sid_offset)
     assert script(look).stage.room == finished
-    later = compared(version=finished.version, position=finished.named + 1)
+    later = compared(version=finished.latest_version, position=finished.room_sid_offset + 1)
     assert script(later).stage.room.room_sid == "RM_1"
 
 
@@ -134,8 +134,8 @@ def test_a_livekit_room_of_a_closed_room_is_deleted_again() -> None:
     script = connected()(stage_changed("ended"), left(reason="room_ended")).deleted()
     assert script.stage is not None
     before = script.stage
-    version = before.room.version
+    version = before.room.latest_version
     assert script(compared(room_sid=None, version=version)).stage == before
     assert script(compared(version=version - 1)).stage == before
     script(compared(version=version))
-    assert script.stage.room.deletion == version + 1
+    assert script.stage.room.deletion_version == version + 1

@@ -57,10 +57,10 @@ def test_applying_again_is_silent() -> None:
 
 def test_a_late_result_for_an_older_version_publishes_nothing() -> None:
     script = seated()
-    late = applied(script.member().version)
+    late = applied(script.member().desired_version)
     script(left(), late)
     assert script.told == []
-    assert script.member().revoking != ()
+    assert script.member().pending_revocations != ()
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_seat_ending_after_the_room_deletion_is_revoked_at_once() -> None:
 
 def test_an_earlier_closings_deletion_does_not_confirm_a_later_one() -> None:
     script = seated()(stage_changed("ended"))
-    early = script.stage.room.deletion  # type: ignore[union-attr]
+    early = script.stage.room.deletion_version  # type: ignore[union-attr]
     script(left(reason="room_ended"), stage_changed("live"), stage_changed("ended"))
     script(signals.RoomDeleted(room_id=ROOM, version=early or 0))
     assert script.told == []
@@ -127,7 +127,7 @@ def test_an_earlier_closings_deletion_does_not_confirm_a_later_one() -> None:
 def test_a_room_that_opens_again_starts_with_an_empty_stage() -> None:
     script = seated()(stage_changed("ended"), left(reason="room_ended")).deleted()(stage_changed("live"))
     assert script.stage is not None
-    assert (script.stage.members, script.stage.room.open) == ({}, True)
+    assert (script.stage.members, script.stage.room.is_open) == ({}, True)
 
 
 def test_a_co_host_who_becomes_host_keeps_the_permissions() -> None:
@@ -135,15 +135,15 @@ def test_a_co_host_who_becomes_host_keeps_the_permissions() -> None:
     script.since()
     script(stage_changed(host="bob"), left(reason="became_host")).applied().applied(HOST)
     assert script.told == []
-    assert script.stage.badge("bob") == "host"  # type: ignore[union-attr]
+    assert script.stage.badge_of("bob") == "host"  # type: ignore[union-attr]
 
 
 def test_a_former_host_becomes_a_viewer_without_an_event() -> None:
     script = Play()(
-        stage_changed(), joined(participant(HOST, permissions=rights.permissions("host"), badge="host"))
+        stage_changed(), joined(participant(HOST, permissions=rights.for_badge("host"), badge="host"))
     )
     script(stage_changed(host="carol"))
-    assert rights.wanted(script.stage, HOST) == rights.VIEWER  # type: ignore[arg-type]
+    assert rights.desired_for(script.stage, HOST) == rights.VIEWER  # type: ignore[arg-type]
     assert script.applied(HOST).told == []
     assert HOST not in script.stage.members  # type: ignore[union-attr]
 
@@ -183,7 +183,7 @@ def test_a_user_promoted_while_connected_counts_as_connected() -> None:
 
 def test_a_repeated_call_result_does_not_reconnect_a_co_host() -> None:
     script = seated()
-    report = applied(script.member().version).model_copy(update={"participant": co_host()})
+    report = applied(script.member().desired_version).model_copy(update={"participant": co_host()})
     script(report, gone(), joined(co_host(sid="PA_2")), gone(sid="PA_2"))
     before = script.stage
     assert script(report).stage == before
@@ -191,7 +191,7 @@ def test_a_repeated_call_result_does_not_reconnect_a_co_host() -> None:
 
 def test_a_grant_excludes_hard_muted_sources() -> None:
     script = seated()(mute(hard=True)).applied()
-    without = rights.permissions("coHost", ["microphone"])
+    without = rights.for_badge("coHost", ["microphone"])
     assert script.told[1:] == [provisioned(second=4, permissions=without)]
 
 

@@ -18,18 +18,18 @@ from schemas import signals, timestamps
 from schemas.events import Permissions
 from services.broadcast import livekit as livekit_module
 from services.broadcast import rights
-from services.broadcast.livekit import CallFailed, LiveKit, Unsigned
-from services.broadcast.metrics import Metrics
+from services.broadcast.livekit import CallFailed, LiveKitClient, UnsignedWebhook
+from services.broadcast.metrics import LiveKitMetrics
 from tests.broadcast import fake_livekit
 from tests.broadcast.fake_livekit import FakeLiveKit, refused
 
 KEY, SECRET = "devkey", "a secret that only the tests know, and LiveKit"
 SOURCES = ["CAMERA", "MICROPHONE", "SCREEN_SHARE", "SCREEN_SHARE_AUDIO"]
-CO_HOST = rights.permissions("coHost")
+CO_HOST = rights.for_badge("coHost")
 
 
-def livekit(url: str) -> LiveKit:
-    return LiveKit(url, KEY, SECRET, 0.5, Metrics(CollectorRegistry()))
+def livekit(url: str) -> LiveKitClient:
+    return LiveKitClient(url, KEY, SECRET, 0.5, LiveKitMetrics(CollectorRegistry()))
 
 
 @pytest.fixture
@@ -39,14 +39,14 @@ async def fake() -> AsyncIterator[FakeLiveKit]:
 
 
 @pytest.fixture
-async def livekit_client(fake: FakeLiveKit) -> AsyncIterator[LiveKit]:
+async def livekit_client(fake: FakeLiveKit) -> AsyncIterator[LiveKitClient]:
     opened = livekit(fake.url)
     yield opened
     await opened.close()
 
 
 async def test_permissions_are_set_whole_with_sources_in_livekits_order(
-    fake: FakeLiveKit, livekit_client: LiveKit
+    fake: FakeLiveKit, livekit_client: LiveKitClient
 ) -> None:
     fake.join("room", "bob")
     participant = await livekit_client.set_rights("room", "bob", CO_HOST, "coHost")
@@ -64,11 +64,11 @@ async def test_permissions_are_set_whole_with_sources_in_livekits_order(
     )
 
 
-async def test_livekits_availability_is_known(livekit_client: LiveKit) -> None:
-    assert await livekit_client.reachable()
+async def test_livekits_availability_is_known(livekit_client: LiveKitClient) -> None:
+    assert await livekit_client.is_reachable()
     nowhere = livekit("ws://127.0.0.1:1")
     with pytest.raises(OSError, match="Cannot connect"):
-        await nowhere.reachable()
+        await nowhere.is_reachable()
     await nowhere.close()
 
 
@@ -81,13 +81,13 @@ async def test_livekits_availability_is_known(livekit_client: LiveKit) -> None:
     ],
 )
 def test_only_the_scheme_of_livekits_url_is_replaced(url: str, over_http: str) -> None:
-    assert livekit_module.over_http(url) == over_http
+    assert livekit_module.http_url(url) == over_http
 
 
-async def test_an_absent_participant_is_not_a_failure(livekit_client: LiveKit) -> None:
+async def test_an_absent_participant_is_not_a_failure(livekit_client: LiveKitClient) -> None:
     assert await livekit_client.set_rights("room", "bob", CO_HOST, "coHost") is None
-    assert await livekit_client.participant("room", "bob") is None
-    assert not await livekit_client.remove("room", "bob")
+    assert await livekit_client.get_participant("room", "bob") is None
+    assert not await livekit_client.remove_participant("room", "bob")
     await livekit_client.delete_room("room")
 
 
@@ -108,7 +108,7 @@ async def test_an_absent_participant_is_not_a_failure(livekit_client: LiveKit) -
 )
 async def test_failures_say_if_a_retry_helps_and_if_the_call_may_have_run(
     fake: FakeLiveKit,
-    livekit_client: LiveKit,
+    livekit_client: LiveKitClient,
     trouble: Callable[[], web.Response],
     *,
     retryable: bool,
@@ -117,7 +117,7 @@ async def test_failures_say_if_a_retry_helps_and_if_the_call_may_have_run(
     fake.troubles["UpdateParticipant"] = trouble
     with pytest.raises(CallFailed) as failed:
         await livekit_client.set_rights("room", "bob", CO_HOST, "coHost")
-    assert (failed.value.retryable, failed.value.unknown) == (retryable, unknown)
+    assert (failed.value.retryable, failed.value.outcome_unknown) == (retryable, unknown)
 
 
 @pytest.mark.parametrize(
@@ -132,14 +132,14 @@ async def test_failures_say_if_a_retry_helps_and_if_the_call_may_have_run(
     ],
 )
 async def test_a_foreign_answer_is_a_retryable_failure(
-    fake: FakeLiveKit, livekit_client: LiveKit, answer: Callable[[], web.Response]
+    fake: FakeLiveKit, livekit_client: LiveKitClient, answer: Callable[[], web.Response]
 ) -> None:
     for method in ("UpdateParticipant", "ListRooms", "ListParticipants", "DeleteRoom"):
         fake.troubles[method] = answer
     for call in (
         livekit_client.set_rights("room", "bob", CO_HOST, "coHost"),
-        livekit_client.rooms(),
-        livekit_client.participants("room"),
+        livekit_client.list_rooms(),
+        livekit_client.list_participants("room"),
         livekit_client.delete_room("room"),
     ):
         with pytest.raises(CallFailed) as failed:
@@ -147,63 +147,67 @@ async def test_a_foreign_answer_is_a_retryable_failure(
         assert failed.value.retryable
 
 
-async def test_a_joining_participant_is_not_connected_yet(fake: FakeLiveKit, livekit_client: LiveKit) -> None:
+async def test_a_joining_participant_is_not_connected_yet(
+    fake: FakeLiveKit, livekit_client: LiveKitClient
+) -> None:
     bob = fake.join("room", "bob")
     for state, connected in [("JOINING", False), ("JOINED", False), ("ACTIVE", True)]:
         bob.state = models.ParticipantInfo.State.Value(state)
-        found = await livekit_client.participant("room", "bob")
+        found = await livekit_client.get_participant("room", "bob")
         assert found is not None
         assert found.connected is connected
 
 
 async def test_values_of_a_newer_livekit_are_read_as_unknown(
-    fake: FakeLiveKit, livekit_client: LiveKit
+    fake: FakeLiveKit, livekit_client: LiveKitClient
 ) -> None:
     bob = fake.join("room", "bob", can_publish_sources=[2, 99])
     bob.tracks.add(sid="TR_1", source=99)  # type: ignore[arg-type] - a value of a future version
-    found = await livekit_client.participant("room", "bob")
+    found = await livekit_client.get_participant("room", "bob")
     assert found is not None
     assert found.permissions.can_publish_sources == ("microphone",)
     assert found.tracks == (signals.Track(sid="TR_1", source="unknown", muted=False),)
-    assert await livekit_client.participants("room") == [found]
+    assert await livekit_client.list_participants("room") == [found]
 
 
-async def test_an_unanswered_call_may_have_taken_effect(fake: FakeLiveKit, livekit_client: LiveKit) -> None:
+async def test_an_unanswered_call_may_have_taken_effect(
+    fake: FakeLiveKit, livekit_client: LiveKitClient
+) -> None:
     fake.hang.add("UpdateParticipant")
     with pytest.raises(CallFailed) as failed:
         await livekit_client.set_rights("room", "bob", CO_HOST, "coHost")
-    assert (failed.value.retryable, failed.value.unknown) == (True, True)
+    assert (failed.value.retryable, failed.value.outcome_unknown) == (True, True)
 
 
-async def test_an_unanswered_read_has_no_effect(fake: FakeLiveKit, livekit_client: LiveKit) -> None:
+async def test_an_unanswered_read_has_no_effect(fake: FakeLiveKit, livekit_client: LiveKitClient) -> None:
     fake.hang.add("GetParticipant")
     fake.troubles["ListRooms"] = lambda: refused(503, "unavailable")
-    for look in (livekit_client.participant("room", "bob"), livekit_client.rooms()):
+    for look in (livekit_client.get_participant("room", "bob"), livekit_client.list_rooms()):
         with pytest.raises(CallFailed) as failed:
             await look
-        assert (failed.value.retryable, failed.value.unknown) == (True, False)
+        assert (failed.value.retryable, failed.value.outcome_unknown) == (True, False)
 
 
-async def test_a_track_that_is_gone_was_not_muted(fake: FakeLiveKit, livekit_client: LiveKit) -> None:
+async def test_a_track_that_is_gone_was_not_muted(fake: FakeLiveKit, livekit_client: LiveKitClient) -> None:
     fake.join("room", "bob").tracks.add(sid="TR_1")
-    assert await livekit_client.mute("room", "bob", "TR_1")
-    assert not await livekit_client.mute("room", "bob", "TR_2")
+    assert await livekit_client.mute_track("room", "bob", "TR_1")
+    assert not await livekit_client.mute_track("room", "bob", "TR_2")
 
 
 async def test_a_refused_connection_has_no_effect() -> None:
     livekit_client = livekit("http://127.0.0.1:1")
     with pytest.raises(CallFailed) as failed:
-        await livekit_client.rooms()
-    assert (failed.value.retryable, failed.value.unknown) == (True, False)
+        await livekit_client.list_rooms()
+    assert (failed.value.retryable, failed.value.outcome_unknown) == (True, False)
     await livekit_client.close()
 
 
 async def test_one_token_is_signed_for_many_calls_to_a_room(
-    fake: FakeLiveKit, livekit_client: LiveKit
+    fake: FakeLiveKit, livekit_client: LiveKitClient
 ) -> None:
     for _ in range(3):
-        await livekit_client.participant("room", "bob")
-    await livekit_client.participant("other", "bob")
+        await livekit_client.get_participant("room", "bob")
+    await livekit_client.get_participant("other", "bob")
     assert len(set(fake.tokens)) == 2
     assert len(fake.tokens) == 4
 
@@ -223,33 +227,33 @@ def signed_tokens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def test_after_a_refusal_another_token_is_signed(
-    fake: FakeLiveKit, livekit_client: LiveKit, signed_tokens: list[str]
+    fake: FakeLiveKit, livekit_client: LiveKitClient, signed_tokens: list[str]
 ) -> None:
-    await livekit_client.participant("room", "bob")
+    await livekit_client.get_participant("room", "bob")
     fake.troubles["GetParticipant"] = lambda: refused(401, "unauthenticated")
     with pytest.raises(CallFailed):
-        await livekit_client.participant("room", "bob")
+        await livekit_client.get_participant("room", "bob")
     fake.troubles.clear()
     assert len(signed_tokens) == 1
-    await livekit_client.participant("room", "bob")
+    await livekit_client.get_participant("room", "bob")
     assert len(signed_tokens) == 2
 
 
 @pytest.mark.parametrize("step", [-3600, 3600])
 async def test_when_the_clock_is_set_another_token_is_signed(
-    livekit_client: LiveKit, signed_tokens: list[str], monkeypatch: pytest.MonkeyPatch, step: int
+    livekit_client: LiveKitClient, signed_tokens: list[str], monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    await livekit_client.participant("room", "bob")
+    await livekit_client.get_participant("room", "bob")
     now = time.time()
     monkeypatch.setattr("services.broadcast.livekit.time.time", lambda: now + step)
-    await livekit_client.participant("room", "bob")
-    await livekit_client.participant("room", "bob")
+    await livekit_client.get_participant("room", "bob")
+    await livekit_client.get_participant("room", "bob")
     assert len(signed_tokens) == 2
 
 
 @pytest.mark.parametrize(("absence", "seconds"), [(120, 710), (4000, 4000)])
 async def test_a_room_outlives_a_token_and_a_grace(
-    fake: FakeLiveKit, livekit_client: LiveKit, absence: int, seconds: int
+    fake: FakeLiveKit, livekit_client: LiveKitClient, absence: int, seconds: int
 ) -> None:
     await livekit_client.create_room("room", absence)
     ((_, request),) = fake.requests
@@ -257,7 +261,7 @@ async def test_a_room_outlives_a_token_and_a_grace(
 
 
 def claims(permissions: Permissions, badge: Any) -> dict[str, Any]:
-    token = livekit("ws://nowhere").token("room", "bob", permissions, badge)
+    token = livekit("ws://nowhere").create_token("room", "bob", permissions, badge)
     decoded: dict[str, Any] = jwt.decode(token.text, SECRET, algorithms=["HS256"])
     assert timestamps.from_ms(1000 * decoded["exp"]) == token.expires_at
     assert decoded["exp"] - decoded["nbf"] <= 600
@@ -280,7 +284,7 @@ def test_a_viewer_token_denies_what_livekit_allows_by_default() -> None:
 
 
 def test_a_co_hosts_token_carries_badge_and_sources() -> None:
-    assert claims(rights.permissions("coHost", ["screen_share"]), "coHost") == {
+    assert claims(rights.for_badge("coHost", ["screen_share"]), "coHost") == {
         "iss": KEY,
         "sub": "bob",
         "attributes": {"cohost.badge": "coHost"},
@@ -296,7 +300,7 @@ def test_a_co_hosts_token_carries_badge_and_sources() -> None:
 
 
 def test_a_token_without_any_source_does_not_allow_them_all() -> None:
-    video = claims(rights.permissions("coHost", ["microphone", "camera", "screen_share"]), "coHost")["video"]
+    video = claims(rights.for_badge("coHost", ["microphone", "camera", "screen_share"]), "coHost")["video"]
     assert (video["canPublish"], video.get("canPublishSources")) == (False, None)
 
 
@@ -314,7 +318,7 @@ BOB = {"identity": "bob", "sid": "PA_1"}
 
 
 def told(event: dict[str, Any]) -> Any:
-    return livekit("ws://nowhere").sight(*signed(event))
+    return livekit("ws://nowhere").read_webhook(*signed(event))
 
 
 def test_a_join_is_reported_with_permissions_badge_and_tracks() -> None:
@@ -425,5 +429,5 @@ def test_unused_webhooks_are_ignored(event: dict[str, Any]) -> None:
     ],
 )
 def test_webhooks_without_livekits_signature_are_refused(body: bytes, header: str) -> None:
-    with pytest.raises(Unsigned):
-        livekit("ws://nowhere").sight(body, header)
+    with pytest.raises(UnsignedWebhook):
+        livekit("ws://nowhere").read_webhook(body, header)

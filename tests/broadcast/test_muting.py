@@ -6,7 +6,7 @@ from schemas import events, signals
 from schemas.events import CoHostMuted, CoHostUnmuteRequested
 from schemas.types import MuteSource, TrackSource
 from services.broadcast import rights
-from services.broadcast.state import Errand
+from services.broadcast.state import OneOffAction
 from tests.broadcast.scenes import (
     ROOM,
     Play,
@@ -62,7 +62,7 @@ def test_only_the_host_may_mute_except_soft_mutes_of_oneself(command: object) ->
 def test_a_soft_mute_is_a_one_off_action() -> None:
     script = seated()
     assert script.decide(mute(), "command-1").events == (muted(),)
-    assert script.member().errands == (Errand("command-1", "mute", "microphone", "alice", at(4)),)
+    assert script.member().actions == (OneOffAction("command-1", "mute", "microphone", "alice", at(4)),)
     assert script.member().seat.hard_muted == ()  # type: ignore[union-attr]
 
 
@@ -73,8 +73,8 @@ def test_a_co_host_may_mute_itself_softly() -> None:
 def test_a_hard_mute_takes_the_source_from_the_grant() -> None:
     script = seated()
     assert script.decide(mute(hard=True)).events == (muted(hard=True),)
-    assert script.member().pending
-    assert rights.wanted(script.stage, "bob") == rights.permissions("coHost", ["microphone"])  # type: ignore[arg-type]
+    assert script.member().is_out_of_sync
+    assert rights.desired_for(script.stage, "bob") == rights.for_badge("coHost", ["microphone"])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("hard", [True, False])
@@ -88,15 +88,17 @@ def test_muting_a_hard_muted_source_changes_nothing(*, hard: bool) -> None:
 def test_unmuting_gives_the_source_back_and_asks() -> None:
     script = seated()(mute(hard=True)).applied()
     assert script.decide(unmute(), "command-2").events == (REQUESTED,)
-    assert script.member().errands == (Errand("command-2", "ask_unmute", "microphone", "alice", at(6)),)
-    assert rights.wanted(script.stage, "bob") == rights.permissions("coHost")  # type: ignore[arg-type]
+    assert script.member().actions == (
+        OneOffAction("command-2", "request_unmute", "microphone", "alice", at(6)),
+    )
+    assert rights.desired_for(script.stage, "bob") == rights.for_badge("coHost")  # type: ignore[arg-type]
 
 
 def test_unmuting_without_a_hard_mute_only_asks() -> None:
     script = seated()
-    version = script.member().version
+    version = script.member().desired_version
     assert script.decide(unmute()).events == (REQUESTED,)
-    assert script.member().version == version
+    assert script.member().desired_version == version
 
 
 def test_a_completed_action_is_removed_and_updates_the_tracks() -> None:
@@ -106,7 +108,7 @@ def test_a_completed_action_is_removed_and_updates_the_tracks() -> None:
     done = signals.ErrandDone(room_id=ROOM, user_id="bob", errand_id="command-1", participant=silent)
     script(done)
     after = script.stage
-    assert (script.member().errands, script.member().presence.tracks) == ((), (track(muted=True),))
+    assert (script.member().actions, script.member().presence.tracks) == ((), (track(muted=True),))
     assert script(done).stage == after
 
 
@@ -123,11 +125,15 @@ def test_equal_pending_actions_are_reduced_to_the_last() -> None:
     script = seated()
     for number, command in enumerate([mute(), unmute(), mute(source="camera"), mute()]):
         script.decide(command, f"command-{number}")
-    assert [errand.id for errand in script.member().errands] == ["command-1", "command-2", "command-3"]
+    assert [errand.command_id for errand in script.member().actions] == [
+        "command-1",
+        "command-2",
+        "command-3",
+    ]
 
 
 def test_pending_actions_end_with_the_seat() -> None:
-    assert seated()(mute(), left()).member().errands == ()
+    assert seated()(mute(), left()).member().actions == ()
 
 
 def test_a_hard_mute_ends_with_the_seat() -> None:
@@ -137,8 +143,8 @@ def test_a_hard_mute_ends_with_the_seat() -> None:
 
 def test_a_new_track_of_a_muted_source_reapplies_the_grant() -> None:
     script = seated()(joined(co_host()), mute(hard=True)).applied()
-    assert not script.member().pending
-    assert script(published()).member().pending
+    assert not script.member().is_out_of_sync
+    assert script(published()).member().is_out_of_sync
     assert script.told[-1] == muted(hard=True)
 
 
@@ -154,11 +160,11 @@ def test_screen_share_includes_its_audio(source: MuteSource, left_over: tuple[Tr
     expected = events.Permissions(
         can_publish=True, can_publish_data=True, can_subscribe=True, can_publish_sources=left_over
     )
-    assert rights.permissions("coHost", [source]) == expected
+    assert rights.for_badge("coHost", [source]) == expected
 
 
 def test_no_remaining_source_means_no_publishing() -> None:
     expected = events.Permissions(
         can_publish=False, can_publish_data=True, can_subscribe=True, can_publish_sources=()
     )
-    assert rights.permissions("coHost", ["microphone", "camera", "screen_share"]) == expected
+    assert rights.for_badge("coHost", ["microphone", "camera", "screen_share"]) == expected

@@ -6,7 +6,7 @@ import pytest
 
 from schemas import events, signals
 from schemas.types import Message
-from services.broadcast.state import Patience, Presence, Release
+from services.broadcast.state import Presence, ReleaseRequest, SeatTimeouts
 from tests.broadcast.scenes import (
     HOST,
     ROOM,
@@ -25,10 +25,10 @@ from tests.broadcast.scenes import (
 )
 
 
-def seated(timeouts: Patience | None = None) -> Play:
-    script = Play(timeouts or Patience(grace=60, no_show=0))(stage_changed(), accepted()).applied(
-        mode="absent"
-    )
+def seated(timeouts: SeatTimeouts | None = None) -> Play:
+    script = Play(timeouts or SeatTimeouts(grace_seconds=60, no_show_seconds=0))(
+        stage_changed(), accepted()
+    ).applied(mode="absent")
     script.since()
     return script
 
@@ -68,7 +68,7 @@ def test_a_co_host_connects_drops_and_comes_back() -> None:
         dropped(5),
         there(events.CoHostReconnected, 6),
     ]
-    assert script.member().deadline is None
+    assert script.member().seat_deadline is None
 
 
 def test_repeated_webhooks_give_one_event() -> None:
@@ -117,8 +117,8 @@ def test_the_number_of_remembered_webhooks_is_limited() -> None:
     for number in range(200):
         script(joined(co_host(sid=f"PA_{number}")))
     assert script.stage is not None
-    assert len(script.stage.room.heard) == 64
-    assert len(script.member().presence.ended) <= 8
+    assert len(script.stage.room.recent_webhook_ids) == 64
+    assert len(script.member().presence.ended_sids) <= 8
 
 
 def test_a_moved_connection_is_not_a_disconnect() -> None:
@@ -132,7 +132,7 @@ def test_an_end_reported_before_its_join_leaves_no_connection() -> None:
 def test_a_hosts_connection_is_stored_without_an_event() -> None:
     script = seated()(joined(participant(HOST, "PA_9"))).applied(HOST)(gone(HOST, "PA_9"))
     assert script.told == []
-    assert script.member(HOST).presence == Presence("disconnected", ended=("PA_9",), changed=6)
+    assert script.member(HOST).presence == Presence("disconnected", ended_sids=("PA_9",), changed_at_offset=6)
 
 
 def test_viewer_connections_are_ignored() -> None:
@@ -143,13 +143,13 @@ def test_viewer_connections_are_ignored() -> None:
 
 def test_the_seat_is_released_after_the_grace_period() -> None:
     script = seated()(joined(co_host()), gone())
-    due = script.member().deadline
+    due = script.member().seat_deadline
     assert due == at(65)
     script.since()
     script.second = 64
     script(deadline(due), deadline(due))
     assert script.told == [there(events.CoHostLost, 65)]
-    assert script.member().seat.release == Release("connection_lost", "command")  # type: ignore[union-attr]
+    assert script.member().seat.release == ReleaseRequest("connection_lost", "command")  # type: ignore[union-attr]
 
 
 def test_a_deadline_reported_early_by_a_fast_clock_is_ignored() -> None:
@@ -162,7 +162,7 @@ def test_a_deadline_reported_early_by_a_fast_clock_is_ignored() -> None:
 
 def test_a_deadline_is_ignored_after_the_co_host_reconnects() -> None:
     script = seated()(joined(co_host()), gone())
-    due = script.member().deadline
+    due = script.member().seat_deadline
     assert due is not None
     script(joined(co_host(sid="PA_2")))
     before = script.stage
@@ -172,41 +172,41 @@ def test_a_deadline_is_ignored_after_the_co_host_reconnects() -> None:
 def test_a_deadline_of_another_seat_is_ignored() -> None:
     script = seated()(joined(co_host()), gone())
     before = script.stage
-    assert script(deadline(script.member().deadline or "", invitation_id="invitation-0")).stage == before
+    assert script(deadline(script.member().seat_deadline or "", invitation_id="invitation-0")).stage == before
 
 
 def test_a_released_seat_gives_no_connection_events() -> None:
     script = seated()(joined(co_host()), gone())
     script.second = 64
-    script(deadline(script.member().deadline or ""))
+    script(deadline(script.member().seat_deadline or ""))
     script.since()
     assert script(joined(co_host(sid="PA_2")), gone(sid="PA_2")).told == []
 
 
 def test_a_no_show_is_released_without_a_lost_event() -> None:
-    script = seated(Patience(grace=60, no_show=30))
-    assert script.member().deadline == at(32)
+    script = seated(SeatTimeouts(grace_seconds=60, no_show_seconds=30))
+    assert script.member().seat_deadline == at(32)
     script.second = 31
     script(deadline(at(32), "no_show"))
     assert script.told == []
-    assert script.member().seat.release == Release("no_show", "command")  # type: ignore[union-attr]
+    assert script.member().seat.release == ReleaseRequest("no_show", "command")  # type: ignore[union-attr]
 
 
 def test_the_no_show_deadline_runs_only_while_the_room_is_live() -> None:
-    script = Play(Patience(grace=60, no_show=30))(stage_changed("idle"), accepted())
-    assert script.member().deadline is None
-    assert script(stage_changed("live")).member().deadline == at(33)
-    assert script(stage_changed("waitingReconnect")).member().deadline is None
+    script = Play(SeatTimeouts(grace_seconds=60, no_show_seconds=30))(stage_changed("idle"), accepted())
+    assert script.member().seat_deadline is None
+    assert script(stage_changed("live")).member().seat_deadline == at(33)
+    assert script(stage_changed("waitingReconnect")).member().seat_deadline is None
 
 
 def test_a_connected_co_host_has_no_no_show_deadline() -> None:
-    script = seated(Patience(grace=60, no_show=30))(joined(co_host()))
-    assert script.member().deadline is None
-    assert script(stage_changed("idle"), stage_changed("live")).member().deadline is None
+    script = seated(SeatTimeouts(grace_seconds=60, no_show_seconds=30))(joined(co_host()))
+    assert script.member().seat_deadline is None
+    assert script(stage_changed("idle"), stage_changed("live")).member().seat_deadline is None
 
 
 def test_without_a_no_show_time_a_seat_has_no_deadline() -> None:
-    assert seated().member().deadline is None
+    assert seated().member().seat_deadline is None
 
 
 def test_tracks_come_and_go_with_their_participant() -> None:
@@ -241,8 +241,8 @@ def test_a_move_without_a_join_is_a_disconnect_at_the_next_snapshot() -> None:
 
 def test_a_joining_participant_is_neither_connected_nor_gone() -> None:
     coming = co_host(sid="PA_2", connected=False)
-    script = seated(Patience(grace=60, no_show=30))(compared(coming, look="look-1"))
-    assert (script.told, script.member().deadline) == ([], at(32))
+    script = seated(SeatTimeouts(grace_seconds=60, no_show_seconds=30))(compared(coming, look="look-1"))
+    assert (script.told, script.member().seat_deadline) == ([], at(32))
     script(joined(co_host()), gone(reason="moved"), compared(coming, look="look-2"))
     assert script.told == [there(events.CoHostConnected, 5)]
 
@@ -268,14 +268,14 @@ def test_a_closed_room_gives_no_disconnect_events() -> None:
 
 def test_a_join_with_wrong_permissions_is_corrected() -> None:
     script = seated()
-    assert not script(joined(co_host())).member().pending
-    assert script(joined(participant(sid="PA_2"))).member().pending
+    assert not script(joined(co_host())).member().is_out_of_sync
+    assert script(joined(participant(sid="PA_2"))).member().is_out_of_sync
 
 
 def test_a_join_during_a_call_reapplies_the_permissions() -> None:
     script = seated()(left())
-    version = script.member().version
-    assert script(joined(co_host())).member().version > version
+    version = script.member().desired_version
+    assert script(joined(co_host())).member().desired_version > version
     assert script.applied().told[-1] == events.GrantRevoked(
         room_id=ROOM,
         user_id="bob",

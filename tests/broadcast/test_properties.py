@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from schemas import events, signals, timestamps
 from schemas.types import Message
-from services.broadcast.state import Member, Patience, Room, Stage
+from services.broadcast.state import Member, Room, SeatTimeouts, Stage
 from tests.broadcast.scenes import (
     HOST,
     ROOM,
@@ -61,7 +61,7 @@ scripts = st.lists(_steps, max_size=40)
 class Show:
     """Turns steps into records that invitations and LiveKit could have written."""
 
-    play: Play = field(default_factory=lambda: Play(Patience(grace=5, no_show=5)))
+    play: Play = field(default_factory=lambda: Play(SeatTimeouts(grace_seconds=5, no_show_seconds=5)))
     seats: dict[str, str] = field(default_factory=dict)
     ended_seats: list[str] = field(default_factory=list)
     open: bool = False
@@ -80,10 +80,10 @@ class Show:
         """Report every desired state as applied."""
         if self.play.stage is None:
             return
-        if self.play.stage.room.deletion is not None:
+        if self.play.stage.room.deletion_version is not None:
             self.play.deleted()
         for user_id in list(self.play.stage.members):
-            if self.play.stage.room.open and not self.play.member(user_id).settled:
+            if self.play.stage.room.is_open and not self.play.member(user_id).has_rights_in_sync:
                 self.play.applied(user_id)
 
     def _leaving(self, user_id: str, reason: Any) -> Message:
@@ -119,16 +119,16 @@ class Show:
         # The mode clean is reported only for suspects, and removed only for users without a badge.
         if mode == "clean" and not member.suspect:
             return ()
-        return (applied(member.version, user_id, mode),)
+        return (applied(member.desired_version, user_id, mode),)
 
     def _seen(self, user_id: str) -> Sequence[Message]:
         if self.play.stage is None:
             return ()
-        version = self.play.member(user_id).version
+        version = self.play.member(user_id).desired_version
         return (signals.IntruderSeen(room_id=ROOM, user_id=user_id, version=version),)
 
     def _older(self, user_id: str) -> Sequence[Message]:
-        return (applied(self.play.member(user_id).version - 1, user_id),) if self.play.stage else ()
+        return (applied(self.play.member(user_id).desired_version - 1, user_id),) if self.play.stage else ()
 
     def _failed(self, user_id: str, retryable: Any) -> Sequence[Message]:
         if self.play.stage is None:
@@ -137,7 +137,7 @@ class Show:
             signals.GrantCallFailed(
                 room_id=ROOM,
                 user_id=user_id,
-                version=self.play.member(user_id).version,
+                version=self.play.member(user_id).desired_version,
                 error="no",
                 attempts=1,
                 retryable=retryable,
@@ -145,9 +145,9 @@ class Show:
         )
 
     def _deleted(self) -> Sequence[Message]:
-        if self.play.stage is None or self.play.stage.room.deletion is None:
+        if self.play.stage is None or self.play.stage.room.deletion_version is None:
             return ()
-        return (signals.RoomDeleted(room_id=ROOM, version=self.play.stage.room.deletion),)
+        return (signals.RoomDeleted(room_id=ROOM, version=self.play.stage.room.deletion_version),)
 
     def _joined(self, user_id: str, sid: str, rights: Any) -> Sequence[Message]:
         return (joined(co_host(user_id, sid) if rights else participant(user_id, sid)),)
@@ -170,9 +170,9 @@ class Show:
 
     def _deadline(self, user_id: str) -> Sequence[Message]:
         member = self.play.member(user_id) if self.play.stage else None
-        if member is None or member.seat is None or member.deadline is None:
+        if member is None or member.seat is None or member.seat_deadline is None:
             return ()
-        due = (timestamps.to_ms(member.deadline) - START) // 1000
+        due = (timestamps.to_ms(member.seat_deadline) - START) // 1000
         self.play.second = max(self.play.second, due)
         return (
             signals.DeadlineReached(
@@ -180,7 +180,7 @@ class Show:
                 user_id=user_id,
                 invitation_id=member.seat.invitation_id,
                 kind="grace" if member.presence.grace_ends_at else "no_show",
-                due_at=member.deadline,
+                due_at=member.seat_deadline,
                 command_id="command",
             ),
         )
@@ -283,8 +283,8 @@ def test_a_document_of_an_earlier_version_is_read() -> None:
         ' "version": 3, "deletion": null, "endings": [], "room_sid": "RM_1", "finished": []}'
     )
     member = '{"user_id": "bob", "presence": {"state": "disconnected", "sid": null, "left_sid": "PA_1"}}'
-    assert TypeAdapter(Room).validate_json(room).heard == ()
-    assert TypeAdapter(Member).validate_json(member).presence.ended == ()
+    assert TypeAdapter(Room).validate_json(room).recent_webhook_ids == ()
+    assert TypeAdapter(Member).validate_json(member).presence.ended_sids == ()
 
 
 def test_times_order_as_text() -> None:

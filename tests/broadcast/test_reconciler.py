@@ -8,9 +8,9 @@ import structlog
 from livekit.protocol import models
 
 from schemas import signals
-from services.broadcast.comparison import Comparison
+from services.broadcast.comparison import RoomResyncer
 from services.broadcast.reconciler import Reconciler
-from services.broadcast.state import Patience
+from services.broadcast.state import SeatTimeouts
 from tests.broadcast import fake_livekit
 from tests.broadcast.desk import Desk, open_desk, running
 from tests.broadcast.fake_livekit import FakeLiveKit, refused
@@ -32,7 +32,9 @@ async def harness(database_url: str, fake: FakeLiveKit) -> AsyncIterator[Desk]:
 
 
 def reconciler(harness: Desk, period: float = 3600) -> Reconciler:
-    return Reconciler(harness.around, Comparison(harness.around, Patience(60, 0), period), harness.wakeup)
+    return Reconciler(
+        harness.around, RoomResyncer(harness.around, SeatTimeouts(60, 0), period), harness.wakeup
+    )
 
 
 async def test_a_failed_grant_is_not_applied_after_its_revocation(harness: Desk, fake: FakeLiveKit) -> None:
@@ -103,7 +105,7 @@ async def test_calls_finished_while_lanes_are_released_are_reported(harness: Des
         await harness.say(mute())
         await harness.until(lambda: fake.calls["MutePublishedTrack"] == 1)
         harness.owned.owned_lanes = frozenset()
-        letting_go = asyncio.create_task(working.releasing([0]))
+        letting_go = asyncio.create_task(working.on_lanes_releasing([0]))
         fake.recover()
         await letting_go
     assert isinstance(harness.written[-1], signals.ErrandDone)
@@ -118,7 +120,7 @@ async def test_an_unreportable_result_does_not_block_the_handover(harness: Desk,
         await harness.until(lambda: harness.refused >= 1)
         harness.owned.owned_lanes = frozenset()
         async with asyncio.timeout(2):
-            await working.releasing([0])
+            await working.on_lanes_releasing([0])
 
 
 async def test_a_soft_mute_outlasts_an_outage(harness: Desk, fake: FakeLiveKit) -> None:
@@ -180,4 +182,4 @@ async def test_a_deletion_is_confirmed_only_after_others_have_timed_out(
         began = asyncio.get_running_loop().time()
         fake.hang.clear()
         await harness.until(lambda: any(isinstance(said, signals.RoomDeleted) for said in harness.written))
-    assert asyncio.get_running_loop().time() - began > 1.5 * harness.around.livekit.seconds
+    assert asyncio.get_running_loop().time() - began > 1.5 * harness.around.livekit.timeout_seconds

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
-from services.broadcast.rota import Rota
+from services.broadcast.rota import ResyncSchedule
 
 PERIOD = 30.0
 
@@ -16,17 +16,17 @@ class Clock:
         return self.now
 
 
-def rota(rooms: int = 0) -> tuple[Rota, Clock]:
+def rota(rooms: int = 0) -> tuple[ResyncSchedule, Clock]:
     clock = Clock()
-    schedule = Rota(clock, PERIOD)
-    schedule.found({f"room-{number}" for number in range(rooms)})
+    schedule = ResyncSchedule(clock, PERIOD)
+    schedule.set_rooms({f"room-{number}" for number in range(rooms)})
     return schedule, clock
 
 
-def look(schedule: Rota, limit: int = 1_000) -> list[str]:
-    turns = schedule.turns(limit)
+def look(schedule: ResyncSchedule, limit: int = 1_000) -> list[str]:
+    turns = schedule.take_due(limit)
     for room_id in turns:
-        schedule.looked(room_id)
+        schedule.mark_synced(room_id)
     return turns
 
 
@@ -66,9 +66,9 @@ def test_a_failing_room_backs_off_up_to_one_period() -> None:
     schedule, clock = rota(1)
     rests = []
     for _ in range(8):
-        assert schedule.turns(1) == ["room-0"]
-        schedule.failed("room-0")
-        rests.append(schedule.wait())
+        assert schedule.take_due(1) == ["room-0"]
+        schedule.mark_failed("room-0")
+        rests.append(schedule.seconds_until_due())
         clock.now += rests[-1]
     assert rests[0] <= 2.0
     assert PERIOD / 2 <= rests[-1] <= PERIOD
@@ -78,7 +78,7 @@ def test_a_requested_resync_runs_once_in_addition() -> None:
     schedule, clock = rota(1)
     look(schedule)
     for _ in range(5):
-        schedule.ask(["room-0", "of-nobody"], 8.0)
+        schedule.schedule_after(["room-0", "of-nobody"], 8.0)
     assert sorted(_turns_until(schedule, clock, 7.9)) in ([], ["room-0"])
     assert sorted(_turns_until(schedule, clock, 0.2)) == ["of-nobody", "room-0"]
     assert "of-nobody" not in _turns_until(schedule, clock, PERIOD)
@@ -86,9 +86,9 @@ def test_a_requested_resync_runs_once_in_addition() -> None:
 
 def test_a_requested_resync_that_fails_is_retried() -> None:
     schedule, clock = rota()
-    schedule.ask(["of-nobody"], 0.0)
-    assert schedule.turns(1) == ["of-nobody"]
-    schedule.failed("of-nobody")
+    schedule.schedule_after(["of-nobody"], 0.0)
+    assert schedule.take_due(1) == ["of-nobody"]
+    schedule.mark_failed("of-nobody")
     clock.now += 2.0
     assert look(schedule) == ["of-nobody"]
 
@@ -96,32 +96,32 @@ def test_a_requested_resync_that_fails_is_retried() -> None:
 def test_an_urgent_room_is_resynced_at_once() -> None:
     schedule, _ = rota(1)
     look(schedule)
-    schedule.hurry("room-0")
+    schedule.schedule_now("room-0")
     assert look(schedule) == ["room-0"]
 
 
 def test_a_takeover_resyncs_every_room_at_once_and_once_more() -> None:
     schedule, clock = rota(3)
     look(schedule)
-    schedule.start_over(8.0)
+    schedule.reset_schedule(8.0)
     assert look(schedule) == []
-    schedule.found({"room-1", "room-3"})
+    schedule.set_rooms({"room-1", "room-3"})
     assert sorted(look(schedule)) == ["room-1", "room-3"]
     seen = _turns_until(schedule, clock, 8.1)
     assert {"room-1", "room-3"} <= set(seen)
-    schedule.found({"room-1", "room-3", "room-4"})
+    schedule.set_rooms({"room-1", "room-3", "room-4"})
     assert "room-4" in look(schedule)
 
 
 def test_deleted_and_other_workers_rooms_are_not_resynced() -> None:
     schedule, clock = rota(3)
     look(schedule)
-    schedule.found({"room-1", "room-2"})
-    schedule.skip("room-1")
+    schedule.set_rooms({"room-1", "room-2"})
+    schedule.drop_room("room-1")
     assert set(_turns_until(schedule, clock, 3 * PERIOD)) == {"room-2"}
 
 
-def _turns_until(schedule: Rota, clock: Clock, seconds: float) -> list[str]:
+def _turns_until(schedule: ResyncSchedule, clock: Clock, seconds: float) -> list[str]:
     seen = []
     end = clock.now + seconds
     while clock.now < end:

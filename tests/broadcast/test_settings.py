@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.broadcast.settings import Settings
-from services.broadcast.state import Patience
+from services.broadcast.settings import BroadcastSettings
+from services.broadcast.state import SeatTimeouts
 from services.hosting import settings
 
 SOUND = {
@@ -15,16 +15,16 @@ SOUND = {
 }
 
 
-def load(monkeypatch: pytest.MonkeyPatch, **more: str) -> Settings:
+def load(monkeypatch: pytest.MonkeyPatch, **more: str) -> BroadcastSettings:
     for name, value in {**SOUND, **more}.items():
         monkeypatch.setenv(name, value)
-    return settings.load(Settings)
+    return settings.load(BroadcastSettings)
 
 
 def test_omitted_settings_have_the_contracts_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = load(monkeypatch)
-    found = (loaded.http_port, loaded.server_url, loaded.patience)
-    assert found == (8082, "ws://127.0.0.1:7880", Patience(grace=60, no_show=0))
+    found = (loaded.http_port, loaded.server_url, loaded.seat_timeouts)
+    assert found == (8082, "ws://127.0.0.1:7880", SeatTimeouts(grace_seconds=60, no_show_seconds=0))
 
 
 def test_clients_may_get_another_livekit_url(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 import pytest
 
 from schemas import commands, signals
-from services.broadcast.comparison import Comparison
-from services.broadcast.state import Patience
+from services.broadcast.comparison import RoomResyncer
+from services.broadcast.state import SeatTimeouts
 from services.broadcast.sweeper import Sweeper
 from tests.broadcast import fake_livekit
 from tests.broadcast.desk import Desk, open_desk, running
 from tests.broadcast.fake_livekit import FakeLiveKit, refused
 from tests.broadcast.scenes import ROOM, accepted, co_host, gone, joined, stage_changed
 
-NO_PATIENCE = Patience(grace=0, no_show=0)
+NO_PATIENCE = SeatTimeouts(grace_seconds=0, no_show_seconds=0)
 
 
 @pytest.fixture
@@ -35,10 +35,10 @@ class Clock:
     """The sweeper with the resyncer that it requests snapshots from."""
 
     desk: Desk
-    comparison: Comparison = field(init=False)
+    comparison: RoomResyncer = field(init=False)
 
     def __post_init__(self) -> None:
-        self.comparison = Comparison(self.desk.around, NO_PATIENCE, 3600)
+        self.comparison = RoomResyncer(self.desk.around, NO_PATIENCE, 3600)
 
     async def run(self) -> None:
         async with running(self.comparison):

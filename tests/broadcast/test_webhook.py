@@ -15,8 +15,8 @@ from prometheus_client import CollectorRegistry
 from messaging.config import Config
 from messaging.producer import CloudEventProducer
 from services.broadcast import webhook
-from services.broadcast.livekit import LiveKit
-from services.broadcast.metrics import Metrics
+from services.broadcast.livekit import LiveKitClient
+from services.broadcast.metrics import LiveKitMetrics
 from services.hosting import problems
 
 KEY, SECRET = "devkey", "a secret that only the tests know, and LiveKit"
@@ -29,10 +29,10 @@ async def client() -> httpx.AsyncClient:
     """A client of a webhook route whose Kafka is down."""
     application = FastAPI()
     problems.install(application)
-    metrics = Metrics(CollectorRegistry())
-    livekit = LiveKit("ws://nowhere", KEY, SECRET, 1, metrics)
+    metrics = LiveKitMetrics(CollectorRegistry())
+    livekit = LiveKitClient("ws://nowhere", KEY, SECRET, 1, metrics)
     producer = CloudEventProducer(Config(NOWHERE, "", "broadcast"), "/cohost/broadcast")
-    application.include_router(webhook.router(livekit, producer, metrics))
+    application.include_router(webhook.create_webhook_router(livekit, producer, metrics))
     return httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://broadcast")
 
 

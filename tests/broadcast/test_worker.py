@@ -13,9 +13,9 @@ from messaging.domain import InputRecord, OutputRecord, Rejection
 from schemas import commands, events, topics
 from schemas.types import Message
 from services.broadcast import store
-from services.broadcast.state import Patience
-from services.broadcast.wakeup import Wakeup
-from services.broadcast.worker import Worker
+from services.broadcast.state import SeatTimeouts
+from services.broadcast.wakeup import DirtyKeys
+from services.broadcast.worker import BroadcastProcessor
 from tests.broadcast.scenes import (
     ROOM,
     accepted,
@@ -74,7 +74,7 @@ async def play(
     pool: asyncpg.Pool, cuts: Sequence[int], *, forgetful: bool
 ) -> tuple[list[OutputRecord | Rejection], dict[str, Any]]:
     """Return the outputs of the script, processed in batches, and the stages stored afterwards."""
-    processor = Worker(Patience(grace=60, no_show=30), Wakeup(), ())
+    processor = BroadcastProcessor(SeatTimeouts(grace_seconds=60, no_show_seconds=30), DirtyKeys(), ())
     records = [incoming(record, offset) for offset, record in enumerate(SCRIPT, 1)]
     told: list[OutputRecord | Rejection] = []
     for start, end in pairwise([0, *cuts, len(records)]):
@@ -89,7 +89,7 @@ async def play(
         if forgetful:
             processor.drop_lanes([0])
     async with pool.acquire() as connection:
-        stored: dict[str, Any] = dict(await store.load(connection, [ROOM]))
+        stored: dict[str, Any] = dict(await store.load_stages(connection, [ROOM]))
         await connection.execute("TRUNCATE rooms, members")
     return told, stored
 
@@ -110,8 +110,8 @@ async def test_batch_boundaries_and_cache_contents_change_nothing(pool: asyncpg.
 
 @pytest.mark.parametrize("size", [1, 3, len(SCRIPT)])
 async def test_dirty_keys_match_the_pending_work_in_postgres(pool: asyncpg.Pool, size: int) -> None:
-    dirty_keys = Wakeup()
-    processor = Worker(Patience(grace=60, no_show=30), dirty_keys, ())
+    dirty_keys = DirtyKeys()
+    processor = BroadcastProcessor(SeatTimeouts(grace_seconds=60, no_show_seconds=30), dirty_keys, ())
     records = [incoming(record, offset) for offset, record in enumerate(SCRIPT, 1)]
     told = 0
     for start in range(0, len(records), size):
@@ -121,12 +121,12 @@ async def test_dirty_keys_match_the_pending_work_in_postgres(pool: asyncpg.Pool,
             for record in records[start : start + size]:
                 processor.decide(record, changes)
             await processor.save(connection, changes)
-        assert dirty_keys.take() == ([], [])
+        assert dirty_keys.drain_committed() == ([], [])
         processor.on_committed(changes)
-        rooms, members = dirty_keys.take()
+        rooms, members = dirty_keys.drain_committed()
         async with pool.acquire() as connection:
             keys = [(room_id, "") for room_id in changes.rooms] + list(changes.members)
-            assert (rooms, members) == await store.wished(connection, keys)
+            assert (rooms, members) == await store.find_work(connection, keys)
         told += len(rooms) + len(members)
     assert told
     async with pool.acquire() as connection:
@@ -134,7 +134,7 @@ async def test_dirty_keys_match_the_pending_work_in_postgres(pool: asyncpg.Pool,
 
 
 async def test_pending_invitations_need_no_query(pool: asyncpg.Pool) -> None:
-    processor = Worker(Patience(grace=60, no_show=0), Wakeup(), ())
+    processor = BroadcastProcessor(SeatTimeouts(grace_seconds=60, no_show_seconds=0), DirtyKeys(), ())
     sent = events.InvitationSent(**{**accepted().model_dump(), "status": "pending", "responded_at": None})
     async with pool.acquire() as connection:
         await connection.execute("DROP TABLE rooms CASCADE")
@@ -143,7 +143,7 @@ async def test_pending_invitations_need_no_query(pool: asyncpg.Pool) -> None:
 
 
 async def test_pending_work_and_due_deadlines_are_found(pool: asyncpg.Pool) -> None:
-    processor = Worker(Patience(grace=60, no_show=30), Wakeup(), ())
+    processor = BroadcastProcessor(SeatTimeouts(grace_seconds=60, no_show_seconds=30), DirtyKeys(), ())
     records = [incoming(record, offset) for offset, record in enumerate(SCRIPT[1:12], 1)]
     changes = processor.new_changes()
     async with pool.acquire() as connection:
@@ -151,11 +151,11 @@ async def test_pending_work_and_due_deadlines_are_found(pool: asyncpg.Pool) -> N
         for record in records:
             processor.decide(record, changes)
         await processor.save(connection, changes)
-        pending = await store.pending(connection, [0], ("", ""), 10)
-        wished = await store.wished(connection, [(ROOM, "carol"), (ROOM, ""), ("other", "carol")])
-        due = await store.due(connection, [0], at(10_000), 10)
-        nothing_yet = await store.due(connection, [0], at(0), 10)
-        elsewhere = await store.pending(connection, [1], ("", ""), 10)
+        pending = await store.members_out_of_sync(connection, [0], ("", ""), 10)
+        wished = await store.find_work(connection, [(ROOM, "carol"), (ROOM, ""), ("other", "carol")])
+        due = await store.expired_deadlines(connection, [0], at(10_000), 10)
+        nothing_yet = await store.expired_deadlines(connection, [0], at(0), 10)
+        elsewhere = await store.members_out_of_sync(connection, [1], ("", ""), 10)
     assert [entry.member.user_id for entry in pending] == ["bob", "carol", "mallory"]
     assert [entry.member.user_id for entry in wished[1]] == ["carol"]
     assert [entry.member.user_id for entry in due] == ["carol", "bob"]

@@ -19,18 +19,20 @@ from messaging.metrics import PipelineMetrics
 from messaging.records import RecordEncoder
 from messaging.segments import OutboxBatch
 from services.broadcast import worker as broadcast
-from services.broadcast.state import Patience
-from services.broadcast.wakeup import Wakeup
+from services.broadcast.state import SeatTimeouts
+from services.broadcast.wakeup import DirtyKeys
 from services.invitations import worker as invitations
 from services.invitations.state import Policy
 from tests.golden.log import PARTITIONS, PREFIX, Input, Published
 
 CLUSTER = "golden-cluster"
 
-_LAYOUTS = {"invitations": invitations.LAYOUT, "broadcast": broadcast.LAYOUT}
+_LAYOUTS = {"invitations": invitations.LAYOUT, "broadcast": broadcast.TOPOLOGY}
 _DOMAINS: dict[str, Callable[[], Any]] = {
     "invitations": lambda: invitations.Invitations(Policy(max_pending=3)),
-    "broadcast": lambda: broadcast.Worker(Patience(grace=30, no_show=120), Wakeup(), ()),
+    "broadcast": lambda: broadcast.BroadcastProcessor(
+        SeatTimeouts(grace_seconds=30, no_show_seconds=120), DirtyKeys(), ()
+    ),
 }
 _OUTCOMES = """
     SELECT id, type, to_char(decided_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS decided_at,

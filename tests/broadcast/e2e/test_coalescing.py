@@ -11,7 +11,7 @@ from tests.broadcast.e2e.kills import Mortal
 from tests.broadcast.e2e.show import CO_HOST, VIEWER, Guests, live, rights_of
 
 SERVICE, SETTINGS = kills.SERVICE, kills.SETTINGS
-AT_ONCE = reconciler._AT_ONCE  # noqa: SLF001 - this many calls make all others wait
+AT_ONCE = reconciler._MAX_CALLS  # noqa: SLF001 - this many calls make all others wait
 
 
 @contextlib.asynccontextmanager

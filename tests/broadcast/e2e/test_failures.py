@@ -202,7 +202,7 @@ async def test_a_join_with_the_services_own_token_needs_no_livekit_call(
     participant = signals.Participant(
         user_id="bob",
         sid="PA_1",
-        permissions=rights.permissions("coHost"),
+        permissions=rights.for_badge("coHost"),
         badge="coHost",
         can_update_metadata=False,
         tracks=(),

@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from schemas import commands, topics
 from services.broadcast import rights
-from services.broadcast.livekit import LiveKit
-from services.broadcast.metrics import Metrics
+from services.broadcast.livekit import LiveKitClient
+from services.broadcast.metrics import LiveKitMetrics
 from stack import Stack, ports
 from tests.broadcast.e2e.conftest import place_of
 from tests.broadcast.e2e.house import House, open_house
@@ -30,16 +30,16 @@ async def test_a_clock_skew_under_a_minute_does_no_harm(
     name = await live(service)
     endpoints = service.endpoints
     monkeypatch.setattr(dt, "datetime", Wrong)
-    ours = LiveKit(
+    ours = LiveKitClient(
         endpoints.public_url,
         endpoints.livekit_key,
         endpoints.livekit_secret,
         4.0,
-        Metrics(CollectorRegistry()),
+        LiveKitMetrics(CollectorRegistry()),
     )
-    token = ours.token(name, "alice", rights.permissions("host"), "host").text
+    token = ours.create_token(name, "alice", rights.for_badge("host"), "host").text
     await ours.create_room(name, 60)
-    assert name in await ours.rooms([name])
+    assert name in await ours.list_rooms([name])
     await ours.close()
     monkeypatch.undo()
     claims = api.TokenVerifier(endpoints.livekit_key, endpoints.livekit_secret).verify(token)

@@ -16,28 +16,28 @@ from typing import Any
 
 from messaging.producer import CloudEventProducer
 from services.broadcast import app
-from services.broadcast.livekit import LiveKit
-from services.broadcast.settings import Settings
+from services.broadcast.livekit import LiveKitClient
+from services.broadcast.settings import BroadcastSettings
 from services.hosting import process, settings
 
 FOLDER = "TEST_POINTS"
 METHODS = {
     "set_rights": "UpdateParticipant",
-    "participant": "GetParticipant",
-    "remove": "RemoveParticipant",
-    "mute": "MutePublishedTrack",
-    "send": "SendData",
+    "get_participant": "GetParticipant",
+    "remove_participant": "RemoveParticipant",
+    "mute_track": "MutePublishedTrack",
+    "send_data": "SendData",
     "create_room": "CreateRoom",
     "delete_room": "DeleteRoom",
-    "rooms": "ListRooms",
-    "participants": "ListParticipants",
+    "list_rooms": "ListRooms",
+    "list_participants": "ListParticipants",
 }
 
 
 def watch(folder: Path) -> None:
     """Wrap every LiveKit call and every written record with its failpoints."""
     for name, method in METHODS.items():
-        _wrap(LiveKit, name, folder, lambda _, method=method: method)
+        _wrap(LiveKitClient, name, folder, lambda _, method=method: method)
     _wrap(CloudEventProducer, "send_message", folder, lambda arguments: type(arguments[3]).__name__)
 
 
@@ -76,4 +76,4 @@ async def _wait(point: Path) -> None:
 
 if __name__ == "__main__":
     watch(Path(os.environ[FOLDER]))
-    sys.exit(process.run(settings.load(Settings), app.build))
+    sys.exit(process.run(settings.load(BroadcastSettings), app.build_service))
