@@ -19,12 +19,12 @@ from messaging.lanes import Lane
 from messaging.records import RecordEncoder
 from messaging.segments import EncodedRecord
 from schemas import timestamps
-from services.invitations.memory import Memory
-from services.invitations.needs import user_of
+from services.invitations.memory import StageCache
+from services.invitations.needs import user_to_check
 from services.invitations.stage import Stage
 from services.invitations.state import Policy, Room, Seat, User
 from services.invitations.store import rows
-from services.invitations.worker import LAYOUT, Invitations
+from services.invitations.worker import TOPOLOGY, InvitationsProcessor
 
 
 class Handler:
@@ -33,9 +33,9 @@ class Handler:
     def __init__(self, config: Config, cluster: str, pool: asyncpg.Pool, broker: KafkaBroker) -> None:
         self._pool = pool
         self._broker = broker
-        self._outputs = [topic.full_name(config.prefix) for topic in LAYOUT.outputs]
-        self._intake = RecordParser(LAYOUT, config.prefix, config.partitions)
-        self._writer = RecordEncoder(LAYOUT, config.prefix, cluster)
+        self._outputs = [topic.full_name(config.prefix) for topic in TOPOLOGY.outputs]
+        self._intake = RecordParser(TOPOLOGY, config.prefix, config.partitions)
+        self._writer = RecordEncoder(TOPOLOGY, config.prefix, cluster)
         # Of a lane only the sequences are used.
         self._lanes = [
             Lane(
@@ -44,7 +44,7 @@ class Handler:
                 clean_handover=True,
                 positions=[],
                 decided_from=(),
-                decided_sequences=[0] * len(LAYOUT.outputs),
+                decided_sequences=[0] * len(TOPOLOGY.outputs),
                 published_sequences=[],
                 published_end_offsets=[],
                 last_batch_number=0,
@@ -74,7 +74,7 @@ class Handler:
                     connection, lane, reading, Rejection(reading.rejection_reason or "invalid_command")
                 )
             ]
-        domain = Invitations(Policy(), await remembered(connection, incoming))
+        domain = InvitationsProcessor(Policy(), await remembered(connection, incoming))
         changes = domain.new_changes()
         result = domain.decide(incoming, changes)
         if isinstance(result, Rejection):
@@ -120,9 +120,9 @@ async def _remember(connection: Connection, row: outcomes.OutcomeRow) -> None:
         raise DuplicateCommands(())
 
 
-async def remembered(connection: Connection, incoming: InputRecord) -> Memory:
+async def remembered(connection: Connection, incoming: InputRecord) -> StageCache:
     """Lock the command's room, and return all that deciding the command may ask for."""
-    stage, memory = Stage(incoming.lane), Memory()
+    stage, memory = Stage(incoming.lane), StageCache()
     room = await connection.fetchrow(
         "SELECT host_id, status, max_co_hosts, life, forgotten, position FROM rooms"
         " WHERE room_id = $1 FOR UPDATE",
@@ -130,15 +130,15 @@ async def remembered(connection: Connection, incoming: InputRecord) -> Memory:
     )
     if room is not None:
         stage.room = Room(*room)
-        await _fill(connection, incoming, stage, stage.room.life, memory)
-    memory.add(incoming.key, stage)
+        await _fill(connection, incoming, stage, stage.room.incarnation, memory)
+    memory.add_stage(incoming.key, stage)
     return memory
 
 
 async def _fill(
-    connection: Connection, incoming: InputRecord, stage: Stage, life: int, memory: Memory
+    connection: Connection, incoming: InputRecord, stage: Stage, life: int, memory: StageCache
 ) -> None:
-    user_id = user_of(incoming.data)
+    user_id = user_to_check(incoming.data)
     found = await connection.fetchrow(
         """
         SELECT
@@ -158,16 +158,16 @@ async def _fill(
     )
     assert found is not None  # noqa: S101 - a row without a table
     for row in found["pending"]:
-        stage.admit(rows.invitation(row))
+        stage.add_pending(rows.invitation_from_row(row))
     for row in found["seats"]:
         stage.seats[row["user_id"]] = Seat(row["invitation_id"], row["since"], row["position"])
-    if (row := found["invitation"]) is not None and row["invitation_id"] not in stage.pending:
-        stage.closed.now[row["invitation_id"]] = rows.invitation(row)
+    if (row := found["invitation"]) is not None and row["invitation_id"] not in stage.pending_by_id:
+        stage.recently_closed.current[row["invitation_id"]] = rows.invitation_from_row(row)
     if user_id is not None:
-        stage.last.now[user_id] = found["last"]
+        stage.last_invitation_of.current[user_id] = found["last"]
         if (row := found["user"]) is not None:
             user = User(row["status"], row["can_receive_invitations"], frozenset(row["blocked_user_ids"]))
-            memory.learn([user_id], {user_id: (user, row["lane"])}, 0)
+            memory.put_users([user_id], {user_id: (user, row["lane"])}, 0)
 
 
 def _accepted(reading: ParsedRecord, incoming: InputRecord, events: Any) -> outcomes.OutcomeRow:

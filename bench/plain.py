@@ -22,7 +22,7 @@ from schemas.partitions import partition_of
 from schemas.topics import Topic
 from schemas.types import Message
 from services.invitations.state import Policy
-from services.invitations.worker import Invitations
+from services.invitations.worker import InvitationsProcessor
 
 _FACTS_AT_ONCE = 500
 
@@ -33,12 +33,12 @@ async def keep_facts(connection: Any, made: traffic.Traffic) -> None:
         *(_incoming(topics.USERS, fact.user_id, fact) for fact in made.people()),
         *(_incoming(topics.ROOMS, fact.room_id, fact) for fact in made.stages()),
     ]
-    domain = Invitations(Policy())
+    domain = InvitationsProcessor(Policy())
     for start in range(0, len(facts), _FACTS_AT_ONCE):
         await _keep(domain, connection, facts[start : start + _FACTS_AT_ONCE])
 
 
-async def _keep(domain: Invitations, connection: Any, facts: Sequence[InputRecord]) -> None:
+async def _keep(domain: InvitationsProcessor, connection: Any, facts: Sequence[InputRecord]) -> None:
     async with connection.transaction():
         changes = domain.new_changes()
         await domain.load(connection, facts)

@@ -12,7 +12,7 @@ from bench.place import Run
 from schemas import topics
 from schemas.topics import Topic
 from services.broadcast.worker import TOPOLOGY as BROADCAST
-from services.invitations.worker import LAYOUT as INVITATIONS
+from services.invitations.worker import TOPOLOGY as INVITATIONS
 from stack import ports, process, services
 from stack.process import Process
 

@@ -6,4 +6,4 @@ from services.broadcast import app
 from services.broadcast.settings import BroadcastSettings
 from services.hosting import process, settings
 
-sys.exit(process.run(settings.load(BroadcastSettings), app.build_service))
+sys.exit(process.run_service(settings.load_settings(BroadcastSettings), app.build_service))

@@ -10,7 +10,7 @@ from services.broadcast.creation import RoomProvisioner
 from services.broadcast.livekit import CallFailed
 from services.broadcast.state import Stage
 from services.hosting import reading
-from services.hosting.problems import Problem
+from services.hosting.problems import HttpProblem
 
 _TIMEOUT_SECONDS = 5.0
 _POLL_SECONDS = 0.05
@@ -19,10 +19,10 @@ _LIVE_STATUSES = ("live", "waitingReconnect")
 
 async def load_stage(pool: asyncpg.Pool, room_id: str) -> Stage:
     """Return a room's stage. Raises `HttpProblem` (404)."""
-    async with reading.lent(pool) as connection:
+    async with reading.connection_for_request(pool) as connection:
         found = await store.load_stages(connection, [room_id])
     if room_id not in found:
-        raise Problem(404, "room_not_found", "There is no such room.")
+        raise HttpProblem(404, "room_not_found", "There is no such room.")
     return found[room_id]
 
 
@@ -32,11 +32,11 @@ def join_role(stage: Stage, user_id: str, *, as_viewer: bool) -> Role:
         raise _room_not_open()
     if as_viewer:
         if stage.room.status not in _LIVE_STATUSES:
-            raise Problem(409, "room_not_live", "Viewers can join once the room is live.")
+            raise HttpProblem(409, "room_not_live", "Viewers can join once the room is live.")
         return "viewer"
     badge: Badge | None = stage.badge_of(user_id)
     if badge is None:
-        raise Problem(403, "not_on_stage", "Only the host and co-hosts are on stage; join as a viewer.")
+        raise HttpProblem(403, "not_on_stage", "Only the host and co-hosts are on stage; join as a viewer.")
     return badge
 
 
@@ -50,7 +50,7 @@ async def ensure_livekit_room(pool: asyncpg.Pool, provisioner: RoomProvisioner, 
             await _wait_for_deletion(pool, stage)
             current = await provisioner.ensure_room(stage.room.room_id)
     except (CallFailed, TimeoutError) as error:
-        raise Problem(503, "unavailable", "LiveKit is unavailable; try again.") from error
+        raise HttpProblem(503, "unavailable", "LiveKit is unavailable; try again.") from error
     if current is None or not current.room.is_open:
         raise _room_not_open()
     return current
@@ -63,5 +63,5 @@ async def _wait_for_deletion(pool: asyncpg.Pool, stage: Stage) -> None:
         stage = await load_stage(pool, stage.room.room_id)
 
 
-def _room_not_open() -> Problem:
-    return Problem(409, "room_not_open", "The room is not open.")
+def _room_not_open() -> HttpProblem:
+    return HttpProblem(409, "room_not_open", "The room is not open.")

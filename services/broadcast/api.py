@@ -22,13 +22,15 @@ def create_stage_router(
     """Return the router of `/v1/rooms`."""
     routes = APIRouter(tags=["broadcast"])
 
-    @routes.get("/v1/rooms/{roomId}/stage", responses=problems.responses(404, 422))
+    @routes.get("/v1/rooms/{roomId}/stage", responses=problems.problem_responses(404, 422))
     async def stage(room_id: paths.RoomId) -> answers.Stage:
         """Return the host and the co-hosts on stage, to anyone with a token."""
         found = await admission.load_stage(pool, room_id)
         return answers.Stage(room_id=room_id, status=found.room.status, items=_stage_items(found))
 
-    @routes.get("/v1/rooms/{roomId}/broadcast-data", responses=problems.responses(403, 404, 409, 422, 503))
+    @routes.get(
+        "/v1/rooms/{roomId}/broadcast-data", responses=problems.problem_responses(403, 404, 409, 422, 503)
+    )
     async def broadcast_data(
         room_id: paths.RoomId,
         caller: auth.Identified,

@@ -24,7 +24,7 @@ from services.hosting import http, process
 
 async def build_service(settings: BroadcastSettings) -> process.Service:
     """Return the service with these settings, not started yet."""
-    config = settings.pipeline(TOPOLOGY.name)
+    config = settings.pipeline_config(TOPOLOGY.name)
     registry = CollectorRegistry()
     pool = await database.create_pool(config, size=8)
     effects_pool = await database.create_pool(config, size=4)
@@ -40,16 +40,16 @@ async def build_service(settings: BroadcastSettings) -> process.Service:
         config, processor, metrics.PipelineMetrics(registry, TOPOLOGY.name), ("services.broadcast",)
     )
     dependencies.lease.use_pipeline(pipeline)
-    http_app = http.create(
+    http_app = http.create_app(
         "Co-host broadcast",
         settings=settings,
         pipeline=pipeline,
         registry=registry,
         pool=pool,
-        layout=TOPOLOGY,
+        topology=TOPOLOGY,
         routers=[api.create_stage_router(pool, dependencies.livekit, provisioner, settings)],
         checks={"livekit": dependencies.livekit.is_reachable},
-        open_routers=[
+        public_routers=[
             webhook.create_webhook_router(dependencies.livekit, dependencies.producer, dependencies.metrics)
         ],
     )

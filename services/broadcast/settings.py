@@ -7,13 +7,13 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from services.broadcast.state import SeatTimeouts
 from services.hosting import settings
-from services.hosting.settings import is_example, is_host
+from services.hosting.settings import is_example_secret, is_valid_host
 
 
 def _check_host(url: str) -> str:
     parts = urlsplit(url)
     # Reading the port raises a ValueError if it is not a valid one.
-    if not parts.hostname or not is_host(parts.hostname) or parts.port == 0:
+    if not parts.hostname or not is_valid_host(parts.hostname) or parts.port == 0:
         msg = "it must be a URL with a valid host name and port, such as ws://localhost:7880"
         raise ValueError(msg)
     return url
@@ -29,7 +29,7 @@ _DEPARTURE_SECONDS = 60
 NonEmptySecret = Annotated[SecretStr, Field(min_length=1)]
 
 
-class BroadcastSettings(settings.Settings):
+class BroadcastSettings(settings.ServiceSettings):
     """Broadcast's settings (contract, section 8)."""
 
     http_port: settings.Port = 8082
@@ -44,7 +44,7 @@ class BroadcastSettings(settings.Settings):
 
     @model_validator(mode="after")
     def _reject_example_secret(self) -> Self:
-        if self.production and is_example(self.livekit_api_secret.get_secret_value()):
+        if self.is_production and is_example_secret(self.livekit_api_secret.get_secret_value()):
             msg = "COHOST_LIVEKIT_API_SECRET: the example's secret is for COHOST_ENVIRONMENT=development"
             raise ValueError(msg)
         return self

@@ -11,7 +11,7 @@ from schemas import topics
 from services.broadcast.livekit import LiveKitClient, UnsignedWebhook
 from services.broadcast.metrics import LiveKitMetrics
 from services.hosting import problems
-from services.hosting.problems import Problem
+from services.hosting.problems import HttpProblem
 
 _WRITE_SECONDS = 4.0
 _MAX_ID_LENGTH = 64
@@ -25,14 +25,14 @@ def create_webhook_router(
     """Return the route that LiveKit posts to."""
     routes = APIRouter(tags=["livekit"])
 
-    @routes.post("/livekit/webhook", responses=problems.responses(401, 503))
+    @routes.post("/livekit/webhook", responses=problems.problem_responses(401, 503))
     async def webhook(request: Request) -> dict[str, str]:
         """Accept a report of LiveKit, which sends it again when it is answered with 503."""
         try:
             parsed = livekit.read_webhook(await _read_body(request), request.headers.get("authorization", ""))
         except UnsignedWebhook as error:
             metrics.webhooks.labels("unsigned").inc()
-            raise Problem(401, "unauthorized", "The webhook is not signed with our API key.") from error
+            raise HttpProblem(401, "unauthorized", "The webhook is not signed with our API key.") from error
         if parsed is None:
             metrics.webhooks.labels("ignored").inc()
             return {"status": "ignored"}
@@ -44,7 +44,7 @@ def create_webhook_router(
                 )
         except (NotConfirmed, TimeoutError) as error:
             metrics.webhooks.labels("unavailable").inc()
-            raise Problem(503, "unavailable", "Kafka is unavailable; send the webhook again.") from error
+            raise HttpProblem(503, "unavailable", "Kafka is unavailable; send the webhook again.") from error
         metrics.webhooks.labels("written").inc()
         return {"status": "written"}
 

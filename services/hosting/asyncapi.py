@@ -45,15 +45,15 @@ _DEAD_LETTER: Schema = {
 }
 
 
-def document(title: str, version: str, layout: Topology, prefix: str, partitions: int) -> Schema:
+def build_document(title: str, version: str, topology: Topology, prefix: str, partitions: int) -> Schema:
     """Build the AsyncAPI document of a service, with the real topic names."""
-    read = {entry.topic: _names(entry.topic) for entry in layout.inputs}
-    asked = catalog.EFFECT_OUTPUTS.get(layout.name, {})
+    received = {entry.topic: _message_names(entry.topic) for entry in topology.inputs}
+    requested = catalog.EFFECT_OUTPUTS.get(topology.name, {})
     sent = {
-        **{topic: _names(topic) for topic in layout.outputs},
-        **{topic: [model.__name__ for model in models] for topic, models in asked.items()},
+        **{topic: _message_names(topic) for topic in topology.outputs},
+        **{topic: [model.__name__ for model in models] for topic, models in requested.items()},
     }
-    channels = {**read, **sent}
+    channels = {**received, **sent}
     models = dict.fromkeys(model for topic in channels for model in catalog.MODELS_BY_TOPIC.get(topic, ()))
     return {
         "asyncapi": "3.0.0",
@@ -66,7 +66,7 @@ def document(title: str, version: str, layout: Topology, prefix: str, partitions
         "defaultContentType": _CLOUD_EVENT,
         "channels": {topic.suffix: _channel(topic, prefix, partitions) for topic in channels},
         "operations": {
-            **dict(_operation("receive", topic, names) for topic, names in read.items()),
+            **dict(_operation("receive", topic, names) for topic, names in received.items()),
             **dict(_operation("send", topic, names) for topic, names in sent.items()),
         },
         "components": {
@@ -80,7 +80,7 @@ def document(title: str, version: str, layout: Topology, prefix: str, partitions
     }
 
 
-def page(document: Schema) -> str:
+def render_page(document: Schema) -> str:
     """Render the document as HTML."""
     info = document["info"]
     sections = "".join(_section(operation, document) for operation in document["operations"].values())
@@ -98,7 +98,7 @@ def page(document: Schema) -> str:
 def _channel(topic: Topic, prefix: str, partitions: int) -> Schema:
     return {
         "address": topic.full_name(prefix),
-        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in _names(topic)},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in _message_names(topic)},
         "bindings": {
             "kafka": {
                 "topic": topic.full_name(prefix),
@@ -114,7 +114,7 @@ def _channel(topic: Topic, prefix: str, partitions: int) -> Schema:
     }
 
 
-def _names(topic: Topic) -> list[str]:
+def _message_names(topic: Topic) -> list[str]:
     names = [model.__name__ for model in catalog.MODELS_BY_TOPIC.get(topic, ())]
     return [*names, *(["Tombstone"] if topic in catalog.TOMBSTONE_TOPICS else [])] or ["DeadLetter"]
 
@@ -143,16 +143,18 @@ def _message(model: type[Message]) -> Schema:
 
 
 def _section(operation: Schema, document: Schema) -> str:
-    channel = document["channels"][_last(operation["channel"])]
+    channel = document["channels"][_reference_name(operation["channel"])]
     verb = "Reads" if operation["action"] == "receive" else "Writes"
-    shown = [document["components"]["messages"][_last(message)] for message in operation["messages"]]
+    shown = [
+        document["components"]["messages"][_reference_name(message)] for message in operation["messages"]
+    ]
     messages = "".join(
         _details(message["title"], message["payload"], message["summary"]) for message in shown
     )
     return f"<h2>{verb} <code>{html.escape(channel['address'])}</code></h2>{messages}"
 
 
-def _last(reference: Schema) -> str:
+def _reference_name(reference: Schema) -> str:
     return str(reference["$ref"].rpartition("/")[2])
 
 

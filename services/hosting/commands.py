@@ -9,32 +9,32 @@ from messaging import outcomes
 from schemas import envelope
 from schemas.answers import CommandOutcome
 from services.hosting import auth, problems, reading
-from services.hosting.problems import Problem
+from services.hosting.problems import HttpProblem
 
 
-def router(pool: asyncpg.Pool) -> APIRouter:
+def create_status_router(pool: asyncpg.Pool) -> APIRouter:
     """Create the router with the route that both services share."""
     routes = APIRouter(tags=["commands"])
 
     # `path`, because the id of a rejected command may be any text, slashes included.
-    @routes.get("/v1/commands/{commandId:path}", responses=problems.responses(403, 404))
-    async def command(
+    @routes.get("/v1/commands/{commandId:path}", responses=problems.problem_responses(403, 404))
+    async def get_command_status(
         command_id: Annotated[str, Path(alias="commandId")], caller: auth.Identified
     ) -> CommandOutcome:
         """Return the outcome of a command; 404 while it is undecided. Allowed for its actor and ops."""
-        found = await _find(pool, command_id)
+        found = await _find_outcome(pool, command_id)
         if found is None:
-            raise Problem(404, "command_not_found", "No outcome is known for this command id.")
+            raise HttpProblem(404, "command_not_found", "No outcome is known for this command id.")
         outcome, actor_id = found
-        if not (caller.ops or actor_id == caller.user_id):
-            raise Problem(403, "forbidden", "Only the command's actor and ops may read its outcome.")
+        if not (caller.is_ops or actor_id == caller.user_id):
+            raise HttpProblem(403, "forbidden", "Only the command's actor and ops may read its outcome.")
         return outcome
 
     return routes
 
 
-async def _find(pool: asyncpg.Pool, command_id: str) -> tuple[CommandOutcome, str | None] | None:
+async def _find_outcome(pool: asyncpg.Pool, command_id: str) -> tuple[CommandOutcome, str | None] | None:
     if not 0 < len(command_id) <= envelope.MAX_ID_LENGTH or "\x00" in command_id:
         return None
-    async with reading.lent(pool) as connection:
+    async with reading.connection_for_request(pool) as connection:
         return await outcomes.find_outcome(connection, command_id)

@@ -12,28 +12,28 @@ from messaging.domain import Topology
 from messaging.pipeline import Pipeline
 from services.hosting import asyncapi, auth, commands, openapi, problems, requests
 from services.hosting.readiness import Readiness
-from services.hosting.settings import Settings
+from services.hosting.settings import ServiceSettings
 
-VERSION = "1"
+API_VERSION = "1"
 
 
 class _Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            self.openapi_schema = openapi.completed(super().openapi())
+            self.openapi_schema = openapi.with_problem_details(super().openapi())
         return self.openapi_schema
 
 
-def create(  # noqa: PLR0913 - an application has these parts
+def create_app(  # noqa: PLR0913 - an application has these parts
     title: str,
     *,
-    settings: Settings,
+    settings: ServiceSettings,
     pipeline: Pipeline,
     registry: CollectorRegistry,
     pool: asyncpg.Pool,
-    layout: Topology,
+    topology: Topology,
     routers: Sequence[APIRouter],
-    open_routers: Sequence[APIRouter] = (),
+    public_routers: Sequence[APIRouter] = (),
     checks: Mapping[str, Callable[[], Awaitable[bool]]] | None = None,
 ) -> FastAPI:
     """Create the application. Routes of `routers` require a token, those of `public_routers` do not.
@@ -41,25 +41,29 @@ def create(  # noqa: PLR0913 - an application has these parts
     `checks` are further parts of `/readyz`, by name.
     """
     application = _Application(
-        title=title, version=VERSION, docs_url=None, redoc_url=None, redirect_slashes=False
+        title=title, version=API_VERSION, docs_url=None, redoc_url=None, redirect_slashes=False
     )
-    application.state.authenticator = settings.authenticator()
-    problems.install(application)
-    application.add_middleware(requests.Requests, taken=requests.seconds(registry))
+    application.state.authenticator = settings.build_authenticator()
+    problems.install_handlers(application)
+    application.add_middleware(requests.RequestMetrics, histogram=requests.request_histogram(registry))
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
-    readiness = Readiness(settings.pipeline(layout.name), pipeline, pool, checks or {})
-    document = asyncapi.document(title, VERSION, layout, settings.topic_prefix, settings.partitions)
+    readiness = Readiness(settings.pipeline_config(topology.name), pipeline, pool, checks or {})
+    document = asyncapi.build_document(
+        title, API_VERSION, topology, settings.topic_prefix, settings.partitions
+    )
     # Authenticate before validation: a caller without a token must not learn what is wrong with the request.
-    identified = [Depends(auth.caller)]
-    for router in (*routers, commands.router(pool)):
-        application.include_router(router, dependencies=identified, responses=problems.responses(401))
-    for router in (*open_routers, _operations(readiness, registry), _documents(document)):
+    authenticated = [Depends(auth.authenticate_request)]
+    for router in (*routers, commands.create_status_router(pool)):
+        application.include_router(
+            router, dependencies=authenticated, responses=problems.problem_responses(401)
+        )
+    for router in (*public_routers, _operations_router(readiness, registry), _documents_router(document)):
         application.include_router(router)
     return application
 
 
-def _operations(readiness: Readiness, registry: CollectorRegistry) -> APIRouter:
+def _operations_router(readiness: Readiness, registry: CollectorRegistry) -> APIRouter:
     routes = APIRouter(tags=["operations"])
 
     @routes.get("/healthz")
@@ -70,7 +74,7 @@ def _operations(readiness: Readiness, registry: CollectorRegistry) -> APIRouter:
     @routes.get("/readyz", responses={503: {"description": "A part is missing."}})
     async def readyz() -> JSONResponse:
         """Return whether the service consumes and is connected, part by part."""
-        parts = await readiness.parts()
+        parts = await readiness.check_parts()
         ready = all(parts.values())
         return JSONResponse(
             {"status": "ready" if ready else "not ready", "parts": parts}, 200 if ready else 503
@@ -84,9 +88,9 @@ def _operations(readiness: Readiness, registry: CollectorRegistry) -> APIRouter:
     return routes
 
 
-def _documents(document: dict[str, Any]) -> APIRouter:
+def _documents_router(document: dict[str, Any]) -> APIRouter:
     routes = APIRouter(tags=["documents"])
-    page = asyncapi.page(document)
+    page = asyncapi.render_page(document)
 
     @routes.get("/asyncapi", response_class=HTMLResponse)
     async def asyncapi_page() -> HTMLResponse:

@@ -9,18 +9,18 @@ import structlog
 _QUIET_SECONDS = 30
 # Below these levels libraries log their internals. `cohost.consumer` is FastStream's logger: it warns about
 # settings that are intended.
-_LIBRARIES = {
+_LIBRARY_LEVELS = {
     **dict.fromkeys(("aiokafka", "asyncio", "faststream", "httpcore", "httpx", "uvicorn"), logging.WARNING),
     "cohost.consumer": logging.ERROR,
 }
 
 
-class Seldom(logging.Filter):
+class RateLimitFilter(logging.Filter):
     """Pass each repeated aiokafka line once in 30 s: without Kafka it logs 170 lines per second."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._quiet: dict[tuple[str, object], float] = {}
+        self._quiet_until: dict[tuple[str, object], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the line may be logged now."""
@@ -28,13 +28,13 @@ class Seldom(logging.Filter):
             return True
         now = time.monotonic()
         line = (record.name, record.msg)
-        if self._quiet.get(line, now) > now:
+        if self._quiet_until.get(line, now) > now:
             return False
-        self._quiet[line] = now + _QUIET_SECONDS
+        self._quiet_until[line] = now + _QUIET_SECONDS
         return True
 
 
-def configure(level: str) -> None:
+def configure_logging(level: str) -> None:
     """Send all logs of this process to standard output."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -49,20 +49,20 @@ def configure(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)
-    handler.addFilter(Seldom())
+    handler.addFilter(RateLimitFilter())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendered()],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers()],
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    for name, least in _LIBRARIES.items():
-        logging.getLogger(name).setLevel(max(least, logging.getLogger().level))
+    for name, minimum in _LIBRARY_LEVELS.items():
+        logging.getLogger(name).setLevel(max(minimum, logging.getLogger().level))
     logging.captureWarnings(capture=True)
 
 
-def _rendered() -> list[structlog.typing.Processor]:
+def _renderers() -> list[structlog.typing.Processor]:
     # No traceback with the values of variables: they include tokens and secrets.
     if sys.stdout.isatty():
         plain = structlog.dev.plain_traceback

@@ -12,39 +12,39 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
 
 from schemas.types import Timestamp
-from services.hosting.problems import Problem
+from services.hosting.problems import HttpProblem
 
 T = TypeVar("T")
 
-_LONGEST = 1024
+_MAX_CURSOR_LENGTH = 1024
 
 
-def _exists(timestamp: str) -> str:
+def _check_calendar_date(timestamp: str) -> str:
     datetime.fromisoformat(timestamp)
     return timestamp
 
 
-Moment = Annotated[Timestamp, AfterValidator(_exists)]
+CalendarTimestamp = Annotated[Timestamp, AfterValidator(_check_calendar_date)]
 """A timestamp whose date exists in the calendar, so that Postgres accepts it."""
 
-Number = Annotated[int, Field(ge=0, lt=2**63)]
+BigInt = Annotated[int, Field(ge=0, lt=2**63)]
 """A non-negative number that fits a bigint."""
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PageParams:
     """The page of a list that a request asks for."""
 
     limit: Annotated[int, Query(ge=1, le=200)] = 50
     cursor: Annotated[
-        str | None, Query(max_length=_LONGEST, description="`nextCursor` of the previous page.")
+        str | None, Query(max_length=_MAX_CURSOR_LENGTH, description="`nextCursor` of the previous page.")
     ] = None
 
 
-Requested = Annotated[Page, Depends()]
+Requested = Annotated[PageParams, Depends()]
 
 
-class Listing(BaseModel, Generic[T]):
+class ListPage(BaseModel, Generic[T]):
     """A page of a list; `nextCursor` is null on the last page."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
@@ -53,13 +53,13 @@ class Listing(BaseModel, Generic[T]):
     next_cursor: str | None
 
 
-def encode(*parts: str | int) -> str:
+def encode_cursor(*parts: str | int) -> str:
     """Return the cursor that continues after the item with this sort key."""
     text = json.dumps(parts, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def decode(cursor: str, shape: type[T]) -> T:
+def decode_cursor(cursor: str, shape: type[T]) -> T:
     """Return a cursor's sort key as `shape`, a NamedTuple of annotated fields.
 
     Raises `HttpProblem` (422) unless `encode_cursor` can have made the cursor from such a key.
@@ -67,12 +67,12 @@ def decode(cursor: str, shape: type[T]) -> T:
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         text = base64.b64decode(padded, altchars=b"-_", validate=True)
-        position: T = _adapter(shape).validate_json(text, strict=True)  # type: ignore[arg-type]
+        position: T = _shape_adapter(shape).validate_json(text, strict=True)  # type: ignore[arg-type]
     except ValueError:
-        raise Problem(422, "invalid_request", "cursor: It is not a cursor of this list.") from None
+        raise HttpProblem(422, "invalid_request", "cursor: It is not a cursor of this list.") from None
     return position
 
 
 @lru_cache(maxsize=32)
-def _adapter(shape: Any) -> TypeAdapter[Any]:
+def _shape_adapter(shape: Any) -> TypeAdapter[Any]:
     return TypeAdapter(shape)

@@ -5,7 +5,7 @@ import sys
 import urllib.error
 import urllib.request
 
-_SECONDS = 4
+_TIMEOUT_SECONDS = 4
 
 
 def main() -> int:
@@ -14,7 +14,7 @@ def main() -> int:
     port = os.environ["COHOST_HTTP_PORT"]  # noqa: TID251 - set in the image, and no other setting is needed
     url = f"http://127.0.0.1:{port}/{path}"
     try:
-        with urllib.request.urlopen(url, timeout=_SECONDS):
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS):
             return 0
     except OSError as error:
         body = error.read().decode() if isinstance(error, urllib.error.HTTPError) else str(error)

@@ -24,7 +24,7 @@ _REASONS = {
     422: "invalid_request",
     503: "unavailable",
 }
-_OUTAGES = (
+_OUTAGE_ERRORS = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
     KafkaError,
@@ -33,14 +33,14 @@ _OUTAGES = (
     TimeoutError,
 )
 # Not ready yet: the schema is created once Kafka is reachable, and a wrong login ends the process.
-_NOT_YET = (
+_NOT_READY_ERRORS = (
     asyncpg.UndefinedTableError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
 )
 
 
-class Problem(Exception):
+class HttpProblem(Exception):
     """An error response; `reason` is for programs, `detail` for people."""
 
     def __init__(self, status: int, reason: str, detail: str | None = None) -> None:
@@ -60,16 +60,16 @@ class ProblemDetails(BaseModel):
     detail: str | None = Field(default=None, description="A sentence for people.")
 
 
-def install(app: FastAPI) -> None:
+def install_handlers(app: FastAPI) -> None:
     """Register handlers that answer expected errors with problem details."""
-    app.add_exception_handler(Problem, _problem)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    for outage in _OUTAGES:
-        app.add_exception_handler(outage, _outage)
+    app.add_exception_handler(HttpProblem, _handle_problem)
+    app.add_exception_handler(RequestValidationError, _handle_validation_error)
+    app.add_exception_handler(HTTPException, _handle_http_exception)
+    for outage in _OUTAGE_ERRORS:
+        app.add_exception_handler(outage, _handle_outage)
 
 
-def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` argument of a route that may answer with these problem statuses."""
     schema = {"$ref": "#/components/schemas/ProblemDetails"}
     return {
@@ -78,7 +78,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def response(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
+def problem_response(problem: HttpProblem, headers: dict[str, str] | None = None) -> JSONResponse:
     """Return the problem as an HTTP response."""
     details = ProblemDetails(
         title=HTTPStatus(problem.status).phrase,
@@ -86,34 +86,36 @@ def response(problem: Problem, headers: dict[str, str] | None = None) -> JSONRes
         reason=problem.reason,
         detail=problem.detail,
     )
-    more = {"WWW-Authenticate": "Bearer"} if problem.status == HTTPStatus.UNAUTHORIZED else {}
+    challenge = {"WWW-Authenticate": "Bearer"} if problem.status == HTTPStatus.UNAUTHORIZED else {}
     return JSONResponse(
-        details.model_dump(exclude_none=True), problem.status, {**more, **(headers or {})}, MEDIA_TYPE
+        details.model_dump(exclude_none=True), problem.status, {**challenge, **(headers or {})}, MEDIA_TYPE
     )
 
 
-async def _problem(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, Problem)  # noqa: S101 - registered for this type only
-    return response(error)
+async def _handle_problem(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HttpProblem)  # noqa: S101 - registered for this type only
+    return problem_response(error)
 
 
-async def _invalid(_: Request, error: Exception) -> JSONResponse:
+async def _handle_validation_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type only
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"][1:]) or "request"
-    return response(Problem(422, "invalid_request", f"{where}: {first['msg']}"))
+    return problem_response(HttpProblem(422, "invalid_request", f"{where}: {first['msg']}"))
 
 
-async def _http(_: Request, error: Exception) -> JSONResponse:
+async def _handle_http_exception(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type only
     reason = _REASONS.get(error.status_code, "invalid_request")
     headers = dict(error.headers) if error.headers else None
-    return response(Problem(error.status_code, reason), headers)
+    return problem_response(HttpProblem(error.status_code, reason), headers)
 
 
-async def _outage(_: Request, error: Exception) -> JSONResponse:
+async def _handle_outage(_: Request, error: Exception) -> JSONResponse:
     # asyncpg raises ValueError for arguments that it cannot encode: our bug, not an outage.
-    away = errors.is_transient(error) and not isinstance(error, ValueError)
-    if not (away or isinstance(error, _NOT_YET)):
+    is_outage = errors.is_transient(error) and not isinstance(error, ValueError)
+    if not (is_outage or isinstance(error, _NOT_READY_ERRORS)):
         raise error
-    return response(Problem(503, "unavailable", "A dependency of this service is unavailable; try again."))
+    return problem_response(
+        HttpProblem(503, "unavailable", "A dependency of this service is unavailable; try again.")
+    )

@@ -20,16 +20,16 @@ from fastapi import FastAPI
 from messaging.errors import IncompatibleDeployment, is_transient
 from messaging.pipeline import Pipeline
 from services.hosting import logs, security
-from services.hosting.settings import WRONG_SETTING, Settings
+from services.hosting.settings import EXIT_WRONG_SETTING, ServiceSettings
 
-REFUSED = 3
+EXIT_REFUSED = 3
 
 _DRAIN_SECONDS = 8
 _CLOSE_SECONDS = 0.5
-_END_SECONDS = 9.7
-_PROBE_SECONDS = 2
-_LOOK_SECONDS = 0.1
-_REFUSALS = (
+_SHUTDOWN_SECONDS = 9.7
+_CHECK_SECONDS = 2
+_POLL_SECONDS = 0.1
+_REFUSED_ERRORS = (
     IncompatibleDeployment,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
@@ -38,7 +38,7 @@ _REFUSALS = (
 
 log = structlog.get_logger()
 
-S = TypeVar("S", bound=Settings)
+S = TypeVar("S", bound=ServiceSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +60,18 @@ class WrongSetting(Exception):
     """A setting failed when it was first used; the text is one line that names the variable."""
 
 
-def run(settings: S, build: Callable[[S], Awaitable[Service]]) -> int:
+def run_service(settings: S, build: Callable[[S], Awaitable[Service]]) -> int:
     """Run the service that `build` returns until a signal stops it, and return the exit status.
 
     0: stopped gracefully. 1: a bug. 2: a wrong setting. 3: a database or Kafka that it must not use.
     """
-    logs.configure(settings.log_level)
+    logs.configure_logging(settings.log_level)
     try:
-        asyncio.run(_live(settings, build))
+        asyncio.run(_run_until_stopped(settings, build))
     except WrongSetting as wrong:
-        return _say(wrong, WRONG_SETTING)
-    except _REFUSALS as refused:
-        return _say(refused, REFUSED)
+        return _print_error(wrong, EXIT_WRONG_SETTING)
+    except _REFUSED_ERRORS as refused:
+        return _print_error(refused, EXIT_REFUSED)
     except Exception:
         log.exception("stopped by an error")
         return 1
@@ -79,22 +79,22 @@ def run(settings: S, build: Callable[[S], Awaitable[Service]]) -> int:
     return 0
 
 
-def _say(error: Exception, status: int) -> int:
+def _print_error(error: Exception, status: int) -> int:
     sys.stderr.write(" ".join(str(error).split()) + "\n")
     return status
 
 
-async def _live(settings: S, build: Callable[[S], Awaitable[Service]]) -> None:
+async def _run_until_stopped(settings: S, build: Callable[[S], Awaitable[Service]]) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    with _listening(settings) as listener:
-        await _probe(settings.database_url.get_secret_value())
-        await _present(settings)
+    with _listen(settings) as listener:
+        await _check_database(settings.database_url.get_secret_value())
+        await _check_kafka_credentials(settings)
         service = await build(settings)
-        _spare_the_collector()
+        _tune_gc()
         try:
-            await _Life(service, stopping).lead(listener)
+            await _Runner(service, stopping).run(listener)
         finally:
             for close in service.closers:
                 with contextlib.suppress(TimeoutError):
@@ -102,7 +102,7 @@ async def _live(settings: S, build: Callable[[S], Awaitable[Service]]) -> None:
                         await close()
 
 
-def _spare_the_collector() -> None:
+def _tune_gc() -> None:
     """Collect cyclic garbage rarely, and never scan objects that live as long as the process.
 
     By default a collection starts after every 700 new objects, which took a third of a drain's decision time.
@@ -113,7 +113,7 @@ def _spare_the_collector() -> None:
 
 
 @contextlib.contextmanager
-def _listening(settings: Settings) -> Iterator[socket.socket]:
+def _listen(settings: ServiceSettings) -> Iterator[socket.socket]:
     host, port = settings.http_host, settings.http_port
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -134,10 +134,10 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         yield listener
 
 
-async def _probe(url: str) -> None:
+async def _check_database(url: str) -> None:
     """Fail at once if the database URL or login is wrong. The pipeline waits for a database that is down."""
     try:
-        connection = await asyncpg.connect(url, timeout=_PROBE_SECONDS)
+        connection = await asyncpg.connect(url, timeout=_CHECK_SECONDS)
     except (ValueError, OverflowError) as error:
         # The text of errors other than asyncpg's own may show part of the URL, and so of the password.
         own = isinstance(error, asyncpg.InterfaceError)
@@ -156,12 +156,14 @@ async def _probe(url: str) -> None:
         connection.terminate()
 
 
-async def _present(settings: Settings) -> None:
+async def _check_kafka_credentials(settings: ServiceSettings) -> None:
     """Fail at once if Kafka rejects the credentials."""
     if settings.kafka_security_protocol == "PLAINTEXT":
         return
     try:
-        await security.check(settings.kafka_bootstrap_servers, settings.security(), _PROBE_SECONDS)
+        await security.check_kafka_access(
+            settings.kafka_bootstrap_servers, settings.kafka_options(), _CHECK_SECONDS
+        )
     except ValueError as error:
         raise WrongSetting(str(error)) from error
 
@@ -174,7 +176,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-class _Life:
+class _Runner:
     """Run a service's tasks; the first one that fails stops all."""
 
     def __init__(self, service: Service, stopping: asyncio.Event) -> None:
@@ -195,20 +197,20 @@ class _Life:
             )
         )
 
-    async def lead(self, listener: socket.socket) -> None:
+    async def run(self, listener: socket.socket) -> None:
         """Run until stopping is set; raise the error of the task that failed."""
         service = self._service
-        lasting = [self._spawn(self._server.serve([listener])), self._spawn(service.pipeline.run())]
-        announcing = self._spawn(self._announce())
+        main_tasks = [self._spawn(self._server.serve([listener])), self._spawn(service.pipeline.run())]
+        ready_task = self._spawn(self._log_when_ready())
         for work in service.background:
             self._spawn(work())
         await self._stopping.wait()
-        failed = any(task.done() for task in self._tasks if task is not announcing)
-        asyncio.get_running_loop().call_later(_END_SECONDS, _abort, int(failed))
+        failed = any(task.done() for task in self._tasks if task is not ready_task)
+        asyncio.get_running_loop().call_later(_SHUTDOWN_SECONDS, _abort, int(failed))
         self._server.should_exit = True
         service.pipeline.stop()
         # Stop background tasks last: releasing lanes may wait for effects that they run.
-        await asyncio.wait(lasting, timeout=_DRAIN_SECONDS)
+        await asyncio.wait(main_tasks, timeout=_DRAIN_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks, timeout=_CLOSE_SECONDS)
@@ -218,17 +220,17 @@ class _Life:
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._on_task_done)
         self._tasks.append(task)
         return task
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
             self._stopping.set()
 
-    async def _announce(self) -> None:
+    async def _log_when_ready(self) -> None:
         while not self._service.pipeline.is_ready:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
         log.info("ready", service=self._service.name)
 
 

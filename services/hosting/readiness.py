@@ -11,52 +11,60 @@ from messaging.config import Config
 from messaging.errors import is_transient
 from messaging.pipeline import Pipeline
 
-Check = Callable[[], Awaitable[bool]]
+ReadinessCheck = Callable[[], Awaitable[bool]]
 
-_SECONDS = 2
-_FRESH_SECONDS = 1
+_CHECK_SECONDS = 2
+_CACHE_SECONDS = 1
 
 
 class Readiness:
     """Check each part, at most once per second."""
 
     def __init__(
-        self, config: Config, pipeline: Pipeline, pool: asyncpg.Pool, more: Mapping[str, Check]
+        self,
+        config: Config,
+        pipeline: Pipeline,
+        pool: asyncpg.Pool,
+        extra_checks: Mapping[str, ReadinessCheck],
     ) -> None:
         self._config = config
         self._pipeline = pipeline
         self._pool = pool
-        self._checks: dict[str, Check] = {"kafka": self._kafka, "database": self._database, **more}
-        self._asking = asyncio.Lock()
-        self._known: dict[str, bool] = {}
-        self._asked = -_FRESH_SECONDS - 1.0
+        self._checks: dict[str, ReadinessCheck] = {
+            "kafka": self._check_kafka,
+            "database": self._check_database,
+            **extra_checks,
+        }
+        self._lock = asyncio.Lock()
+        self._results: dict[str, bool] = {}
+        self._checked_at = -_CACHE_SECONDS - 1.0
 
-    async def parts(self) -> dict[str, bool]:
+    async def check_parts(self) -> dict[str, bool]:
         """Return for each part whether it is ready; `lanes` means that the worker consumes."""
-        async with self._asking:
-            if time.monotonic() - self._asked > _FRESH_SECONDS:
-                answers = await asyncio.gather(*(_bounded(check) for check in self._checks.values()))
-                self._known = dict(zip(self._checks, answers, strict=True))
-                self._asked = time.monotonic()
-        return {"lanes": self._pipeline.is_ready, **self._known}
+        async with self._lock:
+            if time.monotonic() - self._checked_at > _CACHE_SECONDS:
+                answers = await asyncio.gather(*(_run_check(check) for check in self._checks.values()))
+                self._results = dict(zip(self._checks, answers, strict=True))
+                self._checked_at = time.monotonic()
+        return {"lanes": self._pipeline.is_ready, **self._results}
 
-    async def _kafka(self) -> bool:
+    async def _check_kafka(self) -> bool:
         """Request metadata from a bootstrap server: an open port alone proves little."""
-        client = AIOKafkaClient(**self._config.client_options(), request_timeout_ms=1000 * _SECONDS)
+        client = AIOKafkaClient(**self._config.client_options(), request_timeout_ms=1000 * _CHECK_SECONDS)
         try:
             await client.bootstrap()
         finally:
             await client.close()
         return True
 
-    async def _database(self) -> bool:
-        async with self._pool.acquire(timeout=_SECONDS) as connection:
+    async def _check_database(self) -> bool:
+        async with self._pool.acquire(timeout=_CHECK_SECONDS) as connection:
             return bool(await connection.fetchval("SELECT true"))
 
 
-async def _bounded(check: Check) -> bool:
+async def _run_check(check: ReadinessCheck) -> bool:
     try:
-        async with asyncio.timeout(_SECONDS):
+        async with asyncio.timeout(_CHECK_SECONDS):
             return await check()
     except Exception as error:
         if not (is_transient(error) or isinstance(error, asyncpg.PostgresError)):

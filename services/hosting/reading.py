@@ -8,16 +8,16 @@ import asyncpg
 
 from messaging.database import Connection
 
-_PATIENCE = 5
+_TIMEOUT_SECONDS = 5
 
 
 @asynccontextmanager
-async def lent(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
+async def connection_for_request(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
     """Provide a connection for at most five seconds, including the wait for it.
 
     Raises `TimeoutError` after that, so that the request is answered even while the database hangs.
     """
-    async with asyncio.timeout(_PATIENCE):
+    async with asyncio.timeout(_TIMEOUT_SECONDS):
         connection = await pool.acquire()
         try:
             yield connection

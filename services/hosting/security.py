@@ -14,8 +14,8 @@ from pydantic import BaseModel, SecretStr
 
 from messaging.errors import is_transient
 
-_NAME = "COHOST_KAFKA_{}: {}"
-_FILES = ("cafile", "capath", "certfile", "keyfile")
+_ERROR_LINE = "COHOST_KAFKA_{}: {}"
+_FILE_OPTIONS = ("cafile", "capath", "certfile", "keyfile")
 
 
 class KafkaSecurity(BaseModel):
@@ -34,57 +34,57 @@ class KafkaSecurity(BaseModel):
     kafka_ssl_keyfile: str | None = None
     kafka_ssl_password: SecretStr | None = None
 
-    def security(self) -> dict[str, Any]:
+    def kafka_options(self) -> dict[str, Any]:
         """Return aiokafka's client arguments. Raises `ValueError` that names the wrong variable."""
         protocol = self.kafka_security_protocol
         arguments: dict[str, Any] = {"security_protocol": protocol}
         if protocol.startswith("SASL"):
             kerberos = self.kafka_sasl_mechanism == "GSSAPI"
             arguments |= {"sasl_mechanism": self.kafka_sasl_mechanism}
-            arguments |= self._kerberos() if kerberos else self._password()
+            arguments |= self._kerberos_options() if kerberos else self._password_options()
         if protocol.endswith("SSL"):
-            arguments["ssl_context"] = self._tls()
+            arguments["ssl_context"] = self._ssl_context()
         return arguments
 
-    def _password(self) -> dict[str, Any]:
+    def _password_options(self) -> dict[str, Any]:
         mechanism = self.kafka_sasl_mechanism
         if self.kafka_sasl_plain_username is None:
-            raise ValueError(_NAME.format("SASL_PLAIN_USERNAME", f"required by {mechanism}"))
+            raise ValueError(_ERROR_LINE.format("SASL_PLAIN_USERNAME", f"required by {mechanism}"))
         if self.kafka_sasl_plain_password is None:
-            raise ValueError(_NAME.format("SASL_PLAIN_PASSWORD", f"required by {mechanism}"))
+            raise ValueError(_ERROR_LINE.format("SASL_PLAIN_PASSWORD", f"required by {mechanism}"))
         return {
             "sasl_plain_username": self.kafka_sasl_plain_username,
             "sasl_plain_password": self.kafka_sasl_plain_password.get_secret_value(),
         }
 
-    def _kerberos(self) -> dict[str, Any]:
+    def _kerberos_options(self) -> dict[str, Any]:
         if importlib.util.find_spec("gssapi") is None:
-            raise ValueError(_NAME.format("SASL_MECHANISM", "the package gssapi is not installed"))
+            raise ValueError(_ERROR_LINE.format("SASL_MECHANISM", "the package gssapi is not installed"))
         return {
             "sasl_kerberos_service_name": self.kafka_sasl_kerberos_service_name,
             "sasl_kerberos_domain_name": self.kafka_sasl_kerberos_domain_name,
         }
 
-    def _tls(self) -> ssl.SSLContext:
+    def _ssl_context(self) -> ssl.SSLContext:
         given = {
             name: value
-            for name in (*_FILES, "cadata")
+            for name in (*_FILE_OPTIONS, "cadata")
             if (value := getattr(self, f"kafka_ssl_{name}")) is not None
         }
-        for name in _FILES:
+        for name in _FILE_OPTIONS:
             if name in given and not os.access(given[name], os.R_OK):
-                raise ValueError(_NAME.format(f"SSL_{name.upper()}", "cannot be read"))
+                raise ValueError(_ERROR_LINE.format(f"SSL_{name.upper()}", "cannot be read"))
         # Without a password, OpenSSL would prompt for one on the terminal.
         password = self.kafka_ssl_password.get_secret_value() if self.kafka_ssl_password else ""
         try:
             context: ssl.SSLContext = create_ssl_context(**given, password=password)
         except (OSError, ValueError) as error:
             blamed = "certfile" if "certfile" in given else next(iter(given), "cafile")
-            raise ValueError(_NAME.format(f"SSL_{blamed.upper()}", f"not usable: {error}")) from error
+            raise ValueError(_ERROR_LINE.format(f"SSL_{blamed.upper()}", f"not usable: {error}")) from error
         return context
 
 
-async def check(servers: str, security: Mapping[str, Any], seconds: float) -> None:
+async def check_kafka_access(servers: str, security: Mapping[str, Any], seconds: float) -> None:
     """Fail at once if Kafka rejects the credentials. The pipeline waits for a Kafka that is down.
 
     Raises `ValueError` that names the wrong variable, unless at least one server accepts the connection.
@@ -104,17 +104,17 @@ async def check(servers: str, security: Mapping[str, Any], seconds: float) -> No
     for error in errors:
         if not is_transient(error):
             raise error
-        if refusal := _refusal(error):
+        if refusal := _describe_refusal(error):
             raise ValueError(refusal) from error
 
 
-def _refusal(error: BaseException) -> str | None:
+def _describe_refusal(error: BaseException) -> str | None:
     match error:
         case SaslAuthenticationFailed():
-            return _NAME.format("SASL_PLAIN_PASSWORD", f"Kafka refuses it: {error.args[0]}")
+            return _ERROR_LINE.format("SASL_PLAIN_PASSWORD", f"Kafka refuses it: {error.args[0]}")
         case UnsupportedSaslMechanismError():
-            return _NAME.format("SASL_MECHANISM", "Kafka does not offer it")
+            return _ERROR_LINE.format("SASL_MECHANISM", "Kafka does not offer it")
         case ssl.SSLCertVerificationError():
             said = f"Kafka's certificate cannot be verified: {error.verify_message}"
-            return _NAME.format("SSL_CAFILE", said)
+            return _ERROR_LINE.format("SSL_CAFILE", said)
     return None

@@ -14,23 +14,23 @@ from schemas import topics
 from services.hosting import auth
 from services.hosting.security import KafkaSecurity
 
-WRONG_SETTING = 2
+EXIT_WRONG_SETTING = 2
 
-_LONGEST_PREFIX = 249 - max(len(topic.suffix) for topic in topics.ALL)
-_LAST_PORT = 65_535
+_MAX_PREFIX_LENGTH = 249 - max(len(topic.suffix) for topic in topics.ALL)
+_MAX_PORT = 65_535
 # An event id has three hexadecimal digits for its partition.
-_MOST_PARTITIONS = 4096
+_MAX_PARTITIONS = 4096
 
-_server = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]@]+)(:(?P<port>[0-9]{1,5}))?").fullmatch
-_database = re.compile(r"postgres(ql)?://\S*").fullmatch
+_match_server = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]@]+)(:(?P<port>[0-9]{1,5}))?").fullmatch
+_match_database_url = re.compile(r"postgres(ql)?://\S*").fullmatch
 
 
-def is_example(secret: str) -> bool:
+def is_example_secret(secret: str) -> bool:
     """Return whether this is one of the secrets in the published examples."""
     return secret.lower().startswith("change-me")
 
 
-def is_host(name: str) -> bool:
+def is_valid_host(name: str) -> bool:
     """Return whether a host name can be resolved: its labels have a length that DNS allows."""
     try:
         name.encode("idna")
@@ -39,34 +39,34 @@ def is_host(name: str) -> bool:
     return True
 
 
-def _servers(value: str) -> str:
+def _validate_servers(value: str) -> str:
     servers = [server.strip() for server in value.split(",")]
     for server in servers:
-        found = _server(server)
-        if found is None or not is_host(found["host"]) or not 0 < int(found["port"] or 1) <= _LAST_PORT:
+        found = _match_server(server)
+        if found is None or not is_valid_host(found["host"]) or not 0 < int(found["port"] or 1) <= _MAX_PORT:
             msg = "must be host:port, or several of them separated by commas"
             raise ValueError(msg)
     return ",".join(servers)
 
 
-def _postgres(value: SecretStr) -> SecretStr:
-    if _database(value.get_secret_value()) is None:
+def _validate_database_url(value: SecretStr) -> SecretStr:
+    if _match_database_url(value.get_secret_value()) is None:
         msg = "must be a URL that starts with postgresql://"
         raise ValueError(msg)
     return value
 
 
-def _usable(value: SecretStr) -> SecretStr:
+def _validate_jwt_secret(value: SecretStr) -> SecretStr:
     auth.Authenticator(value.get_secret_value(), None)
     return value
 
 
-def _key_set(value: Path) -> Path:
-    auth.Authenticator(None, _jwks(value))
+def _validate_jwks_file(value: Path) -> Path:
+    auth.Authenticator(None, _read_jwks(value))
     return value
 
 
-def _jwks(file: Path) -> dict[str, Any]:
+def _read_jwks(file: Path) -> dict[str, Any]:
     try:
         jwks = json.loads(file.read_bytes())
     except OSError as error:
@@ -78,15 +78,15 @@ def _jwks(file: Path) -> dict[str, Any]:
     return jwks if isinstance(jwks, dict) else {}
 
 
-Port = Annotated[int, Field(ge=1, le=_LAST_PORT)]
-Servers = Annotated[str, AfterValidator(_servers)]
-DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgres)]
-JwtSecret = Annotated[SecretStr, AfterValidator(_usable)]
-JwksFile = Annotated[Path, AfterValidator(_key_set)]
-TopicPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=_LONGEST_PREFIX)]
+Port = Annotated[int, Field(ge=1, le=_MAX_PORT)]
+Servers = Annotated[str, AfterValidator(_validate_servers)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_validate_database_url)]
+JwtSecret = Annotated[SecretStr, AfterValidator(_validate_jwt_secret)]
+JwksFile = Annotated[Path, AfterValidator(_validate_jwks_file)]
+TopicPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=_MAX_PREFIX_LENGTH)]
 
 
-class Settings(KafkaSecurity, BaseSettings):
+class ServiceSettings(KafkaSecurity, BaseSettings):
     """Settings that both services share; a service adds its own fields."""
 
     model_config = SettingsConfigDict(
@@ -96,7 +96,7 @@ class Settings(KafkaSecurity, BaseSettings):
     kafka_bootstrap_servers: Servers = "127.0.0.1:9092"
     database_url: DatabaseUrl
     topic_prefix: TopicPrefix = topics.DEFAULT_PREFIX
-    partitions: Annotated[int, Field(ge=1, le=_MOST_PARTITIONS)] = topics.DEFAULT_PARTITIONS
+    partitions: Annotated[int, Field(ge=1, le=_MAX_PARTITIONS)] = topics.DEFAULT_PARTITIONS
     replication_factor: Annotated[int, Field(ge=1, le=32_767)] = 1
     create_topics: bool = True
     jwt_secret: JwtSecret | None = None
@@ -112,42 +112,42 @@ class Settings(KafkaSecurity, BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_blanks(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _drop_blank_optionals(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Treat an optional variable that is set to an empty value as not set."""
         optional = {name for name, field in cls.model_fields.items() if field.default is None}
         return {name: value for name, value in values.items() if not (value == "" and name in optional)}
 
     @model_validator(mode="after")
-    def _together(self) -> Self:
+    def _check_combinations(self) -> Self:
         if self.jwt_secret is None and self.jwks_file is None:
             msg = "COHOST_JWT_SECRET: is required, unless COHOST_JWKS_FILE is set"
             raise ValueError(msg)
-        if self.production:
-            self._refuse_examples()
-        self.security()
+        if self.is_production:
+            self._reject_example_secrets()
+        self.kafka_options()
         return self
 
-    def _refuse_examples(self) -> None:
+    def _reject_example_secrets(self) -> None:
         jwt_secret = self.jwt_secret.get_secret_value() if self.jwt_secret else ""
         address = self.database_url.get_secret_value().partition("://")[2]
         database_password = address.rpartition("@")[0].partition(":")[2]
         for name, secret in (("JWT_SECRET", jwt_secret), ("DATABASE_URL", database_password)):
-            if is_example(secret):
+            if is_example_secret(secret):
                 msg = f"COHOST_{name}: the example's secret is for COHOST_ENVIRONMENT=development"
                 raise ValueError(msg)
 
     @property
-    def production(self) -> bool:
+    def is_production(self) -> bool:
         """Return whether the example secrets are rejected."""
         return self.environment == "production"
 
-    def pipeline(self, schema: str) -> Config:
+    def pipeline_config(self, schema: str) -> Config:
         """Return the pipeline's configuration for the service that owns this database schema."""
         return Config(
             bootstrap_servers=self.kafka_bootstrap_servers,
             database_url=self.database_url.get_secret_value(),
             schema=schema,
-            security=self.security(),
+            security=self.kafka_options(),
             prefix=self.topic_prefix,
             partitions=self.partitions,
             replication_factor=self.replication_factor,
@@ -158,16 +158,16 @@ class Settings(KafkaSecurity, BaseSettings):
             fetch_max_wait_ms=self.fetch_max_wait_ms,
         )
 
-    def authenticator(self) -> auth.Authenticator:
+    def build_authenticator(self) -> auth.Authenticator:
         """Build the authenticator for callers' tokens."""
         secret = self.jwt_secret.get_secret_value() if self.jwt_secret else None
-        return auth.Authenticator(secret, _jwks(self.jwks_file) if self.jwks_file else None)
+        return auth.Authenticator(secret, _read_jwks(self.jwks_file) if self.jwks_file else None)
 
 
-S = TypeVar("S", bound=Settings)
+S = TypeVar("S", bound=ServiceSettings)
 
 
-def load(kind: type[S]) -> S:
+def load_settings(kind: type[S]) -> S:
     """Load the settings from the environment.
 
     If one is missing or wrong, name it in one line on standard error and exit with status 2.
@@ -175,11 +175,11 @@ def load(kind: type[S]) -> S:
     try:
         return kind()
     except ValidationError as error:
-        sys.stderr.write(f"{_line(error)}\n")
-        raise SystemExit(WRONG_SETTING) from None
+        sys.stderr.write(f"{_error_line(error)}\n")
+        raise SystemExit(EXIT_WRONG_SETTING) from None
 
 
-def _line(error: ValidationError) -> str:
+def _error_line(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     said = first["msg"].removeprefix("Value error, ").replace("\n", " ")
     if not first["loc"]:

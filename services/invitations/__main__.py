@@ -4,6 +4,6 @@ import sys
 
 from services.hosting import process, settings
 from services.invitations import app
-from services.invitations.settings import Settings
+from services.invitations.settings import InvitationsSettings
 
-sys.exit(process.run(settings.load(Settings), app.build))
+sys.exit(process.run_service(settings.load_settings(InvitationsSettings), app.build_service))

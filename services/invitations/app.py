@@ -8,29 +8,31 @@ from messaging.pipeline import Pipeline
 from messaging.producer import CloudEventProducer
 from services.hosting import http, process
 from services.invitations import api
-from services.invitations.settings import Settings
+from services.invitations.settings import InvitationsSettings
 from services.invitations.sweeper import Sweeper
-from services.invitations.worker import LAYOUT, Invitations
+from services.invitations.worker import TOPOLOGY, InvitationsProcessor
 
 
-async def build(settings: Settings) -> process.Service:
+async def build_service(settings: InvitationsSettings) -> process.Service:
     """Build the service from its settings."""
-    config = settings.pipeline("invitations")
+    config = settings.pipeline_config("invitations")
     registry = CollectorRegistry()
     metrics = PipelineMetrics(registry, "invitations")
-    pipeline = Pipeline(config, Invitations(settings.policy()), metrics, ("services.invitations",))
+    pipeline = Pipeline(
+        config, InvitationsProcessor(settings.invitation_policy()), metrics, ("services.invitations",)
+    )
     pool = await database.create_pool(config, size=8)
-    web = http.create(
+    http_app = http.create_app(
         "Co-host invitations",
         settings=settings,
         pipeline=pipeline,
         registry=registry,
         pool=pool,
-        layout=LAYOUT,
-        routers=[api.router(pool)],
+        topology=TOPOLOGY,
+        routers=[api.create_invitations_router(pool)],
     )
-    sweeping = await database.create_pool(config, size=2)
-    producer = CloudEventProducer(config, LAYOUT.source)
-    sweeper = Sweeper(pipeline, sweeping, producer)
-    closers = (producer.stop, sweeping.close, pool.close)
-    return process.Service("invitations", pipeline, web, background=(sweeper.run,), closers=closers)
+    sweeper_pool = await database.create_pool(config, size=2)
+    producer = CloudEventProducer(config, TOPOLOGY.source)
+    sweeper = Sweeper(pipeline, sweeper_pool, producer)
+    closers = (producer.stop, sweeper_pool.close, pool.close)
+    return process.Service("invitations", pipeline, http_app, background=(sweeper.run,), closers=closers)

@@ -13,21 +13,21 @@ from schemas.events import (
     StageChanged,
 )
 from schemas.invitation import Invitation
-from services.invitations.stage import Happening, Stage
+from services.invitations.stage import Stage, StageEvent
 from services.invitations.state import Room, Seat, User
 
 
 @dataclass(slots=True)
-class Sent:
+class SentInvitation:
     """An invitation that the batch sent, in its final state; `position` is its command's offset."""
 
     lane: int
-    life: int
+    incarnation: int
     position: int
     invitation: Invitation
 
 
-class Told(NamedTuple):
+class UserUpdate(NamedTuple):
     """A user's last fact in the batch, with its partition and offset."""
 
     lane: int
@@ -36,7 +36,7 @@ class Told(NamedTuple):
 
 
 @dataclass(slots=True)
-class Changes:
+class BatchChanges:
     """What to save of a batch.
 
     `sent` and `closed` are keyed by invitation id: invitations of this batch, and older ones that it closed.
@@ -44,33 +44,33 @@ class Changes:
     the ids of rejected `SendInvitation` commands.
     """
 
-    sent: dict[str, Sent] = field(default_factory=dict)
-    settled: dict[str, Invitation] = field(default_factory=dict)
+    sent: dict[str, SentInvitation] = field(default_factory=dict)
+    closed: dict[str, Invitation] = field(default_factory=dict)
     seats: dict[tuple[str, str], tuple[int, Seat | None]] = field(default_factory=dict)
     rooms: dict[str, tuple[int, Room]] = field(default_factory=dict)
-    users: dict[str, Told] = field(default_factory=dict)
-    refused: list[str] = field(default_factory=list)
+    users: dict[str, UserUpdate] = field(default_factory=dict)
+    rejected_ids: list[str] = field(default_factory=list)
 
-    def note(self, event: Happening, stage: Stage, position: int) -> None:
+    def record_event(self, event: StageEvent, stage: Stage, position: int) -> None:
         """Record an event's final state. Call it before the stage moves to another incarnation."""
         match event:
             case InvitationSent():
-                life = stage.room.life if stage.room is not None else 0
-                self.sent[event.invitation_id] = Sent(stage.lane, life, position, event)
+                incarnation = stage.room.incarnation if stage.room is not None else 0
+                self.sent[event.invitation_id] = SentInvitation(stage.lane, incarnation, position, event)
             case InvitationAccepted():
-                self._settle(event)
+                self._record_closed(event)
                 seat = stage.seats[event.user_id]
                 self.seats[event.room_id, event.user_id] = (stage.lane, seat)
             case CoHostLeft():
                 self.seats[event.room_id, event.user_id] = (stage.lane, None)
             case InvitationDeclined() | InvitationCancelled() | InvitationExpired():
-                self._settle(event)
+                self._record_closed(event)
             case StageChanged():
                 pass
 
-    def _settle(self, invitation: Invitation) -> None:
+    def _record_closed(self, invitation: Invitation) -> None:
         sent = self.sent.get(invitation.invitation_id)
         if sent is None:
-            self.settled[invitation.invitation_id] = invitation
+            self.closed[invitation.invitation_id] = invitation
         else:
             sent.invitation = invitation

@@ -7,14 +7,14 @@ from typing import NamedTuple
 from services.invitations.stage import Stage
 from services.invitations.state import User
 
-_WEIGHT = 300_000
+_MAX_SIZE = 300_000
 """Stages, pending invitations, seats and last invitations that are kept between batches."""
-_USERS = 200_000
-_USER_SECONDS = 0.5
-_STORED = -2
+_MAX_USERS = 200_000
+_USER_TTL_SECONDS = 0.5
+_COMMITTED_BATCH = -2
 
 
-class Known(NamedTuple):
+class CachedUser(NamedTuple):
     """A user from Postgres or from a fact of `batch`; reload it at `expires_at` (monotonic seconds).
 
     `lane` is the user's partition of the users topic.
@@ -22,25 +22,25 @@ class Known(NamedTuple):
 
     user: User
     lane: int
-    until: float
+    expires_at: float
     batch: int
 
 
 @dataclass(slots=True)
-class Memory:
+class StageCache:
     """Stages by room id and users by user id, the least recently used first.
 
     `batch` counts the batches. What the last batch used may not be committed yet and is never evicted.
     """
 
-    weight_limit: int = _WEIGHT
-    users_limit: int = _USERS
+    max_size: int = _MAX_SIZE
+    max_users: int = _MAX_USERS
     batch: int = 0
     stages: dict[str, Stage] = field(default_factory=dict)
-    users: dict[str, Known] = field(default_factory=dict)
-    weight: int = 0
+    users: dict[str, CachedUser] = field(default_factory=dict)
+    size: int = 0
 
-    def touch(self, room_ids: Iterable[str]) -> list[str]:
+    def mark_used(self, room_ids: Iterable[str]) -> list[str]:
         """Mark rooms as used by the batch; return those that are not cached."""
         missing = []
         for room_id in room_ids:
@@ -49,69 +49,70 @@ class Memory:
                 missing.append(room_id)
             else:
                 self.stages[room_id] = stage
-                stage.touch(self.batch)
+                stage.enter_batch(self.batch)
         return missing
 
-    def add(self, room_id: str, stage: Stage) -> None:
+    def add_stage(self, room_id: str, stage: Stage) -> None:
         """Add the stage of a room that was missing."""
         self.stages[room_id] = stage
-        stage.touch(self.batch)
+        stage.enter_batch(self.batch)
 
-    def user(self, user_id: str) -> User | None:
+    def get_user(self, user_id: str) -> User | None:
         """Return a cached user, or None if unknown."""
-        known = self.users.get(user_id)
-        return known.user if known is not None else None
+        cached = self.users.get(user_id)
+        return cached.user if cached is not None else None
 
-    def stale(self, user_ids: Iterable[str], now: float) -> list[str]:
+    def expired_users(self, user_ids: Iterable[str], now: float) -> list[str]:
         """Return the users that must be loaded: not cached, or expired and committed."""
         users, batch = self.users, self.batch
         return [
             user_id
             for user_id in user_ids
-            if (known := users.get(user_id)) is None or (known.until <= now and known.batch < batch - 1)
+            if (cached := users.get(user_id)) is None
+            or (cached.expires_at <= now and cached.batch < batch - 1)
         ]
 
-    def learn(self, user_ids: Iterable[str], found: Mapping[str, tuple[User, int]], now: float) -> None:
+    def put_users(self, user_ids: Iterable[str], loaded: Mapping[str, tuple[User, int]], now: float) -> None:
         """Cache loaded users with their lanes; those not found stay unknown for this batch only."""
         for user_id in user_ids:
             self.users.pop(user_id, None)
-        for user_id, (user, lane) in found.items():
-            self.users[user_id] = Known(user, lane, now + _USER_SECONDS, _STORED)
+        for user_id, (user, lane) in loaded.items():
+            self.users[user_id] = CachedUser(user, lane, now + _USER_TTL_SECONDS, _COMMITTED_BATCH)
 
-    def tell(self, user_id: str, user: User, lane: int, now: float) -> None:
+    def apply_user_fact(self, user_id: str, user: User, lane: int, now: float) -> None:
         """Cache a user by a fact of this batch, which is not committed yet."""
         self.users.pop(user_id, None)
-        self.users[user_id] = Known(user, lane, now + _USER_SECONDS, self.batch)
+        self.users[user_id] = CachedUser(user, lane, now + _USER_TTL_SECONDS, self.batch)
 
-    def trim(self) -> None:
+    def evict_excess(self) -> None:
         """Evict what exceeds the limits, sparing what the last batch used; then start the next batch."""
         for stage in reversed(self.stages.values()):
-            if stage.touched != self.batch:
+            if stage.last_batch != self.batch:
                 break
-            self.weight += stage.weigh()
-        while self.weight > self.weight_limit and self._drop_stage():
+            self.size += stage.update_size()
+        while self.size > self.max_size and self._evict_stage():
             pass
-        while len(self.users) > self.users_limit and self._drop_user():
+        while len(self.users) > self.max_users and self._evict_user():
             pass
         self.batch += 1
 
-    def _drop_stage(self) -> bool:
+    def _evict_stage(self) -> bool:
         room_id, stage = next(iter(self.stages.items()))
-        if stage.touched == self.batch:
+        if stage.last_batch == self.batch:
             return False
         del self.stages[room_id]
-        self.weight -= stage.weight
+        self.size -= stage.size
         return True
 
-    def _drop_user(self) -> bool:
-        user_id, known = next(iter(self.users.items()))
-        if known.batch == self.batch:
+    def _evict_user(self) -> bool:
+        user_id, cached = next(iter(self.users.items()))
+        if cached.batch == self.batch:
             return False
         del self.users[user_id]
         return True
 
-    def forget(self, lanes: Collection[int]) -> None:
+    def drop_lanes(self, lanes: Collection[int]) -> None:
         """Drop all stages and users of these lanes."""
         self.stages = {key: stage for key, stage in self.stages.items() if stage.lane not in lanes}
-        self.users = {key: known for key, known in self.users.items() if known.lane not in lanes}
-        self.weight = sum(stage.weight for stage in self.stages.values())
+        self.users = {key: cached for key, cached in self.users.items() if cached.lane not in lanes}
+        self.size = sum(stage.size for stage in self.stages.values())

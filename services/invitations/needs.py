@@ -18,52 +18,52 @@ from schemas.types import Message
 from services.invitations.stage import Stage
 
 # A negative isinstance on a pydantic class is slow: compare types instead.
-_BY_INVITATION = frozenset({AcceptInvitation, DeclineInvitation, CancelInvitation, ExpireInvitation})
-_USERS: dict[type, Callable[[Any], str]] = {
+_INVITATION_COMMANDS = frozenset({AcceptInvitation, DeclineInvitation, CancelInvitation, ExpireInvitation})
+_USER_GETTERS: dict[type, Callable[[Any], str]] = {
     SendInvitation: attrgetter("user_id"),
     AcceptInvitation: attrgetter("actor_id"),
     ExcludeUser: attrgetter("user_id"),
 }
 
 
-def user_of(data: Message | None) -> str | None:
+def user_to_check(data: Message | None) -> str | None:
     """Return the user whose eligibility a command depends on, or None."""
-    user = _USERS.get(type(data))
-    return None if user is None else user(data)
+    get_user_id = _USER_GETTERS.get(type(data))
+    return None if get_user_id is None else get_user_id(data)
 
 
 @dataclass(slots=True)
-class Needs:
+class BatchQueries:
     """The users that a batch needs, and the closed and last invitations that its stages lack.
 
     `closed_invitations` has keys (invitation id, room id), `last_invitations` (room id, user id). Each value
     is the stage to load into.
     """
 
-    users: set[str] = field(default_factory=set)
-    invitations: dict[tuple[str, str], Stage] = field(default_factory=dict)
-    last: dict[tuple[str, str], Stage] = field(default_factory=dict)
+    user_ids: set[str] = field(default_factory=set)
+    closed_invitations: dict[tuple[str, str], Stage] = field(default_factory=dict)
+    last_invitations: dict[tuple[str, str], Stage] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, batch: Sequence[InputRecord], stages: Mapping[str, Stage]) -> "Needs":
+    def from_batch(cls, batch: Sequence[InputRecord], stages: Mapping[str, Stage]) -> "BatchQueries":
         """Return the queries for a batch's commands."""
-        needs = cls()
-        sent = {incoming.id for incoming in batch if type(incoming.data) is SendInvitation}
-        for incoming in batch:
-            data: Any = incoming.data
-            kind = type(data)
-            if kind is SendInvitation:
-                needs._ask_for_last(data.user_id, incoming.key, stages[incoming.key])
-            elif kind in _BY_INVITATION and data.invitation_id not in sent:
-                needs._ask_for(data.invitation_id, incoming.key, stages[incoming.key])
-            if (user_id := user_of(data)) is not None:
-                needs.users.add(user_id)
-        return needs
+        queries = cls()
+        sent_ids = {incoming.id for incoming in batch if type(incoming.data) is SendInvitation}
+        for record in batch:
+            data: Any = record.data
+            command_type = type(data)
+            if command_type is SendInvitation:
+                queries._add_last_invitation(data.user_id, record.key, stages[record.key])
+            elif command_type in _INVITATION_COMMANDS and data.invitation_id not in sent_ids:
+                queries._add_closed_invitation(data.invitation_id, record.key, stages[record.key])
+            if (user_id := user_to_check(data)) is not None:
+                queries.user_ids.add(user_id)
+        return queries
 
-    def _ask_for_last(self, user_id: str, room_id: str, stage: Stage) -> None:
-        if not stage.complete and user_id not in stage.last:
-            self.last[room_id, user_id] = stage
+    def _add_last_invitation(self, user_id: str, room_id: str, stage: Stage) -> None:
+        if not stage.has_full_history and user_id not in stage.last_invitation_of:
+            self.last_invitations[room_id, user_id] = stage
 
-    def _ask_for(self, invitation_id: str, room_id: str, stage: Stage) -> None:
-        if invitation_id not in stage.pending and invitation_id not in stage.closed:
-            self.invitations[invitation_id, room_id] = stage
+    def _add_closed_invitation(self, invitation_id: str, room_id: str, stage: Stage) -> None:
+        if invitation_id not in stage.pending_by_id and invitation_id not in stage.recently_closed:
+            self.closed_invitations[invitation_id, room_id] = stage

@@ -8,13 +8,13 @@ from services.hosting import settings
 from services.invitations.state import Policy
 
 
-class Settings(settings.Settings):
+class InvitationsSettings(settings.ServiceSettings):
     """The settings that both services share, and those of invitations."""
 
     http_port: settings.Port = 8081
     unknown_users: Literal["reject", "accept"] = "reject"
     max_pending: Annotated[int, Field(ge=1)] = 100
 
-    def policy(self) -> Policy:
+    def invitation_policy(self) -> Policy:
         """Return the operator's limits on invitations."""
         return Policy(self.unknown_users == "accept", self.max_pending)

@@ -15,12 +15,12 @@ from schemas.events import (
 from schemas.invitation import Invitation
 from services.invitations.state import Room, Seat
 
-_REMEMBERED = 1000
+_MAX_LAST_INVITATIONS = 1000
 """Entries of `last_invitation_of` up to which a stage keeps its full history."""
 
 ValueT = TypeVar("ValueT")
 
-Happening = (
+StageEvent = (
     StageChanged
     | InvitationSent
     | InvitationAccepted
@@ -32,23 +32,23 @@ Happening = (
 
 
 @dataclass(slots=True)
-class Recent(Generic[ValueT]):
+class TwoBatchCache(Generic[ValueT]):
     """Values that a stage's last two batches loaded or wrote; older ones are committed and can be loaded."""
 
-    now: dict[str, ValueT] = field(default_factory=dict)
-    before: dict[str, ValueT] = field(default_factory=dict)
+    current: dict[str, ValueT] = field(default_factory=dict)
+    previous: dict[str, ValueT] = field(default_factory=dict)
 
     def __contains__(self, key: str) -> bool:
-        return key in self.now or key in self.before
+        return key in self.current or key in self.previous
 
     def get(self, key: str) -> ValueT | None:
         """Return the newest value, or None."""
-        return self.now[key] if key in self.now else self.before.get(key)
+        return self.current[key] if key in self.current else self.previous.get(key)
 
-    def turn(self) -> None:
+    def rotate_batches(self) -> None:
         """Start a batch: drop what is older than the previous one."""
-        if self.now or self.before:
-            self.before, self.now = self.now, {}
+        if self.current or self.previous:
+            self.previous, self.current = self.current, {}
 
 
 @dataclass(slots=True)
@@ -62,64 +62,72 @@ class Stage:
 
     lane: int
     room: Room | None = None
-    pending: dict[str, Invitation] = field(default_factory=dict)
-    waiting: dict[str, Invitation] = field(default_factory=dict)
+    pending_by_id: dict[str, Invitation] = field(default_factory=dict)
+    pending_by_user: dict[str, Invitation] = field(default_factory=dict)
     seats: dict[str, Seat] = field(default_factory=dict)
-    closed: Recent[Invitation] = field(default_factory=Recent)
-    last: Recent[str | None] = field(default_factory=Recent)
-    complete: bool = False
-    touched: int = -1
-    weight: int = 0
+    recently_closed: TwoBatchCache[Invitation] = field(default_factory=TwoBatchCache)
+    last_invitation_of: TwoBatchCache[str | None] = field(default_factory=TwoBatchCache)
+    has_full_history: bool = False
+    last_batch: int = -1
+    size: int = 0
 
-    def find(self, invitation_id: str) -> Invitation | None:
+    def find_invitation(self, invitation_id: str) -> Invitation | None:
         """Return an invitation of the room's current incarnation, if it is in memory."""
-        return self.pending.get(invitation_id) or self.closed.get(invitation_id)
+        return self.pending_by_id.get(invitation_id) or self.recently_closed.get(invitation_id)
 
-    def admit(self, invitation: Invitation) -> None:
+    def add_pending(self, invitation: Invitation) -> None:
         """Add a pending invitation."""
-        self.pending[invitation.invitation_id] = invitation
-        self.waiting[invitation.user_id] = invitation
+        self.pending_by_id[invitation.invitation_id] = invitation
+        self.pending_by_user[invitation.user_id] = invitation
 
-    def touch(self, batch: int) -> None:
+    def enter_batch(self, batch: int) -> None:
         """Start the batch with this number, unless it has started."""
-        if self.touched != batch:
-            self.touched = batch
-            self.closed.turn()
-            self.complete = self.complete and len(self.last.now) <= _REMEMBERED
-            if not self.complete:
-                self.last.turn()
+        if self.last_batch != batch:
+            self.last_batch = batch
+            self.recently_closed.rotate_batches()
+            self.has_full_history = (
+                self.has_full_history and len(self.last_invitation_of.current) <= _MAX_LAST_INVITATIONS
+            )
+            if not self.has_full_history:
+                self.last_invitation_of.rotate_batches()
 
-    def weigh(self) -> int:
+    def update_size(self) -> int:
         """Count the stage's entries again; return the growth since the last count."""
-        weight = 1 + len(self.pending) + len(self.seats) + len(self.last.now) + len(self.last.before)
-        more, self.weight = weight - self.weight, weight
-        return more
+        size = (
+            1
+            + len(self.pending_by_id)
+            + len(self.seats)
+            + len(self.last_invitation_of.current)
+            + len(self.last_invitation_of.previous)
+        )
+        growth, self.size = size - self.size, size
+        return growth
 
-    def enter(self, room: Room) -> None:
+    def set_room(self, room: Room) -> None:
         """Set the room of a fact; a new incarnation starts without past invitations."""
-        if self.room is None or self.room.life != room.life:
-            self.complete = True
-            self.closed = Recent()
-            self.last = Recent()
+        if self.room is None or self.room.incarnation != room.incarnation:
+            self.has_full_history = True
+            self.recently_closed = TwoBatchCache()
+            self.last_invitation_of = TwoBatchCache()
         self.room = room
 
-    def evolve(self, event: Happening, position: int) -> None:
+    def evolve(self, event: StageEvent, position: int) -> None:
         """Apply an event; `position` is the offset of the record that caused it."""
         match event:
             case InvitationSent():
-                self.admit(event)
-                self.last.now[event.user_id] = event.invitation_id
+                self.add_pending(event)
+                self.last_invitation_of.current[event.user_id] = event.invitation_id
             case InvitationAccepted():
-                self._close(event)
+                self._close_invitation(event)
                 self.seats[event.user_id] = Seat(event.invitation_id, event.updated_at, position)
             case CoHostLeft():
                 del self.seats[event.user_id]
             case InvitationDeclined() | InvitationCancelled() | InvitationExpired():
-                self._close(event)
+                self._close_invitation(event)
             case StageChanged():
                 pass
 
-    def _close(self, invitation: Invitation) -> None:
-        self.pending.pop(invitation.invitation_id, None)
-        self.waiting.pop(invitation.user_id, None)
-        self.closed.now[invitation.invitation_id] = invitation
+    def _close_invitation(self, invitation: Invitation) -> None:
+        self.pending_by_id.pop(invitation.invitation_id, None)
+        self.pending_by_user.pop(invitation.user_id, None)
+        self.recently_closed.current[invitation.invitation_id] = invitation

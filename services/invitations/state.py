@@ -31,12 +31,12 @@ class Room(NamedTuple):
     host_id: str
     status: RoomStatus
     max_co_hosts: int
-    life: int
-    forgotten: bool
+    incarnation: int
+    deleted: bool
     position: int
 
     @property
-    def open(self) -> bool:
+    def is_open(self) -> bool:
         """Return whether invitations may be sent and accepted."""
         return self.status in OPEN_STATUSES
 
@@ -49,12 +49,12 @@ class Seat(NamedTuple):
     position: int
 
 
-def overdue(invitation: Invitation, at: str) -> bool:
+def is_overdue(invitation: Invitation, at: str) -> bool:
     """Return whether a pending invitation has expired at `at`; timestamps order as text."""
     return at >= invitation.expires_at
 
 
-def lapsed(invitation: Invitation) -> dict[str, Any]:
+def expired_fields(invitation: Invitation) -> dict[str, Any]:
     """Return the fields of a pending invitation after its expiry."""
     return {
         **vars(invitation),
@@ -64,8 +64,8 @@ def lapsed(invitation: Invitation) -> dict[str, Any]:
     }
 
 
-def as_of(invitation: Invitation, at: str) -> Invitation:
+def read_at(invitation: Invitation, at: str) -> Invitation:
     """Return the invitation as read at `at`: a pending one that is overdue reads as expired."""
-    if invitation.status == "pending" and overdue(invitation, at):
-        return build_message(Invitation, lapsed(invitation))
+    if invitation.status == "pending" and is_overdue(invitation, at):
+        return build_message(Invitation, expired_fields(invitation))
     return invitation

@@ -18,12 +18,12 @@ from messaging.producer import CloudEventProducer
 from schemas import timestamps, topics
 from schemas.commands import ExcludeUser, ExpireInvitation
 from services.invitations.store import asks
-from services.invitations.store.asks import Ask, Due
+from services.invitations.store.asks import DueItem, ScheduledCommand
 
-_PERIOD = 1.0
-_LONGEST_WAIT = 5.0
-_LIMIT = 1000
-_FULL_LOOK_SECONDS = 300
+_PERIOD_SECONDS = 1.0
+_MAX_BACKOFF_SECONDS = 5.0
+_BATCH_LIMIT = 1000
+_FULL_SCAN_SECONDS = 300
 
 log = structlog.get_logger()
 
@@ -35,74 +35,76 @@ class Sweeper:
         self._pipeline = pipeline
         self._pool = pool
         self._producer = producer
-        self._looked: dict[int, float] = {}
-        self._wait = _PERIOD
+        self._last_full_scan: dict[int, float] = {}
+        self._backoff = _PERIOD_SECONDS
 
     async def run(self) -> None:
         """Sweep until cancelled. Wait out outages with back-off; log their start and end once."""
         while True:
             try:
-                more = await self.sweep(self._pipeline.owned_lanes)
+                has_more = await self.sweep_lanes(self._pipeline.owned_lanes)
             except Exception as error:
                 if not errors.is_transient(error):
                     raise
-                await self._pause(error)
+                await self._back_off(error)
             else:
-                self._resumed()
-                await asyncio.sleep(0 if more else _PERIOD)
+                self._reset_backoff()
+                await asyncio.sleep(0 if has_more else _PERIOD_SECONDS)
 
-    async def sweep(self, lanes: Collection[int]) -> bool:
+    async def sweep_lanes(self, lanes: Collection[int]) -> bool:
         """Publish commands for what is due in these lanes; return whether more may be due."""
-        self._looked = {lane: at for lane, at in self._looked.items() if lane in lanes}
+        self._last_full_scan = {lane: at for lane, at in self._last_full_scan.items() if lane in lanes}
         if not lanes:
             return False
         async with self._pool.acquire() as connection:
-            await asks.forget_decided(connection, lanes)
-            due = await self._due(connection, lanes)
-            await asks.add(connection, [Ask(entry, ids.uuid7()) for entry in due])
-            waiting = await asks.waiting(connection, lanes, _LIMIT)
-            await self._write(connection, waiting)
-        return len(waiting) == _LIMIT
+            await asks.delete_decided(connection, lanes)
+            due = await self._find_due(connection, lanes)
+            await asks.add_commands(connection, [ScheduledCommand(entry, ids.uuid7()) for entry in due])
+            to_publish = await asks.commands_to_publish(connection, lanes, _BATCH_LIMIT)
+            await self._publish_commands(connection, to_publish)
+        return len(to_publish) == _BATCH_LIMIT
 
-    async def _due(self, connection: Connection, lanes: Collection[int]) -> list[Due]:
+    async def _find_due(self, connection: Connection, lanes: Collection[int]) -> list[DueItem]:
         now = time.monotonic()
-        unseen = [lane for lane in lanes if self._looked.get(lane, -math.inf) < now - _FULL_LOOK_SECONDS]
-        due = await asks.overdue(connection, lanes, timestamps.current_timestamp(), _LIMIT)
-        due += await asks.barred_lately(connection, lanes, _LIMIT)
-        if unseen:
-            found = await asks.barred(connection, unseen, _LIMIT)
+        unscanned = [
+            lane for lane in lanes if self._last_full_scan.get(lane, -math.inf) < now - _FULL_SCAN_SECONDS
+        ]
+        due = await asks.overdue_invitations(connection, lanes, timestamps.current_timestamp(), _BATCH_LIMIT)
+        due += await asks.recently_ineligible(connection, lanes, _BATCH_LIMIT)
+        if unscanned:
+            found = await asks.all_ineligible(connection, unscanned, _BATCH_LIMIT)
             due += found
-            if len(found) < _LIMIT:
-                self._looked.update(dict.fromkeys(unseen, now))
+            if len(found) < _BATCH_LIMIT:
+                self._last_full_scan.update(dict.fromkeys(unscanned, now))
         return due
 
-    async def _write(self, connection: Connection, waiting: Sequence[Ask]) -> None:
+    async def _publish_commands(self, connection: Connection, to_publish: Sequence[ScheduledCommand]) -> None:
         """Publish commands and mark the confirmed ones as published. Raises `NotConfirmed` if one is not."""
-        results = await asyncio.gather(*map(self._send, waiting), return_exceptions=True)
-        written = [ask for ask, result in zip(waiting, results, strict=True) if result is None]
-        await asks.written(connection, written)
+        results = await asyncio.gather(*map(self._publish_command, to_publish), return_exceptions=True)
+        published = [ask for ask, result in zip(to_publish, results, strict=True) if result is None]
+        await asks.mark_published(connection, published)
         for result in results:
             if result is not None:
                 raise result
 
-    async def _send(self, ask: Ask) -> None:
-        _, command, room_id, subject = ask.due
+    async def _publish_command(self, scheduled: ScheduledCommand) -> None:
+        _, command, room_id, subject = scheduled.item
         data = (
             ExpireInvitation(room_id=room_id, invitation_id=subject)
             if command == "ExpireInvitation"
             else ExcludeUser(room_id=room_id, user_id=subject)
         )
-        await self._producer.send_message(topics.INVITATION_COMMANDS, ask.command_id, data, room_id)
+        await self._producer.send_message(topics.INVITATION_COMMANDS, scheduled.command_id, data, room_id)
 
-    async def _pause(self, error: Exception) -> None:
-        if self._wait == _PERIOD:
+    async def _back_off(self, error: Exception) -> None:
+        if self._backoff == _PERIOD_SECONDS:
             log.warning("sweeper paused", cause=type(error).__name__, error=str(error))
         # Scan everything again: a user banned during a long pause is no longer recently ineligible.
-        self._looked.clear()
-        await asyncio.sleep(self._wait)
-        self._wait = min(_LONGEST_WAIT, 2 * self._wait)
+        self._last_full_scan.clear()
+        await asyncio.sleep(self._backoff)
+        self._backoff = min(_MAX_BACKOFF_SECONDS, 2 * self._backoff)
 
-    def _resumed(self) -> None:
-        if self._wait != _PERIOD:
+    def _reset_backoff(self) -> None:
+        if self._backoff != _PERIOD_SECONDS:
             log.info("sweeper resumed")
-        self._wait = _PERIOD
+        self._backoff = _PERIOD_SECONDS

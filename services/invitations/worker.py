@@ -11,14 +11,14 @@ from schemas.commands import SendInvitation
 from schemas.facts import RoomChanged, UserChanged
 from schemas.topics import Topic
 from services.invitations import decider
-from services.invitations.changes import Changes, Told
-from services.invitations.memory import Memory
-from services.invitations.needs import Needs, user_of
-from services.invitations.stage import Happening, Stage
+from services.invitations.changes import BatchChanges, UserUpdate
+from services.invitations.memory import StageCache
+from services.invitations.needs import BatchQueries, user_to_check
+from services.invitations.stage import Stage, StageEvent
 from services.invitations.state import Policy, User
 from services.invitations.store import stages, users, writes
 
-LAYOUT = Topology(
+TOPOLOGY = Topology(
     name="invitations",
     source="/cohost/invitations",
     inputs=(
@@ -31,93 +31,95 @@ LAYOUT = Topology(
     dead_letters=topics.INVITATION_DEAD_LETTERS,
 )
 
-_SENDING = envelope.wire_type(SendInvitation.__name__)
+_SEND_INVITATION_TYPE = envelope.wire_type(SendInvitation.__name__)
 
 
-class Invitations:
+class InvitationsProcessor:
     """Decide the records of all lanes from cached stages; implements `messaging.processor.Processor`."""
 
-    topology = LAYOUT
+    topology = TOPOLOGY
 
     def __init__(
-        self, policy: Policy, memory: Memory | None = None, clock: Callable[[], float] = time.monotonic
+        self, policy: Policy, cache: StageCache | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._policy = policy
-        self._memory = memory if memory is not None else Memory()
+        self._cache = cache if cache is not None else StageCache()
         self._clock = clock
 
-    def new_changes(self) -> Changes:
+    def new_changes(self) -> BatchChanges:
         """Return an empty set of changes for one batch."""
-        return Changes()
+        return BatchChanges()
 
     async def load(self, connection: Connection, records: Sequence[InputRecord]) -> None:
         """Load missing rooms, then the users and the closed and last invitations that the commands need."""
-        memory = self._memory
-        rooms = {incoming.key: incoming.lane for incoming in records if incoming.topic is not topics.USERS}
-        missing = memory.touch(rooms)
+        cache = self._cache
+        lanes_by_room = {record.key: record.lane for record in records if record.topic is not topics.USERS}
+        missing = cache.mark_used(lanes_by_room)
         if missing:
-            for room_id, stage in (await stages.load(connection, missing, rooms)).items():
-                memory.add(room_id, stage)
-        needs = Needs.of(records, memory.stages)
-        if needs.invitations:
-            await stages.add_closed(connection, needs.invitations)
-        if needs.last:
-            await stages.add_last(connection, needs.last)
+            for room_id, stage in (await stages.load_stages(connection, missing, lanes_by_room)).items():
+                cache.add_stage(room_id, stage)
+        queries = BatchQueries.from_batch(records, cache.stages)
+        if queries.closed_invitations:
+            await stages.load_closed_invitations(connection, queries.closed_invitations)
+        if queries.last_invitations:
+            await stages.load_last_invitations(connection, queries.last_invitations)
         now = self._clock()
-        if stale := memory.stale(needs.users, now):
-            memory.learn(stale, await users.load(connection, stale), now)
+        if stale := cache.expired_users(queries.user_ids, now):
+            cache.put_users(stale, await users.load_users(connection, stale), now)
 
-    def decide(self, record: InputRecord, changes: Changes) -> Sequence[OutputRecord] | Rejection:
+    def decide(self, record: InputRecord, changes: BatchChanges) -> Sequence[OutputRecord] | Rejection:
         """Decide one record, apply its events to the cached stage and record them in `changes`."""
         if record.topic is topics.INVITATION_COMMANDS:
-            return self._command(record, changes)
+            return self._decide_command(record, changes)
         if record.topic is topics.ROOMS:
-            return self._room(record, changes)
-        self._user(record, changes)
+            return self._apply_room_fact(record, changes)
+        self._apply_user_fact(record, changes)
         return ()
 
-    def _command(self, incoming: InputRecord, changes: Changes) -> Sequence[OutputRecord] | Rejection:
-        stage = self._memory.stages[incoming.key]
-        user_id = user_of(incoming.data)
-        user = self._memory.user(user_id) if user_id is not None else None
-        outcome = decider.decide(incoming, stage, user, self._policy)
-        if isinstance(outcome, Rejection):
-            return outcome
-        return _happened(outcome, stage, incoming, changes)
+    def _decide_command(
+        self, record: InputRecord, changes: BatchChanges
+    ) -> Sequence[OutputRecord] | Rejection:
+        stage = self._cache.stages[record.key]
+        user_id = user_to_check(record.data)
+        user = self._cache.get_user(user_id) if user_id is not None else None
+        decision = decider.decide_command(record, stage, user, self._policy)
+        if isinstance(decision, Rejection):
+            return decision
+        return _apply_events(decision, stage, record, changes)
 
-    def _room(self, incoming: InputRecord, changes: Changes) -> Sequence[OutputRecord]:
-        stage = self._memory.stages[incoming.key]
-        at, position = incoming.timestamp, incoming.offset
-        if incoming.data is None:
-            room, outcome = decider.room_gone(incoming.key, at, position, stage)
+    def _apply_room_fact(self, record: InputRecord, changes: BatchChanges) -> Sequence[OutputRecord]:
+        stage = self._cache.stages[record.key]
+        at, position = record.timestamp, record.offset
+        if record.data is None:
+            room, events = decider.decide_room_deleted(record.key, at, position, stage)
         else:
-            room, outcome = decider.room_changed(cast("RoomChanged", incoming.data), at, position, stage)
-        published = _happened(outcome, stage, incoming, changes)
+            room, events = decider.decide_room_changed(cast("RoomChanged", record.data), at, position, stage)
+        published = _apply_events(events, stage, record, changes)
         if room is not None:
-            stage.enter(room)
-            changes.rooms[incoming.key] = (incoming.lane, room)
+            stage.set_room(room)
+            changes.rooms[record.key] = (record.lane, room)
         return published
 
-    def _user(self, incoming: InputRecord, changes: Changes) -> None:
-        fact = cast("UserChanged | None", incoming.data)
+    def _apply_user_fact(self, record: InputRecord, changes: BatchChanges) -> None:
+        fact = cast("UserChanged | None", record.data)
         user = (
             User("gone")
             if fact is None
             else User(fact.status, fact.can_receive_invitations, frozenset(fact.blocked_user_ids))
         )
-        self._memory.tell(incoming.key, user, incoming.lane, self._clock())
-        changes.users[incoming.key] = Told(incoming.lane, incoming.offset, user)
+        self._cache.apply_user_fact(record.key, user, record.lane, self._clock())
+        changes.users[record.key] = UserUpdate(record.lane, record.offset, user)
 
-    def on_command_rejected(self, command_type: str, command_id: str, changes: Changes) -> None:
+    def on_command_rejected(self, command_type: str, command_id: str, changes: BatchChanges) -> None:
         """Remember a rejected `SendInvitation`: `save` finds out whether its id was used before."""
-        if command_type == _SENDING:
-            changes.refused.append(command_id)
+        if command_type == _SEND_INVITATION_TYPE:
+            changes.rejected_ids.append(command_id)
 
-    async def save(self, connection: Connection, changes: Changes) -> None:
+    async def save(self, connection: Connection, changes: BatchChanges) -> None:
         """Write the batch's changes. Raises `DuplicateCommands` for invitation ids that are stored."""
-        await writes.save(connection, changes)
+        await writes.save_changes(connection, changes)
 
-    def on_committed(self, changes: Changes) -> None:
+    def on_committed(self, changes: BatchChanges) -> None:
         """Do nothing: no effect waits for the commit."""
 
     async def keys_not_updated_since(
@@ -125,16 +127,16 @@ class Invitations:
     ) -> Sequence[str]:
         """Return keys of rooms or users whose last fact lies before `offset`."""
         if topic is topics.ROOMS:
-            return await stages.unseen(connection, lane, offset)
-        return await users.unseen(connection, lane, offset)
+            return await stages.rooms_not_updated_since(connection, lane, offset)
+        return await users.users_not_updated_since(connection, lane, offset)
 
     def evict_excess(self) -> None:
         """Evict what exceeds the cache's limits."""
-        self._memory.trim()
+        self._cache.evict_excess()
 
     def drop_lanes(self, lanes: Collection[int]) -> None:
         """Drop these lanes from the cache."""
-        self._memory.forget(lanes)
+        self._cache.drop_lanes(lanes)
 
     async def on_lanes_acquired(self, lanes: Mapping[int, bool]) -> None:
         """Do nothing: the sweeper asks the pipeline for the owned lanes."""
@@ -143,10 +145,10 @@ class Invitations:
         """Do nothing: a late command of the sweeper is harmless, the room's owner decides it."""
 
 
-def _happened(
-    outcome: Sequence[Happening], stage: Stage, incoming: InputRecord, changes: Changes
+def _apply_events(
+    events: Sequence[StageEvent], stage: Stage, record: InputRecord, changes: BatchChanges
 ) -> list[OutputRecord]:
-    for event in outcome:
-        stage.evolve(event, incoming.offset)
-        changes.note(event, stage, incoming.offset)
-    return [OutputRecord(topics.INVITATION_EVENTS, incoming.key, event) for event in outcome]
+    for event in events:
+        stage.evolve(event, record.offset)
+        changes.record_event(event, stage, record.offset)
+    return [OutputRecord(topics.INVITATION_EVENTS, record.key, event) for event in events]

@@ -18,7 +18,7 @@ SOUND = {
 def load(monkeypatch: pytest.MonkeyPatch, **more: str) -> BroadcastSettings:
     for name, value in {**SOUND, **more}.items():
         monkeypatch.setenv(name, value)
-    return settings.load(BroadcastSettings)
+    return settings.load_settings(BroadcastSettings)
 
 
 def test_omitted_settings_have_the_contracts_defaults(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ NOWHERE = "127.0.0.1:1"
 async def client() -> httpx.AsyncClient:
     """A client of a webhook route whose Kafka is down."""
     application = FastAPI()
-    problems.install(application)
+    problems.install_handlers(application)
     metrics = LiveKitMetrics(CollectorRegistry())
     livekit = LiveKitClient("ws://nowhere", KEY, SECRET, 1, metrics)
     producer = CloudEventProducer(Config(NOWHERE, "", "broadcast"), "/cohost/broadcast")

@@ -27,9 +27,9 @@ from tests.golden.log import PARTITIONS, PREFIX, Input, Published
 
 CLUSTER = "golden-cluster"
 
-_LAYOUTS = {"invitations": invitations.LAYOUT, "broadcast": broadcast.TOPOLOGY}
+_LAYOUTS = {"invitations": invitations.TOPOLOGY, "broadcast": broadcast.TOPOLOGY}
 _DOMAINS: dict[str, Callable[[], Any]] = {
-    "invitations": lambda: invitations.Invitations(Policy(max_pending=3)),
+    "invitations": lambda: invitations.InvitationsProcessor(Policy(max_pending=3)),
     "broadcast": lambda: broadcast.BroadcastProcessor(
         SeatTimeouts(grace_seconds=30, no_show_seconds=120), DirtyKeys(), ()
     ),

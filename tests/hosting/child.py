@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from messaging import database
 from messaging.errors import IncompatibleDeployment, LogMismatch
 from services.hosting import process
-from services.hosting.settings import load
+from services.hosting.settings import load_settings
 from tests.hosting import example
 from tests.hosting.example import ExampleSettings, Pipeline
 
@@ -62,7 +62,7 @@ BACKGROUND = {"broken background": broken}
 
 def building(what: str) -> Callable[[ExampleSettings], Awaitable[process.Service]]:
     async def build(settings: ExampleSettings) -> process.Service:
-        pool = await database.create_pool(settings.pipeline("example"), 2)
+        pool = await database.create_pool(settings.pipeline_config("example"), 2)
         instead = PIPELINES.get(what)
         pipeline = Pipeline(ready=what not in ("refused", "damaged"), instead=instead() if instead else None)
         web = example.application(pool, pipeline, settings)
@@ -82,4 +82,4 @@ def _slow(web: FastAPI) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(process.run(load(ExampleSettings), building(sys.argv[1])))
+    sys.exit(process.run_service(load_settings(ExampleSettings), building(sys.argv[1])))

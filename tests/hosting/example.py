@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry
 from messaging.domain import InputTopic, Topology
 from schemas import commands, facts, topics
 from services.hosting import auth, http, pages, paths
-from services.hosting.problems import Problem
-from services.hosting.settings import Port, Settings
+from services.hosting.problems import HttpProblem
+from services.hosting.settings import Port, ServiceSettings
 
 SECRET = "a secret of the tests, long enough for PyJWT"
 LAYOUT = Topology(
@@ -29,7 +29,7 @@ LAYOUT = Topology(
 )
 
 
-class ExampleSettings(Settings):
+class ExampleSettings(ServiceSettings):
     http_port: Port = 8081
 
 
@@ -57,13 +57,13 @@ def settings(**more: Any) -> ExampleSettings:
 
 
 def application(pool: asyncpg.Pool, pipeline: Any, chosen: ExampleSettings, **more: Any) -> FastAPI:
-    return http.create(
+    return http.create_app(
         "Example",
         settings=chosen,
         pipeline=pipeline,
         registry=CollectorRegistry(),
         pool=pool,
-        layout=LAYOUT,
+        topology=LAYOUT,
         routers=[router(pool)],
         **more,
     )
@@ -75,13 +75,13 @@ def router(pool: asyncpg.Pool) -> APIRouter:
     @routes.get("/v1/rooms/{roomId}/example")  # noqa: FAST003 - `path_params` has the alias
     async def example(
         room_id: paths.RoomId, caller: auth.Identified, page: pages.Requested
-    ) -> pages.Listing[str]:
-        items = [room_id, caller.user_id, str(caller.ops), str(page.limit)]
-        return pages.Listing(items=items, next_cursor=page.cursor)
+    ) -> pages.ListPage[str]:
+        items = [room_id, caller.user_id, str(caller.is_ops), str(page.limit)]
+        return pages.ListPage(items=items, next_cursor=page.cursor)
 
     @routes.get("/v1/mine")
     async def mine() -> None:
-        raise Problem(403, "forbidden", "It is somebody else's.")
+        raise HttpProblem(403, "forbidden", "It is somebody else's.")
 
     @routes.get("/v1/stored")
     async def stored() -> int:

@@ -8,7 +8,7 @@ from schemas.commands import AcceptInvitation
 from services.hosting import asyncapi
 from tests.hosting.example import LAYOUT
 
-DOCUMENT = asyncapi.document("Example", "1", LAYOUT, "stage.", 4)
+DOCUMENT = asyncapi.build_document("Example", "1", LAYOUT, "stage.", 4)
 
 
 def references(part: Any) -> list[str]:
@@ -86,7 +86,7 @@ def test_the_topics_settings_are_listed() -> None:
 
 
 def test_the_page_shows_every_topic_and_loads_nothing() -> None:
-    page = asyncapi.page(DOCUMENT)
+    page = asyncapi.render_page(DOCUMENT)
     for channel in DOCUMENT["channels"].values():
         assert channel["address"] in page
     assert "<script" not in page
@@ -94,5 +94,5 @@ def test_the_page_shows_every_topic_and_loads_nothing() -> None:
 
 
 def test_the_page_escapes_its_content() -> None:
-    page = asyncapi.page(asyncapi.document("<b>&", "1", LAYOUT, "stage.", 4))
+    page = asyncapi.render_page(asyncapi.build_document("<b>&", "1", LAYOUT, "stage.", 4))
     assert "<title>&lt;b&gt;&amp;</title>" in page

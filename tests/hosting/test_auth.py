@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.hosting.auth import Authenticator, Caller
-from services.hosting.problems import Problem
+from services.hosting.problems import HttpProblem
 
 SECRET = "a secret of more than sixty-four bytes, as PyJWT likes it for every hash"
 RSA = rsa.generate_private_key(65537, 2048)
@@ -35,8 +35,8 @@ BY_BOTH = Authenticator(SECRET, KEYS)
 
 def refused(authenticator: Authenticator, token: str) -> bool:
     try:
-        authenticator.caller(token)
-    except Problem as problem:
+        authenticator.authenticate_token(token)
+    except HttpProblem as problem:
         return (problem.status, problem.reason) == (401, "unauthorized")
     return False
 
@@ -66,16 +66,16 @@ def forged(header: Any, claims: Any, signature: bytes = b"") -> str:
     ],
 )
 def test_the_subject_is_the_user_and_the_scope_may_name_ops(scope: object, ops: object) -> None:
-    assert BY_SECRET.caller(signed(sub="alice", scope=scope)) == Caller("alice", ops=bool(ops))
+    assert BY_SECRET.authenticate_token(signed(sub="alice", scope=scope)) == Caller("alice", is_ops=bool(ops))
 
 
 def test_a_token_without_scope_is_not_ops() -> None:
-    assert BY_SECRET.caller(signed(sub="alice")) == Caller("alice", ops=False)
+    assert BY_SECRET.authenticate_token(signed(sub="alice")) == Caller("alice", is_ops=False)
 
 
 @pytest.mark.parametrize("more", [{"exp": LATER}, {"aud": "app"}, {"iss": "me"}, {"iat": LATER}, {"jti": 5}])
 def test_other_claims_do_not_matter(more: dict[str, Any]) -> None:
-    assert BY_SECRET.caller(signed(sub="alice", **more)) == Caller("alice", ops=False)
+    assert BY_SECRET.authenticate_token(signed(sub="alice", **more)) == Caller("alice", is_ops=False)
 
 
 @pytest.mark.parametrize("sub", [..., None, "", 5, ["alice"], "a b", "x" * 65, "a\n", "ä", "a\x00"])
@@ -110,13 +110,19 @@ def test_a_token_that_has_just_expired_is_refused() -> None:
 def test_the_kid_chooses_the_key(kid: str) -> None:
     private = {"r1": RSA, "r2": OTHER_RSA}[kid]
     token = jwt.encode({"sub": "alice"}, private, "RS256", headers={"kid": kid})
-    assert BY_KEYS.caller(token) == BY_BOTH.caller(token) == Caller("alice", ops=False)
+    assert (
+        BY_KEYS.authenticate_token(token)
+        == BY_BOTH.authenticate_token(token)
+        == Caller("alice", is_ops=False)
+    )
     wrong = {"r1": OTHER_RSA, "r2": RSA}[kid]
     assert refused(BY_KEYS, jwt.encode({"sub": "alice"}, wrong, "RS256", headers={"kid": kid}))
 
 
 def test_es256_is_taken_and_without_kid_where_only_one_key_fits() -> None:
-    assert BY_KEYS.caller(jwt.encode({"sub": "alice"}, EC, "ES256")) == Caller("alice", ops=False)
+    assert BY_KEYS.authenticate_token(jwt.encode({"sub": "alice"}, EC, "ES256")) == Caller(
+        "alice", is_ops=False
+    )
     assert refused(BY_KEYS, jwt.encode({"sub": "alice"}, RSA, "RS256"))
 
 
@@ -178,7 +184,7 @@ claims_ = st.dictionaries(
 @given(claims=claims_)
 def test_any_signed_claims_give_a_caller_or_401(claims: dict[str, Any]) -> None:
     token = jwt.api_jws.encode(json.dumps(claims).encode(), SECRET, "HS256")
-    assert refused(BY_SECRET, token) or BY_SECRET.caller(token).user_id == claims["sub"]
+    assert refused(BY_SECRET, token) or BY_SECRET.authenticate_token(token).user_id == claims["sub"]
 
 
 @given(header=st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64"]), words))

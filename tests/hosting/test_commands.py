@@ -76,14 +76,16 @@ ANSWERS = {
 
 @pytest.fixture
 async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    pool = await database.create_pool(example.settings(database_url=database_url).pipeline("example"), 2)
+    pool = await database.create_pool(
+        example.settings(database_url=database_url).pipeline_config("example"), 2
+    )
     yield pool
     pool.terminate()
 
 
 @pytest.fixture
 async def migrated(pool: asyncpg.Pool, database_url: str) -> asyncpg.Pool:
-    config = example.settings(database_url=database_url).pipeline("example")
+    config = example.settings(database_url=database_url).pipeline_config("example")
     async with pool.acquire() as connection:
         await database.migrate_schema(connection, config, "messaging")
         await outcomes.insert_outcomes(connection, [ACCEPTED, REJECTED, ODD])
@@ -138,7 +140,7 @@ async def test_before_the_migrations_the_service_is_unavailable(
 async def test_every_request_is_answered_while_the_database_hangs(
     migrated: asyncpg.Pool, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "_PATIENCE", 0.3)
+    monkeypatch.setattr(reading, "_TIMEOUT_SECONDS", 0.3)
     holder = await asyncpg.connect(database_url)
     async with holder.transaction():
         await holder.execute("LOCK TABLE example.outcomes")

@@ -19,7 +19,7 @@ EXAMPLE = "/v1/rooms/room-1/example"
 @pytest.fixture
 async def pool() -> AsyncIterator[asyncpg.Pool]:
     """A pool whose database is down."""
-    pool = await database.create_pool(example.settings().pipeline("example"), 2)
+    pool = await database.create_pool(example.settings().pipeline_config("example"), 2)
     yield pool
     pool.terminate()
 

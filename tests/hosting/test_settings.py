@@ -26,7 +26,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def loaded(monkeypatch: pytest.MonkeyPatch, **variables: str) -> ExampleSettings:
     for name, value in {**LEAST, **variables}.items():
         monkeypatch.setenv(f"COHOST_{name}", value)
-    return settings.load(ExampleSettings)
+    return settings.load_settings(ExampleSettings)
 
 
 def refused(
@@ -43,7 +43,7 @@ def refused(
 
 def test_the_defaults_are_the_contracts(monkeypatch: pytest.MonkeyPatch) -> None:
     found = loaded(monkeypatch)
-    assert found.pipeline("invitations") == Config(
+    assert found.pipeline_config("invitations") == Config(
         bootstrap_servers="127.0.0.1:9092",
         database_url="postgresql://cohost:pw@db/cohost",
         schema="invitations",
@@ -73,7 +73,7 @@ def test_every_setting_reaches_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> 
         BATCH_PAUSE_MS="0",
         FETCH_MAX_WAIT_MS="20",
     )
-    assert found.pipeline("broadcast") == Config(
+    assert found.pipeline_config("broadcast") == Config(
         bootstrap_servers="a:1,[::1]:2,c",
         database_url="postgresql://cohost:pw@db/cohost",
         schema="broadcast",
@@ -212,5 +212,5 @@ def test_an_empty_prefix_is_a_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_tls_checks_the_brokers_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    security: Any = loaded(monkeypatch, KAFKA_SECURITY_PROTOCOL="SSL").security()
+    security: Any = loaded(monkeypatch, KAFKA_SECURITY_PROTOCOL="SSL").kafka_options()
     assert security["ssl_context"].check_hostname

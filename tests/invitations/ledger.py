@@ -10,9 +10,9 @@ from messaging import database
 from messaging.config import Config
 from messaging.domain import InputRecord, OutputRecord, Rejection
 from schemas import envelope
-from services.invitations.changes import Changes
+from services.invitations.changes import BatchChanges
 from services.invitations.state import Policy
-from services.invitations.worker import Invitations
+from services.invitations.worker import InvitationsProcessor
 
 TABLES = ("rooms", "users", "invitations", "pending", "seats")
 SCHEMA = "invitations"
@@ -23,12 +23,12 @@ class Ledger:
     """A worker's processor and its database; `outcomes` are its decisions in order."""
 
     pool: asyncpg.Pool
-    domain: Invitations
+    domain: InvitationsProcessor
     told: list[Any]
 
     async def run(self, batches: Sequence[Sequence[InputRecord]], *, forgetful: bool = False) -> None:
         """Decide each batch before the previous one is saved, or without overlap and with an empty cache."""
-        ahead: Changes | None = None
+        ahead: BatchChanges | None = None
         async with self.pool.acquire() as loading, self.pool.acquire() as saving:
             for batch in batches:
                 changes = self.domain.new_changes()
@@ -43,7 +43,7 @@ class Ledger:
                     self.domain.drop_lanes([0])
             await self._save(saving, ahead)
 
-    def _decide(self, incoming: InputRecord, changes: Changes) -> Sequence[OutputRecord] | Rejection:
+    def _decide(self, incoming: InputRecord, changes: BatchChanges) -> Sequence[OutputRecord] | Rejection:
         outcome = self.domain.decide(incoming, changes)
         if isinstance(outcome, Rejection):
             self.domain.on_command_rejected(
@@ -51,7 +51,7 @@ class Ledger:
             )
         return outcome
 
-    async def _save(self, connection: database.Connection, changes: Changes | None) -> None:
+    async def _save(self, connection: database.Connection, changes: BatchChanges | None) -> None:
         if changes is not None:
             async with connection.transaction():
                 await self.domain.save(connection, changes)
@@ -81,7 +81,7 @@ async def opened(url: str, policy: Policy) -> Ledger:
     pool = await database.create_pool(config, size=4)
     async with pool.acquire() as connection:
         await database.migrate_schema(connection, config, "messaging", "services.invitations")
-    return Ledger(pool, Invitations(policy), [])
+    return Ledger(pool, InvitationsProcessor(policy), [])
 
 
 def plain(outcome: Any) -> Any:

@@ -12,9 +12,9 @@ from messaging.domain import DuplicateCommands, InputRecord
 from schemas import topics
 from schemas.commands import AcceptInvitation, LeaveStage, SendInvitation
 from schemas.facts import RoomChanged
-from services.invitations.memory import Memory
+from services.invitations.memory import StageCache
 from services.invitations.state import Policy
-from services.invitations.worker import Invitations
+from services.invitations.worker import InvitationsProcessor
 from tests.invitations import shows
 from tests.invitations.ledger import Ledger
 from tests.invitations.theatre import GUEST, HOST, ROOM, at
@@ -59,8 +59,8 @@ async def test_splitting_a_batch_anywhere_changes_nothing(
 
 def cramped(batch_harness: Ledger) -> Ledger:
     """A harness whose cache keeps only the last batches and whose clock advances a second per call."""
-    memory, clock = Memory(weight_limit=0, users_limit=0), count()
-    domain = Invitations(Policy(accept_unknown_users=True), memory, lambda: next(clock))
+    memory, clock = StageCache(max_size=0, max_users=0), count()
+    domain = InvitationsProcessor(Policy(accept_unknown_users=True), memory, lambda: next(clock))
     return Ledger(batch_harness.pool, domain, [])
 
 
@@ -137,9 +137,9 @@ async def test_the_database_itself_refuses_a_second_pending_invitation(batch_har
 
 async def test_the_cache_stays_within_its_bounds_without_losing_changes(shared_batch_harness: Ledger) -> None:
     await shared_batch_harness.wipe()
-    memory = Memory(weight_limit=10, users_limit=3)
+    memory = StageCache(max_size=10, max_users=3)
     batch_harness = Ledger(
-        shared_batch_harness.pool, Invitations(Policy(accept_unknown_users=True), memory), []
+        shared_batch_harness.pool, InvitationsProcessor(Policy(accept_unknown_users=True), memory), []
     )
     rooms = [f"room-{number}" for number in range(30)]
     users = [f"user-{number}" for number in range(30)]

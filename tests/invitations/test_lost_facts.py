@@ -14,7 +14,7 @@ from schemas import topics
 from schemas.events import InvitationCancelled, StageChanged
 from schemas.facts import RoomChanged
 from schemas.partitions import partition_of
-from services.invitations.settings import Settings
+from services.invitations.settings import InvitationsSettings
 from stack import Stack
 from tests.invitations.test_service import SECONDS, until, working
 
@@ -26,8 +26,8 @@ FORGOTTEN, KEPT = [
 
 
 @pytest.fixture
-async def service_settings(stack: Stack, database_url: str, prefix: str) -> Settings:
-    return Settings.model_validate(
+async def service_settings(stack: Stack, database_url: str, prefix: str) -> InvitationsSettings:
+    return InvitationsSettings.model_validate(
         {
             "kafka_bootstrap_servers": stack.kafka_bootstrap_servers,
             "database_url": database_url,
@@ -46,7 +46,7 @@ async def invite(client: cohost.Client, room: str) -> str:
     return (await client.send_invitation(room, "bob", "alice")).command_id
 
 
-async def delete_before(service_settings: Settings, offset: int) -> None:
+async def delete_before(service_settings: InvitationsSettings, offset: int) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=service_settings.kafka_bootstrap_servers)
     await admin.start()
     try:
@@ -70,7 +70,7 @@ async def _deleted(admin: AIOKafkaAdminClient, records: dict[TopicPartition, Rec
     return True
 
 
-async def test_a_room_missing_from_its_topic_is_deleted(service_settings: Settings) -> None:
+async def test_a_room_missing_from_its_topic_is_deleted(service_settings: InvitationsSettings) -> None:
     async with (
         working(service_settings),
         cohost.Client(

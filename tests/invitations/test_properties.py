@@ -14,14 +14,14 @@ from tests.invitations.theatre import Theatre
 
 
 def play(processor: Theatre, record: InputRecord) -> Any:
-    if record.topic is not topics.USERS and processor.memory.touch([record.key]):
-        processor.memory.add(record.key, Stage(0, complete=True))
+    if record.topic is not topics.USERS and processor.memory.mark_used([record.key]):
+        processor.memory.add_stage(record.key, Stage(0, has_full_history=True))
     return processor.domain.decide(record, processor.changes)
 
 
 def stages(processor: Theatre) -> dict[str, Any]:
     return {
-        key: (stage.room, dict(stage.pending), dict(stage.seats))
+        key: (stage.room, dict(stage.pending_by_id), dict(stage.seats))
         for key, stage in processor.memory.stages.items()
     }
 
@@ -48,14 +48,14 @@ def test_a_stage_never_exceeds_its_limits(script: list[InputRecord]) -> None:
         seated = {key: len(stage.seats) for key, stage in processor.memory.stages.items()}
         play(processor, record)
         for key, stage in processor.memory.stages.items():
-            waiting = [entry.user_id for entry in stage.pending.values()]
+            waiting = [entry.user_id for entry in stage.pending_by_id.values()]
             room = stage.room
             assert len(waiting) == len(set(waiting))
-            assert sorted(waiting) == sorted(stage.waiting)
+            assert sorted(waiting) == sorted(stage.pending_by_user)
             assert not set(waiting) & set(stage.seats)
             assert room is None or room.host_id not in {*waiting, *stage.seats}
             assert room is None or len(stage.seats) <= max(room.max_co_hosts, seated.get(key, 0))
-            assert room is None or (room.open and not room.forgotten) or not (waiting or stage.seats)
+            assert room is None or (room.is_open and not room.deleted) or not (waiting or stage.seats)
 
 
 @given(shows.SHOWS, st.data())

@@ -172,7 +172,7 @@ def test_a_new_invitation_names_the_previous_one(processor: Theatre) -> None:
     processor.invite("another", user="carol")
     outcome = processor.invite("i3")
     assert outcome == [InvitationSent(**invitation("i3", previous_invitation_id="accepted"))]
-    previous = processor.stage_of().find("accepted")
+    previous = processor.stage_of().find_invitation("accepted")
     assert previous is not None
     assert previous.previous_invitation_id == "declined"
 

@@ -20,7 +20,7 @@ from schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired, S
 from schemas.facts import RoomChanged, UserChanged
 from schemas.partitions import partition_of
 from services.invitations import app
-from services.invitations.settings import Settings
+from services.invitations.settings import InvitationsSettings
 from stack import Stack
 
 SECONDS = 60
@@ -31,7 +31,7 @@ CONTRACT_SECONDS = 5
 class House:
     """The service running in this process, and a client of it."""
 
-    settings: Settings
+    settings: InvitationsSettings
     client: cohost.Client
 
     async def open_room(self, *users: str, seats: int = 5) -> str:
@@ -56,9 +56,9 @@ async def until(events: cohost.Stream[cohost.Event], kind: type[Any]) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def working(settings: Settings) -> AsyncIterator[None]:
+async def working(settings: InvitationsSettings) -> AsyncIterator[None]:
     """Run the service as its process does, without listening on a port."""
-    service = await app.build(settings)
+    service = await app.build_service(settings)
     running = asyncio.create_task(service.pipeline.run())
     background = [asyncio.create_task(work()) for work in service.background]
     try:
@@ -78,8 +78,8 @@ async def working(settings: Settings) -> AsyncIterator[None]:
 
 
 @pytest.fixture(scope="module")
-async def service_settings(stack: Stack) -> Settings:
-    return Settings.model_validate(
+async def service_settings(stack: Stack) -> InvitationsSettings:
+    return InvitationsSettings.model_validate(
         {
             "kafka_bootstrap_servers": stack.kafka_bootstrap_servers,
             "database_url": await stack.create_database(f"invitations_{secrets.token_hex(6)}"),
@@ -92,7 +92,7 @@ async def service_settings(stack: Stack) -> Settings:
 
 
 @pytest.fixture(scope="module")
-async def service(service_settings: Settings) -> AsyncIterator[House]:
+async def service(service_settings: InvitationsSettings) -> AsyncIterator[House]:
     async with (
         working(service_settings),
         cohost.Client(
@@ -210,7 +210,7 @@ async def test_a_banned_user_loses_every_seat_and_invitation_in_time(service: Ho
 
 
 async def test_invitations_expire_in_time_also_after_a_worker_change(
-    service_settings: Settings, service: House
+    service_settings: InvitationsSettings, service: House
 ) -> None:
     room = await service.open_room()
     sent = await service.client.send_invitation(room, "bob", "alice", expires_in_seconds=10)

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from services.hosting import settings
-from services.invitations.settings import Settings
+from services.invitations.settings import InvitationsSettings
 from services.invitations.state import Policy
 
 
@@ -18,14 +18,19 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_policy_defaults_follow_the_contract() -> None:
-    loaded = settings.load(Settings)
-    assert (loaded.policy(), loaded.http_port) == (Policy(accept_unknown_users=False, max_pending=100), 8081)
+    loaded = settings.load_settings(InvitationsSettings)
+    assert (loaded.invitation_policy(), loaded.http_port) == (
+        Policy(accept_unknown_users=False, max_pending=100),
+        8081,
+    )
 
 
 def test_the_policy_is_set_by_environment_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COHOST_UNKNOWN_USERS", "accept")
     monkeypatch.setenv("COHOST_MAX_PENDING", "7")
-    assert settings.load(Settings).policy() == Policy(accept_unknown_users=True, max_pending=7)
+    assert settings.load_settings(InvitationsSettings).invitation_policy() == Policy(
+        accept_unknown_users=True, max_pending=7
+    )
 
 
 @pytest.mark.parametrize(
@@ -37,7 +42,7 @@ def test_a_wrong_setting_is_named_in_one_line_and_ends_the_process(
 ) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(SystemExit) as ended:
-        settings.load(Settings)
+        settings.load_settings(InvitationsSettings)
     assert ended.value.code == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith(variable)

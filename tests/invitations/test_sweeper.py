@@ -61,7 +61,7 @@ class Broom:
     async def asked(self) -> list[Message]:
         """Sweep once and return the commands sent."""
         before = len(self.box.letters)
-        await self.sweeper.sweep([0])
+        await self.sweeper.sweep_lanes([0])
         return [data for _, data in self.box.letters[before:]]
 
     async def later(self, seconds: int) -> None:
@@ -104,8 +104,8 @@ async def test_an_overdue_invitation_is_requested_once(sweeper_harness: Broom) -
 
 async def test_lanes_of_other_workers_are_skipped(sweeper_harness: Broom) -> None:
     await sweeper_harness.invite("i1")
-    assert not await sweeper_harness.sweeper.sweep([1])
-    assert not await sweeper_harness.sweeper.sweep([])
+    assert not await sweeper_harness.sweeper.sweep_lanes([1])
+    assert not await sweeper_harness.sweeper.sweep_lanes([])
     assert sweeper_harness.box.letters == []
 
 
@@ -137,7 +137,7 @@ async def test_an_unconfirmed_command_is_repeated_at_once_under_its_id(sweeper_h
     await sweeper_harness.invite("i1")
     sweeper_harness.box.away = True
     with pytest.raises(NotConfirmed):
-        await sweeper_harness.sweeper.sweep([0])
+        await sweeper_harness.sweeper.sweep_lanes([0])
     sweeper_harness.box.away = False
     assert await sweeper_harness.asked() == [expire("i1")]
     [(first, _), (second, _)] = sweeper_harness.box.letters
@@ -178,7 +178,7 @@ async def test_the_next_owner_finds_users_made_ineligible_long_ago(sweeper_harne
     async with sweeper_harness.book.pool.acquire() as connection:
         await connection.execute("UPDATE users SET changed_at = now() - interval '1 day'")
     assert await sweeper_harness.asked() == []
-    await sweeper_harness.sweeper.sweep([])
+    await sweeper_harness.sweeper.sweep_lanes([])
     assert await sweeper_harness.asked() == [exclude(GUEST)]
 
 
@@ -191,7 +191,7 @@ async def test_thousands_due_at_once_are_all_requested(sweeper_harness: Broom) -
             " FROM pending, generate_series(2, $1::int) AS n",
             due,
         )
-    assert await sweeper_harness.sweeper.sweep([0])
-    assert await sweeper_harness.sweeper.sweep([0])
-    assert not await sweeper_harness.sweeper.sweep([0])
+    assert await sweeper_harness.sweeper.sweep_lanes([0])
+    assert await sweeper_harness.sweeper.sweep_lanes([0])
+    assert not await sweeper_harness.sweeper.sweep_lanes([0])
     assert len({str(data) for _, data in sweeper_harness.box.letters}) == due

@@ -11,10 +11,10 @@ from schemas.facts import RoomChanged, UserChanged
 from schemas.invitation import Invitation
 from schemas.topics import Topic
 from schemas.types import Message
-from services.invitations.memory import Memory
+from services.invitations.memory import StageCache
 from services.invitations.stage import Stage
 from services.invitations.state import Policy, Seat
-from services.invitations.worker import Invitations
+from services.invitations.worker import InvitationsProcessor
 
 ROOM = "room-1"
 HOST = "alice"
@@ -60,17 +60,17 @@ class Theatre:
     """A worker's processor whose cache is complete: a room or user not in it does not exist."""
 
     policy: Policy = field(default_factory=Policy)
-    memory: Memory = field(default_factory=Memory)
+    memory: StageCache = field(default_factory=StageCache)
     offsets: "count[int]" = field(default_factory=count)
 
     def __post_init__(self) -> None:
-        self.domain = Invitations(self.policy, self.memory, clock=lambda: 0.0)
+        self.domain = InvitationsProcessor(self.policy, self.memory, clock=lambda: 0.0)
         self.changes = self.domain.new_changes()
 
     def hear(self, topic: Topic, key: str, data: Message | None, second: float, identifier: str) -> Outcome:
         """Decide one record; return the data of its events or its rejection."""
-        if topic is not topics.USERS and self.memory.touch([key]):
-            self.memory.add(key, Stage(0, complete=True))
+        if topic is not topics.USERS and self.memory.mark_used([key]):
+            self.memory.add_stage(key, Stage(0, has_full_history=True))
         incoming = InputRecord(0, topic, next(self.offsets), at(second), key, identifier, data)
         outcome = self.domain.decide(incoming, self.changes)
         return outcome if isinstance(outcome, Rejection) else [event.data for event in outcome]
@@ -114,7 +114,7 @@ class Theatre:
 
     def pending(self, room: str = ROOM) -> list[Invitation]:
         """Return the room's pending invitations."""
-        return list(self.stage_of(room).pending.values())
+        return list(self.stage_of(room).pending_by_id.values())
 
     def seats(self, room: str = ROOM) -> dict[str, Seat]:
         """Return the room's seats by user."""

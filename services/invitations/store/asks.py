@@ -10,12 +10,12 @@ from typing import Literal, NamedTuple
 
 from messaging.database import Connection
 
-_RECENTLY = timedelta(seconds=60)
-_PATIENCE = timedelta(seconds=30)
-_PAUSE = timedelta(seconds=2)
+_RECENT_CHANGE = timedelta(seconds=60)
+_RETRY_AFTER = timedelta(seconds=30)
+_DELETE_AFTER = timedelta(seconds=2)
 
 
-class Due(NamedTuple):
+class DueItem(NamedTuple):
     """Something that is due; `subject` is the id of the invitation to expire or of the user to exclude."""
 
     lane: int
@@ -24,14 +24,16 @@ class Due(NamedTuple):
     subject: str
 
 
-class Ask(NamedTuple):
+class ScheduledCommand(NamedTuple):
     """A due item and the id of its command."""
 
-    due: Due
+    item: DueItem
     command_id: str
 
 
-async def overdue(connection: Connection, lanes: Collection[int], at: str, limit: int) -> list[Due]:
+async def overdue_invitations(
+    connection: Connection, lanes: Collection[int], at: str, limit: int
+) -> list[DueItem]:
     """Return overdue invitations without a scheduled command, at most `limit` per lane."""
     rows = await connection.fetch(
         """
@@ -50,10 +52,10 @@ async def overdue(connection: Connection, lanes: Collection[int], at: str, limit
         at,
         limit,
     )
-    return [Due(*row) for row in rows]
+    return [DueItem(*row) for row in rows]
 
 
-async def barred_lately(connection: Connection, lanes: Collection[int], limit: int) -> list[Due]:
+async def recently_ineligible(connection: Connection, lanes: Collection[int], limit: int) -> list[DueItem]:
     """Return recently ineligible users with a pending invitation or seat and no scheduled exclusion."""
     rows = await connection.fetch(
         """
@@ -72,13 +74,13 @@ async def barred_lately(connection: Connection, lanes: Collection[int], limit: i
         LIMIT $3
         """,
         list(lanes),
-        _RECENTLY,
+        _RECENT_CHANGE,
         limit,
     )
-    return [Due(*row) for row in rows]
+    return [DueItem(*row) for row in rows]
 
 
-async def barred(connection: Connection, lanes: Collection[int], limit: int) -> list[Due]:
+async def all_ineligible(connection: Connection, lanes: Collection[int], limit: int) -> list[DueItem]:
     """Return all such users however long ineligible, from a scan of all that the lanes hold."""
     rows = await connection.fetch(
         """
@@ -98,10 +100,10 @@ async def barred(connection: Connection, lanes: Collection[int], limit: int) -> 
         list(lanes),
         limit,
     )
-    return [Due(*row) for row in rows]
+    return [DueItem(*row) for row in rows]
 
 
-async def add(connection: Connection, asks: Sequence[Ask]) -> None:
+async def add_commands(connection: Connection, scheduled: Sequence[ScheduledCommand]) -> None:
     """Store commands that are going to be published."""
     await connection.execute(
         """
@@ -109,15 +111,17 @@ async def add(connection: Connection, asks: Sequence[Ask]) -> None:
         SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[])
         ON CONFLICT DO NOTHING
         """,
-        [ask.due.lane for ask in asks],
-        [ask.due.command for ask in asks],
-        [ask.due.room_id for ask in asks],
-        [ask.due.subject for ask in asks],
-        [ask.command_id for ask in asks],
+        [ask.item.lane for ask in scheduled],
+        [ask.item.command for ask in scheduled],
+        [ask.item.room_id for ask in scheduled],
+        [ask.item.subject for ask in scheduled],
+        [ask.command_id for ask in scheduled],
     )
 
 
-async def waiting(connection: Connection, lanes: Collection[int], limit: int) -> list[Ask]:
+async def commands_to_publish(
+    connection: Connection, lanes: Collection[int], limit: int
+) -> list[ScheduledCommand]:
     """Return commands that were never published, or were published over 30 s ago without an outcome."""
     rows = await connection.fetch(
         """
@@ -126,13 +130,13 @@ async def waiting(connection: Connection, lanes: Collection[int], limit: int) ->
         LIMIT $3
         """,
         list(lanes),
-        _PATIENCE,
+        _RETRY_AFTER,
         limit,
     )
-    return [Ask(Due(*due), command_id) for *due, command_id in rows]
+    return [ScheduledCommand(DueItem(*due), command_id) for *due, command_id in rows]
 
 
-async def written(connection: Connection, asks: Sequence[Ask]) -> None:
+async def mark_published(connection: Connection, published: Sequence[ScheduledCommand]) -> None:
     """Mark commands as published."""
     await connection.execute(
         """
@@ -142,15 +146,15 @@ async def written(connection: Connection, asks: Sequence[Ask]) -> None:
         WHERE asks.lane = done.lane AND asks.command = done.command AND asks.room_id = done.room_id
             AND asks.subject = done.subject AND asks.command_id = done.command_id
         """,
-        [ask.due.lane for ask in asks],
-        [ask.due.command for ask in asks],
-        [ask.due.room_id for ask in asks],
-        [ask.due.subject for ask in asks],
-        [ask.command_id for ask in asks],
+        [ask.item.lane for ask in published],
+        [ask.item.command for ask in published],
+        [ask.item.room_id for ask in published],
+        [ask.item.subject for ask in published],
+        [ask.command_id for ask in published],
     )
 
 
-async def forget_decided(connection: Connection, lanes: Collection[int]) -> None:
+async def delete_decided(connection: Connection, lanes: Collection[int]) -> None:
     """Delete commands with an outcome after 2 s: an item may be due by our clock but not by the broker's."""
     await connection.execute(
         """
@@ -159,5 +163,5 @@ async def forget_decided(connection: Connection, lanes: Collection[int]) -> None
             AND outcomes.id = asks.command_id
         """,
         list(lanes),
-        _PAUSE,
+        _DELETE_AFTER,
     )

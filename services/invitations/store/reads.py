@@ -9,39 +9,39 @@ from pydantic import Field
 from messaging.database import Connection
 from schemas.answers import CoHost, CoHosts
 from schemas.invitation import Invitation
-from services.hosting.pages import Moment, Number
+from services.hosting.pages import BigInt, CalendarTimestamp
 from services.invitations.store import rows
 
 
-class Place(NamedTuple):
+class PageKey(NamedTuple):
     """An invitation's sort key: a room's list uses `position` alone, a user's list all three fields."""
 
-    sent_at: Moment
-    position: Number
+    sent_at: CalendarTimestamp
+    position: BigInt
     lane: Annotated[int, Field(ge=0, lt=2**31)]
 
 
-class Listed(NamedTuple):
+class ListedInvitation(NamedTuple):
     """An invitation and its sort key."""
 
     invitation: Invitation
-    place: Place
+    key: PageKey
 
 
-class Wanted(NamedTuple):
+class ListQuery(NamedTuple):
     """One page of a list: at most `limit` invitations with this status (or `any`) at `at`, after a key."""
 
     status: str
     at: str
-    beyond: Place
+    after: PageKey
     limit: int
 
 
-TOP = Place("9999-12-31T23:59:59.999Z", 2**63 - 1, 2**31 - 1)
+BEFORE_NEWEST = PageKey("9999-12-31T23:59:59.999Z", 2**63 - 1, 2**31 - 1)
 """The key that sorts before the newest invitation."""
 
 
-async def room(connection: Connection, room_id: str) -> tuple[str, int] | None:
+async def fetch_room(connection: Connection, room_id: str) -> tuple[str, int] | None:
     """Return a room's host id and current incarnation, or None if it is unknown or deleted."""
     row = await connection.fetchrow(
         "SELECT host_id, life FROM rooms WHERE room_id = $1 AND NOT forgotten", room_id
@@ -49,7 +49,9 @@ async def room(connection: Connection, room_id: str) -> tuple[str, int] | None:
     return None if row is None else (row["host_id"], row["life"])
 
 
-async def invitation(connection: Connection, invitation_id: str) -> tuple[Invitation, str | None] | None:
+async def fetch_invitation(
+    connection: Connection, invitation_id: str
+) -> tuple[Invitation, str | None] | None:
     """Return an invitation and its room's host id, which is None after that incarnation of the room."""
     row = await connection.fetchrow(
         """
@@ -60,13 +62,15 @@ async def invitation(connection: Connection, invitation_id: str) -> tuple[Invita
         """,
         invitation_id,
     )
-    return None if row is None else (rows.invitation(row), row["host_id"])
+    return None if row is None else (rows.invitation_from_row(row), row["host_id"])
 
 
-async def of_room(connection: Connection, room_id: str, life: int, wanted: Wanted) -> list[Listed]:
+async def fetch_room_invitations(
+    connection: Connection, room_id: str, incarnation: int, query: ListQuery
+) -> list[ListedInvitation]:
     """Return invitations of one incarnation of a room, newest first."""
-    if wanted.status == "pending":
-        return await _pending_of_room(connection, room_id, wanted)
+    if query.status == "pending":
+        return await _fetch_pending_of_room(connection, room_id, query)
     found = await connection.fetch(
         """
         SELECT i.* FROM invitations AS i
@@ -75,16 +79,18 @@ async def of_room(connection: Connection, room_id: str, life: int, wanted: Wante
         ORDER BY i.position DESC LIMIT $6
         """,
         room_id,
-        life,
-        wanted.status,
-        wanted.at,
-        wanted.beyond.position,
-        wanted.limit,
+        incarnation,
+        query.status,
+        query.at,
+        query.after.position,
+        query.limit,
     )
-    return _listed(found)
+    return _listed_invitations(found)
 
 
-async def _pending_of_room(connection: Connection, room_id: str, wanted: Wanted) -> list[Listed]:
+async def _fetch_pending_of_room(
+    connection: Connection, room_id: str, query: ListQuery
+) -> list[ListedInvitation]:
     found = await connection.fetch(
         """
         SELECT i.* FROM pending JOIN invitations AS i USING (invitation_id)
@@ -92,17 +98,19 @@ async def _pending_of_room(connection: Connection, room_id: str, wanted: Wanted)
         ORDER BY i.position DESC LIMIT $4
         """,
         room_id,
-        wanted.at,
-        wanted.beyond.position,
-        wanted.limit,
+        query.at,
+        query.after.position,
+        query.limit,
     )
-    return _listed(found)
+    return _listed_invitations(found)
 
 
-async def of_user(connection: Connection, user_id: str, room_id: str | None, wanted: Wanted) -> list[Listed]:
+async def fetch_user_invitations(
+    connection: Connection, user_id: str, room_id: str | None, query: ListQuery
+) -> list[ListedInvitation]:
     """Return a user's invitations in one room or in all, deleted rooms included, newest first."""
-    if wanted.status == "pending":
-        return await _pending_of_user(connection, user_id, room_id, wanted)
+    if query.status == "pending":
+        return await _fetch_pending_of_user(connection, user_id, room_id, query)
     found = await connection.fetch(
         """
         SELECT i.* FROM invitations AS i
@@ -113,17 +121,17 @@ async def of_user(connection: Connection, user_id: str, room_id: str | None, wan
         """,
         user_id,
         room_id,
-        wanted.status,
-        wanted.at,
-        *wanted.beyond,
-        wanted.limit,
+        query.status,
+        query.at,
+        *query.after,
+        query.limit,
     )
-    return _listed(found)
+    return _listed_invitations(found)
 
 
-async def _pending_of_user(
-    connection: Connection, user_id: str, room_id: str | None, wanted: Wanted
-) -> list[Listed]:
+async def _fetch_pending_of_user(
+    connection: Connection, user_id: str, room_id: str | None, query: ListQuery
+) -> list[ListedInvitation]:
     found = await connection.fetch(
         """
         SELECT i.* FROM pending JOIN invitations AS i USING (invitation_id)
@@ -133,14 +141,14 @@ async def _pending_of_user(
         """,
         user_id,
         room_id,
-        wanted.at,
-        *wanted.beyond,
-        wanted.limit,
+        query.at,
+        *query.after,
+        query.limit,
     )
-    return _listed(found)
+    return _listed_invitations(found)
 
 
-async def co_hosts(connection: Connection, room_id: str) -> CoHosts:
+async def fetch_co_hosts(connection: Connection, room_id: str) -> CoHosts:
     """Return the co-hosts of a room, newest first."""
     found = await connection.fetch(
         """
@@ -152,7 +160,8 @@ async def co_hosts(connection: Connection, room_id: str) -> CoHosts:
     return CoHosts(items=tuple(CoHost(**row) for row in found))
 
 
-def _listed(found: Sequence[asyncpg.Record]) -> list[Listed]:
+def _listed_invitations(found: Sequence[asyncpg.Record]) -> list[ListedInvitation]:
     return [
-        Listed(rows.invitation(row), Place(row["sent_at"], row["position"], row["lane"])) for row in found
+        ListedInvitation(rows.invitation_from_row(row), PageKey(row["sent_at"], row["position"], row["lane"]))
+        for row in found
     ]

@@ -8,6 +8,6 @@ from schemas.types import build_message
 _FIELDS = tuple(Invitation.model_fields)
 
 
-def invitation(row: asyncpg.Record) -> Invitation:
+def invitation_from_row(row: asyncpg.Record) -> Invitation:
     """Return the invitation of a row that has all columns of the table."""
     return build_message(Invitation, {name: row[name] for name in _FIELDS})

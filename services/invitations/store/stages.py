@@ -8,9 +8,11 @@ from services.invitations.state import Room, Seat
 from services.invitations.store import rows
 
 
-async def load(connection: Connection, room_ids: Sequence[str], lanes: Mapping[str, int]) -> dict[str, Stage]:
+async def load_stages(
+    connection: Connection, room_ids: Sequence[str], lanes: Mapping[str, int]
+) -> dict[str, Stage]:
     """Return the stages of these rooms; an unknown room has an empty stage with full history."""
-    loaded = {room_id: Stage(lanes[room_id], complete=True) for room_id in room_ids}
+    loaded = {room_id: Stage(lanes[room_id], has_full_history=True) for room_id in room_ids}
     found = await connection.fetch(
         """
         SELECT room_id, host_id, status, max_co_hosts, life, forgotten, position
@@ -21,7 +23,7 @@ async def load(connection: Connection, room_ids: Sequence[str], lanes: Mapping[s
     for room_id, *room in found:
         stage = loaded[room_id]
         stage.room = Room(*room)
-        stage.complete = False
+        stage.has_full_history = False
     if found:
         known = [row["room_id"] for row in found]
         await _add_pending(connection, known, loaded)
@@ -41,7 +43,7 @@ async def _add_pending(connection: Connection, room_ids: Sequence[str], loaded: 
         room_ids,
     )
     for row in found:
-        loaded[row["room_id"]].admit(rows.invitation(row))
+        loaded[row["room_id"]].add_pending(rows.invitation_from_row(row))
 
 
 async def _add_seats(connection: Connection, room_ids: Sequence[str], loaded: Mapping[str, Stage]) -> None:
@@ -57,24 +59,24 @@ async def _add_seats(connection: Connection, room_ids: Sequence[str], loaded: Ma
         loaded[room_id].seats[user_id] = Seat(*seat)
 
 
-async def add_closed(connection: Connection, asking: Mapping[tuple[str, str], Stage]) -> None:
+async def load_closed_invitations(connection: Connection, stages: Mapping[tuple[str, str], Stage]) -> None:
     """Load invitations by (invitation id, room id) into their stages, if of the current incarnation."""
     found = await connection.fetch(
         """
         SELECT i.* FROM unnest($1::text[]) AS asked (invitation_id)
         JOIN invitations AS i USING (invitation_id)
         """,
-        list({invitation_id for invitation_id, _ in asking}),
+        list({invitation_id for invitation_id, _ in stages}),
     )
     for row in found:
-        stage = asking.get((row["invitation_id"], row["room_id"]))
-        if stage is not None and stage.room is not None and stage.room.life == row["life"]:
-            stage.closed.now[row["invitation_id"]] = rows.invitation(row)
+        stage = stages.get((row["invitation_id"], row["room_id"]))
+        if stage is not None and stage.room is not None and stage.room.incarnation == row["life"]:
+            stage.recently_closed.current[row["invitation_id"]] = rows.invitation_from_row(row)
 
 
-async def add_last(connection: Connection, asking: Mapping[tuple[str, str], Stage]) -> None:
+async def load_last_invitations(connection: Connection, stages: Mapping[tuple[str, str], Stage]) -> None:
     """Load the last invitation id, or None, of each (room id, user id) in the current incarnation."""
-    lives = [0 if stage.room is None else stage.room.life for stage in asking.values()]
+    incarnations = [0 if stage.room is None else stage.room.incarnation for stage in stages.values()]
     found = await connection.fetch(
         """
         SELECT room_id, user_id, (
@@ -84,19 +86,19 @@ async def add_last(connection: Connection, asking: Mapping[tuple[str, str], Stag
         )
         FROM unnest($1::text[], $2::text[], $3::bigint[]) AS asked (room_id, user_id, life)
         """,
-        [room_id for room_id, _ in asking],
-        [user_id for _, user_id in asking],
-        lives,
+        [room_id for room_id, _ in stages],
+        [user_id for _, user_id in stages],
+        incarnations,
     )
     for room_id, user_id, invitation_id in found:
-        asking[room_id, user_id].last.now[user_id] = invitation_id
+        stages[room_id, user_id].last_invitation_of.current[user_id] = invitation_id
 
 
-async def unseen(connection: Connection, lane: int, begin: int) -> list[str]:
+async def rooms_not_updated_since(connection: Connection, lane: int, offset: int) -> list[str]:
     """Return at most 1000 rooms that are not deleted and whose last fact lies before `offset`."""
     found = await connection.fetch(
         "SELECT room_id FROM rooms WHERE lane = $1 AND position < $2 AND NOT forgotten LIMIT 1000",
         lane,
-        begin,
+        offset,
     )
     return [row["room_id"] for row in found]

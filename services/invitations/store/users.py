@@ -6,7 +6,7 @@ from messaging.database import Connection
 from services.invitations.state import User
 
 
-async def load(connection: Connection, user_ids: Sequence[str]) -> dict[str, tuple[User, int]]:
+async def load_users(connection: Connection, user_ids: Sequence[str]) -> dict[str, tuple[User, int]]:
     """Return the known users among these by id, each with its partition of the users topic."""
     rows = await connection.fetch(
         """
@@ -21,11 +21,11 @@ async def load(connection: Connection, user_ids: Sequence[str]) -> dict[str, tup
     }
 
 
-async def unseen(connection: Connection, lane: int, begin: int) -> list[str]:
+async def users_not_updated_since(connection: Connection, lane: int, offset: int) -> list[str]:
     """Return at most 1000 users that are not gone and whose last fact lies before `offset`."""
     found = await connection.fetch(
         "SELECT user_id FROM users WHERE lane = $1 AND position < $2 AND status <> 'gone' LIMIT 1000",
         lane,
-        begin,
+        offset,
     )
     return [row["user_id"] for row in found]

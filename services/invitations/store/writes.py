@@ -5,31 +5,31 @@ from collections.abc import Mapping, Sequence
 from messaging.database import Connection
 from messaging.domain import DuplicateCommands
 from schemas.invitation import Invitation
-from services.invitations.changes import Changes, Sent, Told
+from services.invitations.changes import BatchChanges, SentInvitation, UserUpdate
 from services.invitations.state import Room, Seat
 
 
-async def save(connection: Connection, changes: Changes) -> None:
+async def save_changes(connection: Connection, changes: BatchChanges) -> None:
     """Write final states, one statement per kind.
 
     Raises `DuplicateCommands` if the id of a sent or of a rejected invitation is stored already.
     """
-    if changes.refused:
-        await _check_refused(connection, changes.refused)
+    if changes.rejected_ids:
+        await _check_rejected_ids(connection, changes.rejected_ids)
     # Close before insert: a room and user have at most one row in `pending`.
-    if changes.settled:
-        await _settle(connection, list(changes.settled.values()))
+    if changes.closed:
+        await _close_invitations(connection, list(changes.closed.values()))
     if changes.sent:
-        await _send(connection, sorted(changes.sent.items()))
+        await _insert_invitations(connection, sorted(changes.sent.items()))
     if changes.seats:
-        await _seat(connection, changes.seats)
+        await _save_seats(connection, changes.seats)
     if changes.rooms:
-        await _keep_rooms(connection, changes.rooms)
+        await _save_rooms(connection, changes.rooms)
     if changes.users:
-        await _keep_users(connection, changes.users)
+        await _save_users(connection, changes.users)
 
 
-async def _check_refused(connection: Connection, ids: Sequence[str]) -> None:
+async def _check_rejected_ids(connection: Connection, ids: Sequence[str]) -> None:
     rows = await connection.fetch(
         """
         SELECT invitation_id
@@ -41,7 +41,7 @@ async def _check_refused(connection: Connection, ids: Sequence[str]) -> None:
         raise DuplicateCommands([row["invitation_id"] for row in rows])
 
 
-async def _settle(connection: Connection, invitations: Sequence[Invitation]) -> None:
+async def _close_invitations(connection: Connection, invitations: Sequence[Invitation]) -> None:
     """Update invitations that were pending before the batch, and delete their `pending` rows."""
     await connection.execute(
         """
@@ -68,7 +68,7 @@ async def _settle(connection: Connection, invitations: Sequence[Invitation]) -> 
     )
 
 
-async def _send(connection: Connection, sent: Sequence[tuple[str, Sent]]) -> None:
+async def _insert_invitations(connection: Connection, sent: Sequence[tuple[str, SentInvitation]]) -> None:
     """Insert new invitations in their final state. Raises `DuplicateCommands` for ids that are stored."""
     invitations = [entry.invitation for _, entry in sent]
     ids = [invitation_id for invitation_id, _ in sent]
@@ -108,14 +108,14 @@ async def _send(connection: Connection, sent: Sequence[tuple[str, Sent]]) -> Non
         [invitation.message for invitation in invitations],
         [invitation.previous_invitation_id for invitation in invitations],
         lanes,
-        [entry.life for _, entry in sent],
+        [entry.incarnation for _, entry in sent],
         positions,
     )
     if status != f"INSERT 0 {len(sent)}":
-        raise DuplicateCommands(await _taken(connection, ids, lanes, positions))
+        raise DuplicateCommands(await _duplicate_ids(connection, ids, lanes, positions))
 
 
-async def _taken(
+async def _duplicate_ids(
     connection: Connection, ids: Sequence[str], lanes: Sequence[int], positions: Sequence[int]
 ) -> list[str]:
     """Return the ids that are stored under another command's lane and offset."""
@@ -133,9 +133,11 @@ async def _taken(
     return [row["invitation_id"] for row in rows]
 
 
-async def _seat(connection: Connection, seats: Mapping[tuple[str, str], tuple[int, Seat | None]]) -> None:
+async def _save_seats(
+    connection: Connection, seats: Mapping[tuple[str, str], tuple[int, Seat | None]]
+) -> None:
     ended = [key for key, (_, seat) in seats.items() if seat is None]
-    taken = [(*key, lane, seat) for key, (lane, seat) in seats.items() if seat is not None]
+    occupied = [(*key, lane, seat) for key, (lane, seat) in seats.items() if seat is not None]
     if ended:
         await connection.execute(
             """
@@ -145,7 +147,7 @@ async def _seat(connection: Connection, seats: Mapping[tuple[str, str], tuple[in
             [room_id for room_id, _ in ended],
             [user_id for _, user_id in ended],
         )
-    if taken:
+    if occupied:
         await connection.execute(
             """
             INSERT INTO seats (room_id, user_id, lane, position, invitation_id, since)
@@ -153,16 +155,16 @@ async def _seat(connection: Connection, seats: Mapping[tuple[str, str], tuple[in
             ON CONFLICT (room_id, user_id) DO UPDATE SET
                 position = excluded.position, invitation_id = excluded.invitation_id, since = excluded.since
             """,
-            [room_id for room_id, _, _, _ in taken],
-            [user_id for _, user_id, _, _ in taken],
-            [lane for _, _, lane, _ in taken],
-            [seat.position for _, _, _, seat in taken],
-            [seat.invitation_id for _, _, _, seat in taken],
-            [seat.since for _, _, _, seat in taken],
+            [room_id for room_id, _, _, _ in occupied],
+            [user_id for _, user_id, _, _ in occupied],
+            [lane for _, _, lane, _ in occupied],
+            [seat.position for _, _, _, seat in occupied],
+            [seat.invitation_id for _, _, _, seat in occupied],
+            [seat.since for _, _, _, seat in occupied],
         )
 
 
-async def _keep_rooms(connection: Connection, rooms: Mapping[str, tuple[int, Room]]) -> None:
+async def _save_rooms(connection: Connection, rooms: Mapping[str, tuple[int, Room]]) -> None:
     columns = [(room_id, lane, *room) for room_id, (lane, room) in rooms.items()]
     await connection.execute(
         """
@@ -179,7 +181,7 @@ async def _keep_rooms(connection: Connection, rooms: Mapping[str, tuple[int, Roo
     )
 
 
-async def _keep_users(connection: Connection, users: Mapping[str, Told]) -> None:
+async def _save_users(connection: Connection, users: Mapping[str, UserUpdate]) -> None:
     """Replace users; ids contain no space, so a space separates the blocked ids."""
     await connection.execute(
         """

@@ -76,4 +76,4 @@ async def _wait(point: Path) -> None:
 
 if __name__ == "__main__":
     watch(Path(os.environ[FOLDER]))
-    sys.exit(process.run(settings.load(BroadcastSettings), app.build_service))
+    sys.exit(process.run_service(settings.load_settings(BroadcastSettings), app.build_service))
