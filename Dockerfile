@@ -35,6 +35,6 @@ USER 10001:10001
 STOPSIGNAL SIGTERM
 # That the process lives. Whether it consumes is asked with `readyz`: restarting does not help where it does not.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=20s --retries=6 \
-    CMD ["python", "-m", "services.hosting.probe"]
+    CMD ["python", "-m", "services.runtime.healthcheck"]
 # The other service: python -m services.broadcast, with COHOST_HTTP_PORT=8082.
 CMD ["python", "-m", "services.invitations"]

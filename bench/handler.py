@@ -10,21 +10,22 @@ from typing import Any
 import asyncpg
 from faststream.kafka import KafkaBroker
 
-from messaging import outcomes, records
+from messaging import outcomes
+from messaging.batch import encoder
+from messaging.batch.encoder import RecordEncoder
 from messaging.config import Config
 from messaging.database import Connection
-from messaging.domain import DuplicateCommands, InputRecord, Rejection
-from messaging.intake import ParsedRecord, RecordParser, mentioned_ids
+from messaging.inputs.parsing import ParsedRecord, RecordParser, mentioned_ids
 from messaging.lanes import Lane
-from messaging.records import RecordEncoder
-from messaging.segments import EncodedRecord
+from messaging.outbox.store import EncodedRecord
+from messaging.processor import DuplicateCommands, InputRecord, Rejection
 from schemas import timestamps
-from services.invitations.memory import StageCache
-from services.invitations.needs import user_to_check
-from services.invitations.stage import Stage
-from services.invitations.state import Policy, Room, Seat, User
+from services.invitations.domain.stage import Stage
+from services.invitations.domain.state import Policy, Room, Seat, User
+from services.invitations.prefetch import user_to_check
+from services.invitations.processor import TOPOLOGY, InvitationsProcessor
+from services.invitations.stage_cache import StageCache
 from services.invitations.store import rows
-from services.invitations.worker import TOPOLOGY, InvitationsProcessor
 
 
 class Handler:
@@ -78,7 +79,7 @@ class Handler:
         changes = domain.new_changes()
         result = domain.decide(incoming, changes)
         if isinstance(result, Rejection):
-            domain.on_command_rejected(records.command_type(reading), reading.id, changes)
+            domain.on_command_rejected(encoder.command_type(reading), reading.id, changes)
             written = [await self._refuse(connection, lane, reading, result)]
         else:
             await _remember(connection, _accepted(reading, incoming, result))
@@ -93,7 +94,7 @@ class Handler:
     ) -> EncodedRecord:
         names = mentioned_ids(reading.envelope)
         at = timestamps.from_ms(reading.raw_record.timestamp)
-        row = (reading.id, records.command_type(reading), at, *names, None, refusal.reason, reading.detail)
+        row = (reading.id, encoder.command_type(reading), at, *names, None, refusal.reason, reading.detail)
         await _remember(connection, row)
         return self._writer.encode_rejection(lane, reading, refusal, names)
 
@@ -174,7 +175,7 @@ def _accepted(reading: ParsedRecord, incoming: InputRecord, events: Any) -> outc
     data: Any = incoming.data
     return (
         reading.id,
-        records.command_type(reading),
+        encoder.command_type(reading),
         incoming.timestamp,
         incoming.key,
         getattr(data, "invitation_id", None) or getattr(events[-1].data, "invitation_id", None),

@@ -8,7 +8,7 @@ import asyncpg
 
 from bench import cpu
 from bench.cpu import Meter, Usage
-from messaging import topology
+from messaging import cluster
 from messaging.config import Config
 from stack import Stack
 
@@ -53,7 +53,7 @@ class Place:
         label = f"{name}{self.runs}"
         url = await self.up.create_database(label)
         run = Run(self.up, service, f"{label}.", url, self.meter, self.idle)
-        await topology.ensure_topics(run.config())
+        await cluster.ensure_topics(run.config())
         return run
 
 

@@ -14,15 +14,15 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 
 from bench import traffic
 from bench.handler import Handler
-from messaging import database, topology
+from messaging import cluster, database
 from messaging.config import Config
-from messaging.domain import InputRecord
+from messaging.processor import InputRecord
 from schemas import timestamps, topics
 from schemas.partitions import partition_of
 from schemas.topics import Topic
 from schemas.types import Message
-from services.invitations.state import Policy
-from services.invitations.worker import InvitationsProcessor
+from services.invitations.domain.state import Policy
+from services.invitations.processor import InvitationsProcessor
 
 _FACTS_AT_ONCE = 500
 
@@ -76,7 +76,7 @@ async def main(options: dict[str, Any]) -> None:
     config = Config(
         options["bootstrap_servers"], options["database_url"], "invitations", prefix=options["prefix"]
     )
-    found = await topology.ensure_topics(config)
+    found = await cluster.ensure_topics(config)
     pool = await database.create_pool(config, size=options["workers"] + 1)
     async with pool.acquire() as connection:
         await database.migrate_schema(connection, config, "messaging", "services.invitations")

@@ -11,8 +11,8 @@ import asyncpg
 from bench.place import Run
 from schemas import topics
 from schemas.topics import Topic
-from services.broadcast.worker import TOPOLOGY as BROADCAST
-from services.invitations.worker import TOPOLOGY as INVITATIONS
+from services.broadcast.processor import TOPOLOGY as BROADCAST
+from services.invitations.processor import TOPOLOGY as INVITATIONS
 from stack import ports, process, services
 from stack.process import Process
 

@@ -5,7 +5,7 @@ Most programs need only `Client`. `schemas.events` lists the types that `Event.d
 
 from cohost.client import Client
 from cohost.errors import NotConfirmed, OutcomeUnknown, PositionLost, ProblemError, Rejected
-from cohost.records import Accepted, Badge, Event, Position
+from cohost.events import Accepted, Badge, Event, Position
 from cohost.streams import Stream
 
 __all__ = [

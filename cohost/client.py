@@ -9,17 +9,17 @@ from typing import Any, Self, TypeVar
 from aiokafka import TopicPartition
 from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
-from cohost.asking import CommandExecutor
-from cohost.channels import BROADCAST, INVITATIONS, ROUTES
-from cohost.commanding import CommandMethods
-from cohost.connection import KafkaConnection
-from cohost.outcomes import OutcomeReader
-from cohost.producing import CloudEventProducer, TraceProvider
-from cohost.reads import HttpReader, TokenSource
-from cohost.records import Accepted, Badge, Event, Position
+from cohost.commands.executor import CommandExecutor
+from cohost.commands.methods import CommandMethods
+from cohost.commands.outcomes import OutcomeReader
+from cohost.commands.routes import BROADCAST, INVITATIONS, ROUTES
+from cohost.events import Accepted, Badge, Event, Position
+from cohost.facts import FactMethods, FactWriter
+from cohost.http_reader import HttpReader, TokenSource
+from cohost.kafka.connection import KafkaConnection
+from cohost.kafka.log_reader import LogReader, fetch_offset_bounds
+from cohost.kafka.producer import CloudEventProducer, TraceProvider
 from cohost.streams import EventSource, Stream, StreamFactory, StreamStart
-from cohost.tail import LogReader, fetch_offset_bounds
-from cohost.telling import FactMethods, FactWriter
 from schemas import topics
 from schemas.topics import Topic
 from schemas.types import CommandData, Message
@@ -151,9 +151,9 @@ class Client(CommandMethods, FactMethods):
         for topic in output_topics:
             await self._producer.partition_count(topic)
         names = map(self._connection.topic_name, output_topics)
-        places = [TopicPartition(name, number) for name in names for number in range(partition_count)]
+        partitions = [TopicPartition(name, number) for name in names for number in range(partition_count)]
         # Fetch the end offsets before any command is sent, so that no outcome can lie before them.
-        _, ends = await fetch_offset_bounds(self._connection, places)
+        _, ends = await fetch_offset_bounds(self._connection, partitions)
         log_reader = LogReader(self._connection, ends, skip_gaps=True)
         outcome_reader = OutcomeReader(self._connection, log_reader, ROUTES)
         read_task = asyncio.create_task(outcome_reader.run())

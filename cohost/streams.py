@@ -6,9 +6,9 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 from aiokafka import TopicPartition
 
-from cohost.connection import KafkaConnection
-from cohost.records import Badge, Event, Position, build_event, parse_event_data
-from cohost.tail import LogReader, fetch_offset_bounds
+from cohost.events import Badge, Event, Position, build_event, parse_event_data
+from cohost.kafka.connection import KafkaConnection
+from cohost.kafka.log_reader import LogReader, fetch_offset_bounds
 from schemas import envelope, topics
 from schemas.envelope import NotACloudEvent
 from schemas.events import BadgeChanged
@@ -79,8 +79,8 @@ class StreamFactory:
         """Return a stream of the events of one room or of all rooms."""
 
         async def open_items() -> AsyncGenerator[Event, None]:
-            places = await self._select_partitions(_TOPICS_BY_SOURCE[source], room_id)
-            begin_offsets, end_offsets = await fetch_offset_bounds(self._connection, places)
+            partitions = await self._select_partitions(_TOPICS_BY_SOURCE[source], room_id)
+            begin_offsets, end_offsets = await fetch_offset_bounds(self._connection, partitions)
             default_offsets = end_offsets if start == "end" else begin_offsets
             offsets = default_offsets if after is None else self._resume_offsets(after, begin_offsets)
             return self._read_events(offsets, room_id)
@@ -91,8 +91,8 @@ class StreamFactory:
         """Return a stream of badges of one room or of all: current ones unless resuming, then changes."""
 
         async def open_items() -> AsyncGenerator[Badge, None]:
-            places = await self._select_partitions((topics.BADGES,), room_id)
-            begin_offsets, end_offsets = await fetch_offset_bounds(self._connection, places)
+            partitions = await self._select_partitions((topics.BADGES,), room_id)
+            begin_offsets, end_offsets = await fetch_offset_bounds(self._connection, partitions)
             if after is not None:
                 return self._read_badges(self._resume_offsets(after, begin_offsets), room_id)
             return self._read_state_then_changes(begin_offsets, end_offsets, room_id)

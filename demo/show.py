@@ -13,7 +13,7 @@ from livekit.rtc.participant import PublishTrackError
 
 import cohost
 from cohost import tokens
-from cohost.reads import HttpReader
+from cohost.http_reader import HttpReader
 from demo.claims import Claims
 from demo.people import Person
 from demo.timeline import Missing, Timeline

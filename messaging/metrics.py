@@ -7,7 +7,7 @@ from typing import get_args
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from messaging.intake import DeadLetterReason, ParseRejectionReason
+from messaging.inputs.parsing import DeadLetterReason, ParseRejectionReason
 from messaging.lanes import Lane
 
 _SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)

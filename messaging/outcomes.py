@@ -7,7 +7,7 @@ import asyncpg
 
 from messaging import copying
 from messaging.database import Connection
-from messaging.domain import DuplicateCommands
+from messaging.processor import DuplicateCommands
 from schemas import envelope
 from schemas.answers import CommandOutcome
 from schemas.rejections import REJECTION_MESSAGES

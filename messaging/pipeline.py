@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 import asyncpg
 import structlog
 
-from messaging import database, errors, lanes, outcomes, topology
+from messaging import cluster, database, errors, lanes, outcomes
+from messaging.cluster import ClusterInfo
 from messaging.config import Config
-from messaging.domain import Processor
 from messaging.metrics import PipelineMetrics
+from messaging.processor import Processor
 from messaging.session import Session
-from messaging.topology import ClusterInfo
 
 _FIRST_WAIT_SECONDS = 0.2
 _LONGEST_WAIT_SECONDS = 5.0
@@ -108,10 +108,10 @@ class Pipeline:
                 task.cancel()
 
     async def _prepare(self, pool: asyncpg.Pool) -> ClusterInfo:
-        cluster_info = await topology.ensure_topics(self._config)
+        cluster_info = await cluster.ensure_topics(self._config)
         async with pool.acquire() as connection:
             await database.migrate_schema(connection, self._config, *self._migration_packages)
-            await topology.bind_database(connection, cluster_info, self._config.prefix)
+            await cluster.bind_database(connection, cluster_info, self._config.prefix)
             service_topology = self._processor.topology
             await lanes.create_lanes(
                 connection,

@@ -5,9 +5,9 @@ import asyncio
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from messaging import transactions
 from messaging.config import Config
 from messaging.errors import NotConfirmed
+from messaging.outbox import transactions
 from schemas import envelope, timestamps
 from schemas.partitions import partition_of
 from schemas.topics import Topic

@@ -9,22 +9,23 @@ import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from messaging import lanes, transactions
-from messaging.batches import BatchCommitter
+from messaging import lanes
+from messaging.batch.committer import BatchCommitter
+from messaging.batch.decider import BatchDecider
+from messaging.batch.encoder import RecordEncoder
 from messaging.closing import close_within
+from messaging.cluster import ClusterInfo
 from messaging.config import Config
-from messaging.consumer import Consumer
-from messaging.decision import BatchDecider
-from messaging.domain import Processor
 from messaging.errors import NotConfirmed
-from messaging.intake import RecordParser
+from messaging.inputs.consumer import Consumer
+from messaging.inputs.parsing import RecordParser
 from messaging.lanes import Lane
 from messaging.metrics import PipelineMetrics
-from messaging.publisher import OutboxPublisher
-from messaging.records import RecordEncoder
-from messaging.segments import OutboxBatch
+from messaging.outbox import transactions
+from messaging.outbox.publisher import OutboxPublisher
+from messaging.outbox.store import OutboxBatch
+from messaging.processor import Processor
 from messaging.takeover import Takeover
-from messaging.topology import ClusterInfo
 
 _DRAIN_TIMEOUT_SECONDS = 6
 _LEAVE_TIMEOUT_SECONDS = 2

@@ -9,13 +9,14 @@ import asyncpg
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from messaging import lanes, segments, tails, transactions
+from messaging import lanes
+from messaging.cluster import ClusterInfo
 from messaging.config import Config
-from messaging.domain import Processor, Topology
 from messaging.errors import LogMismatch
 from messaging.lanes import Lane
-from messaging.segments import OutboxBatch
-from messaging.topology import ClusterInfo
+from messaging.outbox import log_end, store, transactions
+from messaging.outbox.store import OutboxBatch
+from messaging.processor import Processor, Topology
 
 _FACTS_TIMEOUT_SECONDS = 30
 _POLL_SECONDS = 0.1
@@ -58,7 +59,7 @@ class Takeover:
         await transactions.fence_owners(self._config, sorted(previous_owners))
         async with self._pool.acquire() as connection:
             await lanes.mark_fenced(connection, claimed)
-            pending = await segments.load_pending(connection, numbers)
+            pending = await store.load_pending(connection, numbers)
         # Fence before reading the log ends: until then they may move.
         unpublished = await self._find_unpublished(claimed, pending)
         return {lane.number: lane for lane in claimed}, unpublished
@@ -141,12 +142,14 @@ class Takeover:
             for lane in claimed
             for output, topic in enumerate(self._output_topics)
         }
-        log_ends = await tails.read_log_ends(self._config, start_offsets)
+        log_ends = await log_end.read_log_ends(self._config, start_offsets)
         unpublished: list[OutboxBatch] = []
         for lane in claimed:
             lane_batches = [batch for batch in pending if batch.lane == lane.number]
             lane_log_ends = [log_ends[TopicPartition(topic, lane.number)] for topic in self._output_topics]
-            published_count = tails.confirm_published(lane, self._output_topics, lane_log_ends, lane_batches)
+            published_count = log_end.confirm_published(
+                lane, self._output_topics, lane_log_ends, lane_batches
+            )
             lane.last_deleted_batch = lane_batches[0].number - 1 if lane_batches else lane.last_batch_number
             lane.last_published_batch = (
                 lane_batches[published_count - 1].number if published_count else lane.last_deleted_batch

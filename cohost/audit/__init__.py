@@ -6,7 +6,7 @@
 `python -m cohost.audit` does the same and prints the report.
 """
 
-from cohost.audit.findings import Report
+from cohost.audit.report import Report
 from cohost.audit.run import audit
 
 __all__ = ["Report", "audit"]

@@ -10,7 +10,7 @@ import sys
 from aiokafka.errors import KafkaError
 
 from cohost.audit import settings
-from cohost.audit.findings import Report
+from cohost.audit.report import Report
 from cohost.audit.run import UnusableTopics, audit
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from cohost.audit.causes import LaneInputs
-from cohost.audit.findings import ReportBuilder
-from cohost.audit.layout import COMMAND_ONLY_EVENTS, DeployedService, LogRecord, OffsetRange
-from cohost.audit.ledger import CommandLedger
-from cohost.audit.letters import DeadLetterCheck
-from cohost.audit.reading import record_position
-from cohost.audit.track import OutputPartition
+from cohost.audit.command_ledger import CommandLedger
+from cohost.audit.dead_letters import DeadLetterCheck
+from cohost.audit.inputs import LaneInputs
+from cohost.audit.output_partition import OutputPartition
+from cohost.audit.parsing import record_position
+from cohost.audit.report import ReportBuilder
+from cohost.audit.topology import COMMAND_ONLY_EVENTS, DeployedService, LogRecord, OffsetRange
 from schemas import envelope, partitions
 from schemas.envelope import Envelope
 from schemas.events import InvitationExpired, InvitationSent

@@ -6,11 +6,11 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from cohost.audit.findings import Report, ReportBuilder
+from cohost.audit.command_ledger import CommandLedger
 from cohost.audit.lane import LaneAudit
-from cohost.audit.layout import SERVICES, DeployedService, LogRecord, OffsetRange
-from cohost.audit.ledger import CommandLedger
-from cohost.audit.log import LogScanner
+from cohost.audit.log_scanner import LogScanner
+from cohost.audit.report import Report, ReportBuilder
+from cohost.audit.topology import SERVICES, DeployedService, LogRecord, OffsetRange
 from schemas import topics
 
 _YIELD_EVERY = 1000

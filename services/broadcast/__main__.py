@@ -4,6 +4,6 @@ import sys
 
 from services.broadcast import app
 from services.broadcast.settings import BroadcastSettings
-from services.hosting import process, settings
+from services.runtime import process, settings
 
 sys.exit(process.run_service(settings.load_settings(BroadcastSettings), app.build_service))

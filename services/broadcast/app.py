@@ -7,19 +7,20 @@ from messaging import database, metrics
 from messaging.config import Config
 from messaging.pipeline import Pipeline
 from messaging.producer import CloudEventProducer
-from services.broadcast import api, webhook
-from services.broadcast.comparison import RoomResyncer
-from services.broadcast.creation import RoomProvisioner
-from services.broadcast.livekit import LiveKitClient
+from services.broadcast.dirty_keys import DirtyKeys
+from services.broadcast.effects.dependencies import EffectDependencies
+from services.broadcast.effects.lease import LaneLease
+from services.broadcast.effects.reconciler import Reconciler
+from services.broadcast.effects.resyncer import RoomResyncer
+from services.broadcast.effects.sweeper import Sweeper
+from services.broadcast.http import routes, webhook
+from services.broadcast.http.room_provisioner import RoomProvisioner
+from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.metrics import LiveKitMetrics
-from services.broadcast.ownership import LaneLease
-from services.broadcast.reconciler import Reconciler
+from services.broadcast.processor import TOPOLOGY, BroadcastProcessor
 from services.broadcast.settings import BroadcastSettings
-from services.broadcast.surroundings import EffectDependencies
-from services.broadcast.sweeper import Sweeper
-from services.broadcast.wakeup import DirtyKeys
-from services.broadcast.worker import TOPOLOGY, BroadcastProcessor
-from services.hosting import http, process
+from services.runtime import process
+from services.runtime.http import fastapi_app
 
 
 async def build_service(settings: BroadcastSettings) -> process.Service:
@@ -40,14 +41,14 @@ async def build_service(settings: BroadcastSettings) -> process.Service:
         config, processor, metrics.PipelineMetrics(registry, TOPOLOGY.name), ("services.broadcast",)
     )
     dependencies.lease.use_pipeline(pipeline)
-    http_app = http.create_app(
+    http_app = fastapi_app.create_app(
         "Co-host broadcast",
         settings=settings,
         pipeline=pipeline,
         registry=registry,
         pool=pool,
         topology=TOPOLOGY,
-        routers=[api.create_stage_router(pool, dependencies.livekit, provisioner, settings)],
+        routers=[routes.create_stage_router(pool, dependencies.livekit, provisioner, settings)],
         checks={"livekit": dependencies.livekit.is_reachable},
         public_routers=[
             webhook.create_webhook_router(dependencies.livekit, dependencies.producer, dependencies.metrics)

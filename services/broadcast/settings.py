@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from services.broadcast.state import SeatTimeouts
-from services.hosting import settings
-from services.hosting.settings import is_example_secret, is_valid_host
+from services.broadcast.domain.state import SeatTimeouts
+from services.runtime import settings
+from services.runtime.settings import is_example_secret, is_valid_host
 
 
 def _check_host(url: str) -> str:

@@ -8,7 +8,7 @@ import asyncpg
 from pydantic import TypeAdapter
 
 from messaging.database import Connection
-from services.broadcast.state import Member, Room, Stage
+from services.broadcast.domain.state import Member, Room, Stage
 
 _room_adapter = TypeAdapter(Room)
 _member_adapter = TypeAdapter(Member)

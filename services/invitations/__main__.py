@@ -2,8 +2,8 @@
 
 import sys
 
-from services.hosting import process, settings
 from services.invitations import app
 from services.invitations.settings import InvitationsSettings
+from services.runtime import process, settings
 
 sys.exit(process.run_service(settings.load_settings(InvitationsSettings), app.build_service))

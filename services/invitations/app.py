@@ -6,11 +6,12 @@ from messaging import database
 from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
 from messaging.producer import CloudEventProducer
-from services.hosting import http, process
-from services.invitations import api
+from services.invitations.effects.sweeper import Sweeper
+from services.invitations.http import routes
+from services.invitations.processor import TOPOLOGY, InvitationsProcessor
 from services.invitations.settings import InvitationsSettings
-from services.invitations.sweeper import Sweeper
-from services.invitations.worker import TOPOLOGY, InvitationsProcessor
+from services.runtime import process
+from services.runtime.http import fastapi_app
 
 
 async def build_service(settings: InvitationsSettings) -> process.Service:
@@ -22,14 +23,14 @@ async def build_service(settings: InvitationsSettings) -> process.Service:
         config, InvitationsProcessor(settings.invitation_policy()), metrics, ("services.invitations",)
     )
     pool = await database.create_pool(config, size=8)
-    http_app = http.create_app(
+    http_app = fastapi_app.create_app(
         "Co-host invitations",
         settings=settings,
         pipeline=pipeline,
         registry=registry,
         pool=pool,
         topology=TOPOLOGY,
-        routers=[api.create_invitations_router(pool)],
+        routers=[routes.create_invitations_router(pool)],
     )
     sweeper_pool = await database.create_pool(config, size=2)
     producer = CloudEventProducer(config, TOPOLOGY.source)

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from services.hosting import settings
-from services.invitations.state import Policy
+from services.invitations.domain.state import Policy
+from services.runtime import settings
 
 
 class InvitationsSettings(settings.ServiceSettings):

@@ -9,7 +9,7 @@ from faststream.kafka import KafkaBroker
 from bench import plain, producing, traffic
 from bench.handler import Handler
 from bench.room import ACCEPTED, Command
-from cohost.audit.layout import LogRecord
+from cohost.audit.topology import LogRecord
 from messaging import database
 from messaging.config import Config
 from schemas import envelope

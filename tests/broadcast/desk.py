@@ -12,20 +12,20 @@ from prometheus_client import CollectorRegistry
 
 from messaging import database, lanes
 from messaging.config import Config
-from messaging.domain import InputRecord, OutputRecord
 from messaging.errors import NotConfirmed
 from messaging.pipeline import Pipeline
+from messaging.processor import InputRecord, OutputRecord
 from messaging.producer import CloudEventProducer
 from schemas import timestamps, topics
 from schemas.types import Message
 from services.broadcast import store
-from services.broadcast.livekit import LiveKitClient
+from services.broadcast.dirty_keys import DirtyKeys
+from services.broadcast.domain.state import Room, SeatTimeouts
+from services.broadcast.effects.dependencies import EffectDependencies
+from services.broadcast.effects.lease import LaneLease
+from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.metrics import LiveKitMetrics
-from services.broadcast.ownership import LaneLease
-from services.broadcast.state import Room, SeatTimeouts
-from services.broadcast.surroundings import EffectDependencies
-from services.broadcast.wakeup import DirtyKeys
-from services.broadcast.worker import SIGNALS_INPUT, TOPOLOGY, BroadcastProcessor
+from services.broadcast.processor import SIGNALS_INPUT, TOPOLOGY, BroadcastProcessor
 
 SECONDS = 60
 

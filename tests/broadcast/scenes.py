@@ -6,15 +6,15 @@ from typing import Any
 from schemas import commands, events, signals, timestamps
 from schemas.events import Permissions
 from schemas.types import Badge, Message
-from services.broadcast import badges, decider, rights
-from services.broadcast.change import Origin
-from services.broadcast.state import Member, SeatTimeouts, Stage
+from services.broadcast.domain import badges, decide, permissions
+from services.broadcast.domain.decision import Origin
+from services.broadcast.domain.state import Member, SeatTimeouts, Stage
 
 ROOM = "room"
 HOST = "alice"
 START = timestamps.to_ms("2026-01-01T12:00:00.000Z")
 PATIENCE = SeatTimeouts(grace_seconds=60, no_show_seconds=0)
-ALL = rights.for_badge("coHost")
+ALL = permissions.for_badge("coHost")
 
 
 def at(second: int) -> str:
@@ -41,7 +41,7 @@ class Play:
         """Decide a record and return the decider's result."""
         self.second += 1
         cause = Origin(record_id or f"record-{self.second}", at(self.second), self.second, 0)
-        decided = decider.decide_record(self.stage, record, cause, self.timeouts)
+        decided = decide.decide_record(self.stage, record, cause, self.timeouts)
         if decided is None or isinstance(decided, str):
             return decided
         before, self.stage = self.stage, decided.stage
@@ -121,7 +121,7 @@ def left(
 def participant(
     user_id: str = "bob",
     sid: str = "PA_1",
-    permissions: Permissions = rights.VIEWER,
+    permissions: Permissions = permissions.VIEWER,
     badge: str = "",
     **more: Any,
 ) -> signals.Participant:

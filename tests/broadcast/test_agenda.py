@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from services.broadcast.agenda import WorkItem, WorkQueue
-from services.broadcast.state import Member, OneOffAction, Room
+from services.broadcast.domain.state import Member, OneOffAction, Room
+from services.broadcast.effects.work_queue import WorkItem, WorkQueue
 
 PERIOD = 30.0
 ROOM = Room("room", 0, "alice", "", "live", is_open=True)

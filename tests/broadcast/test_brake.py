@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.broadcast.brake import FailureThrottle
+from services.broadcast.effects.failure_throttle import FailureThrottle
 
 
 @dataclass

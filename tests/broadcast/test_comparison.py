@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from schemas import signals
-from services.broadcast import comparison
-from services.broadcast.comparison import RoomResyncer
-from services.broadcast.state import SeatTimeouts
+from services.broadcast.domain.state import SeatTimeouts
+from services.broadcast.effects import resyncer
+from services.broadcast.effects.resyncer import RoomResyncer
 from tests.broadcast import fake_livekit
 from tests.broadcast.desk import Desk, open_desk, running
 from tests.broadcast.fake_livekit import FakeLiveKit
@@ -35,7 +35,7 @@ def compare(harness: Desk, seconds: float) -> RoomResyncer:
 async def test_a_failing_room_does_not_block_the_resync_of_others(
     harness: Desk, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparison, "_ROOMS_PER_ROUND", 2)
+    monkeypatch.setattr(resyncer, "_ROOMS_PER_ROUND", 2)
     for room_id in ROOMS:
         await harness.say(stage_changed().model_copy(update={"room_id": room_id}))
         fake.join(room_id, "mallory", can_publish=True)
@@ -73,8 +73,8 @@ async def test_rooms_of_other_workers_lanes_are_skipped(harness: Desk, fake: Fak
 async def test_a_large_snapshot_keeps_every_badge_holder(
     harness: Desk, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparison, "_MAX_PARTICIPANTS", 4)
-    monkeypatch.setattr(comparison, "_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(resyncer, "_MAX_PARTICIPANTS", 4)
+    monkeypatch.setattr(resyncer, "_RETRY_SECONDS", 0.1)
     await harness.say(stage_changed(), accepted("zoe"))
     for number in range(6):
         fake.join(ROOM, f"mallory-{number}", can_publish=True)

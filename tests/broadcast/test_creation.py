@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from schemas.signals import RoomMade
-from services.broadcast import creation
-from services.broadcast.creation import RoomProvisioner
-from services.broadcast.livekit import CallFailed
+from services.broadcast.http import room_provisioner
+from services.broadcast.http.room_provisioner import RoomProvisioner
+from services.broadcast.livekit.client import CallFailed
 from tests.broadcast import fake_livekit
 from tests.broadcast.desk import Desk, open_desk
 from tests.broadcast.fake_livekit import FakeLiveKit, refused
@@ -50,7 +50,7 @@ async def test_requests_during_a_call_share_the_next_call(fake: FakeLiveKit, har
 async def test_room_creations_are_limited_in_number(
     fake: FakeLiveKit, harness: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(creation, "_MAX_CALLS", 3)
+    monkeypatch.setattr(room_provisioner, "_MAX_CALLS", 3)
     rooms = creation_of(harness)
     fake.hang.add("CreateRoom")
     asking = [asyncio.create_task(rooms.ensure_room(f"room-{number}")) for number in range(9)]

@@ -1,7 +1,7 @@
 """Drift between LiveKit and the stage that a snapshot corrects, and changes it must keep."""
 
 from schemas import events, signals
-from services.broadcast import rights
+from services.broadcast.domain import permissions
 from tests.broadcast.scenes import (
     HOST,
     ROOM,
@@ -110,7 +110,7 @@ def test_a_host_without_the_hosts_permissions_gets_them() -> None:
 
 
 def test_a_host_with_the_hosts_permissions_is_left_alone() -> None:
-    host = participant(HOST, permissions=rights.for_badge("host"), badge="host")
+    host = participant(HOST, permissions=permissions.for_badge("host"), badge="host")
     assert not Play()(stage_changed(), compared(host)).member(HOST).is_out_of_sync
 
 

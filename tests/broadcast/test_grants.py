@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from schemas import events, signals
-from services.broadcast import rights
+from services.broadcast.domain import permissions
 from tests.broadcast.scenes import (
     HOST,
     ROOM,
@@ -140,10 +140,10 @@ def test_a_co_host_who_becomes_host_keeps_the_permissions() -> None:
 
 def test_a_former_host_becomes_a_viewer_without_an_event() -> None:
     script = Play()(
-        stage_changed(), joined(participant(HOST, permissions=rights.for_badge("host"), badge="host"))
+        stage_changed(), joined(participant(HOST, permissions=permissions.for_badge("host"), badge="host"))
     )
     script(stage_changed(host="carol"))
-    assert rights.desired_for(script.stage, HOST) == rights.VIEWER  # type: ignore[arg-type]
+    assert permissions.desired_for(script.stage, HOST) == permissions.VIEWER  # type: ignore[arg-type]
     assert script.applied(HOST).told == []
     assert HOST not in script.stage.members  # type: ignore[union-attr]
 
@@ -191,7 +191,7 @@ def test_a_repeated_call_result_does_not_reconnect_a_co_host() -> None:
 
 def test_a_grant_excludes_hard_muted_sources() -> None:
     script = seated()(mute(hard=True)).applied()
-    without = rights.for_badge("coHost", ["microphone"])
+    without = permissions.for_badge("coHost", ["microphone"])
     assert script.told[1:] == [provisioned(second=4, permissions=without)]
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from schemas import events, signals
-from services.broadcast import rights
-from services.broadcast.state import Stage
+from services.broadcast.domain import permissions
+from services.broadcast.domain.state import Stage
 from tests.broadcast.scenes import (
     HOST,
     ROOM,
@@ -34,7 +34,7 @@ def show() -> Play:
 @pytest.mark.parametrize(
     "intruder",
     [
-        participant("mallory", permissions=rights.for_badge("coHost")),
+        participant("mallory", permissions=permissions.for_badge("coHost")),
         participant("mallory", badge="host"),
         participant("mallory", can_update_metadata=True),
         participant("mallory", tracks=(track(),)),

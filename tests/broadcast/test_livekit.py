@@ -16,16 +16,16 @@ from prometheus_client import CollectorRegistry
 
 from schemas import signals, timestamps
 from schemas.events import Permissions
-from services.broadcast import livekit as livekit_module
-from services.broadcast import rights
-from services.broadcast.livekit import CallFailed, LiveKitClient, UnsignedWebhook
+from services.broadcast.domain import permissions
+from services.broadcast.livekit import client as livekit_module
+from services.broadcast.livekit.client import CallFailed, LiveKitClient, UnsignedWebhook
 from services.broadcast.metrics import LiveKitMetrics
 from tests.broadcast import fake_livekit
 from tests.broadcast.fake_livekit import FakeLiveKit, refused
 
 KEY, SECRET = "devkey", "a secret that only the tests know, and LiveKit"
 SOURCES = ["CAMERA", "MICROPHONE", "SCREEN_SHARE", "SCREEN_SHARE_AUDIO"]
-CO_HOST = rights.for_badge("coHost")
+CO_HOST = permissions.for_badge("coHost")
 
 
 def livekit(url: str) -> LiveKitClient:
@@ -245,7 +245,7 @@ async def test_when_the_clock_is_set_another_token_is_signed(
 ) -> None:
     await livekit_client.get_participant("room", "bob")
     now = time.time()
-    monkeypatch.setattr("services.broadcast.livekit.time.time", lambda: now + step)
+    monkeypatch.setattr("services.broadcast.livekit.client.time.time", lambda: now + step)
     await livekit_client.get_participant("room", "bob")
     await livekit_client.get_participant("room", "bob")
     assert len(signed_tokens) == 2
@@ -269,7 +269,7 @@ def claims(permissions: Permissions, badge: Any) -> dict[str, Any]:
 
 
 def test_a_viewer_token_denies_what_livekit_allows_by_default() -> None:
-    assert claims(rights.VIEWER, None) == {
+    assert claims(permissions.VIEWER, None) == {
         "iss": KEY,
         "sub": "bob",
         "attributes": None,
@@ -284,7 +284,7 @@ def test_a_viewer_token_denies_what_livekit_allows_by_default() -> None:
 
 
 def test_a_co_hosts_token_carries_badge_and_sources() -> None:
-    assert claims(rights.for_badge("coHost", ["screen_share"]), "coHost") == {
+    assert claims(permissions.for_badge("coHost", ["screen_share"]), "coHost") == {
         "iss": KEY,
         "sub": "bob",
         "attributes": {"cohost.badge": "coHost"},
@@ -300,7 +300,9 @@ def test_a_co_hosts_token_carries_badge_and_sources() -> None:
 
 
 def test_a_token_without_any_source_does_not_allow_them_all() -> None:
-    video = claims(rights.for_badge("coHost", ["microphone", "camera", "screen_share"]), "coHost")["video"]
+    video = claims(permissions.for_badge("coHost", ["microphone", "camera", "screen_share"]), "coHost")[
+        "video"
+    ]
     assert (video["canPublish"], video.get("canPublishSources")) == (False, None)
 
 

@@ -5,8 +5,8 @@ import pytest
 from schemas import events, signals
 from schemas.events import CoHostMuted, CoHostUnmuteRequested
 from schemas.types import MuteSource, TrackSource
-from services.broadcast import rights
-from services.broadcast.state import OneOffAction
+from services.broadcast.domain import permissions
+from services.broadcast.domain.state import OneOffAction
 from tests.broadcast.scenes import (
     ROOM,
     Play,
@@ -74,7 +74,7 @@ def test_a_hard_mute_takes_the_source_from_the_grant() -> None:
     script = seated()
     assert script.decide(mute(hard=True)).events == (muted(hard=True),)
     assert script.member().is_out_of_sync
-    assert rights.desired_for(script.stage, "bob") == rights.for_badge("coHost", ["microphone"])  # type: ignore[arg-type]
+    assert permissions.desired_for(script.stage, "bob") == permissions.for_badge("coHost", ["microphone"])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("hard", [True, False])
@@ -91,7 +91,7 @@ def test_unmuting_gives_the_source_back_and_asks() -> None:
     assert script.member().actions == (
         OneOffAction("command-2", "request_unmute", "microphone", "alice", at(6)),
     )
-    assert rights.desired_for(script.stage, "bob") == rights.for_badge("coHost")  # type: ignore[arg-type]
+    assert permissions.desired_for(script.stage, "bob") == permissions.for_badge("coHost")  # type: ignore[arg-type]
 
 
 def test_unmuting_without_a_hard_mute_only_asks() -> None:
@@ -160,11 +160,11 @@ def test_screen_share_includes_its_audio(source: MuteSource, left_over: tuple[Tr
     expected = events.Permissions(
         can_publish=True, can_publish_data=True, can_subscribe=True, can_publish_sources=left_over
     )
-    assert rights.for_badge("coHost", [source]) == expected
+    assert permissions.for_badge("coHost", [source]) == expected
 
 
 def test_no_remaining_source_means_no_publishing() -> None:
     expected = events.Permissions(
         can_publish=False, can_publish_data=True, can_subscribe=True, can_publish_sources=()
     )
-    assert rights.for_badge("coHost", ["microphone", "camera", "screen_share"]) == expected
+    assert permissions.for_badge("coHost", ["microphone", "camera", "screen_share"]) == expected

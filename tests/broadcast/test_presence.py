@@ -6,7 +6,7 @@ import pytest
 
 from schemas import events, signals
 from schemas.types import Message
-from services.broadcast.state import Presence, ReleaseRequest, SeatTimeouts
+from services.broadcast.domain.state import Presence, ReleaseRequest, SeatTimeouts
 from tests.broadcast.scenes import (
     HOST,
     ROOM,

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from schemas import events, signals, timestamps
 from schemas.types import Message
-from services.broadcast.state import Member, Room, SeatTimeouts, Stage
+from services.broadcast.domain.state import Member, Room, SeatTimeouts, Stage
 from tests.broadcast.scenes import (
     HOST,
     ROOM,

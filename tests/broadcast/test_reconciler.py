@@ -8,9 +8,9 @@ import structlog
 from livekit.protocol import models
 
 from schemas import signals
-from services.broadcast.comparison import RoomResyncer
-from services.broadcast.reconciler import Reconciler
-from services.broadcast.state import SeatTimeouts
+from services.broadcast.domain.state import SeatTimeouts
+from services.broadcast.effects.reconciler import Reconciler
+from services.broadcast.effects.resyncer import RoomResyncer
 from tests.broadcast import fake_livekit
 from tests.broadcast.desk import Desk, open_desk, running
 from tests.broadcast.fake_livekit import FakeLiveKit, refused

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
-from services.broadcast.rota import ResyncSchedule
+from services.broadcast.effects.resync_schedule import ResyncSchedule
 
 PERIOD = 30.0
 

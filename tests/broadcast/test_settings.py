@@ -2,9 +2,9 @@
 
 import pytest
 
+from services.broadcast.domain.state import SeatTimeouts
 from services.broadcast.settings import BroadcastSettings
-from services.broadcast.state import SeatTimeouts
-from services.hosting import settings
+from services.runtime import settings
 
 SOUND = {
     "COHOST_DATABASE_URL": "postgresql://localhost/cohost",

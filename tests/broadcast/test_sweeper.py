@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from schemas import commands, signals
-from services.broadcast.comparison import RoomResyncer
-from services.broadcast.state import SeatTimeouts
-from services.broadcast.sweeper import Sweeper
+from services.broadcast.domain.state import SeatTimeouts
+from services.broadcast.effects.resyncer import RoomResyncer
+from services.broadcast.effects.sweeper import Sweeper
 from tests.broadcast import fake_livekit
 from tests.broadcast.desk import Desk, open_desk, running
 from tests.broadcast.fake_livekit import FakeLiveKit, refused

@@ -1,8 +1,8 @@
 """The keys that the reconciler has to check again."""
 
-from services.broadcast.state import Member, Room
+from services.broadcast.dirty_keys import DirtyKeys
+from services.broadcast.domain.state import Member, Room
 from services.broadcast.store import MemberInRoom
-from services.broadcast.wakeup import DirtyKeys
 
 ROOM = Room("room", 0, "alice", "", "live", is_open=True)
 

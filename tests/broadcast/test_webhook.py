@@ -14,10 +14,10 @@ from prometheus_client import CollectorRegistry
 
 from messaging.config import Config
 from messaging.producer import CloudEventProducer
-from services.broadcast import webhook
-from services.broadcast.livekit import LiveKitClient
+from services.broadcast.http import webhook
+from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.metrics import LiveKitMetrics
-from services.hosting import problems
+from services.runtime.http import problems
 
 KEY, SECRET = "devkey", "a secret that only the tests know, and LiveKit"
 MEBIBYTE = 1024 * 1024

@@ -9,13 +9,13 @@ import pytest
 
 from messaging import database
 from messaging.config import Config
-from messaging.domain import InputRecord, OutputRecord, Rejection
+from messaging.processor import InputRecord, OutputRecord, Rejection
 from schemas import commands, events, topics
 from schemas.types import Message
 from services.broadcast import store
-from services.broadcast.state import SeatTimeouts
-from services.broadcast.wakeup import DirtyKeys
-from services.broadcast.worker import BroadcastProcessor
+from services.broadcast.dirty_keys import DirtyKeys
+from services.broadcast.domain.state import SeatTimeouts
+from services.broadcast.processor import BroadcastProcessor
 from tests.broadcast.scenes import (
     ROOM,
     accepted,

@@ -10,8 +10,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 import cohost
-from cohost.closing import close_within
-from messaging import ids, topology
+from cohost.kafka.closing import close_within
+from messaging import cluster
+from messaging.batch import ids
 from messaging.config import Config
 from schemas import envelope, topics
 from schemas.envelope import Envelope
@@ -140,7 +141,7 @@ async def _ensure(config: Config) -> None:
     async with asyncio.timeout(SECONDS):
         while True:
             try:
-                await topology.ensure_topics(config)
+                await cluster.ensure_topics(config)
             except KafkaError:
                 await asyncio.sleep(0.1)
             else:

@@ -5,7 +5,8 @@ from aiokafka import AIOKafkaProducer
 from pydantic import ValidationError
 
 import cohost
-from cohost import ids, outcomes
+from cohost import ids
+from cohost.commands import outcomes
 from schemas import topics
 from schemas.envelope import Envelope
 from schemas.events import InvitationExpired, InvitationSent

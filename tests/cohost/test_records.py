@@ -1,7 +1,8 @@
 import jwt
 import pytest
 
-from cohost import Position, ids, past, tokens
+from cohost import Position, ids, tokens
+from cohost.commands import history
 
 DAY_MS = 24 * 60 * 60 * 1000
 NOW = 1_800_000_000_000
@@ -34,20 +35,20 @@ def test_ids_grow_and_carry_their_time() -> None:
 
 
 def test_the_outcome_search_starts_before_the_ids_time() -> None:
-    assert past.earliest_ms(made(NOW - 1000), NOW) == NOW - 1000 - past.CLOCK_SKEW_MS
+    assert history.earliest_ms(made(NOW - 1000), NOW) == NOW - 1000 - history.CLOCK_SKEW_MS
 
 
 def test_the_outcome_search_covers_the_command_memory() -> None:
-    assert past.earliest_ms("order-17", NOW) == NOW - 7 * DAY_MS
+    assert history.earliest_ms("order-17", NOW) == NOW - 7 * DAY_MS
 
 
 def test_the_outcome_search_reaches_back_to_an_id_of_any_age() -> None:
-    assert past.earliest_ms(made(NOW - 30 * DAY_MS), NOW) == NOW - 30 * DAY_MS - past.CLOCK_SKEW_MS
-    assert past.earliest_ms("00000000-0000-7000-8000-000000000000", NOW) == 0
+    assert history.earliest_ms(made(NOW - 30 * DAY_MS), NOW) == NOW - 30 * DAY_MS - history.CLOCK_SKEW_MS
+    assert history.earliest_ms("00000000-0000-7000-8000-000000000000", NOW) == 0
 
 
 def test_the_outcome_search_starts_before_now_for_ids_from_the_future() -> None:
-    assert past.earliest_ms(made(NOW + DAY_MS), NOW) == NOW - past.CLOCK_SKEW_MS
+    assert history.earliest_ms(made(NOW + DAY_MS), NOW) == NOW - history.CLOCK_SKEW_MS
 
 
 def test_a_token_is_for_its_user_and_of_its_scope() -> None:

@@ -7,7 +7,7 @@ from typing import TypeVar
 import pytest
 
 import cohost
-from cohost import audit, ids, reads, tokens
+from cohost import audit, http_reader, ids, tokens
 from schemas.answers import CoHost
 from schemas.facts import RoomChanged, UserChanged
 from schemas.invitation import Invitation
@@ -130,7 +130,7 @@ async def test_a_command_repeated_much_later_gives_the_first_outcome(
 async def test_lists_fetch_all_pages(
     alice: cohost.Client, room: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reads, "_PAGE_LIMIT", "2")
+    monkeypatch.setattr(http_reader, "_PAGE_LIMIT", "2")
     sent = []
     for _ in range(5):
         sent.append(await invited(alice, room))

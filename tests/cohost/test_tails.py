@@ -8,9 +8,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
 import cohost
-from cohost import tail
-from cohost.connection import KafkaConnection
-from cohost.tail import LogReader
+from cohost.kafka import log_reader
+from cohost.kafka.connection import KafkaConnection
+from cohost.kafka.log_reader import LogReader
 from schemas import topics
 from tests.cohost.played import SECONDS, Played, left, reads
 
@@ -18,14 +18,14 @@ from tests.cohost.played import SECONDS, Played, left, reads
 async def test_reading_continues_after_a_deleted_start_despite_errors(
     kafka: str, service: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    extents, failures = tail.fetch_offset_bounds, iter([KafkaConnectionError(), TimeoutError()])
+    extents, failures = log_reader.fetch_offset_bounds, iter([KafkaConnectionError(), TimeoutError()])
 
     async def failing(*of: Any) -> Any:
         if (failure := next(failures, None)) is not None:
             raise failure
         return await extents(*of)
 
-    monkeypatch.setattr(tail, "fetch_offset_bounds", failing)
+    monkeypatch.setattr(log_reader, "fetch_offset_bounds", failing)
     await service.cause("cause", "room", left("room"))
     connection = KafkaConnection(kafka, service.prefix)
     place = TopicPartition(connection.topic_name(topics.INVITATION_EVENTS), service.partition_for("room"))

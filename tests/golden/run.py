@@ -10,19 +10,19 @@ from aiokafka import ConsumerRecord
 from prometheus_client import CollectorRegistry
 
 from messaging import database, lanes
-from messaging.batches import BatchCommitter
+from messaging.batch.committer import BatchCommitter
+from messaging.batch.decider import BatchDecider
+from messaging.batch.encoder import RecordEncoder
 from messaging.config import Config
-from messaging.decision import BatchDecider
-from messaging.intake import RecordParser
+from messaging.inputs.parsing import RecordParser
 from messaging.lanes import Lane
 from messaging.metrics import PipelineMetrics
-from messaging.records import RecordEncoder
-from messaging.segments import OutboxBatch
-from services.broadcast import worker as broadcast
-from services.broadcast.state import SeatTimeouts
-from services.broadcast.wakeup import DirtyKeys
-from services.invitations import worker as invitations
-from services.invitations.state import Policy
+from messaging.outbox.store import OutboxBatch
+from services.broadcast import processor as broadcast
+from services.broadcast.dirty_keys import DirtyKeys
+from services.broadcast.domain.state import SeatTimeouts
+from services.invitations import processor as invitations
+from services.invitations.domain.state import Policy
 from tests.golden.log import PARTITIONS, PREFIX, Input, Published
 
 CLUSTER = "golden-cluster"

@@ -9,8 +9,8 @@ from fastapi import FastAPI
 
 from messaging import database
 from messaging.errors import IncompatibleDeployment, LogMismatch
-from services.hosting import process
-from services.hosting.settings import load_settings
+from services.runtime import process
+from services.runtime.settings import load_settings
 from tests.hosting import example
 from tests.hosting.example import ExampleSettings, Pipeline
 

@@ -9,11 +9,11 @@ import jwt
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
-from messaging.domain import InputTopic, Topology
+from messaging.processor import InputTopic, Topology
 from schemas import commands, facts, topics
-from services.hosting import auth, http, pages, paths
-from services.hosting.problems import HttpProblem
-from services.hosting.settings import Port, ServiceSettings
+from services.runtime.http import auth, fastapi_app, pagination, path_params
+from services.runtime.http.problems import HttpProblem
+from services.runtime.settings import Port, ServiceSettings
 
 SECRET = "a secret of the tests, long enough for PyJWT"
 LAYOUT = Topology(
@@ -57,7 +57,7 @@ def settings(**more: Any) -> ExampleSettings:
 
 
 def application(pool: asyncpg.Pool, pipeline: Any, chosen: ExampleSettings, **more: Any) -> FastAPI:
-    return http.create_app(
+    return fastapi_app.create_app(
         "Example",
         settings=chosen,
         pipeline=pipeline,
@@ -74,10 +74,10 @@ def router(pool: asyncpg.Pool) -> APIRouter:
 
     @routes.get("/v1/rooms/{roomId}/example")  # noqa: FAST003 - `path_params` has the alias
     async def example(
-        room_id: paths.RoomId, caller: auth.Identified, page: pages.Requested
-    ) -> pages.ListPage[str]:
+        room_id: path_params.RoomId, caller: auth.Identified, page: pagination.Requested
+    ) -> pagination.ListPage[str]:
         items = [room_id, caller.user_id, str(caller.is_ops), str(page.limit)]
-        return pages.ListPage(items=items, next_cursor=page.cursor)
+        return pagination.ListPage(items=items, next_cursor=page.cursor)
 
     @routes.get("/v1/mine")
     async def mine() -> None:

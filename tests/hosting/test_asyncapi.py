@@ -5,7 +5,7 @@ from typing import Any
 
 from schemas import catalog, jsonschema
 from schemas.commands import AcceptInvitation
-from services.hosting import asyncapi
+from services.runtime import asyncapi
 from tests.hosting.example import LAYOUT
 
 DOCUMENT = asyncapi.build_document("Example", "1", LAYOUT, "stage.", 4)

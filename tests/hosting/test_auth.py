@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.hosting.auth import Authenticator, Caller
-from services.hosting.problems import HttpProblem
+from services.runtime.http.auth import Authenticator, Caller
+from services.runtime.http.problems import HttpProblem
 
 SECRET = "a secret of more than sixty-four bytes, as PyJWT likes it for every hash"
 RSA = rsa.generate_private_key(65537, 2048)

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from messaging import database, outcomes
-from services.hosting import reading
+from services.runtime.http import db
 from tests.hosting import example
 from tests.hosting.example import bearer
 
@@ -140,7 +140,7 @@ async def test_before_the_migrations_the_service_is_unavailable(
 async def test_every_request_is_answered_while_the_database_hangs(
     migrated: asyncpg.Pool, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(db, "_TIMEOUT_SECONDS", 0.3)
     holder = await asyncpg.connect(database_url)
     async with holder.transaction():
         await holder.execute("LOCK TABLE example.outcomes")

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from schemas import timestamps
 from schemas.types import Id
-from services.hosting import pages
-from services.hosting.problems import HttpProblem
+from services.runtime.http import pagination
+from services.runtime.http.problems import HttpProblem
 
 
 class Place(NamedTuple):
-    sent_at: pages.CalendarTimestamp
+    sent_at: pagination.CalendarTimestamp
     invitation_id: Id
-    number: pages.BigInt
+    number: pagination.BigInt
 
 
 PLACE = Place("2026-01-01T12:00:00.000Z", "i-1", 7)
@@ -25,7 +25,7 @@ PLACE = Place("2026-01-01T12:00:00.000Z", "i-1", 7)
 
 def refused(cursor: str) -> bool:
     try:
-        pages.decode_cursor(cursor, Place)
+        pagination.decode_cursor(cursor, Place)
     except HttpProblem as problem:
         return (problem.status, problem.reason) == (422, "invalid_request")
     return False
@@ -38,11 +38,11 @@ def refused(cursor: str) -> bool:
 )
 def test_a_cursor_decodes_to_its_values(milliseconds: int, id_: str, number: int) -> None:
     place = Place(timestamps.from_ms(milliseconds), id_, number)
-    assert pages.decode_cursor(pages.encode_cursor(*place), Place) == place
+    assert pagination.decode_cursor(pagination.encode_cursor(*place), Place) == place
 
 
 def test_a_cursor_needs_no_escaping_in_a_url() -> None:
-    assert set(pages.encode_cursor(*PLACE)) <= set(
+    assert set(pagination.encode_cursor(*PLACE)) <= set(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     )
 

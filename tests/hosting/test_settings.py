@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from messaging.config import Config
 from schemas import topics
-from services.hosting import settings
+from services.runtime import settings
 from tests.hosting.example import ExampleSettings
 
 LEAST = {"DATABASE_URL": "postgresql://cohost:pw@db/cohost", "JWT_SECRET": "s"}

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.invitations.state import Policy
+from services.invitations.domain.state import Policy
 from stack import Stack
 from tests.invitations.ledger import Ledger, opened
 from tests.invitations.theatre import Theatre

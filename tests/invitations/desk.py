@@ -10,13 +10,13 @@ import httpx
 import jwt
 from prometheus_client import CollectorRegistry
 
-from messaging.domain import InputRecord
+from messaging.processor import InputRecord
 from schemas import commands, facts, topics
 from schemas.types import Message
-from services.hosting import http
-from services.invitations import api
+from services.invitations.http import routes
+from services.invitations.processor import TOPOLOGY
 from services.invitations.settings import InvitationsSettings
-from services.invitations.worker import TOPOLOGY
+from services.runtime.http import fastapi_app
 from tests.hosting import example
 from tests.invitations.ledger import Ledger
 from tests.invitations.theatre import GUEST, HOST, ROOM
@@ -83,14 +83,14 @@ class Desk:
 async def opened(batch_harness: Ledger) -> AsyncIterator[Desk]:
     """Serve the HTTP API on the batch harness's database."""
     url = "postgresql://nobody@127.0.0.1:1/none"
-    application = http.create_app(
+    application = fastapi_app.create_app(
         "Co-host invitations",
         settings=InvitationsSettings.model_validate({"database_url": url, "jwt_secret": SECRET}),
         pipeline=example.Pipeline(),  # type: ignore[arg-type]
         registry=CollectorRegistry(),
         pool=batch_harness.pool,
         topology=TOPOLOGY,
-        routers=[api.create_invitations_router(batch_harness.pool)],
+        routers=[routes.create_invitations_router(batch_harness.pool)],
     )
     transport = httpx.ASGITransport(application)
     async with httpx.AsyncClient(transport=transport, base_url="http://invitations") as client:

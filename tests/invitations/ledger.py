@@ -8,11 +8,11 @@ import asyncpg
 
 from messaging import database
 from messaging.config import Config
-from messaging.domain import InputRecord, OutputRecord, Rejection
+from messaging.processor import InputRecord, OutputRecord, Rejection
 from schemas import envelope
-from services.invitations.changes import BatchChanges
-from services.invitations.state import Policy
-from services.invitations.worker import InvitationsProcessor
+from services.invitations.domain.state import Policy
+from services.invitations.processor import InvitationsProcessor
+from services.invitations.store.changes import BatchChanges
 
 TABLES = ("rooms", "users", "invitations", "pending", "seats")
 SCHEMA = "invitations"

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from messaging.domain import InputRecord
+from messaging.processor import InputRecord
 from schemas import commands, facts, topics
 from schemas.topics import Topic
 from tests.invitations.theatre import HOST, at

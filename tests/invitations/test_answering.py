@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from messaging.domain import Rejection
+from messaging.processor import Rejection
 from schemas.commands import (
     AcceptInvitation,
     CancelInvitation,
@@ -17,7 +17,7 @@ from schemas.events import (
     InvitationDeclined,
     InvitationExpired,
 )
-from services.invitations.state import Policy, Seat
+from services.invitations.domain.state import Policy, Seat
 from tests.invitations.theatre import EXPIRY, GUEST, HOST, ROOM, Theatre, at, invitation, shown
 
 BARELY = EXPIRY - 0.001

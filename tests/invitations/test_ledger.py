@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from messaging.domain import DuplicateCommands, InputRecord
+from messaging.processor import DuplicateCommands, InputRecord
 from schemas import topics
 from schemas.commands import AcceptInvitation, LeaveStage, SendInvitation
 from schemas.facts import RoomChanged
-from services.invitations.memory import StageCache
-from services.invitations.state import Policy
-from services.invitations.worker import InvitationsProcessor
+from services.invitations.domain.state import Policy
+from services.invitations.processor import InvitationsProcessor
+from services.invitations.stage_cache import StageCache
 from tests.invitations import shows
 from tests.invitations.ledger import Ledger
 from tests.invitations.theatre import GUEST, HOST, ROOM, at

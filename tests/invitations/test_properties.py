@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from messaging.domain import InputRecord, Rejection
+from messaging.processor import InputRecord, Rejection
 from schemas import topics
-from services.invitations.stage import Stage
+from services.invitations.domain.stage import Stage
 from tests.invitations import shows
 from tests.invitations.theatre import Theatre
 

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.commands import AcceptInvitation
 from schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired, StageChanged
-from services.invitations.state import Policy
+from services.invitations.domain.state import Policy
 from tests.invitations.theatre import EXPIRY, GUEST, HOST, ROOM, Theatre, at, invitation
 
 

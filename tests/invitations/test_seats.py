@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from messaging.domain import Rejection
+from messaging.processor import Rejection
 from schemas.commands import AcceptInvitation, ExcludeUser, LeaveStage, ReleaseSeat, RemoveCoHost
 from schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired
-from services.invitations.state import Policy
+from services.invitations.domain.state import Policy
 from tests.invitations.theatre import EXPIRY, GUEST, HOST, ROOM, Theatre, at, invitation
 
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from messaging.domain import Rejection
+from messaging.processor import Rejection
 from schemas.commands import AcceptInvitation, DeclineInvitation, LeaveStage, SendInvitation
 from schemas.events import InvitationExpired, InvitationSent
-from services.invitations.state import Policy
+from services.invitations.domain.state import Policy
 from tests.invitations.theatre import EXPIRY, GUEST, HOST, ROOM, Theatre, at, invitation, shown
 
 

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 
 import cohost
 from cohost import audit
-from messaging import ids
+from messaging.batch import ids
 from schemas import commands, envelope, timestamps, topics
 from schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired, StageChanged
 from schemas.facts import RoomChanged, UserChanged

@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from services.hosting import settings
+from services.invitations.domain.state import Policy
 from services.invitations.settings import InvitationsSettings
-from services.invitations.state import Policy
+from services.runtime import settings
 
 
 @pytest.fixture(autouse=True)

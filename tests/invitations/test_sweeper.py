@@ -8,14 +8,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from messaging.config import Config
-from messaging.domain import InputRecord
 from messaging.errors import NotConfirmed
 from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
+from messaging.processor import InputRecord
 from schemas import commands, facts, topics
 from schemas.topics import Topic
 from schemas.types import Message
-from services.invitations.sweeper import Sweeper
+from services.invitations.effects.sweeper import Sweeper
 from tests.invitations.ledger import SCHEMA, Ledger
 from tests.invitations.theatre import GUEST, HOST, ROOM
 

@@ -4,17 +4,17 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from messaging.domain import InputRecord, Rejection
+from messaging.processor import InputRecord, Rejection
 from schemas import topics
 from schemas.commands import SendInvitation
 from schemas.facts import RoomChanged, UserChanged
 from schemas.invitation import Invitation
 from schemas.topics import Topic
 from schemas.types import Message
-from services.invitations.memory import StageCache
-from services.invitations.stage import Stage
-from services.invitations.state import Policy, Seat
-from services.invitations.worker import InvitationsProcessor
+from services.invitations.domain.stage import Stage
+from services.invitations.domain.state import Policy, Seat
+from services.invitations.processor import InvitationsProcessor
+from services.invitations.stage_cache import StageCache
 
 ROOM = "room-1"
 HOST = "alice"

@@ -15,7 +15,7 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 
 from cohost import audit
-from messaging import ids
+from messaging.batch import ids
 from messaging.config import Config
 from schemas import commands, envelope, topics
 from schemas.partitions import partition_of

@@ -2,7 +2,7 @@
 
 from aiokafka import AIOKafkaProducer
 
-from messaging import ids
+from messaging.batch import ids
 from schemas import commands, topics
 from schemas.partitions import partition_of
 from tests.messaging.fleet import PARTITIONS

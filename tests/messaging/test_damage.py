@@ -11,10 +11,10 @@ from aiokafka.structs import TopicPartition
 from prometheus_client import CollectorRegistry
 
 from messaging.database import Connection
-from messaging.domain import InputRecord
 from messaging.errors import IncompatibleDeployment, LogMismatch
 from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
+from messaging.processor import InputRecord
 from tests.messaging.crew import query, until, working
 from tests.messaging.fleet import SECONDS, Fleet
 from tests.messaging.inputs import COMMANDS, LANE, leave, send

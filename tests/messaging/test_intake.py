@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRecord
 
-from messaging.domain import InputRecord
-from messaging.intake import ParsedRecord, RecordParser
+from messaging.inputs.parsing import ParsedRecord, RecordParser
+from messaging.processor import InputRecord
 from schemas import commands, facts, topics
 from schemas.partitions import partition_of
 from tests.messaging import turnstile

@@ -13,7 +13,8 @@ from aiokafka.record import default_records
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from prometheus_client import CollectorRegistry
 
-from messaging import ids, outcomes
+from messaging import outcomes
+from messaging.batch import ids
 from schemas import facts, topics
 from schemas.partitions import partition_of
 from tests.messaging.crew import log_of, made, query, until, working

@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging import segments
-from messaging.segments import EncodedRecord
+from messaging.outbox import store
+from messaging.outbox.store import EncodedRecord
 
 headers = st.lists(st.tuples(st.text(st.characters(exclude_categories=["Cs"])), st.none() | st.binary()))
 records = st.builds(
@@ -17,4 +17,4 @@ records = st.builds(
 
 @given(st.lists(records))
 def test_an_outbox_batch_round_trips(given_records: list[EncodedRecord]) -> None:
-    assert segments.decode_records(segments.encode_records(given_records)) == given_records
+    assert store.decode_records(store.encode_records(given_records)) == given_records

@@ -2,11 +2,11 @@
 
 import pytest
 
-from messaging import tails
 from messaging.errors import LogMismatch
 from messaging.lanes import Lane
-from messaging.segments import EncodedRecord, OutboxBatch
-from messaging.tails import LogEnd
+from messaging.outbox import log_end
+from messaging.outbox.log_end import LogEnd
+from messaging.outbox.store import EncodedRecord, OutboxBatch
 
 TOPICS = ("events", "rejections")
 
@@ -35,14 +35,14 @@ def test_logged_outbox_batches_are_confirmed_and_the_rest_kept() -> None:
     mine = lane(decided=(7, 3), acknowledged=(4, 2), ends=(10, 5))
     pending = [segment(8, (0, 5), (0, 6)), segment(9, (0, 7), (1, 3))]
     log = [LogEnd(14, [(5, 11), (6, 12)]), LogEnd(5, [])]
-    assert tails.confirm_published(mine, TOPICS, log, pending) == 1
+    assert log_end.confirm_published(mine, TOPICS, log, pending) == 1
     assert (mine.published_sequences, mine.published_end_offsets) == ([6, 2], [13, 5])
 
 
 def test_nothing_is_left_to_publish_when_all_is_in_the_log() -> None:
     mine = lane(decided=(6, 2), acknowledged=(4, 2), ends=(10, 5))
     assert (
-        tails.confirm_published(
+        log_end.confirm_published(
             mine, TOPICS, [LogEnd(14, [(5, 11), (6, 12)]), LogEnd(5, [])], [segment(9, (0, 5), (0, 6))]
         )
         == 1
@@ -103,7 +103,7 @@ def test_a_log_contradicting_the_database_stops_the_lane(
     decided: tuple[int, int], log: list[LogEnd], pending: list[OutboxBatch], says: str
 ) -> None:
     with pytest.raises(LogMismatch, match=says):
-        tails.confirm_published(
+        log_end.confirm_published(
             lane(decided=decided, acknowledged=(4, 2), ends=(10, 5)), TOPICS, log, pending
         )
 
@@ -112,7 +112,7 @@ def test_compaction_may_leave_gaps_among_the_badges() -> None:
     mine = lane(decided=(7, 2), acknowledged=(4, 2), ends=(10, 5))
     pending = [segment(9, (0, 5), (0, 6), (0, 7))]
     assert (
-        tails.confirm_published(
+        log_end.confirm_published(
             mine, ("cohost.badges", "rejections"), [LogEnd(14, [(7, 12)]), LogEnd(5, [])], pending
         )
         == 1

@@ -7,7 +7,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from messaging.database import Connection
-from messaging.domain import InputRecord, InputTopic, OutputRecord, Rejection, Topology
+from messaging.processor import InputRecord, InputTopic, OutputRecord, Rejection, Topology
 from schemas import commands, events, facts, topics
 
 LAYOUT = Topology(

@@ -17,11 +17,12 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from messaging import database, lanes, outcomes, segments, tails, transactions
+from messaging import database, lanes, outcomes
 from messaging.config import Config
 from messaging.metrics import PipelineMetrics
+from messaging.outbox import log_end, store, transactions
+from messaging.outbox.publisher import OutboxPublisher
 from messaging.pipeline import Pipeline
-from messaging.publisher import OutboxPublisher
 from messaging.session import Session
 from tests.messaging.turnstile import Turnstile
 
@@ -35,7 +36,7 @@ POINTS: dict[str, tuple[Any, str, str]] = {
     "after end of transaction": (transactions, "publish_transaction", "after"),
     "after claim": (transactions, "fence_owners", "before"),
     "after fence": (transactions, "fence_owners", "after"),
-    "after tails": (tails, "read_log_ends", "after"),
+    "after tails": (log_end, "read_log_ends", "after"),
     "before release": (lanes, "release_lanes", "before"),
     "before advance": (lanes, "write_updates", "before"),
     "fetched": (Session, "handle_batch", "before"),
@@ -94,7 +95,7 @@ async def _act(action: str, mark: Path) -> None:
 def take_out(safeguard: str) -> None:
     """Disable one of the three safeguards of a takeover."""
     if safeguard == "tail check":
-        tails.confirm_published = lambda *_: 0
+        log_end.confirm_published = lambda *_: 0
     elif safeguard == "fencing":
         transactions.fence_owners = _nothing
     elif safeguard == "epoch test":
@@ -103,7 +104,7 @@ def take_out(safeguard: str) -> None:
         _rewrite(lanes.write_updates, test, "")
         row = "unnest($1::int[], $2::bigint[], $3::bytea[])"
         _rewrite(
-            segments.update_outbox,
+            store.update_outbox,
             row,
             f"{row} ON CONFLICT (lane, number) DO UPDATE SET records = excluded.records",
         )

@@ -7,7 +7,7 @@ import pytest
 from aiokafka import codec
 from aiokafka.record import default_records
 
-from schemas import lenient
+from cohost.kafka import record_batches
 
 COUNT = 5
 CODECS = {"gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
@@ -26,7 +26,7 @@ def batch(kind: str, change: Change, monkeypatch: pytest.MonkeyPatch) -> bytes:
 
 
 def read(raw: bytes) -> list[Any]:
-    records = lenient._LenientRecords(raw)  # noqa: SLF001 - the reader installed into aiokafka
+    records = record_batches._LenientRecords(raw)  # noqa: SLF001 - the reader installed into aiokafka
     assert records.has_next()
     return list(records.next_batch())
 

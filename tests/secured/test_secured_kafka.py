@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ClusterAuthorizationFailedError, TopicAuthorizationFailedError
 
 import cohost
-from messaging import topology
+from messaging import cluster
 from messaging.config import Config
 from schemas import topics
 from schemas.events import CoHostLeft, GrantProvisioned, GrantRevoked, InvitationExpired
@@ -165,7 +165,7 @@ async def test_a_service_that_may_create_topics_creates_them(secured: Secured) -
     moved = {replace(acl, name=acl.name.replace(page.PREFIX, prefix)) for acl in own}
     await secured.allow({*moved, Acl("invitations", "Create", "topic", prefix, prefixed=True)})
     config = Config(secured.address, "", "", secured.security("invitations"), prefix, PARTITIONS)
-    assert (await topology.ensure_topics(config)).partitions == PARTITIONS
+    assert (await cluster.ensure_topics(config)).partitions == PARTITIONS
 
 
 @pytest.mark.usefixtures("services")

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from messaging.database import Connection
-from services.invitations.stage import Stage
-from services.invitations.state import Room, Seat
+from services.invitations.domain.stage import Stage
+from services.invitations.domain.state import Room, Seat
 from services.invitations.store import rows
 
 

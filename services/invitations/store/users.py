@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from messaging.database import Connection
-from services.invitations.state import User
+from services.invitations.domain.state import User
 
 
 async def load_users(connection: Connection, user_ids: Sequence[str]) -> dict[str, tuple[User, int]]:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from messaging.database import Connection
-from messaging.domain import DuplicateCommands
+from messaging.processor import DuplicateCommands
 from schemas.invitation import Invitation
-from services.invitations.changes import BatchChanges, SentInvitation, UserUpdate
-from services.invitations.state import Room, Seat
+from services.invitations.domain.state import Room, Seat
+from services.invitations.store.changes import BatchChanges, SentInvitation, UserUpdate
 
 
 async def save_changes(connection: Connection, changes: BatchChanges) -> None:

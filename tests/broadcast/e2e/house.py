@@ -17,7 +17,7 @@ import jwt
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from livekit import api
 
-from messaging import ids
+from messaging.batch import ids
 from schemas import envelope, events, timestamps, topics
 from schemas.partitions import partition_of
 from schemas.types import Message

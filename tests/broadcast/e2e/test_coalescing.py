@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from services.broadcast import reconciler
+from services.broadcast.effects import reconciler
 from tests.broadcast.e2e import kills
 from tests.broadcast.e2e.house import until
 from tests.broadcast.e2e.kills import Mortal

@@ -9,7 +9,7 @@ from livekit import api
 from livekit.protocol import models
 from livekit.protocol import webhook as webhooks
 
-from messaging import ids
+from messaging.batch import ids
 from tests.broadcast.e2e.conftest import Proxied
 from tests.broadcast.e2e.house import House, server, until
 from tests.broadcast.e2e.show import (

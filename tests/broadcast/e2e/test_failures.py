@@ -8,7 +8,7 @@ from livekit import api
 from livekit.protocol import models
 
 from schemas import commands, signals, topics
-from services.broadcast import rights
+from services.broadcast.domain import permissions
 from tests.broadcast.e2e.house import House, until
 from tests.broadcast.e2e.show import live
 from tests.broadcast.fake_livekit import FakeLiveKit, refused
@@ -202,7 +202,7 @@ async def test_a_join_with_the_services_own_token_needs_no_livekit_call(
     participant = signals.Participant(
         user_id="bob",
         sid="PA_1",
-        permissions=rights.for_badge("coHost"),
+        permissions=permissions.for_badge("coHost"),
         badge="coHost",
         can_update_metadata=False,
         tracks=(),

@@ -9,8 +9,8 @@ from livekit import api
 from prometheus_client import CollectorRegistry
 
 from schemas import commands, topics
-from services.broadcast import rights
-from services.broadcast.livekit import LiveKitClient
+from services.broadcast.domain import permissions
+from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.metrics import LiveKitMetrics
 from stack import Stack, ports
 from tests.broadcast.e2e.conftest import place_of
@@ -37,7 +37,7 @@ async def test_a_clock_skew_under_a_minute_does_no_harm(
         4.0,
         LiveKitMetrics(CollectorRegistry()),
     )
-    token = ours.create_token(name, "alice", rights.for_badge("host"), "host").text
+    token = ours.create_token(name, "alice", permissions.for_badge("host"), "host").text
     await ours.create_room(name, 60)
     assert name in await ours.list_rooms([name])
     await ours.close()

@@ -16,9 +16,9 @@ from typing import Any
 
 from messaging.producer import CloudEventProducer
 from services.broadcast import app
-from services.broadcast.livekit import LiveKitClient
+from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.settings import BroadcastSettings
-from services.hosting import process, settings
+from services.runtime import process, settings
 
 FOLDER = "TEST_POINTS"
 METHODS = {

@@ -4,10 +4,10 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from cohost.audit.findings import Report, ReportBuilder
+from cohost.audit.command_ledger import CommandLedger
 from cohost.audit.lane import LaneAudit
-from cohost.audit.layout import SERVICES, DeployedService, LogRecord, OffsetRange
-from cohost.audit.ledger import CommandLedger
+from cohost.audit.report import Report, ReportBuilder
+from cohost.audit.topology import SERVICES, DeployedService, LogRecord, OffsetRange
 from schemas import envelope, topics
 from schemas.partitions import partition_of
 from schemas.topics import Topic

@@ -1,0 +1,1 @@
+"""Commands: publish one, wait for its outcome, find the outcome of an earlier one."""

@@ -1,0 +1,1 @@
+"""Kafka access that knows no service: read, write, connect and close."""

@@ -1,0 +1,207 @@
+"""Write CloudEvents idempotently, partitioned with murmur2, replacing a producer that fails."""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    InvalidTopicError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+)
+
+from cohost.kafka.closing import close_within
+from cohost.kafka.connection import KafkaConnection
+from schemas import envelope, timestamps
+from schemas.partitions import partition_of
+from schemas.topics import Topic
+from schemas.types import Message
+
+_log = logging.getLogger("cohost")
+
+_HEADERS = [("content-type", envelope.CONTENT_TYPE)]
+_NON_RETRIABLE = (
+    ClusterAuthorizationFailedError,
+    InvalidTopicError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+)
+_RETRY_SECONDS = 0.2
+# aiokafka wakes every sender that waits for space in a batch at once: thousands keep it busy for seconds.
+_MAX_IN_FLIGHT = 200
+
+TraceProvider = Callable[[], Mapping[str, str]]
+
+
+class ClientClosed(RuntimeError):
+    """The client was closed; it cannot write any more."""
+
+    def __init__(self) -> None:
+        super().__init__("the client is closed")
+
+
+@dataclass(slots=True)
+class DeliveryState:
+    """Delivery state of one record: whether Kafka may have it, and its partition and offset if confirmed."""
+
+    attempted: bool = False
+    partition: int | None = None
+    offset: int | None = None
+
+    @property
+    def is_published(self) -> bool | None:
+        """Return whether the record is in Kafka; None if that is unknown."""
+        if self.offset is not None:
+            return True
+        return None if self.attempted else False
+
+
+@dataclass(frozen=True, slots=True)
+class _ProducerHandle:
+    """A started producer; the future `broken` is done once the producer must not be used any more."""
+
+    producer: AIOKafkaProducer
+    broken: asyncio.Future[None]
+
+
+class CloudEventProducer:
+    """Write single records and wait until Kafka confirms each; many can be in flight at once.
+
+    An attempt that takes longer than `attempt_seconds` is abandoned and repeated with a new producer.
+    """
+
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        source: str,
+        trace: TraceProvider | None = None,
+        *,
+        attempt_seconds: float,
+    ) -> None:
+        self._connection = connection
+        self._source = source
+        self._trace = trace
+        self._attempt_seconds = attempt_seconds
+        self._stopped = False
+        self._running: _ProducerHandle | None = None
+        self._starting = asyncio.Lock()
+        self._in_flight = asyncio.Semaphore(_MAX_IN_FLIGHT)
+
+    async def start(self) -> None:
+        """Connect. Raises aiokafka's errors while Kafka is unavailable."""
+        await self._ensure_started()
+
+    async def stop(self) -> None:
+        """Disconnect permanently; unconfirmed records get one more second."""
+        self._stopped = True
+        running, self._running = self._running, None
+        if running is not None:
+            await close_within(running.producer.stop(), seconds=1)
+            await self._close_producer(running)
+
+    async def partition_count(self, topic: Topic) -> int:
+        """Return the number of partitions of a topic."""
+        running = await self._ensure_started()
+        return len(await running.producer.partitions_for(self._connection.topic_name(topic)))
+
+    def encode_event(self, event_id: str, data: Message, subject: str) -> bytes:
+        """Return the encoded CloudEvent of a command or a fact."""
+        return envelope.encode_event(
+            {
+                "specversion": "1.0",
+                "id": event_id,
+                "source": self._source,
+                "type": envelope.wire_type(type(data).__name__),
+                "subject": subject,
+                "time": timestamps.current_timestamp(),
+                "datacontenttype": "application/json",
+                **(self._trace() if self._trace is not None else {}),
+                "data": data,
+            }
+        )
+
+    async def send_record(self, topic: Topic, key: str, value: bytes | None, delivery: DeliveryState) -> None:
+        """Write a record and wait until Kafka confirms it, retrying for as long as the caller waits.
+
+        The record may be written more than once. Raises aiokafka's errors if a retry cannot help, and
+        `ClientClosed` once the producer is stopped.
+        """
+        for attempt in itertools.count():
+            running: _ProducerHandle | None = None
+            try:
+                async with self._in_flight, asyncio.timeout(self._attempt_seconds):
+                    running = await self._ensure_started()
+                    await self._send_once(running, topic, key, value, delivery)
+            except _NON_RETRIABLE:
+                await self._drop_failed(running)
+                raise
+            except (KafkaError, TimeoutError, OSError, AssertionError) as error:
+                if attempt == 0:
+                    _log.warning("record for topic %s not confirmed, retrying: %r", topic.suffix, error)
+                await self._drop_failed(running)
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                return
+
+    async def _send_once(
+        self, running: _ProducerHandle, topic: Topic, key: str, value: bytes | None, delivery: DeliveryState
+    ) -> None:
+        name = self._connection.topic_name(topic)
+        partition = partition_of(key, len(await running.producer.partitions_for(name)))
+        future = await running.producer.send(
+            name,
+            value,
+            key=key.encode(),
+            partition=partition,
+            headers=_HEADERS if value is not None else [],
+        )
+        delivery.attempted = True
+        await asyncio.wait({future, running.broken}, return_when=asyncio.FIRST_COMPLETED)
+        if not future.done():
+            msg = "the producer failed on another record"
+            raise KafkaError(msg)
+        delivery.partition, delivery.offset = partition, future.result().offset
+
+    async def _ensure_started(self) -> _ProducerHandle:
+        async with self._starting:
+            if self._stopped:
+                raise ClientClosed
+            if self._running is None:
+                producer = AIOKafkaProducer(
+                    **self._connection.client_options(),
+                    enable_idempotence=True,
+                    request_timeout_ms=5_000,
+                    retry_backoff_ms=50,
+                )
+                running = _ProducerHandle(producer, asyncio.get_running_loop().create_future())
+                try:
+                    await producer.start()
+                    if self._stopped:
+                        raise ClientClosed  # noqa: TRY301 - stopped while it was starting: nobody else would close it
+                except BaseException:
+                    await self._close_producer(running)
+                    raise
+                self._running = running
+            return self._running
+
+    async def _drop_failed(self, failed: _ProducerHandle | None) -> None:
+        # A failed batch has used up sequence numbers: all later records of its partition would fail.
+        if failed is not None and self._running is failed:
+            self._running = None
+            await self._close_producer(failed)
+
+    async def _close_producer(self, running: _ProducerHandle) -> None:
+        if not running.broken.done():
+            running.broken.set_result(None)
+        producer: Any = running.producer
+        # stop() alone waits for pending batches, and leaves a sender running that delivers them later.
+        for step in (producer._sender.close, producer.client.close, producer.stop):  # noqa: SLF001
+            await close_within(step(), seconds=1)

@@ -1,0 +1,1 @@
+"""Decide batches of input records, encode what they publish, and commit them."""

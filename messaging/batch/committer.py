@@ -1,0 +1,176 @@
+"""Decide each batch of records while the batch before it is being committed."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any
+
+import asyncpg
+from aiokafka import ConsumerRecord
+
+from messaging import lanes, outcomes
+from messaging.batch import decider
+from messaging.batch.decider import BatchDecider, DecidedBatch
+from messaging.errors import NotConfirmed
+from messaging.lanes import Lane
+from messaging.metrics import PipelineMetrics
+from messaging.outbox import store
+from messaging.outbox.store import OutboxBatch
+from messaging.processor import DuplicateCommands, Processor
+
+EnqueueBatches = Callable[[Sequence[OutboxBatch]], Awaitable[None]]
+
+
+class BatchCommitter:
+    """Decides and commits a session's records in order. Its methods must not run concurrently.
+
+    `owned_lanes` is the session's own dictionary of lanes. `enqueue` receives the committed outbox batches;
+    `on_failure` receives an error, after which the committer cannot be used any more.
+    """
+
+    def __init__(  # noqa: PLR0913 - the collaborators that a batch passes through
+        self,
+        pool: asyncpg.Pool,
+        processor: Processor[Any],
+        decider: BatchDecider,
+        metrics: PipelineMetrics,
+        *,
+        owned_lanes: dict[int, Lane],
+        enqueue: EnqueueBatches,
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        self._pool = pool
+        self._processor = processor
+        self._decider = decider
+        self._metrics = metrics
+        self._lanes = owned_lanes
+        self._enqueue = enqueue
+        self._on_failure = on_failure
+        self._generation = 0
+        self._decide_lock = asyncio.Lock()
+        self._next_batch: DecidedBatch | None = None
+        self._commit_task: asyncio.Task[None] | None = None
+
+    async def process_records(self, records: Sequence[ConsumerRecord]) -> None:
+        """Decide the records that were not decided before, and start to commit them."""
+        for part in _split_by_size(self._decider.unprocessed_records(self._lanes, records)):
+            is_complete = False
+            while not is_complete:
+                is_complete = await self._process_part(part)
+
+    async def _process_part(self, records: Sequence[ConsumerRecord]) -> bool:
+        """Decide records and start to commit them; return whether the batch covers all of them."""
+        batch = await self._decide_next(records)
+        await self.wait_committed()
+        if batch.generation != self._generation:
+            batch = await self._decide_next(records)
+        self._next_batch = None
+        self._processor.evict_excess()
+        if batch.lane_updates:
+            self._commit_task = asyncio.create_task(self._commit_batch(batch))
+        return batch.is_complete
+
+    async def wait_committed(self) -> None:
+        """Wait until every decided batch is committed and enqueued. Raises the error of a failed commit."""
+        if self._commit_task is None:
+            return
+        await asyncio.wait([self._commit_task])
+        if self._commit_task.cancelled():
+            # FastStream would treat a bare CancelledError as an error of the handler.
+            msg = "the commit of a decided batch was cancelled"
+            raise NotConfirmed(msg)
+        self._commit_task.result()
+        self._commit_task = None
+
+    async def process_synthetic(self, records: Sequence[ConsumerRecord]) -> None:
+        """Decide and commit records that are not in the log, and wait for the commit."""
+        await self.wait_committed()
+        while records:
+            async with self._decide_lock:
+                batch = await self._decider.decide_batch(self._pool, self._lanes, records, self._generation)
+            await self._commit_batch(batch)
+            records = records[len(batch.input_records) :]
+
+    async def renew_lease(self) -> None:
+        """Commit only positions and published offsets, which proves that this worker still owns the lanes."""
+        await self.wait_committed()
+        empty_batch = DecidedBatch(self._generation, (), self._processor.new_changes())
+        empty_batch.lane_updates += [decider.snapshot_update(lane) for lane in self._lanes.values()]
+        await self._write_batch(empty_batch)
+
+    async def cancel_commit(self) -> None:
+        """Cancel the running commit. Whether Postgres committed it remains unknown."""
+        if self._commit_task is not None:
+            self._commit_task.cancel()
+            await asyncio.gather(self._commit_task, return_exceptions=True)
+
+    async def _decide_next(self, records: Sequence[ConsumerRecord]) -> DecidedBatch:
+        async with self._decide_lock:
+            unprocessed = self._decider.unprocessed_records(self._lanes, records)
+            self._next_batch = await self._decider.decide_batch(
+                self._pool, self._lanes, unprocessed, self._generation
+            )
+            return self._next_batch
+
+    async def _commit_batch(self, batch: DecidedBatch) -> None:
+        """Commit a batch and enqueue it; decide it again if it has duplicate command ids."""
+        duplicate_ids = frozenset[str]()
+        try:
+            while True:
+                try:
+                    await self._write_batch(batch)
+                    break
+                except DuplicateCommands as repeated:
+                    duplicate_ids |= repeated.command_ids
+                    duplicate_ids |= await self._find_recorded_ids(batch)
+                    batch = await self._decide_again(batch, duplicate_ids)
+            await self._enqueue(batch.outbox_batches)
+        except Exception as error:
+            self._on_failure(error)
+            raise
+
+    async def _find_recorded_ids(self, batch: DecidedBatch) -> frozenset[str]:
+        async with self._pool.acquire() as connection:
+            return await outcomes.find_recorded_ids(connection, [row[0] for row in batch.outcomes])
+
+    async def _decide_again(self, batch: DecidedBatch, duplicate_ids: frozenset[str]) -> DecidedBatch:
+        async with self._decide_lock:
+            self._generation += 1
+            if self._next_batch is not None:
+                decider.undo_batch(self._lanes, self._next_batch)
+                self._next_batch = None
+            decider.undo_batch(self._lanes, batch)
+            self._processor.drop_lanes(list(self._lanes))
+            return await self._decider.decide_batch(
+                self._pool, self._lanes, batch.input_records, self._generation, duplicate_ids
+            )
+
+    async def _write_batch(self, batch: DecidedBatch) -> None:
+        started_at = time.monotonic()
+        published_ranges = [
+            (lane.number, lane.last_deleted_batch, lane.last_published_batch)
+            for lane in (self._lanes[step.lane] for step in batch.lane_updates)
+        ]
+        with self._metrics.stage_seconds.labels("commit").time():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await lanes.write_updates(connection, batch.lane_updates)
+                await store.update_outbox(connection, batch.outbox_batches, published_ranges)
+                await outcomes.insert_outcomes(connection, batch.outcomes)
+                await self._processor.save(connection, batch.changes)
+        self._processor.on_committed(batch.changes)
+        for number, _, published in published_ranges:
+            self._lanes[number].last_deleted_batch = published
+            self._lanes[number].lease_renewed_at = started_at
+        self._metrics.count_batch(batch.command_counts, len(batch.input_records))
+
+
+def _split_by_size(records: Sequence[ConsumerRecord]) -> Iterator[Sequence[ConsumerRecord]]:
+    """Split records into parts that are small enough to be decided as one batch each."""
+    begin = size = 0
+    for end, record in enumerate(records, 1):
+        size += len(record.value or b"") + len(record.key or b"")
+        if size > decider.MAX_BATCH_BYTES:
+            yield records[begin:end]
+            begin, size = end, 0
+    if begin < len(records):
+        yield records[begin:]

@@ -1,0 +1,267 @@
+"""Decide batches of records: their output records, outcomes and lane updates."""
+
+import asyncio
+import itertools
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+from aiokafka import ConsumerRecord
+
+from messaging.batch import encoder
+from messaging.batch.encoder import RecordEncoder
+from messaging.inputs.parsing import ParsedRecord, RecordParser, mentioned_ids
+from messaging.lanes import Lane, LaneUpdate
+from messaging.metrics import PipelineMetrics
+from messaging.outbox.store import EncodedRecord, OutboxBatch
+from messaging.outcomes import OutcomeRow
+from messaging.processor import Processor, Rejection
+from schemas import timestamps
+from schemas.types import Message
+
+_YIELD_EVERY = 25
+"""Number of records decided before the event loop runs other tasks, such as the commit and the publisher.
+
+A commit takes a dozen round trips, and each round trip two turns of the event loop: the commit must be
+finished by the time the next batch is decided.
+"""
+
+MAX_BATCH_BYTES = 4 * 1024 * 1024
+"""Bytes that a batch may publish before its remaining records go to the next: it must fit one transaction."""
+
+
+@dataclass(slots=True)
+class DecidedBatch:
+    """A batch as decided. It is void once `generation` is no longer the committer's current one.
+
+    `input_records` are the decided ones; `is_complete` is False if the batch was cut short by its size.
+    """
+
+    generation: int
+    input_records: Sequence[ConsumerRecord]
+    changes: Any
+    is_complete: bool = True
+    lane_updates: list[LaneUpdate] = field(default_factory=list)
+    outbox_batches: list[OutboxBatch] = field(default_factory=list)
+    outcomes: list[OutcomeRow] = field(default_factory=list)
+    command_counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+class BatchDecider:
+    """Decides batches for the lanes that the worker owns, in memory and in log order."""
+
+    def __init__(
+        self,
+        processor: Processor[Any],
+        parser: RecordParser,
+        encoder: RecordEncoder,
+        metrics: PipelineMetrics,
+        input_topics: Sequence[str],
+    ) -> None:
+        self._processor = processor
+        self._parser = parser
+        self._encoder = encoder
+        self._metrics = metrics
+        self._input_indexes = {topic: index for index, topic in enumerate(input_topics)}
+
+    async def decide_batch(
+        self,
+        pool: asyncpg.Pool,
+        lanes: Mapping[int, Lane],
+        records: Sequence[ConsumerRecord],
+        generation: int,
+        duplicate_ids: AbstractSet[str] | None = None,
+    ) -> DecidedBatch:
+        """Parse, load and decide records, and advance the lanes in memory.
+
+        The batch may cover only the first records. With `duplicate_ids`, the ids of commands that already
+        have an outcome, it covers all of them: it then repeats a batch that covered exactly these records.
+        """
+        batch = DecidedBatch(generation, records, self._processor.new_changes())
+        with self._metrics.stage_seconds.labels("read").time():
+            parsed_records = await self._parse_records(records, duplicate_ids or frozenset())
+        with self._metrics.stage_seconds.labels("load").time():
+            async with pool.acquire() as connection:
+                await self._processor.load(
+                    connection,
+                    [parsed.input_record for parsed in parsed_records if parsed.input_record is not None],
+                )
+        with self._metrics.stage_seconds.labels("decide").time():
+            max_bytes = math.inf if duplicate_ids is not None else MAX_BATCH_BYTES
+            records_by_lane, bytes_by_lane = await self._decide_records(
+                lanes, parsed_records, batch, max_bytes
+            )
+        self._advance_positions(lanes, batch.input_records)
+        for number in {record.partition for record in batch.input_records}:
+            self._finish_lane(lanes[number], records_by_lane.get(number, []), bytes_by_lane[number], batch)
+        return batch
+
+    def unprocessed_records(
+        self, lanes: Mapping[int, Lane], fetched: Iterable[ConsumerRecord]
+    ) -> list[ConsumerRecord]:
+        """Return the records of owned lanes that were not decided before, in the order of their topics."""
+        input_indexes = self._input_indexes
+        ahead = [
+            record
+            for record in fetched
+            if (lane := lanes.get(record.partition)) is not None
+            and record.offset >= lane.positions[input_indexes[record.topic]]
+        ]
+        ahead.sort(key=lambda record: input_indexes[record.topic])
+        return ahead
+
+    async def _parse_records(
+        self, records: Sequence[ConsumerRecord], duplicate_ids: AbstractSet[str]
+    ) -> list[ParsedRecord]:
+        seen = set(duplicate_ids)
+        parsed_records = []
+        parse_record = self._parser.parse_record
+        for count, record in enumerate(records, 1):
+            parsed = parse_record(record)
+            if parsed.is_command:
+                if parsed.id in seen:
+                    continue
+                seen.add(parsed.id)
+            parsed_records.append(parsed)
+            if count % _YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+        return parsed_records
+
+    async def _decide_records(
+        self,
+        lanes: Mapping[int, Lane],
+        parsed_records: Sequence[ParsedRecord],
+        batch: DecidedBatch,
+        max_bytes: float,
+    ) -> tuple[dict[int, list[EncodedRecord]], Counter[int]]:
+        records_by_lane: dict[int, list[EncodedRecord]] = {}
+        bytes_by_lane = Counter[int]()
+        total = 0
+        for count, parsed in enumerate(parsed_records, 1):
+            if total > max_bytes:
+                _truncate_before(batch, parsed.raw_record)
+                break
+            number = parsed.raw_record.partition
+            records = self._decide_record(lanes[number], parsed, batch)
+            size = sum([record.estimated_size() for record in records])
+            bytes_by_lane[number] += size
+            total += size
+            records_by_lane.setdefault(number, []).extend(records)
+            if count % _YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+        return records_by_lane, bytes_by_lane
+
+    def _decide_record(self, lane: Lane, parsed: ParsedRecord, batch: DecidedBatch) -> list[EncodedRecord]:
+        input_record = parsed.input_record
+        if parsed.dead_letter_reason is not None:
+            self._metrics.dead_letters.labels(parsed.dead_letter_reason).inc()
+            return [self._encoder.encode_dead_letter(lane, parsed)]
+        if input_record is None:
+            return [
+                self._reject_command(
+                    lane, parsed, Rejection(parsed.rejection_reason or "invalid_command"), batch
+                )
+            ]
+        result = self._processor.decide(input_record, batch.changes)
+        if isinstance(result, Rejection):
+            return [self._reject_command(lane, parsed, result, batch)]
+        if parsed.is_command:
+            name = type(input_record.data).__name__
+            batch.command_counts[name, "accepted"] += 1
+            batch.outcomes.append(
+                (
+                    parsed.id,
+                    encoder.command_type(parsed),
+                    input_record.timestamp,
+                    input_record.key,
+                    _optional_field(input_record.data, "invitation_id")
+                    or _optional_field(result[-1].data, "invitation_id"),
+                    _optional_field(input_record.data, "actor_id"),
+                    ",".join([type(event.data).__name__ for event in result if event.data is not None]),
+                    None,
+                    None,
+                )
+            )
+        encode_output = self._encoder.encode_output
+        return [encode_output(lane, parsed, input_record.timestamp, output) for output in result]
+
+    def _reject_command(
+        self, lane: Lane, parsed: ParsedRecord, rejection: Rejection, batch: DecidedBatch
+    ) -> EncodedRecord:
+        ids = mentioned_ids(parsed.envelope)
+        is_readable = parsed.input_record is not None
+        batch.command_counts[
+            type(parsed.input_record.data).__name__ if is_readable and parsed.input_record else "-",
+            rejection.reason,
+        ] += 1
+        command_type = encoder.command_type(parsed)
+        self._processor.on_command_rejected(command_type, parsed.id, batch.changes)
+        batch.outcomes.append(
+            (
+                parsed.id,
+                command_type,
+                timestamps.from_ms(parsed.raw_record.timestamp),
+                *ids,
+                None,
+                rejection.reason,
+                parsed.detail,
+            )
+        )
+        return self._encoder.encode_rejection(lane, parsed, rejection, ids)
+
+    def _advance_positions(self, lanes: Mapping[int, Lane], records: Iterable[ConsumerRecord]) -> None:
+        for record in records:
+            positions = lanes[record.partition].positions
+            index = self._input_indexes[record.topic]
+            positions[index] = max(positions[index], record.offset + 1)
+
+    def _finish_lane(self, lane: Lane, records: list[EncodedRecord], size: int, batch: DecidedBatch) -> None:
+        if records:
+            lane.last_batch_number += 1
+            batch.outbox_batches.append(OutboxBatch(lane.number, lane.last_batch_number, records, size))
+        batch.lane_updates.append(snapshot_update(lane))
+
+
+def _optional_field(data: Message | None, name: str) -> str | None:
+    # `vars`, because `getattr` with a default is slow for an attribute that a pydantic model lacks.
+    return None if data is None else vars(data).get(name)
+
+
+def _truncate_before(batch: DecidedBatch, first_excluded: ConsumerRecord) -> None:
+    """Leave this record and all records after it to the next batch."""
+    batch.input_records = list(
+        itertools.takewhile(lambda record: record is not first_excluded, batch.input_records)
+    )
+    batch.is_complete = False
+
+
+def snapshot_update(lane: Lane) -> LaneUpdate:
+    """Return the update from the lane's last snapshot to its present state, which becomes the last."""
+    expected_positions, lane.decided_from = lane.decided_from, tuple(lane.positions)
+    return LaneUpdate(
+        lane.number,
+        lane.epoch,
+        expected_positions,
+        lane.decided_from,
+        tuple(lane.decided_sequences),
+        tuple(lane.published_sequences),
+        tuple(lane.published_end_offsets),
+        lane.last_batch_number,
+    )
+
+
+def undo_batch(lanes: Mapping[int, Lane], batch: DecidedBatch) -> None:
+    """Undo an uncommitted batch: move its lanes back to their state before it."""
+    for update in batch.lane_updates:
+        lane = lanes[update.lane]
+        lane.positions = list(update.expected_positions)
+        lane.decided_from = update.expected_positions
+    for outbox_batch in batch.outbox_batches:
+        lane = lanes[outbox_batch.lane]
+        lane.last_batch_number = outbox_batch.number - 1
+        for record in reversed(outbox_batch.records):
+            lane.decided_sequences[record.output] = record.sequence - 1

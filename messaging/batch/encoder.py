@@ -1,0 +1,170 @@
+"""Encode the records that a service publishes: events, rejections, dead letters, each with its sequence."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from pydantic_core import to_json
+
+from messaging.batch import ids
+from messaging.inputs import parsing
+from messaging.inputs.parsing import ParsedRecord
+from messaging.lanes import Lane
+from messaging.outbox.store import EncodedRecord
+from messaging.outbox.transactions import MAX_MESSAGE_BYTES
+from messaging.processor import OutputRecord, Rejection, Topology
+from schemas import envelope, timestamps
+from schemas.envelope import Envelope
+from schemas.rejections import REJECTION_MESSAGES, CommandRejected
+from schemas.topics import Topic
+from schemas.types import Message, build_message, is_id
+
+_CONTENT_TYPE = ("content-type", envelope.CONTENT_TYPE)
+_BATCH_OVERHEAD_BYTES = 4096
+
+
+class RecordEncoder:
+    """Encodes the output records of one service; each takes the next sequence of its lane and output.
+
+    `dead_letter_bytes` is the largest batch, in bytes, that the dead-letter topic accepts.
+    """
+
+    def __init__(
+        self, topology: Topology, prefix: str, cluster_id: str, dead_letter_bytes: int = MAX_MESSAGE_BYTES
+    ) -> None:
+        self._source = topology.source
+        self._output_indexes = {topic: index for index, topic in enumerate(topology.outputs)}
+        self._id_prefixes = [ids.id_prefix(cluster_id, topic.full_name(prefix)) for topic in topology.outputs]
+        self._rejection_topic = topology.rejections
+        self._dead_letter_topic = topology.dead_letters
+        self._max_record_bytes = min(dead_letter_bytes, MAX_MESSAGE_BYTES) - _BATCH_OVERHEAD_BYTES
+
+    def encode_output(
+        self, lane: Lane, cause: ParsedRecord, timestamp: str, record: OutputRecord
+    ) -> EncodedRecord:
+        """Return the encoded record: a CloudEvent, or a tombstone if there is no data."""
+        position = self._take_sequence(lane, record.topic)
+        key = (record.key or record.subject).encode()
+        if record.data is None:
+            return EncodedRecord(position.output, position.sequence, key, None, [_sequence_header(position)])
+        value = self._encode_cloud_event(position, cause, timestamp, record.subject, record.data)
+        return EncodedRecord(
+            position.output, position.sequence, key, value, [_CONTENT_TYPE, _sequence_header(position)]
+        )
+
+    def encode_rejection(
+        self,
+        lane: Lane,
+        cause: ParsedRecord,
+        rejection: Rejection,
+        mentioned_ids: tuple[str | None, str | None, str | None],
+    ) -> EncodedRecord:
+        """Return an encoded `CommandRejected`; `mentioned_ids` has the room, invitation and actor id."""
+        position = self._take_sequence(lane, self._rejection_topic)
+        room_id, invitation_id, actor_id = mentioned_ids
+        data = build_message(
+            CommandRejected,
+            {
+                "command_id": cause.id,
+                "command_type": command_type(cause),
+                "reason": rejection.reason,
+                "message": cause.detail or REJECTION_MESSAGES[rejection.reason],
+                "room_id": room_id,
+                "invitation_id": invitation_id,
+                "actor_id": actor_id,
+                "current": rejection.current,
+            },
+        )
+        timestamp = timestamps.from_ms(cause.raw_record.timestamp)
+        value = self._encode_cloud_event(position, cause, timestamp, cause.subject or "-", data)
+        key = parsing.key_within_limit(cause.raw_record)
+        return EncodedRecord(
+            position.output, position.sequence, key, value, [_CONTENT_TYPE, _sequence_header(position)]
+        )
+
+    def encode_dead_letter(self, lane: Lane, parsed: ParsedRecord) -> EncodedRecord:
+        """Return the record unchanged, with headers that give its origin and the reason.
+
+        A record that is too large for the topic loses its value and, if necessary, its key and headers.
+        """
+        position = self._take_sequence(lane, self._dead_letter_topic)
+        record = parsed.raw_record
+        origin_headers = [
+            ("dead-letter-reason", (parsed.dead_letter_reason or "").encode()),
+            ("dead-letter-topic", record.topic.encode()),
+            ("dead-letter-partition", b"%d" % record.partition),
+            ("dead-letter-offset", b"%d" % record.offset),
+            ("dead-letter-time", timestamps.from_ms(record.timestamp).encode()),
+            _sequence_header(position),
+        ]
+        dead_letter = EncodedRecord(
+            position.output, position.sequence, record.key, record.value, [*record.headers, *origin_headers]
+        )
+        if dead_letter.estimated_size() <= self._max_record_bytes:
+            return dead_letter
+        origin_headers.append(("dead-letter-truncated", b"%d" % len(record.value or b"")))
+        dead_letter = EncodedRecord(
+            position.output, position.sequence, record.key, b"", [*record.headers, *origin_headers]
+        )
+        if dead_letter.estimated_size() <= self._max_record_bytes:
+            return dead_letter
+        return EncodedRecord(position.output, position.sequence, None, b"", origin_headers)
+
+    def _take_sequence(self, lane: Lane, topic: Topic) -> "_OutputPosition":
+        output = self._output_indexes[topic]
+        lane.decided_sequences[output] += 1
+        return _OutputPosition(lane.number, output, lane.decided_sequences[output])
+
+    def _encode_cloud_event(
+        self, position: "_OutputPosition", cause: ParsedRecord, timestamp: str, subject: str, data: Message
+    ) -> bytes:
+        """Return the CloudEvent's JSON. It is assembled from parts, since most of them need no escaping."""
+        lane, output, sequence = position
+        cause_envelope = cause.envelope
+        cause_id = _json_string(cause.id)
+        correlation = (
+            parsing.text_within_limit(cause_envelope.correlationid) if cause_envelope is not None else None
+        )
+        correlation_id = _json_string(correlation) if correlation else cause_id
+        attributes = (
+            f'{{"specversion":"1.0","id":"{ids.event_id(self._id_prefixes[output], lane, sequence)}"'
+            f',"source":"{self._source}","type":"{_event_type(type(data))}","subject":{_json_string(subject)},"time":"{timestamp}"'
+            f',"datacontenttype":"application/json","correlationid":{correlation_id},"causationid":{cause_id}'
+            f',"sequence":"{sequence:020d}"{_trace_attributes(cause_envelope)},"data":'
+        )
+        return b"%s%s}" % (attributes.encode(), data.__pydantic_serializer__.to_json(data, by_alias=True))
+
+
+class _OutputPosition(NamedTuple):
+    """A record's lane, output and sequence."""
+
+    lane: int
+    output: int
+    sequence: int
+
+
+@lru_cache(maxsize=64)
+def _event_type(model: type[Message]) -> str:
+    return envelope.wire_type(model.__name__)
+
+
+def _json_string(text: str) -> str:
+    """Return the text as a JSON string."""
+    return f'"{text}"' if is_id(text) else to_json(text).decode()
+
+
+def _trace_attributes(event: Envelope | None) -> str:
+    parent, state = parsing.trace_context(event)
+    if parent is None:
+        return ""
+    return f',"traceparent":{_json_string(parent)}' + (
+        "" if state is None else f',"tracestate":{_json_string(state)}'
+    )
+
+
+def command_type(cause: ParsedRecord) -> str:
+    """Return the command's type, cut to the length that output records may carry."""
+    return cause.envelope.type[: envelope.MAX_ECHO_LENGTH] if cause.envelope is not None else ""
+
+
+def _sequence_header(position: _OutputPosition) -> tuple[str, bytes]:
+    return ("sequence", b"%d" % position.sequence)

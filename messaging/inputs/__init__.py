@@ -1,0 +1,1 @@
+"""Consume the input topics and parse their records."""

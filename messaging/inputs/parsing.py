@@ -1,0 +1,218 @@
+"""Parse Kafka records into input records, rejections and dead letters."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from aiokafka import ConsumerRecord
+from pydantic import ValidationError
+
+from messaging.processor import InputRecord, InputTopic, Topology
+from schemas import envelope, partitions, timestamps
+from schemas.envelope import Envelope
+from schemas.types import Message, is_id
+
+DeadLetterReason = Literal["not_a_cloud_event", "wrong_partition", "unknown_fact", "invalid_fact"]
+ParseRejectionReason = Literal["wrong_partition", "unknown_command", "invalid_command"]
+"""Reasons for rejecting a command before it is decided."""
+
+_MAX_TRACE_LENGTH = 512
+
+
+@dataclass(slots=True)
+class ParsedRecord:
+    """A parsed record. Exactly one of `input_record`, `rejection_reason` and `dead_letter_reason` is set.
+
+    `id` becomes the causation id of the records it leads to, `subject` the subject of a rejection.
+    """
+
+    raw_record: ConsumerRecord
+    id: str
+    envelope: Envelope | None = None
+    is_command: bool = False
+    subject: str | None = None
+    input_record: InputRecord | None = None
+    rejection_reason: ParseRejectionReason | None = None
+    detail: str | None = None
+    dead_letter_reason: DeadLetterReason | None = None
+
+
+class RecordParser:
+    """Parses the records of one service's input topics."""
+
+    def __init__(self, topology: Topology, prefix: str, partition_count: int) -> None:
+        self._partition_count = partition_count
+        self._inputs = {entry.topic.full_name(prefix): entry for entry in topology.inputs}
+        self._models = {
+            name: {envelope.wire_type(model.__name__): model for model in entry.models}
+            for name, entry in self._inputs.items()
+        }
+
+    def parse_record(self, record: ConsumerRecord) -> ParsedRecord:
+        """Return the record parsed according to the kind of its topic."""
+        input_topic = self._inputs[record.topic]
+        if input_topic.kind == "commands":
+            return self._parse_command(record, input_topic)
+        if input_topic.kind == "facts" and record.value is None:
+            return self._parse_tombstone(record, input_topic)
+        return self._parse_fact(record, input_topic)
+
+    def _parse_command(self, record: ConsumerRecord, input_topic: InputTopic) -> ParsedRecord:
+        try:
+            event = envelope.decode_event(record.value, record.headers)
+        except envelope.NotACloudEvent:
+            return ParsedRecord(record, format_position(record), dead_letter_reason="not_a_cloud_event")
+        key = _decode_key(record)
+        subject = text_within_limit(event.subject)
+        parsed = ParsedRecord(record, event.id, event, is_command=True, subject=subject or key)
+        model = self._models[record.topic].get(event.type)
+        if not self._is_in_right_partition(record, subject):
+            parsed.rejection_reason = "wrong_partition"
+        elif model is None:
+            parsed.rejection_reason = "unknown_command"
+        elif subject is None or key != subject or not is_id(event.id):
+            parsed.rejection_reason = "invalid_command"
+            parsed.detail = "The command's subject, key and roomId differ or are missing, or its id is no id."
+        else:
+            self._validate_command(parsed, input_topic, model, subject)
+        return parsed
+
+    def _is_in_right_partition(self, record: ConsumerRecord, subject: str | None) -> bool:
+        if subject is not None:
+            return bool(partitions.partition_of(subject, self._partition_count) == record.partition)
+        return key_within_limit(record) is None or self._is_in_partition_of_key(record)
+
+    def _is_in_partition_of_key(self, record: ConsumerRecord) -> bool:
+        return bool(partitions.partition_of_bytes(record.key, self._partition_count) == record.partition)
+
+    def _validate_command(
+        self, parsed: ParsedRecord, input_topic: InputTopic, model: type[Message], subject: str
+    ) -> None:
+        try:
+            data = _validate_data(parsed.envelope, model)
+        except ValidationError as error:
+            parsed.rejection_reason = "invalid_command"
+            parsed.detail = describe_validation_error(error)
+            return
+        if getattr(data, input_topic.key_field) != subject:
+            parsed.rejection_reason = "invalid_command"
+            parsed.detail = "The command's subject, key and roomId differ."
+            return
+        parsed.input_record = _to_input_record(parsed, input_topic, subject, data)
+
+    def _parse_tombstone(self, record: ConsumerRecord, input_topic: InputTopic) -> ParsedRecord:
+        parsed = ParsedRecord(record, format_position(record))
+        key = _decode_key(record)
+        if record.key is None:
+            parsed.dead_letter_reason = "not_a_cloud_event"
+        elif not self._is_in_partition_of_key(record):
+            parsed.dead_letter_reason = "wrong_partition"
+        elif key is None or not is_id(key):
+            parsed.dead_letter_reason = "invalid_fact"
+        else:
+            parsed.input_record = _to_input_record(parsed, input_topic, key, None)
+        return parsed
+
+    def _parse_fact(self, record: ConsumerRecord, input_topic: InputTopic) -> ParsedRecord:
+        try:
+            event = envelope.decode_event(record.value, record.headers)
+        except envelope.NotACloudEvent:
+            return ParsedRecord(record, format_position(record), dead_letter_reason="not_a_cloud_event")
+        parsed = ParsedRecord(record, event.id, event)
+        model = self._models[record.topic].get(event.type)
+        key = _decode_key(record)
+        if record.key is not None and not self._is_in_partition_of_key(record):
+            parsed.dead_letter_reason = "wrong_partition"
+        elif model is None:
+            parsed.dead_letter_reason = "unknown_fact"
+        else:
+            try:
+                data = _validate_data(event, model)
+            except ValidationError:
+                parsed.dead_letter_reason = "invalid_fact"
+                return parsed
+            if key is None or not key == event.subject == getattr(data, input_topic.key_field):
+                parsed.dead_letter_reason = "invalid_fact"
+                return parsed
+            parsed.input_record = _to_input_record(parsed, input_topic, key, data)
+        return parsed
+
+
+def format_position(record: ConsumerRecord) -> str:
+    """Return the record's position as `<topic>:<partition>:<offset>`."""
+    return f"{record.topic}:{record.partition}:{record.offset}"
+
+
+def text_within_limit(text: str | None) -> str | None:
+    """Return the text, or None if it is too long to be copied into an output record."""
+    return text if text is not None and len(text) <= envelope.MAX_ECHO_LENGTH else None
+
+
+def key_within_limit(record: ConsumerRecord) -> bytes | None:
+    """Return the record's key, or None if it is too long to be copied into an output record."""
+    key: bytes | None = record.key
+    return key if key is not None and len(key.decode(errors="replace")) <= envelope.MAX_ECHO_LENGTH else None
+
+
+def trace_context(event: Envelope | None) -> tuple[str | None, str | None]:
+    """Return (traceparent, tracestate) to copy into output records, each None if absent or too long."""
+    if event is None or event.traceparent is None or len(event.traceparent) > _MAX_TRACE_LENGTH:
+        return None, None
+    state = event.tracestate
+    return event.traceparent, state if state is not None and len(state) <= _MAX_TRACE_LENGTH else None
+
+
+def describe_validation_error(error: ValidationError) -> str:
+    """Return a sentence about the first invalid field of a command's data, without quoting the data."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    if first["type"] == "extra_forbidden":
+        return "The command's data has a field that is not known."
+    where = ".".join(str(part) for part in first["loc"]) or "data"
+    return f"The command's data breaks its schema at {where}: {first['msg']}."
+
+
+def _validate_data(event: Envelope | None, model: type[Message]) -> Message:
+    data = event.data if event is not None else None
+    if isinstance(data, dict) and None in data.values():
+        data = envelope.without_nulls(data)
+    return model.__pydantic_validator__.validate_python(data, by_alias=True, by_name=False)  # type: ignore[no-any-return]
+
+
+def _to_input_record(
+    parsed: ParsedRecord, input_topic: InputTopic, key: str, data: Message | None
+) -> InputRecord:
+    record = parsed.raw_record
+    return InputRecord(
+        record.partition,
+        input_topic.topic,
+        record.offset,
+        timestamps.from_ms(record.timestamp),
+        key,
+        parsed.id,
+        data,
+    )
+
+
+def _decode_key(record: ConsumerRecord) -> str | None:
+    if record.key is None:
+        return None
+    try:
+        key: str = record.key.decode()
+    except UnicodeDecodeError:
+        return None
+    return key if len(key) <= envelope.MAX_ECHO_LENGTH and "\x00" not in key else None
+
+
+def mentioned_ids(event: Envelope | None) -> tuple[str | None, str | None, str | None]:
+    """Return the room, invitation and actor ids in a command's data, each None unless it is a valid id."""
+    data = event.data if event is not None else None
+    if not isinstance(data, dict):
+        return None, None, None
+    return (
+        _valid_id_or_none(data.get("roomId")),
+        _valid_id_or_none(data.get("invitationId")),
+        _valid_id_or_none(data.get("actorId")),
+    )
+
+
+def _valid_id_or_none(text: object) -> str | None:
+    return text if isinstance(text, str) and is_id(text) else None

@@ -1,0 +1,171 @@
+"""Read the ends of the output partitions and find the outbox batches that are already published."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from messaging.closing import close_within
+from messaging.config import Config
+from messaging.errors import LogMismatch
+from messaging.lanes import Lane
+from messaging.outbox.store import OutboxBatch
+
+_READ_SECONDS = 60
+_CLOSE_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class LogEnd:
+    """The log after a lane's last confirmed offset: its end, and each record's (sequence, offset)."""
+
+    end_offset: int
+    sequence_offsets: Sequence[tuple[int, int]]
+
+
+async def read_log_ends(
+    config: Config, start_offsets: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, LogEnd]:
+    """Read the committed records of each partition from its start offset to its current end.
+
+    Raises `TimeoutError` if that takes longer than a minute.
+    """
+    if not start_offsets:
+        return {}
+    async with asyncio.timeout(_READ_SECONDS):
+        # Not the last stable offset: the markers of a confirmed transaction may not be written yet. Every
+        # producer that could leave a transaction open is fenced, so the stable offset will reach this end.
+        async with _open_consumer(config, "read_uncommitted") as consumer:
+            end_offsets = await consumer.end_offsets(list(start_offsets))
+        async with _open_consumer(config, "read_committed") as consumer:
+            consumer.assign(list(start_offsets))
+            return await _read_to_ends(consumer, start_offsets, end_offsets)
+
+
+@contextlib.asynccontextmanager
+async def _open_consumer(config: Config, isolation_level: str) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(
+        **config.client_options(),
+        isolation_level=isolation_level,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=10,
+        request_timeout_ms=10_000,
+        retry_backoff_ms=10,
+    )
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        await close_within(consumer.stop(), _CLOSE_SECONDS)
+
+
+def confirm_published(
+    lane: Lane, topics: Sequence[str], log_ends: Sequence[LogEnd], batches: Sequence[OutboxBatch]
+) -> int:
+    """Compare a lane's log ends with its outbox, and return the number of batches found published.
+
+    The lane's published sequences and offsets are advanced. A batch is published if and only if its last
+    record of each output is in the log. Raises `LogMismatch` if log and database contradict each other.
+    """
+    for output, (topic, log_end) in enumerate(zip(topics, log_ends, strict=True)):
+        _apply_log_end(lane, output, f"{topic}:{lane.number}", log_end, compacted=topic.endswith("badges"))
+    published_count = _count_published(lane, batches)
+    _check_no_gap(lane, batches[published_count:])
+    return published_count
+
+
+def _count_published(lane: Lane, batches: Sequence[OutboxBatch]) -> int:
+    presence = [
+        {record.sequence <= lane.published_sequences[record.output] for record in batch.records}
+        for batch in batches
+    ]
+    count = sum(marks == {True} for marks in presence)
+    if any(marks != {True} for marks in presence[:count]) or any(
+        marks != {False} for marks in presence[count:]
+    ):
+        msg = (
+            f"lane {lane.number}: only part of a transaction is in the log; the topics contradict each other"
+        )
+        raise LogMismatch(msg)
+    return count
+
+
+def _check_no_gap(lane: Lane, batches: Sequence[OutboxBatch]) -> None:
+    """Check that the unpublished batches continue the log without a gap."""
+    expected = list(lane.published_sequences)
+    for record in (record for batch in batches for record in batch.records):
+        expected[record.output] += 1
+        if record.sequence != expected[record.output]:
+            msg = (
+                f"lane {lane.number}: sequence {expected[record.output]} of output {record.output} "
+                "is missing from log and outbox"
+            )
+            raise LogMismatch(msg)
+    if expected != lane.decided_sequences:
+        msg = f"lane {lane.number}: the last decided records are missing from log and outbox"
+        raise LogMismatch(msg)
+
+
+async def _read_to_ends(
+    consumer: AIOKafkaConsumer,
+    start_offsets: Mapping[TopicPartition, int],
+    end_offsets: Mapping[TopicPartition, int],
+) -> dict[TopicPartition, LogEnd]:
+    beginning_offsets = await consumer.beginning_offsets(list(start_offsets))
+    sequence_offsets: dict[TopicPartition, list[tuple[int, int]]] = {where: [] for where in start_offsets}
+    unfinished = {
+        where
+        for where in start_offsets
+        if max(start_offsets[where], beginning_offsets[where]) < end_offsets[where]
+    }
+    for partition in start_offsets:
+        if partition in unfinished:
+            consumer.seek(partition, max(start_offsets[partition], beginning_offsets[partition]))
+        else:
+            consumer.pause(partition)
+    while unfinished:
+        for partition, records in (await consumer.getmany(*unfinished, timeout_ms=100)).items():
+            sequence_offsets[partition] += [
+                (_sequence_of(record.headers), record.offset)
+                for record in records
+                if record.offset < end_offsets[partition]
+            ]
+        # Control and aborted records take offsets but are never delivered: only the position shows the end.
+        unfinished = {where for where in unfinished if await consumer.position(where) < end_offsets[where]}
+    return {where: LogEnd(end_offsets[where], sequence_offsets[where]) for where in start_offsets}
+
+
+def _sequence_of(headers: Sequence[tuple[str, bytes]]) -> int:
+    for name, value in reversed(headers):
+        if name == "sequence" and value.isdigit():
+            return int(value)
+    return 0
+
+
+def _apply_log_end(lane: Lane, output: int, partition_name: str, log_end: LogEnd, *, compacted: bool) -> None:
+    last_sequence = lane.published_sequences[output]
+    if log_end.end_offset < lane.published_end_offsets[output]:
+        msg = (
+            f"{partition_name} ends at {log_end.end_offset}, before {lane.published_end_offsets[output]}: "
+            "the topic was truncated or recreated; restore a later state of it"
+        )
+        raise LogMismatch(msg)
+    for sequence, offset in log_end.sequence_offsets:
+        if sequence > lane.decided_sequences[output]:
+            msg = (
+                f"{partition_name} is ahead of the database (sequence {sequence}): "
+                "the database lost commits; restore a later state of it"
+            )
+            raise LogMismatch(msg)
+        if sequence <= last_sequence or (sequence != last_sequence + 1 and not compacted):
+            msg = (
+                f"{partition_name} has sequence {sequence} at offset {offset}, "
+                f"after sequence {last_sequence}: the topic was truncated"
+            )
+            raise LogMismatch(msg)
+        last_sequence = sequence
+        lane.published_end_offsets[output] = offset + 1
+    lane.published_sequences[output] = last_sequence

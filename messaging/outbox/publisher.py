@@ -1,0 +1,89 @@
+"""Publish committed outbox batches in order, all waiting ones in one Kafka transaction."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from messaging.lanes import Lane
+from messaging.metrics import PipelineMetrics
+from messaging.outbox import transactions
+from messaging.outbox.store import EncodedRecord, OutboxBatch
+
+_MAX_QUEUED = 3
+_MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
+
+
+class OutboxPublisher:
+    """The only publisher of a worker. After an error it cannot be used: the transaction is in doubt."""
+
+    def __init__(
+        self,
+        producer: AIOKafkaProducer,
+        output_topics: Sequence[str],
+        lanes: Mapping[int, Lane],
+        metrics: PipelineMetrics,
+    ) -> None:
+        self._producer = producer
+        self._output_topics = output_topics
+        self._lanes = lanes
+        self._metrics = metrics
+        self._queue: asyncio.Queue[Sequence[OutboxBatch]] = asyncio.Queue(_MAX_QUEUED)
+        self._unconfirmed = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def enqueue_batches(self, batches: Sequence[OutboxBatch]) -> None:
+        """Queue committed batches; wait while the queue is full."""
+        if batches:
+            self._unconfirmed += 1
+            self._idle.clear()
+            await self._queue.put(batches)
+
+    async def wait_drained(self) -> None:
+        """Wait until the transactions of all enqueued batches are confirmed."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Publish until cancelled. After an error the outcome of the current transaction is unknown."""
+        while True:
+            queued = [await self._queue.get()]
+            while not self._queue.empty() and sum(map(_total_bytes, queued)) < _MAX_TRANSACTION_BYTES:
+                queued.append(self._queue.get_nowait())
+            batches = [batch for group in queued for batch in group]
+            with self._metrics.stage_seconds.labels("publish").time():
+                partition_ends = await transactions.publish_transaction(
+                    self._producer, self._group_by_partition(batches)
+                )
+            self._record_published(batches, partition_ends)
+            self._unconfirmed -= len(queued)
+            if not self._unconfirmed:
+                self._idle.set()
+
+    def _group_by_partition(
+        self, batches: Sequence[OutboxBatch]
+    ) -> dict[TopicPartition, list[EncodedRecord]]:
+        grouped: dict[TopicPartition, list[EncodedRecord]] = defaultdict(list)
+        for batch in batches:
+            partitions = [TopicPartition(topic, batch.lane) for topic in self._output_topics]
+            for record in batch.records:
+                grouped[partitions[record.output]].append(record)
+        return grouped
+
+    def _record_published(
+        self,
+        batches: Sequence[OutboxBatch],
+        partition_ends: Mapping[TopicPartition, transactions.PartitionEnd],
+    ) -> None:
+        output_indexes = {topic: index for index, topic in enumerate(self._output_topics)}
+        for partition, end in partition_ends.items():
+            lane = self._lanes[partition.partition]
+            lane.published_sequences[output_indexes[partition.topic]] = end.sequence
+            lane.published_end_offsets[output_indexes[partition.topic]] = end.offset
+        for batch in batches:
+            self._lanes[batch.lane].last_published_batch = batch.number
+
+
+def _total_bytes(batches: Sequence[OutboxBatch]) -> int:
+    return sum([batch.byte_size for batch in batches])

@@ -1,0 +1,53 @@
+"""Keys with committed work for the reconciler, handed over without waiting for it."""
+
+import asyncio
+from collections.abc import Iterable
+
+from services.broadcast.domain.state import Room
+from services.broadcast.store import MemberInRoom
+
+MemberKey = tuple[str, str]
+"""A room id and a user id; the user id is empty for the room itself."""
+
+
+class DirtyKeys:
+    """Work that was committed since the last poll, and keys to read again from Postgres."""
+
+    def __init__(self) -> None:
+        self._woken = asyncio.Event()
+        self._rooms: dict[str, Room] = {}
+        self._members: dict[MemberKey, MemberInRoom] = {}
+        self._stale: set[MemberKey] = set()
+
+    def wake_poller(self, rooms: Iterable[Room] = (), members: Iterable[MemberInRoom] = ()) -> None:
+        """Wake the poller; the rooms and members given were just committed as they are."""
+        self._rooms.update((room.room_id, room) for room in rooms)
+        self._members.update(((each.room.room_id, each.member.user_id), each) for each in members)
+        self._woken.set()
+
+    def drain_committed(self) -> tuple[list[Room], list[MemberInRoom]]:
+        """Return and forget the committed rooms to delete, and the committed members with work."""
+        rooms, members = list(self._rooms.values()), list(self._members.values())
+        self._rooms.clear()
+        self._members.clear()
+        return rooms, members
+
+    def mark_stale(self, key: MemberKey) -> None:
+        """Have a key read again from Postgres: what memory has of it may be out of date."""
+        self._stale.add(key)
+        self._woken.set()
+
+    def drain_stale(self) -> list[MemberKey]:
+        """Return and forget the keys to read again."""
+        stale = list(self._stale)
+        self._stale.clear()
+        return stale
+
+    async def wait_for_wakeup(self, seconds: float) -> None:
+        """Wait until the poller is woken, at most this many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+        self._woken.clear()

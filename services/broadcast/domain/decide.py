@@ -1,0 +1,63 @@
+"""Decide a record: from the stage and the record to the next stage and the events to publish."""
+
+from typing import assert_never
+
+from schemas.commands import BroadcastCommand, MuteCoHost, UnmuteCoHost
+from schemas.events import CoHostLeft, InvitationAccepted, StageChanged
+from schemas.rejections import RejectionReason
+from schemas.signals import (
+    DeadlineReached,
+    ErrandDone,
+    GrantApplied,
+    GrantCallFailed,
+    IntruderSeen,
+    ParticipantJoined,
+    ParticipantLeft,
+    RoomCompared,
+    RoomDeleted,
+    RoomFinished,
+    RoomMade,
+    Signal,
+    TrackPublished,
+    TrackUnpublished,
+)
+from services.broadcast.domain import call_results, deadlines, drift, membership, muting, presence
+from services.broadcast.domain.decision import Decision, Origin
+from services.broadcast.domain.state import SeatTimeouts, Stage
+
+StageFact = StageChanged | InvitationAccepted | CoHostLeft
+RelevantRecord = StageFact | Signal | BroadcastCommand
+
+
+def decide_record(
+    stage: Stage | None, record: RelevantRecord, origin: Origin, timeouts: SeatTimeouts
+) -> Decision | RejectionReason | None:
+    """Return the decision on a record, or None for a record (not a command) of an unknown room.
+
+    A command may be rejected: then its reason is returned.
+    """
+    if isinstance(record, MuteCoHost | UnmuteCoHost):
+        return muting.decide_mute_command(stage, record, origin)
+    if isinstance(record, StageChanged):
+        return membership.update_room(stage, record, origin, timeouts)
+    return None if stage is None else _decide_known_room(stage, record, origin, timeouts)
+
+
+def _decide_known_room(
+    stage: Stage, record: InvitationAccepted | CoHostLeft | Signal, origin: Origin, timeouts: SeatTimeouts
+) -> Decision:
+    match record:
+        case InvitationAccepted():
+            return membership.add_seat(stage, record, origin, timeouts)
+        case CoHostLeft():
+            return membership.remove_seat(stage, record, origin)
+        case GrantApplied() | IntruderSeen() | GrantCallFailed() | ErrandDone() | RoomDeleted() | RoomMade():
+            return call_results.apply_call_result(stage, record, origin)
+        case ParticipantJoined() | ParticipantLeft() | TrackPublished() | TrackUnpublished() | RoomFinished():
+            return presence.apply_webhook(stage, record, origin, timeouts)
+        case RoomCompared():
+            return drift.correct_drift(stage, record, origin, timeouts)
+        case DeadlineReached():
+            return deadlines.expire_seat(stage, record, origin)
+        case _:
+            assert_never(record)

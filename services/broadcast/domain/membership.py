@@ -1,0 +1,153 @@
+"""Apply invitations' events to a stage: rooms open, close and change hosts; seats begin and end."""
+
+from dataclasses import replace
+
+from schemas import timestamps
+from schemas.events import CoHostLeft, GrantRevoked, InvitationAccepted, StageChanged
+from services.broadcast.domain.decision import Decision, Origin
+from services.broadcast.domain.state import (
+    Member,
+    PendingRevocation,
+    Presence,
+    Room,
+    Seat,
+    SeatTimeouts,
+    Stage,
+    mark_out_of_sync,
+)
+
+
+def update_room(stage: Stage | None, event: StageChanged, origin: Origin, timeouts: SeatTimeouts) -> Decision:
+    """Update the room, and what depends on its host, its status and on whether it is open."""
+    before = stage.room if stage is not None else None
+    room = _updated_room(before, event, origin)
+    if stage is None or before is None:
+        return Decision(Stage(room, {}))
+    if not before.is_open:
+        return Decision(stage.with_room(room))
+    if not room.is_open:
+        return Decision(_close_room(stage, room))
+    next_stage = stage.with_room(room)
+    if before.host_id != room.host_id:
+        next_stage = mark_out_of_sync(next_stage, before.host_id, room.host_id)
+    if (before.status == "live") != (room.status == "live"):
+        next_stage = _restart_no_show_timers(next_stage, origin, timeouts)
+    return Decision(next_stage)
+
+
+def add_seat(stage: Stage, event: InvitationAccepted, origin: Origin, timeouts: SeatTimeouts) -> Decision:
+    """Seat a user and have their rights applied."""
+    member = stage.member_or_empty(event.user_id)
+    seat = Seat(
+        event.invitation_id,
+        since=event.responded_at or event.updated_at,
+        no_show_at=_no_show_deadline(stage.room, origin, timeouts),
+    )
+    seated = replace(
+        member,
+        seat=seat,
+        presence=Presence(ended_sids=member.presence.ended_sids),
+        failing=False,
+        suspect=False,
+        confirmed_intruder=False,
+    )
+    return Decision(mark_out_of_sync(stage.with_members(seated), event.user_id))
+
+
+def remove_seat(stage: Stage, event: CoHostLeft, origin: Origin) -> Decision:
+    """Remove a seat and revoke its rights: the user's own, or with the deletion of the LiveKit room."""
+    member = stage.member_or_empty(event.user_id)
+    if member.seat is None or member.seat.invitation_id != event.invitation_id:
+        return Decision(stage)
+    if event.reason == "became_host":
+        presence = replace(member.presence, grace_ends_at=None)
+        return Decision(stage.with_members(replace(member, seat=None, presence=presence, actions=())))
+    revocation = PendingRevocation(event.user_id, event.invitation_id, event.reason)
+    if stage.room.is_open:
+        leaving = replace(
+            member,
+            seat=None,
+            presence=Presence(ended_sids=member.presence.ended_sids),
+            pending_revocations=(*member.pending_revocations, revocation),
+            actions=(),
+        )
+        return Decision(mark_out_of_sync(stage.with_members(leaving), event.user_id))
+    empty = stage.with_members(Member(event.user_id))
+    if stage.room.deletion_version is None:
+        return Decision(empty, room_deleted_revocations(stage.room, (revocation,), origin))
+    return Decision(
+        empty.with_room(
+            replace(stage.room, pending_revocations=(*stage.room.pending_revocations, revocation))
+        )
+    )
+
+
+def room_deleted_revocations(
+    room: Room, revocations: tuple[PendingRevocation, ...], origin: Origin
+) -> tuple[GrantRevoked, ...]:
+    """Return the `GrantRevoked` events of seats whose rights ended with the LiveKit room."""
+    return tuple(
+        GrantRevoked(
+            room_id=room.room_id,
+            user_id=revocation.user_id,
+            invitation_id=revocation.invitation_id,
+            reason=revocation.reason,
+            mode="room_deleted",
+            revoked_at=origin.at,
+        )
+        for revocation in revocations
+    )
+
+
+def _updated_room(before: Room | None, event: StageChanged, origin: Origin) -> Room:
+    if before is None:
+        return Room(event.room_id, origin.lane, event.host_id, origin.at, event.status, event.open)
+    same_host = before.is_open == event.open and before.host_id == event.host_id
+    return replace(
+        before,
+        host_id=event.host_id,
+        host_since=before.host_since if same_host else origin.at,
+        status=event.status,
+        is_open=event.open,
+    )
+
+
+def _close_room(stage: Stage, room: Room) -> Stage:
+    """Return the stage of a closed room: all that is left to do on LiveKit is to delete the LiveKit room.
+
+    The revocations of its members are confirmed with that deletion.
+    """
+    version = room.latest_version + 1
+    revocations = tuple(
+        revocation for member in stage.sorted_members for revocation in member.pending_revocations
+    )
+    closed = replace(
+        room,
+        latest_version=version,
+        deletion_version=version,
+        pending_revocations=room.pending_revocations + revocations,
+    )
+    seated = {
+        user_id: Member(user_id, seat=replace(member.seat, no_show_at=None))
+        for user_id, member in stage.members.items()
+        if member.seat is not None
+    }
+    return Stage(closed, seated)
+
+
+def _restart_no_show_timers(stage: Stage, origin: Origin, timeouts: SeatTimeouts) -> Stage:
+    """Start or stop the no-show timeout of the co-hosts who have not connected yet."""
+    no_show_at = _no_show_deadline(stage.room, origin, timeouts)
+    return stage.with_members(
+        *(
+            replace(member, seat=replace(member.seat, no_show_at=no_show_at))
+            for member in stage.members.values()
+            if member.seat is not None and member.presence.state == "never"
+        )
+    )
+
+
+def _no_show_deadline(room: Room, origin: Origin, timeouts: SeatTimeouts) -> str | None:
+    if room.status != "live" or not timeouts.no_show_seconds:
+        return None
+    return timestamps.add_seconds(origin.at, timeouts.no_show_seconds)

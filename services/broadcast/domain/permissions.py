@@ -1,0 +1,73 @@
+"""LiveKit permissions of each role (contract, section 7)."""
+
+from collections.abc import Iterable
+
+from schemas.events import Permissions
+from schemas.signals import Participant
+from schemas.types import Badge, MuteSource, TrackSource
+from services.broadcast.domain.state import Stage
+
+# LiveKit compares lists of sources in order, so they are always sent in the order of its own enumeration.
+ALL_SOURCES: tuple[TrackSource, ...] = ("camera", "microphone", "screen_share", "screen_share_audio")
+_SOURCES_BY_MUTE: dict[MuteSource, tuple[TrackSource, ...]] = {
+    "camera": ("camera",),
+    "microphone": ("microphone",),
+    "screen_share": ("screen_share", "screen_share_audio"),
+}
+
+VIEWER = Permissions(can_publish=False, can_publish_data=False, can_subscribe=True, can_publish_sources=())
+
+
+def muted_sources(source: MuteSource) -> tuple[TrackSource, ...]:
+    """Return the LiveKit track sources that a mute of this source covers."""
+    return _SOURCES_BY_MUTE[source]
+
+
+def for_badge(badge: Badge | None, hard_muted: Iterable[MuteSource] = ()) -> Permissions:
+    """Return the permissions of a badge, without the hard-muted sources."""
+    if badge is None:
+        return VIEWER
+    muted = {muted_source for source in hard_muted for muted_source in _SOURCES_BY_MUTE[source]}
+    sources = tuple(source for source in ALL_SOURCES if source not in muted)
+    return Permissions(
+        # LiveKit takes an empty list of sources for every source.
+        can_publish=bool(sources),
+        can_publish_data=True,
+        can_subscribe=True,
+        can_publish_sources=sources,
+    )
+
+
+def hard_muted_sources(stage: Stage, user_id: str) -> tuple[MuteSource, ...]:
+    """Return the user's hard-muted sources: a co-host's, never the host's."""
+    seat = stage.member_or_empty(user_id).seat
+    return seat.hard_muted if seat is not None and stage.badge_of(user_id) == "coHost" else ()
+
+
+def desired_for(stage: Stage, user_id: str) -> Permissions:
+    """Return the permissions that a user should have in this room now."""
+    return for_badge(stage.badge_of(user_id), hard_muted_sources(stage, user_id))
+
+
+def has_desired_rights(stage: Stage, participant: Participant) -> bool:
+    """Return whether a participant has exactly the desired permissions and badge."""
+    return (
+        participant.permissions == desired_for(stage, participant.user_id)
+        and participant.badge == (stage.badge_of(participant.user_id) or "")
+        and not participant.can_update_metadata
+    )
+
+
+def exceeds_viewer(participant: Participant) -> bool:
+    """Return whether a participant has more rights than a viewer.
+
+    Publishing data counts, because the stage's own messages are sent as data.
+    """
+    granted = participant.permissions
+    return bool(
+        granted.can_publish
+        or granted.can_publish_data
+        or participant.badge
+        or participant.can_update_metadata
+        or participant.tracks
+    )

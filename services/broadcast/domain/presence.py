@@ -1,0 +1,261 @@
+"""Apply LiveKit's webhooks to a stage: connections and tracks of hosts and co-hosts, and suspects.
+
+The participant's sid orders webhooks: a late webhook does not revive a connection that ended. The same
+webhook may arrive more than once, and late, because LiveKit may send each one to every copy of the service.
+"""
+
+from dataclasses import replace
+from typing import assert_never
+
+from schemas import timestamps
+from schemas.events import CoHostConnected, CoHostDisconnected, CoHostReconnected
+from schemas.signals import (
+    Participant,
+    ParticipantJoined,
+    ParticipantLeft,
+    RoomFinished,
+    TrackPublished,
+    TrackUnpublished,
+    WebhookReport,
+)
+from services.broadcast.domain import permissions
+from services.broadcast.domain.decision import Decision, Origin
+from services.broadcast.domain.state import Member, Presence, SeatTimeouts, Stage, mark_out_of_sync
+
+_MAX_FINISHED_ROOMS = 4
+"""How many sids of finished LiveKit rooms are kept."""
+
+_MAX_ENDED_SIDS = 8
+"""How many sids of a user's ended connections are kept."""
+
+_MAX_WEBHOOK_IDS = 64
+"""How many ids of webhooks are kept to detect repetitions."""
+
+
+def apply_webhook(stage: Stage, report: WebhookReport, origin: Origin, timeouts: SeatTimeouts) -> Decision:
+    """Return the decision on a webhook; a repeated one changes nothing."""
+    if origin.id in stage.room.recent_webhook_ids:
+        return Decision(stage)
+    decision = _apply_report(stage, report, origin, timeouts)
+    if decision.stage == stage:
+        return decision
+    # Webhooks without effect are not kept: in a large room they would push out the ids of the others.
+    room = decision.stage.room
+    remembered = replace(room, recent_webhook_ids=(*room.recent_webhook_ids, origin.id)[-_MAX_WEBHOOK_IDS:])
+    return decision._replace(stage=decision.stage.with_room(remembered))
+
+
+def _apply_report(stage: Stage, report: WebhookReport, origin: Origin, timeouts: SeatTimeouts) -> Decision:
+    match report:
+        case ParticipantJoined():
+            return _participant_joined(stage, report, origin)
+        case ParticipantLeft():
+            return _participant_left(stage, report, origin, timeouts)
+        case TrackPublished():
+            return _track_published(stage, report, origin)
+        case TrackUnpublished():
+            return _track_unpublished(stage, report, origin)
+        case RoomFinished():
+            return Decision(mark_room_finished(stage, report.room_sid, origin))
+        case _:
+            assert_never(report)
+
+
+def _participant_joined(stage: Stage, report: ParticipantJoined, origin: Origin) -> Decision:
+    """Record a connection, and have the rights applied again if they are not the desired ones."""
+    if report.room_sid in stage.room.finished_room_sids:
+        return Decision(stage)
+    if not stage.room.is_open:
+        return Decision(delete_unexpected_room(stage))
+    participant = report.participant
+    current = stage
+    if stage.room.room_sid != report.room_sid:
+        current = stage.with_room(
+            replace(stage.room, room_sid=report.room_sid, room_sid_offset=origin.offset)
+        )
+    if current.badge_of(participant.user_id) is None:
+        return Decision(
+            mark_suspect(current, participant.user_id) if permissions.exceeds_viewer(participant) else stage
+        )
+    decision = mark_connected(current, participant, origin)
+    return (
+        decision
+        if permissions.has_desired_rights(current, participant)
+        else decision._replace(stage=mark_out_of_sync(decision.stage, participant.user_id))
+    )
+
+
+def _participant_left(
+    stage: Stage, report: ParticipantLeft, origin: Origin, timeouts: SeatTimeouts
+) -> Decision:
+    """Record that a connection ended, unless another connection of the same user replaces it."""
+    member = stage.members.get(report.user_id)
+    if member is None or not stage.room.is_open:
+        return Decision(stage)
+    is_current = member.presence.is_connected and member.presence.sid == report.sid
+    if report.reason == "moved":
+        return Decision(stage.with_members(_mark_possibly_absent(member, origin)) if is_current else stage)
+    if is_current:
+        return mark_disconnected(stage, member, origin, timeouts)
+    presence = replace(member.presence, ended_sids=_with_ended_sid(member.presence, report.sid))
+    return Decision(stage.with_members(replace(member, presence=presence)))
+
+
+def _track_published(stage: Stage, report: TrackPublished, origin: Origin) -> Decision:
+    """Record a track; check a publisher without a seat, and apply rights again if they forbid the track."""
+    if report.room_sid in stage.room.finished_room_sids:
+        return Decision(stage)
+    if not stage.room.is_open:
+        return Decision(delete_unexpected_room(stage))
+    if stage.badge_of(report.user_id) is None:
+        return Decision(mark_suspect(stage, report.user_id))
+    member = stage.member_or_empty(report.user_id)
+    if member.presence.sid != report.sid:
+        return Decision(stage)
+    others = tuple(track for track in member.presence.tracks if track.sid != report.track.sid)
+    presence = replace(member.presence, tracks=(*others, report.track), changed_at_offset=origin.offset)
+    next_stage = stage.with_members(replace(member, presence=presence))
+    allowed = permissions.desired_for(stage, report.user_id).can_publish_sources
+    is_known_source = report.track.source in permissions.ALL_SOURCES
+    return Decision(
+        mark_out_of_sync(next_stage, report.user_id)
+        if is_known_source and report.track.source not in allowed
+        else next_stage
+    )
+
+
+def _track_unpublished(stage: Stage, report: TrackUnpublished, origin: Origin) -> Decision:
+    """Remove a track from its participant's presence."""
+    member = stage.members.get(report.user_id)
+    if member is None or member.presence.sid != report.sid:
+        return Decision(stage)
+    remaining = tuple(track for track in member.presence.tracks if track.sid != report.track_sid)
+    presence = replace(member.presence, tracks=remaining, changed_at_offset=origin.offset)
+    return Decision(stage.with_members(replace(member, presence=presence)))
+
+
+def mark_room_finished(stage: Stage, room_sid: str, origin: Origin) -> Stage:
+    """Record that the LiveKit room with this sid ended, and with it every connection.
+
+    That disconnects nobody yet: a participant who left was reported before, and a server that restarts ends
+    its rooms too. Participants that the next snapshot does not show count as disconnected.
+    """
+    room = stage.room
+    if room_sid in room.finished_room_sids:
+        return stage
+    finished = replace(
+        room,
+        finished_room_sids=(*room.finished_room_sids, room_sid)[-_MAX_FINISHED_ROOMS:],
+        room_sid_offset=origin.offset,
+    )
+    if room.room_sid not in (None, room_sid):
+        return stage.with_room(finished)
+    connected = [member for member in stage.sorted_members if room.is_open and member.presence.is_connected]
+    next_stage = stage.with_room(replace(finished, room_sid=None))
+    return next_stage.with_members(*(_mark_possibly_absent(member, origin) for member in connected))
+
+
+def mark_connected(stage: Stage, participant: Participant, origin: Origin) -> Decision:
+    """Record that a host or co-host is connected."""
+    member = stage.member_or_empty(participant.user_id)
+    before = member.presence
+    if participant.sid in before.ended_sids or not participant.connected:
+        return Decision(stage)
+    if before.is_connected and before.sid == participant.sid:
+        if before.tracks == participant.tracks and before.absent_since_snapshot is None:
+            return Decision(stage)
+        refreshed = replace(
+            before, tracks=participant.tracks, absent_since_snapshot=None, changed_at_offset=origin.offset
+        )
+        return Decision(stage.with_members(replace(member, presence=refreshed)))
+    presence = Presence(
+        "connected",
+        participant.sid,
+        ended_sids=before.ended_sids,
+        tracks=participant.tracks,
+        changed_at_offset=origin.offset,
+    )
+    seat = replace(member.seat, no_show_at=None) if member.seat is not None else None
+    next_stage = stage.with_members(replace(member, presence=presence, seat=seat))
+    return Decision(next_stage, _connection_events(stage, member, origin))
+
+
+def mark_disconnected(stage: Stage, member: Member, origin: Origin, timeouts: SeatTimeouts) -> Decision:
+    """Record that a host or co-host disconnected, and start the grace of a co-host's seat."""
+    before = member.presence
+    starts_grace = (
+        stage.badge_of(member.user_id) == "coHost" and member.seat is not None and member.seat.release is None
+    )
+    grace_ends_at = timestamps.add_seconds(origin.at, timeouts.grace_seconds) if starts_grace else None
+    presence = Presence(
+        "disconnected",
+        ended_sids=_with_ended_sid(before, before.sid),
+        grace_ends_at=grace_ends_at,
+        changed_at_offset=origin.offset,
+    )
+    next_stage = stage.with_members(replace(member, presence=presence))
+    if member.seat is None or grace_ends_at is None:
+        return Decision(next_stage)
+    disconnected = CoHostDisconnected(
+        room_id=stage.room.room_id,
+        user_id=member.user_id,
+        invitation_id=member.seat.invitation_id,
+        at=origin.at,
+        grace_ends_at=grace_ends_at,
+    )
+    return Decision(next_stage, (disconnected,))
+
+
+def mark_suspect(stage: Stage, user_id: str) -> Stage:
+    """Have a user without a seat checked on LiveKit, and their rights revoked.
+
+    A user whose rights are already being revoked is no intruder and is not marked.
+    """
+    member = stage.member_or_empty(user_id)
+    if member.has_rights_in_sync:
+        stage = stage.with_members(replace(member, suspect=True))
+    return mark_out_of_sync(stage, user_id)
+
+
+def delete_unexpected_room(stage: Stage, *, again: bool = False) -> Stage:
+    """Have a LiveKit room deleted that exists although the room is closed.
+
+    With `again` also when a deletion is pending: it may have reached LiveKit before the room was created.
+    """
+    if stage.room.deletion_version is not None and not again:
+        return stage
+    version = stage.room.latest_version + 1
+    return stage.with_room(replace(stage.room, latest_version=version, deletion_version=version))
+
+
+def _mark_possibly_absent(member: Member, origin: Origin) -> Member:
+    """Mark a member as possibly absent: disconnected if the next snapshot does not show them."""
+    return replace(
+        member,
+        presence=replace(member.presence, absent_since_snapshot=origin.id, changed_at_offset=origin.offset),
+    )
+
+
+def _with_ended_sid(presence: Presence, sid: str | None) -> tuple[str, ...]:
+    """Return the sids of the ended connections including this one, latest last."""
+    if sid is None or sid in presence.ended_sids:
+        return presence.ended_sids
+    return (*presence.ended_sids, sid)[-_MAX_ENDED_SIDS:]
+
+
+def _connection_events(
+    stage: Stage, member: Member, origin: Origin
+) -> tuple[CoHostConnected | CoHostReconnected, ...]:
+    if stage.badge_of(member.user_id) != "coHost" or member.seat is None or member.seat.release is not None:
+        return ()
+    if member.presence.is_connected:
+        return ()
+    event_type = CoHostConnected if member.presence.state == "never" else CoHostReconnected
+    return (
+        event_type(
+            room_id=stage.room.room_id,
+            user_id=member.user_id,
+            invitation_id=member.seat.invitation_id,
+            at=origin.at,
+        ),
+    )

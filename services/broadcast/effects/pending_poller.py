@@ -1,0 +1,102 @@
+"""Find work that LiveKit has not confirmed: what was just committed, and page by page all rows."""
+
+import time
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from messaging import errors
+from messaging.database import Connection
+from services.broadcast import store
+from services.broadcast.dirty_keys import DirtyKeys
+from services.broadcast.domain.state import Room
+from services.broadcast.effects import work_queue
+from services.broadcast.effects.dependencies import EffectDependencies
+from services.broadcast.effects.work_queue import WorkItem, WorkQueue
+from services.broadcast.store import MemberInRoom
+
+_PAGE_SIZE = 500
+_SCAN_SECONDS = 1.0
+
+log = structlog.get_logger()
+
+
+class PendingPoller:
+    """Queues work items and calls `start_work` after that.
+
+    Work that was just committed comes from memory. Nothing relies on that: all of it is found in Postgres
+    too.
+    """
+
+    def __init__(
+        self,
+        dependencies: EffectDependencies,
+        dirty_keys: DirtyKeys,
+        queue: WorkQueue,
+        start_work: Callable[[], None],
+    ) -> None:
+        self._pool = dependencies.pool
+        self._lease = dependencies.lease
+        self._metrics = dependencies.metrics
+        self._dirty_keys = dirty_keys
+        self._queue = queue
+        self._start_work = start_work
+        self._next_scan_at = 0.0
+        self._room_after = ""
+        self._member_after = ("", "")
+
+    def restart_scan(self) -> None:
+        """Scan all rows again from the first one, at once."""
+        self._room_after, self._member_after = "", ("", "")
+        self._next_scan_at = 0.0
+        self._dirty_keys.wake_poller()
+
+    async def poll_work(self) -> None:
+        """Wait until woken or until the next scan is due, then queue the work that is found."""
+        await self._dirty_keys.wait_for_wakeup(max(0.0, self._next_scan_at - time.monotonic()))
+        self._enqueue(*self._dirty_keys.drain_committed())
+        try:
+            await self._poll_stale()
+            if time.monotonic() >= self._next_scan_at:
+                await self._scan()
+        except Exception as error:
+            if not errors.is_transient(error):
+                raise
+            log.info("pending work query failed", error=type(error).__name__)
+            self._next_scan_at = time.monotonic() + _SCAN_SECONDS
+
+    async def _poll_stale(self) -> None:
+        """Read the stale keys again, most of which failed, and queue the work that they still have."""
+        keys = self._dirty_keys.drain_stale()
+        if not keys:
+            return
+        async with self._pool.acquire() as connection:
+            rooms, members = await store.find_work(connection, keys)
+        self._enqueue(rooms, members)
+
+    async def _scan(self) -> None:
+        """Queue the next page of pending work; scan on at once while a page has work that was not known."""
+        self._next_scan_at = time.monotonic() + _SCAN_SECONDS
+        lanes = self._lease.valid_lanes()
+        if not lanes or len(self._queue) >= _PAGE_SIZE:
+            return
+        async with self._pool.acquire() as connection:
+            is_new = self._enqueue(*await self._next_page(connection, lanes))
+            self._metrics.unfinished.set(await store.count_out_of_sync(connection))
+        if is_new and (self._room_after or self._member_after[0]):
+            self._next_scan_at = 0.0
+
+    async def _next_page(
+        self, connection: Connection, lanes: list[int]
+    ) -> tuple[list[Room], list[MemberInRoom]]:
+        rooms = await store.rooms_to_delete(connection, lanes, self._room_after, _PAGE_SIZE)
+        members = await store.members_out_of_sync(connection, lanes, self._member_after, _PAGE_SIZE)
+        self._room_after = rooms[-1].room_id if len(rooms) == _PAGE_SIZE else ""
+        self._member_after = work_queue.item_for(members[-1]).key if len(members) == _PAGE_SIZE else ("", "")
+        return rooms, members
+
+    def _enqueue(self, rooms: Iterable[Room], members: Iterable[MemberInRoom]) -> bool:
+        """Queue the work; return whether any of it was not known."""
+        is_new = self._queue.add_items([*map(WorkItem, rooms), *map(work_queue.item_for, members)])
+        self._start_work()
+        return is_new

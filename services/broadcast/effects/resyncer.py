@@ -1,0 +1,200 @@
+"""Resync stages with LiveKit's rooms periodically: webhooks get lost, and rights drift."""
+
+import asyncio
+import random
+import time
+from collections.abc import Collection, Iterable, Mapping
+
+import structlog
+
+from messaging import errors, lanes
+from messaging.batch import ids
+from schemas import timestamps, topics
+from schemas.signals import Participant, RoomCompared
+from schemas.types import is_id
+from services.broadcast import store
+from services.broadcast.domain import drift, permissions
+from services.broadcast.domain.decision import Origin
+from services.broadcast.domain.state import SeatTimeouts, Stage
+from services.broadcast.effects.dependencies import EffectDependencies
+from services.broadcast.effects.resync_schedule import ResyncSchedule
+from services.broadcast.livekit.client import CallFailed
+from services.broadcast.processor import SIGNALS_INPUT
+
+_MAX_CALLS = 16
+_ROOMS_PER_ROUND = 200
+_MAX_PARTICIPANTS = 500
+"""How many participants one record may list: it has to fit into Kafka."""
+
+_TAKEOVER_DELAY_SECONDS = 1.0
+_RETRY_SECONDS = 2.0
+_GATHERING_SECONDS = 0.2
+"""How long due rooms are gathered, so that a few calls and queries serve many of them."""
+
+log = structlog.get_logger()
+
+
+class RoomResyncer:
+    """Compares LiveKit's rooms with the stages of our lanes, each room every `period_seconds`."""
+
+    def __init__(
+        self, dependencies: EffectDependencies, timeouts: SeatTimeouts, period_seconds: float
+    ) -> None:
+        self._livekit = dependencies.livekit
+        self._producer = dependencies.producer
+        self._pool = dependencies.pool
+        self._lease = dependencies.lease
+        self._timeouts = timeouts
+        self.period_seconds = period_seconds
+        """The longest time between two snapshots of a room."""
+        self._schedule = ResyncSchedule(time.monotonic, period_seconds)
+        self._next_discovery_at = 0.0
+        self._woken = asyncio.Event()
+        self._call_slots = asyncio.Semaphore(_MAX_CALLS)
+        self._failing = False
+
+    async def run(self) -> None:
+        """Resync rooms until cancelled."""
+        while True:
+            pause = min(_GATHERING_SECONDS, self.period_seconds / 4)
+            try:
+                if time.monotonic() >= self._next_discovery_at:
+                    await self._discover_rooms()
+                await self._resync_rooms(self._schedule.take_due(_ROOMS_PER_ROUND))
+            except Exception as error:
+                if not _is_transient(error):
+                    raise
+                pause = min(_RETRY_SECONDS, self.period_seconds)
+                self._log_failure(error)
+            await asyncio.sleep(pause)
+            await self._wait_for_request(
+                min(self._schedule.seconds_until_due(), self._next_discovery_at - time.monotonic())
+            )
+
+    async def on_lanes_acquired(self, _: Mapping[int, bool]) -> None:
+        """Resync the rooms of new lanes soon: their last snapshot may be old.
+
+        Resync them once more when no call of the last owner can still be under way, even after a clean
+        hand-over: a call that it waited for may have ended without an answer.
+        """
+        self._schedule.reset_schedule(2 * self._livekit.timeout_seconds)
+        self._next_discovery_at = time.monotonic() + _TAKEOVER_DELAY_SECONDS
+        self._woken.set()
+
+    async def on_lanes_releasing(self, _: Collection[int]) -> None:
+        """Do nothing: a snapshot changes nothing on LiveKit."""
+
+    def schedule_resync(self, room_id: str, seconds: float = 0.0) -> None:
+        """Resync a room once more after this many seconds."""
+        if seconds:
+            self._schedule.schedule_after([room_id], seconds)
+        else:
+            self._schedule.schedule_now(room_id)
+        self._woken.set()
+
+    async def _wait_for_request(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+        self._woken.clear()
+
+    async def _discover_rooms(self) -> None:
+        """Schedule the rooms of our lanes that exist on LiveKit or have connected members."""
+        owned = self._lease.valid_lanes()
+        if not owned:
+            self._next_discovery_at = time.monotonic() + min(_RETRY_SECONDS, self.period_seconds)
+            return
+        rooms = await self._livekit.list_rooms()
+        async with self._pool.acquire() as connection:
+            found = await store.rooms_to_resync(connection, owned, list(filter(is_id, rooms)))
+        self._schedule.set_rooms(found)
+        self._next_discovery_at = time.monotonic() + self.period_seconds * random.uniform(0.9, 1.0)  # noqa: S311 - jitter
+
+    async def _resync_rooms(self, room_ids: Collection[str]) -> None:
+        """Resync rooms. A room that fails is retried and does not hold up the others."""
+        if not room_ids:
+            return
+        try:
+            # Positions before stages before rooms: a snapshot is then never older than it claims to be.
+            async with self._pool.acquire() as connection:
+                positions = await lanes.input_positions(connection, SIGNALS_INPUT)
+                stages = await store.load_stages(connection, list(room_ids))
+            rooms = await self._livekit.list_rooms(stages) if stages else {}
+        except Exception:
+            for room_id in room_ids:
+                self._schedule.schedule_now(room_id)
+            raise
+        snapshots = {
+            room_id: self._take_snapshot(stage, rooms.get(room_id), max(0, positions[stage.room.lane]))
+            for room_id, stage in stages.items()
+            if self._lease.is_valid(stage.room.lane)
+        }
+        for room_id in set(room_ids) - snapshots.keys():
+            self._schedule.drop_room(room_id)
+        found = dict(
+            zip(snapshots, await asyncio.gather(*snapshots.values(), return_exceptions=True), strict=True)
+        )
+        for room_id, error in found.items():
+            (self._schedule.mark_synced if error is None else self._schedule.mark_failed)(room_id)
+        self._handle_errors([error for error in found.values() if error is not None])
+
+    def _handle_errors(self, room_errors: Collection[BaseException]) -> None:
+        for error in room_errors:
+            if not _is_transient(error):
+                raise error
+        if room_errors:
+            self._log_failure(next(iter(room_errors)), len(room_errors))
+        elif self._failing:
+            self._failing = False
+            log.info("room resync recovered")
+
+    def _log_failure(self, error: BaseException, rooms: int | None = None) -> None:
+        if not self._failing:
+            log.info("room resync failed", error=type(error).__name__, rooms=rooms)
+        self._failing = True
+
+    async def _take_snapshot(self, stage: Stage, room_sid: str | None, position: int) -> None:
+        async with self._call_slots:
+            participants = (
+                await self._livekit.list_participants(stage.room.room_id) if room_sid is not None else []
+            )
+        relevant = _relevant_participants(stage, participants)
+        snapshot = RoomCompared(
+            room_id=stage.room.room_id,
+            look_id=ids.uuid7(),
+            room_sid=room_sid,
+            position=position,
+            version=stage.room.latest_version,
+            participants=tuple(relevant[:_MAX_PARTICIPANTS]),
+        )
+        if self._has_drift(stage, snapshot):
+            await self._producer.send_message(
+                topics.BROADCAST_SIGNALS, snapshot.look_id, snapshot, stage.room.room_id
+            )
+        if len(relevant) > _MAX_PARTICIPANTS:
+            self.schedule_resync(stage.room.room_id, _RETRY_SECONDS)
+
+    def _has_drift(self, stage: Stage, snapshot: RoomCompared) -> bool:
+        """Return whether the snapshot would change anything if it were decided now."""
+        origin = Origin(snapshot.look_id, timestamps.current_timestamp(), snapshot.position, stage.room.lane)
+        decision = drift.correct_drift(stage, snapshot, origin, self._timeouts)
+        return decision.stage != stage or bool(decision.events)
+
+
+def _relevant_participants(stage: Stage, participants: Iterable[Participant]) -> list[Participant]:
+    """Return all participants with a badge, then those without one who have more rights than a viewer."""
+    has_badge = {
+        participant.sid: stage.badge_of(participant.user_id) is not None for participant in participants
+    }
+    relevant = [
+        participant
+        for participant in participants
+        if has_badge[participant.sid] or permissions.exceeds_viewer(participant)
+    ]
+    return sorted(relevant, key=lambda who: not has_badge[who.sid])
+
+
+def _is_transient(error: BaseException) -> bool:
+    return isinstance(error, CallFailed) or errors.is_transient(error)

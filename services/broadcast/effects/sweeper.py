@@ -1,0 +1,147 @@
+"""Sweep expired deadlines and pending releases into records: `DeadlineReached` and `ReleaseSeat`."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable
+
+import structlog
+
+from messaging import errors
+from messaging.batch import ids
+from schemas import timestamps, topics
+from schemas.commands import ReleaseSeat
+from schemas.signals import DeadlineReached
+from services.broadcast import store
+from services.broadcast.domain.state import Member, ReleaseRequest, Room, Seat
+from services.broadcast.effects.dependencies import EffectDependencies
+from services.broadcast.effects.resyncer import RoomResyncer
+from services.broadcast.livekit.client import CallFailed
+
+_PERIOD_SECONDS = 0.5
+_RECHECK_SECONDS = 1.0
+_SIGNAL_RESEND_SECONDS = 5.0
+_COMMAND_RESEND_SECONDS = 30.0
+_MAX_DEADLINES = 500
+_MAX_CALLS = 32
+
+log = structlog.get_logger()
+
+SweepKey = tuple[str, ...]
+
+
+class Sweeper:
+    """Sweeps our lanes twice a second. Its records are harmless when written twice."""
+
+    def __init__(self, dependencies: EffectDependencies, resyncer: RoomResyncer) -> None:
+        self._livekit = dependencies.livekit
+        self._producer = dependencies.producer
+        self._pool = dependencies.pool
+        self._lease = dependencies.lease
+        self._resyncer = resyncer
+        self._call_slots = asyncio.Semaphore(_MAX_CALLS)
+        self._postponed_until: dict[SweepKey, float] = {}
+        self._is_livekit_unreachable = False
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        # Two loops: deadlines wait for LiveKit, which may be slow, and releases must not wait for them.
+        await asyncio.gather(
+            self._sweep_periodically(self._sweep_deadlines), self._sweep_periodically(self._sweep_releases)
+        )
+
+    async def _sweep_periodically(self, sweep: Callable[[list[int]], Awaitable[None]]) -> None:
+        while True:
+            try:
+                if lanes := self._lease.valid_lanes():
+                    await sweep(lanes)
+            except Exception as error:
+                if not errors.is_transient(error):
+                    raise
+                log.info("sweep failed", error=type(error).__name__)
+            await asyncio.sleep(_PERIOD_SECONDS)
+
+    async def _sweep_deadlines(self, lanes: list[int]) -> None:
+        now = time.monotonic()
+        self._postponed_until = {key: until for key, until in self._postponed_until.items() if until > now}
+        self._is_livekit_unreachable = False
+        async with self._pool.acquire() as connection:
+            due = await store.expired_deadlines(
+                connection, lanes, timestamps.current_timestamp(), _MAX_DEADLINES
+            )
+        await _run_all(
+            self._expire_deadline(room, member, member.seat, member.seat_deadline)
+            for room, member in due
+            if member.seat is not None and member.seat_deadline is not None
+        )
+
+    async def _expire_deadline(self, room: Room, member: Member, seat: Seat, due_at: str) -> None:
+        key = (room.room_id, member.user_id, seat.invitation_id, due_at)
+        if self._is_postponed(key):
+            return
+        async with self._call_slots:
+            if not self._lease.is_valid(room.lane):
+                return
+            self._postpone(key, _RECHECK_SECONDS)
+            if not self._is_livekit_unreachable and await self._is_present(room, member):
+                return
+        signal = DeadlineReached(
+            room_id=room.room_id,
+            user_id=member.user_id,
+            invitation_id=seat.invitation_id,
+            kind="grace" if member.presence.grace_ends_at is not None else "no_show",
+            due_at=due_at,
+            command_id=ids.uuid7(),
+        )
+        await self._producer.send_message(topics.BROADCAST_SIGNALS, ids.uuid7(), signal, room.room_id)
+        self._postpone(key, _SIGNAL_RESEND_SECONDS)
+
+    async def _is_present(self, room: Room, member: Member) -> bool:
+        """Return whether a user is connected without a webhook. While LiveKit is unreachable, nobody is."""
+        try:
+            found = await self._livekit.get_participant(room.room_id, member.user_id)
+        except CallFailed as error:
+            if not self._is_livekit_unreachable:
+                log.info("LiveKit unreachable, deadlines not verified", error=error.error)
+            # LiveKit is not called again in this sweep: a call to it may take seconds.
+            self._is_livekit_unreachable = True
+            return False
+        if found is None or found.sid in member.presence.ended_sids:
+            return False
+        self._resyncer.schedule_resync(room.room_id)
+        return True
+
+    async def _sweep_releases(self, lanes: list[int]) -> None:
+        async with self._pool.acquire() as connection:
+            pending = await store.pending_releases(connection, lanes)
+        await _run_all(
+            self._send_release(room, member, member.seat, member.seat.release)
+            for room, member in pending
+            if member.seat is not None and member.seat.release is not None
+        )
+
+    async def _send_release(self, room: Room, member: Member, seat: Seat, release: ReleaseRequest) -> None:
+        if self._is_postponed((release.command_id,)):
+            return
+        command = ReleaseSeat(
+            room_id=room.room_id,
+            user_id=member.user_id,
+            invitation_id=seat.invitation_id,
+            reason=release.reason,
+        )
+        await self._producer.send_message(
+            topics.INVITATION_COMMANDS, release.command_id, command, room.room_id
+        )
+        self._postpone((release.command_id,), _COMMAND_RESEND_SECONDS)
+
+    def _is_postponed(self, key: SweepKey) -> bool:
+        return self._postponed_until.get(key, 0.0) > time.monotonic()
+
+    def _postpone(self, key: SweepKey, seconds: float) -> None:
+        self._postponed_until[key] = time.monotonic() + seconds
+
+
+async def _run_all(work: Iterable[Awaitable[None]]) -> None:
+    """Run all concurrently to the end, even if some fail, then raise the first error."""
+    for ended in await asyncio.gather(*work, return_exceptions=True):
+        if ended is not None:
+            raise ended

@@ -1,0 +1,209 @@
+"""The reconciler's queue: the newest work item of each key, with back-off after failures."""
+
+import math
+import random
+from collections import OrderedDict, deque
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from services.broadcast.dirty_keys import MemberKey
+from services.broadcast.domain.state import Member, OneOffAction, Room
+from services.broadcast.store import MemberInRoom
+
+_FIRST_RETRY_SECONDS = 0.25
+_MAX_RETRY_SECONDS = 5.0
+_APPLIED_TTL_SECONDS = 60.0
+"""How long the decision on applied rights may take before they are applied again.
+
+That is harmless, but it must not add to the work of a worker that is behind.
+"""
+
+_ACTION_TTL_SECONDS = 3600.0
+"""How long the decision on an action may take: run twice, a mute would undo the user's own unmuting."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """All the work for a key: a member's rights and actions, or the room's deletion if there is no member."""
+
+    room: Room
+    member: Member | None = None
+    apply_rights: bool = True
+    actions: tuple[OneOffAction, ...] = ()
+
+    @property
+    def key(self) -> MemberKey:
+        """Return the room id and the user id, which is empty for the room itself."""
+        return (self.room.room_id, self.member.user_id if self.member is not None else "")
+
+    @property
+    def version(self) -> int:
+        """Return the desired version that this item applies."""
+        return self.member.desired_version if self.member is not None else self.room.deletion_version or 0
+
+
+def item_for(target: MemberInRoom) -> WorkItem:
+    """Return the work item of a member that is out of sync."""
+    return WorkItem(target.room, target.member, not target.member.has_rights_in_sync, target.member.actions)
+
+
+@dataclass(frozen=True, slots=True)
+class _FailureRun:
+    """Consecutive failures of a key: the version of the last one, and when it may be retried."""
+
+    version: int
+    attempts: int
+    retry_at: float
+
+
+class _ExpiringVersions:
+    """The newest version that was reported for each key; a version expires after `ttl_seconds`."""
+
+    def __init__(self, clock: Callable[[], float], ttl_seconds: float) -> None:
+        self._clock = clock
+        self._ttl_seconds = ttl_seconds
+        self._newest: dict[object, tuple[int, float]] = {}
+        self._expiring: deque[tuple[float, object]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._newest)
+
+    def remember_version(self, key: object, version: int) -> None:
+        """Remember a version of a key, if no newer one is known, and drop the expired ones."""
+        now = self._clock()
+        while self._expiring and self._expiring[0][0] <= now:
+            _, old = self._expiring.popleft()
+            if self._newest.get(old, (0, math.inf))[1] <= now:
+                del self._newest[old]
+        until = now + self._ttl_seconds
+        self._newest[key] = (max(version, self.newest_version(key)), until)
+        self._expiring.append((until, key))
+
+    def newest_version(self, key: object) -> int:
+        """Return the key's newest version that has not expired, -1 for none."""
+        version, until = self._newest.get(key, (-1, 0.0))
+        return version if until > self._clock() else -1
+
+
+class WorkQueue:
+    """Waiting and running work items, at most one of each per key.
+
+    `clock` is monotonic, in seconds. A refused call is retried after `refused_retry_seconds`.
+    """
+
+    def __init__(self, clock: Callable[[], float], refused_retry_seconds: float) -> None:
+        self._clock = clock
+        self._refused_retry_seconds = refused_retry_seconds
+        # Not a plain dict: that finds its first entry by passing all the removed ones before it.
+        self._waiting: OrderedDict[MemberKey, WorkItem] = OrderedDict()
+        self._running: dict[MemberKey, WorkItem] = {}
+        self._failures: dict[MemberKey, _FailureRun] = {}
+        self._applied_versions = _ExpiringVersions(clock, _APPLIED_TTL_SECONDS)
+        self._completed_actions = _ExpiringVersions(clock, _ACTION_TTL_SECONDS)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def reported_count(self) -> int:
+        """Return how many reported versions and actions are remembered."""
+        return len(self._applied_versions) + len(self._completed_actions)
+
+    def add_items(self, items: Iterable[WorkItem]) -> bool:
+        """Queue items in place of older ones; return whether any key was neither queued nor running.
+
+        Items come from memory and from rows and may be outdated: one that is older than a known one of its
+        key is ignored.
+        """
+        items = list(items)
+        self._drop_closed_rooms({task.key[0]: task.version for task in items if task.member is None})
+        ready = {
+            item.key: item
+            for item in items
+            if self._remaining_work(item) is not None and not self._is_outdated(item)
+        }
+        is_new = any(key not in self._running and key not in self._waiting for key in ready)
+        self._waiting.update(ready)
+        return is_new
+
+    def start_next(self) -> WorkItem | None:
+        """Return the next item whose key has none running, and count it as running; None if there is none."""
+        while (key := next((key for key in self._waiting if key not in self._running), None)) is not None:
+            # The item that was running when this one was queued may have done the same work.
+            item = self._remaining_work(self._waiting.pop(key))
+            if item is not None:
+                self._running[key] = item
+                return item
+        return None
+
+    def finish_item(self, item: WorkItem) -> None:
+        """Record that an item is not running any more."""
+        self._running.pop(item.key, None)
+
+    def mark_reported(self, item: WorkItem, reported: int | str) -> None:
+        """Remember a reported version (int) or action id (str) until the decision on it is committed."""
+        if isinstance(reported, str):
+            self._completed_actions.remember_version((item.key, reported), 0)
+        else:
+            self._applied_versions.remember_version(item.key, reported)
+        self._failures.pop(item.key, None)
+
+    def failed_attempts(self, item: WorkItem) -> int:
+        """Return how often in a row the item's key has failed."""
+        failure = self._failures.get(item.key)
+        return failure.attempts if failure is not None else 0
+
+    def is_first_failure(self, item: WorkItem) -> bool:
+        """Return whether a failure of this item's version would be its first."""
+        failure = self._failures.get(item.key)
+        return failure is None or failure.version != item.version
+
+    def schedule_retry(self, item: WorkItem, *, retryable: bool, min_seconds: float = 0.0) -> float:
+        """Hold the key back for at least `min_seconds`; return the delay in seconds.
+
+        A refused call is retried as well: an operator may correct the API key or the clock.
+        """
+        attempts = self.failed_attempts(item) + 1
+        ceiling = min(_MAX_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2.0 ** min(attempts - 1, 10))
+        delay = (ceiling if retryable else self._refused_retry_seconds) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        delay = max(min_seconds, delay)
+        self._failures[item.key] = _FailureRun(item.version, attempts, self._clock() + delay)
+        return delay
+
+    def drop_lanes(self, lanes: Collection[int]) -> None:
+        """Drop these lanes' waiting items and all back-off, but keep what was reported."""
+        self._keep_waiting(lambda task: task.room.lane not in lanes)
+        self._failures.clear()
+
+    def _drop_closed_rooms(self, deletions: Mapping[str, int]) -> None:
+        """Drop the items from before a room closed: the deletion of the LiveKit room does their work."""
+        if deletions:
+            self._keep_waiting(
+                lambda task: task.member is None or task.version > deletions.get(task.key[0], -1)
+            )
+
+    def _keep_waiting(self, is_kept: Callable[[WorkItem], bool]) -> None:
+        self._waiting = OrderedDict((key, task) for key, task in self._waiting.items() if is_kept(task))
+
+    def _is_outdated(self, item: WorkItem) -> bool:
+        known = (self._waiting.get(item.key), self._running.get(item.key))
+        return any(other is not None and item.version < other.version for other in known)
+
+    def _remaining_work(self, item: WorkItem) -> WorkItem | None:
+        """Return the item without its reported work; None if nothing is left or while it is held back."""
+        failure = self._failures.get(item.key)
+        if failure is not None and item.version < failure.version:
+            return None
+        if failure is not None and item.version == failure.version and self._clock() < failure.retry_at:
+            return None
+        apply_rights = item.apply_rights and item.version > self._applied_versions.newest_version(item.key)
+        actions = tuple(
+            action
+            for action in item.actions
+            if self._completed_actions.newest_version((item.key, action.command_id)) < 0
+        )
+        if not apply_rights and not actions:
+            return None
+        if apply_rights == item.apply_rights and len(actions) == len(item.actions):
+            return item
+        return replace(item, apply_rights=apply_rights, actions=actions)

@@ -1,0 +1,1 @@
+"""HTTP: the stage, broadcast data for joining, and LiveKit's webhook."""

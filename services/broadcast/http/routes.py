@@ -1,0 +1,106 @@
+"""HTTP routes (contract, section 5): the stage, and broadcast data to connect with."""
+# ruff: noqa: FAST003 - ruff does not see the aliases of `path_params`
+
+from typing import Annotated, Literal
+
+import asyncpg
+from fastapi import APIRouter, Query
+
+from schemas import answers
+from schemas.types import Badge, GrantStatus, Role
+from services.broadcast.domain import permissions
+from services.broadcast.domain.state import Member, Stage
+from services.broadcast.http import join
+from services.broadcast.http.room_provisioner import RoomProvisioner
+from services.broadcast.livekit.client import LiveKitClient
+from services.broadcast.settings import BroadcastSettings
+from services.runtime.http import auth, path_params, problems
+
+
+def create_stage_router(
+    pool: asyncpg.Pool, livekit: LiveKitClient, provisioner: RoomProvisioner, settings: BroadcastSettings
+) -> APIRouter:
+    """Return the router of `/v1/rooms`."""
+    routes = APIRouter(tags=["broadcast"])
+
+    @routes.get("/v1/rooms/{roomId}/stage", responses=problems.problem_responses(404, 422))
+    async def stage(room_id: path_params.RoomId) -> answers.Stage:
+        """Return the host and the co-hosts on stage, to anyone with a token."""
+        found = await join.load_stage(pool, room_id)
+        return answers.Stage(room_id=room_id, status=found.room.status, items=_stage_items(found))
+
+    @routes.get(
+        "/v1/rooms/{roomId}/broadcast-data", responses=problems.problem_responses(403, 404, 409, 422, 503)
+    )
+    async def broadcast_data(
+        room_id: path_params.RoomId,
+        caller: auth.Identified,
+        requested_role: Annotated[Literal["viewer"] | None, Query(alias="as")] = None,
+    ) -> answers.BroadcastData:
+        """Return what is needed to connect with the caller's own rights, or with a viewer's."""
+        found = await join.load_stage(pool, room_id)
+        join.join_role(found, caller.user_id, as_viewer=requested_role == "viewer")
+        current = await join.ensure_livekit_room(pool, provisioner, found)
+        role = join.join_role(current, caller.user_id, as_viewer=requested_role == "viewer")
+        return _broadcast_data(livekit, settings.server_url, current, caller.user_id, role)
+
+    return routes
+
+
+def _broadcast_data(
+    livekit: LiveKitClient, server_url: str, stage: Stage, user_id: str, role: Role
+) -> answers.BroadcastData:
+    room_id = stage.room.room_id
+    badge = None if role == "viewer" else role
+    granted = permissions.VIEWER if badge is None else permissions.desired_for(stage, user_id)
+    token = livekit.create_token(room_id, user_id, granted, badge)
+    return answers.BroadcastData(
+        room_id=room_id,
+        user_id=user_id,
+        role=role,
+        server_url=server_url,
+        token=token.text,
+        expires_at=token.expires_at,
+        livekit_room=room_id,
+        permissions=granted,
+    )
+
+
+def _stage_items(stage: Stage) -> tuple[answers.OnStage, ...]:
+    room = stage.room
+    host = (
+        [_stage_item(stage, stage.member_or_empty(room.host_id), "host", room.host_since)]
+        if room.is_open
+        else []
+    )
+    seated = [
+        _stage_item(stage, member, "coHost", member.seat.since)
+        for member in stage.members.values()
+        if member.seat is not None and stage.badge_of(member.user_id) == "coHost"
+    ]
+    return (*host, *sorted(seated, key=lambda item: (item.since, item.user_id)))
+
+
+def _stage_item(stage: Stage, member: Member, badge: Badge, since: str) -> answers.OnStage:
+    presence = member.presence
+    return answers.OnStage(
+        user_id=member.user_id,
+        role=badge,
+        badge=badge,
+        invitation_id=member.seat.invitation_id if member.seat is not None and badge == "coHost" else None,
+        since=since,
+        grant=_grant_status(member, badge),
+        connection=presence.state,
+        grace_ends_at=presence.grace_ends_at,
+        tracks=presence.tracks,
+        hard_muted=permissions.hard_muted_sources(stage, member.user_id),
+    )
+
+
+def _grant_status(member: Member, badge: Badge) -> GrantStatus:
+    if member.failing:
+        return "failed"
+    is_provisioned = (
+        member.has_rights_in_sync if badge == "host" or member.seat is None else member.seat.provisioned
+    )
+    return "provisioned" if is_provisioned else "pending"

@@ -1,0 +1,65 @@
+"""Receive LiveKit's webhooks: verify, map and write each to the signals topic, and answer only then."""
+
+import asyncio
+
+from fastapi import APIRouter, Request
+
+from messaging.batch import ids
+from messaging.errors import NotConfirmed
+from messaging.producer import CloudEventProducer
+from schemas import topics
+from services.broadcast.livekit.client import LiveKitClient, UnsignedWebhook
+from services.broadcast.metrics import LiveKitMetrics
+from services.runtime.http import problems
+from services.runtime.http.problems import HttpProblem
+
+_WRITE_SECONDS = 4.0
+_MAX_ID_LENGTH = 64
+_MAX_BODY_BYTES = 4 * 1024 * 1024
+"""The metadata of a room and of a participant may take half a mebibyte each."""
+
+
+def create_webhook_router(
+    livekit: LiveKitClient, producer: CloudEventProducer, metrics: LiveKitMetrics
+) -> APIRouter:
+    """Return the route that LiveKit posts to."""
+    routes = APIRouter(tags=["livekit"])
+
+    @routes.post("/livekit/webhook", responses=problems.problem_responses(401, 503))
+    async def webhook(request: Request) -> dict[str, str]:
+        """Accept a report of LiveKit, which sends it again when it is answered with 503."""
+        try:
+            parsed = livekit.read_webhook(await _read_body(request), request.headers.get("authorization", ""))
+        except UnsignedWebhook as error:
+            metrics.webhooks.labels("unsigned").inc()
+            raise HttpProblem(401, "unauthorized", "The webhook is not signed with our API key.") from error
+        if parsed is None:
+            metrics.webhooks.labels("ignored").inc()
+            return {"status": "ignored"}
+        signal_id, report = parsed
+        try:
+            async with asyncio.timeout(_WRITE_SECONDS):
+                await producer.send_message(
+                    topics.BROADCAST_SIGNALS, _usable_id(signal_id), report, report.room_id
+                )
+        except (NotConfirmed, TimeoutError) as error:
+            metrics.webhooks.labels("unavailable").inc()
+            raise HttpProblem(503, "unavailable", "Kafka is unavailable; send the webhook again.") from error
+        metrics.webhooks.labels("written").inc()
+        return {"status": "written"}
+
+    return routes
+
+
+async def _read_body(request: Request) -> bytes:
+    """Return the body. Raises `UnsignedWebhook` if it is larger than any that LiveKit sends."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_BODY_BYTES:
+            raise UnsignedWebhook
+    return bytes(body)
+
+
+def _usable_id(event_id: str) -> str:
+    return event_id if 0 < len(event_id) <= _MAX_ID_LENGTH else ids.uuid7()

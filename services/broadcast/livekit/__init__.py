@@ -1,0 +1,1 @@
+"""The LiveKit adapter: the only code that imports LiveKit's client."""

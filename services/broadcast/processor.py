@@ -1,0 +1,163 @@
+"""Broadcast's processor for the pipeline: stages in memory, decided record by record, stored in Postgres."""
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Protocol, cast
+
+from messaging.database import Connection
+from messaging.processor import InputRecord, InputTopic, OutputRecord, Rejection, Topology
+from schemas import commands, events, signals, topics
+from schemas.topics import Topic
+from schemas.types import Message
+from services.broadcast import store
+from services.broadcast.dirty_keys import DirtyKeys
+from services.broadcast.domain import badges, decide
+from services.broadcast.domain.decision import Origin
+from services.broadcast.domain.state import SeatTimeouts, Stage
+from services.broadcast.store import BatchChanges
+
+TOPOLOGY = Topology(
+    name="broadcast",
+    source="/cohost/broadcast",
+    inputs=(
+        InputTopic(topics.INVITATION_EVENTS, "events", events.INVITATIONS),
+        InputTopic(topics.BROADCAST_SIGNALS, "signals", signals.ALL),
+        InputTopic(topics.BROADCAST_COMMANDS, "commands", commands.BROADCAST),
+    ),
+    outputs=(
+        topics.BROADCAST_EVENTS,
+        topics.BROADCAST_REJECTIONS,
+        topics.BADGES,
+        topics.BROADCAST_DEAD_LETTERS,
+    ),
+    rejections=topics.BROADCAST_REJECTIONS,
+    dead_letters=topics.BROADCAST_DEAD_LETTERS,
+)
+SIGNALS_INPUT = 1
+"""The index of the signals among the inputs."""
+
+_MAX_STAGES = 20_000
+_RELEVANT_EVENTS = (events.StageChanged, events.InvitationAccepted, events.CoHostLeft)
+
+
+class LaneListener(Protocol):
+    """A background effect that follows which lanes this worker owns."""
+
+    async def on_lanes_acquired(self, lanes: Mapping[int, bool]) -> None:
+        """Start to work for these lanes; the value says whether their last owner released them."""
+        ...
+
+    async def on_lanes_releasing(self, lanes: Collection[int]) -> None:
+        """Finish the work under way for these lanes and start nothing new for them."""
+        ...
+
+
+class BroadcastProcessor:
+    """Decides broadcast's records for the pipeline."""
+
+    topology = TOPOLOGY
+
+    def __init__(
+        self, timeouts: SeatTimeouts, dirty_keys: DirtyKeys, listeners: Sequence[LaneListener]
+    ) -> None:
+        self._timeouts = timeouts
+        self._dirty_keys = dirty_keys
+        self._listeners = listeners
+        self._stages: OrderedDict[str, tuple[int, Stage | None]] = OrderedDict()
+        self._recently_used: list[set[str]] = [set(), set()]
+
+    def new_changes(self) -> BatchChanges:
+        """Return an empty set of changes for one batch."""
+        return BatchChanges()
+
+    async def load(self, connection: Connection, records: Sequence[InputRecord]) -> None:
+        """Load the batch's stages into memory."""
+        lanes = {incoming.key: incoming.lane for incoming in records if _is_relevant(incoming.data)}
+        self._recently_used = [self._recently_used[1], set(lanes)]
+        missing = [room_id for room_id in lanes if room_id not in self._stages]
+        found = await store.load_stages(connection, missing) if missing else {}
+        for room_id in missing:
+            self._stages.setdefault(room_id, (lanes[room_id], found.get(room_id)))
+        for room_id in lanes:
+            self._stages.move_to_end(room_id)
+
+    def decide(self, record: InputRecord, changes: BatchChanges) -> Sequence[OutputRecord] | Rejection:
+        """Decide one record and apply it to the stage in memory."""
+        if not _is_relevant(record.data):
+            return ()
+        before = self._stages[record.key][1]
+        origin = Origin(record.id, record.timestamp, record.offset, record.lane)
+        data = cast("decide.RelevantRecord", record.data)
+        decided = decide.decide_record(before, data, origin, self._timeouts)
+        if decided is None:
+            return ()
+        if isinstance(decided, str):
+            return Rejection(decided)
+        after = decided.stage
+        if after is not before:
+            self._stages[record.key] = (record.lane, after)
+            changes.add_difference(before, after)
+        return [*_event_records(record.key, decided.events), *_badge_records(record.key, before, after)]
+
+    def on_command_rejected(self, command_type: str, command_id: str, changes: BatchChanges) -> None:
+        """Do nothing: broadcast stores nothing under a command's id."""
+
+    async def save(self, connection: Connection, changes: BatchChanges) -> None:
+        """Write the batch's changes."""
+        await store.save_changes(connection, changes)
+
+    def on_committed(self, changes: BatchChanges) -> None:
+        """Hand the work that the batch created to the reconciler."""
+        rooms, members = store.work_from_changes(changes)
+        if rooms or members:
+            self._dirty_keys.wake_poller(rooms, members)
+
+    async def keys_not_updated_since(
+        self,
+        connection: Connection,  # noqa: ARG002 - broadcast reads no facts
+        topic: Topic,  # noqa: ARG002 - as above
+        lane: int,  # noqa: ARG002 - as above
+        offset: int,  # noqa: ARG002 - as above
+    ) -> Sequence[str]:
+        """Return no keys: broadcast reads no facts, only invitations' events."""
+        return ()
+
+    def evict_excess(self) -> None:
+        """Evict the least recently used stages, but none that the last two batches used."""
+        excess = len(self._stages) - _MAX_STAGES
+        recent = self._recently_used[0] | self._recently_used[1]
+        for room_id in list(self._stages)[:excess] if excess > 0 else ():
+            if room_id not in recent:
+                del self._stages[room_id]
+
+    def drop_lanes(self, lanes: Collection[int]) -> None:
+        """Drop all stages of these lanes from memory."""
+        for room_id in [room_id for room_id, (lane, _) in self._stages.items() if lane in lanes]:
+            del self._stages[room_id]
+
+    async def on_lanes_acquired(self, lanes: Mapping[int, bool]) -> None:
+        """Tell the effects which lanes were acquired."""
+        for listener in self._listeners:
+            await listener.on_lanes_acquired(lanes)
+
+    async def on_lanes_releasing(self, lanes: Collection[int]) -> None:
+        """Wait until the effects have finished their work for the lanes."""
+        for listener in self._listeners:
+            await listener.on_lanes_releasing(lanes)
+
+
+def _is_relevant(data: Message | None) -> bool:
+    """Return whether a record can change a stage: events of pending invitations cannot."""
+    return data is not None and (
+        not isinstance(data, events.INVITATIONS) or isinstance(data, _RELEVANT_EVENTS)
+    )
+
+
+def _event_records(room_id: str, decided: Sequence[Message]) -> Iterator[OutputRecord]:
+    for event in decided:
+        yield OutputRecord(topics.BROADCAST_EVENTS, room_id, event)
+
+
+def _badge_records(room_id: str, before: Stage | None, after: Stage) -> Iterator[OutputRecord]:
+    for user_id, badge in badges.badge_changes(before, after):
+        yield OutputRecord(topics.BADGES, room_id, badge, key=f"{room_id}/{user_id}")

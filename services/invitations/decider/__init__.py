@@ -1,6 +1,0 @@
-"""The rules of the stage as pure functions: no clock, no randomness, no input or output."""
-
-from services.invitations.decider.commands import decide_command
-from services.invitations.decider.rooms import decide_room_changed, decide_room_deleted
-
-__all__ = ["decide_command", "decide_room_changed", "decide_room_deleted"]

@@ -1,0 +1,59 @@
+"""Decide room facts: what changes on the stage, and what that closes."""
+
+from schemas.events import StageChanged
+from schemas.facts import RoomChanged
+from schemas.types import build_message
+from services.invitations.domain import closures
+from services.invitations.domain.closures import Closure
+from services.invitations.domain.stage import Stage, StageEvent
+from services.invitations.domain.state import Room
+
+
+def decide_room_changed(
+    fact: RoomChanged, at: str, position: int, stage: Stage
+) -> tuple[Room, tuple[StageEvent, ...]]:
+    """Return the room after a fact, and the events that follow from it."""
+    before = stage.room
+    incarnation = 0 if before is None else before.incarnation
+    room = Room(fact.host_id, fact.status, fact.max_co_hosts, incarnation, deleted=False, position=position)
+    stage_changed = (
+        () if before is not None and _is_unchanged(before, room) else (_stage_changed(fact.room_id, room),)
+    )
+    return room, (*stage_changed, *_close_seats_and_invitations(fact.room_id, at, stage, room))
+
+
+def decide_room_deleted(
+    room_id: str, at: str, position: int, stage: Stage
+) -> tuple[Room | None, tuple[StageEvent, ...]]:
+    """Return the room after its tombstone, None if it was unknown, and the events that follow."""
+    before = stage.room
+    if before is None or before.deleted:
+        return before, ()
+    room = before._replace(incarnation=before.incarnation + 1, deleted=True, position=position)
+    if not before.is_open:
+        return room, ()
+    ended = room._replace(status="ended")
+    return ended, (_stage_changed(room_id, ended), *_close_seats_and_invitations(room_id, at, stage, ended))
+
+
+def _is_unchanged(before: Room, after: Room) -> bool:
+    return before[:3] == after[:3]
+
+
+def _stage_changed(room_id: str, room: Room) -> StageChanged:
+    return build_message(
+        StageChanged,
+        {
+            "room_id": room_id,
+            "host_id": room.host_id,
+            "status": room.status,
+            "open": room.is_open,
+            "max_co_hosts": room.max_co_hosts,
+        },
+    )
+
+
+def _close_seats_and_invitations(room_id: str, at: str, stage: Stage, room: Room) -> tuple[StageEvent, ...]:
+    if not room.is_open:
+        return closures.close_all(stage, Closure(room_id, at, "room_ended"))
+    return closures.close_for_user(stage, room.host_id, Closure(room_id, at, "became_host"))

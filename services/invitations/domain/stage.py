@@ -1,0 +1,133 @@
+"""A room's stage in memory: all that deciding the room's next command needs."""
+
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from schemas.events import (
+    CoHostLeft,
+    InvitationAccepted,
+    InvitationCancelled,
+    InvitationDeclined,
+    InvitationExpired,
+    InvitationSent,
+    StageChanged,
+)
+from schemas.invitation import Invitation
+from services.invitations.domain.state import Room, Seat
+
+_MAX_LAST_INVITATIONS = 1000
+"""Entries of `last_invitation_of` up to which a stage keeps its full history."""
+
+ValueT = TypeVar("ValueT")
+
+StageEvent = (
+    StageChanged
+    | InvitationSent
+    | InvitationAccepted
+    | InvitationDeclined
+    | InvitationCancelled
+    | InvitationExpired
+    | CoHostLeft
+)
+
+
+@dataclass(slots=True)
+class TwoBatchCache(Generic[ValueT]):
+    """Values that a stage's last two batches loaded or wrote; older ones are committed and can be loaded."""
+
+    current: dict[str, ValueT] = field(default_factory=dict)
+    previous: dict[str, ValueT] = field(default_factory=dict)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.current or key in self.previous
+
+    def get(self, key: str) -> ValueT | None:
+        """Return the newest value, or None."""
+        return self.current[key] if key in self.current else self.previous.get(key)
+
+    def rotate_batches(self) -> None:
+        """Start a batch: drop what is older than the previous one."""
+        if self.current or self.previous:
+            self.previous, self.current = self.current, {}
+
+
+@dataclass(slots=True)
+class Stage:
+    """One room: the decider reads it, and only `evolve` and `set_room` change its state.
+
+    It holds every pending invitation and every seat. Closed invitations, and each user's last invitation, are
+    loaded on demand, unless the stage `has_full_history`: then a user without an entry has no invitation.
+    `last_batch` is the batch that used the stage last, `size` its share of the cache's size.
+    """
+
+    lane: int
+    room: Room | None = None
+    pending_by_id: dict[str, Invitation] = field(default_factory=dict)
+    pending_by_user: dict[str, Invitation] = field(default_factory=dict)
+    seats: dict[str, Seat] = field(default_factory=dict)
+    recently_closed: TwoBatchCache[Invitation] = field(default_factory=TwoBatchCache)
+    last_invitation_of: TwoBatchCache[str | None] = field(default_factory=TwoBatchCache)
+    has_full_history: bool = False
+    last_batch: int = -1
+    size: int = 0
+
+    def find_invitation(self, invitation_id: str) -> Invitation | None:
+        """Return an invitation of the room's current incarnation, if it is in memory."""
+        return self.pending_by_id.get(invitation_id) or self.recently_closed.get(invitation_id)
+
+    def add_pending(self, invitation: Invitation) -> None:
+        """Add a pending invitation."""
+        self.pending_by_id[invitation.invitation_id] = invitation
+        self.pending_by_user[invitation.user_id] = invitation
+
+    def enter_batch(self, batch: int) -> None:
+        """Start the batch with this number, unless it has started."""
+        if self.last_batch != batch:
+            self.last_batch = batch
+            self.recently_closed.rotate_batches()
+            self.has_full_history = (
+                self.has_full_history and len(self.last_invitation_of.current) <= _MAX_LAST_INVITATIONS
+            )
+            if not self.has_full_history:
+                self.last_invitation_of.rotate_batches()
+
+    def update_size(self) -> int:
+        """Count the stage's entries again; return the growth since the last count."""
+        size = (
+            1
+            + len(self.pending_by_id)
+            + len(self.seats)
+            + len(self.last_invitation_of.current)
+            + len(self.last_invitation_of.previous)
+        )
+        growth, self.size = size - self.size, size
+        return growth
+
+    def set_room(self, room: Room) -> None:
+        """Set the room of a fact; a new incarnation starts without past invitations."""
+        if self.room is None or self.room.incarnation != room.incarnation:
+            self.has_full_history = True
+            self.recently_closed = TwoBatchCache()
+            self.last_invitation_of = TwoBatchCache()
+        self.room = room
+
+    def evolve(self, event: StageEvent, position: int) -> None:
+        """Apply an event; `position` is the offset of the record that caused it."""
+        match event:
+            case InvitationSent():
+                self.add_pending(event)
+                self.last_invitation_of.current[event.user_id] = event.invitation_id
+            case InvitationAccepted():
+                self._close_invitation(event)
+                self.seats[event.user_id] = Seat(event.invitation_id, event.updated_at, position)
+            case CoHostLeft():
+                del self.seats[event.user_id]
+            case InvitationDeclined() | InvitationCancelled() | InvitationExpired():
+                self._close_invitation(event)
+            case StageChanged():
+                pass
+
+    def _close_invitation(self, invitation: Invitation) -> None:
+        self.pending_by_id.pop(invitation.invitation_id, None)
+        self.pending_by_user.pop(invitation.user_id, None)
+        self.recently_closed.current[invitation.invitation_id] = invitation

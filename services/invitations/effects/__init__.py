@@ -1,0 +1,1 @@
+"""Background work: expire overdue invitations, exclude ineligible users."""

@@ -1,0 +1,167 @@
+"""Queries of the HTTP routes. Lists are sorted newest first; a status filter applies as read at `at`."""
+
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple
+
+import asyncpg
+from pydantic import Field
+
+from messaging.database import Connection
+from schemas.answers import CoHost, CoHosts
+from schemas.invitation import Invitation
+from services.invitations.store import rows
+from services.runtime.http.pagination import BigInt, CalendarTimestamp
+
+
+class PageKey(NamedTuple):
+    """An invitation's sort key: a room's list uses `position` alone, a user's list all three fields."""
+
+    sent_at: CalendarTimestamp
+    position: BigInt
+    lane: Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class ListedInvitation(NamedTuple):
+    """An invitation and its sort key."""
+
+    invitation: Invitation
+    key: PageKey
+
+
+class ListQuery(NamedTuple):
+    """One page of a list: at most `limit` invitations with this status (or `any`) at `at`, after a key."""
+
+    status: str
+    at: str
+    after: PageKey
+    limit: int
+
+
+BEFORE_NEWEST = PageKey("9999-12-31T23:59:59.999Z", 2**63 - 1, 2**31 - 1)
+"""The key that sorts before the newest invitation."""
+
+
+async def fetch_room(connection: Connection, room_id: str) -> tuple[str, int] | None:
+    """Return a room's host id and current incarnation, or None if it is unknown or deleted."""
+    row = await connection.fetchrow(
+        "SELECT host_id, life FROM rooms WHERE room_id = $1 AND NOT forgotten", room_id
+    )
+    return None if row is None else (row["host_id"], row["life"])
+
+
+async def fetch_invitation(
+    connection: Connection, invitation_id: str
+) -> tuple[Invitation, str | None] | None:
+    """Return an invitation and its room's host id, which is None after that incarnation of the room."""
+    row = await connection.fetchrow(
+        """
+        SELECT i.*, rooms.host_id
+        FROM invitations AS i
+        LEFT JOIN rooms ON rooms.room_id = i.room_id AND rooms.life = i.life
+        WHERE i.invitation_id = $1
+        """,
+        invitation_id,
+    )
+    return None if row is None else (rows.invitation_from_row(row), row["host_id"])
+
+
+async def fetch_room_invitations(
+    connection: Connection, room_id: str, incarnation: int, query: ListQuery
+) -> list[ListedInvitation]:
+    """Return invitations of one incarnation of a room, newest first."""
+    if query.status == "pending":
+        return await _fetch_pending_of_room(connection, room_id, query)
+    found = await connection.fetch(
+        """
+        SELECT i.* FROM invitations AS i
+        WHERE i.room_id = $1 AND i.life = $2 AND $3 IN ('any', reads_as(i.status, i.expires_at, $4))
+            AND i.position < $5
+        ORDER BY i.position DESC LIMIT $6
+        """,
+        room_id,
+        incarnation,
+        query.status,
+        query.at,
+        query.after.position,
+        query.limit,
+    )
+    return _listed_invitations(found)
+
+
+async def _fetch_pending_of_room(
+    connection: Connection, room_id: str, query: ListQuery
+) -> list[ListedInvitation]:
+    found = await connection.fetch(
+        """
+        SELECT i.* FROM pending JOIN invitations AS i USING (invitation_id)
+        WHERE pending.room_id = $1 AND pending.expires_at > $2 AND i.position < $3
+        ORDER BY i.position DESC LIMIT $4
+        """,
+        room_id,
+        query.at,
+        query.after.position,
+        query.limit,
+    )
+    return _listed_invitations(found)
+
+
+async def fetch_user_invitations(
+    connection: Connection, user_id: str, room_id: str | None, query: ListQuery
+) -> list[ListedInvitation]:
+    """Return a user's invitations in one room or in all, deleted rooms included, newest first."""
+    if query.status == "pending":
+        return await _fetch_pending_of_user(connection, user_id, room_id, query)
+    found = await connection.fetch(
+        """
+        SELECT i.* FROM invitations AS i
+        WHERE i.user_id = $1 AND i.room_id = coalesce($2, i.room_id)
+            AND $3 IN ('any', reads_as(i.status, i.expires_at, $4))
+            AND (i.sent_at, i.position, i.lane) < ($5, $6, $7)
+        ORDER BY i.sent_at DESC, i.position DESC, i.lane DESC LIMIT $8
+        """,
+        user_id,
+        room_id,
+        query.status,
+        query.at,
+        *query.after,
+        query.limit,
+    )
+    return _listed_invitations(found)
+
+
+async def _fetch_pending_of_user(
+    connection: Connection, user_id: str, room_id: str | None, query: ListQuery
+) -> list[ListedInvitation]:
+    found = await connection.fetch(
+        """
+        SELECT i.* FROM pending JOIN invitations AS i USING (invitation_id)
+        WHERE pending.user_id = $1 AND pending.room_id = coalesce($2, pending.room_id)
+            AND pending.expires_at > $3 AND (i.sent_at, i.position, i.lane) < ($4, $5, $6)
+        ORDER BY i.sent_at DESC, i.position DESC, i.lane DESC LIMIT $7
+        """,
+        user_id,
+        room_id,
+        query.at,
+        *query.after,
+        query.limit,
+    )
+    return _listed_invitations(found)
+
+
+async def fetch_co_hosts(connection: Connection, room_id: str) -> CoHosts:
+    """Return the co-hosts of a room, newest first."""
+    found = await connection.fetch(
+        """
+        SELECT user_id, invitation_id, since FROM seats
+        WHERE room_id = $1 ORDER BY since DESC, position DESC
+        """,
+        room_id,
+    )
+    return CoHosts(items=tuple(CoHost(**row) for row in found))
+
+
+def _listed_invitations(found: Sequence[asyncpg.Record]) -> list[ListedInvitation]:
+    return [
+        ListedInvitation(rows.invitation_from_row(row), PageKey(row["sent_at"], row["position"], row["lane"]))
+        for row in found
+    ]

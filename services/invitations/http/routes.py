@@ -1,0 +1,111 @@
+"""HTTP routes of invitations and seats (contract, section 5); overdue invitations read as expired."""
+# ruff: noqa: FAST003 - ruff does not see the aliases of `path_params`
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import asyncpg
+from fastapi import APIRouter, Query
+
+from schemas import timestamps
+from schemas.answers import CoHosts
+from schemas.invitation import Invitation
+from schemas.types import Id
+from services.invitations.domain import state
+from services.invitations.http import queries
+from services.invitations.http.queries import ListedInvitation, ListQuery, PageKey
+from services.runtime.http import auth, db, pagination, path_params, problems
+from services.runtime.http.auth import Caller
+from services.runtime.http.problems import HttpProblem
+
+StatusFilter = Literal["any", "pending", "accepted", "rejected", "cancelled", "expired"]
+InvitationPage = pagination.ListPage[Invitation]
+
+
+def create_invitations_router(pool: asyncpg.Pool) -> APIRouter:
+    """Create the router with the service's routes."""
+    routes = APIRouter(tags=["invitations"])
+    _add_room_routes(routes, pool)
+    _add_invitation_routes(routes, pool)
+    return routes
+
+
+def _add_room_routes(routes: APIRouter, pool: asyncpg.Pool) -> None:
+    @routes.get("/v1/rooms/{roomId}/invitations", responses=problems.problem_responses(403, 404, 422))
+    async def list_room_invitations(
+        room_id: path_params.RoomId,
+        caller: auth.Identified,
+        page: pagination.Requested,
+        status: StatusFilter = "any",
+    ) -> InvitationPage:
+        """List the invitations sent in a room. Allowed for the room's host and ops."""
+        query = _list_query(page, status)
+        async with db.connection_for_request(pool) as connection:
+            found = await queries.fetch_room(connection, room_id)
+            if found is None:
+                raise _room_not_found()
+            host_id, incarnation = found
+            _require_access(caller, host_id)
+            return _list_page(
+                await queries.fetch_room_invitations(connection, room_id, incarnation, query), query
+            )
+
+    @routes.get("/v1/rooms/{roomId}/co-hosts", responses=problems.problem_responses(404, 422))
+    async def list_co_hosts(room_id: path_params.RoomId) -> CoHosts:
+        """List the co-hosts of a room. Allowed for anyone with a token."""
+        async with db.connection_for_request(pool) as connection:
+            if await queries.fetch_room(connection, room_id) is None:
+                raise _room_not_found()
+            return await queries.fetch_co_hosts(connection, room_id)
+
+
+def _add_invitation_routes(routes: APIRouter, pool: asyncpg.Pool) -> None:
+    @routes.get("/v1/users/{userId}/invitations", responses=problems.problem_responses(403, 422))
+    async def list_user_invitations(
+        user_id: path_params.UserId,
+        caller: auth.Identified,
+        page: pagination.Requested,
+        status: StatusFilter = "pending",
+        room_id: Annotated[Id | None, Query(alias="roomId")] = None,
+    ) -> InvitationPage:
+        """List a user's invitations. Allowed for that user and ops."""
+        _require_access(caller, user_id)
+        query = _list_query(page, status)
+        async with db.connection_for_request(pool) as connection:
+            return _list_page(
+                await queries.fetch_user_invitations(connection, user_id, room_id, query), query
+            )
+
+    @routes.get("/v1/invitations/{invitationId}", responses=problems.problem_responses(403, 404, 422))
+    async def get_invitation(invitation_id: path_params.InvitationId, caller: auth.Identified) -> Invitation:
+        """Return an invitation. Allowed for the room's host, the inviter, the invitee and ops."""
+        async with db.connection_for_request(pool) as connection:
+            found = await queries.fetch_invitation(connection, invitation_id)
+        if found is None:
+            raise HttpProblem(404, "invitation_not_found", "There is no such invitation.")
+        invitation, host_id = found
+        _require_access(caller, host_id, invitation.invited_by, invitation.user_id)
+        return state.read_at(invitation, timestamps.current_timestamp())
+
+
+def _list_query(page: pagination.PageParams, status: StatusFilter) -> ListQuery:
+    after = queries.BEFORE_NEWEST if page.cursor is None else pagination.decode_cursor(page.cursor, PageKey)
+    # One more than requested shows whether there is a next page.
+    return ListQuery(status, timestamps.current_timestamp(), after, page.limit + 1)
+
+
+def _list_page(found: Sequence[ListedInvitation], query: ListQuery) -> InvitationPage:
+    shown = found[: query.limit - 1]
+    return InvitationPage(
+        items=[state.read_at(entry.invitation, query.at) for entry in shown],
+        next_cursor=pagination.encode_cursor(*shown[-1].key) if len(found) > len(shown) else None,
+    )
+
+
+def _require_access(caller: Caller, *user_ids: str | None) -> None:
+    if not (caller.is_ops or caller.user_id in user_ids):
+        raise HttpProblem(403, "forbidden", "You may not read this.")
+
+
+def _room_not_found() -> HttpProblem:
+    return HttpProblem(404, "room_not_found", "There is no such room.")

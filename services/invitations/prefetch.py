@@ -1,0 +1,69 @@
+"""Find out which users and invitations a batch's commands need."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any
+
+from messaging.processor import InputRecord
+from schemas.commands import (
+    AcceptInvitation,
+    CancelInvitation,
+    DeclineInvitation,
+    ExcludeUser,
+    ExpireInvitation,
+    SendInvitation,
+)
+from schemas.types import Message
+from services.invitations.domain.stage import Stage
+
+# A negative isinstance on a pydantic class is slow: compare types instead.
+_INVITATION_COMMANDS = frozenset({AcceptInvitation, DeclineInvitation, CancelInvitation, ExpireInvitation})
+_USER_GETTERS: dict[type, Callable[[Any], str]] = {
+    SendInvitation: attrgetter("user_id"),
+    AcceptInvitation: attrgetter("actor_id"),
+    ExcludeUser: attrgetter("user_id"),
+}
+
+
+def user_to_check(data: Message | None) -> str | None:
+    """Return the user whose eligibility a command depends on, or None."""
+    get_user_id = _USER_GETTERS.get(type(data))
+    return None if get_user_id is None else get_user_id(data)
+
+
+@dataclass(slots=True)
+class BatchQueries:
+    """The users that a batch needs, and the closed and last invitations that its stages lack.
+
+    `closed_invitations` has keys (invitation id, room id), `last_invitations` (room id, user id). Each value
+    is the stage to load into.
+    """
+
+    user_ids: set[str] = field(default_factory=set)
+    closed_invitations: dict[tuple[str, str], Stage] = field(default_factory=dict)
+    last_invitations: dict[tuple[str, str], Stage] = field(default_factory=dict)
+
+    @classmethod
+    def from_batch(cls, batch: Sequence[InputRecord], stages: Mapping[str, Stage]) -> "BatchQueries":
+        """Return the queries for a batch's commands."""
+        queries = cls()
+        sent_ids = {incoming.id for incoming in batch if type(incoming.data) is SendInvitation}
+        for record in batch:
+            data: Any = record.data
+            command_type = type(data)
+            if command_type is SendInvitation:
+                queries._add_last_invitation(data.user_id, record.key, stages[record.key])
+            elif command_type in _INVITATION_COMMANDS and data.invitation_id not in sent_ids:
+                queries._add_closed_invitation(data.invitation_id, record.key, stages[record.key])
+            if (user_id := user_to_check(data)) is not None:
+                queries.user_ids.add(user_id)
+        return queries
+
+    def _add_last_invitation(self, user_id: str, room_id: str, stage: Stage) -> None:
+        if not stage.has_full_history and user_id not in stage.last_invitation_of:
+            self.last_invitations[room_id, user_id] = stage
+
+    def _add_closed_invitation(self, invitation_id: str, room_id: str, stage: Stage) -> None:
+        if invitation_id not in stage.pending_by_id and invitation_id not in stage.recently_closed:
+            self.closed_invitations[invitation_id, room_id] = stage

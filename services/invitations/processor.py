@@ -1,0 +1,154 @@
+"""The invitations processor: load a batch's rooms and users, decide its records, save the changes."""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import cast
+
+from messaging.database import Connection
+from messaging.processor import InputRecord, InputTopic, OutputRecord, Rejection, Topology
+from schemas import commands, envelope, facts, topics
+from schemas.commands import SendInvitation
+from schemas.facts import RoomChanged, UserChanged
+from schemas.topics import Topic
+from services.invitations import domain
+from services.invitations.domain.stage import Stage, StageEvent
+from services.invitations.domain.state import Policy, User
+from services.invitations.prefetch import BatchQueries, user_to_check
+from services.invitations.stage_cache import StageCache
+from services.invitations.store import stages, users, writes
+from services.invitations.store.changes import BatchChanges, UserUpdate
+
+TOPOLOGY = Topology(
+    name="invitations",
+    source="/cohost/invitations",
+    inputs=(
+        InputTopic(topics.ROOMS, "facts", facts.ROOMS),
+        InputTopic(topics.USERS, "facts", facts.USERS, key_field="user_id", shared=True),
+        InputTopic(topics.INVITATION_COMMANDS, "commands", commands.INVITATIONS),
+    ),
+    outputs=(topics.INVITATION_EVENTS, topics.INVITATION_REJECTIONS, topics.INVITATION_DEAD_LETTERS),
+    rejections=topics.INVITATION_REJECTIONS,
+    dead_letters=topics.INVITATION_DEAD_LETTERS,
+)
+
+_SEND_INVITATION_TYPE = envelope.wire_type(SendInvitation.__name__)
+
+
+class InvitationsProcessor:
+    """Decide the records of all lanes from cached stages; implements `messaging.processor.Processor`."""
+
+    topology = TOPOLOGY
+
+    def __init__(
+        self, policy: Policy, cache: StageCache | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._policy = policy
+        self._cache = cache if cache is not None else StageCache()
+        self._clock = clock
+
+    def new_changes(self) -> BatchChanges:
+        """Return an empty set of changes for one batch."""
+        return BatchChanges()
+
+    async def load(self, connection: Connection, records: Sequence[InputRecord]) -> None:
+        """Load missing rooms, then the users and the closed and last invitations that the commands need."""
+        cache = self._cache
+        lanes_by_room = {record.key: record.lane for record in records if record.topic is not topics.USERS}
+        missing = cache.mark_used(lanes_by_room)
+        if missing:
+            for room_id, stage in (await stages.load_stages(connection, missing, lanes_by_room)).items():
+                cache.add_stage(room_id, stage)
+        queries = BatchQueries.from_batch(records, cache.stages)
+        if queries.closed_invitations:
+            await stages.load_closed_invitations(connection, queries.closed_invitations)
+        if queries.last_invitations:
+            await stages.load_last_invitations(connection, queries.last_invitations)
+        now = self._clock()
+        if stale := cache.expired_users(queries.user_ids, now):
+            cache.put_users(stale, await users.load_users(connection, stale), now)
+
+    def decide(self, record: InputRecord, changes: BatchChanges) -> Sequence[OutputRecord] | Rejection:
+        """Decide one record, apply its events to the cached stage and record them in `changes`."""
+        if record.topic is topics.INVITATION_COMMANDS:
+            return self._decide_command(record, changes)
+        if record.topic is topics.ROOMS:
+            return self._apply_room_fact(record, changes)
+        self._apply_user_fact(record, changes)
+        return ()
+
+    def _decide_command(
+        self, record: InputRecord, changes: BatchChanges
+    ) -> Sequence[OutputRecord] | Rejection:
+        stage = self._cache.stages[record.key]
+        user_id = user_to_check(record.data)
+        user = self._cache.get_user(user_id) if user_id is not None else None
+        decision = domain.decide_command(record, stage, user, self._policy)
+        if isinstance(decision, Rejection):
+            return decision
+        return _apply_events(decision, stage, record, changes)
+
+    def _apply_room_fact(self, record: InputRecord, changes: BatchChanges) -> Sequence[OutputRecord]:
+        stage = self._cache.stages[record.key]
+        at, position = record.timestamp, record.offset
+        if record.data is None:
+            room, events = domain.decide_room_deleted(record.key, at, position, stage)
+        else:
+            room, events = domain.decide_room_changed(cast("RoomChanged", record.data), at, position, stage)
+        published = _apply_events(events, stage, record, changes)
+        if room is not None:
+            stage.set_room(room)
+            changes.rooms[record.key] = (record.lane, room)
+        return published
+
+    def _apply_user_fact(self, record: InputRecord, changes: BatchChanges) -> None:
+        fact = cast("UserChanged | None", record.data)
+        user = (
+            User("gone")
+            if fact is None
+            else User(fact.status, fact.can_receive_invitations, frozenset(fact.blocked_user_ids))
+        )
+        self._cache.apply_user_fact(record.key, user, record.lane, self._clock())
+        changes.users[record.key] = UserUpdate(record.lane, record.offset, user)
+
+    def on_command_rejected(self, command_type: str, command_id: str, changes: BatchChanges) -> None:
+        """Remember a rejected `SendInvitation`: `save` finds out whether its id was used before."""
+        if command_type == _SEND_INVITATION_TYPE:
+            changes.rejected_ids.append(command_id)
+
+    async def save(self, connection: Connection, changes: BatchChanges) -> None:
+        """Write the batch's changes. Raises `DuplicateCommands` for invitation ids that are stored."""
+        await writes.save_changes(connection, changes)
+
+    def on_committed(self, changes: BatchChanges) -> None:
+        """Do nothing: no effect waits for the commit."""
+
+    async def keys_not_updated_since(
+        self, connection: Connection, topic: Topic, lane: int, offset: int
+    ) -> Sequence[str]:
+        """Return keys of rooms or users whose last fact lies before `offset`."""
+        if topic is topics.ROOMS:
+            return await stages.rooms_not_updated_since(connection, lane, offset)
+        return await users.users_not_updated_since(connection, lane, offset)
+
+    def evict_excess(self) -> None:
+        """Evict what exceeds the cache's limits."""
+        self._cache.evict_excess()
+
+    def drop_lanes(self, lanes: Collection[int]) -> None:
+        """Drop these lanes from the cache."""
+        self._cache.drop_lanes(lanes)
+
+    async def on_lanes_acquired(self, lanes: Mapping[int, bool]) -> None:
+        """Do nothing: the sweeper asks the pipeline for the owned lanes."""
+
+    async def on_lanes_releasing(self, lanes: Collection[int]) -> None:
+        """Do nothing: a late command of the sweeper is harmless, the room's owner decides it."""
+
+
+def _apply_events(
+    events: Sequence[StageEvent], stage: Stage, record: InputRecord, changes: BatchChanges
+) -> list[OutputRecord]:
+    for event in events:
+        stage.evolve(event, record.offset)
+        changes.record_event(event, stage, record.offset)
+    return [OutputRecord(topics.INVITATION_EVENTS, record.key, event) for event in events]

@@ -1,0 +1,76 @@
+"""Changes of one batch, as final states; intermediate states are not kept."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from schemas.events import (
+    CoHostLeft,
+    InvitationAccepted,
+    InvitationCancelled,
+    InvitationDeclined,
+    InvitationExpired,
+    InvitationSent,
+    StageChanged,
+)
+from schemas.invitation import Invitation
+from services.invitations.domain.stage import Stage, StageEvent
+from services.invitations.domain.state import Room, Seat, User
+
+
+@dataclass(slots=True)
+class SentInvitation:
+    """An invitation that the batch sent, in its final state; `position` is its command's offset."""
+
+    lane: int
+    incarnation: int
+    position: int
+    invitation: Invitation
+
+
+class UserUpdate(NamedTuple):
+    """A user's last fact in the batch, with its partition and offset."""
+
+    lane: int
+    position: int
+    user: User
+
+
+@dataclass(slots=True)
+class BatchChanges:
+    """What to save of a batch.
+
+    `sent` and `closed` are keyed by invitation id: invitations of this batch, and older ones that it closed.
+    `seats` are keyed by (room id, user id), with their lane; a seat that ended is None. `rejected_ids` are
+    the ids of rejected `SendInvitation` commands.
+    """
+
+    sent: dict[str, SentInvitation] = field(default_factory=dict)
+    closed: dict[str, Invitation] = field(default_factory=dict)
+    seats: dict[tuple[str, str], tuple[int, Seat | None]] = field(default_factory=dict)
+    rooms: dict[str, tuple[int, Room]] = field(default_factory=dict)
+    users: dict[str, UserUpdate] = field(default_factory=dict)
+    rejected_ids: list[str] = field(default_factory=list)
+
+    def record_event(self, event: StageEvent, stage: Stage, position: int) -> None:
+        """Record an event's final state. Call it before the stage moves to another incarnation."""
+        match event:
+            case InvitationSent():
+                incarnation = stage.room.incarnation if stage.room is not None else 0
+                self.sent[event.invitation_id] = SentInvitation(stage.lane, incarnation, position, event)
+            case InvitationAccepted():
+                self._record_closed(event)
+                seat = stage.seats[event.user_id]
+                self.seats[event.room_id, event.user_id] = (stage.lane, seat)
+            case CoHostLeft():
+                self.seats[event.room_id, event.user_id] = (stage.lane, None)
+            case InvitationDeclined() | InvitationCancelled() | InvitationExpired():
+                self._record_closed(event)
+            case StageChanged():
+                pass
+
+    def _record_closed(self, invitation: Invitation) -> None:
+        sent = self.sent.get(invitation.invitation_id)
+        if sent is None:
+            self.closed[invitation.invitation_id] = invitation
+        else:
+            sent.invitation = invitation

@@ -1,0 +1,1 @@
+"""The FastAPI application of a service, and what its routes share."""

@@ -1,0 +1,109 @@
+"""Authentication of HTTP callers by bearer token (contract, section 5)."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import jwt
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from schemas.types import is_id
+from services.runtime.http.problems import HttpProblem
+
+OPS_SCOPE = "cohost:ops"
+
+_ALGORITHMS = ("RS256", "ES256")
+_OPTIONS: Any = {"require": ["sub"], "verify_aud": False, "verify_iat": False, "verify_jti": False}
+_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="`sub` is the user's id.")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The caller of a request; ops may read everything."""
+
+    user_id: str
+    is_ops: bool
+
+
+class Authenticator:
+    """Verify tokens: HS256 with the secret, RS256 and ES256 with the keys of a JWK set.
+
+    Raises `ValueError` if the secret or the key set gives no usable key.
+    """
+
+    def __init__(self, secret: str | None, jwks: Mapping[str, Any] | None) -> None:
+        self._secret = secret
+        self._keys = _usable_keys(jwks) if jwks is not None else []
+        # A short secret is the operator's choice; PyJWT would warn about it at every request.
+        warnings.filterwarnings("ignore", category=jwt.InsecureKeyLengthWarning)
+        if secret is not None:
+            try:
+                jwt.encode({}, secret, "HS256")
+            except jwt.PyJWTError as error:
+                msg = "not usable as an HS256 secret"
+                raise ValueError(msg) from error
+
+    def authenticate_token(self, token: str) -> Caller:
+        """Return the caller that the token identifies. Raises `HttpProblem` (401)."""
+        try:
+            return self._verify_token(token)
+        except (jwt.PyJWTError, ValueError):
+            raise HttpProblem(401, "unauthorized", "The token is not valid.") from None
+
+    def _verify_token(self, token: str) -> Caller:
+        claims = jwt.decode(token, **self._select_key(token), options=_OPTIONS)
+        user_id = claims["sub"]
+        if not is_id(user_id):
+            msg = "sub is not an id"
+            raise ValueError(msg)
+        return Caller(user_id, OPS_SCOPE in _parse_scopes(claims.get("scope")))
+
+    def _select_key(self, token: str) -> dict[str, Any]:
+        """Return the only key for the token's algorithm, and allow that algorithm only."""
+        header = jwt.get_unverified_header(token)
+        algorithm, kid = header.get("alg"), header.get("kid")
+        if algorithm == "HS256" and self._secret is not None:
+            return {"key": self._secret, "algorithms": ["HS256"]}
+        matching = [
+            key for key in self._keys if key.algorithm_name == algorithm and kid in (None, key.key_id)
+        ]
+        if len(matching) != 1:
+            msg = "no key or several keys match this token"
+            raise ValueError(msg)
+        return {"key": matching[0], "algorithms": [algorithm]}
+
+
+def _usable_keys(jwks: Mapping[str, Any]) -> list[jwt.PyJWK]:
+    entries = jwks.get("keys")
+    listed = entries if isinstance(entries, list) else []
+    public = [entry for entry in listed if isinstance(entry, dict) and "d" not in entry]
+    try:
+        found = jwt.PyJWKSet(public).keys
+    except jwt.PyJWTError:
+        found = []
+    keys = [key for key in found if key.algorithm_name in _ALGORITHMS and key.public_key_use in (None, "sig")]
+    if not keys:
+        msg = "no public RS256 or ES256 key in it"
+        raise ValueError(msg)
+    return keys
+
+
+def _parse_scopes(scope: Any) -> list[Any]:
+    if isinstance(scope, str):
+        return scope.split(" ")
+    return scope if isinstance(scope, list) else []
+
+
+async def authenticate_request(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Caller:
+    """Return the caller, verified by the application's authenticator. Raises `HttpProblem` (401)."""
+    if credentials is None:
+        raise HttpProblem(401, "unauthorized", "A bearer token is required.")
+    authenticator: Authenticator = request.app.state.authenticator
+    return authenticator.authenticate_token(credentials.credentials)
+
+
+Identified = Annotated[Caller, Depends(authenticate_request)]

@@ -1,0 +1,106 @@
+"""The FastAPI application of a service: its own routes, and those that both services share."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import asyncpg
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, exposition
+
+from messaging.pipeline import Pipeline
+from messaging.processor import Topology
+from services.runtime import asyncapi
+from services.runtime.http import auth, command_status, middleware, openapi, problems
+from services.runtime.readiness import Readiness
+from services.runtime.settings import ServiceSettings
+
+API_VERSION = "1"
+
+
+class _Application(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = openapi.with_problem_details(super().openapi())
+        return self.openapi_schema
+
+
+def create_app(  # noqa: PLR0913 - an application has these parts
+    title: str,
+    *,
+    settings: ServiceSettings,
+    pipeline: Pipeline,
+    registry: CollectorRegistry,
+    pool: asyncpg.Pool,
+    topology: Topology,
+    routers: Sequence[APIRouter],
+    public_routers: Sequence[APIRouter] = (),
+    checks: Mapping[str, Callable[[], Awaitable[bool]]] | None = None,
+) -> FastAPI:
+    """Create the application. Routes of `routers` require a token, those of `public_routers` do not.
+
+    `checks` are further parts of `/readyz`, by name.
+    """
+    application = _Application(
+        title=title, version=API_VERSION, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
+    application.state.authenticator = settings.build_authenticator()
+    problems.install_handlers(application)
+    application.add_middleware(middleware.RequestMetrics, histogram=middleware.request_histogram(registry))
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+    readiness = Readiness(settings.pipeline_config(topology.name), pipeline, pool, checks or {})
+    document = asyncapi.build_document(
+        title, API_VERSION, topology, settings.topic_prefix, settings.partitions
+    )
+    # Authenticate before validation: a caller without a token must not learn what is wrong with the request.
+    authenticated = [Depends(auth.authenticate_request)]
+    for router in (*routers, command_status.create_status_router(pool)):
+        application.include_router(
+            router, dependencies=authenticated, responses=problems.problem_responses(401)
+        )
+    for router in (*public_routers, _operations_router(readiness, registry), _documents_router(document)):
+        application.include_router(router)
+    return application
+
+
+def _operations_router(readiness: Readiness, registry: CollectorRegistry) -> APIRouter:
+    routes = APIRouter(tags=["operations"])
+
+    @routes.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        """Return 200 while the process is alive."""
+        return {"status": "alive"}
+
+    @routes.get("/readyz", responses={503: {"description": "A part is missing."}})
+    async def readyz() -> JSONResponse:
+        """Return whether the service consumes and is connected, part by part."""
+        parts = await readiness.check_parts()
+        ready = all(parts.values())
+        return JSONResponse(
+            {"status": "ready" if ready else "not ready", "parts": parts}, 200 if ready else 503
+        )
+
+    @routes.get("/metrics", response_class=Response)
+    async def metrics() -> Response:
+        """Return the service's metrics in Prometheus format."""
+        return Response(exposition.generate_latest(registry), media_type=exposition.CONTENT_TYPE_LATEST)
+
+    return routes
+
+
+def _documents_router(document: dict[str, Any]) -> APIRouter:
+    routes = APIRouter(tags=["documents"])
+    page = asyncapi.render_page(document)
+
+    @routes.get("/asyncapi", response_class=HTMLResponse)
+    async def asyncapi_page() -> HTMLResponse:
+        """Show the topics that the service reads and writes as a page."""
+        return HTMLResponse(page)
+
+    @routes.get("/asyncapi.json")
+    async def asyncapi_document() -> dict[str, Any]:
+        """Return the topics that the service reads and writes, as AsyncAPI 3.0."""
+        return document
+
+    return routes

@@ -1,0 +1,74 @@
+"""Middleware that times requests and answers unexpected errors."""
+
+import time
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.runtime.http import problems
+from services.runtime.http.problems import HttpProblem
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_KNOWN_METHODS = ("GET", "POST")
+
+log = structlog.get_logger()
+
+
+def request_histogram(registry: CollectorRegistry) -> Histogram:
+    """Create the histogram for `RequestMetrics`."""
+    return Histogram(
+        "cohost_http_seconds",
+        "Seconds that a request takes.",
+        ["method", "route", "status"],
+        registry=registry,
+        buckets=_BUCKETS,
+    )
+
+
+class RequestMetrics:
+    """ASGI middleware that times requests and answers unexpected errors.
+
+    Starlette would raise such an error again after answering it, and uvicorn would then close the connection.
+    """
+
+    def __init__(self, application: ASGIApp, histogram: Histogram) -> None:
+        self._application = application
+        self._histogram = histogram
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
+        started_at = time.perf_counter()
+        status: list[int] = []
+
+        async def send_noting_status(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                status.append(message["status"])
+            await send(message)
+
+        try:
+            await self._application(scope, receive, send_noting_status)
+        except Exception:
+            log.exception("request failed", route=_route_path(scope))
+            if status:
+                raise
+            answer = problems.problem_response(
+                HttpProblem(500, "internal_error", "The service failed; its log says why.")
+            )
+            await answer(scope, receive, send_noting_status)
+        finally:
+            self._observe(scope, status, time.perf_counter() - started_at)
+
+    def _observe(self, scope: Scope, status: list[int], seconds: float) -> None:
+        # Bound the label values: callers choose methods and paths freely.
+        method = scope["method"] if scope["method"] in _KNOWN_METHODS else "other"
+        self._histogram.labels(method, _route_path(scope), status[0] if status else "-").observe(seconds)
+
+
+def _route_path(scope: Scope) -> str:
+    route: Any = scope.get("route")
+    return str(getattr(route, "path", "-"))

@@ -1,0 +1,188 @@
+"""Settings that both services share (contract, section 8), read from the environment only."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from messaging.config import Config
+from schemas import topics
+from services.runtime.http import auth
+from services.runtime.kafka_security import KafkaSecurity
+
+EXIT_WRONG_SETTING = 2
+
+_MAX_PREFIX_LENGTH = 249 - max(len(topic.suffix) for topic in topics.ALL)
+_MAX_PORT = 65_535
+# An event id has three hexadecimal digits for its partition.
+_MAX_PARTITIONS = 4096
+
+_match_server = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]@]+)(:(?P<port>[0-9]{1,5}))?").fullmatch
+_match_database_url = re.compile(r"postgres(ql)?://\S*").fullmatch
+
+
+def is_example_secret(secret: str) -> bool:
+    """Return whether this is one of the secrets in the published examples."""
+    return secret.lower().startswith("change-me")
+
+
+def is_valid_host(name: str) -> bool:
+    """Return whether a host name can be resolved: its labels have a length that DNS allows."""
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False
+    return True
+
+
+def _validate_servers(value: str) -> str:
+    servers = [server.strip() for server in value.split(",")]
+    for server in servers:
+        found = _match_server(server)
+        if found is None or not is_valid_host(found["host"]) or not 0 < int(found["port"] or 1) <= _MAX_PORT:
+            msg = "must be host:port, or several of them separated by commas"
+            raise ValueError(msg)
+    return ",".join(servers)
+
+
+def _validate_database_url(value: SecretStr) -> SecretStr:
+    if _match_database_url(value.get_secret_value()) is None:
+        msg = "must be a URL that starts with postgresql://"
+        raise ValueError(msg)
+    return value
+
+
+def _validate_jwt_secret(value: SecretStr) -> SecretStr:
+    auth.Authenticator(value.get_secret_value(), None)
+    return value
+
+
+def _validate_jwks_file(value: Path) -> Path:
+    auth.Authenticator(None, _read_jwks(value))
+    return value
+
+
+def _read_jwks(file: Path) -> dict[str, Any]:
+    try:
+        jwks = json.loads(file.read_bytes())
+    except OSError as error:
+        msg = f"cannot be read: {error.strerror}"
+        raise ValueError(msg) from error
+    except ValueError as error:
+        msg = "is not JSON"
+        raise ValueError(msg) from error
+    return jwks if isinstance(jwks, dict) else {}
+
+
+Port = Annotated[int, Field(ge=1, le=_MAX_PORT)]
+Servers = Annotated[str, AfterValidator(_validate_servers)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_validate_database_url)]
+JwtSecret = Annotated[SecretStr, AfterValidator(_validate_jwt_secret)]
+JwksFile = Annotated[Path, AfterValidator(_validate_jwks_file)]
+TopicPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=_MAX_PREFIX_LENGTH)]
+
+
+class ServiceSettings(KafkaSecurity, BaseSettings):
+    """Settings that both services share; a service adds its own fields."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="COHOST_", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    kafka_bootstrap_servers: Servers = "127.0.0.1:9092"
+    database_url: DatabaseUrl
+    topic_prefix: TopicPrefix = topics.DEFAULT_PREFIX
+    partitions: Annotated[int, Field(ge=1, le=_MAX_PARTITIONS)] = topics.DEFAULT_PARTITIONS
+    replication_factor: Annotated[int, Field(ge=1, le=32_767)] = 1
+    create_topics: bool = True
+    jwt_secret: JwtSecret | None = None
+    jwks_file: JwksFile | None = None
+    http_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    http_port: Port
+    environment: Literal["production", "development"] = "production"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    session_timeout_ms: Annotated[int, Field(ge=1000, le=300_000)] = 10_000
+    max_records: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    batch_pause_ms: Annotated[int, Field(ge=0, le=10_000)] = 5
+    fetch_max_wait_ms: Annotated[int, Field(ge=1, le=10_000)] = 10
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_blank_optionals(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Treat an optional variable that is set to an empty value as not set."""
+        optional = {name for name, field in cls.model_fields.items() if field.default is None}
+        return {name: value for name, value in values.items() if not (value == "" and name in optional)}
+
+    @model_validator(mode="after")
+    def _check_combinations(self) -> Self:
+        if self.jwt_secret is None and self.jwks_file is None:
+            msg = "COHOST_JWT_SECRET: is required, unless COHOST_JWKS_FILE is set"
+            raise ValueError(msg)
+        if self.is_production:
+            self._reject_example_secrets()
+        self.kafka_options()
+        return self
+
+    def _reject_example_secrets(self) -> None:
+        jwt_secret = self.jwt_secret.get_secret_value() if self.jwt_secret else ""
+        address = self.database_url.get_secret_value().partition("://")[2]
+        database_password = address.rpartition("@")[0].partition(":")[2]
+        for name, secret in (("JWT_SECRET", jwt_secret), ("DATABASE_URL", database_password)):
+            if is_example_secret(secret):
+                msg = f"COHOST_{name}: the example's secret is for COHOST_ENVIRONMENT=development"
+                raise ValueError(msg)
+
+    @property
+    def is_production(self) -> bool:
+        """Return whether the example secrets are rejected."""
+        return self.environment == "production"
+
+    def pipeline_config(self, schema: str) -> Config:
+        """Return the pipeline's configuration for the service that owns this database schema."""
+        return Config(
+            bootstrap_servers=self.kafka_bootstrap_servers,
+            database_url=self.database_url.get_secret_value(),
+            schema=schema,
+            security=self.kafka_options(),
+            prefix=self.topic_prefix,
+            partitions=self.partitions,
+            replication_factor=self.replication_factor,
+            create_topics=self.create_topics,
+            session_timeout_ms=self.session_timeout_ms,
+            max_records=self.max_records,
+            batch_pause_ms=self.batch_pause_ms,
+            fetch_max_wait_ms=self.fetch_max_wait_ms,
+        )
+
+    def build_authenticator(self) -> auth.Authenticator:
+        """Build the authenticator for callers' tokens."""
+        secret = self.jwt_secret.get_secret_value() if self.jwt_secret else None
+        return auth.Authenticator(secret, _read_jwks(self.jwks_file) if self.jwks_file else None)
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def load_settings(kind: type[S]) -> S:
+    """Load the settings from the environment.
+
+    If one is missing or wrong, name it in one line on standard error and exit with status 2.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        sys.stderr.write(f"{_error_line(error)}\n")
+        raise SystemExit(EXIT_WRONG_SETTING) from None
+
+
+def _error_line(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    said = first["msg"].removeprefix("Value error, ").replace("\n", " ")
+    if not first["loc"]:
+        return said
+    said = "is required" if first["type"] == "missing" else said
+    return f"COHOST_{str(first['loc'][0]).upper()}: {said}"
