@@ -25,10 +25,11 @@ COPY --from=packages /venv /venv
 COPY --from=bill /sbom.cdx.json /app/
 WORKDIR /app
 COPY LICENSE .
+COPY cohost cohost
 COPY schemas schemas
 COPY messaging messaging
 COPY services services
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+ENV PATH=/venv/bin:$PATH PYTHONPATH=/app/schemas PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     COHOST_HTTP_HOST=0.0.0.0 COHOST_HTTP_PORT=8081
 # By number: whoever forbids root cannot tell by a name.
 USER 10001:10001

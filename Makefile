@@ -1,6 +1,7 @@
 # Every word is one line; `make` alone lists them. Python 3.11 or newer and Maven must be there; Java and Go come as wheels.
 PYTHON ?= python3
 PY := .venv/bin/python
+export PYTHONPATH := schemas
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
@@ -42,7 +43,7 @@ check: setup ## format, lint, types, import contracts, published schemas
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(PY) .venv/bin/lint-imports
-	$(PY) -m schemas.export --check
+	$(PY) -m cohost_schemas.export --check
 
 fmt: setup ## format, and mend what the linter can
 	$(PY) -m ruff format .

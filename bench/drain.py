@@ -17,8 +17,8 @@ from bench.measured import Measured
 from bench.place import Run
 from bench.room import Command
 from bench.worker import Worker
-from schemas.partitions import partition_of
-from schemas.topics import DEFAULT_PARTITIONS
+from cohost_schemas.partitions import partition_of
+from cohost_schemas.topics import DEFAULT_PARTITIONS
 
 _LOOK_SECONDS = 0.025
 _LONGEST_SECONDS = 300

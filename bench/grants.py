@@ -18,9 +18,9 @@ from bench.place import Run
 from bench.producing import Producer
 from bench.seats import Invitations, Seat, Seats
 from bench.worker import Standing, Worker
-from schemas import topics
-from schemas.partitions import partition_of
-from schemas.topics import DEFAULT_PARTITIONS, Topic
+from cohost_schemas import topics
+from cohost_schemas.partitions import partition_of
+from cohost_schemas.topics import DEFAULT_PARTITIONS, Topic
 
 ROOMS = 2_000
 

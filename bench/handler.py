@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 from faststream.kafka import KafkaBroker
 
+from cohost_schemas import timestamps
 from messaging import outcomes
 from messaging.batch import encoder
 from messaging.batch.encoder import RecordEncoder
@@ -19,7 +20,6 @@ from messaging.inputs.parsing import ParsedRecord, RecordParser, mentioned_ids
 from messaging.lanes import Lane
 from messaging.outbox.store import EncodedRecord
 from messaging.processor import DuplicateCommands, InputRecord, Rejection
-from schemas import timestamps
 from services.invitations.domain.stage import Stage
 from services.invitations.domain.state import Policy, Room, Seat, User
 from services.invitations.prefetch import user_to_check

@@ -10,8 +10,8 @@ from pydantic_core import from_json
 from bench import table
 from bench.place import Run
 from bench.room import ACCEPTED, Command
-from schemas import topics
-from schemas.topics import DEFAULT_PARTITIONS, Topic
+from cohost_schemas import topics
+from cohost_schemas.topics import DEFAULT_PARTITIONS, Topic
 
 _POLL_MS = 100
 _OUTPUTS = (topics.INVITATION_EVENTS, topics.INVITATION_REJECTIONS)

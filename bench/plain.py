@@ -14,13 +14,13 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 
 from bench import traffic
 from bench.handler import Handler
+from cohost_schemas import timestamps, topics
+from cohost_schemas.partitions import partition_of
+from cohost_schemas.topics import Topic
+from cohost_schemas.types import Message
 from messaging import cluster, database
 from messaging.config import Config
 from messaging.processor import InputRecord
-from schemas import timestamps, topics
-from schemas.partitions import partition_of
-from schemas.topics import Topic
-from schemas.types import Message
 from services.invitations.domain.state import Policy
 from services.invitations.processor import InvitationsProcessor
 

@@ -9,11 +9,11 @@ from aiokafka import AIOKafkaProducer
 
 from bench.room import Command
 from bench.traffic import Traffic
-from schemas import envelope, topics
-from schemas.facts import RoomChanged, UserChanged
-from schemas.partitions import partition_of
-from schemas.topics import DEFAULT_PARTITIONS, Topic
-from schemas.types import Message
+from cohost_schemas import envelope, topics
+from cohost_schemas.facts import RoomChanged, UserChanged
+from cohost_schemas.partitions import partition_of
+from cohost_schemas.topics import DEFAULT_PARTITIONS, Topic
+from cohost_schemas.types import Message
 
 _CONTENT_TYPE = ("content-type", envelope.CONTENT_TYPE)
 _AT_ONCE = 5_000

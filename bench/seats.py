@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 from bench import producing
 from bench.producing import Entry
 from bench.room import Command
-from schemas import ids, timestamps, topics
-from schemas.events import InvitationAccepted, StageChanged
-from schemas.facts import RoomChanged
-from schemas.partitions import partition_of
-from schemas.topics import DEFAULT_PARTITIONS
-from schemas.types import RoomStatus
+from cohost_schemas import ids, timestamps, topics
+from cohost_schemas.events import InvitationAccepted, StageChanged
+from cohost_schemas.facts import RoomChanged
+from cohost_schemas.partitions import partition_of
+from cohost_schemas.topics import DEFAULT_PARTITIONS
+from cohost_schemas.types import RoomStatus
 
 _STATUS: RoomStatus = "live"
 _PENDING_SECONDS = 60

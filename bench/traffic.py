@@ -6,8 +6,8 @@ from random import Random
 
 from bench import steps
 from bench.room import BANNED, MAX_CO_HOSTS, Command, Room
-from schemas import ids
-from schemas.facts import RoomChanged, UserChanged
+from cohost_schemas import ids
+from cohost_schemas.facts import RoomChanged, UserChanged
 
 EXPIRY_SECONDS = 10
 USERS_A_ROOM = 8

@@ -11,7 +11,7 @@ from bench import outcomes
 from bench.livekit import Key, State
 from bench.place import Run
 from bench.seats import Seat
-from schemas import envelope, topics
+from cohost_schemas import envelope, topics
 
 CO_HOST = frozenset(
     {

@@ -9,8 +9,8 @@ from pathlib import Path
 import asyncpg
 
 from bench.place import Run
-from schemas import topics
-from schemas.topics import Topic
+from cohost_schemas import topics
+from cohost_schemas.topics import Topic
 from services.broadcast.processor import TOPOLOGY as BROADCAST
 from services.invitations.processor import TOPOLOGY as INVITATIONS
 from stack import ports, process, services

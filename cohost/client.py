@@ -20,9 +20,9 @@ from cohost.kafka.connection import KafkaConnection
 from cohost.kafka.log_reader import LogReader, fetch_offset_bounds
 from cohost.kafka.producer import CloudEventProducer, TraceProvider
 from cohost.streams import EventSource, Stream, StreamFactory, StreamStart
-from schemas import topics
-from schemas.topics import Topic
-from schemas.types import CommandData, Message
+from cohost_schemas import topics
+from cohost_schemas.topics import Topic
+from cohost_schemas.types import CommandData, Message
 
 _MAX_ATTEMPT_SECONDS = 10
 PartT = TypeVar("PartT")

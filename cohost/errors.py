@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from schemas.envelope import Envelope
-from schemas.invitation import Invitation
+from cohost_schemas.envelope import Envelope
+from cohost_schemas.invitation import Invitation
 
 
 class Rejected(Exception):

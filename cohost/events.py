@@ -8,9 +8,9 @@ from typing import Any, Generic, Self, TypeVar, cast
 
 from pydantic import ValidationError
 
-from schemas import envelope, events
-from schemas.envelope import Envelope
-from schemas.types import Message
+from cohost_schemas import envelope, events
+from cohost_schemas.envelope import Envelope
+from cohost_schemas.types import Message
 
 _EVENT_MODELS: dict[str, type[Message]] = {
     envelope.wire_type(model.__name__): model

@@ -5,10 +5,10 @@ import asyncio
 from cohost import ids
 from cohost.errors import NotConfirmed
 from cohost.kafka.producer import ClientClosed, CloudEventProducer, DeliveryState
-from schemas import topics
-from schemas.facts import RoomChanged, UserChanged
-from schemas.topics import Topic
-from schemas.types import Message
+from cohost_schemas import topics
+from cohost_schemas.facts import RoomChanged, UserChanged
+from cohost_schemas.topics import Topic
+from cohost_schemas.types import Message
 
 
 class FactWriter:

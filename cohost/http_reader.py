@@ -7,9 +7,9 @@ from urllib.parse import quote
 import httpx
 
 from cohost.errors import ProblemError
-from schemas.answers import BroadcastData, CoHost, CoHosts, CommandOutcome, Stage
-from schemas.invitation import Invitation
-from schemas.types import InvitationStatus, Message
+from cohost_schemas.answers import BroadcastData, CoHost, CoHosts, CommandOutcome, Stage
+from cohost_schemas.invitation import Invitation
+from cohost_schemas.types import InvitationStatus, Message
 
 TokenSource = str | Callable[[], str]
 StatusFilter = InvitationStatus | str

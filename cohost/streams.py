@@ -9,11 +9,11 @@ from aiokafka import TopicPartition
 from cohost.events import Badge, Event, Position, build_event, parse_event_data
 from cohost.kafka.connection import KafkaConnection
 from cohost.kafka.log_reader import LogReader, fetch_offset_bounds
-from schemas import envelope, topics
-from schemas.envelope import NotACloudEvent
-from schemas.events import BadgeChanged
-from schemas.partitions import partition_of
-from schemas.topics import Topic
+from cohost_schemas import envelope, topics
+from cohost_schemas.envelope import NotACloudEvent
+from cohost_schemas.events import BadgeChanged
+from cohost_schemas.partitions import partition_of
+from cohost_schemas.topics import Topic
 
 StreamStart = Literal["beginning", "end"]
 EventSource = Literal["invitations", "broadcast", "both"]

@@ -14,11 +14,11 @@ from livekit.rtc.participant import PublishTrackError
 import cohost
 from cohost import tokens
 from cohost.http_reader import HttpReader
+from cohost_schemas.answers import BroadcastData
+from cohost_schemas.facts import RoomChanged, UserChanged
 from demo.claims import Claims
 from demo.people import Person
 from demo.timeline import Missing, Timeline
-from schemas.answers import BroadcastData
-from schemas.facts import RoomChanged, UserChanged
 
 ROOM = "evening-show"
 HOST = "alice"

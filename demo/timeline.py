@@ -6,8 +6,8 @@ import time
 from typing import NamedTuple
 
 import cohost
-from schemas import envelope
-from schemas.types import Message
+from cohost_schemas import envelope
+from cohost_schemas.types import Message
 
 _SECONDS = 20
 _WIDTH = 100

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas import topics
+from cohost_schemas import topics
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import asyncpg
 
+from cohost_schemas import envelope
+from cohost_schemas.answers import CommandOutcome
+from cohost_schemas.rejections import REJECTION_MESSAGES
 from messaging import copying
 from messaging.database import Connection
 from messaging.processor import DuplicateCommands
-from schemas import envelope
-from schemas.answers import CommandOutcome
-from schemas.rejections import REJECTION_MESSAGES
 
 RETENTION = timedelta(days=7)
 

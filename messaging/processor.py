@@ -4,11 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
+from cohost_schemas.invitation import Invitation
+from cohost_schemas.rejections import RejectionReason
+from cohost_schemas.topics import Topic
+from cohost_schemas.types import Message
 from messaging.database import Connection
-from schemas.invitation import Invitation
-from schemas.rejections import RejectionReason
-from schemas.topics import Topic
-from schemas.types import Message
 
 InputKind = Literal["facts", "events", "signals", "commands"]
 

@@ -5,13 +5,13 @@ import asyncio
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from cohost_schemas import envelope, timestamps
+from cohost_schemas.partitions import partition_of
+from cohost_schemas.topics import Topic
+from cohost_schemas.types import Message
 from messaging.config import Config
 from messaging.errors import NotConfirmed
 from messaging.outbox import transactions
-from schemas import envelope, timestamps
-from schemas.partitions import partition_of
-from schemas.topics import Topic
-from schemas.types import Message
 
 _SEND_SECONDS = 10
 _START_SECONDS = 10

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from cohost.audit.report import ReportBuilder
-from schemas.ids import COMMAND_ID_RETENTION_MS
+from cohost_schemas.ids import COMMAND_ID_RETENTION_MS
 
 _MAX_WRITE_DELAY_MS = 60 * 60 * 1000
 """How long after its decision an outcome may have been written, in milliseconds."""

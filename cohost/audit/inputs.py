@@ -7,7 +7,7 @@ from typing import NamedTuple
 from cohost.audit.command_ledger import CommandLedger
 from cohost.audit.parsing import InputParser
 from cohost.audit.topology import DeployedService, LogRecord, OffsetRange
-from schemas.ids import COMMAND_ID_RETENTION_MS
+from cohost_schemas.ids import COMMAND_ID_RETENTION_MS
 
 
 class InvalidRecord(NamedTuple):

@@ -9,10 +9,10 @@ from cohost.audit.output_partition import OutputPartition
 from cohost.audit.parsing import record_position
 from cohost.audit.report import ReportBuilder
 from cohost.audit.topology import COMMAND_ONLY_EVENTS, DeployedService, LogRecord, OffsetRange
-from schemas import envelope, partitions
-from schemas.envelope import Envelope
-from schemas.events import InvitationExpired, InvitationSent
-from schemas.rejections import CommandRejected
+from cohost_schemas import envelope, partitions
+from cohost_schemas.envelope import Envelope
+from cohost_schemas.events import InvitationExpired, InvitationSent
+from cohost_schemas.rejections import CommandRejected
 
 _REJECTED = envelope.wire_type(CommandRejected.__name__)
 _EVENT_PAIR = tuple(envelope.wire_type(model.__name__) for model in (InvitationExpired, InvitationSent))

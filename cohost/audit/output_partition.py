@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from cohost.audit.parsing import record_position
 from cohost.audit.report import ReportBuilder
 from cohost.audit.topology import LogRecord, OffsetRange
-from schemas.envelope import Envelope, Headers
+from cohost_schemas.envelope import Envelope, Headers
 
 
 class OutputPartition:

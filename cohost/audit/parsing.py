@@ -6,9 +6,9 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from cohost.audit.topology import InputTopic, LogRecord
-from schemas import envelope, partitions
-from schemas.envelope import Envelope
-from schemas.types import Message, is_id
+from cohost_schemas import envelope, partitions
+from cohost_schemas.envelope import Envelope
+from cohost_schemas.types import Message, is_id
 
 
 class ParsedInput(NamedTuple):

@@ -11,7 +11,7 @@ from cohost.audit.lane import LaneAudit
 from cohost.audit.log_scanner import LogScanner
 from cohost.audit.report import Report, ReportBuilder
 from cohost.audit.topology import SERVICES, DeployedService, LogRecord, OffsetRange
-from schemas import topics
+from cohost_schemas import topics
 
 _YIELD_EVERY = 1000
 """Number of records to check before yielding to the event loop."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiokafka.helpers import create_ssl_context
 
-from schemas import topics
+from cohost_schemas import topics
 
 _PREFIX = "COHOST_KAFKA_"
 _TLS_OPTIONS = ("cafile", "capath", "cadata", "certfile", "keyfile", "password")

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from schemas import commands, events, facts, signals, topics
-from schemas.envelope import Headers
-from schemas.topics import Topic
-from schemas.types import Message
+from cohost_schemas import commands, events, facts, signals, topics
+from cohost_schemas.envelope import Headers
+from cohost_schemas.topics import Topic
+from cohost_schemas.types import Message
 
 InputKind = Literal["facts", "events", "commands"]
 

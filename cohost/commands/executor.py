@@ -18,10 +18,10 @@ from cohost.events import Accepted
 from cohost.http_reader import ServiceClient
 from cohost.kafka.connection import KafkaConnection
 from cohost.kafka.producer import CloudEventProducer, DeliveryState
-from schemas import timestamps
-from schemas.answers import CommandOutcome
-from schemas.partitions import partition_of
-from schemas.types import CommandData, is_id
+from cohost_schemas import timestamps
+from cohost_schemas.answers import CommandOutcome
+from cohost_schemas.partitions import partition_of
+from cohost_schemas.types import CommandData, is_id
 
 _log = logging.getLogger("cohost")
 

@@ -10,8 +10,8 @@ from cohost.commands.routes import CommandRoute
 from cohost.kafka import log_reader
 from cohost.kafka.closing import close_within
 from cohost.kafka.connection import KafkaConnection
-from schemas import envelope, ids
-from schemas.envelope import NotACloudEvent
+from cohost_schemas import envelope, ids
+from cohost_schemas.envelope import NotACloudEvent
 
 CLOCK_SKEW_MS = 5 * 60 * 1000
 """Allowed clock difference between the machine that made the id and the one that wrote the outcome."""

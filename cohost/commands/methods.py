@@ -3,9 +3,9 @@
 from typing import Any
 
 from cohost.events import Accepted
-from schemas import commands
-from schemas.commands import ReleaseReason
-from schemas.events import (
+from cohost_schemas import commands
+from cohost_schemas.commands import ReleaseReason
+from cohost_schemas.events import (
     CoHostLeft,
     CoHostMuted,
     CoHostUnmuteRequested,
@@ -15,7 +15,7 @@ from schemas.events import (
     InvitationExpired,
     InvitationSent,
 )
-from schemas.types import CommandData, MuteSource
+from cohost_schemas.types import CommandData, MuteSource
 
 
 class CommandMethods:

@@ -15,10 +15,10 @@ from cohost.errors import Rejected
 from cohost.events import Accepted, Event, Position, build_event
 from cohost.kafka.connection import KafkaConnection
 from cohost.kafka.log_reader import LogReader
-from schemas import envelope
-from schemas.envelope import Envelope, NotACloudEvent
-from schemas.invitation import Invitation
-from schemas.types import Message
+from cohost_schemas import envelope
+from cohost_schemas.envelope import Envelope, NotACloudEvent
+from cohost_schemas.invitation import Invitation
+from cohost_schemas.types import Message
 
 _log = logging.getLogger("cohost")
 

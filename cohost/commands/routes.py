@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from schemas import commands, envelope, events, topics
-from schemas.topics import Topic
-from schemas.types import CommandData, Message
+from cohost_schemas import commands, envelope, events, topics
+from cohost_schemas.topics import Topic
+from cohost_schemas.types import CommandData, Message
 
 
 @dataclass(frozen=True, slots=True)

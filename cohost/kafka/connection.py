@@ -9,8 +9,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import for_code
 
 from cohost.kafka.closing import close_within
-from schemas import topics
-from schemas.topics import Topic
+from cohost_schemas import topics
+from cohost_schemas.topics import Topic
 
 
 @dataclass(frozen=True, slots=True)

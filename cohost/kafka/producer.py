@@ -19,10 +19,10 @@ from aiokafka.errors import (
 
 from cohost.kafka.closing import close_within
 from cohost.kafka.connection import KafkaConnection
-from schemas import envelope, timestamps
-from schemas.partitions import partition_of
-from schemas.topics import Topic
-from schemas.types import Message
+from cohost_schemas import envelope, timestamps
+from cohost_schemas.partitions import partition_of
+from cohost_schemas.topics import Topic
+from cohost_schemas.types import Message
 
 _log = logging.getLogger("cohost")
 

@@ -12,6 +12,8 @@ from typing import Any
 import asyncpg
 from aiokafka import ConsumerRecord
 
+from cohost_schemas import timestamps
+from cohost_schemas.types import Message
 from messaging.batch import encoder
 from messaging.batch.encoder import RecordEncoder
 from messaging.inputs.parsing import ParsedRecord, RecordParser, mentioned_ids
@@ -20,8 +22,6 @@ from messaging.metrics import PipelineMetrics
 from messaging.outbox.store import EncodedRecord, OutboxBatch
 from messaging.outcomes import OutcomeRow
 from messaging.processor import Processor, Rejection
-from schemas import timestamps
-from schemas.types import Message
 
 _YIELD_EVERY = 25
 """Number of records decided before the event loop runs other tasks, such as the commit and the publisher.

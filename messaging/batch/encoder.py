@@ -5,6 +5,11 @@ from typing import NamedTuple
 
 from pydantic_core import to_json
 
+from cohost_schemas import envelope, timestamps
+from cohost_schemas.envelope import Envelope
+from cohost_schemas.rejections import REJECTION_MESSAGES, CommandRejected
+from cohost_schemas.topics import Topic
+from cohost_schemas.types import Message, build_message, is_id
 from messaging.batch import ids
 from messaging.inputs import parsing
 from messaging.inputs.parsing import ParsedRecord
@@ -12,11 +17,6 @@ from messaging.lanes import Lane
 from messaging.outbox.store import EncodedRecord
 from messaging.outbox.transactions import MAX_MESSAGE_BYTES
 from messaging.processor import OutputRecord, Rejection, Topology
-from schemas import envelope, timestamps
-from schemas.envelope import Envelope
-from schemas.rejections import REJECTION_MESSAGES, CommandRejected
-from schemas.topics import Topic
-from schemas.types import Message, build_message, is_id
 
 _CONTENT_TYPE = ("content-type", envelope.CONTENT_TYPE)
 _BATCH_OVERHEAD_BYTES = 4096

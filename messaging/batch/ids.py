@@ -2,7 +2,7 @@
 
 import hashlib
 
-from schemas.ids import uuid7
+from cohost_schemas.ids import uuid7
 
 __all__ = ["event_id", "id_prefix", "uuid7"]
 

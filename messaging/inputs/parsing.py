@@ -6,10 +6,10 @@ from typing import Literal
 from aiokafka import ConsumerRecord
 from pydantic import ValidationError
 
+from cohost_schemas import envelope, partitions, timestamps
+from cohost_schemas.envelope import Envelope
+from cohost_schemas.types import Message, is_id
 from messaging.processor import InputRecord, InputTopic, Topology
-from schemas import envelope, partitions, timestamps
-from schemas.envelope import Envelope
-from schemas.types import Message, is_id
 
 DeadLetterReason = Literal["not_a_cloud_event", "wrong_partition", "unknown_fact", "invalid_fact"]
 ParseRejectionReason = Literal["wrong_partition", "unknown_command", "invalid_command"]

@@ -4,11 +4,11 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol, cast
 
+from cohost_schemas import commands, events, signals, topics
+from cohost_schemas.topics import Topic
+from cohost_schemas.types import Message
 from messaging.database import Connection
 from messaging.processor import InputRecord, InputTopic, OutputRecord, Rejection, Topology
-from schemas import commands, events, signals, topics
-from schemas.topics import Topic
-from schemas.types import Message
 from services.broadcast import store
 from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.domain import badges, decide

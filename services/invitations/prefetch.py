@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
-from messaging.processor import InputRecord
-from schemas.commands import (
+from cohost_schemas.commands import (
     AcceptInvitation,
     CancelInvitation,
     DeclineInvitation,
@@ -14,7 +13,8 @@ from schemas.commands import (
     ExpireInvitation,
     SendInvitation,
 )
-from schemas.types import Message
+from cohost_schemas.types import Message
+from messaging.processor import InputRecord
 from services.invitations.domain.stage import Stage
 
 # A negative isinstance on a pydantic class is slow: compare types instead.

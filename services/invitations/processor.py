@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import cast
 
+from cohost_schemas import commands, envelope, facts, topics
+from cohost_schemas.commands import SendInvitation
+from cohost_schemas.facts import RoomChanged, UserChanged
+from cohost_schemas.topics import Topic
 from messaging.database import Connection
 from messaging.processor import InputRecord, InputTopic, OutputRecord, Rejection, Topology
-from schemas import commands, envelope, facts, topics
-from schemas.commands import SendInvitation
-from schemas.facts import RoomChanged, UserChanged
-from schemas.topics import Topic
 from services.invitations import domain
 from services.invitations.domain.stage import Stage, StageEvent
 from services.invitations.domain.state import Policy, User

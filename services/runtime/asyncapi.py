@@ -5,10 +5,11 @@ import json
 from collections.abc import Iterable
 from typing import Any, Literal
 
+from cohost_schemas import envelope
+from cohost_schemas.export import catalog, json_schema
+from cohost_schemas.topics import Topic
+from cohost_schemas.types import Message
 from messaging.processor import Topology
-from schemas import catalog, envelope, jsonschema
-from schemas.topics import Topic
-from schemas.types import Message
 
 Schema = dict[str, Any]
 Action = Literal["receive", "send"]
@@ -75,7 +76,7 @@ def build_document(title: str, version: str, topology: Topology, prefix: str, pa
                 "Tombstone": _TOMBSTONE,
                 "DeadLetter": _DEAD_LETTER,
             },
-            "schemas": jsonschema.model_definitions(models, _REFERENCE),
+            "schemas": json_schema.model_definitions(models, _REFERENCE),
         },
     }
 
@@ -136,7 +137,7 @@ def _message(model: type[Message]) -> Schema:
         "summary": model.__doc__,
         "contentType": _CLOUD_EVENT,
         "headers": {"type": "object", "properties": {"content-type": content_type, "sequence": _SEQUENCE}},
-        "payload": jsonschema.cloud_event_schema(model, _REFERENCE),
+        "payload": json_schema.cloud_event_schema(model, _REFERENCE),
         "bindings": {"kafka": {"key": {"type": "string"}, "bindingVersion": "0.5.0"}},
         "examples": [{"payload": catalog.load_example(model)}] if published else [],
     }

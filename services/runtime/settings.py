@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from cohost_schemas import topics
 from messaging.config import Config
-from schemas import topics
 from services.runtime.http import auth
 from services.runtime.kafka_security import KafkaSecurity
 

@@ -10,11 +10,11 @@ from bench import plain, producing, traffic
 from bench.handler import Handler
 from bench.room import ACCEPTED, Command
 from cohost.audit.topology import LogRecord
+from cohost_schemas import envelope
+from cohost_schemas.partitions import partition_of
+from cohost_schemas.topics import DEFAULT_PARTITIONS
 from messaging import database
 from messaging.config import Config
-from schemas import envelope
-from schemas.partitions import partition_of
-from schemas.topics import DEFAULT_PARTITIONS
 
 NOW_MS = 1_800_000_000_000
 

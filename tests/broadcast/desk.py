@@ -10,14 +10,14 @@ from typing import Any, cast
 import asyncpg
 from prometheus_client import CollectorRegistry
 
+from cohost_schemas import timestamps, topics
+from cohost_schemas.types import Message
 from messaging import database, lanes
 from messaging.config import Config
 from messaging.errors import NotConfirmed
 from messaging.pipeline import Pipeline
 from messaging.processor import InputRecord, OutputRecord
 from messaging.producer import CloudEventProducer
-from schemas import timestamps, topics
-from schemas.types import Message
 from services.broadcast import store
 from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.domain.state import Room, SeatTimeouts

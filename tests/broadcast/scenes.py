@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas import commands, events, signals, timestamps
-from schemas.events import Permissions
-from schemas.types import Badge, Message
+from cohost_schemas import commands, events, signals, timestamps
+from cohost_schemas.events import Permissions
+from cohost_schemas.types import Badge, Message
 from services.broadcast.domain import badges, decide, permissions
 from services.broadcast.domain.decision import Origin
 from services.broadcast.domain.state import Member, SeatTimeouts, Stage

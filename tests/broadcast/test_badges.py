@@ -1,6 +1,6 @@
 """Badges: a co-host's from the seat to its end, the host's while the room is open."""
 
-from schemas.events import BadgeChanged
+from cohost_schemas.events import BadgeChanged
 from services.broadcast.domain import badges
 from tests.broadcast.scenes import HOST, ROOM, Play, accepted, at, left, mute, stage_changed
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from schemas import signals
+from cohost_schemas import signals
 from services.broadcast.domain.state import SeatTimeouts
 from services.broadcast.effects import resyncer
 from services.broadcast.effects.resyncer import RoomResyncer

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from schemas.signals import RoomMade
+from cohost_schemas.signals import RoomMade
 from services.broadcast.http import room_provisioner
 from services.broadcast.http.room_provisioner import RoomProvisioner
 from services.broadcast.livekit.client import CallFailed

@@ -1,6 +1,6 @@
 """Drift between LiveKit and the stage that a snapshot corrects, and changes it must keep."""
 
-from schemas import events, signals
+from cohost_schemas import events, signals
 from services.broadcast.domain import permissions
 from tests.broadcast.scenes import (
     HOST,

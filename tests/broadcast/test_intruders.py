@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from schemas import events, signals
+from cohost_schemas import events, signals
 from services.broadcast.domain import permissions
 from services.broadcast.domain.state import Stage
 from tests.broadcast.scenes import (

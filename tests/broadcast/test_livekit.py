@@ -14,8 +14,8 @@ from livekit import api
 from livekit.protocol import models
 from prometheus_client import CollectorRegistry
 
-from schemas import signals, timestamps
-from schemas.events import Permissions
+from cohost_schemas import signals, timestamps
+from cohost_schemas.events import Permissions
 from services.broadcast.domain import permissions
 from services.broadcast.livekit import client as livekit_module
 from services.broadcast.livekit.client import CallFailed, LiveKitClient, UnsignedWebhook

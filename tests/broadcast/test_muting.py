@@ -2,9 +2,9 @@
 
 import pytest
 
-from schemas import events, signals
-from schemas.events import CoHostMuted, CoHostUnmuteRequested
-from schemas.types import MuteSource, TrackSource
+from cohost_schemas import events, signals
+from cohost_schemas.events import CoHostMuted, CoHostUnmuteRequested
+from cohost_schemas.types import MuteSource, TrackSource
 from services.broadcast.domain import permissions
 from services.broadcast.domain.state import OneOffAction
 from tests.broadcast.scenes import (

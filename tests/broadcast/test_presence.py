@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from schemas import events, signals
-from schemas.types import Message
+from cohost_schemas import events, signals
+from cohost_schemas.types import Message
 from services.broadcast.domain.state import Presence, ReleaseRequest, SeatTimeouts
 from tests.broadcast.scenes import (
     HOST,

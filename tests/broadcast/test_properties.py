@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from schemas import events, signals, timestamps
-from schemas.types import Message
+from cohost_schemas import events, signals, timestamps
+from cohost_schemas.types import Message
 from services.broadcast.domain.state import Member, Room, SeatTimeouts, Stage
 from tests.broadcast.scenes import (
     HOST,

@@ -7,7 +7,7 @@ import pytest
 import structlog
 from livekit.protocol import models
 
-from schemas import signals
+from cohost_schemas import signals
 from services.broadcast.domain.state import SeatTimeouts
 from services.broadcast.effects.reconciler import Reconciler
 from services.broadcast.effects.resyncer import RoomResyncer

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from schemas import commands, signals
+from cohost_schemas import commands, signals
 from services.broadcast.domain.state import SeatTimeouts
 from services.broadcast.effects.resyncer import RoomResyncer
 from services.broadcast.effects.sweeper import Sweeper

@@ -7,11 +7,11 @@ from typing import Any
 import asyncpg
 import pytest
 
+from cohost_schemas import commands, events, topics
+from cohost_schemas.types import Message
 from messaging import database
 from messaging.config import Config
 from messaging.processor import InputRecord, OutputRecord, Rejection
-from schemas import commands, events, topics
-from schemas.types import Message
 from services.broadcast import store
 from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.domain.state import SeatTimeouts

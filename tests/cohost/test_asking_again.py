@@ -7,8 +7,8 @@ import pytest
 
 import cohost
 from cohost import ids
-from schemas import topics
-from schemas.events import CoHostLeft, InvitationSent
+from cohost_schemas import topics
+from cohost_schemas.events import CoHostLeft, InvitationSent
 from tests.cohost.played import Played, begin, impatient, invitation, left, rejected
 
 

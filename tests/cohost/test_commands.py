@@ -7,12 +7,12 @@ from pydantic import ValidationError
 import cohost
 from cohost import ids
 from cohost.commands import outcomes
-from schemas import topics
-from schemas.envelope import Envelope
-from schemas.events import InvitationExpired, InvitationSent
-from schemas.facts import UserChanged
-from schemas.invitation import Invitation
-from schemas.partitions import partition_of
+from cohost_schemas import topics
+from cohost_schemas.envelope import Envelope
+from cohost_schemas.events import InvitationExpired, InvitationSent
+from cohost_schemas.facts import UserChanged
+from cohost_schemas.invitation import Invitation
+from cohost_schemas.partitions import partition_of
 from tests.cohost.played import PARTITIONS, Played, begin, impatient, invitation, left, rejected
 
 

@@ -6,11 +6,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import MessageSizeTooLargeError
 
 import cohost
+from cohost_schemas import topics
+from cohost_schemas.facts import RoomChanged, UserChanged
+from cohost_schemas.partitions import partition_of
+from cohost_schemas.topics import Topic
 from messaging.config import Config
-from schemas import topics
-from schemas.facts import RoomChanged, UserChanged
-from schemas.partitions import partition_of
-from schemas.topics import Topic
 from tests.cohost.played import PARTITIONS, SECONDS, Played
 from tests.messaging.crew import made
 

@@ -8,9 +8,9 @@ import pytest
 
 import cohost
 from cohost import audit, http_reader, ids, tokens
-from schemas.answers import CoHost
-from schemas.facts import RoomChanged, UserChanged
-from schemas.invitation import Invitation
+from cohost_schemas.answers import CoHost
+from cohost_schemas.facts import RoomChanged, UserChanged
+from cohost_schemas.invitation import Invitation
 from stack import Stack
 from stack.services import Running
 

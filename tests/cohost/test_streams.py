@@ -7,8 +7,8 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaConnectionError
 
 import cohost
-from schemas import topics
-from schemas.events import BadgeChanged, CoHostLeft
+from cohost_schemas import topics
+from cohost_schemas.events import BadgeChanged, CoHostLeft
 from tests.cohost.played import AT, SECONDS, Played, left, reads
 
 ItemT = TypeVar("ItemT")

@@ -11,7 +11,7 @@ import cohost
 from cohost.kafka import log_reader
 from cohost.kafka.connection import KafkaConnection
 from cohost.kafka.log_reader import LogReader
-from schemas import topics
+from cohost_schemas import topics
 from tests.cohost.played import SECONDS, Played, left, reads
 
 

@@ -10,10 +10,10 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from prometheus_client.parser import text_string_to_metric_families
 
 from cohost import audit, tokens
+from cohost_schemas import topics
 from demo import scenes
 from demo.claims import Claim
 from demo.show import HOST, ROOM, Show
-from schemas import topics
 from tests.compose.composed import Composed, run
 from tests.messaging.crew import until
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from cohost_schemas.events import BadgeChanged
 from demo import timeline
 from demo.claims import Claim, Claims
 from demo.timeline import Missing, Seen, Timeline
-from schemas.events import BadgeChanged
 
 WORN = BadgeChanged(room_id="room-1", user_id="bob", badge="coHost", since="2026-01-01T12:00:00.000Z")
 

@@ -9,8 +9,8 @@ import jwt
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
+from cohost_schemas import commands, facts, topics
 from messaging.processor import InputTopic, Topology
-from schemas import commands, facts, topics
 from services.runtime.http import auth, fastapi_app, pagination, path_params
 from services.runtime.http.problems import HttpProblem
 from services.runtime.settings import Port, ServiceSettings

@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
-from schemas import catalog, jsonschema
-from schemas.commands import AcceptInvitation
+from cohost_schemas.commands import AcceptInvitation
+from cohost_schemas.export import catalog, json_schema
 from services.runtime import asyncapi
 from tests.hosting.example import LAYOUT
 
@@ -65,7 +65,7 @@ def test_the_commands_a_service_sends_are_listed() -> None:
 def test_a_payload_is_a_cloud_event_with_typed_data() -> None:
     message = DOCUMENT["components"]["messages"]["AcceptInvitation"]
     assert message["payload"]["properties"]["data"] == {"$ref": "#/components/schemas/AcceptInvitation"}
-    expected = jsonschema.model_definitions([AcceptInvitation])["AcceptInvitation"]
+    expected = json_schema.model_definitions([AcceptInvitation])["AcceptInvitation"]
     assert DOCUMENT["components"]["schemas"]["AcceptInvitation"] == expected
     assert message["examples"] == [{"payload": catalog.load_example(AcceptInvitation)}]
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import timestamps
-from schemas.types import Id
+from cohost_schemas import timestamps
+from cohost_schemas.types import Id
 from services.runtime.http import pagination
 from services.runtime.http.problems import HttpProblem
 

@@ -9,8 +9,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from cohost_schemas import topics
 from messaging.config import Config
-from schemas import topics
 from services.runtime import settings
 from tests.hosting.example import ExampleSettings
 

@@ -10,9 +10,9 @@ import httpx
 import jwt
 from prometheus_client import CollectorRegistry
 
+from cohost_schemas import commands, facts, topics
+from cohost_schemas.types import Message
 from messaging.processor import InputRecord
-from schemas import commands, facts, topics
-from schemas.types import Message
 from services.invitations.http import routes
 from services.invitations.processor import TOPOLOGY
 from services.invitations.settings import InvitationsSettings

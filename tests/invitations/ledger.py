@@ -6,10 +6,10 @@ from typing import Any
 
 import asyncpg
 
+from cohost_schemas import envelope
 from messaging import database
 from messaging.config import Config
 from messaging.processor import InputRecord, OutputRecord, Rejection
-from schemas import envelope
 from services.invitations.domain.state import Policy
 from services.invitations.processor import InvitationsProcessor
 from services.invitations.store.changes import BatchChanges

@@ -6,9 +6,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from cohost_schemas import commands, facts, topics
+from cohost_schemas.topics import Topic
 from messaging.processor import InputRecord
-from schemas import commands, facts, topics
-from schemas.topics import Topic
 from tests.invitations.theatre import HOST, at
 
 ROOMS = ("room-1", "room-2")

@@ -4,19 +4,14 @@ from typing import Any
 
 import pytest
 
-from messaging.processor import Rejection
-from schemas.commands import (
-    AcceptInvitation,
-    CancelInvitation,
-    DeclineInvitation,
-    ExpireInvitation,
-)
-from schemas.events import (
+from cohost_schemas.commands import AcceptInvitation, CancelInvitation, DeclineInvitation, ExpireInvitation
+from cohost_schemas.events import (
     InvitationAccepted,
     InvitationCancelled,
     InvitationDeclined,
     InvitationExpired,
 )
+from messaging.processor import Rejection
 from services.invitations.domain.state import Policy, Seat
 from tests.invitations.theatre import EXPIRY, GUEST, HOST, ROOM, Theatre, at, invitation, shown
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from schemas import commands
+from cohost_schemas import commands
 from tests.invitations.desk import LONG_AGO, ONE_DAY, SOON, Desk, opened
 from tests.invitations.ledger import Ledger
 from tests.invitations.theatre import GUEST, HOST, ROOM

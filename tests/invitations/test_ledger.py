@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cohost_schemas import topics
+from cohost_schemas.commands import AcceptInvitation, LeaveStage, SendInvitation
+from cohost_schemas.facts import RoomChanged
 from messaging.processor import DuplicateCommands, InputRecord
-from schemas import topics
-from schemas.commands import AcceptInvitation, LeaveStage, SendInvitation
-from schemas.facts import RoomChanged
 from services.invitations.domain.state import Policy
 from services.invitations.processor import InvitationsProcessor
 from services.invitations.stage_cache import StageCache

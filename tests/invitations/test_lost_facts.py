@@ -10,10 +10,10 @@ from aiokafka.structs import TopicPartition
 
 import cohost
 from cohost import audit
-from schemas import topics
-from schemas.events import InvitationCancelled, StageChanged
-from schemas.facts import RoomChanged
-from schemas.partitions import partition_of
+from cohost_schemas import topics
+from cohost_schemas.events import InvitationCancelled, StageChanged
+from cohost_schemas.facts import RoomChanged
+from cohost_schemas.partitions import partition_of
 from services.invitations.settings import InvitationsSettings
 from stack import Stack
 from tests.invitations.test_service import SECONDS, until, working

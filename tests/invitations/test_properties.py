@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cohost_schemas import topics
 from messaging.processor import InputRecord, Rejection
-from schemas import topics
 from services.invitations.domain.stage import Stage
 from tests.invitations import shows
 from tests.invitations.theatre import Theatre

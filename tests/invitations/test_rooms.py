@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from schemas.commands import AcceptInvitation
-from schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired, StageChanged
+from cohost_schemas.commands import AcceptInvitation
+from cohost_schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired, StageChanged
 from services.invitations.domain.state import Policy
 from tests.invitations.theatre import EXPIRY, GUEST, HOST, ROOM, Theatre, at, invitation
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from cohost_schemas.commands import AcceptInvitation, ExcludeUser, LeaveStage, ReleaseSeat, RemoveCoHost
+from cohost_schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired
 from messaging.processor import Rejection
-from schemas.commands import AcceptInvitation, ExcludeUser, LeaveStage, ReleaseSeat, RemoveCoHost
-from schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired
 from services.invitations.domain.state import Policy
 from tests.invitations.theatre import EXPIRY, GUEST, HOST, ROOM, Theatre, at, invitation
 

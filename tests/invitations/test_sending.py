@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from cohost_schemas.commands import AcceptInvitation, DeclineInvitation, LeaveStage, SendInvitation
+from cohost_schemas.events import InvitationExpired, InvitationSent
 from messaging.processor import Rejection
-from schemas.commands import AcceptInvitation, DeclineInvitation, LeaveStage, SendInvitation
-from schemas.events import InvitationExpired, InvitationSent
 from services.invitations.domain.state import Policy
 from tests.invitations.theatre import EXPIRY, GUEST, HOST, ROOM, Theatre, at, invitation, shown
 

@@ -14,11 +14,11 @@ from aiokafka import AIOKafkaProducer
 
 import cohost
 from cohost import audit
+from cohost_schemas import commands, envelope, timestamps, topics
+from cohost_schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired, StageChanged
+from cohost_schemas.facts import RoomChanged, UserChanged
+from cohost_schemas.partitions import partition_of
 from messaging.batch import ids
-from schemas import commands, envelope, timestamps, topics
-from schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired, StageChanged
-from schemas.facts import RoomChanged, UserChanged
-from schemas.partitions import partition_of
 from services.invitations import app
 from services.invitations.settings import InvitationsSettings
 from stack import Stack

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from cohost_schemas import commands, facts, topics
+from cohost_schemas.topics import Topic
+from cohost_schemas.types import Message
 from messaging.config import Config
 from messaging.errors import NotConfirmed
 from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
 from messaging.processor import InputRecord
-from schemas import commands, facts, topics
-from schemas.topics import Topic
-from schemas.types import Message
 from services.invitations.effects.sweeper import Sweeper
 from tests.invitations.ledger import SCHEMA, Ledger
 from tests.invitations.theatre import GUEST, HOST, ROOM

@@ -4,13 +4,13 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from cohost_schemas import topics
+from cohost_schemas.commands import SendInvitation
+from cohost_schemas.facts import RoomChanged, UserChanged
+from cohost_schemas.invitation import Invitation
+from cohost_schemas.topics import Topic
+from cohost_schemas.types import Message
 from messaging.processor import InputRecord, Rejection
-from schemas import topics
-from schemas.commands import SendInvitation
-from schemas.facts import RoomChanged, UserChanged
-from schemas.invitation import Invitation
-from schemas.topics import Topic
-from schemas.types import Message
 from services.invitations.domain.stage import Stage
 from services.invitations.domain.state import Policy, Seat
 from services.invitations.processor import InvitationsProcessor

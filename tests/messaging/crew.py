@@ -10,10 +10,10 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from prometheus_client import CollectorRegistry
 
+from cohost_schemas.topics import Topic
 from messaging.config import Config
 from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
-from schemas.topics import Topic
 from tests.messaging.fleet import PARTITIONS, SECONDS
 from tests.messaging.turnstile import Turnstile
 

@@ -15,11 +15,11 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 
 from cohost import audit
+from cohost_schemas import commands, envelope, topics
+from cohost_schemas.partitions import partition_of
+from cohost_schemas.types import Message
 from messaging.batch import ids
 from messaging.config import Config
-from schemas import commands, envelope, topics
-from schemas.partitions import partition_of
-from schemas.types import Message
 from tests.messaging import turnstile
 
 SECONDS = 60

@@ -2,9 +2,9 @@
 
 from aiokafka import AIOKafkaProducer
 
+from cohost_schemas import commands, topics
+from cohost_schemas.partitions import partition_of
 from messaging.batch import ids
-from schemas import commands, topics
-from schemas.partitions import partition_of
 from tests.messaging.fleet import PARTITIONS
 
 COMMANDS = topics.INVITATION_COMMANDS

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRecord
 
+from cohost_schemas import commands, facts, topics
+from cohost_schemas.partitions import partition_of
 from messaging.inputs.parsing import ParsedRecord, RecordParser
 from messaging.processor import InputRecord
-from schemas import commands, facts, topics
-from schemas.partitions import partition_of
 from tests.messaging import turnstile
 
 COUNT = 3

@@ -13,10 +13,10 @@ from aiokafka.record import default_records
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from prometheus_client import CollectorRegistry
 
+from cohost_schemas import facts, topics
+from cohost_schemas.partitions import partition_of
 from messaging import outcomes
 from messaging.batch import ids
-from schemas import facts, topics
-from schemas.partitions import partition_of
 from tests.messaging.crew import log_of, made, query, until, working
 from tests.messaging.fleet import PARTITIONS, Fleet, record
 from tests.messaging.inputs import COMMANDS, LANE, ROOM, leave, send

@@ -6,9 +6,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+from cohost_schemas import commands, events, facts, topics
 from messaging.database import Connection
 from messaging.processor import InputRecord, InputTopic, OutputRecord, Rejection, Topology
-from schemas import commands, events, facts, topics
 
 LAYOUT = Topology(
     name="invitations",

@@ -1,9 +1,9 @@
 """The models of the files in schemas/examples, written as code."""
 
-from schemas import commands, events, facts
-from schemas.invitation import Invitation
-from schemas.rejections import CommandRejected
-from schemas.types import Message
+from cohost_schemas import commands, events, facts
+from cohost_schemas.invitation import Invitation
+from cohost_schemas.rejections import CommandRejected
+from cohost_schemas.types import Message
 
 ROOM, HOST, GUEST = "room-1", "alice", "bob"
 INVITATION = "01980000-0000-7000-8000-000000000001"

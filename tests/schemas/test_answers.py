@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from schemas.answers import BroadcastData, CoHost, CoHosts, CommandOutcome, OnStage, Stage
-from schemas.events import Permissions
-from schemas.signals import Track
-from schemas.types import Message
+from cohost_schemas.answers import BroadcastData, CoHost, CoHosts, CommandOutcome, OnStage, Stage
+from cohost_schemas.events import Permissions
+from cohost_schemas.signals import Track
+from cohost_schemas.types import Message
 
 AT = "2026-01-01T12:00:00.007Z"
 OUTCOME = CommandOutcome(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import envelope
-from schemas.envelope import Envelope, NotACloudEvent
+from cohost_schemas import envelope
+from cohost_schemas.envelope import Envelope, NotACloudEvent
 
 STRUCTURED = [("content-type", b"application/cloudevents+json; charset=utf-8")]
 EVENT = {"specversion": "1.0", "id": "c-1", "source": "/s", "type": "cohost.LeaveStage.v1"}

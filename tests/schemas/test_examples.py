@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from schemas import catalog, envelope, jsonschema
+from cohost_schemas import envelope
+from cohost_schemas.export import catalog, json_schema
 from tests.schemas import golden, validator
 
 NAMES = [model.__name__ for model in catalog.PUBLISHED_MODELS]
@@ -38,15 +39,15 @@ def test_an_example_is_read_as_its_message(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_is_valid_by_the_published_schema(name: str) -> None:
-    schema = jsonschema.schema_document(MODELS[name])
+    schema = json_schema.schema_document(MODELS[name])
     assert validator.valid(example(name), schema, schema)
-    envelope_alone = jsonschema.envelope_schema()
+    envelope_alone = json_schema.envelope_schema()
     assert validator.valid(example(name), envelope_alone, envelope_alone)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_published_schema_requires_the_envelopes_attributes(name: str) -> None:
-    schema = jsonschema.schema_document(MODELS[name])
+    schema = json_schema.schema_document(MODELS[name])
     for attribute in ("specversion", "id", "source", "type", "subject", "data"):
         left_out = {key: value for key, value in example(name).items() if key != attribute}
         assert not validator.valid(left_out, schema, schema)

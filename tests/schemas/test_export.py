@@ -8,26 +8,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas import catalog, envelope, export, jsonschema
-from schemas.types import CommandData, Message
+from cohost_schemas import envelope
+from cohost_schemas.export import __main__, catalog, json_schema
+from cohost_schemas.types import CommandData, Message
 from tests.schemas import golden, validator
 
 TAKEN_IN = catalog.COMMANDS + catalog.FACTS
-SCHEMAS = {model: jsonschema.schema_document(model) for model in catalog.PUBLISHED_MODELS}
+SCHEMAS = {model: json_schema.schema_document(model) for model in catalog.PUBLISHED_MODELS}
 
 
 def test_the_files_are_the_models_schemas() -> None:
-    assert export.differing_files(export.JSON_FOLDER) == []
-    assert export.main(["--check"]) == 0
+    assert __main__.differing_files(__main__.JSON_FOLDER) == []
+    assert __main__.main(["--check"]) == 0
 
 
 def test_changed_missing_and_extra_schema_files_are_found(tmp_path: Path) -> None:
-    export.write_files(tmp_path)
-    assert export.differing_files(tmp_path) == []
+    __main__.write_files(tmp_path)
+    assert __main__.differing_files(tmp_path) == []
     (tmp_path / "SendInvitation.v1.json").write_text("{}")
     (tmp_path / "RoomChanged.v1.json").unlink()
     (tmp_path / "Extra.v1.json").write_text("{}")
-    assert export.differing_files(tmp_path) == [
+    assert __main__.differing_files(tmp_path) == [
         "Extra.v1.json",
         "RoomChanged.v1.json",
         "SendInvitation.v1.json",

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from schemas import catalog, commands, envelope, events, facts, rejections
-from schemas.types import Message
+from cohost_schemas import commands, envelope, events, facts, rejections
+from cohost_schemas.export import catalog
+from cohost_schemas.types import Message
 
 IDS = {"roomId": "room-1", "userId": "bob", "actorId": "alice"}
 ANSWER = {"roomId": "room-1", "invitationId": "i-1", "actorId": "bob"}

@@ -5,7 +5,7 @@ from aiokafka.partitioner import murmur2 as aiokafka_murmur2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import partitions
+from cohost_schemas import partitions
 
 VECTORS = {
     "21": -973932308,

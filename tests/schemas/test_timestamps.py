@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import timestamps
+from cohost_schemas import timestamps
 
 moments = st.integers(0, 253_402_300_799_999)
 

@@ -1,6 +1,7 @@
 """The topics of the contract's table and their settings."""
 
-from schemas import catalog, topics
+from cohost_schemas import topics
+from cohost_schemas.export import catalog
 
 DAYS = {days: str(days * 86_400_000) for days in (7, 30)}
 CLOCK = {"message.timestamp.type": "LogAppendTime"}

@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.helpers import create_ssl_context
 from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest
 
-from schemas import topics
+from cohost_schemas import topics
 from stack import keys, parts, ports, settings
 from stack.kafka import Kafka
 from stack.place import Place

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from schemas import topics
+from cohost_schemas import topics
 from stack.services import REPOSITORY
 
 PREFIX = topics.DEFAULT_PREFIX

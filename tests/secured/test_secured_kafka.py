@@ -16,13 +16,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ClusterAuthorizationFailedError, TopicAuthorizationFailedError
 
 import cohost
+from cohost_schemas import topics
+from cohost_schemas.events import CoHostLeft, GrantProvisioned, GrantRevoked, InvitationExpired
+from cohost_schemas.facts import RoomChanged, UserChanged
+from cohost_schemas.partitions import partition_of
+from cohost_schemas.topics import Topic
 from messaging import cluster
 from messaging.config import Config
-from schemas import topics
-from schemas.events import CoHostLeft, GrantProvisioned, GrantRevoked, InvitationExpired
-from schemas.facts import RoomChanged, UserChanged
-from schemas.partitions import partition_of
-from schemas.topics import Topic
 from stack.services import REPOSITORY
 from tests.secured import page
 from tests.secured.broker import Secured

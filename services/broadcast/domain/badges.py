@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from schemas.events import BadgeChanged
-from schemas.types import Badge
+from cohost_schemas.events import BadgeChanged
+from cohost_schemas.types import Badge
 from services.broadcast.domain.state import Stage
 
 

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import assert_never
 
-from schemas.events import GrantFailed, GrantProvisioned, GrantRevoked, IntruderRemoved
-from schemas.signals import (
+from cohost_schemas.events import GrantFailed, GrantProvisioned, GrantRevoked, IntruderRemoved
+from cohost_schemas.signals import (
     CallResult,
     ErrandDone,
     GrantApplied,
@@ -13,7 +13,7 @@ from schemas.signals import (
     RoomDeleted,
     RoomMade,
 )
-from schemas.types import Message, is_id
+from cohost_schemas.types import Message, is_id
 from services.broadcast.domain import membership, permissions, presence
 from services.broadcast.domain.decision import Decision, Origin
 from services.broadcast.domain.state import Member, Seat, Stage

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from schemas.commands import ReleaseReason
-from schemas.events import CoHostLost
-from schemas.signals import DeadlineReached
+from cohost_schemas.commands import ReleaseReason
+from cohost_schemas.events import CoHostLost
+from cohost_schemas.signals import DeadlineReached
 from services.broadcast.domain.decision import Decision, Origin
 from services.broadcast.domain.state import ReleaseRequest, Stage
 

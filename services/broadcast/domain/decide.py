@@ -2,10 +2,10 @@
 
 from typing import assert_never
 
-from schemas.commands import BroadcastCommand, MuteCoHost, UnmuteCoHost
-from schemas.events import CoHostLeft, InvitationAccepted, StageChanged
-from schemas.rejections import RejectionReason
-from schemas.signals import (
+from cohost_schemas.commands import BroadcastCommand, MuteCoHost, UnmuteCoHost
+from cohost_schemas.events import CoHostLeft, InvitationAccepted, StageChanged
+from cohost_schemas.rejections import RejectionReason
+from cohost_schemas.signals import (
     DeadlineReached,
     ErrandDone,
     GrantApplied,

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from schemas.types import Message
+from cohost_schemas.types import Message
 from services.broadcast.domain.state import Stage
 
 

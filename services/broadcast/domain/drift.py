@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from schemas.signals import Participant, RoomCompared
+from cohost_schemas.signals import Participant, RoomCompared
 from services.broadcast.domain import permissions, presence
 from services.broadcast.domain.decision import Decision, Origin
 from services.broadcast.domain.state import SeatTimeouts, Stage, mark_out_of_sync

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from schemas import timestamps
-from schemas.events import CoHostLeft, GrantRevoked, InvitationAccepted, StageChanged
+from cohost_schemas import timestamps
+from cohost_schemas.events import CoHostLeft, GrantRevoked, InvitationAccepted, StageChanged
 from services.broadcast.domain.decision import Decision, Origin
 from services.broadcast.domain.state import (
     Member,

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Literal
 
-from schemas.commands import BroadcastCommand, MuteCoHost, UnmuteCoHost
-from schemas.events import CoHostMuted, CoHostUnmuteRequested
-from schemas.rejections import RejectionReason
+from cohost_schemas.commands import BroadcastCommand, MuteCoHost, UnmuteCoHost
+from cohost_schemas.events import CoHostMuted, CoHostUnmuteRequested
+from cohost_schemas.rejections import RejectionReason
 from services.broadcast.domain.decision import Decision, Origin
 from services.broadcast.domain.state import OneOffAction, Seat, Stage, mark_out_of_sync
 

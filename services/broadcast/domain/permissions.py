@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from schemas.events import Permissions
-from schemas.signals import Participant
-from schemas.types import Badge, MuteSource, TrackSource
+from cohost_schemas.events import Permissions
+from cohost_schemas.signals import Participant
+from cohost_schemas.types import Badge, MuteSource, TrackSource
 from services.broadcast.domain.state import Stage
 
 # LiveKit compares lists of sources in order, so they are always sent in the order of its own enumeration.

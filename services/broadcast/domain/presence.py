@@ -7,9 +7,9 @@ webhook may arrive more than once, and late, because LiveKit may send each one t
 from dataclasses import replace
 from typing import assert_never
 
-from schemas import timestamps
-from schemas.events import CoHostConnected, CoHostDisconnected, CoHostReconnected
-from schemas.signals import (
+from cohost_schemas import timestamps
+from cohost_schemas.events import CoHostConnected, CoHostDisconnected, CoHostReconnected
+from cohost_schemas.signals import (
     Participant,
     ParticipantJoined,
     ParticipantLeft,

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from schemas.commands import ReleaseReason
-from schemas.signals import Track
-from schemas.types import Badge, ConnectionStatus, LeaveReason, MuteSource, RoomStatus
+from cohost_schemas.commands import ReleaseReason
+from cohost_schemas.signals import Track
+from cohost_schemas.types import Badge, ConnectionStatus, LeaveReason, MuteSource, RoomStatus
 
 
 @dataclass(frozen=True, slots=True)

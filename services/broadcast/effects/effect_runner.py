@@ -2,9 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 
-from schemas import envelope, signals
-from schemas.events import CoHostUnmuteRequested
-from schemas.signals import ErrandDone, GrantApplied, Participant, RoomDeleted
+from cohost_schemas import envelope, signals
+from cohost_schemas.events import CoHostUnmuteRequested
+from cohost_schemas.signals import ErrandDone, GrantApplied, Participant, RoomDeleted
 from services.broadcast.domain import permissions
 from services.broadcast.domain.state import Member, OneOffAction, Room, Stage
 from services.broadcast.livekit.client import CallFailed, LiveKitClient

@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping
 
 import structlog
 
+from cohost_schemas import timestamps, topics
+from cohost_schemas.signals import CallResult, ErrandDone, GrantCallFailed, IntruderSeen
 from messaging import errors
 from messaging.batch import ids
-from schemas import timestamps, topics
-from schemas.signals import CallResult, ErrandDone, GrantCallFailed, IntruderSeen
 from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.domain.state import Member, OneOffAction, Room
 from services.broadcast.effects.dependencies import EffectDependencies

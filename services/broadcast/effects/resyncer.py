@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterable, Mapping
 
 import structlog
 
+from cohost_schemas import timestamps, topics
+from cohost_schemas.signals import Participant, RoomCompared
+from cohost_schemas.types import is_id
 from messaging import errors, lanes
 from messaging.batch import ids
-from schemas import timestamps, topics
-from schemas.signals import Participant, RoomCompared
-from schemas.types import is_id
 from services.broadcast import store
 from services.broadcast.domain import drift, permissions
 from services.broadcast.domain.decision import Origin

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
+from cohost_schemas import timestamps, topics
+from cohost_schemas.commands import ReleaseSeat
+from cohost_schemas.signals import DeadlineReached
 from messaging import errors
 from messaging.batch import ids
-from schemas import timestamps, topics
-from schemas.commands import ReleaseSeat
-from schemas.signals import DeadlineReached
 from services.broadcast import store
 from services.broadcast.domain.state import Member, ReleaseRequest, Room, Seat
 from services.broadcast.effects.dependencies import EffectDependencies

@@ -4,7 +4,7 @@ import asyncio
 
 import asyncpg
 
-from schemas.types import Badge, Role
+from cohost_schemas.types import Badge, Role
 from services.broadcast import store
 from services.broadcast.domain.state import Stage
 from services.broadcast.http.room_provisioner import RoomProvisioner

@@ -5,11 +5,11 @@ import asyncio
 import asyncpg
 import structlog
 
+from cohost_schemas import topics
+from cohost_schemas.signals import RoomMade
 from messaging.batch import ids
 from messaging.errors import NotConfirmed
 from messaging.producer import CloudEventProducer
-from schemas import topics
-from schemas.signals import RoomMade
 from services.broadcast import store
 from services.broadcast.domain.state import Stage
 from services.broadcast.livekit.client import CallFailed, LiveKitClient

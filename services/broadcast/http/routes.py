@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 import asyncpg
 from fastapi import APIRouter, Query
 
-from schemas import answers
-from schemas.types import Badge, GrantStatus, Role
+from cohost_schemas import answers
+from cohost_schemas.types import Badge, GrantStatus, Role
 from services.broadcast.domain import permissions
 from services.broadcast.domain.state import Member, Stage
 from services.broadcast.http import join

@@ -4,10 +4,10 @@ import asyncio
 
 from fastapi import APIRouter, Request
 
+from cohost_schemas import topics
 from messaging.batch import ids
 from messaging.errors import NotConfirmed
 from messaging.producer import CloudEventProducer
-from schemas import topics
 from services.broadcast.livekit.client import LiveKitClient, UnsignedWebhook
 from services.broadcast.metrics import LiveKitMetrics
 from services.runtime.http import problems

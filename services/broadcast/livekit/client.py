@@ -15,10 +15,10 @@ from livekit import api
 from livekit.api.room_service import RoomService
 from livekit.protocol import models
 
-from schemas import signals, timestamps
-from schemas.events import Permissions
-from schemas.signals import Participant
-from schemas.types import Badge, is_id
+from cohost_schemas import signals, timestamps
+from cohost_schemas.events import Permissions
+from cohost_schemas.signals import Participant
+from cohost_schemas.types import Badge, is_id
 from services.broadcast.livekit import mapping
 from services.broadcast.metrics import LiveKitMetrics
 

@@ -6,10 +6,10 @@ from typing import Any
 from livekit.protocol import models, room
 from livekit.protocol import webhook as webhooks
 
-from schemas import signals
-from schemas.events import Permissions
-from schemas.signals import Participant, Track
-from schemas.types import TrackSource
+from cohost_schemas import signals
+from cohost_schemas.events import Permissions
+from cohost_schemas.signals import Participant, Track
+from cohost_schemas.types import TrackSource
 from services.broadcast.domain import permissions
 
 BADGE_ATTRIBUTE = "cohost.badge"

@@ -2,10 +2,10 @@
 
 from typing import Literal, NamedTuple
 
-from schemas.commands import RemoveCoHost
-from schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired
-from schemas.invitation import Invitation
-from schemas.types import CloseReason, LeaveReason, build_message
+from cohost_schemas.commands import RemoveCoHost
+from cohost_schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired
+from cohost_schemas.invitation import Invitation
+from cohost_schemas.types import CloseReason, LeaveReason, build_message
 from services.invitations.domain.stage import Stage, StageEvent
 from services.invitations.domain.state import Seat, expired_fields, is_overdue
 

@@ -2,9 +2,8 @@
 
 from typing import NamedTuple, assert_never, cast
 
-from messaging.processor import InputRecord, Rejection
-from schemas import timestamps
-from schemas.commands import (
+from cohost_schemas import timestamps
+from cohost_schemas.commands import (
     AcceptInvitation,
     CancelInvitation,
     DeclineInvitation,
@@ -16,10 +15,11 @@ from schemas.commands import (
     RemoveCoHost,
     SendInvitation,
 )
-from schemas.events import InvitationAccepted, InvitationDeclined, InvitationSent
-from schemas.invitation import Invitation
-from schemas.rejections import RejectionReason
-from schemas.types import build_message
+from cohost_schemas.events import InvitationAccepted, InvitationDeclined, InvitationSent
+from cohost_schemas.invitation import Invitation
+from cohost_schemas.rejections import RejectionReason
+from cohost_schemas.types import build_message
+from messaging.processor import InputRecord, Rejection
 from services.invitations.domain import closures
 from services.invitations.domain.stage import Stage, StageEvent
 from services.invitations.domain.state import Policy, Room, User, is_overdue

@@ -1,8 +1,8 @@
 """Decide room facts: what changes on the stage, and what that closes."""
 
-from schemas.events import StageChanged
-from schemas.facts import RoomChanged
-from schemas.types import build_message
+from cohost_schemas.events import StageChanged
+from cohost_schemas.facts import RoomChanged
+from cohost_schemas.types import build_message
 from services.invitations.domain import closures
 from services.invitations.domain.closures import Closure
 from services.invitations.domain.stage import Stage, StageEvent

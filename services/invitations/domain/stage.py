@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from schemas.events import (
+from cohost_schemas.events import (
     CoHostLeft,
     InvitationAccepted,
     InvitationCancelled,
@@ -12,7 +12,7 @@ from schemas.events import (
     InvitationSent,
     StageChanged,
 )
-from schemas.invitation import Invitation
+from cohost_schemas.invitation import Invitation
 from services.invitations.domain.state import Room, Seat
 
 _MAX_LAST_INVITATIONS = 1000

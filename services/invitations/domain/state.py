@@ -2,8 +2,8 @@
 
 from typing import Any, Literal, NamedTuple
 
-from schemas.invitation import Invitation
-from schemas.types import OPEN_STATUSES, RoomStatus, UserStatus, build_message
+from cohost_schemas.invitation import Invitation
+from cohost_schemas.types import OPEN_STATUSES, RoomStatus, UserStatus, build_message
 
 
 class Policy(NamedTuple):

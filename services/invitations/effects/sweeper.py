@@ -11,13 +11,13 @@ from collections.abc import Collection, Sequence
 import asyncpg
 import structlog
 
+from cohost_schemas import timestamps, topics
+from cohost_schemas.commands import ExcludeUser, ExpireInvitation
 from messaging import errors
 from messaging.batch import ids
 from messaging.database import Connection
 from messaging.pipeline import Pipeline
 from messaging.producer import CloudEventProducer
-from schemas import timestamps, topics
-from schemas.commands import ExcludeUser, ExpireInvitation
 from services.invitations.effects import scheduled_commands
 from services.invitations.effects.scheduled_commands import DueItem, ScheduledCommand
 

@@ -6,9 +6,9 @@ from typing import Annotated, NamedTuple
 import asyncpg
 from pydantic import Field
 
+from cohost_schemas.answers import CoHost, CoHosts
+from cohost_schemas.invitation import Invitation
 from messaging.database import Connection
-from schemas.answers import CoHost, CoHosts
-from schemas.invitation import Invitation
 from services.invitations.store import rows
 from services.runtime.http.pagination import BigInt, CalendarTimestamp
 

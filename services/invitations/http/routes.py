@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 import asyncpg
 from fastapi import APIRouter, Query
 
-from schemas import timestamps
-from schemas.answers import CoHosts
-from schemas.invitation import Invitation
-from schemas.types import Id
+from cohost_schemas import timestamps
+from cohost_schemas.answers import CoHosts
+from cohost_schemas.invitation import Invitation
+from cohost_schemas.types import Id
 from services.invitations.domain import state
 from services.invitations.http import queries
 from services.invitations.http.queries import ListedInvitation, ListQuery, PageKey

@@ -2,8 +2,8 @@
 
 import asyncpg
 
-from schemas.invitation import Invitation
-from schemas.types import build_message
+from cohost_schemas.invitation import Invitation
+from cohost_schemas.types import build_message
 
 _FIELDS = tuple(Invitation.model_fields)
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from cohost_schemas.invitation import Invitation
 from messaging.database import Connection
 from messaging.processor import DuplicateCommands
-from schemas.invitation import Invitation
 from services.invitations.domain.state import Room, Seat
 from services.invitations.store.changes import BatchChanges, SentInvitation, UserUpdate
 

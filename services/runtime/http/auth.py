@@ -9,7 +9,7 @@ import jwt
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from schemas.types import is_id
+from cohost_schemas.types import is_id
 from services.runtime.http.problems import HttpProblem
 
 OPS_SCOPE = "cohost:ops"

@@ -5,9 +5,9 @@ from typing import Annotated
 import asyncpg
 from fastapi import APIRouter, Path
 
+from cohost_schemas import envelope
+from cohost_schemas.answers import CommandOutcome
 from messaging import outcomes
-from schemas import envelope
-from schemas.answers import CommandOutcome
 from services.runtime.http import auth, db, problems
 from services.runtime.http.problems import HttpProblem
 

@@ -11,7 +11,7 @@ from fastapi import Depends, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
 
-from schemas.types import Timestamp
+from cohost_schemas.types import Timestamp
 from services.runtime.http.problems import HttpProblem
 
 T = TypeVar("T")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Path
 
-from schemas.types import Id
+from cohost_schemas.types import Id
 
 RoomId = Annotated[Id, Path(alias="roomId")]
 UserId = Annotated[Id, Path(alias="userId")]

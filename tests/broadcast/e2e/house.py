@@ -17,10 +17,10 @@ import jwt
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from livekit import api
 
+from cohost_schemas import envelope, events, timestamps, topics
+from cohost_schemas.partitions import partition_of
+from cohost_schemas.types import Message
 from messaging.batch import ids
-from schemas import envelope, events, timestamps, topics
-from schemas.partitions import partition_of
-from schemas.types import Message
 
 SECONDS = 60
 PARTITIONS = 3

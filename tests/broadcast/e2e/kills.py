@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cohost import audit
-from schemas import topics
+from cohost_schemas import topics
 from tests.broadcast.e2e.house import House, until
 from tests.broadcast.e2e.proxy import Hold, Proxy
 from tests.broadcast.e2e.show import agreed, told

@@ -7,7 +7,7 @@ from typing import Any
 from livekit import api
 from livekit.protocol import models
 
-from schemas import commands, signals, topics
+from cohost_schemas import commands, signals, topics
 from services.broadcast.domain import permissions
 from tests.broadcast.e2e.house import House, until
 from tests.broadcast.e2e.show import live

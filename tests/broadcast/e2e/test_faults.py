@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from livekit import rtc
 
-from schemas import commands, topics
-from schemas.types import MuteSource
+from cohost_schemas import commands, topics
+from cohost_schemas.types import MuteSource
 from tests.broadcast.e2e.house import Heard, House, until
 from tests.broadcast.e2e.proxy import Proxy
 from tests.broadcast.e2e.show import (

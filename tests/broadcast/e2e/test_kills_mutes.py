@@ -5,7 +5,7 @@ import json
 import pytest
 from livekit import rtc
 
-from schemas import commands, topics
+from cohost_schemas import commands, topics
 from tests.broadcast.e2e import kills
 from tests.broadcast.e2e.house import until
 from tests.broadcast.e2e.kills import Mortal

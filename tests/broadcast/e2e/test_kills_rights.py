@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from schemas import commands, topics
+from cohost_schemas import commands, topics
 from tests.broadcast.e2e import kills
 from tests.broadcast.e2e.copies import second
 from tests.broadcast.e2e.house import until

@@ -4,7 +4,7 @@ import asyncio
 
 from livekit import api
 
-from schemas import commands, topics
+from cohost_schemas import commands, topics
 from tests.broadcast.e2e.house import House, server, until
 from tests.broadcast.e2e.proxy import Proxy
 from tests.broadcast.e2e.show import (

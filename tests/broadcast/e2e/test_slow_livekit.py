@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from schemas import commands, topics
+from cohost_schemas import commands, topics
 from tests.broadcast.e2e.conftest import Proxied
 from tests.broadcast.e2e.house import House, until
 from tests.broadcast.e2e.proxy import Proxy

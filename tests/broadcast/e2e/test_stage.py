@@ -9,7 +9,7 @@ import httpx
 import jwt
 from livekit import api, rtc
 
-from schemas import commands, topics
+from cohost_schemas import commands, topics
 from tests.broadcast.e2e.conftest import Join
 from tests.broadcast.e2e.house import House, room, server, until
 from tests.broadcast.e2e.show import CO_HOST, VIEWER, badge, forged, items, live, publish, rights_of

@@ -8,7 +8,7 @@ import pytest
 from livekit import api
 from prometheus_client import CollectorRegistry
 
-from schemas import commands, topics
+from cohost_schemas import commands, topics
 from services.broadcast.domain import permissions
 from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.metrics import LiveKitMetrics

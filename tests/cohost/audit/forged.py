@@ -8,9 +8,9 @@ from cohost.audit.command_ledger import CommandLedger
 from cohost.audit.lane import LaneAudit
 from cohost.audit.report import Report, ReportBuilder
 from cohost.audit.topology import SERVICES, DeployedService, LogRecord, OffsetRange
-from schemas import envelope, topics
-from schemas.partitions import partition_of
-from schemas.topics import Topic
+from cohost_schemas import envelope, topics
+from cohost_schemas.partitions import partition_of
+from cohost_schemas.topics import Topic
 
 PREFIX = "forged."
 PARTITIONS = 2

@@ -1,6 +1,6 @@
 import pytest
 
-from schemas import topics
+from cohost_schemas import topics
 from tests.cohost.audit.forged import COMMANDS, LETTERS, OTHER_ROOM, ROOM, Log
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from cohost.audit import Report
-from schemas import topics
+from cohost_schemas import topics
 from tests.cohost.audit.forged import COMMANDS, DAY_MS, EVENTS, OTHER_ROOM, REJECTIONS, ROOM, Log
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from schemas import topics
+from cohost_schemas import topics
 from tests.cohost.audit.forged import EVENTS, OTHER_ROOM, REJECTIONS, ROOM, Log
 
 

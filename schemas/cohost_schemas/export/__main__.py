@@ -1,20 +1,20 @@
-"""Export the published JSON Schemas: `python -m schemas.export` writes them, `--check` compares them."""
+"""Export the published JSON Schemas: `python -m cohost_schemas.export` writes them, `--check` compares them."""
 
 import argparse
 import json
 import sys
 from pathlib import Path
 
-from schemas import catalog, jsonschema
+from cohost_schemas.export import catalog, json_schema
 
-JSON_FOLDER = Path(__file__).parent / "json"
+JSON_FOLDER = Path(__file__).parents[2] / "json"
 
 
 def schema_files() -> dict[str, str]:
     """Return the text of every schema file by file name."""
     documents = [
-        jsonschema.envelope_schema(),
-        *(jsonschema.schema_document(model) for model in catalog.PUBLISHED_MODELS),
+        json_schema.envelope_schema(),
+        *(json_schema.schema_document(model) for model in catalog.PUBLISHED_MODELS),
     ]
     return {
         document["$id"]: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for document in documents
@@ -41,14 +41,16 @@ def write_files(folder: Path) -> None:
 
 def main(arguments: list[str]) -> int:
     """Write or compare the files and return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m schemas.export", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m cohost_schemas.export", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a file differs")
     if not parser.parse_args(arguments).check:
         write_files(JSON_FOLDER)
         return 0
     names = differing_files(JSON_FOLDER)
     for name in names:
-        sys.stderr.write(f"{JSON_FOLDER.name}/{name} differs from the models: run python -m schemas.export\n")
+        sys.stderr.write(
+            f"{JSON_FOLDER.name}/{name} differs from the models: run python -m cohost_schemas.export\n"
+        )
     return 1 if names else 0
 
 

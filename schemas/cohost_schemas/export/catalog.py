@@ -1,12 +1,14 @@
 """The message types of each topic, and an example of each type."""
 
 import json
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
-from schemas import commands, events, facts, signals, topics
-from schemas.topics import Topic
-from schemas.types import Message
+from cohost_schemas import commands, events, facts, signals, topics
+from cohost_schemas.topics import Topic
+from cohost_schemas.types import Message
+
+_EXAMPLES = Path(__file__).parents[2] / "examples"
 
 MODELS_BY_TOPIC: dict[Topic, tuple[type[Message], ...]] = {
     topics.ROOMS: facts.ROOMS,
@@ -49,6 +51,6 @@ PUBLISHED_MODELS: tuple[type[Message], ...] = (
 
 def load_example(model: type[Message]) -> dict[str, Any]:
     """Return the example CloudEvent of a published type."""
-    file = resources.files("schemas") / "examples" / f"{model.__name__}.v1.json"
+    file = _EXAMPLES / f"{model.__name__}.v1.json"
     event: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return event

@@ -1,6 +1,6 @@
 """The invitation, as events and HTTP represent it."""
 
-from schemas.types import CloseReason, Id, InvitationStatus, Message, Timestamp
+from cohost_schemas.types import CloseReason, Id, InvitationStatus, Message, Timestamp
 
 
 class Invitation(Message):

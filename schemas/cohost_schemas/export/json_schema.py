@@ -7,9 +7,10 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from pydantic_core.core_schema import CoreSchema
 
-from schemas import catalog, envelope
-from schemas.rejections import CommandRejected
-from schemas.types import ID_PATTERN, Message
+from cohost_schemas import envelope
+from cohost_schemas.export import catalog
+from cohost_schemas.rejections import CommandRejected
+from cohost_schemas.types import ID_PATTERN, Message
 
 Schema = dict[str, Any]
 

@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Strict
 
-from schemas.facts import SeatLimit
-from schemas.invitation import Invitation
-from schemas.rejections import CommandRejected
-from schemas.types import (
+from cohost_schemas.facts import SeatLimit
+from cohost_schemas.invitation import Invitation
+from cohost_schemas.rejections import CommandRejected
+from cohost_schemas.types import (
     Badge,
     Id,
     LeaveReason,

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Strict
 
-from schemas.events import Permissions
-from schemas.signals import Tracks
-from schemas.types import (
+from cohost_schemas.events import Permissions
+from cohost_schemas.signals import Tracks
+from cohost_schemas.types import (
     Badge,
     ConnectionStatus,
     GrantStatus,

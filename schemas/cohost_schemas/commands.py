@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from schemas.types import CommandData, Id, MuteSource
+from cohost_schemas.types import CommandData, Id, MuteSource
 
 ReleaseReason = Literal["no_show", "connection_lost"]
 ExpirySeconds = Annotated[int, Field(ge=10, le=604_800)]

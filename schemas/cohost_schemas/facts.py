@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, Strict
 
-from schemas.types import Id, Message, RoomStatus, Text, UserStatus
+from cohost_schemas.types import Id, Message, RoomStatus, Text, UserStatus
 
 SeatLimit = Annotated[int, Field(ge=0, le=100)]
 

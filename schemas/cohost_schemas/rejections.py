@@ -2,8 +2,8 @@
 
 from typing import Literal, get_args
 
-from schemas.invitation import Invitation
-from schemas.types import Id, Message
+from cohost_schemas.invitation import Invitation
+from cohost_schemas.types import Id, Message
 
 RejectionReason = Literal[
     "wrong_partition",

@@ -1,0 +1,1 @@
+"""Publish the contract's models as JSON Schemas."""
