@@ -125,7 +125,7 @@ async def remembered(connection: Connection, incoming: InputRecord) -> StageCach
     """Lock the command's room, and return all that deciding the command may ask for."""
     stage, memory = Stage(incoming.lane), StageCache()
     room = await connection.fetchrow(
-        "SELECT host_id, status, max_co_hosts, life, forgotten, position FROM rooms"
+        "SELECT host_id, status, max_co_hosts, incarnation, deleted, position FROM rooms"
         " WHERE room_id = $1 FOR UPDATE",
         incoming.key,
     )
@@ -137,7 +137,7 @@ async def remembered(connection: Connection, incoming: InputRecord) -> StageCach
 
 
 async def _fill(
-    connection: Connection, incoming: InputRecord, stage: Stage, life: int, memory: StageCache
+    connection: Connection, incoming: InputRecord, stage: Stage, incarnation: int, memory: StageCache
 ) -> None:
     user_id = user_to_check(incoming.data)
     found = await connection.fetchrow(
@@ -148,14 +148,14 @@ async def _fill(
             ARRAY(SELECT s FROM seats AS s WHERE room_id = $1 ORDER BY position) AS seats,
             (SELECT u FROM users AS u WHERE user_id = $2) AS user,
             (SELECT i FROM invitations AS i
-             WHERE invitation_id = $3 AND room_id = $1 AND life = $4) AS invitation,
+             WHERE invitation_id = $3 AND room_id = $1 AND incarnation = $4) AS invitation,
             (SELECT invitation_id FROM invitations
-             WHERE room_id = $1 AND user_id = $2 AND life = $4 ORDER BY position DESC LIMIT 1) AS last
+             WHERE room_id = $1 AND user_id = $2 AND incarnation = $4 ORDER BY position DESC LIMIT 1) AS last
         """,
         incoming.key,
         user_id,
         getattr(incoming.data, "invitation_id", None),
-        life,
+        incarnation,
     )
     assert found is not None  # noqa: S101 - a row without a table
     for row in found["pending"]:

@@ -72,7 +72,7 @@ class Ledger:
         self.domain.drop_lanes([0])
         self.told = []
         async with self.pool.acquire() as connection:
-            await connection.execute(f"TRUNCATE {', '.join(TABLES)}, asks, outcomes")
+            await connection.execute(f"TRUNCATE {', '.join(TABLES)}, scheduled_commands, outcomes")
 
 
 async def opened(url: str, policy: Policy) -> Ledger:

@@ -68,14 +68,16 @@ class Broom:
         """Date every sent command `seconds` further back."""
         async with self.book.pool.acquire() as connection:
             await connection.execute(
-                "UPDATE asks SET asked_at = asked_at - make_interval(secs => $1)", seconds
+                "UPDATE scheduled_commands SET published_at = published_at - make_interval(secs => $1)",
+                seconds,
             )
 
     async def refused(self) -> None:
         """Record a rejection as the outcome of every sent command."""
         async with self.book.pool.acquire() as connection:
             await connection.execute(
-                "INSERT INTO outcomes (id, type, decided_at) SELECT command_id, '', now() FROM asks"
+                "INSERT INTO outcomes (id, type, decided_at)"
+                " SELECT command_id, '', now() FROM scheduled_commands"
             )
 
 
@@ -152,7 +154,7 @@ async def test_decided_commands_are_deleted(sweeper_harness: Broom) -> None:
     await sweeper_harness.later(3)
     assert await sweeper_harness.asked() == []
     async with sweeper_harness.book.pool.acquire() as connection:
-        assert await connection.fetchval("SELECT count(*) FROM asks") == 0
+        assert await connection.fetchval("SELECT count(*) FROM scheduled_commands") == 0
 
 
 @pytest.mark.parametrize("status", ["banned", "deleted", None])

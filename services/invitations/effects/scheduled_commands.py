@@ -38,12 +38,12 @@ async def overdue_invitations(
     rows = await connection.fetch(
         """
         SELECT due.lane, 'ExpireInvitation', due.room_id, due.invitation_id
-        FROM unnest($1::int[]) AS ours (lane), LATERAL (
+        FROM unnest($1::int[]) AS owned (lane), LATERAL (
             SELECT * FROM pending
-            WHERE pending.lane = ours.lane AND pending.expires_at <= $2 AND NOT EXISTS (
-                SELECT FROM asks
-                WHERE asks.lane = pending.lane AND asks.command = 'ExpireInvitation'
-                    AND asks.room_id = pending.room_id AND asks.subject = pending.invitation_id
+            WHERE pending.lane = owned.lane AND pending.expires_at <= $2 AND NOT EXISTS (
+                SELECT FROM scheduled_commands AS s
+                WHERE s.lane = pending.lane AND s.command = 'ExpireInvitation'
+                    AND s.room_id = pending.room_id AND s.subject = pending.invitation_id
             )
             ORDER BY pending.expires_at LIMIT $3
         ) AS due
@@ -59,17 +59,17 @@ async def recently_ineligible(connection: Connection, lanes: Collection[int], li
     """Return recently ineligible users with a pending invitation or seat and no scheduled exclusion."""
     rows = await connection.fetch(
         """
-        WITH barred AS MATERIALIZED (
+        WITH ineligible AS MATERIALIZED (
             SELECT user_id FROM users WHERE status <> 'active' AND changed_at > now() - $2::interval
         ), involved AS (
-            SELECT lane, room_id, user_id FROM barred JOIN pending USING (user_id)
-            UNION SELECT lane, room_id, user_id FROM barred JOIN seats USING (user_id)
+            SELECT lane, room_id, user_id FROM ineligible JOIN pending USING (user_id)
+            UNION SELECT lane, room_id, user_id FROM ineligible JOIN seats USING (user_id)
         )
         SELECT lane, 'ExcludeUser', room_id, user_id FROM involved
         WHERE lane = ANY($1::int[]) AND NOT EXISTS (
-            SELECT FROM asks
-            WHERE asks.lane = involved.lane AND asks.command = 'ExcludeUser'
-                AND asks.room_id = involved.room_id AND asks.subject = involved.user_id
+            SELECT FROM scheduled_commands AS s
+            WHERE s.lane = involved.lane AND s.command = 'ExcludeUser'
+                AND s.room_id = involved.room_id AND s.subject = involved.user_id
         )
         LIMIT $3
         """,
@@ -91,9 +91,9 @@ async def all_ineligible(connection: Connection, lanes: Collection[int], limit: 
         SELECT involved.lane, 'ExcludeUser', room_id, user_id
         FROM involved JOIN users USING (user_id)
         WHERE users.status <> 'active' AND NOT EXISTS (
-            SELECT FROM asks
-            WHERE asks.lane = involved.lane AND asks.command = 'ExcludeUser'
-                AND asks.room_id = involved.room_id AND asks.subject = involved.user_id
+            SELECT FROM scheduled_commands AS s
+            WHERE s.lane = involved.lane AND s.command = 'ExcludeUser'
+                AND s.room_id = involved.room_id AND s.subject = involved.user_id
         )
         LIMIT $2
         """,
@@ -107,15 +107,15 @@ async def add_commands(connection: Connection, scheduled: Sequence[ScheduledComm
     """Store commands that are going to be published."""
     await connection.execute(
         """
-        INSERT INTO asks (lane, command, room_id, subject, command_id)
+        INSERT INTO scheduled_commands (lane, command, room_id, subject, command_id)
         SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[])
         ON CONFLICT DO NOTHING
         """,
-        [ask.item.lane for ask in scheduled],
-        [ask.item.command for ask in scheduled],
-        [ask.item.room_id for ask in scheduled],
-        [ask.item.subject for ask in scheduled],
-        [ask.command_id for ask in scheduled],
+        [command.item.lane for command in scheduled],
+        [command.item.command for command in scheduled],
+        [command.item.room_id for command in scheduled],
+        [command.item.subject for command in scheduled],
+        [command.command_id for command in scheduled],
     )
 
 
@@ -125,8 +125,8 @@ async def commands_to_publish(
     """Return commands that were never published, or were published over 30 s ago without an outcome."""
     rows = await connection.fetch(
         """
-        SELECT lane, command, room_id, subject, command_id FROM asks
-        WHERE lane = ANY($1::int[]) AND coalesce(asked_at < now() - $2::interval, true)
+        SELECT lane, command, room_id, subject, command_id FROM scheduled_commands AS s
+        WHERE lane = ANY($1::int[]) AND coalesce(published_at < now() - $2::interval, true)
         LIMIT $3
         """,
         list(lanes),
@@ -140,17 +140,17 @@ async def mark_published(connection: Connection, published: Sequence[ScheduledCo
     """Mark commands as published."""
     await connection.execute(
         """
-        UPDATE asks SET asked_at = now()
+        UPDATE scheduled_commands AS s SET published_at = now()
         FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[])
             AS done (lane, command, room_id, subject, command_id)
-        WHERE asks.lane = done.lane AND asks.command = done.command AND asks.room_id = done.room_id
-            AND asks.subject = done.subject AND asks.command_id = done.command_id
+        WHERE s.lane = done.lane AND s.command = done.command AND s.room_id = done.room_id
+            AND s.subject = done.subject AND s.command_id = done.command_id
         """,
-        [ask.item.lane for ask in published],
-        [ask.item.command for ask in published],
-        [ask.item.room_id for ask in published],
-        [ask.item.subject for ask in published],
-        [ask.command_id for ask in published],
+        [command.item.lane for command in published],
+        [command.item.command for command in published],
+        [command.item.room_id for command in published],
+        [command.item.subject for command in published],
+        [command.command_id for command in published],
     )
 
 
@@ -158,9 +158,9 @@ async def delete_decided(connection: Connection, lanes: Collection[int]) -> None
     """Delete commands with an outcome after 2 s: an item may be due by our clock but not by the broker's."""
     await connection.execute(
         """
-        DELETE FROM asks USING outcomes
-        WHERE asks.lane = ANY($1::int[]) AND asks.asked_at < now() - $2::interval
-            AND outcomes.id = asks.command_id
+        DELETE FROM scheduled_commands AS s USING outcomes
+        WHERE s.lane = ANY($1::int[]) AND s.published_at < now() - $2::interval
+            AND outcomes.id = s.command_id
         """,
         list(lanes),
         _DELETE_AFTER,

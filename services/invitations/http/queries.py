@@ -44,9 +44,9 @@ BEFORE_NEWEST = PageKey("9999-12-31T23:59:59.999Z", 2**63 - 1, 2**31 - 1)
 async def fetch_room(connection: Connection, room_id: str) -> tuple[str, int] | None:
     """Return a room's host id and current incarnation, or None if it is unknown or deleted."""
     row = await connection.fetchrow(
-        "SELECT host_id, life FROM rooms WHERE room_id = $1 AND NOT forgotten", room_id
+        "SELECT host_id, incarnation FROM rooms WHERE room_id = $1 AND NOT deleted", room_id
     )
-    return None if row is None else (row["host_id"], row["life"])
+    return None if row is None else (row["host_id"], row["incarnation"])
 
 
 async def fetch_invitation(
@@ -57,7 +57,7 @@ async def fetch_invitation(
         """
         SELECT i.*, rooms.host_id
         FROM invitations AS i
-        LEFT JOIN rooms ON rooms.room_id = i.room_id AND rooms.life = i.life
+        LEFT JOIN rooms ON rooms.room_id = i.room_id AND rooms.incarnation = i.incarnation
         WHERE i.invitation_id = $1
         """,
         invitation_id,
@@ -74,7 +74,7 @@ async def fetch_room_invitations(
     found = await connection.fetch(
         """
         SELECT i.* FROM invitations AS i
-        WHERE i.room_id = $1 AND i.life = $2 AND $3 IN ('any', reads_as(i.status, i.expires_at, $4))
+        WHERE i.room_id = $1 AND i.incarnation = $2 AND $3 IN ('any', status_at(i.status, i.expires_at, $4))
             AND i.position < $5
         ORDER BY i.position DESC LIMIT $6
         """,
@@ -115,7 +115,7 @@ async def fetch_user_invitations(
         """
         SELECT i.* FROM invitations AS i
         WHERE i.user_id = $1 AND i.room_id = coalesce($2, i.room_id)
-            AND $3 IN ('any', reads_as(i.status, i.expires_at, $4))
+            AND $3 IN ('any', status_at(i.status, i.expires_at, $4))
             AND (i.sent_at, i.position, i.lane) < ($5, $6, $7)
         ORDER BY i.sent_at DESC, i.position DESC, i.lane DESC LIMIT $8
         """,

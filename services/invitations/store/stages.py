@@ -15,8 +15,8 @@ async def load_stages(
     loaded = {room_id: Stage(lanes[room_id], has_full_history=True) for room_id in room_ids}
     found = await connection.fetch(
         """
-        SELECT room_id, host_id, status, max_co_hosts, life, forgotten, position
-        FROM unnest($1::text[]) AS asked (room_id) JOIN rooms USING (room_id)
+        SELECT room_id, host_id, status, max_co_hosts, incarnation, deleted, position
+        FROM unnest($1::text[]) AS wanted (room_id) JOIN rooms USING (room_id)
         """,
         room_ids,
     )
@@ -35,7 +35,7 @@ async def _add_pending(connection: Connection, room_ids: Sequence[str], loaded: 
     found = await connection.fetch(
         """
         SELECT i.*
-        FROM unnest($1::text[]) AS asked (room_id)
+        FROM unnest($1::text[]) AS wanted (room_id)
         JOIN pending USING (room_id)
         JOIN invitations AS i USING (invitation_id)
         ORDER BY i.position
@@ -50,7 +50,7 @@ async def _add_seats(connection: Connection, room_ids: Sequence[str], loaded: Ma
     found = await connection.fetch(
         """
         SELECT room_id, user_id, invitation_id, since, position
-        FROM unnest($1::text[]) AS asked (room_id) JOIN seats USING (room_id)
+        FROM unnest($1::text[]) AS wanted (room_id) JOIN seats USING (room_id)
         ORDER BY position
         """,
         room_ids,
@@ -63,14 +63,14 @@ async def load_closed_invitations(connection: Connection, stages: Mapping[tuple[
     """Load invitations by (invitation id, room id) into their stages, if of the current incarnation."""
     found = await connection.fetch(
         """
-        SELECT i.* FROM unnest($1::text[]) AS asked (invitation_id)
+        SELECT i.* FROM unnest($1::text[]) AS wanted (invitation_id)
         JOIN invitations AS i USING (invitation_id)
         """,
         list({invitation_id for invitation_id, _ in stages}),
     )
     for row in found:
         stage = stages.get((row["invitation_id"], row["room_id"]))
-        if stage is not None and stage.room is not None and stage.room.incarnation == row["life"]:
+        if stage is not None and stage.room is not None and stage.room.incarnation == row["incarnation"]:
             stage.recently_closed.current[row["invitation_id"]] = rows.invitation_from_row(row)
 
 
@@ -81,10 +81,11 @@ async def load_last_invitations(connection: Connection, stages: Mapping[tuple[st
         """
         SELECT room_id, user_id, (
             SELECT invitation_id FROM invitations AS i
-            WHERE i.room_id = asked.room_id AND i.user_id = asked.user_id AND i.life = asked.life
+            WHERE i.room_id = wanted.room_id AND i.user_id = wanted.user_id
+                AND i.incarnation = wanted.incarnation
             ORDER BY i.position DESC LIMIT 1
         )
-        FROM unnest($1::text[], $2::text[], $3::bigint[]) AS asked (room_id, user_id, life)
+        FROM unnest($1::text[], $2::text[], $3::bigint[]) AS wanted (room_id, user_id, incarnation)
         """,
         [room_id for room_id, _ in stages],
         [user_id for _, user_id in stages],
@@ -97,7 +98,7 @@ async def load_last_invitations(connection: Connection, stages: Mapping[tuple[st
 async def rooms_not_updated_since(connection: Connection, lane: int, offset: int) -> list[str]:
     """Return at most 1000 rooms that are not deleted and whose last fact lies before `offset`."""
     found = await connection.fetch(
-        "SELECT room_id FROM rooms WHERE lane = $1 AND position < $2 AND NOT forgotten LIMIT 1000",
+        "SELECT room_id FROM rooms WHERE lane = $1 AND position < $2 AND NOT deleted LIMIT 1000",
         lane,
         offset,
     )

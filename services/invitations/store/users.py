@@ -11,7 +11,7 @@ async def load_users(connection: Connection, user_ids: Sequence[str]) -> dict[st
     rows = await connection.fetch(
         """
         SELECT user_id, status, can_receive_invitations, blocked_user_ids, lane
-        FROM unnest($1::text[]) AS asked (user_id) JOIN users USING (user_id)
+        FROM unnest($1::text[]) AS wanted (user_id) JOIN users USING (user_id)
         """,
         user_ids,
     )

@@ -33,7 +33,7 @@ async def _check_rejected_ids(connection: Connection, ids: Sequence[str]) -> Non
     rows = await connection.fetch(
         """
         SELECT invitation_id
-        FROM unnest($1::text[]) AS asked (invitation_id) JOIN invitations USING (invitation_id)
+        FROM unnest($1::text[]) AS wanted (invitation_id) JOIN invitations USING (invitation_id)
         """,
         ids,
     )
@@ -83,15 +83,15 @@ async def _insert_invitations(connection: Connection, sent: Sequence[tuple[str, 
                 $15::bigint[]
             ) AS new (
                 invitation_id, room_id, user_id, invited_by, status, sent_at, expires_at, responded_at,
-                updated_at, close_reason, message, previous_invitation_id, lane, life, position
+                updated_at, close_reason, message, previous_invitation_id, lane, incarnation, position
             )
-        ), waiting AS (
+        ), added AS (
             INSERT INTO pending (room_id, user_id, lane, invitation_id, expires_at)
             SELECT room_id, user_id, lane, invitation_id, expires_at FROM new WHERE status = 'pending'
         )
         INSERT INTO invitations (
             invitation_id, room_id, user_id, invited_by, status, sent_at, expires_at, responded_at,
-            updated_at, close_reason, message, previous_invitation_id, lane, life, position
+            updated_at, close_reason, message, previous_invitation_id, lane, incarnation, position
         )
         SELECT * FROM new ON CONFLICT DO NOTHING
         """,
@@ -168,14 +168,14 @@ async def _save_rooms(connection: Connection, rooms: Mapping[str, tuple[int, Roo
     columns = [(room_id, lane, *room) for room_id, (lane, room) in rooms.items()]
     await connection.execute(
         """
-        INSERT INTO rooms (room_id, lane, host_id, status, max_co_hosts, life, forgotten, position)
+        INSERT INTO rooms (room_id, lane, host_id, status, max_co_hosts, incarnation, deleted, position)
         SELECT * FROM unnest(
             $1::text[], $2::int[], $3::text[], $4::text[], $5::int[], $6::bigint[], $7::boolean[],
             $8::bigint[]
         )
         ON CONFLICT (room_id) DO UPDATE SET
             host_id = excluded.host_id, status = excluded.status, max_co_hosts = excluded.max_co_hosts,
-            life = excluded.life, forgotten = excluded.forgotten, position = excluded.position
+            incarnation = excluded.incarnation, deleted = excluded.deleted, position = excluded.position
         """,
         *zip(*columns, strict=True),
     )
@@ -188,16 +188,16 @@ async def _save_users(connection: Connection, users: Mapping[str, UserUpdate]) -
         INSERT INTO users (user_id, lane, position, status, can_receive_invitations, blocked_user_ids)
         SELECT user_id, lane, position, status, can_receive, string_to_array(blocked, ' ')
         FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::boolean[], $6::text[])
-            AS told (user_id, lane, position, status, can_receive, blocked)
+            AS updated (user_id, lane, position, status, can_receive, blocked)
         ON CONFLICT (user_id) DO UPDATE SET
             lane = excluded.lane, position = excluded.position, status = excluded.status,
             can_receive_invitations = excluded.can_receive_invitations,
             blocked_user_ids = excluded.blocked_user_ids, changed_at = now()
         """,
         list(users),
-        [told.lane for told in users.values()],
-        [told.position for told in users.values()],
-        [told.user.status for told in users.values()],
-        [told.user.can_receive_invitations for told in users.values()],
-        [" ".join(told.user.blocked_user_ids) for told in users.values()],
+        [update.lane for update in users.values()],
+        [update.position for update in users.values()],
+        [update.user.status for update in users.values()],
+        [update.user.can_receive_invitations for update in users.values()],
+        [" ".join(update.user.blocked_user_ids) for update in users.values()],
     )
