@@ -1,4 +1,4 @@
-"""Export the published JSON Schemas: `python -m cohost_schemas.export` writes them, `--check` compares them."""
+"""Export the published JSON Schemas: `python -m cohost_schemas.export` writes, `--check` compares them."""
 
 import argparse
 import json
