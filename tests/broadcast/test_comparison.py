@@ -54,7 +54,7 @@ def looks(fake: FakeLiveKit) -> list[str]:
 
 
 def found(harness: Desk) -> list[str]:
-    return [said.room_id for said in harness.written if isinstance(said, signals.RoomCompared)]
+    return [snapshot.room_id for snapshot in harness.written if isinstance(snapshot, signals.RoomCompared)]
 
 
 async def test_rooms_of_other_workers_lanes_are_skipped(harness: Desk, fake: FakeLiveKit) -> None:
@@ -81,17 +81,21 @@ async def test_a_large_snapshot_keeps_every_badge_holder(
     fake.join(ROOM, "zoe", can_publish=True)
     async with running(compare(harness, 3600)):
         await harness.until(lambda: len(found(harness)) >= 1)
-        said = next(said for said in harness.written if isinstance(said, signals.RoomCompared))
-        assert said.participants[0].user_id == "zoe"
-        assert len(said.participants) == 4
+        snapshot = next(
+            snapshot for snapshot in harness.written if isinstance(snapshot, signals.RoomCompared)
+        )
+        assert snapshot.participants[0].user_id == "zoe"
+        assert len(snapshot.participants) == 4
         for user_id in [f"mallory-{number}" for number in range(3)]:
             del fake.rooms[ROOM][user_id]
         await harness.until(lambda: len(found(harness)) >= 2)
-    assert {who.user_id for said in said_of(harness) for who in said.participants} >= {"mallory-5", "zoe"}
+    assert {
+        participant.user_id for snapshot in said_of(harness) for participant in snapshot.participants
+    } >= {"mallory-5", "zoe"}
 
 
 def said_of(harness: Desk) -> list[signals.RoomCompared]:
-    return [said for said in harness.written if isinstance(said, signals.RoomCompared)]
+    return [snapshot for snapshot in harness.written if isinstance(snapshot, signals.RoomCompared)]
 
 
 async def test_a_resync_is_retried_while_kafka_is_down(harness: Desk, fake: FakeLiveKit) -> None:

@@ -53,27 +53,27 @@ async def test_room_creations_are_limited_in_number(
     monkeypatch.setattr(room_provisioner, "_MAX_CALLS", 3)
     rooms = creation_of(harness)
     fake.hang.add("CreateRoom")
-    asking = [asyncio.create_task(rooms.ensure_room(f"room-{number}")) for number in range(9)]
+    requests = [asyncio.create_task(rooms.ensure_room(f"room-{number}")) for number in range(9)]
     while fake.calls["CreateRoom"] < 3:
         await asyncio.sleep(0)
     await harness.around.livekit.list_rooms()
     assert fake.calls["CreateRoom"] == 3
     fake.hang.clear()
     fake.let_go.set()
-    await asyncio.gather(*asking)
+    await asyncio.gather(*requests)
     assert len(fake.rooms) == 9
 
 
 async def test_a_cancelled_request_does_not_cancel_the_others(fake: FakeLiveKit, harness: Desk) -> None:
     rooms = creation_of(harness)
     fake.hang.add("CreateRoom")
-    impatient, patient = (asyncio.create_task(rooms.ensure_room("room")) for _ in range(2))
+    cancelled, waiting = (asyncio.create_task(rooms.ensure_room("room")) for _ in range(2))
     while not fake.calls["CreateRoom"]:
         await asyncio.sleep(0)
-    impatient.cancel()
+    cancelled.cancel()
     fake.hang.clear()
     fake.let_go.set()
-    await patient
+    await waiting
     assert "room" in fake.rooms
 
 
@@ -94,11 +94,11 @@ async def test_a_request_returns_the_room_as_stored_after_the_creation(
 ) -> None:
     await harness.say(stage_changed("idle"))
     fake.hang.add("CreateRoom")
-    asking = asyncio.create_task(creation_of(harness).ensure_room(ROOM))
+    request = asyncio.create_task(creation_of(harness).ensure_room(ROOM))
     await harness.until(lambda: fake.calls["CreateRoom"])
     await harness.say(stage_changed("live"))
     fake.recover()
-    present = await asking
+    present = await request
     assert present is not None
     assert present.room.status == "live"
     assert harness.written == []
@@ -107,11 +107,11 @@ async def test_a_request_returns_the_room_as_stored_after_the_creation(
 async def test_a_room_closed_during_its_creation_is_deleted_again(fake: FakeLiveKit, harness: Desk) -> None:
     await harness.say(stage_changed())
     fake.hang.add("CreateRoom")
-    asking = asyncio.create_task(creation_of(harness).ensure_room(ROOM))
+    request = asyncio.create_task(creation_of(harness).ensure_room(ROOM))
     await harness.until(lambda: fake.calls["CreateRoom"])
     await harness.say(stage_changed("ended"))
     closed = await harness.load_room(ROOM)
-    asking.cancel()
+    request.cancel()
     fake.recover()
     await harness.until(lambda: harness.written == [RoomMade(room_id=ROOM)])
     again = await harness.load_room(ROOM)

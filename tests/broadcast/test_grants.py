@@ -64,13 +64,13 @@ def test_a_late_result_for_an_older_version_publishes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "told"), [("in_place", "in_place"), ("absent", "absent"), ("removed", "absent")]
+    ("mode", "published_mode"), [("in_place", "in_place"), ("absent", "absent"), ("removed", "absent")]
 )
-def test_a_seat_that_ends_loses_its_permissions(mode: Any, told: str) -> None:
+def test_a_seat_that_ends_loses_its_permissions(mode: Any, published_mode: str) -> None:
     script = seated().applied()
     script.since()
     script(left(reason="removed_by_host")).applied(mode=mode)
-    assert script.told == [revoked(5, told, "removed_by_host")]
+    assert script.told == [revoked(5, published_mode, "removed_by_host")]
     assert "bob" not in script.stage.members  # type: ignore[union-attr]
 
 

@@ -105,11 +105,11 @@ def test_a_completed_action_is_removed_and_updates_the_tracks() -> None:
     script = seated()(joined(co_host()), published())
     script.decide(mute(), "command-1")
     silent = co_host(tracks=(track(muted=True),))
-    done = signals.ErrandDone(room_id=ROOM, user_id="bob", errand_id="command-1", participant=silent)
-    script(done)
+    completed = signals.ErrandDone(room_id=ROOM, user_id="bob", errand_id="command-1", participant=silent)
+    script(completed)
     after = script.stage
     assert (script.member().actions, script.member().presence.tracks) == ((), (track(muted=True),))
-    assert script(done).stage == after
+    assert script(completed).stage == after
 
 
 def test_tracks_published_during_an_action_are_kept() -> None:

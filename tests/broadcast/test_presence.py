@@ -34,8 +34,8 @@ def seated(timeouts: SeatTimeouts | None = None) -> Play:
 
 
 def there(kind: Any, second: int) -> Message:
-    said: Message = kind(room_id=ROOM, user_id="bob", invitation_id="invitation-1", at=at(second))
-    return said
+    event: Message = kind(room_id=ROOM, user_id="bob", invitation_id="invitation-1", at=at(second))
+    return event
 
 
 def dropped(second: int, grace: int = 60) -> Message:
@@ -89,22 +89,22 @@ def test_the_end_of_an_older_connection_is_not_a_disconnect() -> None:
 
 def test_webhooks_repeated_by_another_copy_take_effect_once() -> None:
     script = seated()
-    heard = [joined(co_host()), gone(), joined(co_host(sid="PA_2")), gone(sid="PA_2")]
-    for number, sight in enumerate(heard):
-        script.decide(sight, f"EV_{number}")
-    told = [*script.told]
+    webhooks = [joined(co_host()), gone(), joined(co_host(sid="PA_2")), gone(sid="PA_2")]
+    for number, webhook in enumerate(webhooks):
+        script.decide(webhook, f"EV_{number}")
+    expected = [*script.told]
     before = script.stage
-    for number, sight in enumerate(heard):
-        script.decide(sight, f"EV_{number}")
-    assert (script.told, script.stage) == (told, before)
+    for number, webhook in enumerate(webhooks):
+        script.decide(webhook, f"EV_{number}")
+    assert (script.told, script.stage) == (expected, before)
 
 
 def test_late_joins_revive_none_of_the_ended_connections() -> None:
     script = seated()
     for number in range(4):
         script(joined(co_host(sid=f"PA_{number}")), gone(sid=f"PA_{number}"))
-    told = [*script.told]
-    assert script(*(joined(co_host(sid=f"PA_{number}")) for number in range(4))).told == told
+    expected = [*script.told]
+    assert script(*(joined(co_host(sid=f"PA_{number}")) for number in range(4))).told == expected
 
 
 def test_a_replaced_connection_does_not_return_after_its_end() -> None:
@@ -227,9 +227,13 @@ def test_participants_missing_after_a_room_ends_count_as_disconnected() -> None:
     assert script(compared(position=6)).told == [there(events.CoHostConnected, 4), dropped(7)]
 
 
-@pytest.mark.parametrize("sight", [gone(reason="moved"), signals.RoomFinished(room_id=ROOM, room_sid="RM_1")])
-def test_a_return_after_a_move_or_restart_is_not_a_disconnect(sight: Message) -> None:
-    script = seated()(joined(co_host()), sight, joined(co_host(sid="PA_2"), "RM_2"), compared(look="look-9"))
+@pytest.mark.parametrize(
+    "webhook", [gone(reason="moved"), signals.RoomFinished(room_id=ROOM, room_sid="RM_1")]
+)
+def test_a_return_after_a_move_or_restart_is_not_a_disconnect(webhook: Message) -> None:
+    script = seated()(
+        joined(co_host()), webhook, joined(co_host(sid="PA_2"), "RM_2"), compared(look="look-9")
+    )
     assert script.told == [there(events.CoHostConnected, 4)]
     assert script.member().presence.sid == "PA_2"
 

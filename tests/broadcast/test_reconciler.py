@@ -181,5 +181,7 @@ async def test_a_deletion_is_confirmed_only_after_others_have_timed_out(
         await harness.until(lambda: fake.calls["DeleteRoom"] == 1)
         began = asyncio.get_running_loop().time()
         fake.hang.clear()
-        await harness.until(lambda: any(isinstance(said, signals.RoomDeleted) for said in harness.written))
+        await harness.until(
+            lambda: any(isinstance(record, signals.RoomDeleted) for record in harness.written)
+        )
     assert asyncio.get_running_loop().time() - began > 1.5 * harness.around.livekit.timeout_seconds

@@ -58,7 +58,9 @@ async def dropped(harness: Desk, *user_ids: str) -> None:
 async def test_a_co_host_who_does_not_return_is_lost(harness: Desk) -> None:
     await dropped(harness, "bob")
     async with running(Clock(harness)):
-        await harness.until(lambda: any(isinstance(said, commands.ReleaseSeat) for said in harness.written))
+        await harness.until(
+            lambda: any(isinstance(record, commands.ReleaseSeat) for record in harness.written)
+        )
     assert harness.names("bob") == ["CoHostConnected", "CoHostDisconnected", "CoHostLost"]
 
 
@@ -86,9 +88,9 @@ async def test_unconfirmed_records_are_written_once_kafka_is_back(harness: Desk)
         await harness.until(lambda: harness.refused >= 40)
         harness.kafka = True
         await harness.until(
-            lambda: sum(isinstance(said, commands.ReleaseSeat) for said in harness.written) == 40
+            lambda: sum(isinstance(record, commands.ReleaseSeat) for record in harness.written) == 40
         )
-        assert sum(isinstance(said, signals.DeadlineReached) for said in harness.written) == 40
+        assert sum(isinstance(record, signals.DeadlineReached) for record in harness.written) == 40
 
 
 async def test_an_unconfirmed_release_is_retried_without_delay(harness: Desk) -> None:
@@ -96,10 +98,14 @@ async def test_an_unconfirmed_release_is_retried_without_delay(harness: Desk) ->
     harness.deciding = False
     async with running(Clock(harness)):
         await harness.until(
-            lambda: any(isinstance(said, signals.DeadlineReached) for said in harness.written)
+            lambda: any(isinstance(record, signals.DeadlineReached) for record in harness.written)
         )
         harness.kafka = False
-        await harness.say(next(said for said in harness.written if isinstance(said, signals.DeadlineReached)))
+        await harness.say(
+            next(record for record in harness.written if isinstance(record, signals.DeadlineReached))
+        )
         await harness.until(lambda: harness.refused >= 2)
         harness.kafka = True
-        await harness.until(lambda: any(isinstance(said, commands.ReleaseSeat) for said in harness.written))
+        await harness.until(
+            lambda: any(isinstance(record, commands.ReleaseSeat) for record in harness.written)
+        )

@@ -63,11 +63,11 @@ def incoming(record: Message, offset: int) -> InputRecord:
 @pytest.fixture
 async def pool(database_url: str) -> Any:
     config = Config("", database_url, "broadcast")
-    made = await database.create_pool(config, size=3)
-    async with made.acquire() as connection:
+    created = await database.create_pool(config, size=3)
+    async with created.acquire() as connection:
         await database.migrate_schema(connection, config, "messaging", "services.broadcast")
-    yield made
-    await made.close()
+    yield created
+    await created.close()
 
 
 async def play(
@@ -76,14 +76,14 @@ async def play(
     """Return the outputs of the script, processed in batches, and the stages stored afterwards."""
     processor = BroadcastProcessor(SeatTimeouts(grace_seconds=60, no_show_seconds=30), DirtyKeys(), ())
     records = [incoming(record, offset) for offset, record in enumerate(SCRIPT, 1)]
-    told: list[OutputRecord | Rejection] = []
+    outputs: list[OutputRecord | Rejection] = []
     for start, end in pairwise([0, *cuts, len(records)]):
         changes = processor.new_changes()
         async with pool.acquire() as connection, connection.transaction():
             await processor.load(connection, records[start:end])
             for record in records[start:end]:
                 decided = processor.decide(record, changes)
-                told += [decided] if isinstance(decided, Rejection) else decided
+                outputs += [decided] if isinstance(decided, Rejection) else decided
             await processor.save(connection, changes)
         processor.evict_excess()
         if forgetful:
@@ -91,7 +91,7 @@ async def play(
     async with pool.acquire() as connection:
         stored: dict[str, Any] = dict(await store.load_stages(connection, [ROOM]))
         await connection.execute("TRUNCATE rooms, members")
-    return told, stored
+    return outputs, stored
 
 
 async def test_batch_boundaries_and_cache_contents_change_nothing(pool: asyncpg.Pool) -> None:
@@ -113,7 +113,7 @@ async def test_dirty_keys_match_the_pending_work_in_postgres(pool: asyncpg.Pool,
     dirty_keys = DirtyKeys()
     processor = BroadcastProcessor(SeatTimeouts(grace_seconds=60, no_show_seconds=30), dirty_keys, ())
     records = [incoming(record, offset) for offset, record in enumerate(SCRIPT, 1)]
-    told = 0
+    outputs = 0
     for start in range(0, len(records), size):
         changes = processor.new_changes()
         async with pool.acquire() as connection, connection.transaction():
@@ -127,8 +127,8 @@ async def test_dirty_keys_match_the_pending_work_in_postgres(pool: asyncpg.Pool,
         async with pool.acquire() as connection:
             keys = [(room_id, "") for room_id in changes.rooms] + list(changes.members)
             assert (rooms, members) == await store.find_work(connection, keys)
-        told += len(rooms) + len(members)
-    assert told
+        outputs += len(rooms) + len(members)
+    assert outputs
     async with pool.acquire() as connection:
         await connection.execute("TRUNCATE rooms, members")
 

@@ -74,11 +74,11 @@ async def test_a_repeat_from_another_process_returns_the_first_outcome(
     kafka: str, service: Played, identifier: str
 ) -> None:
     async with cohost.Client(kafka, prefix=service.prefix) as first:
-        asking = begin(first.leave_stage("room", "bob", command_id=identifier))
+        command_task = begin(first.leave_stage("room", "bob", command_id=identifier))
         await service.command()
         await service.cause("something else", "room", left("room", "nobody"))
         await service.cause(identifier, "room", left("room"))
-        outcome = await asking
+        outcome = await command_task
     async with cohost.Client(kafka, prefix=service.prefix) as second:
         assert await second.leave_stage("room", "bob", command_id=identifier) == outcome
 

@@ -19,7 +19,7 @@ from tests.cohost.played import PARTITIONS, Played, begin, impatient, invitation
 async def test_a_command_is_written_to_its_rooms_partition(client: cohost.Client, service: Played) -> None:
     for number in range(5):
         room = f"room-{number}"
-        asking = begin(client.leave_stage(room, "bob"))
+        command_task = begin(client.leave_stage(room, "bob"))
         command = await service.command()
         assert command.partition == partition_of(room, PARTITIONS)
         assert command.key == room.encode()
@@ -32,13 +32,13 @@ async def test_a_command_is_written_to_its_rooms_partition(client: cohost.Client
             data={"roomId": room, "actorId": "bob"},
         )
         assert ids.made_at(command.envelope.id) is not None
-        asking.cancel()
+        command_task.cancel()
 
 
 async def test_every_event_of_a_command_belongs_to_its_outcome(
     client: cohost.Client, service: Played
 ) -> None:
-    asking = begin(client.send_invitation("room", "bob", "alice"))
+    command_task = begin(client.send_invitation("room", "bob", "alice"))
     command = await service.command()
     old, new = invitation("room", "old", "expired"), invitation("room", command.envelope.id)
     await service.cause(
@@ -47,7 +47,7 @@ async def test_every_event_of_a_command_belongs_to_its_outcome(
         (topics.INVITATION_EVENTS, "InvitationExpired", old),
         (topics.INVITATION_EVENTS, "InvitationSent", new),
     )
-    accepted = await asking
+    accepted = await command_task
     assert accepted.command_id == command.envelope.id
     assert [event.data for event in accepted.events] == [
         InvitationExpired.model_validate(old),
@@ -60,35 +60,35 @@ async def test_every_event_of_a_command_belongs_to_its_outcome(
 async def test_a_rejection_is_raised_with_the_current_invitation(
     client: cohost.Client, service: Played
 ) -> None:
-    asking = begin(client.accept_invitation("room", "i-1", "bob"))
+    command_task = begin(client.accept_invitation("room", "i-1", "bob"))
     command = await service.command()
     current = invitation("room", "i-1", "cancelled")
     await service.cause(
         command.envelope.id, "room", rejected(command, "invitation_not_pending", current=current)
     )
     with pytest.raises(cohost.Rejected) as raised:
-        await asking
+        await command_task
     assert raised.value.command_id == command.envelope.id
     assert (raised.value.reason, raised.value.message) == ("invitation_not_pending", "No.")
     assert raised.value.current == Invitation.model_validate(current)
 
 
 async def test_an_unknown_rejection_reason_is_raised_too(client: cohost.Client, service: Played) -> None:
-    asking = begin(client.leave_stage("room", "bob"))
+    command_task = begin(client.leave_stage("room", "bob"))
     command = await service.command()
     await service.cause(command.envelope.id, "room", rejected(command, "on_strike"))
     with pytest.raises(cohost.Rejected, match="on_strike"):
-        await asking
+        await command_task
 
 
 async def test_broadcasts_commands_have_their_outcome_from_broadcast(
     client: cohost.Client, service: Played
 ) -> None:
-    asking = begin(client.mute_co_host("room", "bob", "alice", "camera", hard=True))
+    command_task = begin(client.mute_co_host("room", "bob", "alice", "camera", hard=True))
     command = await service.command()
     data = {"roomId": "room", "userId": "bob", "source": "camera", "hard": True, "by": "alice"}
     await service.cause(command.envelope.id, "room", (topics.BROADCAST_EVENTS, "CoHostMuted", data))
-    assert (await asking).data.hard
+    assert (await command_task).data.hard
 
 
 async def test_a_command_breaking_the_contract_is_not_published(
@@ -102,19 +102,19 @@ async def test_a_command_breaking_the_contract_is_not_published(
         with pytest.raises(ValueError, match="invalid command id"):
             await client.leave_stage("room", "bob", command_id=identifier)
     begin(client.leave_stage("room", "carol")).cancel()
-    asking = begin(client.leave_stage("room", "bob"))
+    command_task = begin(client.leave_stage("room", "bob"))
     assert (await service.command()).envelope.data == {"roomId": "room", "actorId": "bob"}
-    asking.cancel()
+    command_task.cancel()
 
 
 async def test_an_aborted_transaction_gives_no_outcome(client: cohost.Client, service: Played) -> None:
-    asking = begin(client.leave_stage("room", "bob"))
+    command_task = begin(client.leave_stage("room", "bob"))
     command = await service.command()
     await service.producer.begin_transaction()
     await service.write(command.envelope.id, "room", left("room", "nobody"))
     await service.producer.abort_transaction()
     await service.cause(command.envelope.id, "room", left("room"))
-    assert (await asking).data.user_id == "bob"
+    assert (await command_task).data.user_id == "bob"
 
 
 async def test_concurrent_commands_each_get_their_own_outcome(client: cohost.Client, service: Played) -> None:
@@ -123,7 +123,7 @@ async def test_concurrent_commands_each_get_their_own_outcome(client: cohost.Cli
         command = await service.command()
         room, user = command.envelope.data["roomId"], command.envelope.data["actorId"]
         await service.cause(command.envelope.id, room, left(room, user))
-    found = [await asking for asking in askings]
+    found = [await command_task for command_task in askings]
     assert [outcome.data.user_id for outcome in found] == [f"user-{number}" for number in range(50)]
 
 
@@ -169,10 +169,10 @@ async def test_an_outcome_is_returned_for_an_unconfirmed_command(
 
     with monkeypatch.context() as broken:
         broken.setattr(AIOKafkaProducer, "send", unconfirmed)
-        asking = begin(client.leave_stage("room", "bob"))
+        command_task = begin(client.leave_stage("room", "bob"))
         command = await service.command()
     await service.cause(command.envelope.id, "room", left("room"))
-    assert (await asking).data.user_id == "bob"
+    assert (await command_task).data.user_id == "bob"
 
 
 async def test_an_unopened_client_raises_an_error(kafka: str) -> None:
@@ -185,10 +185,10 @@ async def test_an_unopened_client_raises_an_error(kafka: str) -> None:
 
 async def test_closing_the_client_fails_pending_commands(kafka: str, service: Played) -> None:
     async with cohost.Client(kafka, prefix=service.prefix) as client:
-        asking = begin(client.leave_stage("room", "bob"))
+        command_task = begin(client.leave_stage("room", "bob"))
         command = await service.command()
     with pytest.raises(cohost.OutcomeUnknown) as raised:
-        await asyncio.wait_for(asking, 1)
+        await asyncio.wait_for(command_task, 1)
     assert raised.value.command_id == command.envelope.id
 
 

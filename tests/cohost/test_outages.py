@@ -57,10 +57,10 @@ async def test_commands_and_streams_survive_a_kafka_crash(isolated_stack: Stack,
         await service.cause("before", "room", left("room", "ann"))
         first = await asyncio.wait_for(anext(events), LONG)
         isolated_stack.kill("kafka")
-        asking = asyncio.ensure_future(patient.leave_stage("room", "bob", command_id="asked-in-vain"))
+        command_task = asyncio.ensure_future(patient.leave_stage("room", "bob", command_id="asked-in-vain"))
         await isolated_stack.restart("kafka")
         await answer(isolated_stack, service.prefix, "asked-in-vain", "bob")
-        accepted = await asking
+        accepted = await command_task
         second = await asyncio.wait_for(anext(events), LONG)
     assert [first.envelope.causationid, second.envelope.causationid] == ["before", "asked-in-vain"]
     assert accepted.data.user_id == "bob"

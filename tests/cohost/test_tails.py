@@ -52,10 +52,10 @@ async def test_reading_outcomes_continues_after_an_unexpected_error(
     with monkeypatch.context() as broken:
         broken.setattr(AIOKafkaConsumer, "getmany", failing)
         await asyncio.wait_for(failed.wait(), SECONDS)
-    asking = asyncio.ensure_future(client.leave_stage("room", "bob"))
+    command_task = asyncio.ensure_future(client.leave_stage("room", "bob"))
     command = await service.command()
     await service.cause(command.envelope.id, "room", left("room"))
-    assert (await asking).data.user_id == "bob"
+    assert (await command_task).data.user_id == "bob"
 
 
 async def test_a_reader_stopped_during_its_start_closes_its_consumer(

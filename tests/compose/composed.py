@@ -44,13 +44,13 @@ class Composed:
 
     async def containers(self) -> list[dict[str, Any]]:
         """Return compose's description of each container."""
-        said = await self.compose("ps", "--all", "--format", "json")
-        return [json.loads(line) for line in said.splitlines()]
+        output = await self.compose("ps", "--all", "--format", "json")
+        return [json.loads(line) for line in output.splitlines()]
 
     async def port(self, service: str, inside: int, index: int = 1) -> int:
         """Return the host port that a container's port is published on."""
-        said = await self.compose("port", "--index", str(index), service, str(inside))
-        return int(said.rpartition(":")[2])
+        output = await self.compose("port", "--index", str(index), service, str(inside))
+        return int(output.rpartition(":")[2])
 
     async def house(self) -> House:
         """Return the addresses and secrets for clients outside the containers."""
@@ -70,7 +70,7 @@ class Composed:
         label = f"label=com.docker.compose.project={self.project}"
         kinds = (("ps", "--all"), ("volume", "ls"), ("network", "ls"), ("image", "ls"))
         found = [await run("docker", *words, "--quiet", "--filter", label) for words in kinds]
-        return [line for said in found for line in said.splitlines()]
+        return [line for output in found for line in output.splitlines()]
 
     def _place(self) -> tuple[str, ...]:
         return (

@@ -60,8 +60,8 @@ async def test_the_topics_have_the_contracts_settings(project: Composed) -> None
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_service_has_few_rights_in_its_container(project: Composed, service: str) -> None:
     asked = "id -u; touch /app/x 2>/dev/null || echo read-only; command -v gcc pip || echo no tools"
-    said = await project.compose("exec", service, "sh", "-c", asked)
-    assert said.split("\n")[:3] == ["10001", "read-only", "no tools"]
+    output = await project.compose("exec", service, "sh", "-c", asked)
+    assert output.split("\n")[:3] == ["10001", "read-only", "no tools"]
 
 
 async def test_an_image_lists_its_installed_packages(project: Composed) -> None:

@@ -128,9 +128,9 @@ async def test_an_internal_error_shows_no_detail(client: httpx.AsyncClient) -> N
     assert_problem(answer, problem(500, "Internal Server Error", "internal_error", detail))
 
 
-@pytest.mark.parametrize("id_", ["x" * 65, "%00", ""])
-async def test_a_command_that_cannot_exist_is_not_found(client: httpx.AsyncClient, id_: str) -> None:
-    answer = await client.get(f"/v1/commands/{id_}", headers=bearer())
+@pytest.mark.parametrize("identifier", ["x" * 65, "%00", ""])
+async def test_a_command_that_cannot_exist_is_not_found(client: httpx.AsyncClient, identifier: str) -> None:
+    answer = await client.get(f"/v1/commands/{identifier}", headers=bearer())
     detail = "No outcome is known for this command id."
     assert_problem(answer, problem(404, "Not Found", "command_not_found", detail))
 

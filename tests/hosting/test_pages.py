@@ -33,11 +33,11 @@ def refused(cursor: str) -> bool:
 
 @given(
     milliseconds=st.integers(0, 253_402_300_799_999),
-    id_=st.from_regex(r"[A-Za-z0-9._:@-]{1,64}", fullmatch=True),
+    identifier=st.from_regex(r"[A-Za-z0-9._:@-]{1,64}", fullmatch=True),
     number=st.integers(0, 2**63 - 1),
 )
-def test_a_cursor_decodes_to_its_values(milliseconds: int, id_: str, number: int) -> None:
-    place = Place(timestamps.from_ms(milliseconds), id_, number)
+def test_a_cursor_decodes_to_its_values(milliseconds: int, identifier: str, number: int) -> None:
+    place = Place(timestamps.from_ms(milliseconds), identifier, number)
     assert pagination.decode_cursor(pagination.encode_cursor(*place), Place) == place
 
 

@@ -105,10 +105,10 @@ async def test_a_request_in_progress_is_answered_before_exit(start: Start) -> No
     child = await start("works")
     await child.said("ready")
     async with httpx.AsyncClient() as client:
-        asking = asyncio.create_task(client.get(f"{child.url}/slow"))
+        request = asyncio.create_task(client.get(f"{child.url}/slow"))
         await child.said("slow began")
         child.process.send_signal(signal.SIGTERM)
-        assert (await asking).json() == "done"
+        assert (await request).json() == "done"
     assert (await child.wait_for_exit())[0] == 0
 
 
@@ -210,7 +210,7 @@ async def test_nothing_secret_is_logged(start: Start) -> None:
             await client.get(child.url + path, headers=token)
     child.process.send_signal(signal.SIGTERM)
     _, _, err = await child.wait_for_exit()
-    said = err + json.dumps(child.lines)
-    assert "a mistake with a secret in it" in said
-    assert token["Authorization"].split(".")[1] not in said
-    assert example.SECRET not in said
+    output = err + json.dumps(child.lines)
+    assert "a mistake with a secret in it" in output
+    assert token["Authorization"].split(".")[1] not in output
+    assert example.SECRET not in output

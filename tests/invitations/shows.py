@@ -82,14 +82,14 @@ class Author:
     def _seat(self) -> None:
         kind = self.random.choice(BY_USER)
         invitation, room, user = self.random.choice(self.sent[-6:] or [("none", ROOMS[0], USERS[0])])
-        told = {
+        fields = {
             "room_id": room,
             "user_id": user,
             "actor_id": user if kind is commands.LeaveStage else self._likely(HOST, user),
             "invitation_id": invitation,
             "reason": "no_show",
         }
-        self._command(kind(**{name: told[name] for name in kind.model_fields}))
+        self._command(kind(**{name: fields[name] for name in kind.model_fields}))
 
     def _room(self, room: str = "", status: str = "", host: str = "") -> None:
         data = facts.RoomChanged.model_validate(

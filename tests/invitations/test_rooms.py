@@ -17,8 +17,8 @@ def said(status: str, *, opened: bool, host: str = HOST, seats: int = 5) -> Stag
 
 
 def cancelled(identifier: str, reason: str, **more: Any) -> InvitationCancelled:
-    told = {"status": "cancelled", "updated_at": at(9), "close_reason": reason, **more}
-    return InvitationCancelled(**invitation(identifier, **told))
+    events = {"status": "cancelled", "updated_at": at(9), "close_reason": reason, **more}
+    return InvitationCancelled(**invitation(identifier, **events))
 
 
 def left(user: str, identifier: str, reason: str) -> CoHostLeft:

@@ -167,8 +167,8 @@ async def test_an_ineligible_user_is_excluded_from_every_room_once(
     await sweeper_harness.hear(topics.INVITATION_COMMANDS, "room-2", accept)
     await sweeper_harness.invite("i3", room="room-3", user="carol", at=SOON)
     assert await sweeper_harness.asked() == []
-    told = None if status is None else facts.UserChanged(user_id=GUEST, status=status)
-    await sweeper_harness.hear(topics.USERS, GUEST, told)
+    fact = None if status is None else facts.UserChanged(user_id=GUEST, status=status)
+    await sweeper_harness.hear(topics.USERS, GUEST, fact)
     assert sorted(await sweeper_harness.asked(), key=str) == [exclude(GUEST), exclude(GUEST, "room-2")]
     assert await sweeper_harness.asked() == []
 

@@ -32,7 +32,7 @@ def at(second: float) -> str:
 
 def invitation(identifier: str, **fields: Any) -> dict[str, Any]:
     """Return the fields of an invitation, by default a pending one from the host to the guest at second 0."""
-    told = {
+    defaults = {
         "invitation_id": identifier,
         "room_id": ROOM,
         "user_id": GUEST,
@@ -46,7 +46,7 @@ def invitation(identifier: str, **fields: Any) -> dict[str, Any]:
         "message": None,
         "previous_invitation_id": None,
     }
-    return {**told, **fields}
+    return {**defaults, **fields}
 
 
 def shown(refusal: Any) -> dict[str, Any] | None:

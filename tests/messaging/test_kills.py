@@ -51,7 +51,7 @@ async def test_a_worker_killed_in_a_batch_leaves_a_consistent_log(fleet: Fleet, 
     await whole(fleet)
 
 
-@pytest.mark.parametrize("point", ["after claim", "after fence", "after tails"])
+@pytest.mark.parametrize("point", ["after claim", "after fence", "after log ends"])
 async def test_a_worker_killed_during_takeover_leaves_a_consistent_log(fleet: Fleet, point: str) -> None:
     first = fleet.start(at={"after commit": [1, "kill"]})
     await first.reached("ready")
@@ -82,8 +82,8 @@ async def test_a_stopped_worker_that_comes_back_writes_nothing(fleet: Fleet) -> 
     await zombie.reached("ready")
     await fleet.command(COMMANDS)
     await zombie.reached("before publish")
-    heir = fleet.start()
-    await heir.reached("ready")
+    successor = fleet.start()
+    await successor.reached("ready")
     await fleet.decided()
     zombie.send(signal.SIGCONT)
     await fleet.command(COMMANDS)
@@ -110,8 +110,8 @@ async def test_without_the_tail_check_the_audit_finds_duplicates(fleet: Fleet) -
     await first.reached("ready")
     await fleet.command(COMMANDS)
     assert await first.wait_for_exit() == -signal.SIGKILL
-    heir = fleet.start(without=["tail check"], at={"after end of transaction": [1, "mark"]})
-    await heir.reached("after end of transaction")
+    successor = fleet.start(without=["log-end check"], at={"after end of transaction": [1, "mark"]})
+    await successor.reached("after end of transaction")
     assert (await fleet.audit()).violations
 
 
@@ -125,8 +125,8 @@ async def test_without_the_fencing_the_audit_finds_duplicates(fleet: Fleet) -> N
     await zombie.reached("ready")
     await fleet.command(COMMANDS)
     await zombie.reached("before publish")
-    heir = fleet.start(without=["fencing"], at={"after end of transaction": [1, "wait"]})
-    await heir.reached("after end of transaction")
+    successor = fleet.start(without=["fencing"], at={"after end of transaction": [1, "wait"]})
+    await successor.reached("after end of transaction")
     zombie.send(signal.SIGCONT)
     await zombie.reached("after end of transaction")
     assert (await fleet.audit()).violations
@@ -134,16 +134,16 @@ async def test_without_the_fencing_the_audit_finds_duplicates(fleet: Fleet) -> N
 
 async def test_without_the_epoch_check_the_audit_finds_missing_outcomes(fleet: Fleet) -> None:
     zombie = fleet.start(
-        without=["epoch test"], at={"before advance": [1, "stop"], "before publish": [1, "kill"]}
+        without=["epoch check"], at={"before update": [1, "stop"], "before publish": [1, "kill"]}
     )
     await zombie.reached("ready")
     await fleet.command(COMMANDS)
-    await zombie.reached("before advance")
-    heir = fleet.start(without=["epoch test"], at={"before advance": [1, "wait"]})
-    await heir.reached("before advance")
+    await zombie.reached("before update")
+    successor = fleet.start(without=["epoch check"], at={"before update": [1, "wait"]})
+    await successor.reached("before update")
     zombie.send(signal.SIGCONT)
     assert await zombie.wait_for_exit() == -signal.SIGKILL
-    heir.go_on("before advance")
+    successor.go_on("before update")
     await fleet.command(COMMANDS)
     await fleet.decided()
     assert (await fleet.audit()).violations

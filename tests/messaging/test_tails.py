@@ -32,18 +32,18 @@ def segment(number: int, *places: tuple[int, int]) -> OutboxBatch:
 
 
 def test_logged_outbox_batches_are_confirmed_and_the_rest_kept() -> None:
-    mine = lane(decided=(7, 3), acknowledged=(4, 2), ends=(10, 5))
+    own_lane = lane(decided=(7, 3), acknowledged=(4, 2), ends=(10, 5))
     pending = [segment(8, (0, 5), (0, 6)), segment(9, (0, 7), (1, 3))]
     log = [LogEnd(14, [(5, 11), (6, 12)]), LogEnd(5, [])]
-    assert log_end.confirm_published(mine, TOPICS, log, pending) == 1
-    assert (mine.published_sequences, mine.published_end_offsets) == ([6, 2], [13, 5])
+    assert log_end.confirm_published(own_lane, TOPICS, log, pending) == 1
+    assert (own_lane.published_sequences, own_lane.published_end_offsets) == ([6, 2], [13, 5])
 
 
 def test_nothing_is_left_to_publish_when_all_is_in_the_log() -> None:
-    mine = lane(decided=(6, 2), acknowledged=(4, 2), ends=(10, 5))
+    own_lane = lane(decided=(6, 2), acknowledged=(4, 2), ends=(10, 5))
     assert (
         log_end.confirm_published(
-            mine, TOPICS, [LogEnd(14, [(5, 11), (6, 12)]), LogEnd(5, [])], [segment(9, (0, 5), (0, 6))]
+            own_lane, TOPICS, [LogEnd(14, [(5, 11), (6, 12)]), LogEnd(5, [])], [segment(9, (0, 5), (0, 6))]
         )
         == 1
     )
@@ -109,11 +109,11 @@ def test_a_log_contradicting_the_database_stops_the_lane(
 
 
 def test_compaction_may_leave_gaps_among_the_badges() -> None:
-    mine = lane(decided=(7, 2), acknowledged=(4, 2), ends=(10, 5))
+    own_lane = lane(decided=(7, 2), acknowledged=(4, 2), ends=(10, 5))
     pending = [segment(9, (0, 5), (0, 6), (0, 7))]
     assert (
         log_end.confirm_published(
-            mine, ("cohost.badges", "rejections"), [LogEnd(14, [(7, 12)]), LogEnd(5, [])], pending
+            own_lane, ("cohost.badges", "rejections"), [LogEnd(14, [(7, 12)]), LogEnd(5, [])], pending
         )
         == 1
     )

@@ -36,9 +36,9 @@ POINTS: dict[str, tuple[Any, str, str]] = {
     "after end of transaction": (transactions, "publish_transaction", "after"),
     "after claim": (transactions, "fence_owners", "before"),
     "after fence": (transactions, "fence_owners", "after"),
-    "after tails": (log_end, "read_log_ends", "after"),
+    "after log ends": (log_end, "read_log_ends", "after"),
     "before release": (lanes, "release_lanes", "before"),
-    "before advance": (lanes, "write_updates", "before"),
+    "before update": (lanes, "write_updates", "before"),
     "fetched": (Session, "handle_batch", "before"),
 }
 
@@ -72,7 +72,7 @@ def _matters(point: str, arguments: tuple[Any, ...]) -> bool:
         return bool(arguments[1])
     if point == "fetched":
         return any(record.topic.endswith("commands") for record in arguments[1])
-    if point == "before advance":
+    if point == "before update":
         return any(
             step.positions[COMMANDS] > max(0, step.expected_positions[COMMANDS]) for step in arguments[1]
         )
@@ -94,11 +94,11 @@ async def _act(action: str, mark: Path) -> None:
 
 def take_out(safeguard: str) -> None:
     """Disable one of the three safeguards of a takeover."""
-    if safeguard == "tail check":
+    if safeguard == "log-end check":
         log_end.confirm_published = lambda *_: 0
     elif safeguard == "fencing":
         transactions.fence_owners = _nothing
-    elif safeguard == "epoch test":
+    elif safeguard == "epoch check":
         # The primary key compares the outbox batch's number: it belongs to the same fence.
         test = "AND lanes.epoch = new.epoch AND lanes.positions = new.before::bigint[]"
         _rewrite(lanes.write_updates, test, "")

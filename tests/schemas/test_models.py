@@ -25,18 +25,19 @@ def refused(model: type[Message], data: Any) -> bool:
     return False
 
 
-@pytest.mark.parametrize("id_", ["a", "x" * 64, "AZaz09._:@-", ".", ".."])
-def test_an_id_that_follows_the_rule_is_accepted(id_: str) -> None:
-    assert read(commands.LeaveStage, {"roomId": id_, "actorId": id_}) == commands.LeaveStage(
-        room_id=id_, actor_id=id_
+@pytest.mark.parametrize("identifier", ["a", "x" * 64, "AZaz09._:@-", ".", ".."])
+def test_an_id_that_follows_the_rule_is_accepted(identifier: str) -> None:
+    assert read(commands.LeaveStage, {"roomId": identifier, "actorId": identifier}) == commands.LeaveStage(
+        room_id=identifier, actor_id=identifier
     )
 
 
 @pytest.mark.parametrize(
-    "id_", ["", "x" * 65, "a b", "a/b", "ä", "a\n", "\na", "a\x00", "\ud800", "\uff21", "٣", 5, None, ["a"]]
+    "identifier",
+    ["", "x" * 65, "a b", "a/b", "ä", "a\n", "\na", "a\x00", "\ud800", "\uff21", "٣", 5, None, ["a"]],
 )
-def test_an_id_that_breaks_the_rule_is_refused(id_: object) -> None:
-    assert refused(commands.LeaveStage, {"roomId": id_, "actorId": "alice"})
+def test_an_id_that_breaks_the_rule_is_refused(identifier: object) -> None:
+    assert refused(commands.LeaveStage, {"roomId": identifier, "actorId": "alice"})
 
 
 @pytest.mark.parametrize("seconds", [10, 604_800])

@@ -39,8 +39,8 @@ class Acl:
     def wire(self) -> Wire:
         """Return the fields of the Kafka protocol."""
         pattern = _PREFIXED if self.prefixed else _LITERAL
-        who = f"User:{self.principal}"
-        return (_KINDS[self.kind], self.name, pattern, who, "*", _OPERATIONS[self.operation], _ALLOW)
+        principals = f"User:{self.principal}"
+        return (_KINDS[self.kind], self.name, pattern, principals, "*", _OPERATIONS[self.operation], _ALLOW)
 
 
 def table() -> set[Acl]:
@@ -55,8 +55,8 @@ def commands() -> set[Acl]:
 
 
 def _row(row: str) -> Iterator[Acl]:
-    who, on_topics, on_others = (cell.strip() for cell in re.sub(r" \([^)]*\)", "", row).split("|"))
-    for principal in re.findall(r"`(\w+)`", who):
+    principals, on_topics, on_others = (cell.strip() for cell in re.sub(r" \([^)]*\)", "", row).split("|"))
+    for principal in re.findall(r"`(\w+)`", principals):
         for clause in filter(None, on_topics.split("; ")):
             yield from _on_topics(principal, clause)
         for clause in filter(None, on_others.split("; ")):
@@ -87,9 +87,9 @@ def _call(words: list[str]) -> Iterator[Acl]:
     parser.add_argument("--resource-pattern-type", default="literal")
     for kind in _KINDS:
         parser.add_argument(f"--{kind}", action="append", default=[])
-    said = vars(parser.parse_args(words))
-    principal = said["allow_principal"].removeprefix("User:")
+    options = vars(parser.parse_args(words))
+    principal = options["allow_principal"].removeprefix("User:")
     for kind in _KINDS:
-        for name in said[kind.replace("-", "_")]:
-            for operation in said["operation"]:
-                yield Acl(principal, operation, kind, name, said["resource_pattern_type"] == "prefixed")
+        for name in options[kind.replace("-", "_")]:
+            for operation in options["operation"]:
+                yield Acl(principal, operation, kind, name, options["resource_pattern_type"] == "prefixed")

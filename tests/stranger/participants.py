@@ -86,14 +86,14 @@ class LiveKit:
 
     def token(self, identity: str, **claims: Any) -> str:
         now = int(time.time())
-        said = {
+        payload = {
             "iss": self.deployment.livekit_api_key,
             "sub": identity,
             "nbf": now - 1,
             "exp": now + 60,
             **claims,
         }
-        return jwt.encode(said, self.deployment.livekit_api_secret, "HS256")
+        return jwt.encode(payload, self.deployment.livekit_api_secret, "HS256")
 
     def forged(self, room: str, identity: str, **grants: Any) -> dict[str, Any]:
         """Return an answer like `broadcast-data`'s, with the given permissions."""
@@ -119,13 +119,13 @@ class LiveKit:
         """Return a participant's permissions in the contract's words."""
         found = await self.participant(room, identity)
         assert found is not None
-        said = found["permission"]
-        sources = said.get("can_publish_sources", [])
+        granted = found["permission"]
+        sources = granted.get("can_publish_sources", [])
         names = {1: "camera", 2: "microphone", 3: "screen_share", 4: "screen_share_audio"}
         return {
-            "canPublish": said.get("can_publish", False),
-            "canPublishData": said.get("can_publish_data", False),
-            "canSubscribe": said.get("can_subscribe", False),
+            "canPublish": granted.get("can_publish", False),
+            "canPublishData": granted.get("can_publish_data", False),
+            "canSubscribe": granted.get("can_subscribe", False),
             "canPublishSources": [names.get(name, str(name).lower()) for name in sources],
         }
 

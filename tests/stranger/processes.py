@@ -40,12 +40,12 @@ async def ended(service: str, variables: Mapping[str, str]) -> tuple[int, str]:
     """Run a service that refuses to start; return its exit status and the last line of its standard error."""
     process = await start(service, {"COHOST_HTTP_PORT": str(free_port()), **variables})
     try:
-        _, said = await asyncio.wait_for(process.communicate(), SECONDS)
+        _, output = await asyncio.wait_for(process.communicate(), SECONDS)
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return process.returncode or 0, said.decode().strip().splitlines()[-1]
+    return process.returncode or 0, output.decode().strip().splitlines()[-1]
 
 
 @dataclass
@@ -83,15 +83,15 @@ async def running(
     deployment: Place, *services: str, path: str = "/readyz", **variables: str
 ) -> AsyncIterator[Place]:
     """Run services with other settings during the block; yield their deployment once `path` answers 200."""
-    said = {**deployment.variables, **variables}
-    all_ = {service: await run(service, said) for service in services}
+    output = {**deployment.variables, **variables}
+    all_ = {service: await run(service, output) for service in services}
     try:
         for found in all_.values():
             await eventually(partial(found.answers, path), f"{found.url}{path} to answer 200", SECONDS)
         urls = {f"{service}_url": found.url for service, found in all_.items()}
-        partitions = int(said.get("COHOST_PARTITIONS", "12"))
-        prefix = said["COHOST_TOPIC_PREFIX"]
-        yield replace(deployment, prefix=prefix, partitions=partitions, variables=said, **urls)
+        partitions = int(output.get("COHOST_PARTITIONS", "12"))
+        prefix = output["COHOST_TOPIC_PREFIX"]
+        yield replace(deployment, prefix=prefix, partitions=partitions, variables=output, **urls)
     finally:
         await asyncio.gather(*(found.stop() for found in all_.values()))
     assert {service: found.process.returncode for service, found in all_.items()} == dict.fromkeys(

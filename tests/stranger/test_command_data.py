@@ -111,17 +111,17 @@ async def test_options_out_of_bounds_or_of_another_type_are_refused(
 async def test_huge_numbers_are_refused(client: Stranger, number: str) -> None:
     room = unique("room")
     data = {"roomId": room, "userId": "bob", "actorId": "alice", "expiresInSeconds": 4711}
-    said = event("SendInvitation", room, data)
-    value = json.dumps(said).replace("4711", number).encode()
-    put = await client.put(INVITATIONS, room, value, STRUCTURED, id=said["id"])
+    sent_event = event("SendInvitation", room, data)
+    value = json.dumps(sent_event).replace("4711", number).encode()
+    put = await client.put(INVITATIONS, room, value, STRUCTURED, id=sent_event["id"])
     assert await client.fate(put) == "invalid_command"
 
 
 async def nested(client: Stranger, depth: int) -> str:
     room = unique("room")
-    said = event("LeaveStage", room, {"roomId": room, "actorId": "bob", "deep": 4711})
-    value = json.dumps(said).replace("4711", "[" * depth + "]" * depth).encode()
-    return await client.fate(await client.put(INVITATIONS, room, value, STRUCTURED, id=said["id"]))
+    sent_event = event("LeaveStage", room, {"roomId": room, "actorId": "bob", "deep": 4711})
+    value = json.dumps(sent_event).replace("4711", "[" * depth + "]" * depth).encode()
+    return await client.fate(await client.put(INVITATIONS, room, value, STRUCTURED, id=sent_event["id"]))
 
 
 async def test_deeply_nested_data_is_refused(client: Stranger) -> None:

@@ -28,21 +28,21 @@ async def invite(client: Stranger, room: Room, user: str, **attributes: Any) -> 
 
 def dressed(record: Record, cause: Put, **changes: Any) -> dict[str, Any]:
     """Return the attributes that a record must have, except its id and time."""
-    said = record.event
-    assert MOMENT.fullmatch(said["time"])
-    assert 1 <= len(said["id"]) <= 64
+    sent_event = record.event
+    assert MOMENT.fullmatch(sent_event["time"])
+    assert 1 <= len(sent_event["id"]) <= 64
     sequence = record.header["sequence"] or b""
     assert re.fullmatch(r"[1-9][0-9]*", sequence.decode())
     return {
         **ATTRIBUTES,
-        "id": said["id"],
-        "time": said["time"],
+        "id": sent_event["id"],
+        "time": sent_event["time"],
         "type": f"cohost.{record.name}.v1",
         "subject": (record.key or b"").decode(),
         "correlationid": cause.id,
         "causationid": cause.id,
         "sequence": f"{int(sequence):020d}",
-        "data": said["data"],
+        "data": sent_event["data"],
         **changes,
     }
 
@@ -116,8 +116,8 @@ async def test_the_trace_context_is_passed_on(client: Stranger, people: People) 
 async def test_the_trace_context_of_a_fact_is_passed_on(client: Stranger) -> None:
     room = unique("room")
     data = {"roomId": room, "hostId": "alice", "status": "live"}
-    said = event("RoomChanged", room, data, traceparent=TRACE, correlationid="show 7")
-    fact = await client.publish("rooms", said)
+    sent_event = event("RoomChanged", room, data, traceparent=TRACE, correlationid="show 7")
+    fact = await client.publish("rooms", sent_event)
     [changed] = await client.outcome(fact.id)
     assert changed.event["traceparent"].split("-")[1] == TRACE.split("-")[1]
     assert changed.event["correlationid"] == "show 7"

@@ -17,9 +17,11 @@ async def raw(client: Stranger, value: bytes | None, id: str = "", topic: str = 
 async def changed(client: Stranger, **changes: Any) -> str:
     """Return the result of a command with changed attributes; `...` removes one."""
     room = unique("room")
-    said = {**event("LeaveStage", room, {"roomId": room, "actorId": "bob"}), **changes}
-    said = {name: value for name, value in said.items() if value is not ...}
-    put = await client.put(INVITATIONS, room, json.dumps(said).encode(), STRUCTURED, id=str(said.get("id")))
+    sent_event = {**event("LeaveStage", room, {"roomId": room, "actorId": "bob"}), **changes}
+    sent_event = {name: value for name, value in sent_event.items() if value is not ...}
+    put = await client.put(
+        INVITATIONS, room, json.dumps(sent_event).encode(), STRUCTURED, id=str(sent_event.get("id"))
+    )
     return await client.fate(put)
 
 
@@ -51,13 +53,13 @@ async def test_a_value_that_is_not_a_json_object_is_a_dead_letter(
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "01", "0x1", "+1", ".5", "True"])
 async def test_non_standard_json_is_a_dead_letter(client: Stranger, text: str) -> None:
-    said = json.dumps(event("LeaveStage", "room", 4711)).replace("4711", text)
-    assert await client.fate(await raw(client, said.encode())) == "not_a_cloud_event"
+    sent_event = json.dumps(event("LeaveStage", "room", 4711)).replace("4711", text)
+    assert await client.fate(await raw(client, sent_event.encode())) == "not_a_cloud_event"
 
 
 async def test_a_value_that_is_not_utf_8_is_a_dead_letter(client: Stranger) -> None:
-    said = json.dumps(event("LeaveStage", "room", {"message": "caf?"})).encode().replace(b"?", b"\xe9")
-    assert await client.fate(await raw(client, said)) == "not_a_cloud_event"
+    sent_event = json.dumps(event("LeaveStage", "room", {"message": "caf?"})).encode().replace(b"?", b"\xe9")
+    assert await client.fate(await raw(client, sent_event)) == "not_a_cloud_event"
 
 
 @pytest.mark.parametrize("version", ["0.3", "1", "1.1", "", 1.0, 1, None, ...])
@@ -129,9 +131,9 @@ async def test_a_source_may_be_any_text(client: Stranger, source: str) -> None:
 
 async def said_twice(client: Stranger, head: bytes) -> str:
     room = unique("room")
-    said = event("LeaveStage", room, {"roomId": room, "actorId": "bob"})
-    text = json.dumps(said).encode()
-    put = await client.put(INVITATIONS, room, head + text[1:], STRUCTURED, id=said["id"])
+    sent_event = event("LeaveStage", room, {"roomId": room, "actorId": "bob"})
+    text = json.dumps(sent_event).encode()
+    put = await client.put(INVITATIONS, room, head + text[1:], STRUCTURED, id=sent_event["id"])
     return await client.fate(put)
 
 
@@ -146,9 +148,9 @@ async def test_a_byte_order_mark_has_one_result(client: Stranger) -> None:
 
 async def test_a_dead_lettered_id_is_not_remembered(client: Stranger) -> None:
     room = unique("room")
-    said = event("LeaveStage", room, {"roomId": room, "actorId": "bob"})
-    broken = {**said, "specversion": "0.3"}
-    put = await client.put(INVITATIONS, room, json.dumps(broken).encode(), STRUCTURED, id=said["id"])
+    sent_event = event("LeaveStage", room, {"roomId": room, "actorId": "bob"})
+    broken = {**sent_event, "specversion": "0.3"}
+    put = await client.put(INVITATIONS, room, json.dumps(broken).encode(), STRUCTURED, id=sent_event["id"])
     assert await client.fate(put) == "not_a_cloud_event"
-    await client.publish(INVITATIONS, said)
-    assert (await client.rejection(said["id"]))["reason"] == "room_not_found"
+    await client.publish(INVITATIONS, sent_event)
+    assert (await client.rejection(sent_event["id"]))["reason"] == "room_not_found"

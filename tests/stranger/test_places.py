@@ -19,9 +19,14 @@ async def refuse(
     **data: Any,
 ) -> Record:
     """Write a command with the given subject, key and partition, and return its rejection."""
-    said = event(name, subject, {"roomId": subject, "actorId": "bob", **data})
+    sent_event = event(name, subject, {"roomId": subject, "actorId": "bob", **data})
     put = await client.put(
-        INVITATIONS, key, json.dumps(said).encode(), STRUCTURED, partition=partition, id=said["id"]
+        INVITATIONS,
+        key,
+        json.dumps(sent_event).encode(),
+        STRUCTURED,
+        partition=partition,
+        id=sent_event["id"],
     )
     [found] = await client.outcome(put.id)
     assert found.partition == put.partition
@@ -73,8 +78,8 @@ async def test_the_type_is_checked_before_the_data(client: Stranger) -> None:
 )
 async def test_a_type_that_is_not_a_command_of_the_topic_is_unknown(client: Stranger, type_: str) -> None:
     room = unique("room")
-    said = {**event("", room, {"roomId": room}), "type": type_}
-    put = await client.publish(INVITATIONS, said)
+    sent_event = {**event("", room, {"roomId": room}), "type": type_}
+    put = await client.publish(INVITATIONS, sent_event)
     refused = await client.rejection(put.id)
     del refused["message"]
     assert refused == {
@@ -185,8 +190,8 @@ async def test_a_repeat_in_another_partition_has_no_outcome(client: Stranger, pe
     room = await client.create_room()
     put, _ = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     elsewhere = unique("room")
-    said = event("LeaveStage", elsewhere, {"roomId": elsewhere, "actorId": "bob"}, put.id)
-    await client.publish(INVITATIONS, said, partition=other(client, elsewhere))
+    sent_event = event("LeaveStage", elsewhere, {"roomId": elsewhere, "actorId": "bob"}, put.id)
+    await client.publish(INVITATIONS, sent_event, partition=other(client, elsewhere))
     await client.publish(
         INVITATIONS,
         event("Nonsense", elsewhere, {}, marker := new_id()),
@@ -198,12 +203,12 @@ async def test_a_repeat_in_another_partition_has_no_outcome(client: Stranger, pe
 
 async def test_a_command_refused_for_its_partition_stays_refused(client: Stranger) -> None:
     room = unique("room")
-    said = event("LeaveStage", room, {"roomId": room, "actorId": "bob"})
-    await client.publish(INVITATIONS, said, partition=other(client, room))
-    assert (await client.rejection(said["id"]))["reason"] == "wrong_partition"
-    await client.publish(INVITATIONS, said)
+    sent_event = event("LeaveStage", room, {"roomId": room, "actorId": "bob"})
+    await client.publish(INVITATIONS, sent_event, partition=other(client, room))
+    assert (await client.rejection(sent_event["id"]))["reason"] == "wrong_partition"
+    await client.publish(INVITATIONS, sent_event)
     await client.settled(room)
-    assert (await client.rejection(said["id"]))["reason"] == "wrong_partition"
+    assert (await client.rejection(sent_event["id"]))["reason"] == "wrong_partition"
 
 
 async def test_a_key_that_is_not_text_is_not_a_subject(client: Stranger) -> None:

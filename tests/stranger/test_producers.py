@@ -26,17 +26,17 @@ async def invite(
     client: Stranger, producer: AIOKafkaProducer, room: Room, user: str, **more: Any
 ) -> tuple[str, Any]:
     """Write a command by its key, without choosing a partition; return its id and its record's metadata."""
-    said = event("SendInvitation", room.id, {"roomId": room.id, "userId": user, "actorId": room.host})
-    value, topic = json.dumps(said).encode(), client.deployment.prefix + INVITATIONS
-    return said["id"], await producer.send_and_wait(topic, value, key=room.id.encode(), **more)
+    sent_event = event("SendInvitation", room.id, {"roomId": room.id, "userId": user, "actorId": room.host})
+    value, topic = json.dumps(sent_event).encode(), client.deployment.prefix + INVITATIONS
+    return sent_event["id"], await producer.send_and_wait(topic, value, key=room.id.encode(), **more)
 
 
 @pytest.mark.parametrize("compression", [None, "gzip", "snappy", "lz4", "zstd"])
 async def test_every_compression_is_read(client: Stranger, people: People, compression: str | None) -> None:
     room = await client.create_room()
     async with producing(client, compression_type=compression) as producer:
-        id_, written = await invite(client, producer, room, people.bob)
-    [sent] = await client.outcome(id_)
+        event_id, written = await invite(client, producer, room, people.bob)
+    [sent] = await client.outcome(event_id)
     assert (sent.name, sent.partition) == ("InvitationSent", written.partition)
 
 
@@ -44,9 +44,9 @@ async def test_every_compression_is_read(client: Stranger, people: People, compr
 async def test_only_the_brokers_clock_counts(client: Stranger, people: People, milliseconds: int) -> None:
     room = await client.create_room()
     async with producing(client) as producer:
-        id_, _ = await invite(client, producer, room, people.bob, timestamp_ms=milliseconds)
-    [sent] = await client.outcome(id_)
-    [command] = client.log.by_id[id_]
+        event_id, _ = await invite(client, producer, room, people.bob, timestamp_ms=milliseconds)
+    [sent] = await client.outcome(event_id)
+    [command] = client.log.by_id[event_id]
     assert sent.data["sentAt"] == command.at
     assert room.fact.at <= command.at <= sent.at
 
@@ -59,8 +59,8 @@ async def test_only_committed_commands_take_effect(client: Stranger, people: Peo
         await producer.abort_transaction()
         async with producer.transaction():
             committed = [(await invite(client, producer, room, people.carol))[0] for room in rooms]
-    for id_ in committed:
-        assert [record.name for record in await client.outcome(id_)] == ["InvitationSent"]
+    for event_id in committed:
+        assert [record.name for record in await client.outcome(event_id)] == ["InvitationSent"]
     await client.settled(rooms[0])
     assert client.log.by_cause[aborted] == []
     data = {"userId": people.bob, "actorId": rooms[0].host}

@@ -56,37 +56,37 @@ async def test_a_refused_id_stays_refused(client: Stranger) -> None:
 async def test_an_id_used_in_several_rooms_at_once_has_one_outcome(client: Stranger, people: People) -> None:
     rooms = await asyncio.gather(*(client.create_room() for _ in range(6)))
     for _ in range(5):
-        id_ = new_id()
+        event_id = new_id()
         await asyncio.gather(
             *(
-                client.send("SendInvitation", room, id=id_, userId=people.bob, actorId=room.host)
+                client.send("SendInvitation", room, id=event_id, userId=people.bob, actorId=room.host)
                 for room in rooms
             )
         )
         await asyncio.gather(*(client.settled(room) for room in rooms))
-        [sent] = await client.outcome(id_)
-        cancel = {"invitationId": id_, "actorId": sent.data["invitedBy"]}
+        [sent] = await client.outcome(event_id)
+        cancel = {"invitationId": event_id, "actorId": sent.data["invitedBy"]}
         await client.accepted("CancelInvitation", sent.data["roomId"], **cancel)
 
 
 async def test_each_commands_topic_has_its_own_memory(client: Stranger) -> None:
     room = unique("room")
-    id_ = new_id()
-    said = event("LeaveStage", room, {"roomId": room, "actorId": "bob"}, id_)
-    await client.publish(INVITATIONS, said)
-    assert (await client.rejection(id_))["reason"] == "room_not_found"
-    await client.publish(BROADCAST, said)
-    found = await client.outcome(id_, 2)
+    event_id = new_id()
+    sent_event = event("LeaveStage", room, {"roomId": room, "actorId": "bob"}, event_id)
+    await client.publish(INVITATIONS, sent_event)
+    assert (await client.rejection(event_id))["reason"] == "room_not_found"
+    await client.publish(BROADCAST, sent_event)
+    found = await client.outcome(event_id, 2)
     assert sorted(record.topic for record in found) == ["broadcast.rejections", "invitations.rejections"]
 
 
 async def test_a_repeated_fact_is_processed_again(client: Stranger) -> None:
     room = unique("room")
-    said = event("RoomChanged", room, {"roomId": room, "hostId": "alice", "status": "idle"})
-    await client.publish("rooms", said)
-    live = {**said, "data": {**said["data"], "status": "live"}}
+    sent_event = event("RoomChanged", room, {"roomId": room, "hostId": "alice", "status": "idle"})
+    await client.publish("rooms", sent_event)
+    live = {**sent_event, "data": {**sent_event["data"], "status": "live"}}
     await client.publish("rooms", live)
-    found = await client.outcome(said["id"], 2)
+    found = await client.outcome(sent_event["id"], 2)
     assert [record.data["status"] for record in found] == ["idle", "live"]
 
 

@@ -136,14 +136,14 @@ class House:
     async def publish_stage(self, room_id: str, status: Any = "live", host: str = "alice") -> None:
         """Publish `StageChanged`, as invitations does."""
         open_ = status in ("idle", "live", "waitingReconnect")
-        said = events.StageChanged(room_id=room_id, host_id=host, status=status, open=open_, max_co_hosts=5)
-        await self.say(topics.INVITATION_EVENTS, said, room_id)
+        event = events.StageChanged(room_id=room_id, host_id=host, status=status, open=open_, max_co_hosts=5)
+        await self.say(topics.INVITATION_EVENTS, event, room_id)
 
     async def seat_user(self, room_id: str, user_id: str) -> str:
         """Publish `InvitationAccepted`, as invitations does, and return the invitation's id."""
         invitation_id = ids.uuid7()
         now = timestamps.current_timestamp()
-        said = events.InvitationAccepted(
+        event = events.InvitationAccepted(
             invitation_id=invitation_id,
             room_id=room_id,
             user_id=user_id,
@@ -154,19 +154,19 @@ class House:
             responded_at=now,
             updated_at=now,
         )
-        await self.say(topics.INVITATION_EVENTS, said, room_id)
+        await self.say(topics.INVITATION_EVENTS, event, room_id)
         return invitation_id
 
     async def unseat(self, room_id: str, user_id: str, invitation_id: str, reason: Any = "left") -> None:
         """Publish `CoHostLeft`, as invitations does."""
-        said = events.CoHostLeft(
+        event = events.CoHostLeft(
             room_id=room_id,
             user_id=user_id,
             invitation_id=invitation_id,
             reason=reason,
             left_at=timestamps.current_timestamp(),
         )
-        await self.say(topics.INVITATION_EVENTS, said, room_id)
+        await self.say(topics.INVITATION_EVENTS, event, room_id)
 
     async def get(self, path: str, user_id: str, *, ops: bool = False) -> httpx.Response:
         """Send a GET request with the user's token, with the ops scope on request."""
@@ -185,22 +185,22 @@ class House:
         """Wait until at least `count` published records match, and return all that do."""
         try:
             async with asyncio.timeout(seconds):
-                while len(matching := [heard for heard in self.published if found(heard)]) < count:
+                while len(matching := [record for record in self.published if found(record)]) < count:
                     await asyncio.sleep(0.01)
                 return matching
         except TimeoutError:
-            last = "\n".join(f"{heard.name} {heard.key} {heard.data}" for heard in self.published[-30:])
+            last = "\n".join(f"{record.name} {record.key} {record.data}" for record in self.published[-30:])
             msg = f"fewer than {count} matches within {seconds} s; last published:\n{last}"
             raise AssertionError(msg) from None
 
     async def event(self, name: str, room_id: str, user_id: str | None = None, *, count: int = 1) -> Heard:
         """Wait for `count` events of this name about a room, or a user in it, and return the last."""
         found = await self.await_(
-            lambda heard: (
-                heard.name == name
-                and heard.data is not None
-                and heard.data["roomId"] == room_id
-                and user_id in (None, heard.data.get("userId"))
+            lambda record: (
+                record.name == name
+                and record.data is not None
+                and record.data["roomId"] == room_id
+                and user_id in (None, record.data.get("userId"))
             ),
             count,
         )
@@ -209,12 +209,12 @@ class House:
     def events(self, room_id: str, user_id: str | None = None) -> list[str]:
         """Return the names of the events published about a room, or a user in it."""
         return [
-            heard.name
-            for heard in self.published
-            if heard.topic == topics.BROADCAST_EVENTS.suffix
-            and heard.data is not None
-            and heard.data["roomId"] == room_id
-            and user_id in (None, heard.data.get("userId"))
+            record.name
+            for record in self.published
+            if record.topic == topics.BROADCAST_EVENTS.suffix
+            and record.data is not None
+            and record.data["roomId"] == room_id
+            and user_id in (None, record.data.get("userId"))
         ]
 
     async def listen(self) -> None:

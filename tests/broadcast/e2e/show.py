@@ -70,13 +70,15 @@ async def live(service: House, status: str = "live") -> str:
     """Open a new room, wait for its host's badge, and return its id."""
     name = room()
     await service.publish_stage(name, status)
-    await service.await_(lambda heard: heard.key == f"{name}/alice")
+    await service.await_(lambda record: record.key == f"{name}/alice")
     return name
 
 
 async def badge(service: House, room_id: str, user_id: str) -> Heard:
     """Wait until a user wears a badge, and return its record."""
-    found = await service.await_(lambda heard: heard.key == f"{room_id}/{user_id}" and heard.data is not None)
+    found = await service.await_(
+        lambda record: record.key == f"{room_id}/{user_id}" and record.data is not None
+    )
     return found[-1]
 
 
@@ -146,8 +148,8 @@ async def exists(service: House, room_id: str) -> bool:
 async def agreed(service: House, room_id: str) -> bool:
     """Return whether every LiveKit participant has exactly the permissions that the stage gives them."""
     on_stage = await items(service, room_id)
-    there = await participants(service, room_id)
-    return all(_has(info) == _due(on_stage.get(user_id)) for user_id, info in there.items())
+    present = await participants(service, room_id)
+    return all(_has(info) == _due(on_stage.get(user_id)) for user_id, info in present.items())
 
 
 def _has(info: models.ParticipantInfo) -> tuple[Any, ...]:
@@ -169,7 +171,7 @@ def told(service: House) -> Counter[tuple[str, str]]:
     """Return the number of `GrantProvisioned` and `GrantRevoked` events by (invitation id, event name)."""
     names = ("GrantProvisioned", "GrantRevoked")
     return Counter(
-        (heard.data["invitationId"], heard.name)
-        for heard in service.published
-        if heard.data is not None and heard.name in names
+        (record.data["invitationId"], record.name)
+        for record in service.published
+        if record.data is not None and record.name in names
     )

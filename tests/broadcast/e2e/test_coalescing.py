@@ -35,7 +35,7 @@ async def test_a_grant_and_its_revoke_are_one_call(killable: Mortal, clients: Gu
     async with busy(killable):
         seat = await service.seat_user(name, "bob")
         await service.unseat(name, "bob", seat)
-        await service.await_(lambda heard: heard.key == f"{name}/bob" and heard.data is None)
+        await service.await_(lambda record: record.key == f"{name}/bob" and record.data is None)
     await service.event("GrantRevoked", name, "bob")
     assert killable.proxy.count("UpdateParticipant", name) == 1
     assert rights_of(bob) == VIEWER
@@ -52,7 +52,7 @@ async def test_a_grant_its_revoke_and_the_next_are_one_call(killable: Mortal, cl
         await service.unseat(name, "bob", seat)
         again = await service.seat_user(name, "bob")
         await service.await_(
-            lambda heard: heard.topic == "badges" and heard.data is not None and _of(heard.data, again)
+            lambda record: record.topic == "badges" and record.data is not None and _of(record.data, again)
         )
     granted = await service.event("GrantProvisioned", name, "bob")
     assert granted.data is not None

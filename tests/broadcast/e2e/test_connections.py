@@ -92,7 +92,7 @@ async def test_stale_and_repeated_webhooks_change_nothing(proxied_service: House
     room = await the_room(service, name)
     foreign = models.ParticipantInfo(identity="bob", sid="PA_foreign", permission=old.permission)
     joined = event("participant_joined", room, old)
-    for said in (
+    for webhook in (
         event("participant_left", room, old),
         event("participant_left", room, foreign),
         joined,
@@ -100,12 +100,12 @@ async def test_stale_and_repeated_webhooks_change_nothing(proxied_service: House
         event("track_published", room, foreign),
         event("participant_left", room, old),
     ):
-        await report(service, said)
+        await report(service, webhook)
     elsewhere = models.Room(name=name, sid="RM_elsewhere")
     await report(service, webhooks.WebhookEvent(event="room_finished", id=ids.uuid7(), room=elsewhere))
     assert (await items(service, name))["bob"]["connection"] == "connected"
     await drop(service, name, "bob", clients, count=2)
-    connections = [told for told in service.events(name) if told.startswith("CoHost")]
+    connections = [event_name for event_name in service.events(name) if event_name.startswith("CoHost")]
     assert connections == ["CoHostConnected", "CoHostDisconnected", "CoHostReconnected", "CoHostDisconnected"]
 
 
@@ -159,5 +159,5 @@ async def test_a_livekit_restart_does_not_count_as_a_disconnect(
 
 
 async def _moved(service: House, room_id: str, sid: str) -> bool:
-    there = await participants(service, room_id)
-    return "bob" in there and there["bob"].sid != sid
+    present = await participants(service, room_id)
+    return "bob" in present and present["bob"].sid != sid

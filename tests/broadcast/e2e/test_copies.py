@@ -18,11 +18,11 @@ async def test_a_deadline_expires_once_with_two_copies(proxied_service: House, c
         for name in names:
             await service.event("CoHostLost", name, "bob")
             await service.event("ReleaseSeat", name, count=2)
-        asked = [heard for heard in service.published if heard.name == "ReleaseSeat"]
-        reasons = {heard.data["invitationId"]: heard.data["reason"] for heard in asked if heard.data}
+        releases = [record for record in service.published if record.name == "ReleaseSeat"]
+        reasons = {record.data["invitationId"]: record.data["reason"] for record in releases if record.data}
         assert reasons == {
             **dict.fromkeys((seat for seat, _ in seats), "connection_lost"),
             **dict.fromkeys(absent, "no_show"),
         }
-        assert len({heard.envelope["id"] for heard in asked}) == len(reasons)
+        assert len({record.envelope["id"] for record in releases}) == len(reasons)
         assert all(service.events(name).count("CoHostLost") == 1 for name in names)

@@ -85,7 +85,7 @@ async def test_a_grant_revoked_before_its_first_success_is_one_call(
     invitation_id = await service_on_fake_livekit.seat_user(name, "bob")
     await service_on_fake_livekit.event("GrantFailed", name, "bob")
     await service_on_fake_livekit.unseat(name, "bob", invitation_id)
-    await service_on_fake_livekit.await_(lambda heard: heard.key == f"{name}/bob" and heard.data is None)
+    await service_on_fake_livekit.await_(lambda record: record.key == f"{name}/bob" and record.data is None)
     fake.requests.clear()
     fake.troubles.clear()
     await service_on_fake_livekit.event("GrantRevoked", name, "bob")
@@ -107,7 +107,7 @@ async def test_a_hanging_livekit_delays_only_its_own_calls(
     for user_id in users:
         await service_on_fake_livekit.seat_user(name, user_id)
     await service_on_fake_livekit.await_(
-        lambda heard: heard.topic == "badges" and heard.key.startswith(name), 101, 5
+        lambda record: record.topic == "badges" and record.key.startswith(name), 101, 5
     )
     command = commands.MuteCoHost(
         room_id=name, user_id="user-1", actor_id="alice", source="camera", hard=True
@@ -169,12 +169,12 @@ async def test_a_reopened_room_waits_until_its_old_livekit_room_is_deleted(
     fake.hang.add("ListRooms")
     await service_on_fake_livekit.publish_stage(name, "ended")
     await service_on_fake_livekit.publish_stage(name, "live")
-    await service_on_fake_livekit.await_(lambda heard: heard.key == f"{name}/alice", 3)
-    asking = asyncio.create_task(service_on_fake_livekit.get(f"/v1/rooms/{name}/broadcast-data", "alice"))
+    await service_on_fake_livekit.await_(lambda record: record.key == f"{name}/alice", 3)
+    request = asyncio.create_task(service_on_fake_livekit.get(f"/v1/rooms/{name}/broadcast-data", "alice"))
     await until(lambda: fake.calls["ListRooms"] >= 1)
     assert fake.calls["CreateRoom"] == 0
     fake.recover()
-    assert (await asking).status_code == 200
+    assert (await request).status_code == 200
     about = [kind for kind, request in fake.requests if name in (*_names(request),)]
     assert about == ["DeleteRoomRequest", "CreateRoomRequest"]
 

@@ -41,10 +41,10 @@ async def mute(service: House, room_id: str, source: MuteSource = "microphone", 
 async def settled(service: House, room_id: str, granted: list[str], revoked: list[str]) -> None:
     """Assert one grant or revocation event per seat, and that LiveKit matches the stage."""
     await until(lambda: agreed(service, room_id))
-    said = told(service)
-    assert [said[seat, "GrantProvisioned"] for seat in granted] == [1] * len(granted)
-    assert [said[seat, "GrantRevoked"] for seat in revoked] == [1] * len(revoked)
-    assert not [seat for seat in granted if seat not in revoked and said[seat, "GrantRevoked"]]
+    counts = told(service)
+    assert [counts[seat, "GrantProvisioned"] for seat in granted] == [1] * len(granted)
+    assert [counts[seat, "GrantRevoked"] for seat in revoked] == [1] * len(revoked)
+    assert not [seat for seat in granted if seat not in revoked and counts[seat, "GrantRevoked"]]
     assert service.alive
 
 
@@ -107,14 +107,14 @@ async def test_refusing_every_third_call_leaves_no_wrong_permission(
         await until(lambda name=name: agreed(service, name))
         assert "IntruderRemoved" not in service.events(name)
         assert service.events(name).count("GrantRevoked") == 1 + (seat in second[::2])
-    said = told(service)
-    assert [said[seat, "GrantRevoked"] for seat in first] == [1] * len(first)
-    assert all(said[seat, "GrantProvisioned"] <= 1 for seat in (*first, *second))
+    counts = told(service)
+    assert [counts[seat, "GrantRevoked"] for seat in first] == [1] * len(first)
+    assert all(counts[seat, "GrantProvisioned"] <= 1 for seat in (*first, *second))
 
 
 def granted(seat: str) -> Callable[[Heard], bool]:
-    return lambda heard: (
-        heard.name == "GrantProvisioned" and heard.data is not None and heard.data["invitationId"] == seat
+    return lambda record: (
+        record.name == "GrantProvisioned" and record.data is not None and record.data["invitationId"] == seat
     )
 
 
@@ -255,7 +255,7 @@ async def test_a_room_closed_while_livekit_is_down_is_deleted_on_recovery(
     proxy.down = True
     await service.publish_stage(name, "ended")
     await service.unseat(name, "bob", seat, "room_ended")
-    await service.await_(lambda heard: heard.key == f"{name}/bob" and heard.data is None)
+    await service.await_(lambda record: record.key == f"{name}/bob" and record.data is None)
     for query in ("", "?as=viewer"):
         refusal = await service.get(f"/v1/rooms/{name}/broadcast-data{query}", "bob")
         assert (refusal.status_code, refusal.json()["reason"]) == (409, "room_not_open")

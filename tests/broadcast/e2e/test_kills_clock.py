@@ -54,10 +54,10 @@ async def lost(killable: Mortal, room_id: str, seat: str) -> None:
     """Assert that bob's seat was lost once and released by one command."""
     service = killable.house
     await service.event("CoHostLost", room_id, "bob")
-    asked = await service.await_(lambda heard: heard.name == "ReleaseSeat" and heard.key == room_id)
+    releases = await service.await_(lambda record: record.name == "ReleaseSeat" and record.key == room_id)
     await service.unseat(room_id, "bob", seat, "connection_lost")
     await service.event("GrantRevoked", room_id, "bob")
     await killable.sound(room_id)
-    assert len({heard.envelope["id"] for heard in asked}) == 1
+    assert len({record.envelope["id"] for record in releases}) == 1
     ends = [name for name in service.events(room_id) if name in ("CoHostDisconnected", "CoHostLost")]
     assert ends == ["CoHostDisconnected", "CoHostLost"]

@@ -34,8 +34,8 @@ async def test_a_repeated_request_joins_the_same_livekit_room(
     service = killable.house
     name = await live(service)
     async with killable.killed(point, name):
-        asking = asyncio.create_task(ask(service, name))
-    await asking
+        request = asyncio.create_task(ask(service, name))
+    await request
     alice = await clients.join(service, name, "alice")
     assert rights_of(alice) == {**CO_HOST, "badge": "host"}
     async with server(service.endpoints) as livekit:
@@ -49,8 +49,8 @@ async def test_a_room_closed_while_its_service_was_down_is_deleted(killable: Mor
     service = killable.house
     name = await live(service)
     async with killable.dead(point, name) as hold:
-        asking = asyncio.create_task(ask(service, name))
-    await asking
+        request = asyncio.create_task(ask(service, name))
+    await request
     await service.publish_stage(name, "ended")
     await killable.revive()
     await until(lambda: killable.proxy.count("DeleteRoom", name))

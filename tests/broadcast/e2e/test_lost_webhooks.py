@@ -9,7 +9,7 @@ from tests.broadcast.e2e.show import VIEWER, Guests, exists, forged, live, right
 async def test_a_connection_and_its_end_are_found(service_without_webhooks: House, clients: Guests) -> None:
     name = await live(service_without_webhooks)
     await service_without_webhooks.seat_user(name, "bob")
-    await service_without_webhooks.await_(lambda heard: heard.key == f"{name}/bob")
+    await service_without_webhooks.await_(lambda record: record.key == f"{name}/bob")
     bob = await clients.join(service_without_webhooks, name, "bob")
     await service_without_webhooks.event("CoHostConnected", name, "bob")
     await bob.disconnect()
@@ -46,7 +46,7 @@ async def test_manually_changed_permissions_are_restored(
 ) -> None:
     name = await live(service_without_webhooks)
     await service_without_webhooks.seat_user(name, "bob")
-    await service_without_webhooks.await_(lambda heard: heard.key == f"{name}/bob")
+    await service_without_webhooks.await_(lambda record: record.key == f"{name}/bob")
     bob = await clients.join(service_without_webhooks, name, "bob")
     await service_without_webhooks.event("CoHostConnected", name, "bob")
     seen: list[bool] = []
@@ -63,7 +63,9 @@ async def test_manually_changed_permissions_are_restored(
 async def test_a_livekit_room_created_after_the_closing_is_deleted(service_without_webhooks: House) -> None:
     name = await live(service_without_webhooks)
     await service_without_webhooks.publish_stage(name, "ended")
-    await service_without_webhooks.await_(lambda heard: heard.key == f"{name}/alice" and heard.data is None)
+    await service_without_webhooks.await_(
+        lambda record: record.key == f"{name}/alice" and record.data is None
+    )
     async with server(service_without_webhooks.endpoints) as livekit:
         await livekit.room.create_room(api.CreateRoomRequest(name=name))
     await until(lambda: gone(service_without_webhooks, name))

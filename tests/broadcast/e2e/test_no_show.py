@@ -18,10 +18,10 @@ SETTINGS = {"COHOST_NO_SHOW_SECONDS": "4", "COHOST_RECONNECT_GRACE_SECONDS": "2"
 
 async def no_show(service: House, room_id: str, user_id: str) -> None:
     """Wait for the release of a no-show's seat, end it, and wait for the revocation."""
-    asked = await service.event("ReleaseSeat", room_id, user_id)
-    assert asked.data is not None
-    assert asked.data["reason"] == "no_show"
-    await service.unseat(room_id, user_id, asked.data["invitationId"], "no_show")
+    release = await service.event("ReleaseSeat", room_id, user_id)
+    assert release.data is not None
+    assert release.data["reason"] == "no_show"
+    await service.unseat(room_id, user_id, release.data["invitationId"], "no_show")
     await service.event("GrantRevoked", room_id, user_id)
     assert service.events(room_id, user_id) == ["GrantProvisioned", "GrantRevoked"]
 
@@ -48,12 +48,12 @@ async def test_the_no_show_time_starts_when_the_room_goes_live(
     await service.seat_user(name, "carol")
     await badge(service, name, "carol")
     await passes(service)
-    assert "ReleaseSeat" not in [heard.name for heard in service.published if heard.key == name]
+    assert "ReleaseSeat" not in [record.name for record in service.published if record.key == name]
     await clients.join(service, name, "carol")
     await service.event("CoHostConnected", name, "carol")
     await service.publish_stage(name, "live")
     await no_show(service, name, "bob")
-    assert "ReleaseSeat" not in [heard.name for heard in about(service, name, "carol")]
+    assert "ReleaseSeat" not in [record.name for record in about(service, name, "carol")]
 
 
 def about(service: House, room_id: str, user_id: str) -> list[object]:

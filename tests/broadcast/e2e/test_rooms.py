@@ -98,13 +98,13 @@ async def test_a_room_closed_during_its_creation_does_not_survive(
     service = proxied_service
     name = await live(service)
     held = proxy.hold("CreateRoom", name)
-    asking = asyncio.create_task(service.get(f"/v1/rooms/{name}/broadcast-data", "alice"))
+    request = asyncio.create_task(service.get(f"/v1/rooms/{name}/broadcast-data", "alice"))
     await until(held.reached.is_set)
     await service.publish_stage(name, "ended")
-    await service.await_(lambda heard: heard.key == f"{name}/alice" and heard.data is None)
+    await service.await_(lambda record: record.key == f"{name}/alice" and record.data is None)
     await until(lambda: proxy.count("DeleteRoom", name))
     held.let_go.set()
-    answer = await asking
+    answer = await request
     assert (answer.status_code, answer.json()["reason"]) == (409, "room_not_open")
     await until(lambda: _gone(service, name), 10)
 
@@ -119,10 +119,10 @@ async def test_a_seat_lost_during_room_creation_yields_no_token(proxied_service:
     seat = await service.seat_user(name, "bob")
     await service.event("GrantProvisioned", name, "bob")
     held = proxy.hold("CreateRoom", name)
-    asking = asyncio.create_task(service.get(f"/v1/rooms/{name}/broadcast-data", "bob"))
+    request = asyncio.create_task(service.get(f"/v1/rooms/{name}/broadcast-data", "bob"))
     await until(held.reached.is_set)
     await service.unseat(name, "bob", seat)
     await service.event("GrantRevoked", name, "bob")
     held.let_go.set()
-    answer = await asking
+    answer = await request
     assert (answer.status_code, answer.json()["reason"]) == (403, "not_on_stage")

@@ -63,10 +63,10 @@ async def test_slow_calls_delay_only_grants(proxied_service: House, proxy: Proxy
     proxy.recover()
     for name in names[:3]:
         await until(lambda name=name: agreed(service, name))
-    said = told(service)
-    assert {said[seat, "GrantProvisioned"] for seat in (granted, *(seat for seat, _ in seats))} == {1}
-    assert [said[seat, "GrantRevoked"] for seat, _ in seats] == [1, 0, 1]
-    assert said[granted, "GrantRevoked"] == 0
+    counts = told(service)
+    assert {counts[seat, "GrantProvisioned"] for seat in (granted, *(seat for seat, _ in seats))} == {1}
+    assert [counts[seat, "GrantRevoked"] for seat, _ in seats] == [1, 0, 1]
+    assert counts[granted, "GrantRevoked"] == 0
 
 
 async def test_a_failed_grant_is_not_retried_after_its_revoke(
@@ -118,13 +118,13 @@ async def test_a_livekit_restart_costs_no_co_host_the_seat(
         await until(lambda bob=bob: rights_of(bob) == MUTED)
         on_stage = await items(service, name)
         for user_id, item in before[name].items():
-            kept = ("badge", "invitationId", "since", "grant", "hardMuted")
-            assert [on_stage[user_id][key] for key in kept] == [item[key] for key in kept]
+            kept_fields = ("badge", "invitationId", "since", "grant", "hardMuted")
+            assert [on_stage[user_id][key] for key in kept_fields] == [item[key] for key in kept_fields]
         assert "CoHostLost" not in service.events(name)
         assert "GrantRevoked" not in service.events(name)
         assert await agreed(service, name)
 
 
 async def _back(service: House, room_id: str) -> bool:
-    there = await participants(service, room_id)
-    return "bob" in there and (await items(service, room_id))["bob"]["connection"] == "connected"
+    present = await participants(service, room_id)
+    return "bob" in present and (await items(service, room_id))["bob"]["connection"] == "connected"

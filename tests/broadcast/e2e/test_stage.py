@@ -45,13 +45,13 @@ async def test_a_connected_viewer_is_promoted_in_place_and_demoted_again(service
     assert (revoked.data["mode"], revoked.data["reason"]) == ("in_place", "removed_by_host")
     await until(lambda: rights_of(bob) == VIEWER)
     async with server(service.endpoints) as livekit:
-        asked = api.RoomParticipantIdentity(room=name, identity="bob")
-        await until(lambda: _no_tracks(livekit, asked))
+        identity = api.RoomParticipantIdentity(room=name, identity="bob")
+        await until(lambda: _no_tracks(livekit, identity))
     assert sorted(service.events(name, "bob")) == ["CoHostConnected", "GrantProvisioned", "GrantRevoked"]
 
 
-async def _no_tracks(livekit: api.LiveKitAPI, asked: api.RoomParticipantIdentity) -> bool:
-    return not (await livekit.room.get_participant(asked)).tracks
+async def _no_tracks(livekit: api.LiveKitAPI, identity: api.RoomParticipantIdentity) -> bool:
+    return not (await livekit.room.get_participant(identity)).tracks
 
 
 async def test_an_absent_invitee_joins_with_a_token_carrying_the_grant(service: House, join: Join) -> None:
@@ -114,9 +114,9 @@ async def test_closing_a_room_deletes_its_livekit_room_and_permissions(service: 
         answer = await service.get(f"/v1/rooms/{name}/broadcast-data{path}", "bob")
         assert (answer.status_code, answer.json()["reason"]) == (409, "room_not_open")
     gone = await service.await_(
-        lambda heard: heard.name == "tombstone" and heard.key.startswith(f"{name}/"), 2
+        lambda record: record.name == "tombstone" and record.key.startswith(f"{name}/"), 2
     )
-    assert {heard.key for heard in gone} == {f"{name}/alice", f"{name}/bob"}
+    assert {record.key for record in gone} == {f"{name}/alice", f"{name}/bob"}
     assert "CoHostDisconnected" not in service.events(name)
 
 
@@ -125,7 +125,7 @@ async def test_a_reopened_room_gets_a_new_livekit_room(service: House, join: Joi
     await join(name, "alice")
     await service.publish_stage(name, "ended")
     await service.publish_stage(name, "live")
-    await service.await_(lambda heard: heard.key == f"{name}/alice", 3)
+    await service.await_(lambda record: record.key == f"{name}/alice", 3)
     alice = await join(name, "alice")
     assert alice.isconnected()
     await until(lambda: _connected(service, name, "alice"))
@@ -159,9 +159,9 @@ async def test_a_co_host_loses_the_seat_after_the_grace_period(service: House, j
     await service.event("CoHostConnected", name, "bob")
     await bob.disconnect()
     lost = await service.event("CoHostLost", name, "bob")
-    asked = await service.event("ReleaseSeat", name, "bob")
+    release = await service.event("ReleaseSeat", name, "bob")
     assert lost.data is not None
-    assert asked.data == {
+    assert release.data == {
         "roomId": name,
         "userId": "bob",
         "invitationId": invitation_id,
@@ -187,12 +187,12 @@ async def test_a_soft_mute_mutes_once_and_its_owner_may_unmute(service: House, j
     assert publication.track is not None
     publication.track.unmute()
     async with server(service.endpoints) as livekit:
-        asked = api.RoomParticipantIdentity(room=name, identity="bob")
-        await until(lambda: _sounding(livekit, asked))
+        identity = api.RoomParticipantIdentity(room=name, identity="bob")
+        await until(lambda: _sounding(livekit, identity))
 
 
-async def _sounding(livekit: api.LiveKitAPI, asked: api.RoomParticipantIdentity) -> bool:
-    return any(not track.muted for track in (await livekit.room.get_participant(asked)).tracks)
+async def _sounding(livekit: api.LiveKitAPI, identity: api.RoomParticipantIdentity) -> bool:
+    return any(not track.muted for track in (await livekit.room.get_participant(identity)).tracks)
 
 
 async def _all_muted(service: House, room_id: str) -> bool:
@@ -235,7 +235,7 @@ async def test_a_hard_mute_removes_the_source_until_it_is_lifted(service: House,
     await until(lambda: _no_track(service, name))
     unmute = commands.UnmuteCoHost(room_id=name, user_id="bob", actor_id="alice", source="microphone")
     unmute_id = await service.say(topics.BROADCAST_COMMANDS, unmute, name)
-    told = await service.event("CoHostUnmuteRequested", name, "bob")
+    request = await service.event("CoHostUnmuteRequested", name, "bob")
     await until(lambda: rights_of(bob) == CO_HOST)
     await until(lambda: messages)
     assert [message.topic for message in messages] == ["cohost"]
@@ -248,9 +248,9 @@ async def test_a_hard_mute_removes_the_source_until_it_is_lifted(service: House,
         "subject": name,
         "time": body["time"],
         "datacontenttype": "application/json",
-        "data": told.data,
+        "data": request.data,
     }
-    assert told.data == {"roomId": name, "userId": "bob", "source": "microphone", "by": "alice"}
+    assert request.data == {"roomId": name, "userId": "bob", "source": "microphone", "by": "alice"}
 
 
 async def _no_track(service: House, room_id: str) -> bool:

@@ -30,17 +30,17 @@ async def test_a_clock_skew_under_a_minute_does_no_harm(
     name = await live(service)
     endpoints = service.endpoints
     monkeypatch.setattr(dt, "datetime", Wrong)
-    ours = LiveKitClient(
+    livekit_client = LiveKitClient(
         endpoints.public_url,
         endpoints.livekit_key,
         endpoints.livekit_secret,
         4.0,
         LiveKitMetrics(CollectorRegistry()),
     )
-    token = ours.create_token(name, "alice", permissions.for_badge("host"), "host").text
-    await ours.create_room(name, 60)
-    assert name in await ours.list_rooms([name])
-    await ours.close()
+    token = livekit_client.create_token(name, "alice", permissions.for_badge("host"), "host").text
+    await livekit_client.create_room(name, 60)
+    assert name in await livekit_client.list_rooms([name])
+    await livekit_client.close()
     monkeypatch.undo()
     claims = api.TokenVerifier(endpoints.livekit_key, endpoints.livekit_secret).verify(token)
     assert claims.video is not None

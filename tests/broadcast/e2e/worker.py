@@ -45,10 +45,10 @@ def _wrap(owner: Any, name: str, folder: Path, named: Callable[[tuple[Any, ...]]
     original: Callable[..., Awaitable[Any]] = getattr(owner, name)
 
     async def watched(*arguments: Any, **options: Any) -> Any:
-        what = named(arguments)
-        await _pass(folder / f"before {what}", arguments)
+        point = named(arguments)
+        await _pass(folder / f"before {point}", arguments)
         result = await original(*arguments, **options)
-        await _pass(folder / f"after {what}", arguments)
+        await _pass(folder / f"after {point}", arguments)
         return result
 
     setattr(owner, name, watched)
