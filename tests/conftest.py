@@ -18,17 +18,17 @@ from stack import Stack, settings
 if TYPE_CHECKING:
     from tests import containers
 
-_SHARED = ("kafka", "postgres")
-_GIVEN = ("COHOST_KAFKA_BOOTSTRAP_SERVERS", "COHOST_DATABASE_URL", "COHOST_LIVEKIT_URL")
+_SHARED_COMPONENTS = ("kafka", "postgres")
+_SERVER_VARIABLES = ("COHOST_KAFKA_BOOTSTRAP_SERVERS", "COHOST_DATABASE_URL", "COHOST_LIVEKIT_URL")
 
 
-class _Background:
+class _BackgroundStack:
     """A stack in its own thread, for the process that distributes the tests."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
-        self._stack = Stack(parts=_SHARED)
+        self._stack = Stack(parts=_SHARED_COMPONENTS)
         self._wait(self._stack.__aenter__())
         self.addresses = {
             "COHOST_KAFKA_BOOTSTRAP_SERVERS": self._stack.kafka_bootstrap_servers,
@@ -43,7 +43,7 @@ class _Background:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()  # type: ignore[arg-type]
 
 
-_shared = pytest.StashKey["_Background | containers.Servers"]()
+_shared = pytest.StashKey["_BackgroundStack | containers.ContainerServers"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,9 +61,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
     if config.getoption("containers"):
-        config.stash[_shared] = _contained()
+        config.stash[_shared] = _start_containers()
     elif getattr(config.option, "numprocesses", None):
-        config.stash[_shared] = _Background()
+        config.stash[_shared] = _BackgroundStack()
     else:
         return
     if settings.MARKER in os.environ:
@@ -73,11 +73,11 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.update(config.stash[_shared].addresses)
 
 
-def _contained() -> "containers.Servers":
+def _start_containers() -> "containers.ContainerServers":
     from tests import containers  # noqa: PLC0415 - only runs with containers need it
 
     try:
-        return containers.Servers()
+        return containers.ContainerServers()
     except Exception as error:  # noqa: BLE001 - Docker's errors are many
         pytest.exit(f"cannot start the containers asked for by --containers: {error}", returncode=1)
 
@@ -86,7 +86,7 @@ def pytest_report_header(config: pytest.Config) -> str:
     """Report the origin of the servers."""
     if config.getoption("containers"):
         return "servers: Kafka, Postgres and most of broadcast's LiveKit from testcontainers"
-    given = [name for name in _GIVEN if name in os.environ and _shared not in config.stash]
+    given = [name for name in _SERVER_VARIABLES if name in os.environ and _shared not in config.stash]
     return f"servers: {', '.join(given)} as given, otherwise local processes"
 
 
@@ -98,7 +98,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 async def stack() -> AsyncIterator[Stack]:
     """Kafka and Postgres; `await stack.start("livekit")` adds LiveKit."""
-    async with Stack(parts=_SHARED) as up:
+    async with Stack(parts=_SHARED_COMPONENTS) as up:
         yield up
 
 

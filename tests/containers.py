@@ -20,7 +20,7 @@ _POSTGRES = "postgres:17"
 _LIVEKIT = "livekit/livekit-server:v1.13.5"
 
 
-class Servers:
+class ContainerServers:
     """Kafka and Postgres for the whole run; `addresses` are the environment variables with their addresses.
 
     Raises Docker's errors if it is not available or an image cannot be pulled.
@@ -47,11 +47,11 @@ class Servers:
 
 
 @asynccontextmanager
-async def livekit(webhook: str) -> AsyncIterator["Contained"]:
+async def run_livekit_container(webhook: str) -> AsyncIterator["LiveKitContainer"]:
     """Run a LiveKit that sends its webhooks to this URL."""
     place = Place(Path(), settings.load(), keys.new(), keep=False, webhooks=(webhook,))
     part = LiveKit(place, ports.choose(), ports.choose(), ports.choose())
-    contained = Contained(part)
+    contained = LiveKitContainer(part)
     ports.let_go(part.udp)
     try:
         await asyncio.to_thread(contained.container.start)
@@ -61,11 +61,11 @@ async def livekit(webhook: str) -> AsyncIterator["Contained"]:
         ports.give_back(*part.ports)
 
 
-class Contained:
+class LiveKitContainer:
     """A LiveKit in a container on the host's network: it announces its media ports to clients unmapped."""
 
     def __init__(self, part: LiveKit) -> None:
-        self._part = part
+        self._component = part
         self.container = (
             DockerContainer(_LIVEKIT)
             .with_kwargs(network_mode="host")
@@ -76,17 +76,17 @@ class Contained:
     @property
     def livekit_url(self) -> str:
         """Return the URL for clients."""
-        return self._part.address
+        return self._component.address
 
     @property
     def livekit_api_key(self) -> str:
         """Return the API key."""
-        return self._part.place.keys.livekit_key
+        return self._component.place.keys.livekit_key
 
     @property
     def livekit_api_secret(self) -> str:
         """Return the secret of the API key."""
-        return self._part.place.keys.livekit_secret
+        return self._component.place.keys.livekit_secret
 
 
 def _kafka() -> tuple[DockerContainer, int]:

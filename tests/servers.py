@@ -11,7 +11,7 @@ IN_CONTAINERS = "COHOST_TESTS_IN_CONTAINERS"
 """The environment variable that tells worker processes of a run with `--containers`."""
 
 
-class LiveKit(Protocol):
+class LiveKitServer(Protocol):
     """Address and credentials of a LiveKit."""
 
     @property
@@ -31,12 +31,12 @@ class LiveKit(Protocol):
 
 
 @asynccontextmanager
-async def livekit(webhook: str) -> AsyncIterator[LiveKit]:
+async def run_livekit(webhook: str) -> AsyncIterator[LiveKitServer]:
     """Run a LiveKit that sends its webhooks to this URL."""
     if IN_CONTAINERS in os.environ:
         from tests import containers  # noqa: PLC0415 - only runs with containers need it
 
-        async with containers.livekit(webhook) as contained:
+        async with containers.run_livekit_container(webhook) as contained:
             yield contained
     else:
         async with Stack(parts=["livekit"], livekit_webhook=webhook) as process:

@@ -19,7 +19,7 @@ from messaging.config import Config
 NOW_MS = 1_800_000_000_000
 
 
-class Broker:
+class RecordingBroker:
     """Records the published values."""
 
     def __init__(self) -> None:
@@ -30,12 +30,12 @@ class Broker:
 
     def outcomes(self) -> dict[str, str]:
         return {
-            event["causationid"]: event["data"]["reason"] if _refuses(event) else ACCEPTED
+            event["causationid"]: event["data"]["reason"] if _is_rejection(event) else ACCEPTED
             for event in self.events
         }
 
 
-def record(command: Command, offset: int) -> LogRecord:
+def command_record(command: Command, offset: int) -> LogRecord:
     topic, key, event = producing.cloud_event(command)
     partition = partition_of(key, DEFAULT_PARTITIONS)
     value = envelope.encode_event(dict(event))
@@ -49,7 +49,7 @@ async def test_the_baseline_handler_gives_each_command_one_outcome(
     database_url: str,
 ) -> None:
     config = Config("", database_url, "invitations", prefix="cohost.")
-    made, broker = traffic.make(rooms=6, seed=3), Broker()
+    made, broker = traffic.make(rooms=6, seed=3), RecordingBroker()
     commands = list(islice(made.turns(), 600))
     pool = await database.create_pool(config, size=2)
     async with pool.acquire() as connection:
@@ -58,14 +58,14 @@ async def test_the_baseline_handler_gives_each_command_one_outcome(
     handler = Handler(config, "cluster", pool, cast("KafkaBroker", broker))
     offsets = count()
     for command in commands:
-        await handler.handle(record(command, next(offsets)))
+        await handler.handle(command_record(command, next(offsets)))
     assert broker.outcomes() == {command.id: command.expected for command in commands}
     published = len(broker.events)
     for command in commands[:50]:
-        await handler.handle(record(command, next(offsets)))
+        await handler.handle(command_record(command, next(offsets)))
     assert len(broker.events) == published
     await pool.close()
 
 
-def _refuses(event: dict[str, Any]) -> bool:
+def _is_rejection(event: dict[str, Any]) -> bool:
     return bool(event["type"] == "cohost.CommandRejected.v1")

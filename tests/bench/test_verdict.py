@@ -10,11 +10,11 @@ from bench.standin import RoomService
 
 CO_HOST = tuple(sorted(verdict.CO_HOST))
 MADE = seats.make("room", rooms=2, seats=3, seed=1)
-TOLD = [(name, seat.id) for seat in MADE.seats for name in ("GrantProvisioned", "CoHostConnected")]
+EVENTS = [(name, seat.id) for seat in MADE.seats for name in ("GrantProvisioned", "CoHostConnected")]
 FIRST = MADE.seats[0]
 
 
-def state(overlaps: int = 0, **changed: tuple[str, ...]) -> State:
+def grant_state(overlaps: int = 0, **changed: tuple[str, ...]) -> State:
     holders = {
         seat.key: Holder(changed.get(seat.user_id.replace("-", "_"), CO_HOST), (1.0,)) for seat in MADE.seats
     }
@@ -22,32 +22,34 @@ def state(overlaps: int = 0, **changed: tuple[str, ...]) -> State:
 
 
 def test_seats_with_permissions_and_events_pass() -> None:
-    assert verdict.wrong(MADE.seats, TOLD, state()) == []
+    assert verdict.wrong(MADE.seats, EVENTS, grant_state()) == []
 
 
 @pytest.mark.parametrize(
     ("events", "found"),
     [
-        pytest.param(TOLD[1:], "GrantProvisioned of {}: 0, not 1", id="missing"),
-        pytest.param([*TOLD, TOLD[0]], "GrantProvisioned of {}: 2, not 1", id="twice"),
-        pytest.param([*TOLD, ("GrantFailed", FIRST.id)], "GrantFailed of {}", id="too much"),
+        pytest.param(EVENTS[1:], "GrantProvisioned of {}: 0, not 1", id="missing"),
+        pytest.param([*EVENTS, EVENTS[0]], "GrantProvisioned of {}: 2, not 1", id="twice"),
+        pytest.param([*EVENTS, ("GrantFailed", FIRST.id)], "GrantFailed of {}", id="too much"),
     ],
 )
 def test_missing_repeated_or_extra_events_fail(events: list[tuple[str, str]], found: str) -> None:
-    assert verdict.wrong(MADE.seats, events, state()) == [found.format(FIRST.id)]
+    assert verdict.wrong(MADE.seats, events, grant_state()) == [found.format(FIRST.id)]
 
 
 def test_concurrent_calls_for_one_key_fail() -> None:
-    assert verdict.wrong(MADE.seats, TOLD, state(overlaps=1)) == ["1 calls of a key while it had another"]
+    assert verdict.wrong(MADE.seats, EVENTS, grant_state(overlaps=1)) == [
+        "1 calls of a key while it had another"
+    ]
 
 
 def test_permissions_other_than_a_co_hosts_fail() -> None:
-    less = state(**{FIRST.user_id.replace("-", "_"): CO_HOST[1:]})
-    assert len(verdict.wrong(MADE.seats, TOLD, less)) == 1
+    less = grant_state(**{FIRST.user_id.replace("-", "_"): CO_HOST[1:]})
+    assert len(verdict.wrong(MADE.seats, EVENTS, less)) == 1
 
 
 def test_permissions_without_a_seat_fail() -> None:
-    assert len(verdict.wrong(MADE.seats[1:], TOLD[2:], state())) == 1
+    assert len(verdict.wrong(MADE.seats[1:], EVENTS[2:], grant_state())) == 1
 
 
 def test_the_fake_livekit_server_records_calls_and_overlaps() -> None:

@@ -27,11 +27,11 @@ from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.metrics import LiveKitMetrics
 from services.broadcast.processor import SIGNALS_INPUT, TOPOLOGY, BroadcastProcessor
 
-SECONDS = 60
+TIMEOUT_SECONDS = 60
 
 
 @dataclass
-class Owned:
+class PipelineStub:
     """Pretends to be a pipeline that owns these lanes."""
 
     owned_lanes: frozenset[int] = frozenset({0})
@@ -41,7 +41,7 @@ class Owned:
 
 
 @dataclass
-class Desk:
+class EffectsHarness:
     """A worker without Kafka: `written` holds the effects' records, `events` the resulting broadcast events.
 
     While `is_kafka_up` is unset, no record can be written; while `reads_signals` is unset, written signals
@@ -49,35 +49,35 @@ class Desk:
     """
 
     pool: asyncpg.Pool
-    around: EffectDependencies
+    dependencies: EffectDependencies
     processor: BroadcastProcessor
-    wakeup: DirtyKeys
-    owned: Owned
+    dirty_keys: DirtyKeys
+    pipeline: PipelineStub
     written: list[Message] = field(default_factory=list)
-    told: list[Message] = field(default_factory=list)
-    kafka: bool = True
-    refused: int = 0
-    deciding: bool = True
-    late: int = 0
+    events: list[Message] = field(default_factory=list)
+    is_kafka_up: bool = True
+    failed_sends: int = 0
+    reads_signals: bool = True
+    record_age_seconds: int = 0
     offset: int = 0
-    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    decision_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def send_message(self, topic: topics.Topic, message_id: str, data: Message, key: str) -> None:
         """Write a record, as `CloudEventProducer` does, and decide it if it is a signal."""
-        if not self.kafka:
-            self.refused += 1
+        if not self.is_kafka_up:
+            self.failed_sends += 1
             msg = "a record is not confirmed"
             raise NotConfirmed(msg)
         self.written.append(data)
-        if topic is topics.BROADCAST_SIGNALS and self.deciding:
-            await self.say(data, message_id=message_id, key=key)
+        if topic is topics.BROADCAST_SIGNALS and self.reads_signals:
+            await self.decide_records(data, message_id=message_id, key=key)
 
     async def stop(self) -> None:
         """Do nothing: there is no producer to stop."""
 
-    async def say(self, *records: Message, message_id: str = "", key: str = "") -> None:
+    async def decide_records(self, *records: Message, message_id: str = "", key: str = "") -> None:
         """Load, decide and commit records one by one."""
-        async with self.reading:
+        async with self.decision_lock:
             for data in records:
                 self.offset += 1
                 room_id = key or cast("Any", data).room_id
@@ -85,7 +85,7 @@ class Desk:
                     0,
                     topics.BROADCAST_SIGNALS,
                     self.offset,
-                    timestamps.add_seconds(timestamps.current_timestamp(), -self.late),
+                    timestamps.add_seconds(timestamps.current_timestamp(), -self.record_age_seconds),
                     room_id,
                     message_id or f"record-{self.offset}",
                     data,
@@ -101,42 +101,42 @@ class Desk:
                         self.offset + 1,
                     )
                 self.processor.on_committed(changes)
-                told = cast("list[OutputRecord]", decided)
-                self.told += [
+                outputs = cast("list[OutputRecord]", decided)
+                self.events += [
                     event.data
-                    for event in told
+                    for event in outputs
                     if event.topic is topics.BROADCAST_EVENTS and event.data is not None
                 ]
 
     async def load_room(self, room_id: str) -> Room:
         """Return a room as stored in Postgres."""
-        async with self.reading, self.pool.acquire() as connection:
+        async with self.decision_lock, self.pool.acquire() as connection:
             return (await store.load_stages(connection, [room_id]))[room_id].room
 
-    def names(self, user_id: str | None = None) -> list[str]:
+    def event_names(self, user_id: str | None = None) -> list[str]:
         """Return the names of the published events, of all users or of one."""
         return [
             type(event).__name__
-            for event in self.told
+            for event in self.events
             if user_id is None or getattr(event, "user_id", None) == user_id
         ]
 
-    async def until(self, condition: Callable[[], Any]) -> None:
+    async def wait_until(self, condition: Callable[[], Any]) -> None:
         """Wait until the condition is true."""
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not condition():
                 await asyncio.sleep(0.005)
 
-    async def passed(self, seconds: float) -> None:
+    async def wait_seconds(self, seconds: float) -> None:
         """Wait until the event loop's clock, which back-offs and periods use, has advanced by `seconds`."""
         end = asyncio.get_running_loop().time() + seconds
-        await self.until(lambda: asyncio.get_running_loop().time() > end)
+        await self.wait_until(lambda: asyncio.get_running_loop().time() > end)
 
 
 @contextlib.asynccontextmanager
-async def open_desk(
+async def open_effects_harness(
     database_url: str, livekit_url: str, timeouts: SeatTimeouts | None = None, livekit_seconds: float = 0.5
-) -> AsyncIterator[Desk]:
+) -> AsyncIterator[EffectsHarness]:
     """Open a harness on a migrated database that owns lane 0."""
     timeouts = timeouts or SeatTimeouts(grace_seconds=60, no_show_seconds=0)
     config = Config("", database_url, "broadcast")
@@ -148,12 +148,14 @@ async def open_desk(
     livekit = LiveKitClient(
         livekit_url, "devkey", "a secret that guards nothing at all", livekit_seconds, metrics
     )
-    pipeline = Owned()
+    pipeline = PipelineStub()
     ownership = LaneLease()
     ownership.use_pipeline(cast("Pipeline", pipeline))
     dependencies = EffectDependencies(livekit, cast("CloudEventProducer", None), pool, ownership, metrics)
     dirty_keys = DirtyKeys()
-    harness = Desk(pool, dependencies, BroadcastProcessor(timeouts, dirty_keys, ()), dirty_keys, pipeline)
+    harness = EffectsHarness(
+        pool, dependencies, BroadcastProcessor(timeouts, dirty_keys, ()), dirty_keys, pipeline
+    )
     object.__setattr__(dependencies, "producer", harness)
     try:
         yield harness
@@ -163,7 +165,7 @@ async def open_desk(
 
 
 @contextlib.asynccontextmanager
-async def running(*effects: Any) -> AsyncIterator[None]:
+async def run_effects(*effects: Any) -> AsyncIterator[None]:
     """Run effects during the block, and raise the first error one of them ended with."""
     tasks = [asyncio.create_task(effect.run()) for effect in effects]
     try:

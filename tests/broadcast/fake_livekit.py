@@ -15,7 +15,7 @@ from livekit.protocol import models, room
 Reply = Message | web.Response
 
 
-def refused(status: int, code: str) -> web.Response:
+def twirp_error(status: int, code: str) -> web.Response:
     """Return an error in Twirp's format."""
     return web.json_response({"code": code, "msg": "as the test wishes"}, status=status)
 
@@ -29,23 +29,30 @@ class FakeLiveKit:
     """
 
     rooms: dict[str, dict[str, models.ParticipantInfo]] = field(default_factory=dict)
-    troubles: dict[str, Callable[[], web.Response]] = field(default_factory=dict)
-    hang: set[str] = field(default_factory=set)
-    cursed: set[str] = field(default_factory=set)
-    let_go: asyncio.Event = field(default_factory=asyncio.Event)
+    error_replies: dict[str, Callable[[], web.Response]] = field(default_factory=dict)
+    hanging_methods: set[str] = field(default_factory=set)
+    unlistable_rooms: set[str] = field(default_factory=set)
+    release: asyncio.Event = field(default_factory=asyncio.Event)
     calls: Counter[str] = field(default_factory=Counter)
     requests: list[tuple[str, Any]] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     url: str = ""
 
-    def recover(self) -> None:
+    def clear_faults(self) -> None:
         """Remove every fault and clear the recorded calls."""
-        self.let_go.set()
-        self.let_go = asyncio.Event()
-        for memory in (self.troubles, self.hang, self.cursed, self.calls, self.requests, self.tokens):
-            memory.clear()
+        self.release.set()
+        self.release = asyncio.Event()
+        for store in (
+            self.error_replies,
+            self.hanging_methods,
+            self.unlistable_rooms,
+            self.calls,
+            self.requests,
+            self.tokens,
+        ):
+            store.clear()
 
-    def join(self, room_id: str, user_id: str, **permission: Any) -> models.ParticipantInfo:
+    def add_participant(self, room_id: str, user_id: str, **permission: Any) -> models.ParticipantInfo:
         """Add an active participant to a room."""
         info = models.ParticipantInfo(
             identity=user_id,
@@ -56,38 +63,38 @@ class FakeLiveKit:
         self.rooms.setdefault(room_id, {})[user_id] = info
         return info
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def handle_request(self, request: web.Request) -> web.Response:
         """Record and answer a call."""
         method = request.match_info["method"]
         body = await request.read()
         self.tokens.append(request.headers["authorization"])
         self.calls[method] += 1
-        if method in self.hang:
-            await self.let_go.wait()
-        if method in self.troubles:
-            return self.troubles[method]()
+        if method in self.hanging_methods:
+            await self.release.wait()
+        if method in self.error_replies:
+            return self.error_replies[method]()
         reply = getattr(self, f"_{method}")(body)
         if isinstance(reply, web.Response):
             return reply
         return web.Response(body=reply.SerializeToString(), content_type="application/protobuf")
 
-    def _note(self, kind: type[Any], body: bytes) -> Any:
+    def _record_request(self, kind: type[Any], body: bytes) -> Any:
         request = kind.FromString(body)
         self.requests.append((kind.__name__, request))
         return request
 
-    def _found(self, request: Any) -> models.ParticipantInfo | None:
+    def _find_participant(self, request: Any) -> models.ParticipantInfo | None:
         return self.rooms.get(request.room, {}).get(request.identity)
 
     def _CreateRoom(self, body: bytes) -> Reply:  # noqa: N802 - LiveKit's name
-        request = self._note(api.CreateRoomRequest, body)
+        request = self._record_request(api.CreateRoomRequest, body)
         self.rooms.setdefault(request.name, {})
         return models.Room(name=request.name, sid=f"RM_{request.name}")
 
     def _DeleteRoom(self, body: bytes) -> Reply:  # noqa: N802
-        request = self._note(api.DeleteRoomRequest, body)
+        request = self._record_request(api.DeleteRoomRequest, body)
         if self.rooms.pop(request.room, None) is None:
-            return refused(404, "not_found")
+            return twirp_error(404, "not_found")
         return room.DeleteRoomResponse()
 
     def _ListRooms(self, body: bytes) -> Reply:  # noqa: N802
@@ -98,35 +105,37 @@ class FakeLiveKit:
         return room.ListRoomsResponse(rooms=there)
 
     def _ListParticipants(self, body: bytes) -> Reply:  # noqa: N802
-        request = self._note(api.ListParticipantsRequest, body)
-        if request.room in self.cursed:
-            return refused(503, "unavailable")
+        request = self._record_request(api.ListParticipantsRequest, body)
+        if request.room in self.unlistable_rooms:
+            return twirp_error(503, "unavailable")
         return room.ListParticipantsResponse(participants=self.rooms.get(request.room, {}).values())
 
     def _GetParticipant(self, body: bytes) -> Reply:  # noqa: N802
-        return self._found(api.RoomParticipantIdentity.FromString(body)) or refused(404, "not_found")
+        return self._find_participant(api.RoomParticipantIdentity.FromString(body)) or twirp_error(
+            404, "not_found"
+        )
 
     def _RemoveParticipant(self, body: bytes) -> Reply:  # noqa: N802
-        request = self._note(api.RoomParticipantIdentity, body)
+        request = self._record_request(api.RoomParticipantIdentity, body)
         if self.rooms.get(request.room, {}).pop(request.identity, None) is None:
-            return refused(404, "not_found")
+            return twirp_error(404, "not_found")
         return room.RemoveParticipantResponse()
 
     def _UpdateParticipant(self, body: bytes) -> Reply:  # noqa: N802
-        request = self._note(api.UpdateParticipantRequest, body)
-        found = self._found(request)
+        request = self._record_request(api.UpdateParticipantRequest, body)
+        found = self._find_participant(request)
         if found is None:
-            return refused(404, "not_found")
+            return twirp_error(404, "not_found")
         found.permission.CopyFrom(request.permission)
         for name, value in request.attributes.items():
             found.attributes[name] = value
         return found
 
     def _MutePublishedTrack(self, body: bytes) -> Reply:  # noqa: N802
-        request = self._note(api.MuteRoomTrackRequest, body)
-        found = self._found(request)
+        request = self._record_request(api.MuteRoomTrackRequest, body)
+        found = self._find_participant(request)
         if found is None:
-            return refused(503, "unavailable")
+            return twirp_error(503, "unavailable")
         for track in found.tracks:
             if track.sid == request.track_sid:
                 track.muted = request.muted
@@ -134,16 +143,16 @@ class FakeLiveKit:
         return room.MuteRoomTrackResponse()
 
     def _SendData(self, body: bytes) -> Reply:  # noqa: N802
-        self._note(api.SendDataRequest, body)
+        self._record_request(api.SendDataRequest, body)
         return room.SendDataResponse()
 
 
 @contextlib.asynccontextmanager
-async def serve() -> AsyncIterator[FakeLiveKit]:
+async def serve_fake_livekit() -> AsyncIterator[FakeLiveKit]:
     """Serve a fake LiveKit on a free port."""
     fake = FakeLiveKit()
     application = web.Application()
-    application.router.add_post("/twirp/livekit.RoomService/{method}", fake.answer)
+    application.router.add_post("/twirp/livekit.RoomService/{method}", fake.handle_request)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -152,5 +161,5 @@ async def serve() -> AsyncIterator[FakeLiveKit]:
     try:
         yield fake
     finally:
-        fake.let_go.set()
+        fake.release.set()
         await runner.cleanup()

@@ -12,109 +12,115 @@ from services.broadcast.domain.state import Member, SeatTimeouts, Stage
 
 ROOM = "room"
 HOST = "alice"
-START = timestamps.to_ms("2026-01-01T12:00:00.000Z")
-PATIENCE = SeatTimeouts(grace_seconds=60, no_show_seconds=0)
-ALL = permissions.for_badge("coHost")
+START_MS = timestamps.to_ms("2026-01-01T12:00:00.000Z")
+SEAT_TIMEOUTS = SeatTimeouts(grace_seconds=60, no_show_seconds=0)
+ALL_PERMISSIONS = permissions.for_badge("coHost")
 
 
-def at(second: int) -> str:
+def time_at(second: int) -> str:
     """Return the timestamp `second` seconds after the start."""
-    return timestamps.from_ms(START + 1000 * second)
+    return timestamps.from_ms(START_MS + 1000 * second)
 
 
 @dataclass
-class Play:
+class StageScript:
     """Decides records one after the other, one a second; `events` are all resulting events but the badges."""
 
-    timeouts: SeatTimeouts = PATIENCE
+    timeouts: SeatTimeouts = SEAT_TIMEOUTS
     stage: Stage | None = None
-    told: list[Message] = field(default_factory=list)
-    worn: list[tuple[str, Badge | None]] = field(default_factory=list)
+    events: list[Message] = field(default_factory=list)
+    badge_changes: list[tuple[str, Badge | None]] = field(default_factory=list)
     second: int = 0
 
-    def __call__(self, *records: Message) -> "Play":
+    def __call__(self, *records: Message) -> "StageScript":
         for record in records:
-            self.decide(record)
+            self.decide_record(record)
         return self
 
-    def decide(self, record: Any, record_id: str | None = None) -> Any:
+    def decide_record(self, record: Any, record_id: str | None = None) -> Any:
         """Decide a record and return the decider's result."""
         self.second += 1
-        cause = Origin(record_id or f"record-{self.second}", at(self.second), self.second, 0)
-        decided = decide.decide_record(self.stage, record, cause, self.timeouts)
+        origin = Origin(record_id or f"record-{self.second}", time_at(self.second), self.second, 0)
+        decided = decide.decide_record(self.stage, record, origin, self.timeouts)
         if decided is None or isinstance(decided, str):
             return decided
         before, self.stage = self.stage, decided.stage
-        self.told += decided.events
-        self.worn += [
+        self.events += decided.events
+        self.badge_changes += [
             (user_id, badge.badge if badge is not None else None)
             for user_id, badge in badges.badge_changes(before, decided.stage)
         ]
         return decided
 
-    def member(self, user_id: str = "bob") -> Member:
+    def member_of(self, user_id: str = "bob") -> Member:
         """Return the state of a user in the room."""
         assert self.stage is not None
         return self.stage.member_or_empty(user_id)
 
-    def applied(self, user_id: str = "bob", mode: signals.ApplyMode = "in_place", **more: Any) -> "Play":
+    def apply_grant(
+        self, user_id: str = "bob", mode: signals.ApplyMode = "in_place", **more: Any
+    ) -> "StageScript":
         """Report the user's newest desired version as applied."""
-        version = self.member(user_id).desired_version
+        version = self.member_of(user_id).desired_version
         return self(signals.GrantApplied(room_id=ROOM, user_id=user_id, version=version, mode=mode, **more))
 
-    def fail_grant_call(self, user_id: str = "bob", *, retryable: bool = True) -> "Play":
+    def fail_grant_call(self, user_id: str = "bob", *, retryable: bool = True) -> "StageScript":
         """Report a failed LiveKit call for a user."""
         return self(
             signals.GrantCallFailed(
                 room_id=ROOM,
                 user_id=user_id,
-                version=self.member(user_id).desired_version,
+                version=self.member_of(user_id).desired_version,
                 error="no answer",
                 attempts=1,
                 retryable=retryable,
             )
         )
 
-    def deleted(self, room_sid: str | None = "RM_1") -> "Play":
+    def delete_livekit_room(self, room_sid: str | None = "RM_1") -> "StageScript":
         """Report the LiveKit room as deleted."""
         assert self.stage is not None
         version = self.stage.room.deletion_version or 0
         return self(signals.RoomDeleted(room_id=ROOM, version=version, room_sid=room_sid))
 
-    def since(self) -> list[Message]:
+    def take_new_events(self) -> list[Message]:
         """Return and clear the events since the last call."""
-        told, self.told = self.told, []
+        told, self.events = self.events, []
         return told
 
 
-def applied(version: int, user_id: str = "bob", mode: signals.ApplyMode = "in_place") -> signals.GrantApplied:
+def grant_applied(
+    version: int, user_id: str = "bob", mode: signals.ApplyMode = "in_place"
+) -> signals.GrantApplied:
     return signals.GrantApplied(room_id=ROOM, user_id=user_id, version=version, mode=mode)
 
 
 def stage_changed(status: Any = "live", host: str = HOST) -> events.StageChanged:
-    open_ = status in ("idle", "live", "waitingReconnect")
-    return events.StageChanged(room_id=ROOM, host_id=host, status=status, open=open_, max_co_hosts=5)
+    is_open = status in ("idle", "live", "waitingReconnect")
+    return events.StageChanged(room_id=ROOM, host_id=host, status=status, open=is_open, max_co_hosts=5)
 
 
-def accepted(user_id: str = "bob", invitation_id: str = "invitation-1") -> events.InvitationAccepted:
+def invitation_accepted(
+    user_id: str = "bob", invitation_id: str = "invitation-1"
+) -> events.InvitationAccepted:
     return events.InvitationAccepted(
         invitation_id=invitation_id,
         room_id=ROOM,
         user_id=user_id,
         invited_by=HOST,
         status="accepted",
-        sent_at=at(0),
-        expires_at=at(3600),
-        responded_at=at(0),
-        updated_at=at(0),
+        sent_at=time_at(0),
+        expires_at=time_at(3600),
+        responded_at=time_at(0),
+        updated_at=time_at(0),
     )
 
 
-def left(
+def co_host_left(
     user_id: str = "bob", invitation_id: str = "invitation-1", reason: Any = "left"
 ) -> events.CoHostLeft:
     return events.CoHostLeft(
-        room_id=ROOM, user_id=user_id, invitation_id=invitation_id, reason=reason, left_at=at(0)
+        room_id=ROOM, user_id=user_id, invitation_id=invitation_id, reason=reason, left_at=time_at(0)
     )
 
 
@@ -136,15 +142,17 @@ def participant(
     )
 
 
-def co_host(user_id: str = "bob", sid: str = "PA_1", **more: Any) -> signals.Participant:
-    return participant(user_id, sid, ALL, "coHost", **more)
+def co_host_participant(user_id: str = "bob", sid: str = "PA_1", **more: Any) -> signals.Participant:
+    return participant(user_id, sid, ALL_PERMISSIONS, "coHost", **more)
 
 
-def joined(who: signals.Participant, room_sid: str = "RM_1") -> signals.ParticipantJoined:
-    return signals.ParticipantJoined(room_id=ROOM, room_sid=room_sid, participant=who)
+def participant_joined(info: signals.Participant, room_sid: str = "RM_1") -> signals.ParticipantJoined:
+    return signals.ParticipantJoined(room_id=ROOM, room_sid=room_sid, participant=info)
 
 
-def gone(user_id: str = "bob", sid: str = "PA_1", reason: Any = "departed") -> signals.ParticipantLeft:
+def participant_left(
+    user_id: str = "bob", sid: str = "PA_1", reason: Any = "departed"
+) -> signals.ParticipantLeft:
     return signals.ParticipantLeft(room_id=ROOM, room_sid="RM_1", user_id=user_id, sid=sid, reason=reason)
 
 
@@ -152,50 +160,50 @@ def track(sid: str = "TR_1", source: Any = "microphone", *, muted: bool = False)
     return signals.Track(sid=sid, source=source, muted=muted)
 
 
-def published(user_id: str = "bob", sid: str = "PA_1", **more: Any) -> signals.TrackPublished:
+def track_published(user_id: str = "bob", sid: str = "PA_1", **more: Any) -> signals.TrackPublished:
     return signals.TrackPublished(
         room_id=ROOM, room_sid="RM_1", user_id=user_id, sid=sid, track=more.get("track", track())
     )
 
 
-def mute(actor: str = HOST, source: Any = "microphone", *, hard: bool = False) -> commands.MuteCoHost:
+def mute_command(actor: str = HOST, source: Any = "microphone", *, hard: bool = False) -> commands.MuteCoHost:
     return commands.MuteCoHost(room_id=ROOM, user_id="bob", actor_id=actor, source=source, hard=hard)
 
 
-def unmute(actor: str = HOST, source: Any = "microphone") -> commands.UnmuteCoHost:
+def unmute_command(actor: str = HOST, source: Any = "microphone") -> commands.UnmuteCoHost:
     return commands.UnmuteCoHost(room_id=ROOM, user_id="bob", actor_id=actor, source=source)
 
 
-def compared(
-    *there: signals.Participant, look: str = "look-1", room_sid: str | None = "RM_1", **more: Any
+def room_compared(
+    *participants: signals.Participant, look_id: str = "look-1", room_sid: str | None = "RM_1", **more: Any
 ) -> signals.RoomCompared:
     return signals.RoomCompared(
         room_id=ROOM,
-        look_id=look,
+        look_id=look_id,
         room_sid=room_sid,
         position=more.get("position", 1_000),
         version=more.get("version", 1_000),
-        participants=there,
+        participants=participants,
     )
 
 
-def provisioned(mode: Any = "in_place", invitation_id: str = "invitation-1", **more: Any) -> Message:
+def grant_provisioned(mode: Any = "in_place", invitation_id: str = "invitation-1", **more: Any) -> Message:
     return events.GrantProvisioned(
         room_id=ROOM,
         user_id="bob",
         invitation_id=invitation_id,
         mode=mode,
-        permissions=more.get("permissions", ALL),
-        provisioned_at=at(more["second"]),
+        permissions=more.get("permissions", ALL_PERMISSIONS),
+        provisioned_at=time_at(more["second"]),
     )
 
 
-def revoked(second: int, mode: Any = "in_place", reason: Any = "left", **more: Any) -> Message:
+def grant_revoked(second: int, mode: Any = "in_place", reason: Any = "left", **more: Any) -> Message:
     return events.GrantRevoked(
         room_id=ROOM,
         user_id=more.get("user_id", "bob"),
         invitation_id=more.get("invitation_id", "invitation-1"),
         reason=reason,
         mode=mode,
-        revoked_at=at(second),
+        revoked_at=time_at(second),
     )

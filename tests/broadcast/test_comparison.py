@@ -9,78 +9,78 @@ from services.broadcast.domain.state import SeatTimeouts
 from services.broadcast.effects import resyncer
 from services.broadcast.effects.resyncer import RoomResyncer
 from tests.broadcast import fake_livekit
-from tests.broadcast.desk import Desk, open_desk, running
+from tests.broadcast.desk import EffectsHarness, open_effects_harness, run_effects
 from tests.broadcast.fake_livekit import FakeLiveKit
-from tests.broadcast.scenes import ROOM, accepted, stage_changed
+from tests.broadcast.scenes import ROOM, invitation_accepted, stage_changed
 
 ROOMS = [f"room-{number}" for number in range(9)]
 
 
 @pytest.fixture
 async def fake() -> AsyncIterator[FakeLiveKit]:
-    async with fake_livekit.serve() as served:
+    async with fake_livekit.serve_fake_livekit() as served:
         yield served
 
 
 @pytest.fixture
-async def harness(database_url: str, fake: FakeLiveKit) -> AsyncIterator[Desk]:
-    async with open_desk(database_url, fake.url) as opened:
+async def harness(database_url: str, fake: FakeLiveKit) -> AsyncIterator[EffectsHarness]:
+    async with open_effects_harness(database_url, fake.url) as opened:
         yield opened
 
 
-def compare(harness: Desk, seconds: float) -> RoomResyncer:
-    return RoomResyncer(harness.around, SeatTimeouts(60, 0), seconds)
+def create_resyncer(harness: EffectsHarness, seconds: float) -> RoomResyncer:
+    return RoomResyncer(harness.dependencies, SeatTimeouts(60, 0), seconds)
 
 
 async def test_a_failing_room_does_not_block_the_resync_of_others(
-    harness: Desk, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
+    harness: EffectsHarness, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resyncer, "_ROOMS_PER_ROUND", 2)
     for room_id in ROOMS:
-        await harness.say(stage_changed().model_copy(update={"room_id": room_id}))
-        fake.join(room_id, "mallory", can_publish=True)
-    fake.cursed |= {"room-0", "room-3"}
-    async with running(compare(harness, 60)):
-        await harness.until(lambda: len(found(harness)) == len(ROOMS) - 2)
-        assert {"room-0", "room-3"}.isdisjoint(found(harness))
-        await harness.until(lambda: set(ROOMS) == set(looks(fake)))
-        assert len(looks(fake)) == len(ROOMS)
-        fake.cursed.clear()
-        await harness.until(lambda: sorted(found(harness)) == ROOMS)
+        await harness.decide_records(stage_changed().model_copy(update={"room_id": room_id}))
+        fake.add_participant(room_id, "mallory", can_publish=True)
+    fake.unlistable_rooms |= {"room-0", "room-3"}
+    async with run_effects(create_resyncer(harness, 60)):
+        await harness.wait_until(lambda: len(compared_rooms(harness)) == len(ROOMS) - 2)
+        assert {"room-0", "room-3"}.isdisjoint(compared_rooms(harness))
+        await harness.wait_until(lambda: set(ROOMS) == set(listed_rooms(fake)))
+        assert len(listed_rooms(fake)) == len(ROOMS)
+        fake.unlistable_rooms.clear()
+        await harness.wait_until(lambda: sorted(compared_rooms(harness)) == ROOMS)
 
 
-def looks(fake: FakeLiveKit) -> list[str]:
+def listed_rooms(fake: FakeLiveKit) -> list[str]:
     return [request.room for kind, request in fake.requests if kind == "ListParticipantsRequest"]
 
 
-def found(harness: Desk) -> list[str]:
+def compared_rooms(harness: EffectsHarness) -> list[str]:
     return [snapshot.room_id for snapshot in harness.written if isinstance(snapshot, signals.RoomCompared)]
 
 
-async def test_rooms_of_other_workers_lanes_are_skipped(harness: Desk, fake: FakeLiveKit) -> None:
+async def test_rooms_of_other_workers_lanes_are_skipped(harness: EffectsHarness, fake: FakeLiveKit) -> None:
     for room_id in ROOMS[:3]:
-        await harness.say(stage_changed().model_copy(update={"room_id": room_id}))
-        fake.join(room_id, "mallory", can_publish=True)
+        await harness.decide_records(stage_changed().model_copy(update={"room_id": room_id}))
+        fake.add_participant(room_id, "mallory", can_publish=True)
     async with harness.pool.acquire() as connection:
         await connection.execute(
             "UPDATE rooms SET lane = 7, document = document || '{\"lane\": 7}' WHERE room_id = 'room-1'"
         )
-    async with running(compare(harness, 0.2)):
-        await harness.until(lambda: fake.calls["ListRooms"] > 5)
-    assert set(found(harness)) == {"room-0", "room-2"}
+    async with run_effects(create_resyncer(harness, 0.2)):
+        await harness.wait_until(lambda: fake.calls["ListRooms"] > 5)
+    assert set(compared_rooms(harness)) == {"room-0", "room-2"}
 
 
 async def test_a_large_snapshot_keeps_every_badge_holder(
-    harness: Desk, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
+    harness: EffectsHarness, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resyncer, "_MAX_PARTICIPANTS", 4)
     monkeypatch.setattr(resyncer, "_RETRY_SECONDS", 0.1)
-    await harness.say(stage_changed(), accepted("zoe"))
+    await harness.decide_records(stage_changed(), invitation_accepted("zoe"))
     for number in range(6):
-        fake.join(ROOM, f"mallory-{number}", can_publish=True)
-    fake.join(ROOM, "zoe", can_publish=True)
-    async with running(compare(harness, 3600)):
-        await harness.until(lambda: len(found(harness)) >= 1)
+        fake.add_participant(ROOM, f"mallory-{number}", can_publish=True)
+    fake.add_participant(ROOM, "zoe", can_publish=True)
+    async with run_effects(create_resyncer(harness, 3600)):
+        await harness.wait_until(lambda: len(compared_rooms(harness)) >= 1)
         snapshot = next(
             snapshot for snapshot in harness.written if isinstance(snapshot, signals.RoomCompared)
         )
@@ -88,21 +88,21 @@ async def test_a_large_snapshot_keeps_every_badge_holder(
         assert len(snapshot.participants) == 4
         for user_id in [f"mallory-{number}" for number in range(3)]:
             del fake.rooms[ROOM][user_id]
-        await harness.until(lambda: len(found(harness)) >= 2)
+        await harness.wait_until(lambda: len(compared_rooms(harness)) >= 2)
     assert {
-        participant.user_id for snapshot in said_of(harness) for participant in snapshot.participants
+        participant.user_id for snapshot in snapshots_of(harness) for participant in snapshot.participants
     } >= {"mallory-5", "zoe"}
 
 
-def said_of(harness: Desk) -> list[signals.RoomCompared]:
+def snapshots_of(harness: EffectsHarness) -> list[signals.RoomCompared]:
     return [snapshot for snapshot in harness.written if isinstance(snapshot, signals.RoomCompared)]
 
 
-async def test_a_resync_is_retried_while_kafka_is_down(harness: Desk, fake: FakeLiveKit) -> None:
-    await harness.say(stage_changed())
-    fake.join(ROOM, "mallory", can_publish=True)
-    harness.kafka = False
-    async with running(compare(harness, 0.4)):
-        await harness.until(lambda: fake.calls["ListParticipants"] >= 2)
-        harness.kafka = True
-        await harness.until(lambda: found(harness) == [ROOM])
+async def test_a_resync_is_retried_while_kafka_is_down(harness: EffectsHarness, fake: FakeLiveKit) -> None:
+    await harness.decide_records(stage_changed())
+    fake.add_participant(ROOM, "mallory", can_publish=True)
+    harness.is_kafka_up = False
+    async with run_effects(create_resyncer(harness, 0.4)):
+        await harness.wait_until(lambda: fake.calls["ListParticipants"] >= 2)
+        harness.is_kafka_up = True
+        await harness.wait_until(lambda: compared_rooms(harness) == [ROOM])

@@ -5,137 +5,151 @@ from services.broadcast.domain import permissions
 from tests.broadcast.scenes import (
     HOST,
     ROOM,
-    Play,
-    accepted,
-    at,
-    co_host,
-    compared,
-    gone,
-    joined,
-    left,
+    StageScript,
+    co_host_left,
+    co_host_participant,
+    invitation_accepted,
     participant,
+    participant_joined,
+    participant_left,
+    room_compared,
     stage_changed,
+    time_at,
     track,
 )
 
 
-def connected() -> Play:
-    script = Play()(stage_changed(), accepted()).applied(mode="absent")(joined(co_host()))
-    script.since()
+def connected_script() -> StageScript:
+    script = StageScript()(stage_changed(), invitation_accepted()).apply_grant(mode="absent")(
+        participant_joined(co_host_participant())
+    )
+    script.take_new_events()
     return script
 
 
-def names(script: Play) -> list[str]:
-    return [type(event).__name__ for event in script.told]
+def event_names(script: StageScript) -> list[str]:
+    return [type(event).__name__ for event in script.events]
 
 
 def test_a_matching_snapshot_changes_nothing() -> None:
-    script = connected()
+    script = connected_script()
     before = script.stage
-    assert script(compared(co_host(), participant("vera"))).stage == before
+    assert script(room_compared(co_host_participant(), participant("vera"))).stage == before
 
 
 def test_a_connection_without_a_webhook_is_found() -> None:
-    script = Play()(stage_changed(), accepted()).applied(mode="absent")(compared(co_host()))
-    assert names(script) == ["GrantProvisioned", "CoHostConnected"]
+    script = StageScript()(stage_changed(), invitation_accepted()).apply_grant(mode="absent")(
+        room_compared(co_host_participant())
+    )
+    assert event_names(script) == ["GrantProvisioned", "CoHostConnected"]
 
 
 def test_a_participant_is_gone_only_after_two_snapshots() -> None:
-    script = connected()(compared(look="look-1"))
-    assert names(script) == []
-    assert script(compared(look="look-1")).told == []
-    assert names(script(compared(look="look-2"))) == ["CoHostDisconnected"]
+    script = connected_script()(room_compared(look_id="look-1"))
+    assert event_names(script) == []
+    assert script(room_compared(look_id="look-1")).events == []
+    assert event_names(script(room_compared(look_id="look-2"))) == ["CoHostDisconnected"]
 
 
 def test_a_participant_found_again_does_not_count_as_gone() -> None:
-    script = connected()(compared(look="look-1"), compared(co_host(), look="look-2"), compared(look="look-3"))
-    assert names(script) == []
+    script = connected_script()(
+        room_compared(look_id="look-1"),
+        room_compared(co_host_participant(), look_id="look-2"),
+        room_compared(look_id="look-3"),
+    )
+    assert event_names(script) == []
 
 
 def test_a_missing_livekit_room_has_no_participants() -> None:
-    script = connected()(compared(look="look-1", room_sid=None), compared(look="look-2", room_sid=None))
-    assert names(script) == ["CoHostDisconnected"]
+    script = connected_script()(
+        room_compared(look_id="look-1", room_sid=None), room_compared(look_id="look-2", room_sid=None)
+    )
+    assert event_names(script) == ["CoHostDisconnected"]
 
 
 def test_changes_newer_than_the_snapshot_are_kept() -> None:
-    script = connected()
-    changed = script.member().presence.changed_at_offset
+    script = connected_script()
+    changed = script.member_of().presence.changed_at_offset
     before = script.stage
-    assert script(compared(look="look-1", position=changed)).stage == before
-    script(gone())
+    assert script(room_compared(look_id="look-1", position=changed)).stage == before
+    script(participant_left())
     before = script.stage
-    assert script(compared(co_host(sid="PA_2"), position=changed)).stage == before
+    assert script(room_compared(co_host_participant(sid="PA_2"), position=changed)).stage == before
 
 
 def test_drifted_permissions_are_reapplied_without_an_event() -> None:
-    script = connected()(compared(participant()))
-    assert script.member().is_out_of_sync
-    assert script.applied().told == []
+    script = connected_script()(room_compared(participant()))
+    assert script.member_of().is_out_of_sync
+    assert script.apply_grant().events == []
 
 
 def test_permissions_being_applied_are_not_applied_twice() -> None:
-    script = connected()
-    version = script.member().desired_version
-    script(joined(participant(sid="PA_2")))
-    assert script.member().desired_version == version + 1
-    assert script(compared(participant(sid="PA_2"))).member().desired_version == version + 1
+    script = connected_script()
+    version = script.member_of().desired_version
+    script(participant_joined(participant(sid="PA_2")))
+    assert script.member_of().desired_version == version + 1
+    assert script(room_compared(participant(sid="PA_2"))).member_of().desired_version == version + 1
 
 
 def test_a_desired_state_newer_than_the_snapshot_is_kept() -> None:
-    script = connected()
-    version = script.member().desired_version
-    assert script(compared(participant(), version=version - 1)).member().desired_version == version
+    script = connected_script()
+    version = script.member_of().desired_version
+    assert script(room_compared(participant(), version=version - 1)).member_of().desired_version == version
 
 
 def test_an_intruder_without_a_webhook_is_found() -> None:
-    script = Play()(stage_changed(), compared(co_host("mallory"))).applied("mallory")
-    assert script.told == [
-        events.IntruderRemoved(room_id=ROOM, user_id="mallory", action="demoted", at=at(3))
+    script = StageScript()(stage_changed(), room_compared(co_host_participant("mallory"))).apply_grant(
+        "mallory"
+    )
+    assert script.events == [
+        events.IntruderRemoved(room_id=ROOM, user_id="mallory", action="demoted", at=time_at(3))
     ]
 
 
 def test_a_former_co_host_in_an_old_snapshot_is_not_an_intruder() -> None:
-    script = connected()
+    script = connected_script()
     assert script.stage is not None
-    look = compared(co_host(), version=script.stage.room.latest_version)
-    script(left()).applied()
-    assert script(look).member().suspect
-    assert names(script.applied(mode="clean")) == ["GrantRevoked"]
+    look = room_compared(co_host_participant(), version=script.stage.room.latest_version)
+    script(co_host_left()).apply_grant()
+    assert script(look).member_of().suspect
+    assert event_names(script.apply_grant(mode="clean")) == ["GrantRevoked"]
 
 
 def test_a_host_without_the_hosts_permissions_gets_them() -> None:
-    script = Play()(stage_changed(), compared(participant(HOST)))
-    assert script.member(HOST).is_out_of_sync
-    assert script.applied(HOST).told == []
+    script = StageScript()(stage_changed(), room_compared(participant(HOST)))
+    assert script.member_of(HOST).is_out_of_sync
+    assert script.apply_grant(HOST).events == []
 
 
 def test_a_host_with_the_hosts_permissions_is_left_alone() -> None:
     host = participant(HOST, permissions=permissions.for_badge("host"), badge="host")
-    assert not Play()(stage_changed(), compared(host)).member(HOST).is_out_of_sync
+    assert not StageScript()(stage_changed(), room_compared(host)).member_of(HOST).is_out_of_sync
 
 
 def test_a_livekit_room_finished_after_the_snapshot_stays_finished() -> None:
-    script = connected()
+    script = connected_script()
     script(signals.RoomFinished(room_id=ROOM, room_sid="RM_1"))
     assert script.stage is not None
     finished = script.stage.room
-    look = compared(version=finished.latest_version, position=finished.room_sid_offset)
+    look = room_compared(version=finished.latest_version, position=finished.room_sid_offset)
     assert script(look).stage.room == finished
-    later = compared(version=finished.latest_version, position=finished.room_sid_offset + 1)
+    later = room_compared(version=finished.latest_version, position=finished.room_sid_offset + 1)
     assert script(later).stage.room.room_sid == "RM_1"
 
 
 def test_tracks_are_copied_from_the_snapshot() -> None:
-    script = connected()(compared(co_host(tracks=(track(muted=True),))))
-    assert script.member().presence.tracks == (track(muted=True),)
+    script = connected_script()(room_compared(co_host_participant(tracks=(track(muted=True),))))
+    assert script.member_of().presence.tracks == (track(muted=True),)
 
 
 def test_a_livekit_room_of_a_closed_room_is_deleted_again() -> None:
-    script = connected()(stage_changed("ended"), left(reason="room_ended")).deleted()
+    script = connected_script()(
+        stage_changed("ended"), co_host_left(reason="room_ended")
+    ).delete_livekit_room()
     assert script.stage is not None
     before = script.stage
     version = before.room.latest_version
-    assert script(compared(room_sid=None, version=version)).stage == before
-    assert script(compared(version=version - 1)).stage == before
-    script(compared(version=version))
+    assert script(room_compared(room_sid=None, version=version)).stage == before
+    assert script(room_compared(version=version - 1)).stage == before
+    script(room_compared(version=version))
     assert script.stage.room.deletion_version == version + 1

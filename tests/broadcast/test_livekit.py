@@ -21,26 +21,26 @@ from services.broadcast.livekit import client as livekit_module
 from services.broadcast.livekit.client import CallFailed, LiveKitClient, UnsignedWebhook
 from services.broadcast.metrics import LiveKitMetrics
 from tests.broadcast import fake_livekit
-from tests.broadcast.fake_livekit import FakeLiveKit, refused
+from tests.broadcast.fake_livekit import FakeLiveKit, twirp_error
 
 KEY, SECRET = "devkey", "a secret that only the tests know, and LiveKit"
 SOURCES = ["CAMERA", "MICROPHONE", "SCREEN_SHARE", "SCREEN_SHARE_AUDIO"]
 CO_HOST = permissions.for_badge("coHost")
 
 
-def livekit(url: str) -> LiveKitClient:
+def create_client(url: str) -> LiveKitClient:
     return LiveKitClient(url, KEY, SECRET, 0.5, LiveKitMetrics(CollectorRegistry()))
 
 
 @pytest.fixture
 async def fake() -> AsyncIterator[FakeLiveKit]:
-    async with fake_livekit.serve() as served:
+    async with fake_livekit.serve_fake_livekit() as served:
         yield served
 
 
 @pytest.fixture
 async def livekit_client(fake: FakeLiveKit) -> AsyncIterator[LiveKitClient]:
-    opened = livekit(fake.url)
+    opened = create_client(fake.url)
     yield opened
     await opened.close()
 
@@ -48,7 +48,7 @@ async def livekit_client(fake: FakeLiveKit) -> AsyncIterator[LiveKitClient]:
 async def test_permissions_are_set_whole_with_sources_in_livekits_order(
     fake: FakeLiveKit, livekit_client: LiveKitClient
 ) -> None:
-    fake.join("room", "bob")
+    fake.add_participant("room", "bob")
     participant = await livekit_client.set_rights("room", "bob", CO_HOST, "coHost")
     expected = api.UpdateParticipantRequest(
         room="room",
@@ -66,7 +66,7 @@ async def test_permissions_are_set_whole_with_sources_in_livekits_order(
 
 async def test_livekits_availability_is_known(livekit_client: LiveKitClient) -> None:
     assert await livekit_client.is_reachable()
-    nowhere = livekit("ws://127.0.0.1:1")
+    nowhere = create_client("ws://127.0.0.1:1")
     with pytest.raises(OSError, match="Cannot connect"):
         await nowhere.is_reachable()
     await nowhere.close()
@@ -94,16 +94,16 @@ async def test_an_absent_participant_is_not_a_failure(livekit_client: LiveKitCli
 @pytest.mark.parametrize(
     ("trouble", "retryable", "unknown"),
     [
-        (lambda: refused(503, "unavailable"), True, True),
-        (lambda: refused(500, "internal"), True, True),
-        (lambda: refused(408, "deadline_exceeded"), True, True),
+        (lambda: twirp_error(503, "unavailable"), True, True),
+        (lambda: twirp_error(500, "internal"), True, True),
+        (lambda: twirp_error(408, "deadline_exceeded"), True, True),
         (lambda: web.Response(status=502, text="a proxy's page"), True, True),
-        (lambda: refused(429, "resource_exhausted"), True, False),
-        (lambda: refused(401, "unknown"), False, False),
-        (lambda: refused(401, "unauthenticated"), False, False),
-        (lambda: refused(403, "permission_denied"), False, False),
-        (lambda: refused(400, "invalid_argument"), False, False),
-        (lambda: refused(412, "failed_precondition"), False, False),
+        (lambda: twirp_error(429, "resource_exhausted"), True, False),
+        (lambda: twirp_error(401, "unknown"), False, False),
+        (lambda: twirp_error(401, "unauthenticated"), False, False),
+        (lambda: twirp_error(403, "permission_denied"), False, False),
+        (lambda: twirp_error(400, "invalid_argument"), False, False),
+        (lambda: twirp_error(412, "failed_precondition"), False, False),
     ],
 )
 async def test_failures_say_if_a_retry_helps_and_if_the_call_may_have_run(
@@ -114,7 +114,7 @@ async def test_failures_say_if_a_retry_helps_and_if_the_call_may_have_run(
     retryable: bool,
     unknown: bool,
 ) -> None:
-    fake.troubles["UpdateParticipant"] = trouble
+    fake.error_replies["UpdateParticipant"] = trouble
     with pytest.raises(CallFailed) as failed:
         await livekit_client.set_rights("room", "bob", CO_HOST, "coHost")
     assert (failed.value.retryable, failed.value.outcome_unknown) == (retryable, unknown)
@@ -135,7 +135,7 @@ async def test_a_foreign_answer_is_a_retryable_failure(
     fake: FakeLiveKit, livekit_client: LiveKitClient, answer: Callable[[], web.Response]
 ) -> None:
     for method in ("UpdateParticipant", "ListRooms", "ListParticipants", "DeleteRoom"):
-        fake.troubles[method] = answer
+        fake.error_replies[method] = answer
     for call in (
         livekit_client.set_rights("room", "bob", CO_HOST, "coHost"),
         livekit_client.list_rooms(),
@@ -150,7 +150,7 @@ async def test_a_foreign_answer_is_a_retryable_failure(
 async def test_a_joining_participant_is_not_connected_yet(
     fake: FakeLiveKit, livekit_client: LiveKitClient
 ) -> None:
-    bob = fake.join("room", "bob")
+    bob = fake.add_participant("room", "bob")
     for state, connected in [("JOINING", False), ("JOINED", False), ("ACTIVE", True)]:
         bob.state = models.ParticipantInfo.State.Value(state)
         found = await livekit_client.get_participant("room", "bob")
@@ -161,7 +161,7 @@ async def test_a_joining_participant_is_not_connected_yet(
 async def test_values_of_a_newer_livekit_are_read_as_unknown(
     fake: FakeLiveKit, livekit_client: LiveKitClient
 ) -> None:
-    bob = fake.join("room", "bob", can_publish_sources=[2, 99])
+    bob = fake.add_participant("room", "bob", can_publish_sources=[2, 99])
     bob.tracks.add(sid="TR_1", source=99)  # type: ignore[arg-type] - a value of a future version
     found = await livekit_client.get_participant("room", "bob")
     assert found is not None
@@ -173,15 +173,15 @@ async def test_values_of_a_newer_livekit_are_read_as_unknown(
 async def test_an_unanswered_call_may_have_taken_effect(
     fake: FakeLiveKit, livekit_client: LiveKitClient
 ) -> None:
-    fake.hang.add("UpdateParticipant")
+    fake.hanging_methods.add("UpdateParticipant")
     with pytest.raises(CallFailed) as failed:
         await livekit_client.set_rights("room", "bob", CO_HOST, "coHost")
     assert (failed.value.retryable, failed.value.outcome_unknown) == (True, True)
 
 
 async def test_an_unanswered_read_has_no_effect(fake: FakeLiveKit, livekit_client: LiveKitClient) -> None:
-    fake.hang.add("GetParticipant")
-    fake.troubles["ListRooms"] = lambda: refused(503, "unavailable")
+    fake.hanging_methods.add("GetParticipant")
+    fake.error_replies["ListRooms"] = lambda: twirp_error(503, "unavailable")
     for look in (livekit_client.get_participant("room", "bob"), livekit_client.list_rooms()):
         with pytest.raises(CallFailed) as failed:
             await look
@@ -189,13 +189,13 @@ async def test_an_unanswered_read_has_no_effect(fake: FakeLiveKit, livekit_clien
 
 
 async def test_a_track_that_is_gone_was_not_muted(fake: FakeLiveKit, livekit_client: LiveKitClient) -> None:
-    fake.join("room", "bob").tracks.add(sid="TR_1")
+    fake.add_participant("room", "bob").tracks.add(sid="TR_1")
     assert await livekit_client.mute_track("room", "bob", "TR_1")
     assert not await livekit_client.mute_track("room", "bob", "TR_2")
 
 
 async def test_a_refused_connection_has_no_effect() -> None:
-    livekit_client = livekit("http://127.0.0.1:1")
+    livekit_client = create_client("http://127.0.0.1:1")
     with pytest.raises(CallFailed) as failed:
         await livekit_client.list_rooms()
     assert (failed.value.retryable, failed.value.outcome_unknown) == (True, False)
@@ -218,11 +218,11 @@ def signed_tokens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     tokens: list[str] = []
     sign = api.AccessToken.to_jwt
 
-    def note(token: api.AccessToken) -> str:
+    def record_token(token: api.AccessToken) -> str:
         tokens.append(sign(token))
         return tokens[-1]
 
-    monkeypatch.setattr(api.AccessToken, "to_jwt", note)
+    monkeypatch.setattr(api.AccessToken, "to_jwt", record_token)
     return tokens
 
 
@@ -230,10 +230,10 @@ async def test_after_a_refusal_another_token_is_signed(
     fake: FakeLiveKit, livekit_client: LiveKitClient, signed_tokens: list[str]
 ) -> None:
     await livekit_client.get_participant("room", "bob")
-    fake.troubles["GetParticipant"] = lambda: refused(401, "unauthenticated")
+    fake.error_replies["GetParticipant"] = lambda: twirp_error(401, "unauthenticated")
     with pytest.raises(CallFailed):
         await livekit_client.get_participant("room", "bob")
-    fake.troubles.clear()
+    fake.error_replies.clear()
     assert len(signed_tokens) == 1
     await livekit_client.get_participant("room", "bob")
     assert len(signed_tokens) == 2
@@ -261,7 +261,7 @@ async def test_a_room_outlives_a_token_and_a_grace(
 
 
 def claims(permissions: Permissions, badge: Any) -> dict[str, Any]:
-    token = livekit("ws://nowhere").create_token("room", "bob", permissions, badge)
+    token = create_client("ws://nowhere").create_token("room", "bob", permissions, badge)
     decoded: dict[str, Any] = jwt.decode(token.text, SECRET, algorithms=["HS256"])
     assert timestamps.from_ms(1000 * decoded["exp"]) == token.expires_at
     assert decoded["exp"] - decoded["nbf"] <= 600
@@ -306,7 +306,7 @@ def test_a_token_without_any_source_does_not_allow_them_all() -> None:
     assert (video["canPublish"], video.get("canPublishSources")) == (False, None)
 
 
-def signed(
+def signed_webhook(
     event: dict[str, Any], *, secret: str = SECRET, key: str = KEY, body: bytes | None = None
 ) -> tuple[bytes, str]:
     sent = json.dumps(event).encode()
@@ -319,8 +319,8 @@ ROOM = {"name": "room", "sid": "RM_1"}
 BOB = {"identity": "bob", "sid": "PA_1"}
 
 
-def told(event: dict[str, Any]) -> Any:
-    return livekit("ws://nowhere").read_webhook(*signed(event))
+def reported_by(event: dict[str, Any]) -> Any:
+    return create_client("ws://nowhere").read_webhook(*signed_webhook(event))
 
 
 def test_a_join_is_reported_with_permissions_badge_and_tracks() -> None:
@@ -356,7 +356,7 @@ def test_a_join_is_reported_with_permissions_badge_and_tracks() -> None:
         ),
     )
     joined = signals.ParticipantJoined(room_id="room", room_sid="RM_1", participant=participant)
-    assert told(event) == ("EV_1", joined)
+    assert reported_by(event) == ("EV_1", joined)
 
 
 @pytest.mark.parametrize(
@@ -379,26 +379,26 @@ def test_a_disconnect_is_a_departure_or_a_move(name: str, disconnect: str, reaso
         "participant": {**BOB, "disconnectReason": disconnect},
     }
     left = signals.ParticipantLeft(room_id="room", room_sid="RM_1", user_id="bob", sid="PA_1", reason=reason)
-    assert told(event) == ("EV_1", left)
+    assert reported_by(event) == ("EV_1", left)
 
 
 def test_a_track_of_an_unknown_source_is_reported() -> None:
     about = {"id": "EV_1", "room": ROOM, "participant": BOB, "track": {"sid": "TR_1", "source": 99}}
     track = signals.Track(sid="TR_1", source="unknown", muted=False)
-    assert told({"event": "track_published", **about})[1].track == track
+    assert reported_by({"event": "track_published", **about})[1].track == track
 
 
 def test_tracks_and_the_end_of_the_room_are_reported() -> None:
     about = {"id": "EV_1", "room": ROOM, "participant": BOB, "track": {"sid": "TR_1", "source": "CAMERA"}}
     track = signals.Track(sid="TR_1", source="camera", muted=False)
     where = {"room_id": "room", "room_sid": "RM_1"}
-    assert told({"event": "track_published", **about})[1] == signals.TrackPublished(
+    assert reported_by({"event": "track_published", **about})[1] == signals.TrackPublished(
         **where, user_id="bob", sid="PA_1", track=track
     )
-    assert told({"event": "track_unpublished", **about})[1] == signals.TrackUnpublished(
+    assert reported_by({"event": "track_unpublished", **about})[1] == signals.TrackUnpublished(
         **where, user_id="bob", sid="PA_1", track_sid="TR_1"
     )
-    assert told({"event": "room_finished", **about})[1] == signals.RoomFinished(**where)
+    assert reported_by({"event": "room_finished", **about})[1] == signals.RoomFinished(**where)
 
 
 @pytest.mark.parametrize(
@@ -415,21 +415,23 @@ def test_tracks_and_the_end_of_the_room_are_reported() -> None:
     ],
 )
 def test_unused_webhooks_are_ignored(event: dict[str, Any]) -> None:
-    assert told(event) is None
+    assert reported_by(event) is None
 
 
 @pytest.mark.parametrize(
     ("body", "header"),
     [
-        signed({"event": "room_finished", "room": ROOM}, secret="another secret of more than thirty bytes"),
-        signed({"event": "room_finished", "room": ROOM}, key="another key"),
-        signed({"event": "room_finished", "room": ROOM}, body=b'{"event": "room_finished"}'),
+        signed_webhook(
+            {"event": "room_finished", "room": ROOM}, secret="another secret of more than thirty bytes"
+        ),
+        signed_webhook({"event": "room_finished", "room": ROOM}, key="another key"),
+        signed_webhook({"event": "room_finished", "room": ROOM}, body=b'{"event": "room_finished"}'),
         (b"{}", ""),
         (b"{}", "Bearer"),
-        (b"\xff", signed({})[1]),
+        (b"\xff", signed_webhook({})[1]),
         (b"{}", api.AccessToken(KEY, SECRET).to_jwt()),
     ],
 )
 def test_webhooks_without_livekits_signature_are_refused(body: bytes, header: str) -> None:
     with pytest.raises(UnsignedWebhook):
-        livekit("ws://nowhere").read_webhook(body, header)
+        create_client("ws://nowhere").read_webhook(body, header)

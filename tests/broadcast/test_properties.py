@@ -15,28 +15,28 @@ from services.broadcast.domain.state import Member, Room, SeatTimeouts, Stage
 from tests.broadcast.scenes import (
     HOST,
     ROOM,
-    START,
-    Play,
-    accepted,
-    applied,
-    at,
-    co_host,
-    compared,
-    gone,
-    joined,
-    left,
-    mute,
+    START_MS,
+    StageScript,
+    co_host_left,
+    co_host_participant,
+    grant_applied,
+    invitation_accepted,
+    mute_command,
     participant,
-    published,
+    participant_joined,
+    participant_left,
+    room_compared,
     stage_changed,
-    unmute,
+    time_at,
+    track_published,
+    unmute_command,
 )
 
 USERS = ("alice", "bob", "carol")
 SIDS = ("PA_1", "PA_2")
 
 _users = st.sampled_from(USERS)
-_steps = st.one_of(
+_step = st.one_of(
     st.tuples(st.just("stage"), st.sampled_from(["live", "idle", "ended"]), st.sampled_from(USERS[:2])),
     st.tuples(st.just("seat"), _users),
     st.tuples(st.just("leave"), _users),
@@ -54,14 +54,16 @@ _steps = st.one_of(
     st.tuples(st.just("deadline"), _users),
     st.tuples(st.just("finished")),
 )
-scripts = st.lists(_steps, max_size=40)
+scripts_of_steps = st.lists(_step, max_size=40)
 
 
 @dataclass
-class Show:
+class RecordGenerator:
     """Turns steps into records that invitations and LiveKit could have written."""
 
-    play: Play = field(default_factory=lambda: Play(SeatTimeouts(grace_seconds=5, no_show_seconds=5)))
+    script: StageScript = field(
+        default_factory=lambda: StageScript(SeatTimeouts(grace_seconds=5, no_show_seconds=5))
+    )
     seats: dict[str, str] = field(default_factory=dict)
     ended_seats: list[str] = field(default_factory=list)
     open: bool = False
@@ -71,26 +73,26 @@ class Show:
         records: Sequence[Message] = getattr(self, f"_{step[0]}")(*step[1:])
         return records
 
-    def run(self, steps: Sequence[tuple[Any, ...]]) -> "Show":
+    def run_steps(self, steps: Sequence[tuple[Any, ...]]) -> "RecordGenerator":
         for step in steps:
-            self.play(*self.records(step))
+            self.script(*self.records(step))
         return self
 
-    def settle(self) -> None:
+    def apply_desired_state(self) -> None:
         """Report every desired state as applied."""
-        if self.play.stage is None:
+        if self.script.stage is None:
             return
-        if self.play.stage.room.deletion_version is not None:
-            self.play.deleted()
-        for user_id in list(self.play.stage.members):
-            if self.play.stage.room.is_open and not self.play.member(user_id).has_rights_in_sync:
-                self.play.applied(user_id)
+        if self.script.stage.room.deletion_version is not None:
+            self.script.delete_livekit_room()
+        for user_id in list(self.script.stage.members):
+            if self.script.stage.room.is_open and not self.script.member_of(user_id).has_rights_in_sync:
+                self.script.apply_grant(user_id)
 
     def _leaving(self, user_id: str, reason: Any) -> Message:
         invitation_id = self.seats.pop(user_id)
         if reason != "became_host":
             self.ended_seats.append(invitation_id)
-        return left(user_id, invitation_id, reason)
+        return co_host_left(user_id, invitation_id, reason)
 
     def _stage(self, status: str, host: str) -> Sequence[Message]:
         records: list[Message] = [stage_changed(status, host)]
@@ -102,42 +104,46 @@ class Show:
         return records
 
     def _seat(self, user_id: str) -> Sequence[Message]:
-        stage = self.play.stage
+        stage = self.script.stage
         if not self.open or user_id in self.seats or stage is None or stage.room.host_id == user_id:
             return ()
         self.count += 1
         self.seats[user_id] = f"invitation-{self.count}"
-        return (accepted(user_id, self.seats[user_id]),)
+        return (invitation_accepted(user_id, self.seats[user_id]),)
 
     def _leave(self, user_id: str) -> Sequence[Message]:
         return (self._leaving(user_id, "left"),) if user_id in self.seats else ()
 
     def _applied(self, user_id: str, mode: Any) -> Sequence[Message]:
-        if self.play.stage is None:
+        if self.script.stage is None:
             return ()
-        member = self.play.member(user_id)
+        member = self.script.member_of(user_id)
         # The mode clean is reported only for suspects, and removed only for users without a badge.
         if mode == "clean" and not member.suspect:
             return ()
-        return (applied(member.desired_version, user_id, mode),)
+        return (grant_applied(member.desired_version, user_id, mode),)
 
     def _seen(self, user_id: str) -> Sequence[Message]:
-        if self.play.stage is None:
+        if self.script.stage is None:
             return ()
-        version = self.play.member(user_id).desired_version
+        version = self.script.member_of(user_id).desired_version
         return (signals.IntruderSeen(room_id=ROOM, user_id=user_id, version=version),)
 
     def _older(self, user_id: str) -> Sequence[Message]:
-        return (applied(self.play.member(user_id).desired_version - 1, user_id),) if self.play.stage else ()
+        return (
+            (grant_applied(self.script.member_of(user_id).desired_version - 1, user_id),)
+            if self.script.stage
+            else ()
+        )
 
     def _failed(self, user_id: str, retryable: Any) -> Sequence[Message]:
-        if self.play.stage is None:
+        if self.script.stage is None:
             return ()
         return (
             signals.GrantCallFailed(
                 room_id=ROOM,
                 user_id=user_id,
-                version=self.play.member(user_id).desired_version,
+                version=self.script.member_of(user_id).desired_version,
                 error="no",
                 attempts=1,
                 retryable=retryable,
@@ -145,35 +151,41 @@ class Show:
         )
 
     def _deleted(self) -> Sequence[Message]:
-        if self.play.stage is None or self.play.stage.room.deletion_version is None:
+        if self.script.stage is None or self.script.stage.room.deletion_version is None:
             return ()
-        return (signals.RoomDeleted(room_id=ROOM, version=self.play.stage.room.deletion_version),)
+        return (signals.RoomDeleted(room_id=ROOM, version=self.script.stage.room.deletion_version),)
 
     def _joined(self, user_id: str, sid: str, rights: Any) -> Sequence[Message]:
-        return (joined(co_host(user_id, sid) if rights else participant(user_id, sid)),)
+        return (
+            participant_joined(co_host_participant(user_id, sid) if rights else participant(user_id, sid)),
+        )
 
     def _gone(self, user_id: str, sid: str) -> Sequence[Message]:
-        return (gone(user_id, sid),)
+        return (participant_left(user_id, sid),)
 
     def _published(self, user_id: str, sid: str) -> Sequence[Message]:
-        return (published(user_id, sid),)
+        return (track_published(user_id, sid),)
 
     def _mute(self, hard: Any) -> Sequence[Message]:
-        return (mute(self._host(), hard=hard),)
+        return (mute_command(self._host(), hard=hard),)
 
     def _unmute(self) -> Sequence[Message]:
-        return (unmute(self._host()),)
+        return (unmute_command(self._host()),)
 
     def _compared(self, user_id: str, sid: str, there: Any) -> Sequence[Message]:
         self.count += 1
-        return (compared(*([co_host(user_id, sid)] if there else []), look=f"look-{self.count}"),)
+        return (
+            room_compared(
+                *([co_host_participant(user_id, sid)] if there else []), look_id=f"look-{self.count}"
+            ),
+        )
 
     def _deadline(self, user_id: str) -> Sequence[Message]:
-        member = self.play.member(user_id) if self.play.stage else None
+        member = self.script.member_of(user_id) if self.script.stage else None
         if member is None or member.seat is None or member.seat_deadline is None:
             return ()
-        due = (timestamps.to_ms(member.seat_deadline) - START) // 1000
-        self.play.second = max(self.play.second, due)
+        due = (timestamps.to_ms(member.seat_deadline) - START_MS) // 1000
+        self.script.second = max(self.script.second, due)
         return (
             signals.DeadlineReached(
                 room_id=ROOM,
@@ -189,86 +201,86 @@ class Show:
         return (signals.RoomFinished(room_id=ROOM, room_sid="RM_1"),)
 
     def _host(self) -> str:
-        return self.play.stage.room.host_id if self.play.stage else HOST
+        return self.script.stage.room.host_id if self.script.stage else HOST
 
 
-@given(scripts)
+@given(scripts_of_steps)
 @settings(max_examples=300, deadline=None)
 def test_every_ended_seat_is_revoked_once(steps: Any) -> None:
-    generator = Show().run(steps)
+    generator = RecordGenerator().run_steps(steps)
     counted = Counter(
-        event.invitation_id for event in generator.play.told if isinstance(event, events.GrantRevoked)
+        event.invitation_id for event in generator.script.events if isinstance(event, events.GrantRevoked)
     )
     assert max(counted.values(), default=0) <= 1
-    generator.settle()
-    told = generator.play.told
+    generator.apply_desired_state()
+    told = generator.script.events
     revoked = sorted(event.invitation_id for event in told if isinstance(event, events.GrantRevoked))
     provisioned = Counter(event.invitation_id for event in told if isinstance(event, events.GrantProvisioned))
     assert revoked == sorted(generator.ended_seats)
     assert max(provisioned.values(), default=0) <= 1
 
 
-@given(scripts)
+@given(scripts_of_steps)
 @settings(max_examples=300, deadline=None)
 def test_a_signal_written_twice_takes_effect_once(steps: Any) -> None:
-    generator = Show()
+    generator = RecordGenerator()
     for step in steps:
         for record in generator.records(step):
-            generator.play(record)
-            told = len(generator.play.told)
+            generator.script(record)
+            told = len(generator.script.events)
             if isinstance(record, signals.ALL):
-                generator.play(record)
-            assert generator.play.told[told:] == []
+                generator.script(record)
+            assert generator.script.events[told:] == []
 
 
-@given(st.lists(st.tuples(_steps, st.integers(1, 20)), max_size=40))
+@given(st.lists(st.tuples(_step, st.integers(1, 20)), max_size=40))
 @settings(max_examples=300, deadline=None)
 def test_a_webhook_repeated_by_another_copy_has_no_effect(
     steps: Any,
 ) -> None:
-    generator = Show()
+    generator = RecordGenerator()
     heard: list[tuple[Message, str]] = []
     for step, back in steps:
         for record in generator.records(step):
-            before = generator.play.stage
+            before = generator.script.stage
             record_id = f"EV_{len(heard)}"
-            generator.play.decide(record, record_id)
-            if isinstance(record, signals.WebhookReport) and generator.play.stage != before:
+            generator.script.decide_record(record, record_id)
+            if isinstance(record, signals.WebhookReport) and generator.script.stage != before:
                 heard.append((record, record_id))
         if back <= len(heard):
-            there = generator.play.stage, len(generator.play.told)
-            generator.play.decide(*heard[-back])
-            assert (generator.play.stage, len(generator.play.told)) == there
+            there = generator.script.stage, len(generator.script.events)
+            generator.script.decide_record(*heard[-back])
+            assert (generator.script.stage, len(generator.script.events)) == there
 
 
-@given(scripts)
+@given(scripts_of_steps)
 @settings(max_examples=200, deadline=None)
 def test_a_stage_reloaded_from_its_documents_behaves_the_same(steps: Any) -> None:
-    kept, stored = Show(), Show()
+    kept, stored = RecordGenerator(), RecordGenerator()
     for step in steps:
-        kept.play(*kept.records(step))
-        stored.play(*stored.records(step))
-        stored.play.stage = _stored(stored.play.stage)
-    assert stored.play == kept.play
+        kept.script(*kept.records(step))
+        stored.script(*stored.records(step))
+        stored.script.stage = _reloaded(stored.script.stage)
+    assert stored.script == kept.script
 
 
-@given(scripts)
+@given(scripts_of_steps)
 @settings(max_examples=200, deadline=None)
 def test_the_host_and_seated_users_wear_badges(steps: Any) -> None:
-    generator = Show().run(steps)
-    worn = {user_id: badge for user_id, badge in generator.play.worn if badge is not None}
-    for user_id, badge in generator.play.worn:
+    generator = RecordGenerator().run_steps(steps)
+    worn = {user_id: badge for user_id, badge in generator.script.badge_changes if badge is not None}
+    for user_id, badge in generator.script.badge_changes:
         if badge is None:
             worn.pop(user_id, None)
         else:
             worn[user_id] = badge
     expected = dict.fromkeys(generator.seats, "coHost")
-    if generator.open and generator.play.stage is not None:
-        expected[generator.play.stage.room.host_id] = "host"
+    if generator.open and generator.script.stage is not None:
+        expected[generator.script.stage.room.host_id] = "host"
     assert worn == expected
 
 
-def _stored(stage: Stage | None) -> Stage | None:
+def _reloaded(stage: Stage | None) -> Stage | None:
     if stage is None:
         return None
     rooms, members = TypeAdapter(Room), TypeAdapter(Member)
@@ -288,4 +300,4 @@ def test_a_document_of_an_earlier_version_is_read() -> None:
 
 
 def test_times_order_as_text() -> None:
-    assert at(9) < at(10) < at(100)
+    assert time_at(9) < time_at(10) < time_at(100)

@@ -16,25 +16,25 @@ class Clock:
         return self.now
 
 
-def rota(rooms: int = 0) -> tuple[ResyncSchedule, Clock]:
+def schedule_with_rooms(rooms: int = 0) -> tuple[ResyncSchedule, Clock]:
     clock = Clock()
     schedule = ResyncSchedule(clock, PERIOD)
     schedule.set_rooms({f"room-{number}" for number in range(rooms)})
     return schedule, clock
 
 
-def look(schedule: ResyncSchedule, limit: int = 1_000) -> list[str]:
-    turns = schedule.take_due(limit)
-    for room_id in turns:
+def run_due(schedule: ResyncSchedule, limit: int = 1_000) -> list[str]:
+    rooms = schedule.take_due(limit)
+    for room_id in rooms:
         schedule.mark_synced(room_id)
-    return turns
+    return rooms
 
 
 def test_a_new_room_is_resynced_at_once_and_then_once_a_period() -> None:
-    schedule, clock = rota(1)
+    schedule, clock = schedule_with_rooms(1)
     looks = []
     for _ in range(3_000):
-        looks += [clock.now for _ in look(schedule)]
+        looks += [clock.now for _ in run_due(schedule)]
         clock.now += 0.1
     pauses = [later - sooner for sooner, later in pairwise(looks)]
     assert looks[0] == 100.0
@@ -43,27 +43,27 @@ def test_a_new_room_is_resynced_at_once_and_then_once_a_period() -> None:
 
 
 def test_rooms_found_together_are_spread_over_the_period() -> None:
-    schedule, clock = rota(200)
-    assert len(look(schedule)) == 200
+    schedule, clock = schedule_with_rooms(200)
+    assert len(run_due(schedule)) == 200
     crowds = []
     for _ in range(10):
         clock.now += PERIOD / 10
-        crowds.append(len(look(schedule)))
+        crowds.append(len(run_due(schedule)))
     assert sum(crowds) >= 200
     assert max(crowds) < 60
 
 
 def test_the_longest_waiting_room_is_first() -> None:
-    schedule, clock = rota(10)
+    schedule, clock = schedule_with_rooms(10)
     seen = []
     for _ in range(5):
-        seen += look(schedule, 2)
+        seen += run_due(schedule, 2)
         clock.now += 0.001
     assert sorted(seen) == [f"room-{number}" for number in range(10)]
 
 
 def test_a_failing_room_backs_off_up_to_one_period() -> None:
-    schedule, clock = rota(1)
+    schedule, clock = schedule_with_rooms(1)
     rests = []
     for _ in range(8):
         assert schedule.take_due(1) == ["room-0"]
@@ -75,56 +75,56 @@ def test_a_failing_room_backs_off_up_to_one_period() -> None:
 
 
 def test_a_requested_resync_runs_once_in_addition() -> None:
-    schedule, clock = rota(1)
-    look(schedule)
+    schedule, clock = schedule_with_rooms(1)
+    run_due(schedule)
     for _ in range(5):
         schedule.schedule_after(["room-0", "of-nobody"], 8.0)
-    assert sorted(_turns_until(schedule, clock, 7.9)) in ([], ["room-0"])
-    assert sorted(_turns_until(schedule, clock, 0.2)) == ["of-nobody", "room-0"]
-    assert "of-nobody" not in _turns_until(schedule, clock, PERIOD)
+    assert sorted(_run_for(schedule, clock, 7.9)) in ([], ["room-0"])
+    assert sorted(_run_for(schedule, clock, 0.2)) == ["of-nobody", "room-0"]
+    assert "of-nobody" not in _run_for(schedule, clock, PERIOD)
 
 
 def test_a_requested_resync_that_fails_is_retried() -> None:
-    schedule, clock = rota()
+    schedule, clock = schedule_with_rooms()
     schedule.schedule_after(["of-nobody"], 0.0)
     assert schedule.take_due(1) == ["of-nobody"]
     schedule.mark_failed("of-nobody")
     clock.now += 2.0
-    assert look(schedule) == ["of-nobody"]
+    assert run_due(schedule) == ["of-nobody"]
 
 
 def test_an_urgent_room_is_resynced_at_once() -> None:
-    schedule, _ = rota(1)
-    look(schedule)
+    schedule, _ = schedule_with_rooms(1)
+    run_due(schedule)
     schedule.schedule_now("room-0")
-    assert look(schedule) == ["room-0"]
+    assert run_due(schedule) == ["room-0"]
 
 
 def test_a_takeover_resyncs_every_room_at_once_and_once_more() -> None:
-    schedule, clock = rota(3)
-    look(schedule)
+    schedule, clock = schedule_with_rooms(3)
+    run_due(schedule)
     schedule.reset_schedule(8.0)
-    assert look(schedule) == []
+    assert run_due(schedule) == []
     schedule.set_rooms({"room-1", "room-3"})
-    assert sorted(look(schedule)) == ["room-1", "room-3"]
-    seen = _turns_until(schedule, clock, 8.1)
+    assert sorted(run_due(schedule)) == ["room-1", "room-3"]
+    seen = _run_for(schedule, clock, 8.1)
     assert {"room-1", "room-3"} <= set(seen)
     schedule.set_rooms({"room-1", "room-3", "room-4"})
-    assert "room-4" in look(schedule)
+    assert "room-4" in run_due(schedule)
 
 
 def test_deleted_and_other_workers_rooms_are_not_resynced() -> None:
-    schedule, clock = rota(3)
-    look(schedule)
+    schedule, clock = schedule_with_rooms(3)
+    run_due(schedule)
     schedule.set_rooms({"room-1", "room-2"})
     schedule.drop_room("room-1")
-    assert set(_turns_until(schedule, clock, 3 * PERIOD)) == {"room-2"}
+    assert set(_run_for(schedule, clock, 3 * PERIOD)) == {"room-2"}
 
 
-def _turns_until(schedule: ResyncSchedule, clock: Clock, seconds: float) -> list[str]:
+def _run_for(schedule: ResyncSchedule, clock: Clock, seconds: float) -> list[str]:
     seen = []
     end = clock.now + seconds
     while clock.now < end:
         clock.now += 0.05
-        seen += look(schedule)
+        seen += run_due(schedule)
     return seen

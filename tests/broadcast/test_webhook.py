@@ -36,7 +36,9 @@ async def client() -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://broadcast")
 
 
-async def post(client: httpx.AsyncClient, event: dict[str, object], *, signed: bool = True) -> httpx.Response:
+async def post_webhook(
+    client: httpx.AsyncClient, event: dict[str, object], *, signed: bool = True
+) -> httpx.Response:
     body = json.dumps(event).encode()
     digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
     token = api.AccessToken(KEY, SECRET).with_sha256(digest).to_jwt()
@@ -46,14 +48,14 @@ async def post(client: httpx.AsyncClient, event: dict[str, object], *, signed: b
 
 
 async def test_livekit_is_asked_to_retry_while_kafka_is_down(client: httpx.AsyncClient) -> None:
-    answer = await post(
+    answer = await post_webhook(
         client, {"event": "room_finished", "id": "EV_1", "room": {"name": "room", "sid": "RM_1"}}
     )
     assert (answer.status_code, answer.json()["reason"]) == (503, "unavailable")
 
 
 async def test_unused_webhooks_are_accepted_during_an_outage(client: httpx.AsyncClient) -> None:
-    assert (await post(client, {"event": "room_started"})).status_code == 200
+    assert (await post_webhook(client, {"event": "room_started"})).status_code == 200
 
 
 async def test_an_oversized_webhook_is_not_read_to_its_end(client: httpx.AsyncClient) -> None:
@@ -71,5 +73,5 @@ async def test_an_oversized_webhook_is_not_read_to_its_end(client: httpx.AsyncCl
 
 
 async def test_an_unsigned_webhook_is_refused_whatever_its_content(client: httpx.AsyncClient) -> None:
-    answer = await post(client, {"event": "room_started"}, signed=False)
+    answer = await post_webhook(client, {"event": "room_started"}, signed=False)
     assert (answer.status_code, answer.json()["reason"]) == (401, "unauthorized")

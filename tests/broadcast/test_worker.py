@@ -18,46 +18,46 @@ from services.broadcast.domain.state import SeatTimeouts
 from services.broadcast.processor import BroadcastProcessor
 from tests.broadcast.scenes import (
     ROOM,
-    accepted,
-    applied,
-    at,
-    co_host,
-    gone,
-    joined,
-    left,
-    mute,
-    published,
+    co_host_left,
+    co_host_participant,
+    grant_applied,
+    invitation_accepted,
+    mute_command,
+    participant_joined,
+    participant_left,
     stage_changed,
-    unmute,
+    time_at,
+    track_published,
+    unmute_command,
 )
 
 SCRIPT: Sequence[Message] = (
-    mute(),
+    mute_command(),
     stage_changed("idle"),
-    accepted(),
-    applied(1),
-    joined(co_host()),
-    published(),
-    mute(hard=True),
-    mute(),
+    invitation_accepted(),
+    grant_applied(1),
+    participant_joined(co_host_participant()),
+    track_published(),
+    mute_command(hard=True),
+    mute_command(),
     stage_changed("live"),
-    accepted("carol", "invitation-2"),
-    joined(co_host("mallory", "PA_7")),
-    gone(),
-    unmute(),
-    left(),
-    accepted(invitation_id="invitation-3"),
-    applied(7),
+    invitation_accepted("carol", "invitation-2"),
+    participant_joined(co_host_participant("mallory", "PA_7")),
+    participant_left(),
+    unmute_command(),
+    co_host_left(),
+    invitation_accepted(invitation_id="invitation-3"),
+    grant_applied(7),
     stage_changed("ended"),
-    left("carol", "invitation-2", "room_ended"),
-    left("bob", "invitation-3", "room_ended"),
+    co_host_left("carol", "invitation-2", "room_ended"),
+    co_host_left("bob", "invitation-3", "room_ended"),
     stage_changed("live", "carol"),
 )
 
 
-def incoming(record: Message, offset: int) -> InputRecord:
+def input_record(record: Message, offset: int) -> InputRecord:
     topic = topics.BROADCAST_COMMANDS if isinstance(record, commands.BROADCAST) else topics.BROADCAST_SIGNALS
-    return InputRecord(0, topic, offset, at(offset), ROOM, f"record-{offset}", record)
+    return InputRecord(0, topic, offset, time_at(offset), ROOM, f"record-{offset}", record)
 
 
 @pytest.fixture
@@ -70,12 +70,12 @@ async def pool(database_url: str) -> Any:
     await created.close()
 
 
-async def play(
-    pool: asyncpg.Pool, cuts: Sequence[int], *, forgetful: bool
+async def run_script(
+    pool: asyncpg.Pool, cuts: Sequence[int], *, without_cache: bool
 ) -> tuple[list[OutputRecord | Rejection], dict[str, Any]]:
     """Return the outputs of the script, processed in batches, and the stages stored afterwards."""
     processor = BroadcastProcessor(SeatTimeouts(grace_seconds=60, no_show_seconds=30), DirtyKeys(), ())
-    records = [incoming(record, offset) for offset, record in enumerate(SCRIPT, 1)]
+    records = [input_record(record, offset) for offset, record in enumerate(SCRIPT, 1)]
     outputs: list[OutputRecord | Rejection] = []
     for start, end in pairwise([0, *cuts, len(records)]):
         changes = processor.new_changes()
@@ -86,7 +86,7 @@ async def play(
                 outputs += [decided] if isinstance(decided, Rejection) else decided
             await processor.save(connection, changes)
         processor.evict_excess()
-        if forgetful:
+        if without_cache:
             processor.drop_lanes([0])
     async with pool.acquire() as connection:
         stored: dict[str, Any] = dict(await store.load_stages(connection, [ROOM]))
@@ -95,7 +95,7 @@ async def play(
 
 
 async def test_batch_boundaries_and_cache_contents_change_nothing(pool: asyncpg.Pool) -> None:
-    whole = await play(pool, [], forgetful=False)
+    whole = await run_script(pool, [], without_cache=False)
     single = list(range(1, len(SCRIPT)))
     assert whole[1]
     assert [
@@ -104,15 +104,15 @@ async def test_batch_boundaries_and_cache_contents_change_nothing(pool: asyncpg.
         if isinstance(event, OutputRecord) and isinstance(event.data, events.GrantRevoked)
     ]
     for cuts in (single, single[::2], single[::3], [7]):
-        assert await play(pool, cuts, forgetful=True) == whole
-        assert await play(pool, cuts, forgetful=False) == whole
+        assert await run_script(pool, cuts, without_cache=True) == whole
+        assert await run_script(pool, cuts, without_cache=False) == whole
 
 
 @pytest.mark.parametrize("size", [1, 3, len(SCRIPT)])
 async def test_dirty_keys_match_the_pending_work_in_postgres(pool: asyncpg.Pool, size: int) -> None:
     dirty_keys = DirtyKeys()
     processor = BroadcastProcessor(SeatTimeouts(grace_seconds=60, no_show_seconds=30), dirty_keys, ())
-    records = [incoming(record, offset) for offset, record in enumerate(SCRIPT, 1)]
+    records = [input_record(record, offset) for offset, record in enumerate(SCRIPT, 1)]
     outputs = 0
     for start in range(0, len(records), size):
         changes = processor.new_changes()
@@ -135,16 +135,18 @@ async def test_dirty_keys_match_the_pending_work_in_postgres(pool: asyncpg.Pool,
 
 async def test_pending_invitations_need_no_query(pool: asyncpg.Pool) -> None:
     processor = BroadcastProcessor(SeatTimeouts(grace_seconds=60, no_show_seconds=0), DirtyKeys(), ())
-    sent = events.InvitationSent(**{**accepted().model_dump(), "status": "pending", "responded_at": None})
+    sent = events.InvitationSent(
+        **{**invitation_accepted().model_dump(), "status": "pending", "responded_at": None}
+    )
     async with pool.acquire() as connection:
         await connection.execute("DROP TABLE rooms CASCADE")
-        await processor.load(connection, [incoming(sent, 1)])
-    assert processor.decide(incoming(sent, 1), processor.new_changes()) == ()
+        await processor.load(connection, [input_record(sent, 1)])
+    assert processor.decide(input_record(sent, 1), processor.new_changes()) == ()
 
 
 async def test_pending_work_and_due_deadlines_are_found(pool: asyncpg.Pool) -> None:
     processor = BroadcastProcessor(SeatTimeouts(grace_seconds=60, no_show_seconds=30), DirtyKeys(), ())
-    records = [incoming(record, offset) for offset, record in enumerate(SCRIPT[1:12], 1)]
+    records = [input_record(record, offset) for offset, record in enumerate(SCRIPT[1:12], 1)]
     changes = processor.new_changes()
     async with pool.acquire() as connection:
         await processor.load(connection, records)
@@ -153,8 +155,8 @@ async def test_pending_work_and_due_deadlines_are_found(pool: asyncpg.Pool) -> N
         await processor.save(connection, changes)
         pending = await store.members_out_of_sync(connection, [0], ("", ""), 10)
         wished = await store.find_work(connection, [(ROOM, "carol"), (ROOM, ""), ("other", "carol")])
-        due = await store.expired_deadlines(connection, [0], at(10_000), 10)
-        nothing_yet = await store.expired_deadlines(connection, [0], at(0), 10)
+        due = await store.expired_deadlines(connection, [0], time_at(10_000), 10)
+        nothing_yet = await store.expired_deadlines(connection, [0], time_at(0), 10)
         elsewhere = await store.members_out_of_sync(connection, [1], ("", ""), 10)
     assert [entry.member.user_id for entry in pending] == ["bob", "carol", "mallory"]
     assert [entry.member.user_id for entry in wished[1]] == ["carol"]

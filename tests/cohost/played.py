@@ -20,13 +20,13 @@ from messaging.batch import ids
 from messaging.config import Config
 
 PARTITIONS = 3
-SECONDS = 20
+WAIT_SECONDS = 20
 ResultT = TypeVar("ResultT")
-AT = "2026-01-01T12:00:00.000Z"
+TIMESTAMP = "2026-01-01T12:00:00.000Z"
 
 
 @dataclass(frozen=True)
-class Command:
+class ReceivedCommand:
     """A record read from a commands topic."""
 
     envelope: Envelope
@@ -36,7 +36,7 @@ class Command:
 
 
 @dataclass
-class Played:
+class FakeServices:
     """Reads commands and writes outcomes in transactions, as the services do."""
 
     prefix: str
@@ -44,68 +44,70 @@ class Played:
     consumer: AIOKafkaConsumer
     sequences: dict[tuple[str, int], int] = field(default_factory=dict)
 
-    async def command(self) -> Command:
+    async def next_command(self) -> ReceivedCommand:
         """Wait for the next command and return it."""
-        record = await asyncio.wait_for(self.consumer.getone(), SECONDS)
+        record = await asyncio.wait_for(self.consumer.getone(), WAIT_SECONDS)
         event = envelope.decode_event(record.value, record.headers)
-        return Command(event, record.key, record.partition, record.offset)
+        return ReceivedCommand(event, record.key, record.partition, record.offset)
 
-    async def cause(self, cause: str, room: str, *events: tuple[Topic, str, dict[str, Any]]) -> None:
+    async def publish_outcome(
+        self, cause: str, room: str, *events: tuple[Topic, str, dict[str, Any]]
+    ) -> None:
         """Write the events of a cause in one transaction."""
         async with self.producer.transaction():
-            await self.write(cause, room, *events)
+            await self.publish_events(cause, room, *events)
 
-    async def write(self, cause: str, room: str, *events: tuple[Topic, str, dict[str, Any]]) -> None:
+    async def publish_events(self, cause: str, room: str, *events: tuple[Topic, str, dict[str, Any]]) -> None:
         for topic, name, data in events:
-            await self.record(topic, room, room.encode(), _event(cause, name, room, data))
+            await self.publish_record(topic, room, room.encode(), _cloud_event(cause, name, room, data))
 
-    async def record(self, topic: Topic, room: str, key: bytes, value: bytes | None) -> None:
+    async def publish_record(self, topic: Topic, room: str, key: bytes, value: bytes | None) -> None:
         name = topic.full_name(self.prefix)
         await self.producer.send_and_wait(name, value, key=key, partition=self.partition_for(room))
 
     def partition_for(self, room: str) -> int:
         return partition_of(room, PARTITIONS)
 
-    async def badge(self, room: str, user: str, badge: str | None) -> None:
+    async def publish_badge(self, room: str, user: str, badge: str | None) -> None:
         """Write a badge, or a tombstone where `badge` is None."""
-        data = {"roomId": room, "userId": user, "badge": badge, "since": AT}
-        value = None if badge is None else _event("cause", "BadgeChanged", room, data)
+        data = {"roomId": room, "userId": user, "badge": badge, "since": TIMESTAMP}
+        value = None if badge is None else _cloud_event("cause", "BadgeChanged", room, data)
         async with self.producer.transaction():
-            await self.record(topics.BADGES, room, f"{room}/{user}".encode(), value)
+            await self.publish_record(topics.BADGES, room, f"{room}/{user}".encode(), value)
 
 
-def begin(asking: Awaitable[ResultT]) -> "asyncio.Future[ResultT]":
-    return asyncio.ensure_future(asking)
+def start_command(command: Awaitable[ResultT]) -> "asyncio.Future[ResultT]":
+    return asyncio.ensure_future(command)
 
 
-def impatient(kafka: str, service: Played) -> cohost.Client:
+def client_with_short_timeout(kafka: str, service: FakeServices) -> cohost.Client:
     return cohost.Client(kafka, prefix=service.prefix, timeout=5)
 
 
-def reads(consumer: AIOKafkaConsumer, prefix: str) -> bool:
+def reads_prefix(consumer: AIOKafkaConsumer, prefix: str) -> bool:
     """Return whether a consumer reads topics with this prefix: other tests' consumers share the process."""
     return any(place.topic.startswith(prefix) for place in consumer.assignment())
 
 
-def invitation(room: str, identifier: str, status: str = "pending") -> dict[str, Any]:
+def invitation_data(room: str, identifier: str, status: str = "pending") -> dict[str, Any]:
     return {
         "invitationId": identifier,
         "roomId": room,
         "userId": "bob",
         "invitedBy": "alice",
         "status": status,
-        "sentAt": AT,
-        "expiresAt": AT,
-        "updatedAt": AT,
+        "sentAt": TIMESTAMP,
+        "expiresAt": TIMESTAMP,
+        "updatedAt": TIMESTAMP,
     }
 
 
-def left(room: str, user: str = "bob") -> tuple[Topic, str, dict[str, Any]]:
-    data = {"roomId": room, "userId": user, "invitationId": "i-1", "reason": "left", "leftAt": AT}
+def co_host_left(room: str, user: str = "bob") -> tuple[Topic, str, dict[str, Any]]:
+    data = {"roomId": room, "userId": user, "invitationId": "i-1", "reason": "left", "leftAt": TIMESTAMP}
     return topics.INVITATION_EVENTS, "CoHostLeft", data
 
 
-def rejected(command: Command, reason: str, **more: Any) -> tuple[Topic, str, dict[str, Any]]:
+def command_rejected(command: ReceivedCommand, reason: str, **more: Any) -> tuple[Topic, str, dict[str, Any]]:
     data = {
         "commandId": command.envelope.id,
         "commandType": command.envelope.type,
@@ -117,9 +119,9 @@ def rejected(command: Command, reason: str, **more: Any) -> tuple[Topic, str, di
 
 
 @asynccontextmanager
-async def playing(kafka: str, prefix: str) -> AsyncIterator[Played]:
+async def run_fake_services(kafka: str, prefix: str) -> AsyncIterator[FakeServices]:
     """Create the topics and run fake services that read every command."""
-    await _ensure(Config(kafka, "", "", prefix=prefix, partitions=PARTITIONS))
+    await _ensure_topics(Config(kafka, "", "", prefix=prefix, partitions=PARTITIONS))
     producer = AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=ids.uuid7(), retry_backoff_ms=10)
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest")
     await producer.start()
@@ -131,14 +133,14 @@ async def playing(kafka: str, prefix: str) -> AsyncIterator[Played]:
     ]
     consumer.assign(places)
     try:
-        yield Played(prefix, producer, consumer)
+        yield FakeServices(prefix, producer, consumer)
     finally:
         await close_within(consumer.stop())
         await close_within(producer.stop())
 
 
-async def _ensure(config: Config) -> None:
-    async with asyncio.timeout(SECONDS):
+async def _ensure_topics(config: Config) -> None:
+    async with asyncio.timeout(WAIT_SECONDS):
         while True:
             try:
                 await cluster.ensure_topics(config)
@@ -148,7 +150,7 @@ async def _ensure(config: Config) -> None:
                 return
 
 
-def _event(cause: str, name: str, room: str, data: dict[str, Any]) -> bytes:
+def _cloud_event(cause: str, name: str, room: str, data: dict[str, Any]) -> bytes:
     return envelope.encode_event(
         {
             "specversion": "1.0",

@@ -6,9 +6,9 @@ import pytest
 
 import cohost
 from stack import Stack
-from tests.cohost.played import Played, left, playing
+from tests.cohost.played import FakeServices, co_host_left, run_fake_services
 
-LONG = 60
+TIMEOUT_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -19,27 +19,29 @@ async def isolated_stack() -> AsyncIterator[Stack]:
 
 
 @pytest.fixture
-async def service(isolated_stack: Stack) -> AsyncIterator[Played]:
-    async with playing(isolated_stack.kafka_bootstrap_servers, f"t{secrets.token_hex(4)}.") as service:
+async def service(isolated_stack: Stack) -> AsyncIterator[FakeServices]:
+    async with run_fake_services(
+        isolated_stack.kafka_bootstrap_servers, f"t{secrets.token_hex(4)}."
+    ) as service:
         yield service
 
 
-def client(isolated_stack: Stack, service: Played, timeout: float) -> cohost.Client:
+def create_client(isolated_stack: Stack, service: FakeServices, timeout: float) -> cohost.Client:
     return cohost.Client(isolated_stack.kafka_bootstrap_servers, prefix=service.prefix, timeout=timeout)
 
 
-async def answer(isolated_stack: Stack, prefix: str, command_id: str, user: str) -> None:
+async def answer_command(isolated_stack: Stack, prefix: str, command_id: str, user: str) -> None:
     """Start fake services and answer one command."""
-    async with playing(isolated_stack.kafka_bootstrap_servers, prefix) as service:
-        while (await service.command()).envelope.id != command_id:
+    async with run_fake_services(isolated_stack.kafka_bootstrap_servers, prefix) as service:
+        while (await service.next_command()).envelope.id != command_id:
             continue
-        await service.cause(command_id, "room", left("room", user))
+        await service.publish_outcome(command_id, "room", co_host_left("room", user))
 
 
 async def test_a_timeout_while_kafka_is_paused_leaves_the_outcome_unknown(
-    isolated_stack: Stack, service: Played
+    isolated_stack: Stack, service: FakeServices
 ) -> None:
-    async with client(isolated_stack, service, 2) as impatient:
+    async with create_client(isolated_stack, service, 2) as impatient:
         isolated_stack.pause("kafka")
         try:
             with pytest.raises(cohost.OutcomeUnknown) as raised:
@@ -52,15 +54,17 @@ async def test_a_timeout_while_kafka_is_paused_leaves_the_outcome_unknown(
     assert raised.value.offset is None
 
 
-async def test_commands_and_streams_survive_a_kafka_crash(isolated_stack: Stack, service: Played) -> None:
-    async with client(isolated_stack, service, LONG) as patient, patient.events() as events:
-        await service.cause("before", "room", left("room", "ann"))
-        first = await asyncio.wait_for(anext(events), LONG)
+async def test_commands_and_streams_survive_a_kafka_crash(
+    isolated_stack: Stack, service: FakeServices
+) -> None:
+    async with create_client(isolated_stack, service, TIMEOUT_SECONDS) as patient, patient.events() as events:
+        await service.publish_outcome("before", "room", co_host_left("room", "ann"))
+        first = await asyncio.wait_for(anext(events), TIMEOUT_SECONDS)
         isolated_stack.kill("kafka")
         command_task = asyncio.ensure_future(patient.leave_stage("room", "bob", command_id="asked-in-vain"))
         await isolated_stack.restart("kafka")
-        await answer(isolated_stack, service.prefix, "asked-in-vain", "bob")
+        await answer_command(isolated_stack, service.prefix, "asked-in-vain", "bob")
         accepted = await command_task
-        second = await asyncio.wait_for(anext(events), LONG)
+        second = await asyncio.wait_for(anext(events), TIMEOUT_SECONDS)
     assert [first.envelope.causationid, second.envelope.causationid] == ["before", "asked-in-vain"]
     assert accepted.data.user_id == "bob"

@@ -8,7 +8,7 @@ DAY_MS = 24 * 60 * 60 * 1000
 NOW = 1_800_000_000_000
 
 
-def made(milliseconds: int) -> str:
+def id_made_at(milliseconds: int) -> str:
     """Return a UUIDv7 of the given time."""
     text = f"{milliseconds:012x}"
     return f"{text[:8]}-{text[8:]}-7000-8000-000000000000"
@@ -35,7 +35,7 @@ def test_ids_grow_and_carry_their_time() -> None:
 
 
 def test_the_outcome_search_starts_before_the_ids_time() -> None:
-    assert history.earliest_ms(made(NOW - 1000), NOW) == NOW - 1000 - history.CLOCK_SKEW_MS
+    assert history.earliest_ms(id_made_at(NOW - 1000), NOW) == NOW - 1000 - history.CLOCK_SKEW_MS
 
 
 def test_the_outcome_search_covers_the_command_memory() -> None:
@@ -43,12 +43,14 @@ def test_the_outcome_search_covers_the_command_memory() -> None:
 
 
 def test_the_outcome_search_reaches_back_to_an_id_of_any_age() -> None:
-    assert history.earliest_ms(made(NOW - 30 * DAY_MS), NOW) == NOW - 30 * DAY_MS - history.CLOCK_SKEW_MS
+    assert (
+        history.earliest_ms(id_made_at(NOW - 30 * DAY_MS), NOW) == NOW - 30 * DAY_MS - history.CLOCK_SKEW_MS
+    )
     assert history.earliest_ms("00000000-0000-7000-8000-000000000000", NOW) == 0
 
 
 def test_the_outcome_search_starts_before_now_for_ids_from_the_future() -> None:
-    assert history.earliest_ms(made(NOW + DAY_MS), NOW) == NOW - history.CLOCK_SKEW_MS
+    assert history.earliest_ms(id_made_at(NOW + DAY_MS), NOW) == NOW - history.CLOCK_SKEW_MS
 
 
 def test_a_token_is_for_its_user_and_of_its_scope() -> None:

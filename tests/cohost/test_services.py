@@ -19,13 +19,13 @@ ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True)
-class Place:
+class RunningServices:
     """Running services, and clients for them."""
 
     kafka: str
     running: Running
 
-    def client(self, user: str, *, ops: bool = False, http: bool = True) -> cohost.Client:
+    def create_client(self, user: str, *, ops: bool = False, http: bool = True) -> cohost.Client:
         return cohost.Client(
             self.kafka,
             prefix=self.running.prefix,
@@ -36,14 +36,14 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-async def services(stack: Stack) -> AsyncIterator[Place]:
+async def services(stack: Stack) -> AsyncIterator[RunningServices]:
     async with stack.services(f"t{secrets.token_hex(4)}.") as running:
-        yield Place(stack.kafka_bootstrap_servers, running)
+        yield RunningServices(stack.kafka_bootstrap_servers, running)
 
 
 @pytest.fixture
-async def alice(services: Place) -> AsyncIterator[cohost.Client]:
-    async with services.client("alice") as client:
+async def alice(services: RunningServices) -> AsyncIterator[cohost.Client]:
+    async with services.create_client("alice") as client:
         yield client
 
 
@@ -57,27 +57,27 @@ async def room(alice: cohost.Client) -> str:
     return room
 
 
-async def heard(ask: Callable[[], Awaitable[ResultT]]) -> ResultT:
+async def retry_until_known(request: Callable[[], Awaitable[ResultT]]) -> ResultT:
     """Retry a request until the services know the room and the user."""
     async with asyncio.timeout(SECONDS):
         while True:
             try:
-                return await ask()
+                return await request()
             except cohost.Rejected as rejected:
                 if rejected.reason not in ("room_not_found", "user_not_found"):
                     raise
 
 
-async def invited(alice: cohost.Client, room: str, user: str = "bob") -> Invitation:
-    sent = await heard(lambda: alice.send_invitation(room, user, "alice", message="Come up!"))
+async def send_invitation(alice: cohost.Client, room: str, user: str = "bob") -> Invitation:
+    sent = await retry_until_known(lambda: alice.send_invitation(room, user, "alice", message="Come up!"))
     return Invitation.model_validate(sent.data.model_dump())
 
 
 async def test_an_invitation_from_sending_to_the_end_of_the_seat(
-    alice: cohost.Client, services: Place, room: str
+    alice: cohost.Client, services: RunningServices, room: str
 ) -> None:
-    async with services.client("bob") as bob, bob.badges(room_id=room) as badges:
-        sent = await invited(alice, room)
+    async with services.create_client("bob") as bob, bob.badges(room_id=room) as badges:
+        sent = await send_invitation(alice, room)
         assert await bob.reads.invitation(sent.invitation_id) == sent
         accepted = (await bob.accept_invitation(room, sent.invitation_id, "bob")).data
         assert accepted.status == "accepted"
@@ -103,7 +103,7 @@ async def test_an_invitation_from_sending_to_the_end_of_the_seat(
 
 
 async def test_a_rejection_shows_the_conflicting_invitation(alice: cohost.Client, room: str) -> None:
-    sent = await invited(alice, room)
+    sent = await send_invitation(alice, room)
     with pytest.raises(cohost.Rejected) as raised:
         await alice.send_invitation(room, "bob", "alice")
     assert raised.value.reason == "already_invited"
@@ -112,15 +112,15 @@ async def test_a_rejection_shows_the_conflicting_invitation(alice: cohost.Client
 
 @pytest.mark.parametrize("http", [True, False])
 async def test_a_command_repeated_much_later_gives_the_first_outcome(
-    alice: cohost.Client, services: Place, room: str, *, http: bool
+    alice: cohost.Client, services: RunningServices, room: str, *, http: bool
 ) -> None:
-    sent = await invited(alice, room)
+    sent = await send_invitation(alice, room)
     accepting, repeating = ids.uuid7(), "repeated-" + secrets.token_hex(8)
-    async with services.client("bob") as bob:
+    async with services.create_client("bob") as bob:
         first = await bob.accept_invitation(room, sent.invitation_id, "bob", command_id=accepting)
         with pytest.raises(cohost.Rejected, match="invitation_not_pending"):
             await bob.accept_invitation(room, sent.invitation_id, "bob", command_id=repeating)
-    async with services.client("bob", http=http) as bob:
+    async with services.create_client("bob", http=http) as bob:
         again = await bob.accept_invitation(room, sent.invitation_id, "bob", command_id=accepting)
         with pytest.raises(cohost.Rejected, match="invitation_not_pending"):
             await bob.accept_invitation(room, sent.invitation_id, "bob", command_id=repeating)
@@ -133,24 +133,26 @@ async def test_lists_fetch_all_pages(
     monkeypatch.setattr(http_reader, "_PAGE_LIMIT", "2")
     sent = []
     for _ in range(5):
-        sent.append(await invited(alice, room))
+        sent.append(await send_invitation(alice, room))
         await alice.cancel_invitation(room, sent[-1].invitation_id, "alice")
     listed = [invitation async for invitation in alice.reads.room_invitations(room)]
     assert [found.invitation_id for found in listed] == [was.invitation_id for was in reversed(sent)]
     assert {found.status for found in listed} == {"cancelled"}
 
 
-async def test_a_users_list_is_filtered(alice: cohost.Client, services: Place, room: str) -> None:
-    sent = await invited(alice, room, "carol")
-    async with services.client("carol") as carol:
+async def test_a_users_list_is_filtered(alice: cohost.Client, services: RunningServices, room: str) -> None:
+    sent = await send_invitation(alice, room, "carol")
+    async with services.create_client("carol") as carol:
         mine = [found async for found in carol.reads.user_invitations("carol", room_id=room)]
         others = [found async for found in carol.reads.user_invitations("carol", "expired", room_id=room)]
     assert (mine, others) == ([sent], [])
 
 
-async def test_a_refused_read_states_its_reason(alice: cohost.Client, services: Place, room: str) -> None:
-    sent = await invited(alice, room)
-    async with services.client("eve") as eve:
+async def test_a_refused_read_states_its_reason(
+    alice: cohost.Client, services: RunningServices, room: str
+) -> None:
+    sent = await send_invitation(alice, room)
+    async with services.create_client("eve") as eve:
         with pytest.raises(cohost.ProblemError) as raised:
             await eve.reads.invitation(sent.invitation_id)
         assert (raised.value.status, raised.value.reason) == (403, "forbidden")
@@ -161,22 +163,22 @@ async def test_a_refused_read_states_its_reason(alice: cohost.Client, services: 
 
 
 async def test_the_outcome_of_a_command_can_be_read(alice: cohost.Client, room: str) -> None:
-    sent = await invited(alice, room)
+    sent = await send_invitation(alice, room)
     outcome = await alice.reads.command(sent.invitation_id)
     assert (outcome.outcome, outcome.events) == ("accepted", ("cohost.InvitationSent.v1",))
     assert outcome.invitation_id == sent.invitation_id
 
 
-async def test_a_read_without_a_url_names_the_missing_setting(services: Place) -> None:
-    async with services.client("alice", http=False) as client:
+async def test_a_read_without_a_url_names_the_missing_setting(services: RunningServices) -> None:
+    async with services.create_client("alice", http=False) as client:
         with pytest.raises(ValueError, match="broadcast_url"):
             await client.reads.stage("room")
 
 
 async def test_the_audit_finds_no_violation_afterwards(
-    alice: cohost.Client, services: Place, room: str
+    alice: cohost.Client, services: RunningServices, room: str
 ) -> None:
-    await invited(alice, room)
+    await send_invitation(alice, room)
     report = await audit.audit(services.kafka, services.running.prefix)
     assert report.violations == []
     assert report.outcomes == report.commands > 0

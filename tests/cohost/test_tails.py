@@ -12,11 +12,11 @@ from cohost.kafka import log_reader
 from cohost.kafka.connection import KafkaConnection
 from cohost.kafka.log_reader import LogReader
 from cohost_schemas import topics
-from tests.cohost.played import SECONDS, Played, left, reads
+from tests.cohost.played import WAIT_SECONDS, FakeServices, co_host_left, reads_prefix
 
 
 async def test_reading_continues_after_a_deleted_start_despite_errors(
-    kafka: str, service: Played, monkeypatch: pytest.MonkeyPatch
+    kafka: str, service: FakeServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extents, failures = log_reader.fetch_offset_bounds, iter([KafkaConnectionError(), TimeoutError()])
 
@@ -26,35 +26,35 @@ async def test_reading_continues_after_a_deleted_start_despite_errors(
         return await extents(*of)
 
     monkeypatch.setattr(log_reader, "fetch_offset_bounds", failing)
-    await service.cause("cause", "room", left("room"))
+    await service.publish_outcome("cause", "room", co_host_left("room"))
     connection = KafkaConnection(kafka, service.prefix)
     place = TopicPartition(connection.topic_name(topics.INVITATION_EVENTS), service.partition_for("room"))
     reading = LogReader(connection, {place: 1_000}, skip_gaps=True)
     batches = reading.read_batches()
-    records = await asyncio.wait_for(anext(batches), SECONDS)
+    records = await asyncio.wait_for(anext(batches), WAIT_SECONDS)
     assert b'"cause"' in records[0].value
     await reading.stop()
     await batches.aclose()
 
 
 async def test_reading_outcomes_continues_after_an_unexpected_error(
-    client: cohost.Client, service: Played, monkeypatch: pytest.MonkeyPatch
+    client: cohost.Client, service: FakeServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed = asyncio.Event()
     getmany = AIOKafkaConsumer.getmany
 
     async def failing(consumer: AIOKafkaConsumer, *of: Any, **more: Any) -> Any:
-        if not reads(consumer, service.prefix):
+        if not reads_prefix(consumer, service.prefix):
             return await getmany(consumer, *of, **more)
         failed.set()
         raise ZeroDivisionError
 
     with monkeypatch.context() as broken:
         broken.setattr(AIOKafkaConsumer, "getmany", failing)
-        await asyncio.wait_for(failed.wait(), SECONDS)
+        await asyncio.wait_for(failed.wait(), WAIT_SECONDS)
     command_task = asyncio.ensure_future(client.leave_stage("room", "bob"))
-    command = await service.command()
-    await service.cause(command.envelope.id, "room", left("room"))
+    command = await service.next_command()
+    await service.publish_outcome(command.envelope.id, "room", co_host_left("room"))
     assert (await command_task).data.user_id == "bob"
 
 
@@ -78,8 +78,8 @@ async def test_a_reader_stopped_during_its_start_closes_its_consumer(
         return [records async for records in reading.read_batches()]
 
     reader = asyncio.ensure_future(read())
-    await asyncio.wait_for(starting.wait(), SECONDS)
+    await asyncio.wait_for(starting.wait(), WAIT_SECONDS)
     await reading.stop()
     go_on.set()
-    assert await asyncio.wait_for(reader, SECONDS) == []
+    assert await asyncio.wait_for(reader, WAIT_SECONDS) == []
     assert [consumer._closed for consumer in started] == [True]  # noqa: SLF001 - aiokafka has no public attribute for it

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 
-class _Tally:
+class _ResultCounter:
     """Counts test results; an error in setup or teardown counts as a failure."""
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class _Tally:
 
 def main() -> int:
     """Run the tests and return pytest's exit status."""
-    tally = _Tally()
+    tally = _ResultCounter()
     status = pytest.main(["--compose", "-v", str(Path(__file__).parent)], plugins=[tally])
     print(f"{tally.passed} passed, {tally.failed} failed")  # noqa: T201 - the command's output
     return int(status)

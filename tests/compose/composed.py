@@ -21,70 +21,70 @@ _SECONDS = 180
 
 
 @dataclass(frozen=True)
-class Composed:
+class ComposeProject:
     """A compose project; `settings` are the variables of its `.env`."""
 
     project: str
-    file: Path
+    env_file: Path
     settings: dict[str, str]
 
-    async def compose(self, *words: str, seconds: float = _SECONDS) -> str:
+    async def run_compose(self, *words: str, seconds: float = _SECONDS) -> str:
         """Run `docker compose` and return its standard output."""
-        return await run("docker", "compose", *self._place(), *words, seconds=seconds)
+        return await run_command("docker", "compose", *self._project_options(), *words, seconds=seconds)
 
-    async def up(self, *words: str) -> None:
+    async def start_containers(self, *words: str) -> None:
         """Start the containers and wait until they are healthy."""
-        await self.compose("up", "--wait", "--quiet-pull", *words, seconds=_UP_SECONDS)
+        await self.run_compose("up", "--wait", "--quiet-pull", *words, seconds=_UP_SECONDS)
 
-    async def healthy(self) -> None:
+    async def wait_until_healthy(self) -> None:
         """Wait until every container is healthy: `up --wait` fails on one that is unhealthy at first."""
         async with asyncio.timeout(_SECONDS):
-            while {entry["Health"] for entry in await self.containers()} != {"healthy"}:
+            while {entry["Health"] for entry in await self.list_containers()} != {"healthy"}:
                 await asyncio.sleep(1)
 
-    async def containers(self) -> list[dict[str, Any]]:
+    async def list_containers(self) -> list[dict[str, Any]]:
         """Return compose's description of each container."""
-        output = await self.compose("ps", "--all", "--format", "json")
+        output = await self.run_compose("ps", "--all", "--format", "json")
         return [json.loads(line) for line in output.splitlines()]
 
-    async def port(self, service: str, inside: int, index: int = 1) -> int:
+    async def published_port(self, service: str, inside: int, index: int = 1) -> int:
         """Return the host port that a container's port is published on."""
-        output = await self.compose("port", "--index", str(index), service, str(inside))
+        output = await self.run_compose("port", "--index", str(index), service, str(inside))
         return int(output.rpartition(":")[2])
 
-    async def house(self) -> House:
+    async def demo_environment(self) -> House:
         """Return the addresses and secrets for clients outside the containers."""
         settings = self.settings
         return House(
             f"127.0.0.1:{settings['KAFKA_PORT']}",
-            f"http://127.0.0.1:{await self.port('invitations', 8081)}",
-            f"http://127.0.0.1:{await self.port('broadcast', 8082)}",
+            f"http://127.0.0.1:{await self.published_port('invitations', 8081)}",
+            f"http://127.0.0.1:{await self.published_port('broadcast', 8082)}",
             settings["COHOST_JWT_SECRET"],
             f"ws://127.0.0.1:{settings['LIVEKIT_PORT']}",
             settings["LIVEKIT_API_KEY"],
             settings["LIVEKIT_API_SECRET"],
         )
 
-    async def left(self) -> list[str]:
+    async def leftover_resources(self) -> list[str]:
         """Return the ids of the project's remaining containers, volumes, networks and images."""
         label = f"label=com.docker.compose.project={self.project}"
         kinds = (("ps", "--all"), ("volume", "ls"), ("network", "ls"), ("image", "ls"))
-        found = [await run("docker", *words, "--quiet", "--filter", label) for words in kinds]
+        found = [await run_command("docker", *words, "--quiet", "--filter", label) for words in kinds]
         return [line for output in found for line in output.splitlines()]
 
-    def _place(self) -> tuple[str, ...]:
+    def _project_options(self) -> tuple[str, ...]:
         return (
             "--project-name",
             self.project,
             "--project-directory",
             str(ROOT),
             "--env-file",
-            str(self.file),
+            str(self.env_file),
         )
 
 
 @asynccontextmanager
-async def composed(folder: Path) -> AsyncIterator[Composed]:
+async def run_compose_project(folder: Path) -> AsyncIterator[ComposeProject]:
     """Build and start the project; remove all of it afterwards."""
     names = ("KAFKA", "POSTGRES", "LIVEKIT", "LIVEKIT_TCP", "LIVEKIT_UDP")
     settings = {
@@ -97,13 +97,15 @@ async def composed(folder: Path) -> AsyncIterator[Composed]:
     file = folder / ".env"
     file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     ports.let_go(int(settings["LIVEKIT_UDP_PORT"]))
-    project = Composed(f"cohost-test-{secrets.token_hex(4)}", file, settings)
+    project = ComposeProject(f"cohost-test-{secrets.token_hex(4)}", file, settings)
     try:
-        await project.up("--build")
+        await project.start_containers("--build")
         yield project
     finally:
-        await project.compose("down", "--volumes", "--remove-orphans", "--rmi", "local", "--timeout", "20")
-    assert await project.left() == []
+        await project.run_compose(
+            "down", "--volumes", "--remove-orphans", "--rmi", "local", "--timeout", "20"
+        )
+    assert await project.leftover_resources() == []
 
 
 def _two_ports() -> str:
@@ -115,7 +117,7 @@ def _two_ports() -> str:
             return f"{first}-{second}"
 
 
-async def run(*words: str, seconds: float = _SECONDS) -> str:
+async def run_command(*words: str, seconds: float = _SECONDS) -> str:
     """Run a command and return its standard output; a failure shows its standard error."""
     process = await asyncio.create_subprocess_exec(
         *words,

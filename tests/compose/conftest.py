@@ -10,28 +10,28 @@ from cohost import tokens
 from demo import show
 from demo.show import Show
 from demo.timeline import Timeline
-from tests.compose.composed import Composed, composed
+from tests.compose.composed import ComposeProject, run_compose_project
 
-ASKING_SECONDS = 60
+CLIENT_TIMEOUT_SECONDS = 60
 
 
 @pytest.fixture(scope="session")
-async def project(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Composed]:
-    async with composed(tmp_path_factory.mktemp("compose")) as project:
+async def project(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ComposeProject]:
+    async with run_compose_project(tmp_path_factory.mktemp("compose")) as project:
         yield project
 
 
 @pytest.fixture(scope="session")
-async def running_demo(project: Composed) -> AsyncIterator[Show]:
+async def running_demo(project: ComposeProject) -> AsyncIterator[Show]:
     """The demo against the containers, with its events recorded."""
-    house, timeline = await project.house(), Timeline()
+    house, timeline = await project.demo_environment(), Timeline()
     async with cohost.Client(
         house.kafka,
         invitations_url=house.invitations_url,
         broadcast_url=house.broadcast_url,
         token=lambda: tokens.sign(house.jwt_secret, show.HOST, ops=True),
         source="/tests",
-        timeout=ASKING_SECONDS,
+        timeout=CLIENT_TIMEOUT_SECONDS,
     ) as client:
         running_demo = Show(house, client, timeline)
         async with client.events(room_id=show.ROOM) as events, client.badges(room_id=show.ROOM) as badges:

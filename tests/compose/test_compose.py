@@ -14,34 +14,36 @@ from cohost_schemas import topics
 from demo import scenes
 from demo.claims import Claim
 from demo.show import HOST, ROOM, Show
-from tests.compose.composed import Composed, run
-from tests.messaging.crew import until
+from tests.compose.composed import ComposeProject, run_command
+from tests.messaging.crew import wait_until
 
 SERVERS = ("kafka", "postgres", "livekit")
 SERVICES = ("invitations", "broadcast")
 
 
-async def test_everything_is_healthy(project: Composed) -> None:
-    found = {entry["Service"]: (entry["State"], entry["Health"]) for entry in await project.containers()}
+async def test_everything_is_healthy(project: ComposeProject) -> None:
+    found = {entry["Service"]: (entry["State"], entry["Health"]) for entry in await project.list_containers()}
     assert found == dict.fromkeys((*SERVERS, *SERVICES), ("running", "healthy"))
 
 
-async def test_everything_is_published_on_the_loopback_interface_alone(project: Composed) -> None:
+async def test_everything_is_published_on_the_loopback_interface_alone(project: ComposeProject) -> None:
     hosts = {
-        publisher["URL"] for entry in await project.containers() for publisher in entry["Publishers"] or ()
+        publisher["URL"]
+        for entry in await project.list_containers()
+        for publisher in entry["Publishers"] or ()
     }
     assert hosts - {""} == {"127.0.0.1"}
 
 
-async def test_no_container_leaves_a_nameless_volume_behind(project: Composed) -> None:
-    containers = [entry["ID"] for entry in await project.containers()]
-    inspected = json.loads(await run("docker", "inspect", *containers))
+async def test_no_container_leaves_a_nameless_volume_behind(project: ComposeProject) -> None:
+    containers = [entry["ID"] for entry in await project.list_containers()]
+    inspected = json.loads(await run_command("docker", "inspect", *containers))
     volumes = {mount["Name"] for each in inspected for mount in each["Mounts"] if mount["Type"] == "volume"}
     assert volumes == {f"{project.project}_{name}" for name in ("kafka", "postgres")}
 
 
-async def test_the_topics_have_the_contracts_settings(project: Composed) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=(await project.house()).kafka)
+async def test_the_topics_have_the_contracts_settings(project: ComposeProject) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=(await project.demo_environment()).kafka)
     await admin.start()
     names = {topic.full_name(topics.DEFAULT_PREFIX): dict(topic.config) for topic in topics.ALL}
     found = await admin.describe_topics(list(names))
@@ -58,18 +60,18 @@ async def test_the_topics_have_the_contracts_settings(project: Composed) -> None
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_a_service_has_few_rights_in_its_container(project: Composed, service: str) -> None:
+async def test_a_service_has_few_rights_in_its_container(project: ComposeProject, service: str) -> None:
     asked = "id -u; touch /app/x 2>/dev/null || echo read-only; command -v gcc pip || echo no tools"
-    output = await project.compose("exec", service, "sh", "-c", asked)
+    output = await project.run_compose("exec", service, "sh", "-c", asked)
     assert output.split("\n")[:3] == ["10001", "read-only", "no tools"]
 
 
-async def test_an_image_lists_its_installed_packages(project: Composed) -> None:
-    bill = json.loads(await project.compose("exec", "invitations", "cat", "sbom.cdx.json"))
+async def test_an_image_lists_its_installed_packages(project: ComposeProject) -> None:
+    bill = json.loads(await project.run_compose("exec", "invitations", "cat", "sbom.cdx.json"))
     script = (
         "from importlib.metadata import distributions as all; print([(d.name, d.version) for d in all()])"
     )
-    installed = await project.compose("exec", "invitations", "python", "-c", script)
+    installed = await project.run_compose("exec", "invitations", "python", "-c", script)
     listed = {(component["name"], component["version"]) for component in bill["components"]}
     assert listed == set(ast.literal_eval(installed))
 
@@ -93,16 +95,18 @@ async def test_the_demo_runs_against_the_containers(running_demo: Show) -> None:
 
 @pytest.mark.parametrize("service", [*SERVERS, *SERVICES])
 async def test_commands_continue_after_any_container_restarts(
-    project: Composed, running_demo: Show, service: str
+    project: ComposeProject, running_demo: Show, service: str
 ) -> None:
-    await project.compose("restart", "--timeout", "20", service)
-    await project.healthy()
+    await project.run_compose("restart", "--timeout", "20", service)
+    await project.wait_until_healthy()
     invited = await running_demo.invite("erin")
     await running_demo.client.cancel_invitation(ROOM, invited, HOST)
 
 
-async def test_the_host_reconnects_after_livekits_restart(project: Composed, running_demo: Show) -> None:
-    running_demo.house = await project.house()
+async def test_the_host_reconnects_after_livekits_restart(
+    project: ComposeProject, running_demo: Show
+) -> None:
+    running_demo.house = await project.demo_environment()
     for name in (HOST, "bob"):
         await running_demo.people[name].leave()
         await running_demo.join(name)
@@ -110,54 +114,54 @@ async def test_the_host_reconnects_after_livekits_restart(project: Composed, run
     await running_demo.plays("bob")
 
 
-async def test_scaled_copies_share_the_lanes(project: Composed, running_demo: Show) -> None:
-    await project.up("--no-recreate", "--scale", "invitations=2", "--scale", "broadcast=2")
-    await until(lambda: _shared(project, "invitations", 8081))
-    await until(lambda: _shared(project, "broadcast", 8082))
+async def test_scaled_copies_share_the_lanes(project: ComposeProject, running_demo: Show) -> None:
+    await project.start_containers("--no-recreate", "--scale", "invitations=2", "--scale", "broadcast=2")
+    await wait_until(lambda: _are_lanes_shared(project, "invitations", 8081))
+    await wait_until(lambda: _are_lanes_shared(project, "broadcast", 8082))
     invited = await running_demo.invite("erin")
     await running_demo.client.cancel_invitation(ROOM, invited, HOST)
-    await project.up("--no-recreate", "--scale", "invitations=1", "--scale", "broadcast=1")
+    await project.start_containers("--no-recreate", "--scale", "invitations=1", "--scale", "broadcast=1")
 
 
-async def _shared(project: Composed, service: str, inside: int) -> bool:
-    owned = [await _lanes(await project.port(service, inside, index)) for index in (1, 2)]
+async def _are_lanes_shared(project: ComposeProject, service: str, inside: int) -> bool:
+    owned = [await _owned_lanes(await project.published_port(service, inside, index)) for index in (1, 2)]
     return sum(owned) == topics.DEFAULT_PARTITIONS and min(owned) > 0
 
 
-async def _lanes(port: int) -> float:
+async def _owned_lanes(port: int) -> float:
     async with httpx.AsyncClient() as client:
         text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
     found = {family.name: family.samples for family in text_string_to_metric_families(text)}
     return found["cohost_lanes"][0].value
 
 
-async def test_stopped_services_exit_cleanly(project: Composed) -> None:
-    await project.compose("stop", "--timeout", "10", *SERVICES)
+async def test_stopped_services_exit_cleanly(project: ComposeProject) -> None:
+    await project.run_compose("stop", "--timeout", "10", *SERVICES)
     states = {
         entry["Service"]: (entry["State"], entry["ExitCode"])
-        for entry in await project.containers()
+        for entry in await project.list_containers()
         if entry["Service"] in SERVICES
     }
     assert states == dict.fromkeys(SERVICES, ("exited", 0))
 
 
-async def test_data_outlive_the_containers(project: Composed) -> None:
-    await project.compose("down", "--timeout", "20")
-    await project.up()
-    house = await project.house()
+async def test_data_outlive_the_containers(project: ComposeProject) -> None:
+    await project.run_compose("down", "--timeout", "20")
+    await project.start_containers()
+    house = await project.demo_environment()
     bearer = f"Bearer {tokens.sign(house.jwt_secret, HOST)}"
     async with httpx.AsyncClient(base_url=house.invitations_url) as http:
         answer = await http.get(f"/v1/rooms/{ROOM}/co-hosts", headers={"authorization": bearer})
     assert {entry["userId"] for entry in answer.json()["items"]} == {"bob", "frank"}
 
 
-async def test_the_examples_secrets_are_refused_in_production(project: Composed) -> None:
+async def test_the_examples_secrets_are_refused_in_production(project: ComposeProject) -> None:
     secret = "COHOST_JWT_SECRET=change-me-and-32-characters-or-more"
     with pytest.raises(AssertionError, match="exit status 2\nCOHOST_JWT_SECRET: the example's secret"):
-        await project.compose("run", "--rm", "--no-deps", "-T", "--env", secret, "invitations")
+        await project.run_compose("run", "--rm", "--no-deps", "-T", "--env", secret, "invitations")
 
 
-async def test_the_audit_finds_no_violation(project: Composed) -> None:
-    report = await audit.audit((await project.house()).kafka, topics.DEFAULT_PREFIX)
+async def test_the_audit_finds_no_violation(project: ComposeProject) -> None:
+    report = await audit.audit((await project.demo_environment()).kafka, topics.DEFAULT_PREFIX)
     assert report.violations == []
     assert report.commands > 15

@@ -8,7 +8,7 @@ import pytest
 from demo import tone
 
 
-def played(pitch: int) -> "array[int]":
+def samples_of(pitch: int) -> "array[int]":
     samples = array("h")
     for number in range(tone.WINDOW // tone.FRAME):
         samples.frombytes(bytes(tone.frame(pitch, number).data))
@@ -17,7 +17,7 @@ def played(pitch: int) -> "array[int]":
 
 @pytest.mark.parametrize("pitch", [440, 550, 660, 880])
 def test_a_tone_is_known_by_its_pitch_alone(pitch: int) -> None:
-    known = [other for other in (440, 550, 660, 880) if tone.holds(played(pitch), other)]
+    known = [other for other in (440, 550, 660, 880) if tone.holds(samples_of(pitch), other)]
     assert known == [pitch]
 
 
@@ -32,5 +32,5 @@ def test_noise_holds_no_tone() -> None:
 
 
 def test_a_tone_that_is_too_faint_is_not_detected() -> None:
-    faint = array("h", (sample // 100 for sample in played(440)))
+    faint = array("h", (sample // 100 for sample in samples_of(440)))
     assert not tone.holds(faint, 440)

@@ -12,28 +12,28 @@ from messaging.errors import IncompatibleDeployment, LogMismatch
 from services.runtime import process
 from services.runtime.settings import load_settings
 from tests.hosting import example
-from tests.hosting.example import ExampleSettings, Pipeline
+from tests.hosting.example import ExampleSettings, FakePipeline
 
 log = structlog.get_logger()
 
 
-async def refused() -> None:
+async def refuse_start() -> None:
     msg = "the database belongs to\nanother cluster"
     raise IncompatibleDeployment(msg)
 
 
-async def damaged() -> None:
+async def fail_damaged() -> None:
     await asyncio.sleep(0)
     msg = "the log ends before what was acknowledged"
     raise LogMismatch(msg)
 
 
-async def broken() -> None:
+async def raise_error() -> None:
     msg = "a mistake"
     raise RuntimeError(msg)
 
 
-async def stuck() -> None:
+async def ignore_cancellation() -> None:
     while True:
         try:
             await asyncio.Event().wait()
@@ -41,39 +41,46 @@ async def stuck() -> None:
             log.info("not listening")
 
 
-async def lasting() -> None:
+async def wait_for_cancellation() -> None:
     try:
         await asyncio.Event().wait()
     finally:
         log.info("background ended")
 
 
-async def closed() -> None:
+async def log_closed() -> None:
     log.info("closed")
 
 
-async def hanging() -> None:
+async def hang() -> None:
     await asyncio.Event().wait()
 
 
-PIPELINES = {"refused": refused, "damaged": damaged, "broken": broken, "stuck": stuck}
-BACKGROUND = {"broken background": broken}
+PIPELINES = {
+    "refused": refuse_start,
+    "damaged": fail_damaged,
+    "broken": raise_error,
+    "stuck": ignore_cancellation,
+}
+BACKGROUND = {"broken background": raise_error}
 
 
-def building(what: str) -> Callable[[ExampleSettings], Awaitable[process.Service]]:
+def service_builder(what: str) -> Callable[[ExampleSettings], Awaitable[process.Service]]:
     async def build(settings: ExampleSettings) -> process.Service:
         pool = await database.create_pool(settings.pipeline_config("example"), 2)
         instead = PIPELINES.get(what)
-        pipeline = Pipeline(ready=what not in ("refused", "damaged"), instead=instead() if instead else None)
-        web = example.application(pool, pipeline, settings)
-        _slow(web)
-        background = BACKGROUND.get(what, lasting)
-        return process.Service("example", pipeline, web, (background,), (hanging, closed, pool.close))  # type: ignore[arg-type]
+        pipeline = FakePipeline(
+            ready=what not in ("refused", "damaged"), instead=instead() if instead else None
+        )
+        web = example.example_application(pool, pipeline, settings)
+        _add_slow_route(web)
+        background = BACKGROUND.get(what, wait_for_cancellation)
+        return process.Service("example", pipeline, web, (background,), (hang, log_closed, pool.close))  # type: ignore[arg-type]
 
     return build
 
 
-def _slow(web: FastAPI) -> None:
+def _add_slow_route(web: FastAPI) -> None:
     @web.get("/slow")
     async def slow() -> str:
         log.info("slow began")
@@ -82,4 +89,4 @@ def _slow(web: FastAPI) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(process.run_service(load_settings(ExampleSettings), building(sys.argv[1])))
+    sys.exit(process.run_service(load_settings(ExampleSettings), service_builder(sys.argv[1])))

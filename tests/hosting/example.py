@@ -33,7 +33,7 @@ class ExampleSettings(ServiceSettings):
     http_port: Port = 8081
 
 
-class Pipeline:
+class FakePipeline:
     """A pipeline that waits until it is stopped, or runs `instead`."""
 
     def __init__(self, *, ready: bool = True, instead: Coroutine[Any, Any, None] | None = None) -> None:
@@ -51,12 +51,12 @@ class Pipeline:
         await self.stopped.wait()
 
 
-def settings(**more: Any) -> ExampleSettings:
+def example_settings(**more: Any) -> ExampleSettings:
     values = {"database_url": "postgresql://nobody@127.0.0.1:1/none", "jwt_secret": SECRET, **more}
     return ExampleSettings.model_validate(values)
 
 
-def application(pool: asyncpg.Pool, pipeline: Any, chosen: ExampleSettings, **more: Any) -> FastAPI:
+def example_application(pool: asyncpg.Pool, pipeline: Any, chosen: ExampleSettings, **more: Any) -> FastAPI:
     return fastapi_app.create_app(
         "Example",
         settings=chosen,
@@ -64,12 +64,12 @@ def application(pool: asyncpg.Pool, pipeline: Any, chosen: ExampleSettings, **mo
         registry=CollectorRegistry(),
         pool=pool,
         topology=LAYOUT,
-        routers=[router(pool)],
+        routers=[example_router(pool)],
         **more,
     )
 
 
-def router(pool: asyncpg.Pool) -> APIRouter:
+def example_router(pool: asyncpg.Pool) -> APIRouter:
     routes = APIRouter()
 
     @routes.get("/v1/rooms/{roomId}/example")  # noqa: FAST003 - `path_params` has the alias
@@ -96,6 +96,6 @@ def router(pool: asyncpg.Pool) -> APIRouter:
     return routes
 
 
-def bearer(user_id: str = "alice", *, scope: Any = None, secret: str = SECRET) -> dict[str, str]:
+def bearer_headers(user_id: str = "alice", *, scope: Any = None, secret: str = SECRET) -> dict[str, str]:
     claims = {"sub": user_id, **({"scope": scope} if scope is not None else {})}
     return {"Authorization": f"Bearer {jwt.encode(claims, secret, 'HS256')}"}

@@ -11,14 +11,14 @@ from tests.hosting.example import LAYOUT
 DOCUMENT = asyncapi.build_document("Example", "1", LAYOUT, "stage.", 4)
 
 
-def references(part: Any) -> list[str]:
+def collect_references(part: Any) -> list[str]:
     if isinstance(part, dict):
         own = [part["$ref"]] if isinstance(part.get("$ref"), str) else []
-        return own + [found for value in part.values() for found in references(value)]
-    return [found for value in part for found in references(value)] if isinstance(part, list) else []
+        return own + [found for value in part.values() for found in collect_references(value)]
+    return [found for value in part for found in collect_references(value)] if isinstance(part, list) else []
 
 
-def resolved(reference: str) -> Any:
+def resolve_reference(reference: str) -> Any:
     part: Any = DOCUMENT
     for name in reference.removeprefix("#/").split("/"):
         part = part[name]
@@ -71,9 +71,9 @@ def test_a_payload_is_a_cloud_event_with_typed_data() -> None:
 
 
 def test_every_reference_resolves() -> None:
-    found = references(DOCUMENT)
+    found = collect_references(DOCUMENT)
     assert found
-    assert all(resolved(reference) for reference in found)
+    assert all(resolve_reference(reference) for reference in found)
 
 
 def test_the_topics_settings_are_listed() -> None:

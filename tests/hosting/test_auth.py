@@ -33,7 +33,7 @@ BY_KEYS = Authenticator(None, KEYS)
 BY_BOTH = Authenticator(SECRET, KEYS)
 
 
-def refused(authenticator: Authenticator, token: str) -> bool:
+def assert_refused(authenticator: Authenticator, token: str) -> bool:
     try:
         authenticator.authenticate_token(token)
     except HttpProblem as problem:
@@ -41,11 +41,11 @@ def refused(authenticator: Authenticator, token: str) -> bool:
     return False
 
 
-def signed(**claims: Any) -> str:
+def sign_token(**claims: Any) -> str:
     return jwt.encode(claims, SECRET, "HS256")
 
 
-def forged(header: Any, claims: Any, signature: bytes = b"") -> str:
+def forge_token(header: Any, claims: Any, signature: bytes = b"") -> str:
     parts = [json.dumps(header).encode(), json.dumps(claims).encode(), signature]
     return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
 
@@ -66,22 +66,24 @@ def forged(header: Any, claims: Any, signature: bytes = b"") -> str:
     ],
 )
 def test_the_subject_is_the_user_and_the_scope_may_name_ops(scope: object, ops: object) -> None:
-    assert BY_SECRET.authenticate_token(signed(sub="alice", scope=scope)) == Caller("alice", is_ops=bool(ops))
+    assert BY_SECRET.authenticate_token(sign_token(sub="alice", scope=scope)) == Caller(
+        "alice", is_ops=bool(ops)
+    )
 
 
 def test_a_token_without_scope_is_not_ops() -> None:
-    assert BY_SECRET.authenticate_token(signed(sub="alice")) == Caller("alice", is_ops=False)
+    assert BY_SECRET.authenticate_token(sign_token(sub="alice")) == Caller("alice", is_ops=False)
 
 
 @pytest.mark.parametrize("more", [{"exp": LATER}, {"aud": "app"}, {"iss": "me"}, {"iat": LATER}, {"jti": 5}])
 def test_other_claims_do_not_matter(more: dict[str, Any]) -> None:
-    assert BY_SECRET.authenticate_token(signed(sub="alice", **more)) == Caller("alice", is_ops=False)
+    assert BY_SECRET.authenticate_token(sign_token(sub="alice", **more)) == Caller("alice", is_ops=False)
 
 
 @pytest.mark.parametrize("sub", [..., None, "", 5, ["alice"], "a b", "x" * 65, "a\n", "ä", "a\x00"])
 def test_a_subject_that_is_no_id_is_refused(sub: object) -> None:
     claims = json.dumps({} if sub is ... else {"sub": sub}).encode()
-    assert refused(BY_SECRET, jwt.api_jws.encode(claims, SECRET, "HS256"))
+    assert assert_refused(BY_SECRET, jwt.api_jws.encode(claims, SECRET, "HS256"))
 
 
 @pytest.mark.parametrize(
@@ -99,11 +101,11 @@ def test_a_subject_that_is_no_id_is_refused(sub: object) -> None:
 )
 def test_a_token_out_of_its_time_is_refused(claims: dict[str, Any]) -> None:
     text = json.dumps({"sub": "alice", **claims}).encode()
-    assert refused(BY_SECRET, jwt.api_jws.encode(text, SECRET, "HS256"))
+    assert assert_refused(BY_SECRET, jwt.api_jws.encode(text, SECRET, "HS256"))
 
 
 def test_a_token_that_has_just_expired_is_refused() -> None:
-    assert refused(BY_SECRET, signed(sub="alice", exp=int(time.time()) - 1))
+    assert assert_refused(BY_SECRET, sign_token(sub="alice", exp=int(time.time()) - 1))
 
 
 @pytest.mark.parametrize("kid", ["r1", "r2"])
@@ -116,62 +118,64 @@ def test_the_kid_chooses_the_key(kid: str) -> None:
         == Caller("alice", is_ops=False)
     )
     wrong = {"r1": OTHER_RSA, "r2": RSA}[kid]
-    assert refused(BY_KEYS, jwt.encode({"sub": "alice"}, wrong, "RS256", headers={"kid": kid}))
+    assert assert_refused(BY_KEYS, jwt.encode({"sub": "alice"}, wrong, "RS256", headers={"kid": kid}))
 
 
 def test_es256_is_taken_and_without_kid_where_only_one_key_fits() -> None:
     assert BY_KEYS.authenticate_token(jwt.encode({"sub": "alice"}, EC, "ES256")) == Caller(
         "alice", is_ops=False
     )
-    assert refused(BY_KEYS, jwt.encode({"sub": "alice"}, RSA, "RS256"))
+    assert assert_refused(BY_KEYS, jwt.encode({"sub": "alice"}, RSA, "RS256"))
 
 
 def test_an_unknown_kid_is_refused() -> None:
-    assert refused(BY_KEYS, jwt.encode({"sub": "alice"}, EC, "ES256", headers={"kid": "other"}))
+    assert assert_refused(BY_KEYS, jwt.encode({"sub": "alice"}, EC, "ES256", headers={"kid": "other"}))
 
 
 def test_another_secret_is_refused() -> None:
-    assert refused(BY_SECRET, jwt.encode({"sub": "alice"}, SECRET[::-1], "HS256"))
+    assert assert_refused(BY_SECRET, jwt.encode({"sub": "alice"}, SECRET[::-1], "HS256"))
 
 
 def test_a_public_key_is_no_secret() -> None:
     public = RSA.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    token = forged({"alg": "HS256", "kid": "r1"}, {"sub": "alice"})
+    token = forge_token({"alg": "HS256", "kid": "r1"}, {"sub": "alice"})
     signing = token.rpartition(".")[0].encode()
     mac = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(signing, public)
-    token = forged({"alg": "HS256", "kid": "r1"}, {"sub": "alice"}, mac)
-    assert refused(BY_KEYS, token)
-    assert refused(BY_BOTH, token)
+    token = forge_token({"alg": "HS256", "kid": "r1"}, {"sub": "alice"}, mac)
+    assert assert_refused(BY_KEYS, token)
+    assert assert_refused(BY_BOTH, token)
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "", "HS384", "HS512", "RS512", None, 5, ["HS256"], {}])
 def test_no_other_algorithm_is_taken(algorithm: object) -> None:
     for authenticator in (BY_SECRET, BY_KEYS, BY_BOTH):
-        assert refused(authenticator, forged({"alg": algorithm, "kid": "r1"}, {"sub": "alice"}))
+        assert assert_refused(authenticator, forge_token({"alg": algorithm, "kid": "r1"}, {"sub": "alice"}))
 
 
 def test_hs512_with_the_right_secret_is_refused() -> None:
-    assert refused(BY_BOTH, jwt.encode({"sub": "alice"}, SECRET, "HS512"))
+    assert assert_refused(BY_BOTH, jwt.encode({"sub": "alice"}, SECRET, "HS512"))
 
 
 def test_without_a_secret_the_empty_one_is_refused() -> None:
-    signing = forged({"alg": "HS256"}, {"sub": "alice"}).rpartition(".")[0].encode()
+    signing = forge_token({"alg": "HS256"}, {"sub": "alice"}).rpartition(".")[0].encode()
     mac = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(signing, b"")
-    assert refused(BY_KEYS, forged({"alg": "HS256"}, {"sub": "alice"}, mac))
+    assert assert_refused(BY_KEYS, forge_token({"alg": "HS256"}, {"sub": "alice"}, mac))
 
 
 def test_deeply_nested_json_is_refused() -> None:
     deep = b"[" * 100_000
     header = base64.urlsafe_b64encode(deep).decode()
-    assert refused(BY_BOTH, f"{header}.e30.x")
-    assert refused(BY_BOTH, jwt.api_jws.encode(deep, SECRET, "HS256"))
+    assert assert_refused(BY_BOTH, f"{header}.e30.x")
+    assert assert_refused(BY_BOTH, jwt.api_jws.encode(deep, SECRET, "HS256"))
 
 
-@pytest.mark.parametrize("token", ["", ".", "..", "a.b.c", "ä.ö.ü", "\x00", signed(sub="a")[:-2], "x" * 5000])
+@pytest.mark.parametrize(
+    "token", ["", ".", "..", "a.b.c", "ä.ö.ü", "\x00", sign_token(sub="a")[:-2], "x" * 5000]
+)
 def test_a_malformed_token_is_refused(token: str) -> None:
-    assert refused(BY_BOTH, token)
+    assert assert_refused(BY_BOTH, token)
 
 
 words = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4)
@@ -184,9 +188,9 @@ claims_ = st.dictionaries(
 @given(claims=claims_)
 def test_any_signed_claims_give_a_caller_or_401(claims: dict[str, Any]) -> None:
     token = jwt.api_jws.encode(json.dumps(claims).encode(), SECRET, "HS256")
-    assert refused(BY_SECRET, token) or BY_SECRET.authenticate_token(token).user_id == claims["sub"]
+    assert assert_refused(BY_SECRET, token) or BY_SECRET.authenticate_token(token).user_id == claims["sub"]
 
 
 @given(header=st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64"]), words))
 def test_an_unsigned_token_is_refused_whatever_its_header(header: dict[str, Any]) -> None:
-    assert refused(BY_BOTH, forged(header, {"sub": "alice"}))
+    assert assert_refused(BY_BOTH, forge_token(header, {"sub": "alice"}))

@@ -11,7 +11,7 @@ import pytest
 from messaging import database, outcomes
 from services.runtime.http import db
 from tests.hosting import example
-from tests.hosting.example import bearer
+from tests.hosting.example import bearer_headers
 
 AT = "2026-01-01T12:00:00.007Z"
 ACCEPTED: outcomes.OutcomeRow = (
@@ -77,7 +77,7 @@ ANSWERS = {
 @pytest.fixture
 async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
     pool = await database.create_pool(
-        example.settings(database_url=database_url).pipeline_config("example"), 2
+        example.example_settings(database_url=database_url).pipeline_config("example"), 2
     )
     yield pool
     pool.terminate()
@@ -85,26 +85,28 @@ async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
 
 @pytest.fixture
 async def migrated(pool: asyncpg.Pool, database_url: str) -> asyncpg.Pool:
-    config = example.settings(database_url=database_url).pipeline_config("example")
+    config = example.example_settings(database_url=database_url).pipeline_config("example")
     async with pool.acquire() as connection:
         await database.migrate_schema(connection, config, "messaging")
         await outcomes.insert_outcomes(connection, [ACCEPTED, REJECTED, ODD])
     return pool
 
 
-def calling(pool: asyncpg.Pool, **settings: str) -> httpx.AsyncClient:
-    application = example.application(pool, example.Pipeline(), example.settings(**settings))
+def open_client(pool: asyncpg.Pool, **settings: str) -> httpx.AsyncClient:
+    application = example.example_application(
+        pool, example.FakePipeline(), example.example_settings(**settings)
+    )
     return httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://example")
 
 
-async def asked(pool: asyncpg.Pool, command_id: str, headers: dict[str, str]) -> httpx.Response:
-    async with calling(pool) as client:
+async def get_command(pool: asyncpg.Pool, command_id: str, headers: dict[str, str]) -> httpx.Response:
+    async with open_client(pool) as client:
         return await client.get(f"/v1/commands/{quote(command_id, safe='')}", headers=headers)
 
 
 @pytest.mark.parametrize("command_id", ANSWERS)
 async def test_ops_may_read_any_command_outcome(migrated: asyncpg.Pool, command_id: str) -> None:
-    answer = await asked(migrated, command_id, bearer("ops", scope="cohost:ops"))
+    answer = await get_command(migrated, command_id, bearer_headers("ops", scope="cohost:ops"))
     assert (answer.status_code, answer.json()) == (200, ANSWERS[command_id])
 
 
@@ -112,28 +114,28 @@ async def test_ops_may_read_any_command_outcome(migrated: asyncpg.Pool, command_
 async def test_the_actor_may_read_a_command_outcome(
     migrated: asyncpg.Pool, command_id: str, actor: str
 ) -> None:
-    assert (await asked(migrated, command_id, bearer(actor))).json() == ANSWERS[command_id]
+    assert (await get_command(migrated, command_id, bearer_headers(actor))).json() == ANSWERS[command_id]
 
 
 @pytest.mark.parametrize(("command_id", "other"), [("c-1", "bob"), ("c-2", "alice"), ("a/b ä?#%", "alice")])
 async def test_other_users_may_not_read_a_command_outcome(
     migrated: asyncpg.Pool, command_id: str, other: str
 ) -> None:
-    answer = await asked(migrated, command_id, bearer(other))
+    answer = await get_command(migrated, command_id, bearer_headers(other))
     assert (answer.status_code, answer.json()["reason"]) == (403, "forbidden")
 
 
 @pytest.mark.parametrize("command_id", ["c-3", "c-1 ", "C-1", "'; DROP TABLE outcomes; --"])
 async def test_an_undecided_command_is_not_found(migrated: asyncpg.Pool, command_id: str) -> None:
-    for headers in (bearer("alice"), bearer("ops", scope="cohost:ops")):
-        answer = await asked(migrated, command_id, headers)
+    for headers in (bearer_headers("alice"), bearer_headers("ops", scope="cohost:ops")):
+        answer = await get_command(migrated, command_id, headers)
         assert (answer.status_code, answer.json()["reason"]) == (404, "command_not_found")
 
 
 async def test_before_the_migrations_the_service_is_unavailable(
     pool: asyncpg.Pool,
 ) -> None:
-    answer = await asked(pool, "c-1", bearer())
+    answer = await get_command(pool, "c-1", bearer_headers())
     assert (answer.status_code, answer.json()["reason"]) == (503, "unavailable")
 
 
@@ -145,14 +147,16 @@ async def test_every_request_is_answered_while_the_database_hangs(
     async with holder.transaction():
         await holder.execute("LOCK TABLE example.outcomes")
         # More requests than connections: the last ones wait for the first ones.
-        answers = await asyncio.gather(*[asked(migrated, "c-1", bearer("alice")) for _ in range(8)])
+        answers = await asyncio.gather(
+            *[get_command(migrated, "c-1", bearer_headers("alice")) for _ in range(8)]
+        )
     assert {(answer.status_code, answer.json()["reason"]) for answer in answers} == {(503, "unavailable")}
-    assert (await asked(migrated, "c-1", bearer("alice"))).status_code == 200
+    assert (await get_command(migrated, "c-1", bearer_headers("alice"))).status_code == 200
     await holder.close()
 
 
 async def test_the_service_is_ready_when_every_part_is_up(pool: asyncpg.Pool, kafka: str) -> None:
-    async with calling(pool, kafka_bootstrap_servers=kafka) as client:
+    async with open_client(pool, kafka_bootstrap_servers=kafka) as client:
         answer = await client.get("/readyz")
     assert answer.json() == {
         "status": "ready",

@@ -14,18 +14,18 @@ from services.runtime.http import pagination
 from services.runtime.http.problems import HttpProblem
 
 
-class Place(NamedTuple):
+class CursorValues(NamedTuple):
     sent_at: pagination.CalendarTimestamp
     invitation_id: Id
     number: pagination.BigInt
 
 
-PLACE = Place("2026-01-01T12:00:00.000Z", "i-1", 7)
+PLACE = CursorValues("2026-01-01T12:00:00.000Z", "i-1", 7)
 
 
-def refused(cursor: str) -> bool:
+def assert_refused(cursor: str) -> bool:
     try:
-        pagination.decode_cursor(cursor, Place)
+        pagination.decode_cursor(cursor, CursorValues)
     except HttpProblem as problem:
         return (problem.status, problem.reason) == (422, "invalid_request")
     return False
@@ -37,8 +37,8 @@ def refused(cursor: str) -> bool:
     number=st.integers(0, 2**63 - 1),
 )
 def test_a_cursor_decodes_to_its_values(milliseconds: int, identifier: str, number: int) -> None:
-    place = Place(timestamps.from_ms(milliseconds), identifier, number)
-    assert pagination.decode_cursor(pagination.encode_cursor(*place), Place) == place
+    place = CursorValues(timestamps.from_ms(milliseconds), identifier, number)
+    assert pagination.decode_cursor(pagination.encode_cursor(*place), CursorValues) == place
 
 
 def test_a_cursor_needs_no_escaping_in_a_url() -> None:
@@ -69,9 +69,9 @@ def test_a_cursor_needs_no_escaping_in_a_url() -> None:
     ],
 )
 def test_a_forged_cursor_is_refused(values: object) -> None:
-    assert refused(base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("="))
+    assert assert_refused(base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("="))
 
 
 @given(st.text(max_size=40) | st.binary(max_size=40).map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
 def test_a_malformed_cursor_is_refused(cursor: str) -> None:
-    assert refused(cursor)
+    assert assert_refused(cursor)

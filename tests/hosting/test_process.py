@@ -26,7 +26,7 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-class Child:
+class ServiceChild:
     """A service process, with its log lines so far."""
 
     def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
@@ -34,7 +34,7 @@ class Child:
         self.url = f"http://127.0.0.1:{port}"
         self.lines: list[dict[str, Any]] = []
 
-    async def said(self, event: str) -> dict[str, Any]:
+    async def wait_for_log(self, event: str) -> dict[str, Any]:
         """Wait until the process logs the event, and return the line."""
         assert self.process.stdout is not None
         async with asyncio.timeout(SECONDS):
@@ -53,14 +53,14 @@ class Child:
         return self.process.returncode, [line["event"] for line in rest], err.decode()
 
 
-Start = Callable[..., Coroutine[Any, Any, Child]]
+Start = Callable[..., Coroutine[Any, Any, ServiceChild]]
 
 
 @pytest.fixture
 async def start() -> AsyncIterator[Start]:
-    children: list[Child] = []
+    children: list[ServiceChild] = []
 
-    async def start(what: str, **variables: str) -> Child:
+    async def start(what: str, **variables: str) -> ServiceChild:
         port = int(variables.get("COHOST_HTTP_PORT", free_port()))
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("COHOST_")},
@@ -79,7 +79,7 @@ async def start() -> AsyncIterator[Start]:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        children.append(Child(process, port))
+        children.append(ServiceChild(process, port))
         return children[-1]
 
     yield start
@@ -92,7 +92,7 @@ async def start() -> AsyncIterator[Start]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_process_stops_cleanly_on_a_signal(start: Start, number: signal.Signals) -> None:
     child = await start("works")
-    await child.said("ready")
+    await child.wait_for_log("ready")
     async with httpx.AsyncClient() as client:
         assert (await client.get(f"{child.url}/healthz")).json() == {"status": "alive"}
     child.process.send_signal(number)
@@ -103,10 +103,10 @@ async def test_a_process_stops_cleanly_on_a_signal(start: Start, number: signal.
 
 async def test_a_request_in_progress_is_answered_before_exit(start: Start) -> None:
     child = await start("works")
-    await child.said("ready")
+    await child.wait_for_log("ready")
     async with httpx.AsyncClient() as client:
         request = asyncio.create_task(client.get(f"{child.url}/slow"))
-        await child.said("slow began")
+        await child.wait_for_log("slow began")
         child.process.send_signal(signal.SIGTERM)
         assert (await request).json() == "done"
     assert (await child.wait_for_exit())[0] == 0
@@ -114,7 +114,7 @@ async def test_a_request_in_progress_is_answered_before_exit(start: Start) -> No
 
 async def test_a_process_exits_within_ten_seconds_of_a_stop(start: Start) -> None:
     child = await start("stuck")
-    await child.said("ready")
+    await child.wait_for_log("ready")
     child.process.send_signal(signal.SIGTERM)
     async with asyncio.timeout(10):
         status, events, err = await child.wait_for_exit()
@@ -190,7 +190,7 @@ async def test_a_port_in_use_gives_one_line_and_status_2(start: Start) -> None:
 
 async def test_repeated_warnings_are_logged_once(start: Start) -> None:
     child = await start("works")
-    await child.said("ready")
+    await child.wait_for_log("ready")
     async with httpx.AsyncClient() as client:
         for _ in range(3):
             assert (await client.get(f"{child.url}/readyz")).status_code == 503
@@ -203,8 +203,8 @@ async def test_repeated_warnings_are_logged_once(start: Start) -> None:
 
 async def test_nothing_secret_is_logged(start: Start) -> None:
     child = await start("works", COHOST_LOG_LEVEL="debug", COHOST_JWT_SECRET=example.SECRET)
-    await child.said("ready")
-    token = example.bearer()
+    await child.wait_for_log("ready")
+    token = example.bearer_headers()
     async with httpx.AsyncClient() as client:
         for path in ("/v1/stored", "/v1/broken", "/v1/rooms/a/example"):
             await client.get(child.url + path, headers=token)

@@ -23,17 +23,17 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-def loaded(monkeypatch: pytest.MonkeyPatch, **variables: str) -> ExampleSettings:
+def load_with(monkeypatch: pytest.MonkeyPatch, **variables: str) -> ExampleSettings:
     for name, value in {**LEAST, **variables}.items():
         monkeypatch.setenv(f"COHOST_{name}", value)
     return settings.load_settings(ExampleSettings)
 
 
-def refused(
+def load_refused(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], variables: dict[str, str]
 ) -> str:
     with pytest.raises(SystemExit) as ended:
-        loaded(monkeypatch, **variables)
+        load_with(monkeypatch, **variables)
     assert ended.value.code == 2
     said = capfd.readouterr()
     assert said.out == ""
@@ -42,7 +42,7 @@ def refused(
 
 
 def test_the_defaults_are_the_contracts(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = loaded(monkeypatch)
+    found = load_with(monkeypatch)
     assert found.pipeline_config("invitations") == Config(
         bootstrap_servers="127.0.0.1:9092",
         database_url="postgresql://cohost:pw@db/cohost",
@@ -57,7 +57,7 @@ def test_the_defaults_are_the_contracts(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_every_setting_reaches_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = loaded(
+    found = load_with(
         monkeypatch,
         KAFKA_BOOTSTRAP_SERVERS="a:1, [::1]:2,c",
         KAFKA_SECURITY_PROTOCOL="SASL_PLAINTEXT",
@@ -120,7 +120,7 @@ WRONG = [
 def test_a_wrong_setting_is_named(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], name: str, value: str
 ) -> None:
-    assert refused(monkeypatch, capfd, {name: value}).startswith(f"COHOST_{name}: ")
+    assert load_refused(monkeypatch, capfd, {name: value}).startswith(f"COHOST_{name}: ")
 
 
 @pytest.mark.parametrize("name", ["DATABASE_URL", "JWT_SECRET"])
@@ -128,7 +128,7 @@ def test_a_missing_setting_is_named(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], name: str
 ) -> None:
     monkeypatch.delitem(LEAST, name)
-    assert refused(monkeypatch, capfd, {}).startswith(f"COHOST_{name}: ")
+    assert load_refused(monkeypatch, capfd, {}).startswith(f"COHOST_{name}: ")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_contradictory_settings_are_named(
     variables: dict[str, str],
     name: str,
 ) -> None:
-    assert refused(monkeypatch, capfd, variables).startswith(f"COHOST_{name}: ")
+    assert load_refused(monkeypatch, capfd, variables).startswith(f"COHOST_{name}: ")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"keys": []}', '{"keys": 5}', '{"keys": [5]}'])
@@ -166,7 +166,7 @@ def test_a_key_file_without_a_key_is_named(
 ) -> None:
     file = tmp_path / "keys.json"
     file.write_text(content)
-    assert refused(monkeypatch, capfd, {"JWKS_FILE": str(file)}).startswith("COHOST_JWKS_FILE: ")
+    assert load_refused(monkeypatch, capfd, {"JWKS_FILE": str(file)}).startswith("COHOST_JWKS_FILE: ")
 
 
 def test_symmetric_and_private_keys_in_the_key_file_are_ignored(
@@ -179,14 +179,14 @@ def test_symmetric_and_private_keys_in_the_key_file_are_ignored(
     ]
     file = tmp_path / "keys.json"
     file.write_text(json.dumps({"keys": keys}))
-    assert refused(monkeypatch, capfd, {"JWKS_FILE": str(file)}).startswith("COHOST_JWKS_FILE: ")
+    assert load_refused(monkeypatch, capfd, {"JWKS_FILE": str(file)}).startswith("COHOST_JWKS_FILE: ")
 
 
 def test_a_refusal_shows_no_secret(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert "hush" not in refused(monkeypatch, capfd, {"DATABASE_URL": "mysql://me:hush@db/x"})
-    assert "hush" not in refused(monkeypatch, capfd, {"PARTITIONS": "hush"})
+    assert "hush" not in load_refused(monkeypatch, capfd, {"DATABASE_URL": "mysql://me:hush@db/x"})
+    assert "hush" not in load_refused(monkeypatch, capfd, {"PARTITIONS": "hush"})
 
 
 @pytest.mark.parametrize(
@@ -204,13 +204,13 @@ def test_a_refusal_shows_no_secret(
     ],
 )
 def test_allowed_settings_are_accepted(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
-    loaded(monkeypatch, **variables)
+    load_with(monkeypatch, **variables)
 
 
 def test_an_empty_prefix_is_a_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert loaded(monkeypatch, TOPIC_PREFIX="").topic_prefix == ""
+    assert load_with(monkeypatch, TOPIC_PREFIX="").topic_prefix == ""
 
 
 def test_tls_checks_the_brokers_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    security: Any = loaded(monkeypatch, KAFKA_SECURITY_PROTOCOL="SSL").kafka_options()
+    security: Any = load_with(monkeypatch, KAFKA_SECURITY_PROTOCOL="SSL").kafka_options()
     assert security["ssl_context"].check_hostname

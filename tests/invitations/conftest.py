@@ -7,27 +7,27 @@ import pytest
 
 from services.invitations.domain.state import Policy
 from stack import Stack
-from tests.invitations.ledger import Ledger, opened
-from tests.invitations.theatre import Theatre
+from tests.invitations.ledger import BatchHarness, open_batch_harness
+from tests.invitations.theatre import InMemoryProcessor
 
 
 @pytest.fixture
-def processor() -> Theatre:
-    processor = Theatre()
+def processor() -> InMemoryProcessor:
+    processor = InMemoryProcessor()
     processor.set_room()
-    processor.user()
+    processor.set_user()
     return processor
 
 
 @pytest.fixture(scope="module")
-async def shared_batch_harness(stack: Stack) -> AsyncIterator[Ledger]:
+async def shared_batch_harness(stack: Stack) -> AsyncIterator[BatchHarness]:
     url = await stack.create_database(f"batches_{secrets.token_hex(6)}")
-    batch_harness = await opened(url, Policy(accept_unknown_users=True))
+    batch_harness = await open_batch_harness(url, Policy(accept_unknown_users=True))
     yield batch_harness
     batch_harness.pool.terminate()
 
 
 @pytest.fixture
-async def batch_harness(shared_batch_harness: Ledger) -> Ledger:
-    await shared_batch_harness.wipe()
+async def batch_harness(shared_batch_harness: BatchHarness) -> BatchHarness:
+    await shared_batch_harness.clear_state()
     return shared_batch_harness

@@ -18,60 +18,68 @@ from services.invitations.processor import TOPOLOGY
 from services.invitations.settings import InvitationsSettings
 from services.runtime.http import fastapi_app
 from tests.hosting import example
-from tests.invitations.ledger import Ledger
+from tests.invitations.ledger import BatchHarness
 from tests.invitations.theatre import GUEST, HOST, ROOM
 
 SECRET = "a secret of the tests, long enough for PyJWT"
 LONG_AGO = "2001-01-01T12:00:00.000Z"
 ONE_DAY = {"sentAt": "2126-01-01T12:00:00.000Z", "expiresAt": "2126-01-02T12:00:00.000Z"}
-SOON = ONE_DAY["sentAt"]
+FUTURE = ONE_DAY["sentAt"]
 
 
 @dataclass
-class Desk:
+class HttpHarness:
     """Processes records and reads over HTTP; records are dated in the future unless the test gives a time."""
 
-    book: Ledger
+    batch_harness: BatchHarness
     http: httpx.AsyncClient
     offsets: "count[int]" = field(default_factory=count)
 
-    async def hear(self, data: Message | None, key: str = ROOM, *, at: str = SOON, name: str = "") -> None:
+    async def process_record(
+        self, data: Message | None, key: str = ROOM, *, at: str = FUTURE, name: str = ""
+    ) -> None:
         """Decide and store one record of a room's lane."""
         topic = topics.ROOMS if data is None or isinstance(data, facts.RoomChanged) else None
         offset = next(self.offsets)
         topic = topic or topics.INVITATION_COMMANDS
-        await self.book.run([[InputRecord(0, topic, offset, at, key, name or f"id-{offset}", data)]])
+        await self.batch_harness.run_batches(
+            [[InputRecord(0, topic, offset, at, key, name or f"id-{offset}", data)]]
+        )
 
     async def set_room(
-        self, status: Any = "live", host: str = HOST, room: str = ROOM, *, at: str = SOON
+        self, status: Any = "live", host: str = HOST, room: str = ROOM, *, at: str = FUTURE
     ) -> None:
         """Process a `RoomChanged`."""
-        await self.hear(facts.RoomChanged(room_id=room, host_id=host, status=status), room, at=at)
+        await self.process_record(facts.RoomChanged(room_id=room, host_id=host, status=status), room, at=at)
 
-    async def invite(self, name: str, user: str = GUEST, room: str = ROOM, *, at: str = SOON) -> None:
+    async def send_invitation(
+        self, name: str, user: str = GUEST, room: str = ROOM, *, at: str = FUTURE
+    ) -> None:
         """Process a `SendInvitation` by the host that lasts a day; its id is `name`."""
-        await self.hear(
+        await self.process_record(
             commands.SendInvitation(room_id=room, user_id=user, actor_id=HOST), room, at=at, name=name
         )
 
-    async def answer(self, kind: Any, name: str, actor: str, room: str = ROOM) -> None:
+    async def answer_invitation(self, kind: Any, name: str, actor: str, room: str = ROOM) -> None:
         """Process a command of type `kind` that answers or cancels an invitation."""
-        await self.hear(kind(room_id=room, invitation_id=name, actor_id=actor), room)
+        await self.process_record(kind(room_id=room, invitation_id=name, actor_id=actor), room)
 
-    async def get(self, path: str, user: str = HOST, *, ops: bool = False) -> tuple[int, Any]:
+    async def get_json(self, path: str, user: str = HOST, *, ops: bool = False) -> tuple[int, Any]:
         """Return the status and the JSON body of a GET request."""
         claims = {"sub": user, **({"scope": "cohost:ops"} if ops else {})}
         token = jwt.encode(claims, SECRET, "HS256")
         answer = await self.http.get(path, headers={"Authorization": f"Bearer {token}"})
         return answer.status_code, answer.json()
 
-    async def listed(self, path: str, user: str = HOST, *, ops: bool = False) -> list[str]:
+    async def list_invitation_ids(self, path: str, user: str = HOST, *, ops: bool = False) -> list[str]:
         """Return the invitation ids of all pages of a list."""
         found: list[str] = []
         cursor = ""
         while True:
             more = "&" if "?" in path else "?"
-            status, page = await self.get(path + (f"{more}cursor={cursor}" if cursor else ""), user, ops=ops)
+            status, page = await self.get_json(
+                path + (f"{more}cursor={cursor}" if cursor else ""), user, ops=ops
+            )
             assert status == 200, page
             found += [item["invitationId"] for item in page["items"]]
             if page["nextCursor"] is None:
@@ -80,13 +88,13 @@ class Desk:
 
 
 @contextlib.asynccontextmanager
-async def opened(batch_harness: Ledger) -> AsyncIterator[Desk]:
+async def open_http_harness(batch_harness: BatchHarness) -> AsyncIterator[HttpHarness]:
     """Serve the HTTP API on the batch harness's database."""
     url = "postgresql://nobody@127.0.0.1:1/none"
     application = fastapi_app.create_app(
         "Co-host invitations",
         settings=InvitationsSettings.model_validate({"database_url": url, "jwt_secret": SECRET}),
-        pipeline=example.Pipeline(),  # type: ignore[arg-type]
+        pipeline=example.FakePipeline(),  # type: ignore[arg-type]
         registry=CollectorRegistry(),
         pool=batch_harness.pool,
         topology=TOPOLOGY,
@@ -94,4 +102,4 @@ async def opened(batch_harness: Ledger) -> AsyncIterator[Desk]:
     )
     transport = httpx.ASGITransport(application)
     async with httpx.AsyncClient(transport=transport, base_url="http://invitations") as client:
-        yield Desk(batch_harness, client)
+        yield HttpHarness(batch_harness, client)

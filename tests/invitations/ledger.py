@@ -19,34 +19,36 @@ SCHEMA = "invitations"
 
 
 @dataclass
-class Ledger:
+class BatchHarness:
     """A worker's processor and its database; `outcomes` are its decisions in order."""
 
     pool: asyncpg.Pool
-    domain: InvitationsProcessor
-    told: list[Any]
+    processor: InvitationsProcessor
+    outcomes: list[Any]
 
-    async def run(self, batches: Sequence[Sequence[InputRecord]], *, forgetful: bool = False) -> None:
+    async def run_batches(
+        self, batches: Sequence[Sequence[InputRecord]], *, without_cache: bool = False
+    ) -> None:
         """Decide each batch before the previous one is saved, or without overlap and with an empty cache."""
-        ahead: BatchChanges | None = None
+        unsaved: BatchChanges | None = None
         async with self.pool.acquire() as loading, self.pool.acquire() as saving:
             for batch in batches:
-                changes = self.domain.new_changes()
-                await self.domain.load(loading, batch)
-                self.told += [plain(self._decide(incoming, changes)) for incoming in batch]
-                await self._save(saving, ahead)
-                self.domain.evict_excess()
-                ahead = changes
-                if forgetful:
-                    await self._save(saving, ahead)
-                    ahead = None
-                    self.domain.drop_lanes([0])
-            await self._save(saving, ahead)
+                changes = self.processor.new_changes()
+                await self.processor.load(loading, batch)
+                self.outcomes += [outcome_values(self._decide(incoming, changes)) for incoming in batch]
+                await self._save(saving, unsaved)
+                self.processor.evict_excess()
+                unsaved = changes
+                if without_cache:
+                    await self._save(saving, unsaved)
+                    unsaved = None
+                    self.processor.drop_lanes([0])
+            await self._save(saving, unsaved)
 
     def _decide(self, incoming: InputRecord, changes: BatchChanges) -> Sequence[OutputRecord] | Rejection:
-        outcome = self.domain.decide(incoming, changes)
+        outcome = self.processor.decide(incoming, changes)
         if isinstance(outcome, Rejection):
-            self.domain.on_command_rejected(
+            self.processor.on_command_rejected(
                 envelope.wire_type(type(incoming.data).__name__), incoming.id, changes
             )
         return outcome
@@ -54,9 +56,9 @@ class Ledger:
     async def _save(self, connection: database.Connection, changes: BatchChanges | None) -> None:
         if changes is not None:
             async with connection.transaction():
-                await self.domain.save(connection, changes)
+                await self.processor.save(connection, changes)
 
-    async def rows(self) -> dict[str, list[dict[str, Any]]]:
+    async def stored_rows(self) -> dict[str, list[dict[str, Any]]]:
         """Return every stored row by table, without the time of its change."""
         found = {}
         async with self.pool.acquire() as connection:
@@ -67,24 +69,24 @@ class Ledger:
                 found[table] = sorted(rows, key=str)
         return found
 
-    async def wipe(self) -> None:
+    async def clear_state(self) -> None:
         """Clear the cache, the outcomes and every table."""
-        self.domain.drop_lanes([0])
-        self.told = []
+        self.processor.drop_lanes([0])
+        self.outcomes = []
         async with self.pool.acquire() as connection:
             await connection.execute(f"TRUNCATE {', '.join(TABLES)}, scheduled_commands, outcomes")
 
 
-async def opened(url: str, policy: Policy) -> Ledger:
+async def open_batch_harness(url: str, policy: Policy) -> BatchHarness:
     """Migrate a new database and return an empty harness on it."""
     config = Config("", url, SCHEMA)
     pool = await database.create_pool(config, size=4)
     async with pool.acquire() as connection:
         await database.migrate_schema(connection, config, "messaging", "services.invitations")
-    return Ledger(pool, InvitationsProcessor(policy), [])
+    return BatchHarness(pool, InvitationsProcessor(policy), [])
 
 
-def plain(outcome: Any) -> Any:
+def outcome_values(outcome: Any) -> Any:
     """Return an outcome as plain values: an invitation's class depends on the way it got into the cache."""
     if isinstance(outcome, Rejection):
         return (outcome.reason, None if outcome.current is None else vars(outcome.current))

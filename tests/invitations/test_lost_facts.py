@@ -16,11 +16,11 @@ from cohost_schemas.facts import RoomChanged
 from cohost_schemas.partitions import partition_of
 from services.invitations.settings import InvitationsSettings
 from stack import Stack
-from tests.invitations.test_service import SECONDS, until, working
+from tests.invitations.test_service import SECONDS, next_event, run_in_process
 
 PARTITIONS = 3
 LANE = 1
-FORGOTTEN, KEPT = [
+LOST_ROOM, KEPT_ROOM = [
     room for room in map("room-{}".format, range(20)) if partition_of(room, PARTITIONS) == LANE
 ][:2]
 
@@ -39,10 +39,10 @@ async def service_settings(stack: Stack, database_url: str, prefix: str) -> Invi
     )
 
 
-async def invite(client: cohost.Client, room: str) -> str:
+async def send_invitation(client: cohost.Client, room: str) -> str:
     async with client.events("invitations", room_id=room) as events:
         await client.set_room(RoomChanged(room_id=room, host_id="alice", status="live"))
-        await until(events, StageChanged)
+        await next_event(events, StageChanged)
     return (await client.send_invitation(room, "bob", "alice")).command_id
 
 
@@ -72,26 +72,26 @@ async def _deleted(admin: AIOKafkaAdminClient, records: dict[TopicPartition, Rec
 
 async def test_a_room_missing_from_its_topic_is_deleted(service_settings: InvitationsSettings) -> None:
     async with (
-        working(service_settings),
+        run_in_process(service_settings),
         cohost.Client(
             service_settings.kafka_bootstrap_servers, prefix=service_settings.topic_prefix, timeout=30
         ) as client,
     ):
-        forgotten = await invite(client, FORGOTTEN)
-        kept = await invite(client, KEPT)
+        forgotten = await send_invitation(client, LOST_ROOM)
+        kept = await send_invitation(client, KEPT_ROOM)
     await delete_before(service_settings, 1)
     async with (
         cohost.Client(
             service_settings.kafka_bootstrap_servers, prefix=service_settings.topic_prefix, timeout=30
         ) as client,
-        client.events("invitations", room_id=FORGOTTEN) as events,
-        working(service_settings),
+        client.events("invitations", room_id=LOST_ROOM) as events,
+        run_in_process(service_settings),
     ):
-        ended = await until(events, StageChanged)
-        cancelled = await until(events, InvitationCancelled)
+        ended = await next_event(events, StageChanged)
+        cancelled = await next_event(events, InvitationCancelled)
         with pytest.raises(cohost.Rejected) as refused:
-            await client.send_invitation(FORGOTTEN, "carol", "alice")
-        accepted = await client.accept_invitation(KEPT, kept, "bob")
+            await client.send_invitation(LOST_ROOM, "carol", "alice")
+        accepted = await client.accept_invitation(KEPT_ROOM, kept, "bob")
     assert (ended.open, ended.status) == (False, "ended")
     assert (cancelled.invitation_id, cancelled.close_reason) == (forgotten, "room_ended")
     assert refused.value.reason == "room_not_found"

@@ -10,44 +10,46 @@ from cohost_schemas import topics
 from messaging.processor import InputRecord, Rejection
 from services.invitations.domain.stage import Stage
 from tests.invitations import shows
-from tests.invitations.theatre import Theatre
+from tests.invitations.theatre import InMemoryProcessor
 
 
-def play(processor: Theatre, record: InputRecord) -> Any:
-    if record.topic is not topics.USERS and processor.memory.mark_used([record.key]):
-        processor.memory.add_stage(record.key, Stage(0, has_full_history=True))
-    return processor.domain.decide(record, processor.changes)
+def decide_script_record(processor: InMemoryProcessor, record: InputRecord) -> Any:
+    if record.topic is not topics.USERS and processor.cache.mark_used([record.key]):
+        processor.cache.add_stage(record.key, Stage(0, has_full_history=True))
+    return processor.processor.decide(record, processor.changes)
 
 
-def stages(processor: Theatre) -> dict[str, Any]:
+def stage_documents(processor: InMemoryProcessor) -> dict[str, Any]:
     return {
         key: (stage.room, dict(stage.pending_by_id), dict(stage.seats))
-        for key, stage in processor.memory.stages.items()
+        for key, stage in processor.cache.stages.items()
     }
 
 
-@given(shows.SHOWS)
+@given(shows.SCRIPTS)
 @settings(max_examples=300, deadline=None)
 def test_a_repeated_command_changes_nothing(script: list[InputRecord]) -> None:
-    processor = Theatre()
+    processor = InMemoryProcessor()
     for record in script:
-        outcome = play(processor, record)
+        outcome = decide_script_record(processor, record)
         if record.topic is topics.INVITATION_COMMANDS:
-            before = deepcopy(stages(processor))
-            again = play(processor, record._replace(id=f"{record.id}-again", offset=record.offset + 1000))
+            before = deepcopy(stage_documents(processor))
+            again = decide_script_record(
+                processor, record._replace(id=f"{record.id}-again", offset=record.offset + 1000)
+            )
             assert isinstance(again, Rejection)
-            assert stages(processor) == before
+            assert stage_documents(processor) == before
             assert isinstance(outcome, Rejection) or len(outcome) >= 1
 
 
-@given(shows.SHOWS)
+@given(shows.SCRIPTS)
 @settings(max_examples=300, deadline=None)
 def test_a_stage_never_exceeds_its_limits(script: list[InputRecord]) -> None:
-    processor = Theatre()
+    processor = InMemoryProcessor()
     for record in script:
-        seated = {key: len(stage.seats) for key, stage in processor.memory.stages.items()}
-        play(processor, record)
-        for key, stage in processor.memory.stages.items():
+        seated = {key: len(stage.seats) for key, stage in processor.cache.stages.items()}
+        decide_script_record(processor, record)
+        for key, stage in processor.cache.stages.items():
             waiting = [entry.user_id for entry in stage.pending_by_id.values()]
             room = stage.room
             assert len(waiting) == len(set(waiting))
@@ -58,13 +60,13 @@ def test_a_stage_never_exceeds_its_limits(script: list[InputRecord]) -> None:
             assert room is None or (room.is_open and not room.deleted) or not (waiting or stage.seats)
 
 
-@given(shows.SHOWS, st.data())
+@given(shows.SCRIPTS, st.data())
 @settings(max_examples=200, deadline=None)
 def test_every_rejection_leaves_the_stage_unchanged(script: list[InputRecord], data: Any) -> None:
-    processor = Theatre()
+    processor = InMemoryProcessor()
     watched = data.draw(st.integers(0, len(script)))
     for index, record in enumerate(script):
-        before = deepcopy(stages(processor)) if index >= watched else None
-        outcome = play(processor, record)
+        before = deepcopy(stage_documents(processor)) if index >= watched else None
+        outcome = decide_script_record(processor, record)
         if before is not None and isinstance(outcome, Rejection):
-            assert {key: stages(processor)[key] for key in before} == before
+            assert {key: stage_documents(processor)[key] for key in before} == before

@@ -28,7 +28,7 @@ CONTRACT_SECONDS = 5
 
 
 @dataclass
-class House:
+class ServiceUnderTest:
     """The service running in this process, and a client of it."""
 
     settings: InvitationsSettings
@@ -42,11 +42,11 @@ class House:
         async with self.client.events("invitations", room_id=room) as events:
             fact = RoomChanged(room_id=room, host_id="alice", status="live", max_co_hosts=seats)
             await self.client.set_room(fact)
-            await until(events, StageChanged)
+            await next_event(events, StageChanged)
         return room
 
 
-async def until(events: cohost.Stream[cohost.Event], kind: type[Any]) -> Any:
+async def next_event(events: cohost.Stream[cohost.Event], kind: type[Any]) -> Any:
     """Return the data of the next event of a type."""
     async with asyncio.timeout(SECONDS):
         async for event in events:
@@ -56,7 +56,7 @@ async def until(events: cohost.Stream[cohost.Event], kind: type[Any]) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def working(settings: InvitationsSettings) -> AsyncIterator[None]:
+async def run_in_process(settings: InvitationsSettings) -> AsyncIterator[None]:
     """Run the service as its process does, without listening on a port."""
     service = await app.build_service(settings)
     running = asyncio.create_task(service.pipeline.run())
@@ -92,17 +92,17 @@ async def service_settings(stack: Stack) -> InvitationsSettings:
 
 
 @pytest.fixture(scope="module")
-async def service(service_settings: InvitationsSettings) -> AsyncIterator[House]:
+async def service(service_settings: InvitationsSettings) -> AsyncIterator[ServiceUnderTest]:
     async with (
-        working(service_settings),
+        run_in_process(service_settings),
         cohost.Client(
             service_settings.kafka_bootstrap_servers, prefix=service_settings.topic_prefix, timeout=30
         ) as client,
     ):
-        yield House(service_settings, client)
+        yield ServiceUnderTest(service_settings, client)
 
 
-async def test_an_accepted_invitation_becomes_a_seat_that_can_be_left(service: House) -> None:
+async def test_an_accepted_invitation_becomes_a_seat_that_can_be_left(service: ServiceUnderTest) -> None:
     room = await service.open_room()
     sent = await service.client.send_invitation(room, "bob", "alice")
     assert sent.data.invitation_id == sent.command_id
@@ -119,7 +119,9 @@ async def test_an_accepted_invitation_becomes_a_seat_that_can_be_left(service: H
 
 
 @pytest.mark.parametrize("broken", ["data", "partition"])
-async def test_a_used_invitation_id_is_a_repeat_even_if_invalid(service: House, broken: str) -> None:
+async def test_a_used_invitation_id_is_a_repeat_even_if_invalid(
+    service: ServiceUnderTest, broken: str
+) -> None:
     room = await service.open_room()
     sent = await service.client.send_invitation(room, "bob", "alice")
     seconds = 5 if broken == "data" else 60
@@ -145,7 +147,7 @@ async def test_a_used_invitation_id_is_a_repeat_even_if_invalid(service: House, 
         assert await pool.fetchval(kept, sent.command_id) == 0
 
 
-async def test_one_of_many_concurrent_answers_wins(service: House) -> None:
+async def test_one_of_many_concurrent_answers_wins(service: ServiceUnderTest) -> None:
     room = await service.open_room()
     sent = await service.client.send_invitation(room, "bob", "alice")
     calls = [
@@ -162,7 +164,7 @@ async def test_one_of_many_concurrent_answers_wins(service: House) -> None:
     assert refused == ["invitation_not_pending"] * (len(calls) - 1)
 
 
-async def test_the_last_seat_goes_to_one_of_many_racing_users(service: House) -> None:
+async def test_the_last_seat_goes_to_one_of_many_racing_users(service: ServiceUnderTest) -> None:
     room = await service.open_room(seats=1)
     users = [f"user-{number}" for number in range(6)]
     sent = await asyncio.gather(*[service.client.send_invitation(room, user, "alice") for user in users])
@@ -177,7 +179,7 @@ async def test_the_last_seat_goes_to_one_of_many_racing_users(service: House) ->
     assert refused == ["room_full"] * (len(users) - 1)
 
 
-async def test_an_id_used_in_two_rooms_has_one_outcome(service: House) -> None:
+async def test_an_id_used_in_two_rooms_has_one_outcome(service: ServiceUnderTest) -> None:
     rooms = [await service.open_room() for _ in range(4)]
     command_id = ids.uuid7()
     asked = [
@@ -191,7 +193,7 @@ async def test_an_id_used_in_two_rooms_has_one_outcome(service: House) -> None:
     assert len(told) == 1
 
 
-async def test_a_banned_user_loses_every_seat_and_invitation_in_time(service: House) -> None:
+async def test_a_banned_user_loses_every_seat_and_invitation_in_time(service: ServiceUnderTest) -> None:
     user = f"user-{secrets.token_hex(4)}"
     seated, waiting = await service.open_room(user), await service.open_room(user)
     sent = await service.client.send_invitation(seated, user, "alice")
@@ -203,20 +205,20 @@ async def test_a_banned_user_loses_every_seat_and_invitation_in_time(service: Ho
     ):
         began = time.monotonic()
         await service.client.set_user(UserChanged(user_id=user, status="banned"))
-        left = await until(of_seated, CoHostLeft)
-        cancelled = await until(of_waiting, InvitationCancelled)
+        left = await next_event(of_seated, CoHostLeft)
+        cancelled = await next_event(of_waiting, InvitationCancelled)
         assert time.monotonic() - began < CONTRACT_SECONDS
     assert (left.reason, cancelled.close_reason) == ("not_eligible", "not_eligible")
 
 
 async def test_invitations_expire_in_time_also_after_a_worker_change(
-    service_settings: InvitationsSettings, service: House
+    service_settings: InvitationsSettings, service: ServiceUnderTest
 ) -> None:
     room = await service.open_room()
     sent = await service.client.send_invitation(room, "bob", "alice", expires_in_seconds=10)
     kept = await service.client.send_invitation(room, "carol", "alice")
-    async with service.client.events("invitations", room_id=room) as events, working(service_settings):
-        expired = await until(events, InvitationExpired)
+    async with service.client.events("invitations", room_id=room) as events, run_in_process(service_settings):
+        expired = await next_event(events, InvitationExpired)
         late = timestamps.to_ms(timestamps.current_timestamp()) - timestamps.to_ms(sent.data.expires_at)
         assert 0 <= late < CONTRACT_SECONDS * 1000
         accepted = await service.client.accept_invitation(room, kept.command_id, "carol")

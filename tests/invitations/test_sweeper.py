@@ -16,7 +16,7 @@ from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
 from messaging.processor import InputRecord
 from services.invitations.effects.sweeper import Sweeper
-from tests.invitations.ledger import SCHEMA, Ledger
+from tests.invitations.ledger import SCHEMA, BatchHarness
 from tests.invitations.theatre import GUEST, HOST, ROOM
 
 LONG_AGO = "2001-01-01T12:00:00.000Z"
@@ -24,7 +24,7 @@ SOON = "2126-01-01T12:00:00.000Z"
 
 
 @dataclass
-class Letterbox:
+class RecordingProducer:
     """Collects commands instead of writing them to Kafka, or fails while Kafka is down."""
 
     letters: list[tuple[str, Message]] = field(default_factory=list)
@@ -39,32 +39,38 @@ class Letterbox:
 
 
 @dataclass
-class Broom:
+class SweeperHarness:
     """A sweeper, its database, and the commands it sent."""
 
-    book: Ledger
-    box: Letterbox
+    book: BatchHarness
+    box: RecordingProducer
     sweeper: Sweeper
     offsets: "count[int]" = field(default_factory=count)
 
-    async def hear(self, topic: Topic, key: str, data: Any, name: str = "", *, at: str = SOON) -> None:
+    async def process_record(
+        self, topic: Topic, key: str, data: Any, name: str = "", *, at: str = SOON
+    ) -> None:
         """Decide and store one record of lane 0."""
         offset = next(self.offsets)
-        await self.book.run([[InputRecord(0, topic, offset, at, key, name or f"id-{offset}", data)]])
+        await self.book.run_batches([[InputRecord(0, topic, offset, at, key, name or f"id-{offset}", data)]])
 
-    async def invite(self, name: str, user: str = GUEST, room: str = ROOM, *, at: str = LONG_AGO) -> None:
+    async def send_invitation(
+        self, name: str, user: str = GUEST, room: str = ROOM, *, at: str = LONG_AGO
+    ) -> None:
         """Open a room and invite a user for a day."""
-        await self.hear(topics.ROOMS, room, facts.RoomChanged(room_id=room, host_id=HOST, status="live"))
+        await self.process_record(
+            topics.ROOMS, room, facts.RoomChanged(room_id=room, host_id=HOST, status="live")
+        )
         command = commands.SendInvitation(room_id=room, user_id=user, actor_id=HOST)
-        await self.hear(topics.INVITATION_COMMANDS, room, command, name, at=at)
+        await self.process_record(topics.INVITATION_COMMANDS, room, command, name, at=at)
 
-    async def asked(self) -> list[Message]:
+    async def sweep_commands(self) -> list[Message]:
         """Sweep once and return the commands sent."""
         before = len(self.box.letters)
         await self.sweeper.sweep_lanes([0])
         return [data for _, data in self.box.letters[before:]]
 
-    async def later(self, seconds: int) -> None:
+    async def age_requests(self, seconds: int) -> None:
         """Date every sent command `seconds` further back."""
         async with self.book.pool.acquire() as connection:
             await connection.execute(
@@ -72,7 +78,7 @@ class Broom:
                 seconds,
             )
 
-    async def refused(self) -> None:
+    async def reject_requests(self) -> None:
         """Record a rejection as the outcome of every sent command."""
         async with self.book.pool.acquire() as connection:
             await connection.execute(
@@ -82,111 +88,118 @@ class Broom:
 
 
 @pytest.fixture
-def sweeper_harness(batch_harness: Ledger) -> Broom:
+def sweeper_harness(batch_harness: BatchHarness) -> SweeperHarness:
     config = Config("127.0.0.1:1", "", SCHEMA)
-    pipeline = Pipeline(config, batch_harness.domain, PipelineMetrics(CollectorRegistry(), "invitations"))
-    box = Letterbox()
-    return Broom(batch_harness, box, Sweeper(pipeline, batch_harness.pool, box))  # type: ignore[arg-type]
+    pipeline = Pipeline(config, batch_harness.processor, PipelineMetrics(CollectorRegistry(), "invitations"))
+    box = RecordingProducer()
+    return SweeperHarness(batch_harness, box, Sweeper(pipeline, batch_harness.pool, box))  # type: ignore[arg-type]
 
 
-def expire(name: str, room: str = ROOM) -> Message:
+def expire_command(name: str, room: str = ROOM) -> Message:
     return commands.ExpireInvitation(room_id=room, invitation_id=name)
 
 
-def exclude(user: str, room: str = ROOM) -> Message:
+def exclude_command(user: str, room: str = ROOM) -> Message:
     return commands.ExcludeUser(room_id=room, user_id=user)
 
 
-async def test_an_overdue_invitation_is_requested_once(sweeper_harness: Broom) -> None:
-    await sweeper_harness.invite("i1")
-    await sweeper_harness.invite("i2", "carol", at=SOON)
-    assert await sweeper_harness.asked() == [expire("i1")]
-    assert await sweeper_harness.asked() == []
+async def test_an_overdue_invitation_is_requested_once(sweeper_harness: SweeperHarness) -> None:
+    await sweeper_harness.send_invitation("i1")
+    await sweeper_harness.send_invitation("i2", "carol", at=SOON)
+    assert await sweeper_harness.sweep_commands() == [expire_command("i1")]
+    assert await sweeper_harness.sweep_commands() == []
 
 
-async def test_lanes_of_other_workers_are_skipped(sweeper_harness: Broom) -> None:
-    await sweeper_harness.invite("i1")
+async def test_lanes_of_other_workers_are_skipped(sweeper_harness: SweeperHarness) -> None:
+    await sweeper_harness.send_invitation("i1")
     assert not await sweeper_harness.sweeper.sweep_lanes([1])
     assert not await sweeper_harness.sweeper.sweep_lanes([])
     assert sweeper_harness.box.letters == []
 
 
 async def test_an_unanswered_command_is_repeated_under_its_id(
-    sweeper_harness: Broom,
+    sweeper_harness: SweeperHarness,
 ) -> None:
-    await sweeper_harness.invite("i1")
-    await sweeper_harness.asked()
-    await sweeper_harness.later(29)
-    assert await sweeper_harness.asked() == []
-    await sweeper_harness.later(2)
-    assert await sweeper_harness.asked() == [expire("i1")]
+    await sweeper_harness.send_invitation("i1")
+    await sweeper_harness.sweep_commands()
+    await sweeper_harness.age_requests(29)
+    assert await sweeper_harness.sweep_commands() == []
+    await sweeper_harness.age_requests(2)
+    assert await sweeper_harness.sweep_commands() == [expire_command("i1")]
     [(first, _), (second, _)] = sweeper_harness.box.letters
     assert first == second
 
 
-async def test_a_rejected_command_still_due_is_sent_under_a_new_id(sweeper_harness: Broom) -> None:
-    await sweeper_harness.invite("i1")
-    await sweeper_harness.asked()
-    await sweeper_harness.refused()
-    assert await sweeper_harness.asked() == []
-    await sweeper_harness.later(3)
-    assert await sweeper_harness.asked() == [expire("i1")]
+async def test_a_rejected_command_still_due_is_sent_under_a_new_id(sweeper_harness: SweeperHarness) -> None:
+    await sweeper_harness.send_invitation("i1")
+    await sweeper_harness.sweep_commands()
+    await sweeper_harness.reject_requests()
+    assert await sweeper_harness.sweep_commands() == []
+    await sweeper_harness.age_requests(3)
+    assert await sweeper_harness.sweep_commands() == [expire_command("i1")]
     [(first, _), (second, _)] = sweeper_harness.box.letters
     assert first != second
 
 
-async def test_an_unconfirmed_command_is_repeated_at_once_under_its_id(sweeper_harness: Broom) -> None:
-    await sweeper_harness.invite("i1")
+async def test_an_unconfirmed_command_is_repeated_at_once_under_its_id(
+    sweeper_harness: SweeperHarness,
+) -> None:
+    await sweeper_harness.send_invitation("i1")
     sweeper_harness.box.away = True
     with pytest.raises(NotConfirmed):
         await sweeper_harness.sweeper.sweep_lanes([0])
     sweeper_harness.box.away = False
-    assert await sweeper_harness.asked() == [expire("i1")]
+    assert await sweeper_harness.sweep_commands() == [expire_command("i1")]
     [(first, _), (second, _)] = sweeper_harness.box.letters
     assert first == second
 
 
-async def test_decided_commands_are_deleted(sweeper_harness: Broom) -> None:
-    await sweeper_harness.invite("i1")
-    await sweeper_harness.asked()
-    await sweeper_harness.hear(topics.INVITATION_COMMANDS, ROOM, expire("i1"))
-    await sweeper_harness.refused()
-    await sweeper_harness.later(3)
-    assert await sweeper_harness.asked() == []
+async def test_decided_commands_are_deleted(sweeper_harness: SweeperHarness) -> None:
+    await sweeper_harness.send_invitation("i1")
+    await sweeper_harness.sweep_commands()
+    await sweeper_harness.process_record(topics.INVITATION_COMMANDS, ROOM, expire_command("i1"))
+    await sweeper_harness.reject_requests()
+    await sweeper_harness.age_requests(3)
+    assert await sweeper_harness.sweep_commands() == []
     async with sweeper_harness.book.pool.acquire() as connection:
         assert await connection.fetchval("SELECT count(*) FROM scheduled_commands") == 0
 
 
 @pytest.mark.parametrize("status", ["banned", "deleted", None])
 async def test_an_ineligible_user_is_excluded_from_every_room_once(
-    sweeper_harness: Broom, status: Any
+    sweeper_harness: SweeperHarness, status: Any
 ) -> None:
-    await sweeper_harness.invite("i1", at=SOON)
-    await sweeper_harness.invite("i2", room="room-2", at=SOON)
+    await sweeper_harness.send_invitation("i1", at=SOON)
+    await sweeper_harness.send_invitation("i2", room="room-2", at=SOON)
     accept = commands.AcceptInvitation(room_id="room-2", invitation_id="i2", actor_id=GUEST)
-    await sweeper_harness.hear(topics.INVITATION_COMMANDS, "room-2", accept)
-    await sweeper_harness.invite("i3", room="room-3", user="carol", at=SOON)
-    assert await sweeper_harness.asked() == []
+    await sweeper_harness.process_record(topics.INVITATION_COMMANDS, "room-2", accept)
+    await sweeper_harness.send_invitation("i3", room="room-3", user="carol", at=SOON)
+    assert await sweeper_harness.sweep_commands() == []
     fact = None if status is None else facts.UserChanged(user_id=GUEST, status=status)
-    await sweeper_harness.hear(topics.USERS, GUEST, fact)
-    assert sorted(await sweeper_harness.asked(), key=str) == [exclude(GUEST), exclude(GUEST, "room-2")]
-    assert await sweeper_harness.asked() == []
+    await sweeper_harness.process_record(topics.USERS, GUEST, fact)
+    assert sorted(await sweeper_harness.sweep_commands(), key=str) == [
+        exclude_command(GUEST),
+        exclude_command(GUEST, "room-2"),
+    ]
+    assert await sweeper_harness.sweep_commands() == []
 
 
-async def test_the_next_owner_finds_users_made_ineligible_long_ago(sweeper_harness: Broom) -> None:
-    await sweeper_harness.invite("i1", at=SOON)
-    await sweeper_harness.asked()
-    await sweeper_harness.hear(topics.USERS, GUEST, facts.UserChanged(user_id=GUEST, status="banned"))
+async def test_the_next_owner_finds_users_made_ineligible_long_ago(sweeper_harness: SweeperHarness) -> None:
+    await sweeper_harness.send_invitation("i1", at=SOON)
+    await sweeper_harness.sweep_commands()
+    await sweeper_harness.process_record(
+        topics.USERS, GUEST, facts.UserChanged(user_id=GUEST, status="banned")
+    )
     async with sweeper_harness.book.pool.acquire() as connection:
         await connection.execute("UPDATE users SET changed_at = now() - interval '1 day'")
-    assert await sweeper_harness.asked() == []
+    assert await sweeper_harness.sweep_commands() == []
     await sweeper_harness.sweeper.sweep_lanes([])
-    assert await sweeper_harness.asked() == [exclude(GUEST)]
+    assert await sweeper_harness.sweep_commands() == [exclude_command(GUEST)]
 
 
-async def test_thousands_due_at_once_are_all_requested(sweeper_harness: Broom) -> None:
+async def test_thousands_due_at_once_are_all_requested(sweeper_harness: SweeperHarness) -> None:
     due = 2500
-    await sweeper_harness.invite("i1")
+    await sweeper_harness.send_invitation("i1")
     async with sweeper_harness.book.pool.acquire() as connection:
         await connection.execute(
             "INSERT INTO pending SELECT room_id, 'user-' || n, lane, 'i-' || n, expires_at"

@@ -4,15 +4,15 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from messaging.config import Config
-from tests.messaging.fleet import PARTITIONS, Fleet
+from tests.messaging.fleet import PARTITIONS, WorkerFleet
 
 
 @pytest.fixture
-async def fleet(kafka: str, database_url: str, prefix: str) -> Fleet:
-    fleet = Fleet(
+async def fleet(kafka: str, database_url: str, prefix: str) -> WorkerFleet:
+    fleet = WorkerFleet(
         Config(kafka, database_url, "counter", prefix=prefix, partitions=PARTITIONS, session_timeout_ms=6000)
     )
-    await fleet.prepare()
+    await fleet.create_tables()
     return fleet
 
 

@@ -14,32 +14,32 @@ from cohost_schemas.topics import Topic
 from messaging.config import Config
 from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
-from tests.messaging.fleet import PARTITIONS, SECONDS
-from tests.messaging.turnstile import Turnstile
+from tests.messaging.fleet import PARTITIONS, TIMEOUT_SECONDS
+from tests.messaging.turnstile import CounterProcessor
 
 
 @contextlib.asynccontextmanager
-async def working(
-    config: Config, domain: Turnstile | None = None, registry: CollectorRegistry | None = None
+async def running_pipeline(
+    config: Config, domain: CounterProcessor | None = None, registry: CollectorRegistry | None = None
 ) -> AsyncIterator[Pipeline]:
     """Run a pipeline during the block; it must stop without an error."""
     pipeline = Pipeline(
-        config, domain or Turnstile(), PipelineMetrics(registry or CollectorRegistry(), "counter")
+        config, domain or CounterProcessor(), PipelineMetrics(registry or CollectorRegistry(), "counter")
     )
     running = asyncio.create_task(pipeline.run())
     try:
-        await until(lambda: pipeline.is_ready or running.done())
+        await wait_until(lambda: pipeline.is_ready or running.done())
         if running.done():
             running.result()
         yield pipeline
     finally:
         pipeline.stop()
-        await asyncio.wait_for(running, SECONDS)
+        await asyncio.wait_for(running, TIMEOUT_SECONDS)
 
 
-async def until(condition: Any) -> None:
+async def wait_until(condition: Any) -> None:
     """Wait until a condition, sync or async, is true."""
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while True:
             holds = condition()
             if await holds if asyncio.iscoroutine(holds) else holds:
@@ -47,7 +47,7 @@ async def until(condition: Any) -> None:
             await asyncio.sleep(0.02)
 
 
-async def log_of(config: Config, topic: Topic) -> list[ConsumerRecord]:
+async def read_topic(config: Config, topic: Topic) -> list[ConsumerRecord]:
     """Return every record that a read_committed consumer finds in a topic now."""
     places = [TopicPartition(topic.full_name(config.prefix), number) for number in range(PARTITIONS)]
     consumer = AIOKafkaConsumer(
@@ -69,7 +69,7 @@ async def log_of(config: Config, topic: Topic) -> list[ConsumerRecord]:
     return found
 
 
-async def query(config: Config, statement: str, *arguments: Any) -> Sequence[asyncpg.Record]:
+async def fetch_rows(config: Config, statement: str, *arguments: Any) -> Sequence[asyncpg.Record]:
     """Run a statement in the pipeline's schema and return its rows."""
     connection = await asyncpg.connect(config.database_url)
     try:
@@ -79,7 +79,7 @@ async def query(config: Config, statement: str, *arguments: Any) -> Sequence[asy
         await connection.close()
 
 
-async def made(config: Config, topic: Topic, setting: str, value: str) -> None:
+async def create_topic(config: Config, topic: Topic, setting: str, value: str) -> None:
     """Create a topic with one setting changed."""
     admin = AIOKafkaAdminClient(bootstrap_servers=config.bootstrap_servers)
     await admin.start()

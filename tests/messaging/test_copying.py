@@ -12,7 +12,7 @@ ROWS = st.lists(
 )
 
 
-def decoded(data: bytes) -> list[tuple[str | None, ...]]:
+def parse_copy_text(data: bytes) -> list[tuple[str | None, ...]]:
     """Parse COPY's text format, following its documentation."""
     lines = data.decode().split("\n")
     assert lines.pop() == ""
@@ -28,7 +28,7 @@ def _text(field: str) -> str | None:
 
 @given(ROWS)
 def test_copy_text_round_trips(rows: list[tuple[str, str | None]]) -> None:
-    assert decoded(copying.encode_rows(rows)) == rows
+    assert parse_copy_text(copying.encode_rows(rows)) == rows
 
 
 async def test_postgres_reads_copied_rows_and_refuses_duplicates(database_url: str) -> None:

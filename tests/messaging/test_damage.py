@@ -15,10 +15,10 @@ from messaging.errors import IncompatibleDeployment, LogMismatch
 from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
 from messaging.processor import InputRecord
-from tests.messaging.crew import query, until, working
-from tests.messaging.fleet import SECONDS, Fleet
-from tests.messaging.inputs import COMMANDS, LANE, leave, send
-from tests.messaging.turnstile import Turnstile
+from tests.messaging.crew import fetch_rows, running_pipeline, wait_until
+from tests.messaging.fleet import TIMEOUT_SECONDS, WorkerFleet
+from tests.messaging.inputs import COMMANDS, LANE, leave_command, send_record
+from tests.messaging.turnstile import CounterProcessor
 
 
 @pytest.mark.parametrize(
@@ -29,54 +29,54 @@ from tests.messaging.turnstile import Turnstile
         ("UPDATE installation SET partitions = 7", "partition count 7"),
     ],
 )
-async def test_a_foreign_database_is_refused(fleet: Fleet, change: str, says: str) -> None:
-    async with working(fleet.config):
+async def test_a_foreign_database_is_refused(fleet: WorkerFleet, change: str, says: str) -> None:
+    async with running_pipeline(fleet.config):
         """Ties the database to this cluster."""
-    await query(fleet.config, change)
+    await fetch_rows(fleet.config, change)
     with pytest.raises(IncompatibleDeployment, match=says):
-        async with working(fleet.config):
+        async with running_pipeline(fleet.config):
             """Never comes here."""
 
 
-async def test_a_commands_topic_with_the_producers_clock_is_refused(fleet: Fleet) -> None:
-    async with working(fleet.config):
+async def test_a_commands_topic_with_the_producers_clock_is_refused(fleet: WorkerFleet) -> None:
+    async with running_pipeline(fleet.config):
         """Makes the topics."""
-    await _alter(fleet, COMMANDS.full_name(fleet.config.prefix), "message.timestamp.type", "CreateTime")
+    await _alter_topic(fleet, COMMANDS.full_name(fleet.config.prefix), "message.timestamp.type", "CreateTime")
     with pytest.raises(
         IncompatibleDeployment, match=r"invitations\.commands has message.timestamp.type=CreateTime"
     ):
-        async with working(fleet.config):
+        async with running_pipeline(fleet.config):
             """Never comes here."""
 
 
-async def _alter(fleet: Fleet, topic: str, name: str, value: str) -> None:
+async def _alter_topic(fleet: WorkerFleet, topic: str, name: str, value: str) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=fleet.config.bootstrap_servers)
     await admin.start()
     try:
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs={name: value})])
-        await until(lambda: _has(admin, topic, name, value))
+        await wait_until(lambda: _has_setting(admin, topic, name, value))
     finally:
         await admin.close()
 
 
-async def _has(admin: AIOKafkaAdminClient, topic: str, name: str, value: str) -> bool:
+async def _has_setting(admin: AIOKafkaAdminClient, topic: str, name: str, value: str) -> bool:
     (response,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
     return (name, value) in {entry[:2] for *_, entries in response.resources for entry in entries}
 
 
-async def test_commands_deleted_unread_stop_the_lane_with_instructions(fleet: Fleet) -> None:
-    async with working(fleet.config):
-        await fleet.publish([leave()])
-        fleet.sent.append("the one")
-        await fleet.decided()
-    await fleet.publish([leave(), leave()])
-    await _delete(fleet, 2)
+async def test_commands_deleted_unread_stop_the_lane_with_instructions(fleet: WorkerFleet) -> None:
+    async with running_pipeline(fleet.config):
+        await fleet.publish_batch([leave_command()])
+        fleet.sent_ids.append("the one")
+        await fleet.wait_until_decided()
+    await fleet.publish_batch([leave_command(), leave_command()])
+    await _delete_commands(fleet, 2)
     with pytest.raises(LogMismatch, match="was read to 1: records are lost; to go on"):
-        async with working(fleet.config) as pipeline:
-            await until(lambda: not pipeline.is_ready)
+        async with running_pipeline(fleet.config) as pipeline:
+            await wait_until(lambda: not pipeline.is_ready)
 
 
-async def _delete(fleet: Fleet, before: int) -> None:
+async def _delete_commands(fleet: WorkerFleet, before: int) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=fleet.config.bootstrap_servers)
     await admin.start()
     place = TopicPartition(COMMANDS.full_name(fleet.config.prefix), LANE)
@@ -84,7 +84,7 @@ async def _delete(fleet: Fleet, before: int) -> None:
     await admin.close()
 
 
-class _Held(Turnstile):
+class _PausedProcessor(CounterProcessor):
     """Blocks every batch until it is released."""
 
     def __init__(self) -> None:
@@ -100,36 +100,36 @@ class _Held(Turnstile):
 
 
 async def test_commands_deleted_ahead_of_a_running_worker_stop_the_lane(
-    fleet: Fleet, producer: AIOKafkaProducer
+    fleet: WorkerFleet, producer: AIOKafkaProducer
 ) -> None:
-    domain = _Held()
+    domain = _PausedProcessor()
     pipeline = Pipeline(fleet.config, domain, PipelineMetrics(CollectorRegistry(), "counter"))
     running = asyncio.create_task(pipeline.run())
-    await until(lambda: pipeline.is_ready)
-    await fleet.publish([leave()])
-    await asyncio.wait_for(domain.held.wait(), SECONDS)
+    await wait_until(lambda: pipeline.is_ready)
+    await fleet.publish_batch([leave_command()])
+    await asyncio.wait_for(domain.held.wait(), TIMEOUT_SECONDS)
     for _ in range(5):  # more than the consumer fetches at a time
-        await send(producer, COMMANDS.full_name(fleet.config.prefix), b"x" * 900_000)
-    await _delete(fleet, 6)
+        await send_record(producer, COMMANDS.full_name(fleet.config.prefix), b"x" * 900_000)
+    await _delete_commands(fleet, 6)
     domain.go_on.set()
     with pytest.raises(LogMismatch, match=r"offsets 6 to 6, but was read to [123]: records are lost"):
-        await asyncio.wait_for(running, SECONDS)
+        await asyncio.wait_for(running, TIMEOUT_SECONDS)
 
 
-async def test_a_database_that_lost_commits_stops_the_lane(fleet: Fleet) -> None:
-    async with working(fleet.config):
-        await fleet.publish([leave()])
-        fleet.sent.append("the one")
-        await fleet.decided()
+async def test_a_database_that_lost_commits_stops_the_lane(fleet: WorkerFleet) -> None:
+    async with running_pipeline(fleet.config):
+        await fleet.publish_batch([leave_command()])
+        fleet.sent_ids.append("the one")
+        await fleet.wait_until_decided()
     columns = "positions, decided, acknowledged, tails, segment"
-    (before,) = await query(fleet.config, f"SELECT {columns} FROM lanes WHERE lane = $1", LANE)
-    async with working(fleet.config):
-        await fleet.publish([leave()])
-        fleet.sent.append("another")
-        await fleet.decided()
-    await query(
+    (before,) = await fetch_rows(fleet.config, f"SELECT {columns} FROM lanes WHERE lane = $1", LANE)
+    async with running_pipeline(fleet.config):
+        await fleet.publish_batch([leave_command()])
+        fleet.sent_ids.append("another")
+        await fleet.wait_until_decided()
+    await fetch_rows(
         fleet.config, f"UPDATE lanes SET ({columns}) = ($2, $3, $4, $5, $6) WHERE lane = $1", LANE, *before
     )
     with pytest.raises(LogMismatch, match="the database lost commits"):
-        async with working(fleet.config) as pipeline:
-            await until(lambda: not pipeline.is_ready)
+        async with running_pipeline(fleet.config) as pipeline:
+            await wait_until(lambda: not pipeline.is_ready)

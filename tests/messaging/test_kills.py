@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from messaging.config import Config
-from tests.messaging.fleet import Fleet
+from tests.messaging.fleet import WorkerFleet
 
 COMMANDS = 300
 
@@ -20,130 +20,132 @@ BATCH_POINTS = [
 
 
 @pytest.fixture
-async def fleet(kafka: str, database_url: str, prefix: str) -> AsyncIterator[Fleet]:
-    fleet = Fleet(Config(kafka, database_url, "counter", prefix=prefix, session_timeout_ms=1500))
-    await fleet.prepare()
+async def fleet(kafka: str, database_url: str, prefix: str) -> AsyncIterator[WorkerFleet]:
+    fleet = WorkerFleet(Config(kafka, database_url, "counter", prefix=prefix, session_timeout_ms=1500))
+    await fleet.create_tables()
     yield fleet
-    await fleet.stop()
+    await fleet.kill_workers()
 
 
-async def whole(fleet: Fleet) -> None:
+async def assert_consistent(fleet: WorkerFleet) -> None:
     """Assert that the log has one outcome per command, in order, without gaps or duplicates."""
-    await fleet.decided()
+    await fleet.wait_until_decided()
     for worker in fleet.workers:
         if worker.process.poll() is None:
-            worker.send(signal.SIGTERM)
+            worker.send_signal(signal.SIGTERM)
             assert await worker.wait_for_exit() == 0
-    report = await fleet.audit()
+    report = await fleet.run_audit()
     assert report.violations == []
-    assert report.commands == len(fleet.sent)
+    assert report.commands == len(fleet.sent_ids)
 
 
 @pytest.mark.parametrize("point", BATCH_POINTS)
-async def test_a_worker_killed_in_a_batch_leaves_a_consistent_log(fleet: Fleet, point: str) -> None:
-    first = fleet.start(at={point: [1, "kill"]})
-    await first.reached("ready")
-    await fleet.command(COMMANDS)
-    await first.reached(point)
+async def test_a_worker_killed_in_a_batch_leaves_a_consistent_log(fleet: WorkerFleet, point: str) -> None:
+    first = fleet.start_worker(at={point: [1, "kill"]})
+    await first.wait_until_reached("ready")
+    await fleet.publish_commands(COMMANDS)
+    await first.wait_until_reached(point)
     assert await first.wait_for_exit() == -signal.SIGKILL
-    fleet.start()
-    await fleet.command(COMMANDS)
-    await whole(fleet)
+    fleet.start_worker()
+    await fleet.publish_commands(COMMANDS)
+    await assert_consistent(fleet)
 
 
 @pytest.mark.parametrize("point", ["after claim", "after fence", "after log ends"])
-async def test_a_worker_killed_during_takeover_leaves_a_consistent_log(fleet: Fleet, point: str) -> None:
-    first = fleet.start(at={"after commit": [1, "kill"]})
-    await first.reached("ready")
-    await fleet.command(COMMANDS)
+async def test_a_worker_killed_during_takeover_leaves_a_consistent_log(
+    fleet: WorkerFleet, point: str
+) -> None:
+    first = fleet.start_worker(at={"after commit": [1, "kill"]})
+    await first.wait_until_reached("ready")
+    await fleet.publish_commands(COMMANDS)
     assert await first.wait_for_exit() == -signal.SIGKILL
-    second = fleet.start(at={point: [1, "kill"]})
-    await second.reached(point)
+    second = fleet.start_worker(at={point: [1, "kill"]})
+    await second.wait_until_reached(point)
     assert await second.wait_for_exit() == -signal.SIGKILL
-    fleet.start()
-    await whole(fleet)
+    fleet.start_worker()
+    await assert_consistent(fleet)
 
 
-async def test_a_worker_killed_before_release_leaves_a_consistent_log(fleet: Fleet) -> None:
-    first = fleet.start(at={"before release": [1, "kill"]})
-    await first.reached("ready")
-    await fleet.command(COMMANDS)
-    await fleet.decided()
-    first.send(signal.SIGTERM)
-    await first.reached("before release")
+async def test_a_worker_killed_before_release_leaves_a_consistent_log(fleet: WorkerFleet) -> None:
+    first = fleet.start_worker(at={"before release": [1, "kill"]})
+    await first.wait_until_reached("ready")
+    await fleet.publish_commands(COMMANDS)
+    await fleet.wait_until_decided()
+    first.send_signal(signal.SIGTERM)
+    await first.wait_until_reached("before release")
     assert await first.wait_for_exit() == -signal.SIGKILL
-    fleet.start()
-    await fleet.command(COMMANDS)
-    await whole(fleet)
+    fleet.start_worker()
+    await fleet.publish_commands(COMMANDS)
+    await assert_consistent(fleet)
 
 
-async def test_a_stopped_worker_that_comes_back_writes_nothing(fleet: Fleet) -> None:
-    zombie = fleet.start(at={"before publish": [1, "stop"]})
-    await zombie.reached("ready")
-    await fleet.command(COMMANDS)
-    await zombie.reached("before publish")
-    successor = fleet.start()
-    await successor.reached("ready")
-    await fleet.decided()
-    zombie.send(signal.SIGCONT)
-    await fleet.command(COMMANDS)
-    await whole(fleet)
+async def test_a_stopped_worker_that_comes_back_writes_nothing(fleet: WorkerFleet) -> None:
+    zombie = fleet.start_worker(at={"before publish": [1, "stop"]})
+    await zombie.wait_until_reached("ready")
+    await fleet.publish_commands(COMMANDS)
+    await zombie.wait_until_reached("before publish")
+    successor = fleet.start_worker()
+    await successor.wait_until_reached("ready")
+    await fleet.wait_until_decided()
+    zombie.send_signal(signal.SIGCONT)
+    await fleet.publish_commands(COMMANDS)
+    await assert_consistent(fleet)
 
 
-async def test_two_workers_share_the_lanes_and_hand_them_over_cleanly(fleet: Fleet) -> None:
-    first = fleet.start()
-    await first.reached("ready")
-    await fleet.command(COMMANDS)
-    second = fleet.start()
-    await fleet.command(COMMANDS)
-    await second.reached("ready")
-    await fleet.command(COMMANDS)
-    await fleet.decided()
-    first.send(signal.SIGTERM)
+async def test_two_workers_share_the_lanes_and_hand_them_over_cleanly(fleet: WorkerFleet) -> None:
+    first = fleet.start_worker()
+    await first.wait_until_reached("ready")
+    await fleet.publish_commands(COMMANDS)
+    second = fleet.start_worker()
+    await fleet.publish_commands(COMMANDS)
+    await second.wait_until_reached("ready")
+    await fleet.publish_commands(COMMANDS)
+    await fleet.wait_until_decided()
+    first.send_signal(signal.SIGTERM)
     assert await first.wait_for_exit() == 0
-    await fleet.command(COMMANDS)
-    await whole(fleet)
+    await fleet.publish_commands(COMMANDS)
+    await assert_consistent(fleet)
 
 
-async def test_without_the_tail_check_the_audit_finds_duplicates(fleet: Fleet) -> None:
-    first = fleet.start(at={"after end of transaction": [1, "kill"]})
-    await first.reached("ready")
-    await fleet.command(COMMANDS)
+async def test_without_the_tail_check_the_audit_finds_duplicates(fleet: WorkerFleet) -> None:
+    first = fleet.start_worker(at={"after end of transaction": [1, "kill"]})
+    await first.wait_until_reached("ready")
+    await fleet.publish_commands(COMMANDS)
     assert await first.wait_for_exit() == -signal.SIGKILL
-    successor = fleet.start(without=["log-end check"], at={"after end of transaction": [1, "mark"]})
-    await successor.reached("after end of transaction")
-    assert (await fleet.audit()).violations
+    successor = fleet.start_worker(without=["log-end check"], at={"after end of transaction": [1, "mark"]})
+    await successor.wait_until_reached("after end of transaction")
+    assert (await fleet.run_audit()).violations
 
 
-async def test_without_the_fencing_the_audit_finds_duplicates(fleet: Fleet) -> None:
-    zombie = fleet.start(
+async def test_without_the_fencing_the_audit_finds_duplicates(fleet: WorkerFleet) -> None:
+    zombie = fleet.start_worker(
         at={
             "before publish": [1, "stop, then go on without Postgres"],
             "after end of transaction": [1, "wait"],
         }
     )
-    await zombie.reached("ready")
-    await fleet.command(COMMANDS)
-    await zombie.reached("before publish")
-    successor = fleet.start(without=["fencing"], at={"after end of transaction": [1, "wait"]})
-    await successor.reached("after end of transaction")
-    zombie.send(signal.SIGCONT)
-    await zombie.reached("after end of transaction")
-    assert (await fleet.audit()).violations
+    await zombie.wait_until_reached("ready")
+    await fleet.publish_commands(COMMANDS)
+    await zombie.wait_until_reached("before publish")
+    successor = fleet.start_worker(without=["fencing"], at={"after end of transaction": [1, "wait"]})
+    await successor.wait_until_reached("after end of transaction")
+    zombie.send_signal(signal.SIGCONT)
+    await zombie.wait_until_reached("after end of transaction")
+    assert (await fleet.run_audit()).violations
 
 
-async def test_without_the_epoch_check_the_audit_finds_missing_outcomes(fleet: Fleet) -> None:
-    zombie = fleet.start(
+async def test_without_the_epoch_check_the_audit_finds_missing_outcomes(fleet: WorkerFleet) -> None:
+    zombie = fleet.start_worker(
         without=["epoch check"], at={"before update": [1, "stop"], "before publish": [1, "kill"]}
     )
-    await zombie.reached("ready")
-    await fleet.command(COMMANDS)
-    await zombie.reached("before update")
-    successor = fleet.start(without=["epoch check"], at={"before update": [1, "wait"]})
-    await successor.reached("before update")
-    zombie.send(signal.SIGCONT)
+    await zombie.wait_until_reached("ready")
+    await fleet.publish_commands(COMMANDS)
+    await zombie.wait_until_reached("before update")
+    successor = fleet.start_worker(without=["epoch check"], at={"before update": [1, "wait"]})
+    await successor.wait_until_reached("before update")
+    zombie.send_signal(signal.SIGCONT)
     assert await zombie.wait_for_exit() == -signal.SIGKILL
-    successor.go_on("before update")
-    await fleet.command(COMMANDS)
-    await fleet.decided()
-    assert (await fleet.audit()).violations
+    successor.release_point("before update")
+    await fleet.publish_commands(COMMANDS)
+    await fleet.wait_until_decided()
+    assert (await fleet.run_audit()).violations

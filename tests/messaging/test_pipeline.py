@@ -17,14 +17,14 @@ from cohost_schemas import facts, topics
 from cohost_schemas.partitions import partition_of
 from messaging import outcomes
 from messaging.batch import ids
-from tests.messaging.crew import log_of, made, query, until, working
-from tests.messaging.fleet import PARTITIONS, Fleet, record
-from tests.messaging.inputs import COMMANDS, LANE, ROOM, leave, send
-from tests.messaging.turnstile import Turnstile
+from tests.messaging.crew import create_topic, fetch_rows, read_topic, running_pipeline, wait_until
+from tests.messaging.fleet import PARTITIONS, WorkerFleet, command_record
+from tests.messaging.inputs import COMMANDS, LANE, ROOM, leave_command, send_record
+from tests.messaging.turnstile import CounterProcessor
 
 
 async def test_malformed_records_become_dead_letters_and_lose_no_outcome(
-    fleet: Fleet, producer: AIOKafkaProducer
+    fleet: WorkerFleet, producer: AIOKafkaProducer
 ) -> None:
     name = COMMANDS.full_name(fleet.config.prefix)
     poison: list[tuple[bytes | None, list[tuple[str, bytes | None]]]] = [
@@ -37,99 +37,99 @@ async def test_malformed_records_become_dead_letters_and_lose_no_outcome(
         (b"9" * 5000, []),
         (b"x" * 900_000, [("big", b"y" * 100_000)]),
     ]
-    async with working(fleet.config):
+    async with running_pipeline(fleet.config):
         for value, headers in poison:
-            await send(producer, name, value, headers=headers)
-        await fleet.command(10)
-        await fleet.decided()
-    letters = await log_of(fleet.config, topics.INVITATION_DEAD_LETTERS)
+            await send_record(producer, name, value, headers=headers)
+        await fleet.publish_commands(10)
+        await fleet.wait_until_decided()
+    letters = await read_topic(fleet.config, topics.INVITATION_DEAD_LETTERS)
     assert [
         (letter.value, list(letter.headers[: len(headers)]))
         for letter, (_, headers) in zip(letters, poison, strict=True)
     ] == poison
     assert {dict(letter.headers)["dead-letter-reason"] for letter in letters} == {b"not_a_cloud_event"}
     assert [int(dict(letter.headers)["sequence"]) for letter in letters] == list(range(1, len(poison) + 1))
-    assert (await fleet.audit()).violations == []
+    assert (await fleet.run_audit()).violations == []
 
 
-class Told(Turnstile):
+class CommitRecorder(CounterProcessor):
     """Records the committed changes."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.told: dict[str, tuple[int, int]] = {}
+        self.committed_changes: dict[str, tuple[int, int]] = {}
 
     def on_committed(self, changes: dict[str, tuple[int, int]]) -> None:
-        self.told |= changes
+        self.committed_changes |= changes
 
 
-async def test_the_processor_is_called_with_the_committed_changes(fleet: Fleet) -> None:
-    domain = Told()
-    async with working(fleet.config, domain):
-        await fleet.command(50)
-        await fleet.decided()
-    stored = await query(fleet.config, "SELECT room, lane, left_count FROM departures")
-    assert domain.told
-    assert {row["room"]: (row["lane"], row["left_count"]) for row in stored} == domain.told
+async def test_the_processor_is_called_with_the_committed_changes(fleet: WorkerFleet) -> None:
+    domain = CommitRecorder()
+    async with running_pipeline(fleet.config, domain):
+        await fleet.publish_commands(50)
+        await fleet.wait_until_decided()
+    stored = await fetch_rows(fleet.config, "SELECT room, lane, left_count FROM departures")
+    assert domain.committed_changes
+    assert {row["room"]: (row["lane"], row["left_count"]) for row in stored} == domain.committed_changes
 
 
-async def test_an_oversized_dead_letter_is_truncated(fleet: Fleet, producer: AIOKafkaProducer) -> None:
-    await made(fleet.config, topics.INVITATION_DEAD_LETTERS, "max.message.bytes", "100000")
-    async with working(fleet.config):
+async def test_an_oversized_dead_letter_is_truncated(fleet: WorkerFleet, producer: AIOKafkaProducer) -> None:
+    await create_topic(fleet.config, topics.INVITATION_DEAD_LETTERS, "max.message.bytes", "100000")
+    async with running_pipeline(fleet.config):
         for size in (90_000, 120_000):
-            await send(producer, COMMANDS.full_name(fleet.config.prefix), b"x" * size)
-        await fleet.command(10)
-        await fleet.decided()
-    letters = await log_of(fleet.config, topics.INVITATION_DEAD_LETTERS)
+            await send_record(producer, COMMANDS.full_name(fleet.config.prefix), b"x" * size)
+        await fleet.publish_commands(10)
+        await fleet.wait_until_decided()
+    letters = await read_topic(fleet.config, topics.INVITATION_DEAD_LETTERS)
     found = [(len(letter.value), dict(letter.headers).get("dead-letter-truncated")) for letter in letters]
     assert found == [(90_000, None), (0, b"120000")]
 
 
-async def test_no_batch_exceeds_the_topics_limit(fleet: Fleet) -> None:
-    await made(fleet.config, topics.INVITATION_EVENTS, "max.message.bytes", "20000")
-    async with working(fleet.config):
-        await fleet.command(1000)
-        await fleet.decided()
-    assert (await fleet.audit()).violations == []
+async def test_no_batch_exceeds_the_topics_limit(fleet: WorkerFleet) -> None:
+    await create_topic(fleet.config, topics.INVITATION_EVENTS, "max.message.bytes", "20000")
+    async with running_pipeline(fleet.config):
+        await fleet.publish_commands(1000)
+        await fleet.wait_until_decided()
+    assert (await fleet.run_audit()).violations == []
 
 
-async def test_a_worker_without_lanes_has_no_lane_metrics(fleet: Fleet) -> None:
+async def test_a_worker_without_lanes_has_no_lane_metrics(fleet: WorkerFleet) -> None:
     registry = CollectorRegistry()
 
     def shown() -> tuple[float | None, int]:
         lag = next(metric for metric in registry.collect() if metric.name == "cohost_lag_records")
         return registry.get_sample_value("cohost_lanes"), len(lag.samples)
 
-    async with working(fleet.config, registry=registry):
-        await until(lambda: shown()[0] == PARTITIONS)
+    async with running_pipeline(fleet.config, registry=registry):
+        await wait_until(lambda: shown()[0] == PARTITIONS)
         assert shown()[1] > 0
     assert shown() == (0, 0)
 
 
 @pytest.mark.parametrize("where", ["value", "key", "headers"])
 async def test_highly_compressible_batches_are_published_in_parts(
-    fleet: Fleet, kafka: str, where: str
+    fleet: WorkerFleet, kafka: str, where: str
 ) -> None:
     name = COMMANDS.full_name(fleet.config.prefix)
     large = b"x" * 900_000
     options: dict[str, Any] = {"key": {"key": large}, "headers": {"headers": [("x", large)]}}.get(where, {})
-    async with working(fleet.config):
+    async with running_pipeline(fleet.config):
         packed = AIOKafkaProducer(
             bootstrap_servers=kafka, compression_type="gzip", max_batch_size=40_000_000, linger_ms=1000
         )
         async with packed:
             value = large if where == "value" else b"x"
-            await asyncio.gather(*[send(packed, name, value, **options) for _ in range(30)])
-        await fleet.command(10)
-        await fleet.decided()
-    letters = await log_of(fleet.config, topics.INVITATION_DEAD_LETTERS)
+            await asyncio.gather(*[send_record(packed, name, value, **options) for _ in range(30)])
+        await fleet.publish_commands(10)
+        await fleet.wait_until_decided()
+    letters = await read_topic(fleet.config, topics.INVITATION_DEAD_LETTERS)
     assert [int(dict(letter.headers)["sequence"]) for letter in letters] == list(range(1, 31))
-    (lane,) = await query(fleet.config, "SELECT segment FROM lanes WHERE lane = $1", LANE)
+    (lane,) = await fetch_rows(fleet.config, "SELECT segment FROM lanes WHERE lane = $1", LANE)
     assert lane["segment"] >= 6
-    assert (await fleet.audit()).violations == []
+    assert (await fleet.run_audit()).violations == []
 
 
-class _Odd(str):
+class _InvalidName(str):
     """A header name whose bytes are not UTF-8."""
 
     __slots__ = ()
@@ -138,46 +138,57 @@ class _Odd(str):
         return b"b\xff\xfed"
 
 
-async def test_a_header_name_that_is_not_utf_8_does_not_stop_the_lane(fleet: Fleet, kafka: str) -> None:
-    async with working(fleet.config), AIOKafkaProducer(bootstrap_servers=kafka, acks="all") as producer:
+async def test_a_header_name_that_is_not_utf_8_does_not_stop_the_lane(fleet: WorkerFleet, kafka: str) -> None:
+    async with (
+        running_pipeline(fleet.config),
+        AIOKafkaProducer(bootstrap_servers=kafka, acks="all") as producer,
+    ):
         batch = producer.create_batch()
         batch._builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, -1, 100_000)  # noqa: SLF001 - no public API writes such a record
-        identifier, data = leave()
-        batch.append(key=ROOM.encode(), value=record(*leave()), timestamp=None)
+        identifier, data = leave_command()
+        batch.append(key=ROOM.encode(), value=command_record(*leave_command()), timestamp=None)
         batch.append(
-            key=ROOM.encode(), value=record(identifier, data), timestamp=None, headers=[(_Odd("x"), b"1")]
+            key=ROOM.encode(),
+            value=command_record(identifier, data),
+            timestamp=None,
+            headers=[(_InvalidName("x"), b"1")],
         )
-        batch.append(key=ROOM.encode(), value=b"no event", timestamp=None, headers=[(_Odd("x"), b"1")])
+        batch.append(
+            key=ROOM.encode(), value=b"no event", timestamp=None, headers=[(_InvalidName("x"), b"1")]
+        )
         batch.close()
         await (await producer.send_batch(batch, COMMANDS.full_name(fleet.config.prefix), partition=LANE))
-        await fleet.command(5)
-        fleet.sent += [identifier, "and the first"]
-        await fleet.decided()
-    assert (await fleet.audit()).violations == []
-    assert len(await log_of(fleet.config, topics.INVITATION_DEAD_LETTERS)) == 1
+        await fleet.publish_commands(5)
+        fleet.sent_ids += [identifier, "and the first"]
+        await fleet.wait_until_decided()
+    assert (await fleet.run_audit()).violations == []
+    assert len(await read_topic(fleet.config, topics.INVITATION_DEAD_LETTERS)) == 1
 
 
 @pytest.mark.parametrize(("kind", "attribute"), [("gzip", 1), ("lz4", 3)])
 async def test_a_batch_with_trailing_bytes_does_not_stop_the_lane(
-    fleet: Fleet, kafka: str, monkeypatch: pytest.MonkeyPatch, kind: str, attribute: int
+    fleet: WorkerFleet, kafka: str, monkeypatch: pytest.MonkeyPatch, kind: str, attribute: int
 ) -> None:
     encode = getattr(codec, f"{kind}_encode")
     monkeypatch.setattr(default_records, f"{kind}_encode", lambda data: encode(data) + b"garbage")
-    async with working(fleet.config), AIOKafkaProducer(bootstrap_servers=kafka, acks="all") as producer:
+    async with (
+        running_pipeline(fleet.config),
+        AIOKafkaProducer(bootstrap_servers=kafka, acks="all") as producer,
+    ):
         batch = producer.create_batch()
         batch._builder = _DefaultRecordBatchBuilderPy(2, attribute, 0, -1, -1, -1, 100_000)  # noqa: SLF001 - as above
-        for identifier, data in [leave(), leave()]:
-            batch.append(key=ROOM.encode(), value=record(identifier, data), timestamp=None)
-            fleet.sent.append(identifier)
+        for identifier, data in [leave_command(), leave_command()]:
+            batch.append(key=ROOM.encode(), value=command_record(identifier, data), timestamp=None)
+            fleet.sent_ids.append(identifier)
         batch.close()
         await (await producer.send_batch(batch, COMMANDS.full_name(fleet.config.prefix), partition=LANE))
-        await fleet.command(50)
-        await fleet.decided()
-    assert (await fleet.audit()).violations == []
+        await fleet.publish_commands(50)
+        await fleet.wait_until_decided()
+    assert (await fleet.run_audit()).violations == []
 
 
 async def test_a_poll_that_fails_after_fetching_loses_no_outcome(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    fleet: WorkerFleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetch, lost = Fetcher.fetched_records, []
 
@@ -189,116 +200,118 @@ async def test_a_poll_that_fails_after_fetching_loses_no_outcome(
             raise OSError(msg)
         return found
 
-    async with working(fleet.config):
+    async with running_pipeline(fleet.config):
         monkeypatch.setattr(Fetcher, "fetched_records", losing)
         # The poll in progress is the original one: it has ended once a command is decided.
-        await fleet.command(1)
-        await fleet.decided()
-        await fleet.command(50)
-        await fleet.decided()
+        await fleet.publish_commands(1)
+        await fleet.wait_until_decided()
+        await fleet.publish_commands(50)
+        await fleet.wait_until_decided()
     assert lost
-    assert (await fleet.audit()).violations == []
+    assert (await fleet.run_audit()).violations == []
 
 
-async def test_an_id_used_in_two_lanes_at_once_has_one_outcome(fleet: Fleet) -> None:
+async def test_an_id_used_in_two_lanes_at_once_has_one_outcome(fleet: WorkerFleet) -> None:
     rooms = {partition_of(room, PARTITIONS): room for room in map("room-{}".format, range(20))}
     shared = [ids.uuid7() for _ in range(50)]
-    async with working(fleet.config):
+    async with running_pipeline(fleet.config):
         for room in rooms.values():
-            await fleet.publish([(identifier, leave(room)[1]) for identifier in shared])
-        await fleet.command(20)
-        fleet.sent += shared
-        await fleet.decided()
+            await fleet.publish_batch([(identifier, leave_command(room)[1]) for identifier in shared])
+        await fleet.publish_commands(20)
+        fleet.sent_ids += shared
+        await fleet.wait_until_decided()
         # Every lane's commands are read, including those with a repeated id.
-        await until(lambda: _read(fleet, 3 * 50 + 20))
-    assert (await fleet.audit()).violations == []
-    events = await log_of(fleet.config, topics.INVITATION_EVENTS)
+        await wait_until(lambda: _has_read(fleet, 3 * 50 + 20))
+    assert (await fleet.run_audit()).violations == []
+    events = await read_topic(fleet.config, topics.INVITATION_EVENTS)
     causes = [json.loads(event.value)["causationid"] for event in events]
     assert sorted(cause for cause in causes if cause in shared) == sorted(shared)
 
 
-async def _read(fleet: Fleet, count: int) -> bool:
-    rows = await query(fleet.config, "SELECT sum(positions[3]) AS total FROM lanes WHERE positions[3] > 0")
+async def _has_read(fleet: WorkerFleet, count: int) -> bool:
+    rows = await fetch_rows(
+        fleet.config, "SELECT sum(positions[3]) AS total FROM lanes WHERE positions[3] > 0"
+    )
     return bool(rows[0]["total"] == count)
 
 
-async def test_a_repeated_id_has_no_second_outcome_after_a_restart(fleet: Fleet) -> None:
-    again = [leave() for _ in range(5)]
-    async with working(fleet.config):
-        await fleet.publish(again)
-        fleet.sent += [identifier for identifier, _ in again]
-        await fleet.decided()
-    async with working(fleet.config):
-        await fleet.publish(again)
-        await fleet.command(5)
-        await fleet.decided()
-        await until(lambda: _read(fleet, 15))
-    report = await fleet.audit()
+async def test_a_repeated_id_has_no_second_outcome_after_a_restart(fleet: WorkerFleet) -> None:
+    again = [leave_command() for _ in range(5)]
+    async with running_pipeline(fleet.config):
+        await fleet.publish_batch(again)
+        fleet.sent_ids += [identifier for identifier, _ in again]
+        await fleet.wait_until_decided()
+    async with running_pipeline(fleet.config):
+        await fleet.publish_batch(again)
+        await fleet.publish_commands(5)
+        await fleet.wait_until_decided()
+        await wait_until(lambda: _has_read(fleet, 15))
+    report = await fleet.run_audit()
     assert (report.violations, report.commands) == ([], 10)
-    assert len(await log_of(fleet.config, topics.INVITATION_EVENTS)) == 9
+    assert len(await read_topic(fleet.config, topics.INVITATION_EVENTS)) == 9
 
 
-async def test_outcomes_are_deleted_after_seven_days_in_small_steps(fleet: Fleet) -> None:
-    async with working(fleet.config):
-        await fleet.command(10)
-        await fleet.decided()
+async def test_outcomes_are_deleted_after_seven_days_in_small_steps(fleet: WorkerFleet) -> None:
+    async with running_pipeline(fleet.config):
+        await fleet.publish_commands(10)
+        await fleet.wait_until_decided()
     aged = "UPDATE outcomes SET decided_at = now() - {} WHERE id = ANY($1::text[])"
-    await query(fleet.config, aged.format("interval '7 days 1 minute'"), fleet.sent[:5])
-    await query(fleet.config, aged.format("interval '6 days 23 hours'"), fleet.sent[5:])
+    await fetch_rows(fleet.config, aged.format("interval '7 days 1 minute'"), fleet.sent_ids[:5])
+    await fetch_rows(fleet.config, aged.format("interval '6 days 23 hours'"), fleet.sent_ids[5:])
     connection = await asyncpg.connect(
         fleet.config.database_url, server_settings={"search_path": fleet.config.schema}
     )
     assert [await outcomes.prune_outcomes(connection, limit=3) for _ in range(3)] == [3, 2, 0]
-    assert await outcomes.find_recorded_ids(connection, fleet.sent) == frozenset(fleet.sent[5:])
+    assert await outcomes.find_recorded_ids(connection, fleet.sent_ids) == frozenset(fleet.sent_ids[5:])
     await connection.close()
 
 
 async def test_facts_are_read_to_their_end_before_the_first_command(
-    fleet: Fleet, producer: AIOKafkaProducer
+    fleet: WorkerFleet, producer: AIOKafkaProducer
 ) -> None:
-    async with working(fleet.config):
+    async with running_pipeline(fleet.config):
         """Makes the topics."""
-    await fleet.publish([leave()])
+    await fleet.publish_batch([leave_command()])
     fact = facts.RoomChanged(room_id=ROOM, host_id="alice", status="live", max_co_hosts=41)
     for _ in range(2000):
         await producer.send(
             topics.ROOMS.full_name(fleet.config.prefix),
-            record(ids.uuid7(), fact),
+            command_record(ids.uuid7(), fact),
             key=ROOM.encode(),
             partition=LANE,
         )
     await producer.flush()
-    fleet.sent.append("the one")
-    async with working(fleet.config):
-        await fleet.decided()
-    (event,) = await log_of(fleet.config, topics.INVITATION_EVENTS)
+    fleet.sent_ids.append("the one")
+    async with running_pipeline(fleet.config):
+        await fleet.wait_until_decided()
+    (event,) = await read_topic(fleet.config, topics.INVITATION_EVENTS)
     assert json.loads(event.value)["data"]["invitationId"] == "42"
 
 
-async def test_an_aborted_command_has_no_outcome(fleet: Fleet, kafka: str) -> None:
+async def test_an_aborted_command_has_no_outcome(fleet: WorkerFleet, kafka: str) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=fleet.config.prefix + "aborting")
-    async with working(fleet.config):
+    async with running_pipeline(fleet.config):
         await producer.start()
         await producer.begin_transaction()
-        await send(producer, COMMANDS.full_name(fleet.config.prefix), record(*leave()))
+        await send_record(producer, COMMANDS.full_name(fleet.config.prefix), command_record(*leave_command()))
         await producer.abort_transaction()
         await producer.stop()
-        await fleet.command(10)
-        await fleet.decided()
-        await until(lambda: _read(fleet, 12))
-    assert len(await query(fleet.config, "SELECT FROM outcomes")) == 10
+        await fleet.publish_commands(10)
+        await fleet.wait_until_decided()
+        await wait_until(lambda: _has_read(fleet, 12))
+    assert len(await fetch_rows(fleet.config, "SELECT FROM outcomes")) == 10
 
 
-async def test_a_clean_stop_releases_lanes_and_commits_their_offsets(fleet: Fleet) -> None:
-    async with working(fleet.config):
-        await fleet.command(10)
-        await fleet.decided()
-        await until(lambda: _mirrored(fleet))
-    rows = await query(fleet.config, "SELECT DISTINCT released, unfenced FROM lanes")
+async def test_a_clean_stop_releases_lanes_and_commits_their_offsets(fleet: WorkerFleet) -> None:
+    async with running_pipeline(fleet.config):
+        await fleet.publish_commands(10)
+        await fleet.wait_until_decided()
+        await wait_until(lambda: _committed_offsets(fleet))
+    rows = await fetch_rows(fleet.config, "SELECT DISTINCT released, unfenced FROM lanes")
     assert [tuple(row) for row in rows] == [(True, [])]
 
 
-async def _mirrored(fleet: Fleet) -> bool:
+async def _committed_offsets(fleet: WorkerFleet) -> bool:
     admin = AIOKafkaAdminClient(bootstrap_servers=fleet.config.bootstrap_servers)
     await admin.start()
     try:
@@ -309,25 +322,25 @@ async def _mirrored(fleet: Fleet) -> bool:
     return sum(max(0, entry.offset) for place, entry in found.items() if place.topic == name) == 10
 
 
-async def test_closed_postgres_connections_cost_only_time(fleet: Fleet) -> None:
-    async with working(fleet.config) as pipeline:
+async def test_closed_postgres_connections_cost_only_time(fleet: WorkerFleet) -> None:
+    async with running_pipeline(fleet.config) as pipeline:
         for _ in range(3):
-            await fleet.command(50)
-            await query(
+            await fleet.publish_commands(50)
+            await fetch_rows(
                 fleet.config,
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()",
             )
-        await fleet.decided()
-        await until(lambda: pipeline.is_ready)
-    report = await fleet.audit()
+        await fleet.wait_until_decided()
+        await wait_until(lambda: pipeline.is_ready)
+    report = await fleet.run_audit()
     assert (report.violations, report.commands) == ([], 150)
 
 
-async def test_the_pool_is_closed_on_stop(fleet: Fleet) -> None:
-    async with working(fleet.config):
-        await fleet.command(5)
-        await fleet.decided()
+async def test_the_pool_is_closed_on_stop(fleet: WorkerFleet) -> None:
+    async with running_pipeline(fleet.config):
+        await fleet.publish_commands(5)
+        await fleet.wait_until_decided()
     connection = await asyncpg.connect(fleet.config.database_url)
     left = await connection.fetchval(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"

@@ -25,7 +25,7 @@ def lane(*, decided: tuple[int, int], acknowledged: tuple[int, int], ends: tuple
     )
 
 
-def segment(number: int, *places: tuple[int, int]) -> OutboxBatch:
+def outbox_batch(number: int, *places: tuple[int, int]) -> OutboxBatch:
     return OutboxBatch(
         0, number, [EncodedRecord(output, sequence, None, b"", []) for output, sequence in places], 0
     )
@@ -33,7 +33,7 @@ def segment(number: int, *places: tuple[int, int]) -> OutboxBatch:
 
 def test_logged_outbox_batches_are_confirmed_and_the_rest_kept() -> None:
     own_lane = lane(decided=(7, 3), acknowledged=(4, 2), ends=(10, 5))
-    pending = [segment(8, (0, 5), (0, 6)), segment(9, (0, 7), (1, 3))]
+    pending = [outbox_batch(8, (0, 5), (0, 6)), outbox_batch(9, (0, 7), (1, 3))]
     log = [LogEnd(14, [(5, 11), (6, 12)]), LogEnd(5, [])]
     assert log_end.confirm_published(own_lane, TOPICS, log, pending) == 1
     assert (own_lane.published_sequences, own_lane.published_end_offsets) == ([6, 2], [13, 5])
@@ -43,7 +43,10 @@ def test_nothing_is_left_to_publish_when_all_is_in_the_log() -> None:
     own_lane = lane(decided=(6, 2), acknowledged=(4, 2), ends=(10, 5))
     assert (
         log_end.confirm_published(
-            own_lane, TOPICS, [LogEnd(14, [(5, 11), (6, 12)]), LogEnd(5, [])], [segment(9, (0, 5), (0, 6))]
+            own_lane,
+            TOPICS,
+            [LogEnd(14, [(5, 11), (6, 12)]), LogEnd(5, [])],
+            [outbox_batch(9, (0, 5), (0, 6))],
         )
         == 1
     )
@@ -53,47 +56,51 @@ def test_nothing_is_left_to_publish_when_all_is_in_the_log() -> None:
     ("decided", "log", "pending", "says"),
     [
         pytest.param(
-            (5, 2), [LogEnd(9, []), LogEnd(5, [])], [segment(9, (0, 5))], "truncated", id="the log is shorter"
+            (5, 2),
+            [LogEnd(9, []), LogEnd(5, [])],
+            [outbox_batch(9, (0, 5))],
+            "truncated",
+            id="the log is shorter",
         ),
         pytest.param(
             (5, 2),
             [LogEnd(14, [(6, 11)]), LogEnd(5, [])],
-            [segment(9, (0, 5))],
+            [outbox_batch(9, (0, 5))],
             "ahead",
             id="the log is ahead of the database",
         ),
         pytest.param(
             (6, 2),
             [LogEnd(14, [(6, 11)]), LogEnd(5, [])],
-            [segment(9, (0, 5), (0, 6))],
+            [outbox_batch(9, (0, 5), (0, 6))],
             "truncated",
             id="gap in the log",
         ),
         pytest.param(
             (5, 2),
             [LogEnd(14, [(4, 11)]), LogEnd(5, [])],
-            [segment(9, (0, 5))],
+            [outbox_batch(9, (0, 5))],
             "truncated",
             id="sequence repeated",
         ),
         pytest.param(
             (6, 2),
             [LogEnd(10, []), LogEnd(5, [])],
-            [segment(9, (0, 6))],
+            [outbox_batch(9, (0, 6))],
             "missing from log and outbox",
             id="missing from the outbox",
         ),
         pytest.param(
             (7, 2),
             [LogEnd(10, []), LogEnd(5, [])],
-            [segment(9, (0, 5))],
+            [outbox_batch(9, (0, 5))],
             "last decided records",
             id="last record missing",
         ),
         pytest.param(
             (5, 3),
             [LogEnd(14, [(5, 11)]), LogEnd(5, [])],
-            [segment(9, (0, 5), (1, 3))],
+            [outbox_batch(9, (0, 5), (1, 3))],
             "only part",
             id="half of a transaction",
         ),
@@ -110,7 +117,7 @@ def test_a_log_contradicting_the_database_stops_the_lane(
 
 def test_compaction_may_leave_gaps_among_the_badges() -> None:
     own_lane = lane(decided=(7, 2), acknowledged=(4, 2), ends=(10, 5))
-    pending = [segment(9, (0, 5), (0, 6), (0, 7))]
+    pending = [outbox_batch(9, (0, 5), (0, 6), (0, 7))]
     assert (
         log_end.confirm_published(
             own_lane, ("cohost.badges", "rejections"), [LogEnd(14, [(7, 12)]), LogEnd(5, [])], pending

@@ -10,7 +10,7 @@ from cohost_schemas import commands, events, facts, topics
 from messaging.database import Connection
 from messaging.processor import InputRecord, InputTopic, OutputRecord, Rejection, Topology
 
-LAYOUT = Topology(
+TOPOLOGY = Topology(
     name="invitations",
     source="/cohost/invitations",
     inputs=(
@@ -22,13 +22,15 @@ LAYOUT = Topology(
     rejections=topics.INVITATION_REJECTIONS,
     dead_letters=topics.INVITATION_DEAD_LETTERS,
 )
-TABLE = "CREATE TABLE IF NOT EXISTS departures (room text PRIMARY KEY, lane int, left_count int NOT NULL)"
+CREATE_TABLE = (
+    "CREATE TABLE IF NOT EXISTS departures (room text PRIMARY KEY, lane int, left_count int NOT NULL)"
+)
 
 
-class Turnstile:
+class CounterProcessor:
     """Counts departures; `counts` is the cache of (lane, count) by room."""
 
-    topology = LAYOUT
+    topology = TOPOLOGY
 
     def __init__(self) -> None:
         self.counts: dict[str, tuple[int, int]] = {}

@@ -24,11 +24,11 @@ from messaging.outbox import log_end, store, transactions
 from messaging.outbox.publisher import OutboxPublisher
 from messaging.pipeline import Pipeline
 from messaging.session import Session
-from tests.messaging.turnstile import Turnstile
+from tests.messaging.turnstile import CounterProcessor
 
-COMMANDS = 2
+COMMANDS_INPUT = 2
 """The index of the commands topic among the inputs."""
-POINTS: dict[str, tuple[Any, str, str]] = {
+FAILPOINTS: dict[str, tuple[Any, str, str]] = {
     "before commit": (outcomes, "insert_outcomes", "after"),
     "after commit": (OutboxPublisher, "enqueue_batches", "before"),
     "before publish": (transactions, "publish_transaction", "before"),
@@ -43,28 +43,28 @@ POINTS: dict[str, tuple[Any, str, str]] = {
 }
 
 
-def arm(point: str, count: int, action: str, marks: Path) -> None:
+def arm_failpoint(point: str, count: int, action: str, marks: Path) -> None:
     """Perform the action when the failpoint is reached for the `count`th time with records to lose."""
-    owner, name, when = POINTS[point]
+    owner, name, when = FAILPOINTS[point]
     original: Callable[..., Awaitable[Any]] = getattr(owner, name)
-    left = count
+    remaining = count
 
     async def armed(*arguments: Any, **options: Any) -> Any:
-        nonlocal left
-        left -= 1 if _matters(point, arguments) else 0
-        due = left == 0
-        if due and when == "before":
-            await _act(action, marks / point)
+        nonlocal remaining
+        remaining -= 1 if _is_relevant(point, arguments) else 0
+        is_due = remaining == 0
+        if is_due and when == "before":
+            await _perform_action(action, marks / point)
         result = await original(*arguments, **options)
-        if due and when == "after":
-            await _act(action, marks / point)
-        left -= due
+        if is_due and when == "after":
+            await _perform_action(action, marks / point)
+        remaining -= is_due
         return result
 
     setattr(owner, name, armed)
 
 
-def _matters(point: str, arguments: tuple[Any, ...]) -> bool:
+def _is_relevant(point: str, arguments: tuple[Any, ...]) -> bool:
     """Return whether the call concerns commands: the lease renewal of every second takes the same path."""
     if point == "before commit":
         return bool(arguments[1])
@@ -74,66 +74,69 @@ def _matters(point: str, arguments: tuple[Any, ...]) -> bool:
         return any(record.topic.endswith("commands") for record in arguments[1])
     if point == "before update":
         return any(
-            step.positions[COMMANDS] > max(0, step.expected_positions[COMMANDS]) for step in arguments[1]
+            step.positions[COMMANDS_INPUT] > max(0, step.expected_positions[COMMANDS_INPUT])
+            for step in arguments[1]
         )
     return True
 
 
-async def _act(action: str, mark: Path) -> None:
+async def _perform_action(action: str, mark: Path) -> None:
     mark.touch()
     if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     elif action.startswith("stop"):
         os.kill(os.getpid(), signal.SIGSTOP)
         if action == "stop, then go on without Postgres":
-            lanes.write_updates = _never  # type: ignore[assignment]
+            lanes.write_updates = _wait_forever  # type: ignore[assignment]
     elif action == "wait":
         while not mark.with_suffix(".go").exists():
             await asyncio.sleep(0.01)
 
 
-def take_out(safeguard: str) -> None:
+def disable_safeguard(safeguard: str) -> None:
     """Disable one of the three safeguards of a takeover."""
     if safeguard == "log-end check":
         log_end.confirm_published = lambda *_: 0
     elif safeguard == "fencing":
-        transactions.fence_owners = _nothing
+        transactions.fence_owners = _skip_fencing
     elif safeguard == "epoch check":
         # The primary key compares the outbox batch's number: it belongs to the same fence.
         test = "AND lanes.epoch = new.epoch AND lanes.positions = new.before::bigint[]"
-        _rewrite(lanes.write_updates, test, "")
+        _replace_source(lanes.write_updates, test, "")
         row = "unnest($1::int[], $2::bigint[], $3::bytea[])"
-        _rewrite(
+        _replace_source(
             store.update_outbox,
             row,
             f"{row} ON CONFLICT (lane, number) DO UPDATE SET records = excluded.records",
         )
 
 
-def _rewrite(function: Callable[..., Any], part: str, other: str) -> None:
+def _replace_source(function: Callable[..., Any], part: str, other: str) -> None:
     source = inspect.getsource(function)
     assert part in source
     module = sys.modules[function.__module__]
     exec(compile(source.replace(part, other), module.__file__ or "", "exec"), vars(module))  # noqa: S102 - a mutated copy of the product's code
 
 
-async def _never(*_: object) -> None:
+async def _wait_forever(*_: object) -> None:
     await asyncio.Event().wait()
 
 
-async def _nothing(*_: object) -> None:
+async def _skip_fencing(*_: object) -> None:
     """Skip the fencing."""
 
 
 async def main(options: dict[str, Any]) -> None:
     marks = Path(options.pop("marks"))
     for safeguard in options.pop("without", ()):
-        take_out(safeguard)
+        disable_safeguard(safeguard)
     for point, (count, action) in options.pop("at", {}).items():
-        arm(point, count, action, marks)
+        arm_failpoint(point, count, action, marks)
     # A stopped worker must keep its transaction open while other workers start.
     database._TIMEOUTS["idle_in_transaction_session_timeout"] = "90s"  # noqa: SLF001 - a timeout of the product
-    pipeline = Pipeline(Config(**options), Turnstile(), PipelineMetrics(CollectorRegistry(), "counter"))
+    pipeline = Pipeline(
+        Config(**options), CounterProcessor(), PipelineMetrics(CollectorRegistry(), "counter")
+    )
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, pipeline.stop)
     running = asyncio.create_task(pipeline.run())
     while not running.done() and not pipeline.is_ready:

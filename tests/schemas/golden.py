@@ -44,26 +44,26 @@ CANCELLED = SENT_INVITATION.model_copy(
 EXPIRED = SENT_INVITATION.model_copy(
     update={"status": "expired", "updated_at": EXPIRY, "close_reason": "expired"}
 )
-RIGHTS = events.Permissions(
+PERMISSIONS = events.Permissions(
     can_publish=True,
     can_publish_data=True,
     can_subscribe=True,
     can_publish_sources=("camera", "microphone", "screen_share", "screen_share_audio"),
 )
-ANSWER = {"room_id": ROOM, "invitation_id": INVITATION}
-SEAT = {"room_id": ROOM, "user_id": GUEST, "invitation_id": INVITATION}
+ANSWER_IDS = {"room_id": ROOM, "invitation_id": INVITATION}
+SEAT_IDS = {"room_id": ROOM, "user_id": GUEST, "invitation_id": INVITATION}
 
 COMMANDS: tuple[Message, ...] = (
     commands.SendInvitation(
         room_id=ROOM, user_id=GUEST, actor_id=HOST, expires_in_seconds=3600, message=NOTE
     ),
-    commands.CancelInvitation(**ANSWER, actor_id=HOST),
-    commands.AcceptInvitation(**ANSWER, actor_id=GUEST),
-    commands.DeclineInvitation(**ANSWER, actor_id=GUEST),
+    commands.CancelInvitation(**ANSWER_IDS, actor_id=HOST),
+    commands.AcceptInvitation(**ANSWER_IDS, actor_id=GUEST),
+    commands.DeclineInvitation(**ANSWER_IDS, actor_id=GUEST),
     commands.RemoveCoHost(room_id=ROOM, user_id=GUEST, actor_id=HOST),
     commands.LeaveStage(room_id=ROOM, actor_id=GUEST),
-    commands.ExpireInvitation(**ANSWER),
-    commands.ReleaseSeat(**SEAT, reason="connection_lost"),
+    commands.ExpireInvitation(**ANSWER_IDS),
+    commands.ReleaseSeat(**SEAT_IDS, reason="connection_lost"),
     commands.ExcludeUser(room_id=ROOM, user_id=GUEST),
     commands.MuteCoHost(room_id=ROOM, user_id=GUEST, actor_id=HOST, source="microphone", hard=True),
     commands.UnmuteCoHost(room_id=ROOM, user_id=GUEST, actor_id=HOST, source="microphone"),
@@ -85,18 +85,20 @@ EVENTS: tuple[Message, ...] = (
     events.InvitationDeclined(**DECLINED.model_dump()),
     events.InvitationCancelled(**CANCELLED.model_dump()),
     events.InvitationExpired(**EXPIRED.model_dump()),
-    events.CoHostLeft(**SEAT, reason="removed_by_host", left_at="2026-01-01T12:30:00.000Z", removed_by=HOST),
+    events.CoHostLeft(
+        **SEAT_IDS, reason="removed_by_host", left_at="2026-01-01T12:30:00.000Z", removed_by=HOST
+    ),
     events.GrantProvisioned(
-        **SEAT, mode="in_place", permissions=RIGHTS, provisioned_at="2026-01-01T12:00:07.120Z"
+        **SEAT_IDS, mode="in_place", permissions=PERMISSIONS, provisioned_at="2026-01-01T12:00:07.120Z"
     ),
-    events.GrantRevoked(**SEAT, reason="left", mode="in_place", revoked_at="2026-01-01T12:30:00.080Z"),
-    events.GrantFailed(**SEAT, error="LiveKit does not answer", attempts=3, retryable=True),
-    events.CoHostConnected(**SEAT, at="2026-01-01T12:00:09.000Z"),
+    events.GrantRevoked(**SEAT_IDS, reason="left", mode="in_place", revoked_at="2026-01-01T12:30:00.080Z"),
+    events.GrantFailed(**SEAT_IDS, error="LiveKit does not answer", attempts=3, retryable=True),
+    events.CoHostConnected(**SEAT_IDS, at="2026-01-01T12:00:09.000Z"),
     events.CoHostDisconnected(
-        **SEAT, at="2026-01-01T12:10:00.000Z", grace_ends_at="2026-01-01T12:11:00.000Z"
+        **SEAT_IDS, at="2026-01-01T12:10:00.000Z", grace_ends_at="2026-01-01T12:11:00.000Z"
     ),
-    events.CoHostReconnected(**SEAT, at="2026-01-01T12:10:20.000Z"),
-    events.CoHostLost(**SEAT, at="2026-01-01T12:11:00.000Z"),
+    events.CoHostReconnected(**SEAT_IDS, at="2026-01-01T12:10:20.000Z"),
+    events.CoHostLost(**SEAT_IDS, at="2026-01-01T12:11:00.000Z"),
     events.CoHostMuted(room_id=ROOM, user_id=GUEST, source="microphone", hard=True, by=HOST),
     events.CoHostUnmuteRequested(room_id=ROOM, user_id=GUEST, source="microphone", by=HOST),
     events.IntruderRemoved(room_id=ROOM, user_id="mallory", action="demoted", at="2026-01-01T12:15:00.000Z"),

@@ -57,27 +57,27 @@ NULLABLE = {
 }
 
 
-def read(model: type[Message], body: Any) -> Message:
+def parse_answer(model: type[Message], body: Any) -> Message:
     return model.model_validate(body, by_alias=True, by_name=False)
 
 
-def said(answer: Message) -> dict[str, Any]:
+def answer_body(answer: Message) -> dict[str, Any]:
     return answer.model_dump(mode="json", by_alias=True)
 
 
 @each
 def test_an_answer_with_unknown_fields_is_read(answer: Message) -> None:
-    assert read(type(answer), {**said(answer), "colour": "red"}) == answer
+    assert parse_answer(type(answer), {**answer_body(answer), "colour": "red"}) == answer
 
 
 @each
 def test_only_nullable_fields_may_be_absent(answer: Message) -> None:
     model = type(answer)
-    for name, alias in zip(model.model_fields, said(answer), strict=True):
-        body = {key: value for key, value in said(answer).items() if key != alias}
+    for name, alias in zip(model.model_fields, answer_body(answer), strict=True):
+        body = {key: value for key, value in answer_body(answer).items() if key != alias}
         if name in NULLABLE.get(model, ()):
-            assert read(model, body) == read(model, {**body, alias: None})
-            assert read(model, body) == answer.model_copy(update={name: None})
+            assert parse_answer(model, body) == parse_answer(model, {**body, alias: None})
+            assert parse_answer(model, body) == answer.model_copy(update={name: None})
         else:
             with pytest.raises(ValidationError):
-                read(model, body)
+                parse_answer(model, body)

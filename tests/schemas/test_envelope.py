@@ -168,18 +168,18 @@ headers_ = st.lists(
 def test_reading_ends_in_an_event_or_in_not_a_cloud_event(
     value: bytes | None, headers: list[tuple[str, bytes | None]]
 ) -> None:
-    end_in_one_of_the_two(value, headers)
+    decode_or_refuse(value, headers)
 
 
 @pytest.mark.parametrize(
     "value", [b"[" * 200_000, b'{"data":' * 200_000, b'{"data":' + b"9" * 5000 + b"}", b'{"data":1e999}']
 )
 def test_reading_deep_or_large_values_ends_the_same_way(value: bytes) -> None:
-    end_in_one_of_the_two(value, [])
-    end_in_one_of_the_two(value, BINARY)
+    decode_or_refuse(value, [])
+    decode_or_refuse(value, BINARY)
 
 
-def end_in_one_of_the_two(value: bytes | None, headers: list[tuple[str, bytes | None]]) -> None:
+def decode_or_refuse(value: bytes | None, headers: list[tuple[str, bytes | None]]) -> None:
     try:
         event = envelope.decode_event(value, headers)
     except NotACloudEvent:

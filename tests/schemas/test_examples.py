@@ -40,9 +40,9 @@ def test_an_example_is_read_as_its_message(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_is_valid_by_the_published_schema(name: str) -> None:
     schema = json_schema.schema_document(MODELS[name])
-    assert validator.valid(example(name), schema, schema)
+    assert validator.is_valid(example(name), schema, schema)
     envelope_alone = json_schema.envelope_schema()
-    assert validator.valid(example(name), envelope_alone, envelope_alone)
+    assert validator.is_valid(example(name), envelope_alone, envelope_alone)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -50,4 +50,4 @@ def test_the_published_schema_requires_the_envelopes_attributes(name: str) -> No
     schema = json_schema.schema_document(MODELS[name])
     for attribute in ("specversion", "id", "source", "type", "subject", "data"):
         left_out = {key: value for key, value in example(name).items() if key != attribute}
-        assert not validator.valid(left_out, schema, schema)
+        assert not validator.is_valid(left_out, schema, schema)

@@ -13,7 +13,7 @@ from cohost_schemas.export import __main__, catalog, json_schema
 from cohost_schemas.types import CommandData, Message
 from tests.schemas import golden, validator
 
-TAKEN_IN = catalog.COMMANDS + catalog.FACTS
+INPUT_MODELS = catalog.COMMANDS + catalog.FACTS
 SCHEMAS = {model: json_schema.schema_document(model) for model in catalog.PUBLISHED_MODELS}
 
 
@@ -63,7 +63,7 @@ values = (
 )
 
 
-@pytest.mark.parametrize("model", TAKEN_IN, ids=lambda model: model.__name__)
+@pytest.mark.parametrize("model", INPUT_MODELS, ids=lambda model: model.__name__)
 @given(changes=st.data())
 def test_a_schema_agrees_with_the_service(model: type[Message], changes: st.DataObject) -> None:
     schema = SCHEMAS[model]
@@ -74,10 +74,10 @@ def test_a_schema_agrees_with_the_service(model: type[Message], changes: st.Data
         data.pop(name, None)
     if issubclass(model, CommandData) and data.get("unknown", "") is None:
         data.pop("unknown")  # null equals absent, which a schema cannot express for unknown names
-    assert validator.valid(data, schema["$defs"][model.__name__], schema) == _accepted(model, data)
+    assert validator.is_valid(data, schema["$defs"][model.__name__], schema) == _is_accepted(model, data)
 
 
-def _accepted(model: type[Message], data: dict[str, Any]) -> bool:
+def _is_accepted(model: type[Message], data: dict[str, Any]) -> bool:
     try:
         model.model_validate(envelope.without_nulls(data), by_alias=True, by_name=False)
     except ValidationError:

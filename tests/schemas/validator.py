@@ -14,7 +14,7 @@ _TYPES: dict[str, Any] = {
 }
 
 
-def valid(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> bool:
+def is_valid(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> bool:
     """Return whether the value is valid against the schema."""
     return all(
         _CHECKS[keyword](value, wanted, schema, root)
@@ -25,12 +25,12 @@ def valid(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> bool:
 
 def _reference(value: Any, wanted: str, _: Any, root: dict[str, Any]) -> bool:
     assert wanted.startswith("#/$defs/")
-    return valid(value, root["$defs"][wanted.removeprefix("#/$defs/")], root)
+    return is_valid(value, root["$defs"][wanted.removeprefix("#/$defs/")], root)
 
 
 def _properties(value: Any, wanted: dict[str, Any], _: Any, root: dict[str, Any]) -> bool:
     return not isinstance(value, dict) or all(
-        valid(field, wanted[name], root) for name, field in value.items() if name in wanted
+        is_valid(field, wanted[name], root) for name, field in value.items() if name in wanted
     )
 
 
@@ -57,8 +57,8 @@ _CHECKS: dict[str, Any] = {
     "properties": _properties,
     "additionalProperties": _additional,
     "items": lambda value, wanted, _, root: (
-        not isinstance(value, list) or all(valid(item, wanted, root) for item in value)
+        not isinstance(value, list) or all(is_valid(item, wanted, root) for item in value)
     ),
-    "anyOf": lambda value, wanted, _, root: any(valid(value, schema, root) for schema in wanted),
+    "anyOf": lambda value, wanted, _, root: any(is_valid(value, schema, root) for schema in wanted),
     "$ref": _reference,
 }

@@ -16,11 +16,11 @@ from cohost_schemas import topics
 from stack import keys, parts, ports, settings
 from stack.kafka import Kafka
 from stack.place import Place
-from tests.secured.certificates import Authority
-from tests.secured.page import Acl, Wire
+from tests.secured.certificates import CertificateAuthority
+from tests.secured.page import Acl, WireAcl
 
 _SECONDS = 10
-_LOOK_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 _ANY, _DENY = 1, 2
 _CONFIG = """\
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},CLIENTS://127.0.0.1:{clients}
@@ -38,12 +38,12 @@ super.users=User:ANONYMOUS
 
 
 @dataclass(frozen=True)
-class Secured:
+class SecuredBroker:
     """A secured broker; clients use `address`, the tests' admin uses `admin_address` without credentials."""
 
     address: str
-    door: str
-    authority: Authority
+    admin_address: str
+    authority: CertificateAuthority
     passwords: Mapping[str, str]
 
     def client_variables(self, principal: str, **others: str) -> dict[str, str]:
@@ -58,7 +58,7 @@ class Secured:
         }
         return {f"COHOST_KAFKA_{name}": value for name, value in (own | others).items()}
 
-    def security(self, principal: str) -> dict[str, Any]:
+    def client_options(self, principal: str) -> dict[str, Any]:
         """Return a principal's arguments for aiokafka's clients."""
         return {
             "security_protocol": "SASL_SSL",
@@ -78,20 +78,20 @@ class Secured:
             made = await admin.create_topics(wanted)
         assert [error[1] for error in made.topic_errors] == [0] * len(wanted)
 
-    async def allow(self, acls: Iterable[Acl]) -> None:
+    async def add_acls(self, acls: Iterable[Acl]) -> None:
         """Add ACLs and wait until the broker applies them; aiokafka's admin has no method for it."""
-        wanted = [acl.wire() for acl in acls]
+        wanted = [acl.to_wire() for acl in acls]
         async with self._admin() as admin, asyncio.timeout(_SECONDS):
             for acl in wanted:
                 made = await admin._send_to_controller(CreateAclsRequest(*acl))  # noqa: SLF001 - see above
                 assert made.creation_responses == [(0, "")]
-            while not await _known(admin) >= set(wanted):
-                await asyncio.sleep(_LOOK_SECONDS)
+            while not await _existing_acls(admin) >= set(wanted):
+                await asyncio.sleep(_POLL_SECONDS)
 
     @asynccontextmanager
-    async def denied(self, acl: Acl) -> AsyncIterator[None]:
+    async def deny_acl(self, acl: Acl) -> AsyncIterator[None]:
         """Deny during the block what an ACL allows."""
-        wire = (*acl.wire()[:-1], _DENY)
+        wire = (*acl.to_wire()[:-1], _DENY)
         async with self._admin() as admin:
             await admin._send_to_controller(CreateAclsRequest(*wire))  # noqa: SLF001 - aiokafka has no call for it
             yield
@@ -99,7 +99,7 @@ class Secured:
 
     @asynccontextmanager
     async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.door)
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.admin_address)
         await admin.start()
         try:
             yield admin
@@ -107,19 +107,19 @@ class Secured:
             await admin.close()
 
 
-async def _known(admin: AIOKafkaAdminClient) -> set[Wire]:
+async def _existing_acls(admin: AIOKafkaAdminClient) -> set[WireAcl]:
     asked = DescribeAclsRequest(_ANY, None, _ANY, None, None, _ANY, _ANY)
     found = await admin._send_request(asked)  # noqa: SLF001 - aiokafka has no call for it
     return {(kind, name, pattern, *acl) for kind, name, pattern, acls in found.resources for acl in acls}
 
 
 @asynccontextmanager
-async def running(folder: Path, principals: Iterable[str]) -> AsyncIterator[Secured]:
+async def run_secured_broker(folder: Path, principals: Iterable[str]) -> AsyncIterator[SecuredBroker]:
     """Run a secured broker without any ACL."""
-    authority = Authority(folder, "authority")
+    authority = CertificateAuthority(folder, "authority")
     passwords = {name: secrets.token_urlsafe(12) for name in principals}
     users = tuple(f"SCRAM-SHA-512=[name={name},password={word}]" for name, word in passwords.items())
-    keystore = authority.broker()
+    keystore = authority.issue_broker_keystore()
     place = Place(folder, settings.load(alone=True), keys.new(), keep=False)
     clients = ports.choose()
 
@@ -131,7 +131,7 @@ async def running(folder: Path, principals: Iterable[str]) -> AsyncIterator[Secu
     try:
         part, process = await parts.start(make)
         try:
-            yield Secured(f"{ports.ADDRESS}:{clients}", part.address, authority, passwords)
+            yield SecuredBroker(f"{ports.ADDRESS}:{clients}", part.address, authority, passwords)
         finally:
             # Its data is not needed, and an orderly shutdown would take seconds.
             process.kill()

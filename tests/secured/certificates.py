@@ -13,23 +13,23 @@ from cryptography.x509.oid import NameOID
 _DAY = dt.timedelta(days=1)
 
 
-class Authority:
+class CertificateAuthority:
     """Signs certificates; clients trust the file `certificate`."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
-        self._name = _named(name)
+        self._name = _common_name(name)
         self._key = ec.generate_private_key(ec.SECP256R1())
         usage = x509.BasicConstraints(ca=True, path_length=0)
         self._signed = self._sign(self._name, self._key, usage)
         self.certificate = folder / f"{name}.pem"
         self.certificate.write_bytes(self._signed.public_bytes(Encoding.PEM))
 
-    def broker(self) -> Path:
+    def issue_broker_keystore(self) -> Path:
         """Write a PEM file with a broker's key and certificate chain, and return its path."""
         key = ec.generate_private_key(ec.SECP256R1())
         address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-        signed = self._sign(_named("broker"), key, x509.SubjectAlternativeName([address]))
+        signed = self._sign(_common_name("broker"), key, x509.SubjectAlternativeName([address]))
         store = self._folder / "broker.pem"
         store.write_bytes(
             key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -55,5 +55,5 @@ class Authority:
         return builder.sign(self._key, hashes.SHA256())
 
 
-def _named(name: str) -> x509.Name:
+def _common_name(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

@@ -13,46 +13,46 @@ from stack import services as stack_services
 from stack.services import Copy
 from tests.broadcast import fake_livekit
 from tests.secured import broker, page
-from tests.secured.broker import Secured
+from tests.secured.broker import SecuredBroker
 
 PARTITIONS = 2
 PRINCIPALS = ("platform", "gateway", "invitations", "broadcast", "readers", "ops")
 
 
 @dataclass(frozen=True)
-class Services:
+class SecuredServices:
     """The services, each under its principal; `processes` has the last started copy of each."""
 
-    secured: Secured
+    secured: SecuredBroker
     environment: dict[str, str]
     folder: Path
-    ending: AsyncExitStack
-    copies: dict[str, Copy] = field(default_factory=dict)
+    exit_stack: AsyncExitStack
+    processes: dict[str, Copy] = field(default_factory=dict)
 
-    async def start(self, name: str) -> None:
+    async def start_copy(self, name: str) -> None:
         """Start a copy and wait until it is ready."""
         port = ports.choose()
-        self.ending.callback(ports.give_back, port)
+        self.exit_stack.callback(ports.give_back, port)
         environment = {**self.environment, **self.secured.client_variables(name)}
         copy = Copy(name, port, environment, self.folder / f"{name}-{port}.log")
-        self.ending.push_async_callback(copy.stop)
+        self.exit_stack.push_async_callback(copy.stop)
         await copy.start()
-        self.copies[name] = copy
+        self.processes[name] = copy
 
 
 @pytest.fixture(scope="package")
-async def secured(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Secured]:
-    async with broker.running(tmp_path_factory.mktemp("secured"), PRINCIPALS) as secured:
+async def secured(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SecuredBroker]:
+    async with broker.run_secured_broker(tmp_path_factory.mktemp("secured"), PRINCIPALS) as secured:
         await secured.create_topics(page.PREFIX, PARTITIONS)
-        await secured.allow(page.table())
+        await secured.add_acls(page.acls_in_table())
         yield secured
 
 
 @pytest.fixture(scope="package")
-async def environment(secured: Secured, stack: Stack) -> AsyncIterator[dict[str, str]]:
+async def environment(secured: SecuredBroker, stack: Stack) -> AsyncIterator[dict[str, str]]:
     """The environment variables of both services."""
     database_url = await stack.create_database(f"secured_{secrets.token_hex(6)}")
-    async with fake_livekit.serve() as livekit:
+    async with fake_livekit.serve_fake_livekit() as livekit:
         yield {
             **stack.inherited,
             **stack_services.variables(secured.address, database_url, livekit.url, keys.new(), page.PREFIX),
@@ -64,9 +64,9 @@ async def environment(secured: Secured, stack: Stack) -> AsyncIterator[dict[str,
 
 @pytest.fixture(scope="package")
 async def services(
-    secured: Secured, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Services]:
+    secured: SecuredBroker, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[SecuredServices]:
     async with AsyncExitStack() as ending:
-        started = Services(secured, environment, tmp_path_factory.mktemp("logs"), ending)
-        await process.together(started.start("invitations"), started.start("broadcast"))
+        started = SecuredServices(secured, environment, tmp_path_factory.mktemp("logs"), ending)
+        await process.together(started.start_copy("invitations"), started.start_copy("broadcast"))
         yield started

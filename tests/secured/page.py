@@ -23,7 +23,7 @@ _OTHERS = re.compile(
 )
 _CALL = re.compile(r"^kafka-acls\.sh .* --add (.*)$", re.MULTILINE)
 
-Wire: TypeAlias = tuple[int, str, int, str, str, int, int]
+WireAcl: TypeAlias = tuple[int, str, int, str, str, int, int]
 
 
 @dataclass(frozen=True, order=True)
@@ -36,34 +36,34 @@ class Acl:
     name: str
     prefixed: bool = False
 
-    def wire(self) -> Wire:
+    def to_wire(self) -> WireAcl:
         """Return the fields of the Kafka protocol."""
         pattern = _PREFIXED if self.prefixed else _LITERAL
         principals = f"User:{self.principal}"
         return (_KINDS[self.kind], self.name, pattern, principals, "*", _OPERATIONS[self.operation], _ALLOW)
 
 
-def table() -> set[Acl]:
+def acls_in_table() -> set[Acl]:
     """Return the ACLs of the page's table."""
-    return {acl for row in _ROW.findall(_PAGE.read_text()) for acl in _row(row)}
+    return {acl for row in _ROW.findall(_PAGE.read_text()) for acl in _parse_row(row)}
 
 
-def commands() -> set[Acl]:
+def acls_in_commands() -> set[Acl]:
     """Return the ACLs added by the page's kafka-acls.sh commands."""
     text = _PAGE.read_text().replace("\\\n", " ")
-    return {acl for call in _CALL.findall(text) for acl in _call(shlex.split(call))}
+    return {acl for call in _CALL.findall(text) for acl in _parse_call(shlex.split(call))}
 
 
-def _row(row: str) -> Iterator[Acl]:
+def _parse_row(row: str) -> Iterator[Acl]:
     principals, on_topics, on_others = (cell.strip() for cell in re.sub(r" \([^)]*\)", "", row).split("|"))
     for principal in re.findall(r"`(\w+)`", principals):
         for clause in filter(None, on_topics.split("; ")):
-            yield from _on_topics(principal, clause)
+            yield from _topic_acls(principal, clause)
         for clause in filter(None, on_others.split("; ")):
-            yield _on_others(principal, clause)
+            yield _other_acls(principal, clause)
 
 
-def _on_topics(principal: str, clause: str) -> Iterator[Acl]:
+def _topic_acls(principal: str, clause: str) -> Iterator[Acl]:
     found = _TOPICS.fullmatch(clause)
     assert found, clause
     for operation in found["operations"].split(" and "):
@@ -73,14 +73,14 @@ def _on_topics(principal: str, clause: str) -> Iterator[Acl]:
             yield Acl(principal, operation, "topic", PREFIX + name)
 
 
-def _on_others(principal: str, clause: str) -> Acl:
+def _other_acls(principal: str, clause: str) -> Acl:
     found = _OTHERS.fullmatch(clause)
     assert found, clause
     kind = found["kind"].replace(" ", "-")
     return Acl(principal, found["operation"], kind, found["name"] or "*", prefixed=bool(found["prefixed"]))
 
 
-def _call(words: list[str]) -> Iterator[Acl]:
+def _parse_call(words: list[str]) -> Iterator[Acl]:
     parser = argparse.ArgumentParser(exit_on_error=False)
     parser.add_argument("--allow-principal", required=True)
     parser.add_argument("--operation", action="append", required=True)

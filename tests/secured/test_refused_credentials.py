@@ -9,13 +9,13 @@ import pytest
 
 from stack import ports
 from stack.services import REPOSITORY
-from tests.secured.broker import Secured
-from tests.secured.certificates import Authority
+from tests.secured.broker import SecuredBroker
+from tests.secured.certificates import CertificateAuthority
 
 SECONDS = 20
 
 
-async def refusal(environment: dict[str, str], variables: dict[str, str]) -> tuple[int | None, str]:
+async def run_refused(environment: dict[str, str], variables: dict[str, str]) -> tuple[int | None, str]:
     """Start a service that exits by itself; return its exit status and its one line."""
     service = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.invitations"),
@@ -32,28 +32,28 @@ async def refusal(environment: dict[str, str], variables: dict[str, str]) -> tup
 
 @pytest.mark.parametrize("away", ["", "127.0.0.1:1,"])
 async def test_a_wrong_password_gives_one_line_and_status_2(
-    secured: Secured, environment: dict[str, str], away: str
+    secured: SecuredBroker, environment: dict[str, str], away: str
 ) -> None:
     wrong = {"SASL_PLAIN_PASSWORD": "hush", "BOOTSTRAP_SERVERS": away + secured.address}
-    status, line = await refusal(environment, secured.client_variables("invitations", **wrong))
+    status, line = await run_refused(environment, secured.client_variables("invitations", **wrong))
     assert (status, line.count("\n")) == (2, 1)
     assert line.startswith("COHOST_KAFKA_SASL_PLAIN_PASSWORD: Kafka refuses it: Authentication failed")
     assert "hush" not in line
 
 
 async def test_an_unsupported_mechanism_gives_one_line_and_status_2(
-    secured: Secured, environment: dict[str, str]
+    secured: SecuredBroker, environment: dict[str, str]
 ) -> None:
     variables = secured.client_variables("invitations", SASL_MECHANISM="PLAIN")
     line = "COHOST_KAFKA_SASL_MECHANISM: Kafka does not offer it\n"
-    assert await refusal(environment, variables) == (2, line)
+    assert await run_refused(environment, variables) == (2, line)
 
 
 async def test_an_untrusted_certificate_gives_one_line_and_status_2(
-    secured: Secured, environment: dict[str, str], tmp_path: Path
+    secured: SecuredBroker, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    other = Authority(tmp_path, "other")
+    other = CertificateAuthority(tmp_path, "other")
     variables = secured.client_variables("invitations", SSL_CAFILE=str(other.certificate))
-    status, line = await refusal(environment, variables)
+    status, line = await run_refused(environment, variables)
     assert (status, line.count("\n")) == (2, 1)
     assert line.startswith("COHOST_KAFKA_SSL_CAFILE: Kafka's certificate cannot be verified: ")

@@ -25,8 +25,8 @@ from messaging import cluster
 from messaging.config import Config
 from stack.services import REPOSITORY
 from tests.secured import page
-from tests.secured.broker import Secured
-from tests.secured.conftest import PARTITIONS, Services
+from tests.secured.broker import SecuredBroker
+from tests.secured.conftest import PARTITIONS, SecuredServices
 from tests.secured.page import Acl
 
 SECONDS = 30
@@ -34,41 +34,41 @@ ResultT = TypeVar("ResultT")
 DataT = TypeVar("DataT")
 
 
-def client(secured: Secured, principal: str) -> cohost.Client:
-    return cohost.Client(secured.address, security=secured.security(principal), timeout=SECONDS)
+def create_client(secured: SecuredBroker, principal: str) -> cohost.Client:
+    return cohost.Client(secured.address, security=secured.client_options(principal), timeout=SECONDS)
 
 
 @pytest.fixture(scope="module")
-async def gateway(secured: Secured) -> AsyncIterator[cohost.Client]:
-    async with client(secured, "gateway") as gateway:
+async def gateway(secured: SecuredBroker) -> AsyncIterator[cohost.Client]:
+    async with create_client(secured, "gateway") as gateway:
         yield gateway
 
 
-async def told(secured: Secured, lane: int = 0) -> str:
+async def publish_facts(secured: SecuredBroker, lane: int = 0) -> str:
     """Write, as the platform, a live room of alice in this lane and the user bob; return the room's id."""
     room = next(
         room
         for room in (f"room-{secrets.token_hex(4)}" for _ in range(1000))
         if partition_of(room, PARTITIONS) == lane
     )
-    async with client(secured, "platform") as platform:
+    async with create_client(secured, "platform") as platform:
         await platform.set_room(RoomChanged(room_id=room, host_id="alice", status="live"))
         await platform.set_user(UserChanged(user_id="bob", status="active"))
     return room
 
 
-async def heard(ask: Callable[[], Awaitable[ResultT]]) -> ResultT:
+async def retry_until_known(request: Callable[[], Awaitable[ResultT]]) -> ResultT:
     """Retry a request until the services know the room and the user."""
     async with asyncio.timeout(SECONDS):
         while True:
             try:
-                return await ask()
+                return await request()
             except cohost.Rejected as rejected:
                 if rejected.reason not in ("room_not_found", "user_not_found"):
                     raise
 
 
-async def seen(events: AsyncIterator[cohost.Event], kind: type[DataT]) -> DataT:
+async def wait_for_event(events: AsyncIterator[cohost.Event], kind: type[DataT]) -> DataT:
     """Wait for an event of this type."""
     async with asyncio.timeout(SECONDS):
         async for event in events:
@@ -77,9 +77,9 @@ async def seen(events: AsyncIterator[cohost.Event], kind: type[DataT]) -> DataT:
     raise AssertionError(kind)
 
 
-async def write(secured: Secured, principal: str, topic: Topic) -> None:
+async def write_garbage(secured: SecuredBroker, principal: str, topic: Topic) -> None:
     """Write a record that is not a CloudEvent."""
-    producer = AIOKafkaProducer(bootstrap_servers=secured.address, **secured.security(principal))
+    producer = AIOKafkaProducer(bootstrap_servers=secured.address, **secured.client_options(principal))
     await producer.start()
     try:
         await producer.send_and_wait(topic.full_name(page.PREFIX), b"garbage")
@@ -87,7 +87,7 @@ async def write(secured: Secured, principal: str, topic: Topic) -> None:
         await producer.stop()
 
 
-async def audited(variables: dict[str, str]) -> tuple[int | None, str, str]:
+async def run_audit(variables: dict[str, str]) -> tuple[int | None, str, str]:
     """Run the audit; return its exit status and its output."""
     command = (sys.executable, "-m", "cohost.audit")
     audit = await asyncio.create_subprocess_exec(
@@ -98,49 +98,49 @@ async def audited(variables: dict[str, str]) -> tuple[int | None, str, str]:
 
 
 def test_the_documented_commands_match_the_documented_table() -> None:
-    assert page.commands() == {acl for acl in page.table() if acl.principal == "invitations"}
+    assert page.acls_in_commands() == {acl for acl in page.acls_in_table() if acl.principal == "invitations"}
 
 
 @pytest.mark.usefixtures("services")
 async def test_an_invitation_becomes_a_grant_and_a_no_show_ends_the_seat(
-    secured: Secured, gateway: cohost.Client
+    secured: SecuredBroker, gateway: cohost.Client
 ) -> None:
-    room = await told(secured)
-    async with client(secured, "readers") as reader, reader.events(room_id=room) as events:
-        sent = (await heard(lambda: gateway.send_invitation(room, "bob", "alice"))).data
+    room = await publish_facts(secured)
+    async with create_client(secured, "readers") as reader, reader.events(room_id=room) as events:
+        sent = (await retry_until_known(lambda: gateway.send_invitation(room, "bob", "alice"))).data
         with pytest.raises(cohost.Rejected, match="already_invited"):
             await gateway.send_invitation(room, "bob", "alice")
         await gateway.accept_invitation(room, sent.invitation_id, "bob")
-        granted = await seen(events, GrantProvisioned)
+        granted = await wait_for_event(events, GrantProvisioned)
         assert (granted.invitation_id, granted.mode) == (sent.invitation_id, "on_join")
-        assert (await seen(events, CoHostLeft)).reason == "no_show"
-        assert (await seen(events, GrantRevoked)).reason == "no_show"
+        assert (await wait_for_event(events, CoHostLeft)).reason == "no_show"
+        assert (await wait_for_event(events, GrantRevoked)).reason == "no_show"
     with pytest.raises(cohost.Rejected, match="not_co_host"):
         await gateway.mute_co_host(room, "bob", "alice", "microphone")
 
 
 async def test_another_copy_closes_what_a_killed_one_left_overdue(
-    secured: Secured, services: Services, gateway: cohost.Client
+    secured: SecuredBroker, services: SecuredServices, gateway: cohost.Client
 ) -> None:
     async def invited(lane: int) -> str:
-        room = await told(secured, lane)
+        room = await publish_facts(secured, lane)
         sending = partial(gateway.send_invitation, room, "bob", "alice", expires_in_seconds=10)
-        return (await heard(sending)).data.invitation_id
+        return (await retry_until_known(sending)).data.invitation_id
 
-    async with client(secured, "readers") as reader, reader.events("invitations") as events:
+    async with create_client(secured, "readers") as reader, reader.events("invitations") as events:
         sent = {await invited(lane) for lane in range(PARTITIONS)}
-        killed = services.copies["invitations"]
-        await services.start("invitations")
+        killed = services.processes["invitations"]
+        await services.start_copy("invitations")
         killed.kill()
-        assert {(await seen(events, InvitationExpired)).invitation_id for _ in sent} == sent
+        assert {(await wait_for_event(events, InvitationExpired)).invitation_id for _ in sent} == sent
 
 
 async def test_a_forbidden_operation_is_retried_and_named(
-    secured: Secured, services: Services, gateway: cohost.Client
+    secured: SecuredBroker, services: SecuredServices, gateway: cohost.Client
 ) -> None:
-    room = await told(secured)
-    sent = (await heard(lambda: gateway.send_invitation(room, "bob", "alice"))).data
-    service = services.copies["invitations"]
+    room = await publish_facts(secured)
+    sent = (await retry_until_known(lambda: gateway.send_invitation(room, "bob", "alice"))).data
+    service = services.processes["invitations"]
 
     def interrupted() -> bool:
         lines = [json.loads(line) for line in service.log.read_text().splitlines()]
@@ -149,63 +149,65 @@ async def test_a_forbidden_operation_is_retried_and_named(
             for line in lines
         )
 
-    async with secured.denied(Acl("invitations", "Write", "topic", f"{page.PREFIX}invitations.events")):
+    async with secured.deny_acl(Acl("invitations", "Write", "topic", f"{page.PREFIX}invitations.events")):
         declining = asyncio.create_task(gateway.decline_invitation(room, sent.invitation_id, "bob"))
         # The service has work in progress when it is interrupted.
-        async with client(secured, "platform") as platform:
+        async with create_client(secured, "platform") as platform:
             while not interrupted():
                 await platform.set_user(UserChanged(user_id="bob", status="active"))
     assert (await declining).data.status == "rejected"
     assert "Traceback" not in service.log.read_text()
 
 
-async def test_a_service_that_may_create_topics_creates_them(secured: Secured) -> None:
+async def test_a_service_that_may_create_topics_creates_them(secured: SecuredBroker) -> None:
     prefix = "made."
-    own = {acl for acl in page.table() if acl.principal == "invitations"}
+    own = {acl for acl in page.acls_in_table() if acl.principal == "invitations"}
     moved = {replace(acl, name=acl.name.replace(page.PREFIX, prefix)) for acl in own}
-    await secured.allow({*moved, Acl("invitations", "Create", "topic", prefix, prefixed=True)})
-    config = Config(secured.address, "", "", secured.security("invitations"), prefix, PARTITIONS)
+    await secured.add_acls({*moved, Acl("invitations", "Create", "topic", prefix, prefixed=True)})
+    config = Config(secured.address, "", "", secured.client_options("invitations"), prefix, PARTITIONS)
     assert (await cluster.ensure_topics(config)).partitions == PARTITIONS
 
 
 @pytest.mark.usefixtures("services")
-async def test_readers_may_not_write(secured: Secured) -> None:
-    async with client(secured, "readers") as reader, reader.badges():
+async def test_readers_may_not_write(secured: SecuredBroker) -> None:
+    async with create_client(secured, "readers") as reader, reader.badges():
         with pytest.raises(ClusterAuthorizationFailedError):
             await reader.leave_stage("room", "bob")
     for topic in (topics.INVITATION_COMMANDS, topics.INVITATION_EVENTS):
         with pytest.raises(TopicAuthorizationFailedError):
-            await write(secured, "readers", topic)
+            await write_garbage(secured, "readers", topic)
     with pytest.raises(TopicAuthorizationFailedError):
-        await write(secured, "gateway", topics.INVITATION_EVENTS)
+        await write_garbage(secured, "gateway", topics.INVITATION_EVENTS)
 
 
 @pytest.mark.usefixtures("services")
 async def test_a_non_command_is_a_dead_letter_and_the_audit_passes(
-    secured: Secured, environment: dict[str, str]
+    secured: SecuredBroker, environment: dict[str, str]
 ) -> None:
     for topic in (topics.INVITATION_COMMANDS, topics.BROADCAST_COMMANDS):
-        await write(secured, "gateway", topic)
+        await write_garbage(secured, "gateway", topic)
     async with asyncio.timeout(SECONDS):
         while True:
-            status, out, err = await audited({**environment, **secured.client_variables("ops")})
+            status, out, err = await run_audit({**environment, **secured.client_variables("ops")})
             assert (status, err) == (0, "")
             assert "every promise was kept" in out
             if re.search(r"dead letters +2\n", out):
                 break
 
 
-async def test_an_audit_without_read_access_reports_it(secured: Secured, environment: dict[str, str]) -> None:
-    status, out, err = await audited({**environment, **secured.client_variables("readers")})
+async def test_an_audit_without_read_access_reports_it(
+    secured: SecuredBroker, environment: dict[str, str]
+) -> None:
+    status, out, err = await run_audit({**environment, **secured.client_variables("readers")})
     assert (status, out) == (2, "")
     assert re.fullmatch(r"the log cannot be read: .*TopicAuthorizationFailedError: cohost\..*\n", err)
 
 
 async def test_an_audit_with_a_wrong_password_reports_it(
-    secured: Secured, environment: dict[str, str]
+    secured: SecuredBroker, environment: dict[str, str]
 ) -> None:
     wrong = secured.client_variables("ops", SASL_PLAIN_PASSWORD="hush")
-    status, out, err = await audited({**environment, **wrong})
+    status, out, err = await run_audit({**environment, **wrong})
     assert (status, out) == (2, "")
     assert "invalid credentials" in err
     assert "hush" not in err

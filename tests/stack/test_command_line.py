@@ -16,7 +16,7 @@ from stack import services
 from stack.ledger import Ledger
 
 
-def stack(root: Path, *words: str) -> tuple[int, dict[str, str]]:
+def run_stack(root: Path, *words: str) -> tuple[int, dict[str, str]]:
     """Run the command; return its exit status and the printed state of every component."""
     command = [sys.executable, "-m", "stack", "--root", str(root), *words]
     ended = subprocess.run(command, capture_output=True, text=True, cwd=services.REPOSITORY, check=False)
@@ -24,17 +24,17 @@ def stack(root: Path, *words: str) -> tuple[int, dict[str, str]]:
     return ended.returncode, {row[0]: row[1] for row in rows}
 
 
-def variable(root: Path, name: str) -> str:
+def env_variable(root: Path, name: str) -> str:
     script = '. "$1/env"; printenv "$2"'
     command = ["sh", "-c", script, "sh", str(root), name]
     return str(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
 
 
-def pids(root: Path) -> dict[str, int]:
+def state_pids(root: Path) -> dict[str, int]:
     return {name: entry["pid"] for name, entry in json.loads((root / "running.json").read_text()).items()}
 
 
-async def execute(url: str, statement: str) -> None:
+async def execute_sql(url: str, statement: str) -> None:
     connection = await asyncpg.connect(url)
     await connection.execute(statement)
     await connection.close()
@@ -54,12 +54,12 @@ async def test_a_stack_goes_up_stays_up_comes_back_and_goes_down(tmp_path: Path)
     root = tmp_path / "a folder" / ".stack"
     (root / "mine").mkdir(parents=True)
     try:
-        assert stack(root, "up", "--parts-only") == (0, PARTS_UP)
-        first = pids(root)
-        assert stack(root, "up", "--parts-only") == (0, PARTS_UP)
-        assert pids(root) == first
-        url = variable(root, "COHOST_DATABASE_URL")
-        await execute(url, "CREATE TABLE kept ()")
+        assert run_stack(root, "up", "--parts-only") == (0, PARTS_UP)
+        first = state_pids(root)
+        assert run_stack(root, "up", "--parts-only") == (0, PARTS_UP)
+        assert state_pids(root) == first
+        url = env_variable(root, "COHOST_DATABASE_URL")
+        await execute_sql(url, "CREATE TABLE kept ()")
 
         os.kill(first["livekit"], signal.SIGKILL)
         livekit = Ledger(root).get("livekit")
@@ -67,16 +67,16 @@ async def test_a_stack_goes_up_stays_up_comes_back_and_goes_down(tmp_path: Path)
         async with asyncio.timeout(10):
             while livekit.alive:
                 await asyncio.sleep(0.02)
-        assert stack(root, "status") == (1, PARTS_UP | {"livekit": "down"})
-        assert stack(root, "up", "--parts-only") == (0, PARTS_UP)
-        assert pids(root) == first | {"livekit": pids(root)["livekit"]}
+        assert run_stack(root, "status") == (1, PARTS_UP | {"livekit": "down"})
+        assert run_stack(root, "up", "--parts-only") == (0, PARTS_UP)
+        assert state_pids(root) == first | {"livekit": state_pids(root)["livekit"]}
 
-        assert stack(root, "down") == (0, {})
-        assert stack(root, "status") == (1, ALL_DOWN)
-        assert stack(root, "up", "--parts-only") == (0, PARTS_UP)
-        await execute(variable(root, "COHOST_DATABASE_URL"), "SELECT FROM kept")
+        assert run_stack(root, "down") == (0, {})
+        assert run_stack(root, "status") == (1, ALL_DOWN)
+        assert run_stack(root, "up", "--parts-only") == (0, PARTS_UP)
+        await execute_sql(env_variable(root, "COHOST_DATABASE_URL"), "SELECT FROM kept")
     finally:
-        assert stack(root, "wipe") == (0, {})
+        assert run_stack(root, "wipe") == (0, {})
     assert sorted(path.name for path in root.iterdir()) == ["lock", "mine"]
 
 
@@ -92,14 +92,14 @@ async def test_an_interrupted_start_leaves_nothing_running(
     starting.send_signal(number)
     assert await asyncio.to_thread(starting.wait) == status
     async with asyncio.timeout(30):
-        while any(map(psutil.pid_exists, pids(tmp_path).values())) or named(tmp_path):
+        while any(map(psutil.pid_exists, state_pids(tmp_path).values())) or processes_naming(tmp_path):
             await asyncio.sleep(0.05)
-    assert stack(tmp_path, "wipe") == (0, {})
+    assert run_stack(tmp_path, "wipe") == (0, {})
 
 
 def test_a_stack_that_never_ran_has_a_status_and_can_be_taken_down(tmp_path: Path) -> None:
-    assert stack(tmp_path / "none", "status") == (1, ALL_DOWN)
-    assert stack(tmp_path / "none", "down") == (0, {})
+    assert run_stack(tmp_path / "none", "status") == (1, ALL_DOWN)
+    assert run_stack(tmp_path / "none", "down") == (0, {})
     assert not (tmp_path / "none").exists()
 
 
@@ -112,12 +112,12 @@ def test_an_unreachable_external_component_fails_with_one_line(
     line = "kafka does not answer where COHOST_KAFKA_BOOTSTRAP_SERVERS says it is\n"
     assert (ended.returncode, ended.stderr) == (1, line)
     monkeypatch.delenv("COHOST_KAFKA_BOOTSTRAP_SERVERS")
-    assert stack(tmp_path, "status") == (1, ALL_DOWN)
-    assert not named(tmp_path)
-    stack(tmp_path, "wipe")
+    assert run_stack(tmp_path, "status") == (1, ALL_DOWN)
+    assert not processes_naming(tmp_path)
+    run_stack(tmp_path, "wipe")
 
 
-def named(folder: Path) -> list[psutil.Process]:
+def processes_naming(folder: Path) -> list[psutil.Process]:
     """Return the processes whose command line contains the folder."""
     return [
         process

@@ -16,7 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from stack import Stack, StartError, data, postgres, services
 
 SECONDS = 60
-STARTER = """
+PARENT_PROGRAM = """
 import asyncio, json
 from pathlib import Path
 from stack import Stack
@@ -31,14 +31,14 @@ asyncio.run(main())
 """
 
 
-def guards() -> set[int]:
+def child_pids() -> set[int]:
     """Return the direct child processes: grandchildren, like Postgres' backends, come and go."""
     return {child.pid for child in psutil.Process().children()}
 
 
 async def test_a_killed_parent_leaves_neither_process_nor_data_behind() -> None:
     starter = subprocess.Popen(
-        [sys.executable, "-c", STARTER], stdout=subprocess.PIPE, cwd=services.REPOSITORY
+        [sys.executable, "-c", PARENT_PROGRAM], stdout=subprocess.PIPE, cwd=services.REPOSITORY
     )
     assert starter.stdout is not None
     with starter.stdout:
@@ -54,21 +54,21 @@ async def test_a_killed_parent_leaves_neither_process_nor_data_behind() -> None:
 async def test_a_component_that_cannot_start_raises_with_its_log(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    before = guards()
+    before = child_pids()
     monkeypatch.setitem(postgres.CONFIG, "max_connections", "many")
     up = Stack(parts=["postgres", "livekit"])
     with pytest.raises(StartError) as caught:
         await up.__aenter__()
     assert 'invalid value for parameter "max_connections": "many"' in caught.value.log
-    assert (guards(), up.root.exists()) == (before, False)
+    assert (child_pids(), up.root.exists()) == (before, False)
 
 
 async def test_the_end_of_the_block_leaves_nothing_behind() -> None:
-    before = guards()
+    before = child_pids()
     async with Stack(parts=["postgres", "livekit"]) as up:
         home = (up.root / "postgres").resolve()
         assert home.exists()
-    assert (guards(), up.root.exists(), home.exists()) == (before, False, False)
+    assert (child_pids(), up.root.exists(), home.exists()) == (before, False, False)
 
 
 async def test_a_killed_kafka_restarts_with_its_port_and_data(tmp_path: Path) -> None:
@@ -93,12 +93,12 @@ async def test_kafka_refuses_a_folder_name_with_a_comma(tmp_path: Path) -> None:
 async def test_a_killed_postgres_keeps_acknowledged_commits(tmp_path: Path) -> None:
     async with Stack(tmp_path / "a folder", parts=["postgres"]) as up:
         url = await up.create_database("rooms")
-        await execute(url, "CREATE TABLE kept ()")
+        await execute_sql(url, "CREATE TABLE kept ()")
         up.kill("postgres")
         await up.restart("postgres")
-        await execute(url, "SELECT FROM kept")
+        await execute_sql(url, "SELECT FROM kept")
     async with Stack(tmp_path / "a folder", parts=["postgres"]) as up:
-        await execute(up.database_url.replace("/cohost", "/rooms"), "SELECT FROM kept")
+        await execute_sql(up.database_url.replace("/cohost", "/rooms"), "SELECT FROM kept")
     data.wipe(tmp_path / "a folder")
 
 
@@ -125,7 +125,7 @@ async def test_postgres_is_durable_and_takes_many_connections() -> None:
             await asyncpg.connect(stranger)
 
 
-async def execute(url: str, statement: str) -> None:
+async def execute_sql(url: str, statement: str) -> None:
     connection = await asyncpg.connect(url)
     await connection.execute(statement)
     await connection.close()

@@ -25,7 +25,7 @@ def program(tmp_path: Path, code: str, patience: float = 10) -> process.Program:
     )
 
 
-async def said(running: process.Process) -> str:
+async def first_output(running: process.Process) -> str:
     async def anything() -> bool:
         return bool(running.log())
 
@@ -36,7 +36,7 @@ async def said(running: process.Process) -> str:
 @pytest.mark.parametrize("free", [True, False])
 async def test_a_process_ignoring_termination_is_killed_after_the_timeout(tmp_path: Path, free: bool) -> None:  # noqa: FBT001
     running = await process.start(program(tmp_path, STUBBORN, patience=0.2))
-    await said(running)
+    await first_output(running)
     if free:
         await running.set_free()
         assert running.alive
@@ -53,7 +53,7 @@ async def test_a_paused_process_can_be_stopped(tmp_path: Path) -> None:
 
 async def test_killing_a_process_kills_its_children(tmp_path: Path) -> None:
     running = await process.start(program(tmp_path, FAMILY))
-    child = psutil.Process(int(await said(running)))
+    child = psutil.Process(int(await first_output(running)))
     assert guard.alive(child)
     running.kill()
     assert (running.alive, guard.alive(child)) == (False, False)

@@ -11,14 +11,14 @@ from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaProducer
 
-from tests.stranger.log import Log, Record, moment
+from tests.stranger.log import TopicLog, TopicRecord, format_timestamp
 from tests.stranger.murmur2 import partition_of
-from tests.stranger.place import Place
+from tests.stranger.place import Deployment
 
-INVITATIONS = "invitations.commands"
-BROADCAST = "broadcast.commands"
-STRUCTURED = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
-OPEN = ("idle", "live", "waitingReconnect")
+INVITATION_COMMANDS = "invitations.commands"
+BROADCAST_COMMANDS = "broadcast.commands"
+STRUCTURED_HEADERS = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
+OPEN_STATUSES = ("idle", "live", "waitingReconnect")
 
 Headers = Sequence[tuple[str, bytes | None]]
 Found = TypeVar("Found")
@@ -31,16 +31,18 @@ def new_id() -> str:
     return str(uuid.UUID(int=number & ~(0x3 << 62) | 0x2 << 62))
 
 
-def unique(word: str) -> str:
+def unique_id(word: str) -> str:
     """Return a unique id with this prefix."""
     return f"{word}-{uuid.uuid4().hex[:12]}"
 
 
-def event(name: str, subject: str | None, data: Any, id: str | None = None, **more: Any) -> dict[str, Any]:  # noqa: A002
+def cloud_event(
+    name: str, subject: str | None, data: Any, event_id: str | None = None, **more: Any
+) -> dict[str, Any]:
     """Return a CloudEvent; attributes given as None are omitted."""
     found = {
         "specversion": "1.0",
-        "id": id or new_id(),
+        "id": event_id or new_id(),
         "source": "/tests/contract",
         "type": f"cohost.{name}.v1",
         "subject": subject,
@@ -51,21 +53,21 @@ def event(name: str, subject: str | None, data: Any, id: str | None = None, **mo
 
 
 @dataclass(frozen=True)
-class Put:
+class WrittenRecord:
     """The position of a written record, the broker's timestamp, and its event's id, if it has one."""
 
     id: str
     topic: str
     partition: int
     offset: int
-    milliseconds: int
+    timestamp_ms: int
 
     @property
-    def at(self) -> str:
-        return moment(self.milliseconds)
+    def timestamp(self) -> str:
+        return format_timestamp(self.timestamp_ms)
 
-    def after(self, seconds: int) -> str:
-        return moment(self.milliseconds + 1000 * seconds)
+    def timestamp_after(self, seconds: int) -> str:
+        return format_timestamp(self.timestamp_ms + 1000 * seconds)
 
     @property
     def position(self) -> str:
@@ -78,25 +80,25 @@ class Room:
 
     id: str
     host: str
-    fact: Put
+    fact: WrittenRecord
 
     def __str__(self) -> str:
         return self.id
 
 
-class Stranger:
+class ContractClient:
     """Writes commands and facts, and reads their outcomes, knowing only the contract and the addresses."""
 
-    def __init__(self, deployment: Place, log: Log, producer: AIOKafkaProducer) -> None:
+    def __init__(self, deployment: Deployment, log: TopicLog, producer: AIOKafkaProducer) -> None:
         self.deployment = deployment
         self.log = log
-        self.puts: dict[str, Put] = {}
+        self.written: dict[str, WrittenRecord] = {}
         self._producer = producer
 
     def partition_for(self, key: str | bytes) -> int:
         return partition_of(key.encode() if isinstance(key, str) else key, self.deployment.partitions)
 
-    async def put(  # noqa: PLR0913 - a record has no fewer parts
+    async def write_record(  # noqa: PLR0913 - a record has no fewer parts
         self,
         topic: str,
         key: str | bytes | None,
@@ -104,8 +106,8 @@ class Stranger:
         headers: Headers = (),
         *,
         partition: int | None = None,
-        id: str = "",  # noqa: A002
-    ) -> Put:
+        event_id: str = "",
+    ) -> WrittenRecord:
         """Write a record as given, by default in its key's partition."""
         raw = key.encode() if isinstance(key, str) else key
         number = partition if partition is not None else self.partition_for(raw or b"")
@@ -113,125 +115,135 @@ class Stranger:
         found = await self._producer.send_and_wait(
             name, value, key=raw, partition=number, headers=list(headers)
         )
-        put = Put(id, name, found.partition, found.offset, found.timestamp)
-        self.puts[put.position] = put
+        put = WrittenRecord(event_id, name, found.partition, found.offset, found.timestamp)
+        self.written[put.position] = put
         return put
 
-    async def publish(
+    async def publish_event(
         self,
         topic: str,
-        said: Mapping[str, Any],
+        event: Mapping[str, Any],
         key: str | bytes | None = None,
-        headers: Headers = STRUCTURED,
+        headers: Headers = STRUCTURED_HEADERS,
         partition: int | None = None,
-    ) -> Put:
+    ) -> WrittenRecord:
         """Write a CloudEvent under a key, by default its subject."""
-        key = key if key is not None else said.get("subject")
-        value = json.dumps(said).encode()
-        return await self.put(topic, key, value, headers, partition=partition, id=str(said.get("id")))
-
-    async def send(self, name: str, room: Room | str, *, topic: str = INVITATIONS, **data: Any) -> Put:
-        """Write a command about a room without waiting; `data` may contain its `id`."""
-        identifier = data.pop("id", None)
-        said = event(name, str(room), {"roomId": str(room), **data}, identifier)
-        return await self.publish(topic, said)
-
-    async def outcome(self, id: str, count: int = 1) -> list[Record]:  # noqa: A002
-        """Wait until a command, fact or signal has caused `count` records, and return them."""
-        caused = self.log.by_cause
-        return await self.log.until(
-            lambda: caused[id] if len(caused[id]) >= count else None, f"the outcome of {id}"
+        key = key if key is not None else event.get("subject")
+        value = json.dumps(event).encode()
+        return await self.write_record(
+            topic, key, value, headers, partition=partition, event_id=str(event.get("id"))
         )
 
-    async def accepted(self, name: str, room: Room | str, **data: Any) -> tuple[Put, Record]:
+    async def send_command(
+        self, name: str, room: Room | str, *, topic: str = INVITATION_COMMANDS, **data: Any
+    ) -> WrittenRecord:
+        """Write a command about a room without waiting; `data` may contain its `id`."""
+        identifier = data.pop("id", None)
+        said = cloud_event(name, str(room), {"roomId": str(room), **data}, identifier)
+        return await self.publish_event(topic, said)
+
+    async def wait_for_outcome(self, event_id: str, count: int = 1) -> list[TopicRecord]:
+        """Wait until a command, fact or signal has caused `count` records, and return them."""
+        caused = self.log.by_cause
+        return await self.log.wait_until(
+            lambda: caused[event_id] if len(caused[event_id]) >= count else None, f"the outcome of {event_id}"
+        )
+
+    async def send_accepted(
+        self, name: str, room: Room | str, **data: Any
+    ) -> tuple[WrittenRecord, TopicRecord]:
         """Write a command that has one event, and return both."""
-        put = await self.send(name, room, **data)
-        [found] = await self.outcome(put.id)
+        put = await self.send_command(name, room, **data)
+        [found] = await self.wait_for_outcome(put.id)
         assert found.name != "CommandRejected", found.data
         return put, found
 
-    async def refused(self, name: str, room: Room | str, **data: Any) -> dict[str, Any]:
+    async def send_refused(self, name: str, room: Room | str, **data: Any) -> dict[str, Any]:
         """Write a command that is rejected, and return the rejection's data without nulls."""
-        put = await self.send(name, room, **data)
-        return await self.rejection(put.id)
+        put = await self.send_command(name, room, **data)
+        return await self.wait_for_rejection(put.id)
 
-    async def rejection(self, id: str) -> dict[str, Any]:  # noqa: A002
-        [found] = await self.outcome(id)
+    async def wait_for_rejection(self, event_id: str) -> dict[str, Any]:
+        [found] = await self.wait_for_outcome(event_id)
         assert found.name == "CommandRejected", found.event
         return {field: value for field, value in found.data.items() if value is not None}
 
-    async def reason(self, name: str, room: Room | str, **data: Any) -> str:
+    async def refusal_reason(self, name: str, room: Room | str, **data: Any) -> str:
         """Write a command that is rejected, and return the reason."""
-        return str((await self.refused(name, room, **data))["reason"])
+        return str((await self.send_refused(name, room, **data))["reason"])
 
-    async def letter(self, put: Put) -> Record:
+    async def wait_for_dead_letter(self, put: WrittenRecord) -> TopicRecord:
         """Wait for the dead letter of a record."""
-        letters = self.log.letters
-        [found] = await self.log.until(lambda: letters[put.position], f"the dead letter of {put.position}")
+        letters = self.log.dead_letters
+        [found] = await self.log.wait_until(
+            lambda: letters[put.position], f"the dead letter of {put.position}"
+        )
         return found
 
-    async def fate(self, put: Put) -> str:
+    async def wait_for_result(self, put: WrittenRecord) -> str:
         """Wait for a record's result: a dead letter's or rejection's reason, or the event's name."""
-        letters, caused = self.log.letters[put.position], self.log.by_cause[put.id]
-        [found] = await self.log.until(lambda: letters or caused, f"the result of {put.position}")
+        letters, caused = self.log.dead_letters[put.position], self.log.by_cause[put.id]
+        [found] = await self.log.wait_until(lambda: letters or caused, f"the result of {put.position}")
         if letters:
-            return (found.header["dead-letter-reason"] or b"").decode()
+            return (found.headers_by_name["dead-letter-reason"] or b"").decode()
         return str(found.data["reason"]) if found.name == "CommandRejected" else found.name
 
-    async def settled(self, room: Room | str, topic: str = INVITATIONS) -> None:
+    async def wait_until_decided(self, room: Room | str, topic: str = INVITATION_COMMANDS) -> None:
         """Wait until every command written so far in the room's partition is decided."""
-        put = await self.send("Nonsense", room, topic=topic)
-        await self.outcome(put.id)
+        put = await self.send_command("Nonsense", room, topic=topic)
+        await self.wait_for_outcome(put.id)
 
-    async def say_room(self, room: str, **data: Any) -> Put:
+    async def publish_room(self, room: str, **data: Any) -> WrittenRecord:
         """Write a `RoomChanged` without waiting."""
-        return await self.publish("rooms", event("RoomChanged", room, {"roomId": room, **data}))
+        return await self.publish_event("rooms", cloud_event("RoomChanged", room, {"roomId": room, **data}))
 
     async def create_room(self, status: str = "live", **data: Any) -> Room:
         """Create a room and wait until invitations has read it."""
-        room = unique("room")
-        host = data.pop("host", None) or unique("host")
-        fact = await self.say_room(room, hostId=host, status=status, **data)
-        await self.outcome(fact.id)
+        room = unique_id("room")
+        host = data.pop("host", None) or unique_id("host")
+        fact = await self.publish_room(room, hostId=host, status=status, **data)
+        await self.wait_for_outcome(fact.id)
         return Room(room, host, fact)
 
-    async def change(self, room: Room, **data: Any) -> tuple[Put, list[Record]]:
+    async def change_room(self, room: Room, **data: Any) -> tuple[WrittenRecord, list[TopicRecord]]:
         """Write another `RoomChanged` of a room; return it and the records it caused."""
-        fact = await self.say_room(room.id, **{"hostId": room.host, "status": "live", **data})
-        return fact, await self.outcome(fact.id)
+        fact = await self.publish_room(room.id, **{"hostId": room.host, "status": "live", **data})
+        return fact, await self.wait_for_outcome(fact.id)
 
-    async def remove_room(self, room: Room) -> Put:
+    async def delete_room(self, room: Room) -> WrittenRecord:
         """Write the room's tombstone."""
-        return await self.put("rooms", room.id, None)
+        return await self.write_record("rooms", room.id, None)
 
-    async def say_user(self, user: str, status: str = "active", **data: Any) -> None:
+    async def publish_user(self, user: str, status: str = "active", **data: Any) -> None:
         """Write a `UserChanged` and wait until it has been read."""
-        await self.publish("users", event("UserChanged", user, {"userId": user, "status": status, **data}))
-        await self.read("users", user)
+        await self.publish_event(
+            "users", cloud_event("UserChanged", user, {"userId": user, "status": status, **data})
+        )
+        await self.wait_until_read("users", user)
 
-    async def user(self, status: str = "active", **data: Any) -> str:
+    async def create_user(self, status: str = "active", **data: Any) -> str:
         """Create a user with a unique id."""
-        user = unique("user")
-        await self.say_user(user, status, **data)
+        user = unique_id("user")
+        await self.publish_user(user, status, **data)
         return user
 
-    async def remove_user(self, user: str) -> None:
+    async def delete_user(self, user: str) -> None:
         """Write the user's tombstone and wait until it has been read."""
-        await self.put("users", user, None)
-        await self.read("users", user)
+        await self.write_record("users", user, None)
+        await self.wait_until_read("users", user)
 
-    async def read(self, topic: str, key: str) -> None:
+    async def wait_until_read(self, topic: str, key: str) -> None:
         """Wait until every fact written so far in the key's partition has been read.
 
         An invalid fact is written after them; its dead letter shows that the service has read all of them.
         """
-        await self.letter(await self.put(topic, key, b"no fact"))
+        await self.wait_for_dead_letter(await self.write_record(topic, key, b"no fact"))
 
 
 @asynccontextmanager
-async def connected(deployment: Place) -> AsyncIterator[Stranger]:
+async def open_contract_client(deployment: Deployment) -> AsyncIterator[ContractClient]:
     """Connect to a deployment during the block."""
-    log = Log(deployment)
+    log = TopicLog(deployment)
     producer = AIOKafkaProducer(
         bootstrap_servers=deployment.bootstrap_servers,
         enable_idempotence=True,
@@ -240,7 +252,7 @@ async def connected(deployment: Place) -> AsyncIterator[Stranger]:
     await producer.start()
     await log.start()
     try:
-        yield Stranger(deployment, log, producer)
+        yield ContractClient(deployment, log, producer)
     finally:
         await log.stop()
         await producer.stop()

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.stranger import whole_log
-from tests.stranger.client import Stranger, connected, unique
-from tests.stranger.onstage import Director
-from tests.stranger.overdue import Overdue
-from tests.stranger.participants import LiveKit
-from tests.stranger.place import Place, read
-from tests.stranger.web import Web
+from tests.stranger.client import ContractClient, open_contract_client, unique_id
+from tests.stranger.onstage import StageDriver
+from tests.stranger.overdue import ExpiringInvitations
+from tests.stranger.participants import LiveKitServerApi
+from tests.stranger.place import Deployment, read_deployment
+from tests.stranger.web import WebClient
 
 
 class People(NamedTuple):
@@ -25,18 +25,18 @@ class People(NamedTuple):
     erin: str
 
 
-class World(NamedTuple):
+class ContractSession(NamedTuple):
     """The client, and invitations that expire while the tests run."""
 
-    stranger: Stranger
-    overdue: Overdue
+    client: ContractClient
+    expiring: ExpiringInvitations
 
 
 @pytest.fixture(scope="session")
-async def deployment(stack: Any) -> AsyncIterator[Place]:
+async def deployment(stack: Any) -> AsyncIterator[Deployment]:
     """The deployment named by the environment, as by `.stack/env`, or else a new one."""
     if "COHOST_INVITATIONS_URL" in os.environ:
-        yield read(os.environ)
+        yield read_deployment(os.environ)
         return
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COHOST_KAFKA_BOOTSTRAP_SERVERS", stack.kafka_bootstrap_servers)
@@ -48,54 +48,54 @@ async def deployment(stack: Any) -> AsyncIterator[Place]:
             "COHOST_RECONNECT_GRACE_SECONDS": "3",
             "COHOST_LIVEKIT_PUBLIC_URL": own.livekit_url.replace("127.0.0.1", "localhost"),
         }
-        async with own.services(f"{unique('contract')}.", extra_env=settings) as running:
+        async with own.services(f"{unique_id('contract')}.", extra_env=settings) as running:
             urls = {
                 "COHOST_INVITATIONS_URL": running.invitations_url,
                 "COHOST_BROADCAST_URL": running.broadcast_url,
             }
-            yield read({**running.environment, **urls})
+            yield read_deployment({**running.environment, **urls})
 
 
 @pytest.fixture(scope="session")
-async def web(deployment: Place) -> AsyncIterator[Web]:
-    async with Web(deployment) as web:
+async def web(deployment: Deployment) -> AsyncIterator[WebClient]:
+    async with WebClient(deployment) as web:
         yield web
 
 
 @pytest.fixture(scope="session")
-async def contract_session(deployment: Place, web: Web) -> AsyncIterator[World]:
-    async with connected(deployment) as client:
-        expiring = Overdue(client, web)
-        yield World(client, expiring)
+async def contract_session(deployment: Deployment, web: WebClient) -> AsyncIterator[ContractSession]:
+    async with open_contract_client(deployment) as client:
+        expiring = ExpiringInvitations(client, web)
+        yield ContractSession(client, expiring)
         await expiring.stop()
         if "PYTEST_XDIST_WORKER" in os.environ:
             # test_zz_log_invariants runs in one process only, but each process has its own deployment.
-            for claim in whole_log.CLAIMS:
+            for claim in whole_log.INVARIANTS:
                 await claim(client)
 
 
 @pytest.fixture(scope="session")
-async def client(contract_session: World) -> Stranger:
-    return contract_session.stranger
+async def client(contract_session: ContractSession) -> ContractClient:
+    return contract_session.client
 
 
 @pytest.fixture(scope="session")
-async def expiring(contract_session: World) -> Overdue:
-    return contract_session.overdue
+async def expiring(contract_session: ContractSession) -> ExpiringInvitations:
+    return contract_session.expiring
 
 
 @pytest.fixture(scope="session")
-async def people(client: Stranger) -> People:
-    return People(*await asyncio.gather(*(client.user() for _ in People._fields)))
+async def people(client: ContractClient) -> People:
+    return People(*await asyncio.gather(*(client.create_user() for _ in People._fields)))
 
 
 @pytest.fixture(scope="session")
-async def livekit(deployment: Place) -> AsyncIterator[LiveKit]:
-    livekit = LiveKit(deployment)
+async def livekit(deployment: Deployment) -> AsyncIterator[LiveKitServerApi]:
+    livekit = LiveKitServerApi(deployment)
     yield livekit
     await livekit.close()
 
 
 @pytest.fixture(scope="session")
-async def stage_driver(client: Stranger, web: Web) -> Director:
-    return Director(client, web)
+async def stage_driver(client: ContractClient, web: WebClient) -> StageDriver:
+    return StageDriver(client, web)

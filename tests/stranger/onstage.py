@@ -4,116 +4,120 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.stranger import snapshots
-from tests.stranger.client import Put, Room, Stranger
-from tests.stranger.log import Record
-from tests.stranger.web import Web
+from tests.stranger.client import ContractClient, Room, WrittenRecord
+from tests.stranger.log import TopicRecord
+from tests.stranger.web import WebClient
 
 EVENTS = "broadcast.events"
 
 
 @dataclass(frozen=True)
-class Seat:
+class SeatedUser:
     """A co-host's seat and the command that created it."""
 
     room: Room
     user: str
     invitation: str
-    accepted: Put
+    acceptance: WrittenRecord
 
     @property
     def ids(self) -> dict[str, str]:
         return {"roomId": self.room.id, "userId": self.user, "invitationId": self.invitation}
 
 
-class Director:
+class StageDriver:
     """Seats users and waits for broadcast's records about them."""
 
-    def __init__(self, client: Stranger, web: Web) -> None:
-        self.stranger = client
+    def __init__(self, client: ContractClient, web: WebClient) -> None:
+        self.client = client
         self.web = web
 
-    async def show(self, status: str = "live", **data: Any) -> Room:
+    async def open_room(self, status: str = "live", **data: Any) -> Room:
         """Create a room and wait until broadcast knows it."""
-        room = await self.stranger.create_room(status, **data)
+        room = await self.client.create_room(status, **data)
         if status in {"idle", "live", "waitingReconnect"}:
-            await self.badge(room, room.host)
+            await self.wait_for_badge(room, room.host)
         return room
 
-    async def closed(self, status: str = "ended") -> Room:
+    async def create_closed_room(self, status: str = "ended") -> Room:
         """Create a closed room that broadcast knows."""
-        room = await self.show()
-        await self.close(room, status)
+        room = await self.open_room()
+        await self.close_room(room, status)
         return room
 
-    async def close(self, room: Room, status: str = "ended") -> None:
-        await self.stranger.say_room(room.id, hostId=room.host, status=status)
-        await self.no_badge(room, room.host)
+    async def close_room(self, room: Room, status: str = "ended") -> None:
+        await self.client.publish_room(room.id, hostId=room.host, status=status)
+        await self.wait_for_no_badge(room, room.host)
 
-    async def invite(self, room: Room, user: str) -> str:
-        put, _ = await self.stranger.accepted("SendInvitation", room, userId=user, actorId=room.host)
+    async def invite_user(self, room: Room, user: str) -> str:
+        put, _ = await self.client.send_accepted("SendInvitation", room, userId=user, actorId=room.host)
         return put.id
 
-    async def accept(self, room: Room, user: str, invitation: str) -> Seat:
+    async def accept_invitation(self, room: Room, user: str, invitation: str) -> SeatedUser:
         data = {"invitationId": invitation, "actorId": user}
-        put, _ = await self.stranger.accepted("AcceptInvitation", room, **data)
-        return Seat(room, user, invitation, put)
+        put, _ = await self.client.send_accepted("AcceptInvitation", room, **data)
+        return SeatedUser(room, user, invitation, put)
 
-    async def seat_user(self, room: Room, user: str) -> Seat:
+    async def seat_user(self, room: Room, user: str) -> SeatedUser:
         """Give a user a seat and wait for the badge."""
-        seat = await self.accept(room, user, await self.invite(room, user))
-        await self.badge(room, user)
+        seat = await self.accept_invitation(room, user, await self.invite_user(room, user))
+        await self.wait_for_badge(room, user)
         return seat
 
-    async def wait_for_provisioned(self, seat: Seat) -> Record:
-        return (await self.events(seat, "GrantProvisioned"))[0]
+    async def wait_for_provisioned(self, seat: SeatedUser) -> TopicRecord:
+        return (await self.wait_for_events(seat, "GrantProvisioned"))[0]
 
-    async def revoked(self, seat: Seat) -> Record:
-        return (await self.events(seat, "GrantRevoked"))[0]
+    async def wait_for_revoked(self, seat: SeatedUser) -> TopicRecord:
+        return (await self.wait_for_events(seat, "GrantRevoked"))[0]
 
-    def said(self, seat: Seat, *names: str) -> list[Record]:
+    def events_so_far(self, seat: SeatedUser, *names: str) -> list[TopicRecord]:
         """Return broadcast's events about a seat so far, all or those of the given types."""
-        found = self.stranger.log.records_of(EVENTS, seat.room.id, *names)
+        found = self.client.log.records_of(EVENTS, seat.room.id, *names)
         return [record for record in found if record.data.get("invitationId") == seat.invitation]
 
-    async def events(self, seat: Seat, *names: str) -> list[Record]:
-        return await self.stranger.log.until(lambda: self.said(seat, *names), f"{names} of the seat")
+    async def wait_for_events(self, seat: SeatedUser, *names: str) -> list[TopicRecord]:
+        return await self.client.log.wait_until(
+            lambda: self.events_so_far(seat, *names), f"{names} of the seat"
+        )
 
-    def worn(self, room: Room, user: str) -> list[Record]:
-        return self.stranger.log.by_key["badges", f"{room}/{user}".encode()]
+    def badge_records(self, room: Room, user: str) -> list[TopicRecord]:
+        return self.client.log.by_key["badges", f"{room}/{user}".encode()]
 
-    async def badge(self, room: Room, user: str) -> Record:
+    async def wait_for_badge(self, room: Room, user: str) -> TopicRecord:
         """Wait until a user wears a badge, and return its record."""
-        worn = self.worn(room, user)
-        await self.stranger.log.until(lambda: worn and worn[-1].value is not None, f"{user}'s badge")
+        worn = self.badge_records(room, user)
+        await self.client.log.wait_until(lambda: worn and worn[-1].value is not None, f"{user}'s badge")
         return worn[-1]
 
-    async def no_badge(self, room: Room, user: str) -> Record:
+    async def wait_for_no_badge(self, room: Room, user: str) -> TopicRecord:
         """Wait until a user's badge is removed, and return the tombstone."""
-        worn = self.worn(room, user)
-        await self.stranger.log.until(lambda: worn and worn[-1].value is None, f"{user}'s badge to go")
+        worn = self.badge_records(room, user)
+        await self.client.log.wait_until(lambda: worn and worn[-1].value is None, f"{user}'s badge to go")
         return worn[-1]
 
     async def get_broadcast_data(self, room: Room | str, user: str, **query: str) -> dict[str, Any]:
-        return dict(await self.web.json(f"/v1/rooms/{room}/broadcast-data", user, broadcast=True, **query))
+        return dict(
+            await self.web.get_json(f"/v1/rooms/{room}/broadcast-data", user, broadcast=True, **query)
+        )
 
-    async def refused(self, room: Room | str, user: str, **query: str) -> tuple[int, str]:
+    async def get_refusal(self, room: Room | str, user: str, **query: str) -> tuple[int, str]:
         path = f"/v1/rooms/{room}/broadcast-data"
-        return await self.web.problem(path, user, broadcast=True, **query)
+        return await self.web.get_problem(path, user, broadcast=True, **query)
 
-    async def items(self, room: Room) -> dict[str, dict[str, Any]]:
+    async def stage_items(self, room: Room) -> dict[str, dict[str, Any]]:
         """Return the items of the stage by user id."""
-        found = await self.web.json(f"/v1/rooms/{room}/stage", "anyone", broadcast=True)
+        found = await self.web.get_json(f"/v1/rooms/{room}/stage", "anyone", broadcast=True)
         return {item["userId"]: item for item in found["items"]}
 
 
-def item(seat: Seat, **changes: Any) -> dict[str, Any]:
+def stage_item(seat: SeatedUser, **changes: Any) -> dict[str, Any]:
     """Return the expected stage item of a co-host."""
     return {
         "userId": seat.user,
         "role": "coHost",
         "badge": "coHost",
         "invitationId": seat.invitation,
-        "since": seat.accepted.at,
+        "since": seat.acceptance.timestamp,
         "grant": "provisioned",
         "connection": "never",
         "graceEndsAt": None,
@@ -123,10 +127,10 @@ def item(seat: Seat, **changes: Any) -> dict[str, Any]:
     }
 
 
-def provisioned(seat: Seat, mode: str, at: str) -> dict[str, Any]:
-    permissions = snapshots.publisher()
+def provisioned_data(seat: SeatedUser, mode: str, at: str) -> dict[str, Any]:
+    permissions = snapshots.publisher_permissions()
     return {**seat.ids, "mode": mode, "permissions": permissions, "provisionedAt": at}
 
 
-def revoked(seat: Seat, reason: str, mode: str, at: str) -> dict[str, Any]:
+def revoked_data(seat: SeatedUser, reason: str, mode: str, at: str) -> dict[str, Any]:
     return {**seat.ids, "reason": reason, "mode": mode, "revokedAt": at}

@@ -10,8 +10,8 @@ import httpx
 import jwt
 from livekit import rtc
 
-from tests.stranger.patience import eventually
-from tests.stranger.place import Place
+from tests.stranger.patience import wait_until
+from tests.stranger.place import Deployment
 
 AUDIO = {"microphone": rtc.TrackSource.SOURCE_MICROPHONE}
 VIDEO = {
@@ -21,7 +21,7 @@ VIDEO = {
 BADGE = "cohost.badge"
 
 
-class Participant:
+class LiveKitParticipant:
     """A LiveKit client that records messages and disconnects."""
 
     def __init__(self) -> None:
@@ -41,12 +41,12 @@ class Participant:
     def badge(self) -> str:
         return self.room.local_participant.attributes.get(BADGE, "")
 
-    def hears(self, identity: str) -> list[str]:
+    def remote_track_sids(self, identity: str) -> list[str]:
         """Return the sids of the tracks published by another participant."""
         found = self.room.remote_participants.get(identity)
         return list(found.track_publications) if found is not None else []
 
-    async def publish(self, source: str = "microphone") -> rtc.LocalTrackPublication:
+    async def publish_track(self, source: str = "microphone") -> rtc.LocalTrackPublication:
         """Publish a silent or black track."""
         track: Any
         if source in AUDIO:
@@ -63,9 +63,9 @@ class Participant:
 
 
 @asynccontextmanager
-async def joined(data: dict[str, Any]) -> AsyncIterator[Participant]:
+async def join_room(data: dict[str, Any]) -> AsyncIterator[LiveKitParticipant]:
     """Join a LiveKit room with the answer of `broadcast-data`."""
-    participant = Participant()
+    participant = LiveKitParticipant()
     await participant.room.connect(data["serverUrl"], data["token"])
     try:
         yield participant
@@ -73,10 +73,10 @@ async def joined(data: dict[str, Any]) -> AsyncIterator[Participant]:
         await participant.room.disconnect()
 
 
-class LiveKit:
+class LiveKitServerApi:
     """LiveKit's view of its rooms, read through its published HTTP API."""
 
-    def __init__(self, deployment: Place) -> None:
+    def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
         url = deployment.livekit_url.replace("ws://", "http://").replace("wss://", "https://")
         self._http = httpx.AsyncClient(base_url=url, timeout=10)
@@ -84,7 +84,7 @@ class LiveKit:
     async def close(self) -> None:
         await self._http.aclose()
 
-    def token(self, identity: str, **claims: Any) -> str:
+    def sign_token(self, identity: str, **claims: Any) -> str:
         now = int(time.time())
         payload = {
             "iss": self.deployment.livekit_api_key,
@@ -95,29 +95,29 @@ class LiveKit:
         }
         return jwt.encode(payload, self.deployment.livekit_api_secret, "HS256")
 
-    def forged(self, room: str, identity: str, **grants: Any) -> dict[str, Any]:
+    def forged_broadcast_data(self, room: str, identity: str, **grants: Any) -> dict[str, Any]:
         """Return an answer like `broadcast-data`'s, with the given permissions."""
         video = {"roomJoin": True, "room": room, "canPublish": True, "canPublishData": False, **grants}
-        return {"serverUrl": self.deployment.livekit_url, "token": self.token(identity, video=video)}
+        return {"serverUrl": self.deployment.livekit_url, "token": self.sign_token(identity, video=video)}
 
-    async def call(self, method: str, room: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def call_api(self, method: str, room: str, body: dict[str, Any]) -> dict[str, Any]:
         """Call the API as an administrator of a room."""
         video = {"roomAdmin": True, "roomList": True, "roomCreate": True, "room": room}
-        headers = {"Authorization": f"Bearer {self.token('contract-tests', video=video)}"}
+        headers = {"Authorization": f"Bearer {self.sign_token('contract-tests', video=video)}"}
         answer = await self._http.post(f"/twirp/livekit.RoomService/{method}", json=body, headers=headers)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
-    async def exists(self, room: str) -> bool:
-        return bool((await self.call("ListRooms", room, {"names": [room]})).get("rooms"))
+    async def room_exists(self, room: str) -> bool:
+        return bool((await self.call_api("ListRooms", room, {"names": [room]})).get("rooms"))
 
-    async def participant(self, room: str, identity: str) -> dict[str, Any] | None:
-        found = (await self.call("ListParticipants", room, {"room": room})).get("participants", [])
+    async def find_participant(self, room: str, identity: str) -> dict[str, Any] | None:
+        found = (await self.call_api("ListParticipants", room, {"room": room})).get("participants", [])
         return next((someone for someone in found if someone["identity"] == identity), None)
 
-    async def permissions(self, room: str, identity: str) -> dict[str, Any]:
+    async def permissions_of(self, room: str, identity: str) -> dict[str, Any]:
         """Return a participant's permissions in the contract's words."""
-        found = await self.participant(room, identity)
+        found = await self.find_participant(room, identity)
         assert found is not None
         granted = found["permission"]
         sources = granted.get("can_publish_sources", [])
@@ -129,8 +129,8 @@ class LiveKit:
             "canPublishSources": [names.get(name, str(name).lower()) for name in sources],
         }
 
-    async def come_to_have(self, room: str, identity: str, permissions: dict[str, Any]) -> None:
+    async def wait_for_permissions(self, room: str, identity: str, permissions: dict[str, Any]) -> None:
         async def matches() -> bool:
-            return await self.permissions(room, identity) == permissions
+            return await self.permissions_of(room, identity) == permissions
 
-        await eventually(matches, f"the permissions {permissions}")
+        await wait_until(matches, f"the permissions {permissions}")

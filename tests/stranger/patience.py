@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.stranger.log import SECONDS
+from tests.stranger.log import TIMEOUT_SECONDS
 
 
-async def eventually(probe: Callable[[], Any], what: str = "", seconds: float = SECONDS) -> Any:
+async def wait_until(probe: Callable[[], Any], what: str = "", seconds: float = TIMEOUT_SECONDS) -> Any:
     """Call the probe, sync or async, until it returns a true value, and return it."""
     deadline = time.monotonic() + seconds
     while True:

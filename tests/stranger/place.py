@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Place:
+class Deployment:
     """Addresses, secrets and settings of one running deployment."""
 
     bootstrap_servers: str
@@ -22,9 +22,9 @@ class Place:
     variables: Mapping[str, str]
 
 
-def read(environment: Mapping[str, str]) -> Place:
+def read_deployment(environment: Mapping[str, str]) -> Deployment:
     """Return the deployment described by the contract's environment variables."""
-    return Place(
+    return Deployment(
         bootstrap_servers=environment["COHOST_KAFKA_BOOTSTRAP_SERVERS"],
         prefix=environment.get("COHOST_TOPIC_PREFIX", "cohost."),
         partitions=int(environment.get("COHOST_PARTITIONS", "12")),

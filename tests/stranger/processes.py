@@ -12,8 +12,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.stranger.patience import eventually
-from tests.stranger.place import Place
+from tests.stranger.patience import wait_until
+from tests.stranger.place import Deployment
 
 REPOSITORY = Path(__file__).parents[2]
 SECONDS = 60.0
@@ -25,7 +25,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def start(service: str, variables: Mapping[str, str]) -> asyncio.subprocess.Process:
+async def start_process(service: str, variables: Mapping[str, str]) -> asyncio.subprocess.Process:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("COHOST_")}
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", f"services.{service}"),
@@ -36,9 +36,9 @@ async def start(service: str, variables: Mapping[str, str]) -> asyncio.subproces
     )
 
 
-async def ended(service: str, variables: Mapping[str, str]) -> tuple[int, str]:
+async def run_until_exit(service: str, variables: Mapping[str, str]) -> tuple[int, str]:
     """Run a service that refuses to start; return its exit status and the last line of its standard error."""
-    process = await start(service, {"COHOST_HTTP_PORT": str(free_port()), **variables})
+    process = await start_process(service, {"COHOST_HTTP_PORT": str(free_port()), **variables})
     try:
         _, output = await asyncio.wait_for(process.communicate(), SECONDS)
     finally:
@@ -49,14 +49,14 @@ async def ended(service: str, variables: Mapping[str, str]) -> tuple[int, str]:
 
 
 @dataclass
-class Running:
+class RunningService:
     """A running service; its log is read continuously, because a full pipe would block it."""
 
     url: str
     process: asyncio.subprocess.Process
     log: asyncio.Task[tuple[bytes, bytes]]
 
-    async def answers(self, path: str) -> bool:
+    async def is_answering(self, path: str) -> bool:
         if self.log.done():
             message = f"the service at {self.url} exited: {self.log.result()[1].decode()[-2000:]}"
             raise AssertionError(message)
@@ -66,34 +66,34 @@ class Running:
             except httpx.HTTPError:
                 return False
 
-    async def stop(self) -> None:
+    async def stop_service(self) -> None:
         if self.process.returncode is None:
             self.process.terminate()
         await asyncio.wait([self.log])
 
 
-async def run(service: str, variables: Mapping[str, str]) -> Running:
+async def run_service(service: str, variables: Mapping[str, str]) -> RunningService:
     port = free_port()
-    process = await start(service, {**variables, "COHOST_HTTP_PORT": str(port)})
-    return Running(f"http://127.0.0.1:{port}", process, asyncio.create_task(process.communicate()))
+    process = await start_process(service, {**variables, "COHOST_HTTP_PORT": str(port)})
+    return RunningService(f"http://127.0.0.1:{port}", process, asyncio.create_task(process.communicate()))
 
 
 @asynccontextmanager
-async def running(
-    deployment: Place, *services: str, path: str = "/readyz", **variables: str
-) -> AsyncIterator[Place]:
+async def run_services(
+    deployment: Deployment, *services: str, path: str = "/readyz", **variables: str
+) -> AsyncIterator[Deployment]:
     """Run services with other settings during the block; yield their deployment once `path` answers 200."""
     output = {**deployment.variables, **variables}
-    all_ = {service: await run(service, output) for service in services}
+    started = {service: await run_service(service, output) for service in services}
     try:
-        for found in all_.values():
-            await eventually(partial(found.answers, path), f"{found.url}{path} to answer 200", SECONDS)
-        urls = {f"{service}_url": found.url for service, found in all_.items()}
+        for found in started.values():
+            await wait_until(partial(found.is_answering, path), f"{found.url}{path} to answer 200", SECONDS)
+        urls = {f"{service}_url": found.url for service, found in started.items()}
         partitions = int(output.get("COHOST_PARTITIONS", "12"))
         prefix = output["COHOST_TOPIC_PREFIX"]
         yield replace(deployment, prefix=prefix, partitions=partitions, variables=output, **urls)
     finally:
-        await asyncio.gather(*(found.stop() for found in all_.values()))
-    assert {service: found.process.returncode for service, found in all_.items()} == dict.fromkeys(
+        await asyncio.gather(*(found.stop_service() for found in started.values()))
+    assert {service: found.process.returncode for service, found in started.items()} == dict.fromkeys(
         services, 0
     )

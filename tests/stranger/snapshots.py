@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from tests.stranger.client import Put, Room
+from tests.stranger.client import Room, WrittenRecord
 
 SOURCES = ["camera", "microphone", "screen_share", "screen_share_audio"]
 VIEWER = {"canPublish": False, "canPublishData": False, "canSubscribe": True, "canPublishSources": []}
 
 
-def publisher(*without: str) -> dict[str, Any]:
+def publisher_permissions(*without: str) -> dict[str, Any]:
     """Return a host's or co-host's permissions without the given sources."""
     left = [source for source in SOURCES if source not in without]
     return {
@@ -19,7 +19,9 @@ def publisher(*without: str) -> dict[str, Any]:
     }
 
 
-def pending(sent: Put, room: Room, user: str, seconds: int = 86_400, **changes: Any) -> dict[str, Any]:
+def pending(
+    sent: WrittenRecord, room: Room, user: str, seconds: int = 86_400, **changes: Any
+) -> dict[str, Any]:
     """Return the invitation created by a `SendInvitation`."""
     return {
         "invitationId": sent.id,
@@ -27,10 +29,10 @@ def pending(sent: Put, room: Room, user: str, seconds: int = 86_400, **changes: 
         "userId": user,
         "invitedBy": room.host,
         "status": "pending",
-        "sentAt": sent.at,
-        "expiresAt": sent.after(seconds),
+        "sentAt": sent.timestamp,
+        "expiresAt": sent.timestamp_after(seconds),
         "respondedAt": None,
-        "updatedAt": sent.at,
+        "updatedAt": sent.timestamp,
         "closeReason": None,
         "message": None,
         "previousInvitationId": None,
@@ -38,11 +40,11 @@ def pending(sent: Put, room: Room, user: str, seconds: int = 86_400, **changes: 
     }
 
 
-def accepted(invitation: dict[str, Any], by: Put) -> dict[str, Any]:
-    return {**invitation, "status": "accepted", "respondedAt": by.at, "updatedAt": by.at}
+def accepted(invitation: dict[str, Any], by: WrittenRecord) -> dict[str, Any]:
+    return {**invitation, "status": "accepted", "respondedAt": by.timestamp, "updatedAt": by.timestamp}
 
 
-def declined(invitation: dict[str, Any], by: Put) -> dict[str, Any]:
+def declined(invitation: dict[str, Any], by: WrittenRecord) -> dict[str, Any]:
     answered = accepted(invitation, by)
     return {**answered, "status": "rejected", "closeReason": "declined"}
 

@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parent
 ALLOWED = {"aiokafka", "httpx", "jwt", "livekit", "pytest", "tests"}
 
 
-def imported(source: str) -> set[str]:
+def imported_modules(source: str) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -25,7 +25,7 @@ def imported(source: str) -> set[str]:
 
 @pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.py")), ids=lambda path: path.stem)
 def test_nothing_of_this_repository_is_imported(path: Path) -> None:
-    modules = imported(path.read_text())
+    modules = imported_modules(path.read_text())
     assert {module.split(".")[0] for module in modules} <= ALLOWED | sys.stdlib_module_names
     ours = {module for module in modules if module.split(".")[0] == "tests"}
     assert all(module.startswith("tests.stranger") for module in ours)

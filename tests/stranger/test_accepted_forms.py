@@ -6,28 +6,39 @@ from typing import Any
 
 import pytest
 
-from tests.stranger.client import INVITATIONS, STRUCTURED, Room, Stranger, event, new_id
+from tests.stranger.client import (
+    INVITATION_COMMANDS,
+    STRUCTURED_HEADERS,
+    ContractClient,
+    Room,
+    cloud_event,
+    new_id,
+)
 from tests.stranger.conftest import People
 
 Say = Callable[..., dict[str, Any]]
 
 
-def invitation(room: Room, user: str, **attributes: Any) -> dict[str, Any]:
+def invitation_event(room: Room, user: str, **attributes: Any) -> dict[str, Any]:
     data = {"roomId": room.id, "userId": user, "actorId": room.host}
-    return event("SendInvitation", room.id, data, **attributes)
+    return cloud_event("SendInvitation", room.id, data, **attributes)
 
 
-def binary(sent_event: dict[str, Any], **more: bytes) -> list[tuple[str, bytes | None]]:
+def binary_headers(sent_event: dict[str, Any], **more: bytes) -> list[tuple[str, bytes | None]]:
     """Return the binary-mode headers of an event's attributes."""
     attributes = {f"ce_{name}": str(text).encode() for name, text in sent_event.items() if name != "data"}
     return [*attributes.items(), *[(name.replace("_", "-"), value) for name, value in more.items()]]
 
 
-async def outcome(client: Stranger, sent_event: dict[str, Any], value: Any, headers: Any) -> str:
-    put = await client.put(
-        INVITATIONS, sent_event["subject"], json.dumps(value).encode(), headers, id=sent_event["id"]
+async def outcome_name(client: ContractClient, sent_event: dict[str, Any], value: Any, headers: Any) -> str:
+    put = await client.write_record(
+        INVITATION_COMMANDS,
+        sent_event["subject"],
+        json.dumps(value).encode(),
+        headers,
+        event_id=sent_event["id"],
     )
-    return await client.fate(put)
+    return await client.wait_for_result(put)
 
 
 @pytest.mark.parametrize(
@@ -42,50 +53,51 @@ async def outcome(client: Stranger, sent_event: dict[str, Any], value: Any, head
     ],
 )
 async def test_structured_mode_is_read_with_and_without_a_content_type(
-    client: Stranger, people: People, content_type: bytes | None
+    client: ContractClient, people: People, content_type: bytes | None
 ) -> None:
     room = await client.create_room()
-    sent_event = invitation(room, people.bob)
+    sent_event = invitation_event(room, people.bob)
     headers = [("content-type", content_type)] if content_type else []
-    assert await outcome(client, sent_event, sent_event, headers) == "InvitationSent"
+    assert await outcome_name(client, sent_event, sent_event, headers) == "InvitationSent"
 
 
 @pytest.mark.parametrize("more", [{}, {"content_type": b"application/json"}])
-async def test_binary_mode_is_read(client: Stranger, people: People, more: dict[str, bytes]) -> None:
+async def test_binary_mode_is_read(client: ContractClient, people: People, more: dict[str, bytes]) -> None:
     room = await client.create_room()
-    sent_event = invitation(room, people.bob, correlationid="c-1")
+    sent_event = invitation_event(room, people.bob, correlationid="c-1")
     assert (
-        await outcome(client, sent_event, sent_event["data"], binary(sent_event, **more)) == "InvitationSent"
+        await outcome_name(client, sent_event, sent_event["data"], binary_headers(sent_event, **more))
+        == "InvitationSent"
     )
-    [sent] = await client.outcome(sent_event["id"])
+    [sent] = await client.wait_for_outcome(sent_event["id"])
     assert sent.event["correlationid"] == "c-1"
 
 
-async def test_a_structured_content_type_wins_over_ce_headers(client: Stranger, people: People) -> None:
+async def test_a_structured_content_type_wins_over_ce_headers(client: ContractClient, people: People) -> None:
     room = await client.create_room()
-    sent_event, other = invitation(room, people.bob), invitation(room, people.carol)
-    headers = [*binary(other), *STRUCTURED]
-    assert await outcome(client, sent_event, sent_event, headers) == "InvitationSent"
-    [sent] = await client.outcome(sent_event["id"])
+    sent_event, other = invitation_event(room, people.bob), invitation_event(room, people.carol)
+    headers = [*binary_headers(other), *STRUCTURED_HEADERS]
+    assert await outcome_name(client, sent_event, sent_event, headers) == "InvitationSent"
+    [sent] = await client.wait_for_outcome(sent_event["id"])
     assert sent.data["userId"] == people.bob
     assert client.log.by_cause[other["id"]] == []
 
 
 async def test_a_structured_content_type_needs_an_envelope_in_the_value(
-    client: Stranger, people: People
+    client: ContractClient, people: People
 ) -> None:
     room = await client.create_room()
-    sent_event = invitation(room, people.bob)
-    headers = [*binary(sent_event), *STRUCTURED]
-    assert await outcome(client, sent_event, sent_event["data"], headers) == "not_a_cloud_event"
+    sent_event = invitation_event(room, people.bob)
+    headers = [*binary_headers(sent_event), *STRUCTURED_HEADERS]
+    assert await outcome_name(client, sent_event, sent_event["data"], headers) == "not_a_cloud_event"
 
 
 @pytest.mark.parametrize("missing", ["id", "source", "type"])
-async def test_binary_mode_needs_its_attributes(client: Stranger, people: People, missing: str) -> None:
+async def test_binary_mode_needs_its_attributes(client: ContractClient, people: People, missing: str) -> None:
     room = await client.create_room()
-    sent_event = invitation(room, people.bob)
-    headers = [(name, value) for name, value in binary(sent_event) if name != f"ce_{missing}"]
-    assert await outcome(client, sent_event, sent_event["data"], headers) == "not_a_cloud_event"
+    sent_event = invitation_event(room, people.bob)
+    headers = [(name, value) for name, value in binary_headers(sent_event) if name != f"ce_{missing}"]
+    assert await outcome_name(client, sent_event, sent_event["data"], headers) == "not_a_cloud_event"
 
 
 @pytest.mark.parametrize(
@@ -103,31 +115,35 @@ async def test_binary_mode_needs_its_attributes(client: Stranger, people: People
     ],
 )
 async def test_binary_mode_needs_valid_attributes(
-    client: Stranger, people: People, name: str, value: bytes | None
+    client: ContractClient, people: People, name: str, value: bytes | None
 ) -> None:
     room = await client.create_room()
-    sent_event = invitation(room, people.bob)
-    headers = [(other, raw) for other, raw in binary(sent_event) if other != name]
+    sent_event = invitation_event(room, people.bob)
+    headers = [(other, raw) for other, raw in binary_headers(sent_event) if other != name]
     assert (
-        await outcome(client, sent_event, sent_event["data"], [*headers, (name, value)])
+        await outcome_name(client, sent_event, sent_event["data"], [*headers, (name, value)])
         == "not_a_cloud_event"
     )
 
 
-async def test_binary_mode_without_a_subject_is_invalid(client: Stranger, people: People) -> None:
+async def test_binary_mode_without_a_subject_is_invalid(client: ContractClient, people: People) -> None:
     room = await client.create_room()
-    sent_event = invitation(room, people.bob)
-    headers = [(name, value) for name, value in binary(sent_event) if name != "ce_subject"]
-    assert await outcome(client, sent_event, sent_event["data"], headers) == "invalid_command"
+    sent_event = invitation_event(room, people.bob)
+    headers = [(name, value) for name, value in binary_headers(sent_event) if name != "ce_subject"]
+    assert await outcome_name(client, sent_event, sent_event["data"], headers) == "invalid_command"
 
 
-async def test_binary_facts_are_read(client: Stranger) -> None:
+async def test_binary_facts_are_read(client: ContractClient) -> None:
     data = {"roomId": f"room-{new_id()}", "hostId": "alice", "status": "idle"}
-    sent_event = event("RoomChanged", data["roomId"], data)
-    put = await client.put(
-        "rooms", data["roomId"], json.dumps(data).encode(), binary(sent_event), id=sent_event["id"]
+    sent_event = cloud_event("RoomChanged", data["roomId"], data)
+    put = await client.write_record(
+        "rooms",
+        data["roomId"],
+        json.dumps(data).encode(),
+        binary_headers(sent_event),
+        event_id=sent_event["id"],
     )
-    assert await client.fate(put) == "StageChanged"
+    assert await client.wait_for_result(put) == "StageChanged"
 
 
 @pytest.mark.parametrize(
@@ -146,23 +162,27 @@ async def test_binary_facts_are_read(client: Stranger) -> None:
     ids="-".join,
 )
 async def test_other_attributes_are_ignored(
-    client: Stranger, people: People, attributes: dict[str, Any]
+    client: ContractClient, people: People, attributes: dict[str, Any]
 ) -> None:
     room = await client.create_room()
-    sent_event = invitation(room, people.bob, **attributes)
-    assert await outcome(client, sent_event, sent_event, STRUCTURED) == "InvitationSent"
+    sent_event = invitation_event(room, people.bob, **attributes)
+    assert await outcome_name(client, sent_event, sent_event, STRUCTURED_HEADERS) == "InvitationSent"
 
 
 @pytest.mark.parametrize("value", [b"not json", b"", b"\xff"])
-async def test_binary_data_that_is_not_json_is_refused(client: Stranger, value: bytes) -> None:
+async def test_binary_data_that_is_not_json_is_refused(client: ContractClient, value: bytes) -> None:
     room = f"room-{new_id()}"
-    sent_event = event("LeaveStage", room, None)
-    put = await client.put(INVITATIONS, room, value, binary(sent_event), id=sent_event["id"])
-    assert await client.fate(put) in {"not_a_cloud_event", "invalid_command"}
+    sent_event = cloud_event("LeaveStage", room, None)
+    put = await client.write_record(
+        INVITATION_COMMANDS, room, value, binary_headers(sent_event), event_id=sent_event["id"]
+    )
+    assert await client.wait_for_result(put) in {"not_a_cloud_event", "invalid_command"}
 
 
-async def test_a_null_value_is_not_a_command_in_binary_mode(client: Stranger) -> None:
+async def test_a_null_value_is_not_a_command_in_binary_mode(client: ContractClient) -> None:
     room = f"room-{new_id()}"
-    sent_event = event("LeaveStage", room, None)
-    put = await client.put(INVITATIONS, room, None, binary(sent_event), id=sent_event["id"])
-    assert await client.fate(put) == "not_a_cloud_event"
+    sent_event = cloud_event("LeaveStage", room, None)
+    put = await client.write_record(
+        INVITATION_COMMANDS, room, None, binary_headers(sent_event), event_id=sent_event["id"]
+    )
+    assert await client.wait_for_result(put) == "not_a_cloud_event"

@@ -8,17 +8,17 @@ import jwt
 import pytest
 
 from tests.stranger import snapshots
-from tests.stranger.client import OPEN, Room, unique
+from tests.stranger.client import OPEN_STATUSES, Room, unique_id
 from tests.stranger.conftest import People
-from tests.stranger.onstage import Director
-from tests.stranger.participants import BADGE, LiveKit, joined
+from tests.stranger.onstage import StageDriver
+from tests.stranger.participants import BADGE, LiveKitServerApi, join_room
 
 CLOSED = ["ended", "recorded", "terminated", "error"]
 
 
-def looked_into(answer: dict[str, Any], stage_driver: Director) -> dict[str, Any]:
+def decode_answer(answer: dict[str, Any], stage_driver: StageDriver) -> dict[str, Any]:
     """Return an answer with its token decoded and its times checked."""
-    deployment = stage_driver.stranger.deployment
+    deployment = stage_driver.client.deployment
     token = jwt.decode(answer["token"], deployment.livekit_api_secret, ["HS256"])
     expires = datetime.fromisoformat(answer["expiresAt"]).timestamp()
     assert abs(expires - token["exp"]) < 1
@@ -32,14 +32,14 @@ def looked_into(answer: dict[str, Any], stage_driver: Director) -> dict[str, Any
     return {**answer, "token": {"sub": token["sub"], "video": video, "badge": badge}, "expiresAt": ""}
 
 
-def expected(stage_driver: Director, room: Room, user: str, role: str) -> dict[str, Any]:
-    permissions = snapshots.VIEWER if role == "viewer" else snapshots.publisher()
+def expected_answer(stage_driver: StageDriver, room: Room, user: str, role: str) -> dict[str, Any]:
+    permissions = snapshots.VIEWER if role == "viewer" else snapshots.publisher_permissions()
     video = {"roomJoin": True, "room": room.id, **permissions}
     return {
         "roomId": room.id,
         "userId": user,
         "role": role,
-        "serverUrl": stage_driver.stranger.deployment.public_livekit_url,
+        "serverUrl": stage_driver.client.deployment.public_livekit_url,
         "token": {"sub": user, "video": video, "badge": "" if role == "viewer" else role},
         "expiresAt": "",
         "livekitRoom": room.id,
@@ -47,117 +47,119 @@ def expected(stage_driver: Director, room: Room, user: str, role: str) -> dict[s
     }
 
 
-@pytest.mark.parametrize("status", OPEN)
-async def test_the_host_connects_in_any_open_state(stage_driver: Director, status: str) -> None:
-    room = await stage_driver.show(status)
-    answer = looked_into(await stage_driver.get_broadcast_data(room, room.host), stage_driver)
-    assert answer == expected(stage_driver, room, room.host, "host")
+@pytest.mark.parametrize("status", OPEN_STATUSES)
+async def test_the_host_connects_in_any_open_state(stage_driver: StageDriver, status: str) -> None:
+    room = await stage_driver.open_room(status)
+    answer = decode_answer(await stage_driver.get_broadcast_data(room, room.host), stage_driver)
+    assert answer == expected_answer(stage_driver, room, room.host, "host")
 
 
-@pytest.mark.parametrize("status", OPEN)
+@pytest.mark.parametrize("status", OPEN_STATUSES)
 async def test_a_co_host_connects_in_any_open_state(
-    stage_driver: Director, people: People, status: str
+    stage_driver: StageDriver, people: People, status: str
 ) -> None:
-    room = await stage_driver.show(status)
+    room = await stage_driver.open_room(status)
     await stage_driver.seat_user(room, people.bob)
-    answer = looked_into(await stage_driver.get_broadcast_data(room, people.bob), stage_driver)
-    assert answer == expected(stage_driver, room, people.bob, "coHost")
+    answer = decode_answer(await stage_driver.get_broadcast_data(room, people.bob), stage_driver)
+    assert answer == expected_answer(stage_driver, room, people.bob, "coHost")
 
 
 @pytest.mark.parametrize("status", ["live", "waitingReconnect"])
-async def test_viewers_connect_once_the_room_is_live(stage_driver: Director, status: str) -> None:
-    room = await stage_driver.show(status)
-    answer = looked_into(
+async def test_viewers_connect_once_the_room_is_live(stage_driver: StageDriver, status: str) -> None:
+    room = await stage_driver.open_room(status)
+    answer = decode_answer(
         await stage_driver.get_broadcast_data(room, "viewer", **{"as": "viewer"}), stage_driver
     )
-    assert answer == expected(stage_driver, room, "viewer", "viewer")
+    assert answer == expected_answer(stage_driver, room, "viewer", "viewer")
 
 
-async def test_host_and_co_host_may_come_as_viewers(stage_driver: Director, people: People) -> None:
-    room = await stage_driver.show()
+async def test_host_and_co_host_may_come_as_viewers(stage_driver: StageDriver, people: People) -> None:
+    room = await stage_driver.open_room()
     await stage_driver.seat_user(room, people.bob)
     for user in (room.host, people.bob):
-        answer = looked_into(
+        answer = decode_answer(
             await stage_driver.get_broadcast_data(room, user, **{"as": "viewer"}), stage_driver
         )
-        assert answer == expected(stage_driver, room, user, "viewer")
+        assert answer == expected_answer(stage_driver, room, user, "viewer")
 
 
-async def test_viewers_are_refused_before_the_room_is_live(stage_driver: Director) -> None:
-    room = await stage_driver.show("idle")
+async def test_viewers_are_refused_before_the_room_is_live(stage_driver: StageDriver) -> None:
+    room = await stage_driver.open_room("idle")
     for user in ("viewer", room.host):
-        assert await stage_driver.refused(room, user, **{"as": "viewer"}) == (409, "room_not_live")
+        assert await stage_driver.get_refusal(room, user, **{"as": "viewer"}) == (409, "room_not_live")
 
 
-async def test_a_user_who_is_not_on_stage_is_refused(stage_driver: Director, people: People) -> None:
-    room = await stage_driver.show()
-    await stage_driver.invite(room, people.bob)
+async def test_a_user_who_is_not_on_stage_is_refused(stage_driver: StageDriver, people: People) -> None:
+    room = await stage_driver.open_room()
+    await stage_driver.invite_user(room, people.bob)
     for user in ("mallory", people.bob):
-        assert await stage_driver.refused(room, user) == (403, "not_on_stage")
+        assert await stage_driver.get_refusal(room, user) == (403, "not_on_stage")
 
 
-async def test_a_former_co_host_is_not_on_stage(stage_driver: Director, people: People) -> None:
-    room = await stage_driver.show()
+async def test_a_former_co_host_is_not_on_stage(stage_driver: StageDriver, people: People) -> None:
+    room = await stage_driver.open_room()
     seat = await stage_driver.seat_user(room, people.bob)
-    await stage_driver.stranger.accepted("LeaveStage", room, actorId=people.bob)
-    await stage_driver.revoked(seat)
-    assert await stage_driver.refused(room, people.bob) == (403, "not_on_stage")
+    await stage_driver.client.send_accepted("LeaveStage", room, actorId=people.bob)
+    await stage_driver.wait_for_revoked(seat)
+    assert await stage_driver.get_refusal(room, people.bob) == (403, "not_on_stage")
 
 
-async def test_an_unknown_room_is_not_found(stage_driver: Director) -> None:
-    room = unique("room")
-    assert await stage_driver.refused(room, "alice") == (404, "room_not_found")
-    assert await stage_driver.refused(room, "alice", **{"as": "viewer"}) == (404, "room_not_found")
+async def test_an_unknown_room_is_not_found(stage_driver: StageDriver) -> None:
+    room = unique_id("room")
+    assert await stage_driver.get_refusal(room, "alice") == (404, "room_not_found")
+    assert await stage_driver.get_refusal(room, "alice", **{"as": "viewer"}) == (404, "room_not_found")
 
 
 @pytest.mark.parametrize("status", CLOSED)
-async def test_a_closed_room_is_refused_to_everyone(stage_driver: Director, status: str) -> None:
-    room = await stage_driver.closed(status)
+async def test_a_closed_room_is_refused_to_everyone(stage_driver: StageDriver, status: str) -> None:
+    room = await stage_driver.create_closed_room(status)
     for user in (room.host, "mallory"):
-        assert await stage_driver.refused(room, user) == (409, "room_not_open")
-        assert await stage_driver.refused(room, user, **{"as": "viewer"}) == (409, "room_not_open")
+        assert await stage_driver.get_refusal(room, user) == (409, "room_not_open")
+        assert await stage_driver.get_refusal(room, user, **{"as": "viewer"}) == (409, "room_not_open")
 
 
-async def test_a_deleted_room_counts_as_closed(stage_driver: Director) -> None:
-    room = await stage_driver.show()
-    await stage_driver.stranger.remove_room(room)
-    await stage_driver.no_badge(room, room.host)
-    assert await stage_driver.refused(room, room.host) == (409, "room_not_open")
+async def test_a_deleted_room_counts_as_closed(stage_driver: StageDriver) -> None:
+    room = await stage_driver.open_room()
+    await stage_driver.client.delete_room(room)
+    await stage_driver.wait_for_no_badge(room, room.host)
+    assert await stage_driver.get_refusal(room, room.host) == (409, "room_not_open")
 
 
-async def test_a_former_host_is_not_on_stage(stage_driver: Director) -> None:
-    room = await stage_driver.show()
-    await stage_driver.stranger.say_room(room.id, hostId="zoe", status="live")
-    await stage_driver.no_badge(room, room.host)
-    await stage_driver.badge(room, "zoe")
-    assert await stage_driver.refused(room, room.host) == (403, "not_on_stage")
+async def test_a_former_host_is_not_on_stage(stage_driver: StageDriver) -> None:
+    room = await stage_driver.open_room()
+    await stage_driver.client.publish_room(room.id, hostId="zoe", status="live")
+    await stage_driver.wait_for_no_badge(room, room.host)
+    await stage_driver.wait_for_badge(room, "zoe")
+    assert await stage_driver.get_refusal(room, room.host) == (403, "not_on_stage")
     assert (await stage_driver.get_broadcast_data(room, "zoe"))["role"] == "host"
 
 
-async def test_viewer_is_the_only_role_to_ask_for(stage_driver: Director) -> None:
-    room = await stage_driver.show()
-    assert await stage_driver.refused(room, room.host, **{"as": "host"}) == (422, "invalid_request")
+async def test_viewer_is_the_only_role_to_ask_for(stage_driver: StageDriver) -> None:
+    room = await stage_driver.open_room()
+    assert await stage_driver.get_refusal(room, room.host, **{"as": "host"}) == (422, "invalid_request")
 
 
-async def test_the_livekit_room_is_made_when_first_needed(stage_driver: Director, livekit: LiveKit) -> None:
-    room = await stage_driver.show()
+async def test_the_livekit_room_is_made_when_first_needed(
+    stage_driver: StageDriver, livekit: LiveKitServerApi
+) -> None:
+    room = await stage_driver.open_room()
     await stage_driver.get_broadcast_data(room, room.host)
-    assert await livekit.exists(room.id)
+    assert await livekit.room_exists(room.id)
 
 
 async def test_each_role_has_its_permissions_on_livekit(
-    stage_driver: Director, livekit: LiveKit, people: People
+    stage_driver: StageDriver, livekit: LiveKitServerApi, people: People
 ) -> None:
-    room = await stage_driver.show()
+    room = await stage_driver.open_room()
     await stage_driver.seat_user(room, people.bob)
     wanted = {
-        room.host: (snapshots.publisher(), "host"),
-        people.bob: (snapshots.publisher(), "coHost"),
+        room.host: (snapshots.publisher_permissions(), "host"),
+        people.bob: (snapshots.publisher_permissions(), "coHost"),
         "viewer": (snapshots.VIEWER, ""),
     }
     for user, (permissions, badge) in wanted.items():
         query = {"as": "viewer"} if user == "viewer" else {}
-        async with joined(await stage_driver.get_broadcast_data(room, user, **query)) as participant:
+        async with join_room(await stage_driver.get_broadcast_data(room, user, **query)) as participant:
             assert participant.room.local_participant.identity == user
-            assert await livekit.permissions(room.id, user) == permissions
+            assert await livekit.permissions_of(room.id, user) == permissions
             assert participant.badge == badge

@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.stranger.client import INVITATIONS, STRUCTURED, Stranger, event, unique
+from tests.stranger.client import (
+    INVITATION_COMMANDS,
+    STRUCTURED_HEADERS,
+    ContractClient,
+    cloud_event,
+    unique_id,
+)
 from tests.stranger.conftest import People
 
 COMMANDS: dict[str, dict[str, Any]] = {
@@ -24,55 +30,59 @@ BAD_IDS = ["", "a b", "a/b", "grün", "🙂", "x" * 65, "a\u0000", "a\n", 17, Tr
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-async def test_each_command_is_understood(client: Stranger, name: str) -> None:
-    assert await client.reason(name, unique("room"), **COMMANDS[name]) == "room_not_found"
+async def test_each_command_is_understood(client: ContractClient, name: str) -> None:
+    assert await client.refusal_reason(name, unique_id("room"), **COMMANDS[name]) == "room_not_found"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-async def test_an_unknown_field_is_refused(client: Stranger, name: str) -> None:
-    assert await client.reason(name, unique("room"), **COMMANDS[name], hots="x") == "invalid_command"
+async def test_an_unknown_field_is_refused(client: ContractClient, name: str) -> None:
+    assert (
+        await client.refusal_reason(name, unique_id("room"), **COMMANDS[name], hots="x") == "invalid_command"
+    )
 
 
-async def refused(client: Stranger, name: str, data: Any) -> str:
+async def refusal_reason_of(client: ContractClient, name: str, data: Any) -> str:
     """Return the rejection reason of a command with exactly this data."""
-    room = unique("room")
+    room = unique_id("room")
     filled = {**data, "roomId": room} if isinstance(data, dict) and data.get("roomId") == "here" else data
-    put = await client.publish(INVITATIONS, event(name, room, filled))
-    return str((await client.rejection(put.id))["reason"])
+    put = await client.publish_event(INVITATION_COMMANDS, cloud_event(name, room, filled))
+    return str((await client.wait_for_rejection(put.id))["reason"])
 
 
 @pytest.mark.parametrize(("name", "field"), FIELDS)
 @pytest.mark.parametrize("absence", ["left out", "null"])
-async def test_a_missing_field_is_refused(client: Stranger, name: str, field: str, absence: str) -> None:
+async def test_a_missing_field_is_refused(
+    client: ContractClient, name: str, field: str, absence: str
+) -> None:
     data = {"roomId": "here", **COMMANDS[name]}
     if absence == "null":
         data[field] = None
     else:
         del data[field]
-    assert await refused(client, name, data) == "invalid_command"
+    assert await refusal_reason_of(client, name, data) == "invalid_command"
 
 
 @pytest.mark.parametrize("bad", BAD_IDS)
 @pytest.mark.parametrize("field", ["userId", "actorId"])
-async def test_an_invalid_id_is_refused(client: Stranger, field: str, bad: Any) -> None:
+async def test_an_invalid_id_is_refused(client: ContractClient, field: str, bad: Any) -> None:
     data = {"roomId": "here", "userId": "bob", "actorId": "alice", field: bad}
-    assert await refused(client, "RemoveCoHost", data) == "invalid_command"
+    assert await refusal_reason_of(client, "RemoveCoHost", data) == "invalid_command"
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 17, True, {}])
-async def test_data_that_is_not_an_object_is_refused(client: Stranger, data: Any) -> None:
-    assert await refused(client, "LeaveStage", data) == "invalid_command"
+async def test_data_that_is_not_an_object_is_refused(client: ContractClient, data: Any) -> None:
+    assert await refusal_reason_of(client, "LeaveStage", data) == "invalid_command"
 
 
 @pytest.mark.parametrize("reason", ["left", "NO_SHOW", "", 1, None])
-async def test_a_seat_is_released_for_two_reasons_only(client: Stranger, reason: Any) -> None:
+async def test_a_seat_is_released_for_two_reasons_only(client: ContractClient, reason: Any) -> None:
     data = {"roomId": "here", **COMMANDS["ReleaseSeat"], "reason": reason}
-    assert await refused(client, "ReleaseSeat", data) == "invalid_command"
+    assert await refusal_reason_of(client, "ReleaseSeat", data) == "invalid_command"
 
 
-async def test_names_are_in_camel_case(client: Stranger) -> None:
+async def test_names_are_in_camel_case(client: ContractClient) -> None:
     data = {"room_id": "here", "actor_id": "bob"}
-    assert await refused(client, "LeaveStage", data) == "invalid_command"
+    assert await refusal_reason_of(client, "LeaveStage", data) == "invalid_command"
 
 
 @pytest.mark.parametrize(
@@ -100,41 +110,47 @@ async def test_names_are_in_camel_case(client: Stranger) -> None:
     ],
 )
 async def test_options_out_of_bounds_or_of_another_type_are_refused(
-    client: Stranger, people: People, field: str, value: Any
+    client: ContractClient, people: People, field: str, value: Any
 ) -> None:
     room = await client.create_room()
     data = {"userId": people.bob, "actorId": room.host, field: value}
-    assert await client.reason("SendInvitation", room, **data) == "invalid_command"
+    assert await client.refusal_reason("SendInvitation", room, **data) == "invalid_command"
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "1" * 5000, "6.02e23"])
-async def test_huge_numbers_are_refused(client: Stranger, number: str) -> None:
-    room = unique("room")
+async def test_huge_numbers_are_refused(client: ContractClient, number: str) -> None:
+    room = unique_id("room")
     data = {"roomId": room, "userId": "bob", "actorId": "alice", "expiresInSeconds": 4711}
-    sent_event = event("SendInvitation", room, data)
+    sent_event = cloud_event("SendInvitation", room, data)
     value = json.dumps(sent_event).replace("4711", number).encode()
-    put = await client.put(INVITATIONS, room, value, STRUCTURED, id=sent_event["id"])
-    assert await client.fate(put) == "invalid_command"
+    put = await client.write_record(
+        INVITATION_COMMANDS, room, value, STRUCTURED_HEADERS, event_id=sent_event["id"]
+    )
+    assert await client.wait_for_result(put) == "invalid_command"
 
 
-async def nested(client: Stranger, depth: int) -> str:
-    room = unique("room")
-    sent_event = event("LeaveStage", room, {"roomId": room, "actorId": "bob", "deep": 4711})
+async def nested_data(client: ContractClient, depth: int) -> str:
+    room = unique_id("room")
+    sent_event = cloud_event("LeaveStage", room, {"roomId": room, "actorId": "bob", "deep": 4711})
     value = json.dumps(sent_event).replace("4711", "[" * depth + "]" * depth).encode()
-    return await client.fate(await client.put(INVITATIONS, room, value, STRUCTURED, id=sent_event["id"]))
+    return await client.wait_for_result(
+        await client.write_record(
+            INVITATION_COMMANDS, room, value, STRUCTURED_HEADERS, event_id=sent_event["id"]
+        )
+    )
 
 
-async def test_deeply_nested_data_is_refused(client: Stranger) -> None:
-    assert await nested(client, 500) == "invalid_command"
+async def test_deeply_nested_data_is_refused(client: ContractClient) -> None:
+    assert await nested_data(client, 500) == "invalid_command"
 
 
-async def test_extremely_nested_data_does_not_stop_the_lane(client: Stranger) -> None:
-    assert await nested(client, 100_000) in {"invalid_command", "not_a_cloud_event"}
+async def test_extremely_nested_data_does_not_stop_the_lane(client: ContractClient) -> None:
+    assert await nested_data(client, 100_000) in {"invalid_command", "not_a_cloud_event"}
 
 
-async def test_a_large_command_is_refused_like_a_small_one(client: Stranger) -> None:
+async def test_a_large_command_is_refused_like_a_small_one(client: ContractClient) -> None:
     data = {"roomId": "here", "actorId": "bob", "essay": "x" * 900_000}
-    assert await refused(client, "LeaveStage", data) == "invalid_command"
+    assert await refusal_reason_of(client, "LeaveStage", data) == "invalid_command"
 
 
 @pytest.mark.parametrize(
@@ -150,27 +166,27 @@ async def test_a_large_command_is_refused_like_a_small_one(client: Stranger) -> 
     ],
 )
 async def test_options_within_bounds_are_taken(
-    client: Stranger, people: People, given: dict[str, Any], seconds: int, message: str | None
+    client: ContractClient, people: People, given: dict[str, Any], seconds: int, message: str | None
 ) -> None:
     room = await client.create_room()
     data = {"userId": people.bob, "actorId": room.host, **given}
-    put, sent = await client.accepted("SendInvitation", room, **data)
-    assert (sent.data["expiresAt"], sent.data["message"]) == (put.after(seconds), message)
+    put, sent = await client.send_accepted("SendInvitation", room, **data)
+    assert (sent.data["expiresAt"], sent.data["message"]) == (put.timestamp_after(seconds), message)
 
 
 @pytest.mark.parametrize("length", [1, 64])
-async def test_ids_have_one_to_64_characters(client: Stranger, length: int) -> None:
+async def test_ids_have_one_to_64_characters(client: ContractClient, length: int) -> None:
     alphabet = "abcxyzABCXYZ0189._:@-"
     user = (alphabet * 4)[:length]
     data = {"userId": user, "actorId": "alice"}
-    assert await client.reason("RemoveCoHost", unique("room"), **data) == "room_not_found"
+    assert await client.refusal_reason("RemoveCoHost", unique_id("room"), **data) == "room_not_found"
 
 
-async def test_a_rejection_repeats_only_valid_ids(client: Stranger) -> None:
-    room = unique("room")
+async def test_a_rejection_repeats_only_valid_ids(client: ContractClient) -> None:
+    room = unique_id("room")
     data = {"roomId": room, "invitationId": "i" * 65, "actorId": "no id!"}
-    put = await client.publish(INVITATIONS, event("AcceptInvitation", room, data))
-    refused = await client.rejection(put.id)
+    put = await client.publish_event(INVITATION_COMMANDS, cloud_event("AcceptInvitation", room, data))
+    refused = await client.wait_for_rejection(put.id)
     del refused["message"]
     assert refused == {
         "commandId": put.id,
@@ -180,10 +196,10 @@ async def test_a_rejection_repeats_only_valid_ids(client: Stranger) -> None:
     }
 
 
-async def test_a_rejection_repeats_the_valid_ids(client: Stranger) -> None:
-    room = unique("room")
+async def test_a_rejection_repeats_the_valid_ids(client: ContractClient) -> None:
+    room = unique_id("room")
     data = {"invitationId": "i-1", "actorId": "bob"}
-    refused = await client.refused("AcceptInvitation", room, **data)
+    refused = await client.send_refused("AcceptInvitation", room, **data)
     command, message = refused.pop("commandId"), refused.pop("message")
     assert (len(command), isinstance(message, str)) == (36, True)
     assert refused == {
@@ -194,13 +210,15 @@ async def test_a_rejection_repeats_the_valid_ids(client: Stranger) -> None:
     }
 
 
-async def test_a_whole_number_with_a_decimal_point_has_one_result(client: Stranger, people: People) -> None:
+async def test_a_whole_number_with_a_decimal_point_has_one_result(
+    client: ContractClient, people: People
+) -> None:
     room = await client.create_room()
     data = {"userId": people.bob, "actorId": room.host, "expiresInSeconds": 60.0}
-    fate = await client.fate(await client.send("SendInvitation", room, **data))
+    fate = await client.wait_for_result(await client.send_command("SendInvitation", room, **data))
     assert fate in {"InvitationSent", "invalid_command"}
 
 
-async def test_an_unknown_null_field_counts_as_absent(client: Stranger) -> None:
-    reason = await client.reason("LeaveStage", unique("room"), actorId="bob", hots=None)
+async def test_an_unknown_null_field_counts_as_absent(client: ContractClient) -> None:
+    reason = await client.refusal_reason("LeaveStage", unique_id("room"), actorId="bob", hots=None)
     assert reason == "room_not_found"

@@ -4,22 +4,22 @@ from datetime import datetime, timedelta
 
 from tests.stranger import onstage, snapshots
 from tests.stranger.conftest import People
-from tests.stranger.log import SECONDS, Record
-from tests.stranger.onstage import Director, Seat
-from tests.stranger.participants import joined
-from tests.stranger.patience import eventually
+from tests.stranger.log import TIMEOUT_SECONDS, TopicRecord
+from tests.stranger.onstage import SeatedUser, StageDriver
+from tests.stranger.participants import join_room
+from tests.stranger.patience import wait_until
 
 NAMES = ("CoHostConnected", "CoHostDisconnected", "CoHostReconnected", "CoHostLost")
 
 
-def ends(record: Record) -> timedelta:
+def grace_of(record: TopicRecord) -> timedelta:
     """Return the length of the grace period of a `CoHostDisconnected`."""
     said = record.data
     return datetime.fromisoformat(said["graceEndsAt"]) - datetime.fromisoformat(said["at"])
 
 
-def heard(stage_driver: Director, seat: Seat) -> list[str]:
-    found = stage_driver.said(seat, *NAMES)
+def wait_for_connection_events(stage_driver: StageDriver, seat: SeatedUser) -> list[str]:
+    found = stage_driver.events_so_far(seat, *NAMES)
     for record in found:
         times = {"at"} | ({"graceEndsAt"} if record.name == "CoHostDisconnected" else set())
         assert {name: value for name, value in record.data.items() if name not in times} == seat.ids
@@ -28,36 +28,48 @@ def heard(stage_driver: Director, seat: Seat) -> list[str]:
 
 
 async def test_a_dropped_co_host_may_return_within_the_grace_period(
-    stage_driver: Director, people: People
+    stage_driver: StageDriver, people: People
 ) -> None:
-    room = await stage_driver.show()
+    room = await stage_driver.open_room()
     seat = await stage_driver.seat_user(room, people.bob)
-    async with joined(await stage_driver.get_broadcast_data(room, people.bob)):
-        await stage_driver.events(seat, "CoHostConnected")
-    [dropped] = await stage_driver.events(seat, "CoHostDisconnected")
-    grace = timedelta(seconds=stage_driver.stranger.deployment.grace_seconds)
-    assert abs(ends(dropped) - grace) < timedelta(seconds=1)
-    shown = (await stage_driver.items(room))[people.bob]
+    async with join_room(await stage_driver.get_broadcast_data(room, people.bob)):
+        await stage_driver.wait_for_events(seat, "CoHostConnected")
+    [dropped] = await stage_driver.wait_for_events(seat, "CoHostDisconnected")
+    grace = timedelta(seconds=stage_driver.client.deployment.grace_seconds)
+    assert abs(grace_of(dropped) - grace) < timedelta(seconds=1)
+    shown = (await stage_driver.stage_items(room))[people.bob]
     times = {"connection": "disconnected", "graceEndsAt": dropped.data["graceEndsAt"]}
-    assert shown == onstage.item(seat, **times)
-    async with joined(await stage_driver.get_broadcast_data(room, people.bob)):
-        await stage_driver.events(seat, "CoHostReconnected")
-        assert (await stage_driver.items(room))[people.bob] == onstage.item(seat, connection="connected")
-    assert heard(stage_driver, seat)[:3] == ["CoHostConnected", "CoHostDisconnected", "CoHostReconnected"]
+    assert shown == onstage.stage_item(seat, **times)
+    async with join_room(await stage_driver.get_broadcast_data(room, people.bob)):
+        await stage_driver.wait_for_events(seat, "CoHostReconnected")
+        assert (await stage_driver.stage_items(room))[people.bob] == onstage.stage_item(
+            seat, connection="connected"
+        )
+    assert wait_for_connection_events(stage_driver, seat)[:3] == [
+        "CoHostConnected",
+        "CoHostDisconnected",
+        "CoHostReconnected",
+    ]
 
 
-async def test_a_co_host_who_does_not_return_loses_the_seat(stage_driver: Director, people: People) -> None:
-    room = await stage_driver.show()
+async def test_a_co_host_who_does_not_return_loses_the_seat(
+    stage_driver: StageDriver, people: People
+) -> None:
+    room = await stage_driver.open_room()
     seat = await stage_driver.seat_user(room, people.bob)
-    async with joined(await stage_driver.get_broadcast_data(room, people.bob)):
-        await stage_driver.events(seat, "CoHostConnected")
-    patience = stage_driver.stranger.deployment.grace_seconds + SECONDS
-    log = stage_driver.stranger.log
-    await log.until(lambda: stage_driver.said(seat, "GrantRevoked"), "the revocation", patience)
-    assert heard(stage_driver, seat) == ["CoHostConnected", "CoHostDisconnected", "CoHostLost"]
-    revoked = await stage_driver.revoked(seat)
+    async with join_room(await stage_driver.get_broadcast_data(room, people.bob)):
+        await stage_driver.wait_for_events(seat, "CoHostConnected")
+    patience = stage_driver.client.deployment.grace_seconds + TIMEOUT_SECONDS
+    log = stage_driver.client.log
+    await log.wait_until(lambda: stage_driver.events_so_far(seat, "GrantRevoked"), "the revocation", patience)
+    assert wait_for_connection_events(stage_driver, seat) == [
+        "CoHostConnected",
+        "CoHostDisconnected",
+        "CoHostLost",
+    ]
+    revoked = await stage_driver.wait_for_revoked(seat)
     at = revoked.data["revokedAt"]
-    assert revoked.data == onstage.revoked(seat, "connection_lost", "absent", at)
+    assert revoked.data == onstage.revoked_data(seat, "connection_lost", "absent", at)
 
     [left] = log.records_of("invitations.events", room.id, "CoHostLeft")
     invitation = {**seat.ids}
@@ -69,28 +81,30 @@ async def test_a_co_host_who_does_not_return_loses_the_seat(stage_driver: Direct
     assert command.key == room.id.encode()
 
 
-async def test_a_second_device_takes_the_place_of_the_first(stage_driver: Director, people: People) -> None:
-    room = await stage_driver.show()
+async def test_a_second_device_takes_the_place_of_the_first(
+    stage_driver: StageDriver, people: People
+) -> None:
+    room = await stage_driver.open_room()
     seat = await stage_driver.seat_user(room, people.bob)
-    async with joined(await stage_driver.get_broadcast_data(room, people.bob)) as first:
-        await stage_driver.events(seat, "CoHostConnected")
-        async with joined(await stage_driver.get_broadcast_data(room, people.bob)) as second:
-            await eventually(lambda: first.disconnected, "the first device to be disconnected")
-            await second.publish()
+    async with join_room(await stage_driver.get_broadcast_data(room, people.bob)) as first:
+        await stage_driver.wait_for_events(seat, "CoHostConnected")
+        async with join_room(await stage_driver.get_broadcast_data(room, people.bob)) as second:
+            await wait_until(lambda: first.disconnected, "the first device to be disconnected")
+            await second.publish_track()
 
             async def shown() -> bool:
-                found = (await stage_driver.items(room))[people.bob]
+                found = (await stage_driver.stage_items(room))[people.bob]
                 return found["connection"] == "connected" and len(found["tracks"]) == 1
 
-            await eventually(shown, "the second device on the stage")
-            assert "CoHostLost" not in heard(stage_driver, seat)
+            await wait_until(shown, "the second device on the stage")
+            assert "CoHostLost" not in wait_for_connection_events(stage_driver, seat)
 
 
-async def test_viewer_connections_give_no_events(stage_driver: Director, people: People) -> None:
-    room = await stage_driver.show()
-    async with joined(await stage_driver.get_broadcast_data(room, people.carol, **{"as": "viewer"})):
+async def test_viewer_connections_give_no_events(stage_driver: StageDriver, people: People) -> None:
+    room = await stage_driver.open_room()
+    async with join_room(await stage_driver.get_broadcast_data(room, people.carol, **{"as": "viewer"})):
         seat = await stage_driver.seat_user(room, people.bob)
-        async with joined(await stage_driver.get_broadcast_data(room, people.bob)):
-            await stage_driver.events(seat, "CoHostConnected")
-    said = stage_driver.stranger.log.records_of(onstage.EVENTS, room.id)
+        async with join_room(await stage_driver.get_broadcast_data(room, people.bob)):
+            await stage_driver.wait_for_events(seat, "CoHostConnected")
+    said = stage_driver.client.log.records_of(onstage.EVENTS, room.id)
     assert {record.data["userId"] for record in said} == {people.bob}

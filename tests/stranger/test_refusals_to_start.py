@@ -5,8 +5,8 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from tests.stranger.place import Place
-from tests.stranger.processes import ended
+from tests.stranger.place import Deployment
+from tests.stranger.processes import run_until_exit
 
 CLOCK = {"message.timestamp.type": "LogAppendTime"}
 
@@ -19,17 +19,21 @@ SETTINGS = [
 ]
 
 
-async def test_a_missing_or_wrong_setting_is_named(deployment: Place) -> None:
+async def test_a_missing_or_wrong_setting_is_named(deployment: Deployment) -> None:
     async def refusal(service: str, name: str, value: str | None) -> tuple[int, bool]:
         variables = {other: text for other, text in deployment.variables.items() if other != name}
-        status, line = await ended(service, variables if value is None else {**variables, name: value})
+        status, line = await run_until_exit(
+            service, variables if value is None else {**variables, name: value}
+        )
         return status, name in line
 
     found = await asyncio.gather(*(refusal(*setting) for setting in SETTINGS))
     assert dict(zip(SETTINGS, found, strict=True)) == dict.fromkeys(SETTINGS, (2, True))
 
 
-async def make(deployment: Place, prefix: str, settings: dict[str, tuple[int, dict[str, str]]]) -> None:
+async def create_topics(
+    deployment: Deployment, prefix: str, settings: dict[str, tuple[int, dict[str, str]]]
+) -> None:
     """Create topics, given as (partitions, settings) by name."""
     admin = AIOKafkaAdminClient(bootstrap_servers=deployment.bootstrap_servers)
     await admin.start()
@@ -52,14 +56,14 @@ WRONG: dict[tuple[str, str], dict[str, tuple[int, dict[str, str]]]] = {
 
 
 async def test_wrong_topics_and_a_foreign_database_are_refused(
-    deployment: Place, database_url: str, prefix: str
+    deployment: Deployment, database_url: str, prefix: str
 ) -> None:
     async def refusal(number: int, service: str, topics: Any) -> tuple[int, bool]:
         own = {"COHOST_TOPIC_PREFIX": f"{prefix}{number}.", "COHOST_PARTITIONS": "3"}
         if topics is not None:
-            await make(deployment, own["COHOST_TOPIC_PREFIX"], topics)
+            await create_topics(deployment, own["COHOST_TOPIC_PREFIX"], topics)
             own["COHOST_DATABASE_URL"] = database_url
-        status, line = await ended(service, {**deployment.variables, **own})
+        status, line = await run_until_exit(service, {**deployment.variables, **own})
         return status, bool(line)
 
     cases = {**WRONG, ("invitations", "a database of another prefix"): None}

@@ -5,125 +5,137 @@ from typing import NamedTuple
 import pytest
 
 from tests.stranger import snapshots
-from tests.stranger.client import Put, Room, Stranger, unique
+from tests.stranger.client import ContractClient, Room, WrittenRecord, unique_id
 from tests.stranger.conftest import People
 
 
-class Seated(NamedTuple):
+class RoomWithSeat(NamedTuple):
     """A room in which bob has a seat."""
 
     room: Room
-    sent: Put
+    sent: WrittenRecord
     bob: str
 
-    def left(self, put: Put, reason: str, **more: str) -> dict[str, object]:
+    def left_data(self, put: WrittenRecord, reason: str, **more: str) -> dict[str, object]:
         invitation = snapshots.pending(self.sent, self.room, self.bob)
-        return snapshots.left(invitation, put.at, reason, **more)
+        return snapshots.left(invitation, put.timestamp, reason, **more)
 
 
 @pytest.fixture
-async def seated(client: Stranger, people: People) -> Seated:
+async def seated(client: ContractClient, people: People) -> RoomWithSeat:
     room = await client.create_room()
-    sent, _ = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
-    await client.accepted("AcceptInvitation", room, invitationId=sent.id, actorId=people.bob)
-    return Seated(room, sent, people.bob)
+    sent, _ = await client.send_accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
+    await client.send_accepted("AcceptInvitation", room, invitationId=sent.id, actorId=people.bob)
+    return RoomWithSeat(room, sent, people.bob)
 
 
-async def test_a_co_host_leaves(client: Stranger, seated: Seated) -> None:
-    put, done = await client.accepted("LeaveStage", seated.room, actorId=seated.bob)
+async def test_a_co_host_leaves(client: ContractClient, seated: RoomWithSeat) -> None:
+    put, done = await client.send_accepted("LeaveStage", seated.room, actorId=seated.bob)
     assert done.name == "CoHostLeft"
-    assert snapshots.without_nulls(done.data) == seated.left(put, "left")
+    assert snapshots.without_nulls(done.data) == seated.left_data(put, "left")
 
 
-async def test_the_host_removes_a_co_host(client: Stranger, seated: Seated) -> None:
+async def test_the_host_removes_a_co_host(client: ContractClient, seated: RoomWithSeat) -> None:
     data = {"userId": seated.bob, "actorId": seated.room.host}
-    put, done = await client.accepted("RemoveCoHost", seated.room, **data)
+    put, done = await client.send_accepted("RemoveCoHost", seated.room, **data)
     assert done.name == "CoHostLeft"
     said = snapshots.without_nulls(done.data)
-    assert said == seated.left(put, "removed_by_host", removedBy=seated.room.host)
+    assert said == seated.left_data(put, "removed_by_host", removedBy=seated.room.host)
 
 
 @pytest.mark.parametrize("reason", ["no_show", "connection_lost"])
-async def test_a_seat_is_released(client: Stranger, seated: Seated, reason: str) -> None:
+async def test_a_seat_is_released(client: ContractClient, seated: RoomWithSeat, reason: str) -> None:
     data = {"userId": seated.bob, "invitationId": seated.sent.id, "reason": reason}
-    put, done = await client.accepted("ReleaseSeat", seated.room, **data)
+    put, done = await client.send_accepted("ReleaseSeat", seated.room, **data)
     assert done.name == "CoHostLeft"
-    assert snapshots.without_nulls(done.data) == seated.left(put, reason)
+    assert snapshots.without_nulls(done.data) == seated.left_data(put, reason)
 
 
 async def test_removing_checks_room_host_and_seat_in_order(
-    client: Stranger, seated: Seated, people: People
+    client: ContractClient, seated: RoomWithSeat, people: People
 ) -> None:
     async def reason(room: Room | str, user: str, actor: str) -> str:
-        return await client.reason("RemoveCoHost", room, userId=user, actorId=actor)
+        return await client.refusal_reason("RemoveCoHost", room, userId=user, actorId=actor)
 
-    assert await reason(unique("room"), people.carol, people.carol) == "room_not_found"
+    assert await reason(unique_id("room"), people.carol, people.carol) == "room_not_found"
     assert await reason(seated.room, people.carol, people.carol) == "not_room_host"
     assert await reason(seated.room, seated.bob, seated.bob) == "not_room_host"
     assert await reason(seated.room, people.carol, seated.room.host) == "not_co_host"
     assert await reason(seated.room, seated.room.host, seated.room.host) == "not_co_host"
 
 
-async def test_only_a_co_host_can_leave_the_stage(client: Stranger, seated: Seated, people: People) -> None:
-    assert await client.reason("LeaveStage", unique("room"), actorId=seated.bob) == "room_not_found"
-    assert await client.reason("LeaveStage", seated.room, actorId=people.carol) == "not_co_host"
-    assert await client.reason("LeaveStage", seated.room, actorId=seated.room.host) == "not_co_host"
-    await client.accepted("LeaveStage", seated.room, actorId=seated.bob)
-    assert await client.reason("LeaveStage", seated.room, actorId=seated.bob) == "not_co_host"
+async def test_only_a_co_host_can_leave_the_stage(
+    client: ContractClient, seated: RoomWithSeat, people: People
+) -> None:
+    assert (
+        await client.refusal_reason("LeaveStage", unique_id("room"), actorId=seated.bob) == "room_not_found"
+    )
+    assert await client.refusal_reason("LeaveStage", seated.room, actorId=people.carol) == "not_co_host"
+    assert await client.refusal_reason("LeaveStage", seated.room, actorId=seated.room.host) == "not_co_host"
+    await client.send_accepted("LeaveStage", seated.room, actorId=seated.bob)
+    assert await client.refusal_reason("LeaveStage", seated.room, actorId=seated.bob) == "not_co_host"
 
 
-async def test_an_invited_user_has_no_seat_yet(client: Stranger, people: People) -> None:
+async def test_an_invited_user_has_no_seat_yet(client: ContractClient, people: People) -> None:
     room = await client.create_room()
-    await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
-    assert await client.reason("LeaveStage", room, actorId=people.bob) == "not_co_host"
+    await client.send_accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
+    assert await client.refusal_reason("LeaveStage", room, actorId=people.bob) == "not_co_host"
 
 
-async def test_only_the_seat_of_that_invitation_is_released(client: Stranger, seated: Seated) -> None:
+async def test_only_the_seat_of_that_invitation_is_released(
+    client: ContractClient, seated: RoomWithSeat
+) -> None:
     data = {"userId": seated.bob, "invitationId": seated.sent.id, "reason": "no_show"}
-    assert await client.reason("ReleaseSeat", unique("room"), **data) == "room_not_found"
-    other = {**data, "invitationId": unique("invitation")}
-    assert await client.reason("ReleaseSeat", seated.room, **other) == "not_co_host"
+    assert await client.refusal_reason("ReleaseSeat", unique_id("room"), **data) == "room_not_found"
+    other = {**data, "invitationId": unique_id("invitation")}
+    assert await client.refusal_reason("ReleaseSeat", seated.room, **other) == "not_co_host"
     somebody = {**data, "userId": "somebody"}
-    assert await client.reason("ReleaseSeat", seated.room, **somebody) == "not_co_host"
-    await client.accepted("LeaveStage", seated.room, actorId=seated.bob)
-    assert await client.reason("ReleaseSeat", seated.room, **data) == "not_co_host"
+    assert await client.refusal_reason("ReleaseSeat", seated.room, **somebody) == "not_co_host"
+    await client.send_accepted("LeaveStage", seated.room, actorId=seated.bob)
+    assert await client.refusal_reason("ReleaseSeat", seated.room, **data) == "not_co_host"
 
 
-async def test_a_late_release_does_not_end_the_next_seat(client: Stranger, seated: Seated) -> None:
-    await client.accepted("LeaveStage", seated.room, actorId=seated.bob)
+async def test_a_late_release_does_not_end_the_next_seat(
+    client: ContractClient, seated: RoomWithSeat
+) -> None:
+    await client.send_accepted("LeaveStage", seated.room, actorId=seated.bob)
     again = {"userId": seated.bob, "actorId": seated.room.host}
-    sent, _ = await client.accepted("SendInvitation", seated.room, **again)
-    await client.accepted("AcceptInvitation", seated.room, invitationId=sent.id, actorId=seated.bob)
+    sent, _ = await client.send_accepted("SendInvitation", seated.room, **again)
+    await client.send_accepted("AcceptInvitation", seated.room, invitationId=sent.id, actorId=seated.bob)
     data = {"userId": seated.bob, "invitationId": seated.sent.id, "reason": "no_show"}
-    assert await client.reason("ReleaseSeat", seated.room, **data) == "not_co_host"
+    assert await client.refusal_reason("ReleaseSeat", seated.room, **data) == "not_co_host"
 
 
-async def test_an_early_expiry_changes_nothing(client: Stranger, people: People) -> None:
+async def test_an_early_expiry_changes_nothing(client: ContractClient, people: People) -> None:
     room = await client.create_room()
-    sent, _ = await client.accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
+    sent, _ = await client.send_accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     data = {"invitationId": sent.id}
-    assert await client.reason("ExpireInvitation", unique("room"), **data) == "room_not_found"
-    unknown = {"invitationId": unique("invitation")}
-    assert await client.reason("ExpireInvitation", room, **unknown) == "invitation_not_found"
-    refused = await client.refused("ExpireInvitation", room, **data)
+    assert await client.refusal_reason("ExpireInvitation", unique_id("room"), **data) == "room_not_found"
+    unknown = {"invitationId": unique_id("invitation")}
+    assert await client.refusal_reason("ExpireInvitation", room, **unknown) == "invitation_not_found"
+    refused = await client.send_refused("ExpireInvitation", room, **data)
     assert (refused["reason"], "current" in refused) == ("not_due", False)
-    await client.accepted("CancelInvitation", room, invitationId=sent.id, actorId=room.host)
-    assert await client.reason("ExpireInvitation", room, **data) == "invitation_not_pending"
+    await client.send_accepted("CancelInvitation", room, invitationId=sent.id, actorId=room.host)
+    assert await client.refusal_reason("ExpireInvitation", room, **data) == "invitation_not_pending"
 
 
-async def test_excluding_an_eligible_user_changes_nothing(client: Stranger, seated: Seated) -> None:
-    assert await client.reason("ExcludeUser", unique("room"), userId=seated.bob) == "room_not_found"
-    assert await client.reason("ExcludeUser", seated.room, userId=seated.bob) == "user_eligible"
+async def test_excluding_an_eligible_user_changes_nothing(
+    client: ContractClient, seated: RoomWithSeat
+) -> None:
+    assert (
+        await client.refusal_reason("ExcludeUser", unique_id("room"), userId=seated.bob) == "room_not_found"
+    )
+    assert await client.refusal_reason("ExcludeUser", seated.room, userId=seated.bob) == "user_eligible"
 
 
-async def test_excluding_an_absent_user_changes_nothing(client: Stranger, seated: Seated) -> None:
-    banned = await client.user("banned")
-    assert await client.reason("ExcludeUser", seated.room, userId=banned) == "not_involved"
+async def test_excluding_an_absent_user_changes_nothing(client: ContractClient, seated: RoomWithSeat) -> None:
+    banned = await client.create_user("banned")
+    assert await client.refusal_reason("ExcludeUser", seated.room, userId=banned) == "not_involved"
 
 
 @pytest.mark.parametrize("status", ["ended", "recorded", "terminated", "error"])
-async def test_a_closed_room_has_no_seats(client: Stranger, status: str) -> None:
+async def test_a_closed_room_has_no_seats(client: ContractClient, status: str) -> None:
     room = await client.create_room(status)
-    assert await client.reason("LeaveStage", room, actorId="bob") == "not_co_host"
+    assert await client.refusal_reason("LeaveStage", room, actorId="bob") == "not_co_host"
     data = {"userId": "bob", "actorId": room.host}
-    assert await client.reason("RemoveCoHost", room, **data) == "not_co_host"
+    assert await client.refusal_reason("RemoveCoHost", room, **data) == "not_co_host"

@@ -9,11 +9,18 @@ import httpx
 import jwt
 
 from tests.stranger import snapshots
-from tests.stranger.client import BROADCAST, Room, Stranger, connected, event, unique
-from tests.stranger.onstage import Director, Seat
-from tests.stranger.place import Place
-from tests.stranger.processes import free_port, running
-from tests.stranger.web import Web
+from tests.stranger.client import (
+    BROADCAST_COMMANDS,
+    ContractClient,
+    Room,
+    cloud_event,
+    open_contract_client,
+    unique_id,
+)
+from tests.stranger.onstage import SeatedUser, StageDriver
+from tests.stranger.place import Deployment
+from tests.stranger.processes import free_port, run_services
+from tests.stranger.web import WebClient
 
 # The example of RFC 7517, appendix A.2.
 PUBLIC = {
@@ -26,52 +33,55 @@ PRIVATE = {**PUBLIC, "d": "870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE"}
 
 
 @asynccontextmanager
-async def director_at(deployment: Place) -> AsyncIterator[Director]:
-    async with connected(deployment) as client, Web(deployment) as web:
-        yield Director(client, web)
+async def stage_driver_for(deployment: Deployment) -> AsyncIterator[StageDriver]:
+    async with open_contract_client(deployment) as client, WebClient(deployment) as web:
+        yield StageDriver(client, web)
 
 
 async def test_unknown_users_few_invitations_other_keys_and_a_restart(
-    deployment: Place, database_url: str, prefix: str, tmp_path: Path
+    deployment: Deployment, database_url: str, prefix: str, tmp_path: Path
 ) -> None:
     keys = tmp_path / "keys.json"
     keys.write_text(json.dumps({"keys": [{**PUBLIC, "kid": "1", "use": "sig", "alg": "ES256"}]}))
     own = {"COHOST_DATABASE_URL": database_url, "COHOST_TOPIC_PREFIX": prefix, "COHOST_PARTITIONS": "3"}
     more = {"COHOST_UNKNOWN_USERS": "accept", "COHOST_MAX_PENDING": "2", "COHOST_JWKS_FILE": str(keys)}
-    async with running(deployment, "invitations", **own, **more) as there, connected(there) as client:
-        await accepts_the_unknown(client)
-        await has_few_pending(client)
-        await knows_the_key(there)
+    async with (
+        run_services(deployment, "invitations", **own, **more) as there,
+        open_contract_client(there) as client,
+    ):
+        await assert_unknown_users_accepted(client)
+        await assert_pending_limit(client)
+        await assert_key_accepted(there)
         known = await client.create_room()
-    async with connected(there) as client:
-        await reads_facts_before_it_decides(client, known, running(deployment, "invitations", **own))
+    async with open_contract_client(there) as client:
+        await assert_facts_read_before_commands(client, known, run_services(deployment, "invitations", **own))
 
 
-async def accepts_the_unknown(client: Stranger) -> None:
+async def assert_unknown_users_accepted(client: ContractClient) -> None:
     room = await client.create_room()
-    user = unique("unknown")
-    sent, _ = await client.accepted("SendInvitation", room, userId=user, actorId=room.host)
-    await client.accepted("AcceptInvitation", room, invitationId=sent.id, actorId=user)
-    assert await client.reason("ExcludeUser", room, userId=user) == "user_eligible"
-    gone = await client.user()
-    await client.remove_user(gone)
-    never = unique("unknown")
-    await client.remove_user(never)
-    banned = await client.user("banned")
+    user = unique_id("unknown")
+    sent, _ = await client.send_accepted("SendInvitation", room, userId=user, actorId=room.host)
+    await client.send_accepted("AcceptInvitation", room, invitationId=sent.id, actorId=user)
+    assert await client.refusal_reason("ExcludeUser", room, userId=user) == "user_eligible"
+    gone = await client.create_user()
+    await client.delete_user(gone)
+    never = unique_id("unknown")
+    await client.delete_user(never)
+    banned = await client.create_user("banned")
     for who, reason in ((gone, "user_not_found"), (never, "user_not_found"), (banned, "user_not_eligible")):
         data = {"userId": who, "actorId": room.host}
-        assert await client.reason("SendInvitation", room, **data) == reason
+        assert await client.refusal_reason("SendInvitation", room, **data) == reason
 
 
-async def has_few_pending(client: Stranger) -> None:
+async def assert_pending_limit(client: ContractClient) -> None:
     room = await client.create_room()
     for _ in range(2):
-        await client.accepted("SendInvitation", room, userId=unique("user"), actorId=room.host)
-    data = {"userId": unique("user"), "actorId": room.host}
-    assert await client.reason("SendInvitation", room, **data) == "too_many_pending"
+        await client.send_accepted("SendInvitation", room, userId=unique_id("user"), actorId=room.host)
+    data = {"userId": unique_id("user"), "actorId": room.host}
+    assert await client.refusal_reason("SendInvitation", room, **data) == "too_many_pending"
 
 
-async def knows_the_key(deployment: Place) -> None:
+async def assert_key_accepted(deployment: Deployment) -> None:
     key = jwt.algorithms.ECAlgorithm.from_jwk(PRIVATE)
     token = jwt.encode({"sub": "alice"}, key, "ES256", {"kid": "1"})
     async with httpx.AsyncClient(base_url=deployment.invitations_url) as client:
@@ -81,55 +91,57 @@ async def knows_the_key(deployment: Place) -> None:
             assert answer.status_code == status
 
 
-async def reads_facts_before_it_decides(
-    client: Stranger, known: Room, starting: AbstractAsyncContextManager[Place]
+async def assert_facts_read_before_commands(
+    client: ContractClient, known: Room, starting: AbstractAsyncContextManager[Deployment]
 ) -> None:
     """Write commands while no service runs, then the facts they depend on, and start one."""
-    user, room = unique("user"), unique("room")
+    user, room = unique_id("user"), unique_id("room")
     puts = [
-        await client.send("SendInvitation", room, userId=user, actorId="alice"),
-        await client.send("SendInvitation", known, userId=user, actorId=known.host),
+        await client.send_command("SendInvitation", room, userId=user, actorId="alice"),
+        await client.send_command("SendInvitation", known, userId=user, actorId=known.host),
     ]
-    await client.publish("users", event("UserChanged", user, {"userId": user, "status": "active"}))
-    await client.say_room(room, hostId="alice", status="live")
-    await client.remove_room(known)
+    await client.publish_event(
+        "users", cloud_event("UserChanged", user, {"userId": user, "status": "active"})
+    )
+    await client.publish_room(room, hostId="alice", status="live")
+    await client.delete_room(known)
     async with starting:
-        assert [await client.fate(put) for put in puts] == ["InvitationSent", "room_not_found"]
+        assert [await client.wait_for_result(put) for put in puts] == ["InvitationSent", "room_not_found"]
 
 
 async def test_an_unavailable_livekit_delays_only_grants(
-    deployment: Place, database_url: str, prefix: str
+    deployment: Deployment, database_url: str, prefix: str
 ) -> None:
     own = {"COHOST_DATABASE_URL": database_url, "COHOST_TOPIC_PREFIX": prefix, "COHOST_PARTITIONS": "2"}
     more = {"COHOST_LIVEKIT_URL": f"ws://127.0.0.1:{free_port()}", "COHOST_NO_SHOW_SECONDS": "1"}
     async with (
         # Broadcast is not ready while LiveKit is down.
-        running(deployment, "invitations", "broadcast", path="/healthz", **own, **more) as there,
-        director_at(there) as stage_driver,
+        run_services(deployment, "invitations", "broadcast", path="/healthz", **own, **more) as there,
+        stage_driver_for(there) as stage_driver,
     ):
-        idle, live = await stage_driver.show("idle"), await stage_driver.show("live")
-        user = await stage_driver.stranger.user()
+        idle, live = await stage_driver.open_room("idle"), await stage_driver.open_room("live")
+        user = await stage_driver.client.create_user()
         waiting, shown = await stage_driver.seat_user(idle, user), await stage_driver.seat_user(live, user)
-        await fails_to_grant(stage_driver, waiting)
-        await goes_for_never_connecting(stage_driver, shown)
-        await stage_driver.stranger.say_room(idle.id, hostId=idle.host, status="live")
-        await goes_for_never_connecting(stage_driver, waiting)
-        assert [len(stage_driver.said(seat, "GrantFailed")) for seat in (waiting, shown)] == [1, 1]
+        await assert_grant_fails(stage_driver, waiting)
+        await assert_no_show(stage_driver, shown)
+        await stage_driver.client.publish_room(idle.id, hostId=idle.host, status="live")
+        await assert_no_show(stage_driver, waiting)
+        assert [len(stage_driver.events_so_far(seat, "GrantFailed")) for seat in (waiting, shown)] == [1, 1]
 
 
-async def fails_to_grant(stage_driver: Director, seat: Seat) -> None:
-    [failed] = await stage_driver.events(seat, "GrantFailed")
+async def assert_grant_fails(stage_driver: StageDriver, seat: SeatedUser) -> None:
+    [failed] = await stage_driver.wait_for_events(seat, "GrantFailed")
     said = {**failed.data}
     assert (said.pop("attempts") >= 1, len(said.pop("error")) > 0) == (True, True)
     assert said == {**seat.ids, "retryable": True}
-    assert (await stage_driver.items(seat.room))[seat.user]["grant"] == "failed"
+    assert (await stage_driver.stage_items(seat.room))[seat.user]["grant"] == "failed"
     mute = {"userId": seat.user, "actorId": seat.room.host, "source": "camera", "hard": True}
-    await stage_driver.stranger.accepted("MuteCoHost", seat.room, topic=BROADCAST, **mute)
+    await stage_driver.client.send_accepted("MuteCoHost", seat.room, topic=BROADCAST_COMMANDS, **mute)
 
 
-async def goes_for_never_connecting(stage_driver: Director, seat: Seat) -> None:
-    log = stage_driver.stranger.log
-    [left] = await log.until(lambda: log.records_of("invitations.events", seat.room.id, "CoHostLeft"))
+async def assert_no_show(stage_driver: StageDriver, seat: SeatedUser) -> None:
+    log = stage_driver.client.log
+    [left] = await log.wait_until(lambda: log.records_of("invitations.events", seat.room.id, "CoHostLeft"))
     at = left.data["leftAt"]
     assert snapshots.without_nulls(left.data) == snapshots.left(dict(seat.ids), at, "no_show")
     [command] = log.by_id[left.event["causationid"]]

@@ -6,7 +6,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from tests.stranger.place import Place
+from tests.stranger.place import Deployment
 
 DAY = 24 * 60 * 60 * 1000
 DELETE = {"cleanup.policy": "delete"}
@@ -37,7 +37,7 @@ TOPICS = {
 
 
 @pytest.fixture
-async def admin(deployment: Place) -> Any:
+async def admin(deployment: Deployment) -> Any:
     client = AIOKafkaAdminClient(bootstrap_servers=deployment.bootstrap_servers)
     await client.start()
     yield client
@@ -45,7 +45,7 @@ async def admin(deployment: Place) -> Any:
 
 
 async def test_all_topics_have_the_same_number_of_partitions(
-    admin: AIOKafkaAdminClient, deployment: Place
+    admin: AIOKafkaAdminClient, deployment: Deployment
 ) -> None:
     names = [deployment.prefix + name for name in TOPICS]
     described = await admin.describe_topics(names)
@@ -53,7 +53,7 @@ async def test_all_topics_have_the_same_number_of_partitions(
     assert counts == dict.fromkeys(names, deployment.partitions)
 
 
-async def test_each_topic_has_its_settings(admin: AIOKafkaAdminClient, deployment: Place) -> None:
+async def test_each_topic_has_its_settings(admin: AIOKafkaAdminClient, deployment: Deployment) -> None:
     resources = [ConfigResource(ConfigResourceType.TOPIC, deployment.prefix + name) for name in TOPICS]
     found = {}
     for answer in await admin.describe_configs(resources):
@@ -64,6 +64,8 @@ async def test_each_topic_has_its_settings(admin: AIOKafkaAdminClient, deploymen
     assert found == TOPICS
 
 
-async def test_the_groups_have_the_contracts_names(admin: AIOKafkaAdminClient, deployment: Place) -> None:
+async def test_the_groups_have_the_contracts_names(
+    admin: AIOKafkaAdminClient, deployment: Deployment
+) -> None:
     groups = {name for name, _ in await admin.list_consumer_groups()}
     assert {deployment.prefix + "invitations", deployment.prefix + "broadcast"} <= groups

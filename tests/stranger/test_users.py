@@ -5,43 +5,45 @@ from typing import Any
 import pytest
 
 from tests.stranger import snapshots
-from tests.stranger.client import INVITATIONS, Put, Room, Stranger
-from tests.stranger.log import Record
+from tests.stranger.client import INVITATION_COMMANDS, ContractClient, Room, WrittenRecord
+from tests.stranger.log import TopicRecord
 
 SECONDS = 5.0
 
 
-async def invite(client: Stranger, room: Room, user: str) -> Put:
-    put, _ = await client.accepted("SendInvitation", room, userId=user, actorId=room.host)
+async def send_invitation(client: ContractClient, room: Room, user: str) -> WrittenRecord:
+    put, _ = await client.send_accepted("SendInvitation", room, userId=user, actorId=room.host)
     return put
 
 
-async def closing(client: Stranger, room: Room, name: str) -> Record:
-    [found] = await client.log.until(
+async def wait_for_closing(client: ContractClient, room: Room, name: str) -> TopicRecord:
+    [found] = await client.log.wait_until(
         lambda: client.log.records_of("invitations.events", room.id, name), name, SECONDS
     )
     return found
 
 
-async def command(client: Stranger, caused: Record) -> dict[str, Any]:
+async def causing_command(client: ContractClient, caused: TopicRecord) -> dict[str, Any]:
     """Return the command that caused a record."""
     found = client.log.by_id
-    [record] = await client.log.until(lambda: found[caused.event["causationid"]])
-    assert record.topic == INVITATIONS
+    [record] = await client.log.wait_until(lambda: found[caused.event["causationid"]])
+    assert record.topic == INVITATION_COMMANDS
     return {"type": record.event["type"], "subject": record.event["subject"], "data": record.data}
 
 
 @pytest.mark.parametrize("ending", ["banned", "deleted", "tombstone"])
-async def test_a_banned_or_deleted_user_is_excluded_within_5_seconds(client: Stranger, ending: str) -> None:
-    user, stays = await client.user(), await client.user()
+async def test_a_banned_or_deleted_user_is_excluded_within_5_seconds(
+    client: ContractClient, ending: str
+) -> None:
+    user, stays = await client.create_user(), await client.create_user()
     rooms = [await client.create_room("live"), await client.create_room("idle")]
-    sent = [await invite(client, room, user) for room in rooms]
-    await invite(client, rooms[0], stays)
-    await client.accepted("AcceptInvitation", rooms[1], invitationId=sent[1].id, actorId=user)
-    await (client.remove_user(user) if ending == "tombstone" else client.say_user(user, ending))
+    sent = [await send_invitation(client, room, user) for room in rooms]
+    await send_invitation(client, rooms[0], stays)
+    await client.send_accepted("AcceptInvitation", rooms[1], invitationId=sent[1].id, actorId=user)
+    await (client.delete_user(user) if ending == "tombstone" else client.publish_user(user, ending))
 
-    cancelled = await closing(client, rooms[0], "InvitationCancelled")
-    left = await closing(client, rooms[1], "CoHostLeft")
+    cancelled = await wait_for_closing(client, rooms[0], "InvitationCancelled")
+    left = await wait_for_closing(client, rooms[1], "CoHostLeft")
 
     pending = [snapshots.pending(put, room, user) for put, room in zip(sent, rooms, strict=True)]
     at = cancelled.data["updatedAt"]
@@ -51,39 +53,39 @@ async def test_a_banned_or_deleted_user_is_excluded_within_5_seconds(client: Str
     for record, room in ((cancelled, rooms[0]), (left, rooms[1])):
         data = {"roomId": room.id, "userId": user}
         expected = {"type": "cohost.ExcludeUser.v1", "subject": room.id, "data": data}
-        assert await command(client, record) == expected
+        assert await causing_command(client, record) == expected
     assert len(client.log.records_of("invitations.events", rooms[0].id, "InvitationCancelled")) == 1
 
 
-async def test_any_producer_may_exclude_a_banned_user(client: Stranger) -> None:
-    user, room = await client.user(), await client.create_room()
-    sent = await invite(client, room, user)
-    await client.say_user(user, "banned")
-    put = await client.send("ExcludeUser", room, userId=user)
-    fate = await client.fate(put)
-    closed = await closing(client, room, "InvitationCancelled")
+async def test_any_producer_may_exclude_a_banned_user(client: ContractClient) -> None:
+    user, room = await client.create_user(), await client.create_room()
+    sent = await send_invitation(client, room, user)
+    await client.publish_user(user, "banned")
+    put = await client.send_command("ExcludeUser", room, userId=user)
+    fate = await client.wait_for_result(put)
+    closed = await wait_for_closing(client, room, "InvitationCancelled")
     assert fate == ("not_involved" if closed.event["causationid"] != put.id else "InvitationCancelled")
     assert closed.data["invitationId"] == sent.id
 
 
-async def test_a_user_refusing_invitations_keeps_the_existing_ones(client: Stranger) -> None:
-    user, rooms = await client.user(), [await client.create_room(), await client.create_room()]
-    sent = [await invite(client, room, user) for room in rooms]
-    await client.accepted("AcceptInvitation", rooms[1], invitationId=sent[1].id, actorId=user)
+async def test_a_user_refusing_invitations_keeps_the_existing_ones(client: ContractClient) -> None:
+    user, rooms = await client.create_user(), [await client.create_room(), await client.create_room()]
+    sent = [await send_invitation(client, room, user) for room in rooms]
+    await client.send_accepted("AcceptInvitation", rooms[1], invitationId=sent[1].id, actorId=user)
     hosts = [room.host for room in rooms]
-    await client.say_user(user, canReceiveInvitations=False, blockedUserIds=hosts)
-    await client.accepted("DeclineInvitation", rooms[0], invitationId=sent[0].id, actorId=user)
-    await client.accepted("LeaveStage", rooms[1], actorId=user)
+    await client.publish_user(user, canReceiveInvitations=False, blockedUserIds=hosts)
+    await client.send_accepted("DeclineInvitation", rooms[0], invitationId=sent[0].id, actorId=user)
+    await client.send_accepted("LeaveStage", rooms[1], actorId=user)
 
 
-async def test_a_reactivated_user_may_be_invited_again(client: Stranger) -> None:
-    user, room = await client.user("banned"), await client.create_room()
-    await client.say_user(user)
-    await invite(client, room, user)
+async def test_a_reactivated_user_may_be_invited_again(client: ContractClient) -> None:
+    user, room = await client.create_user("banned"), await client.create_room()
+    await client.publish_user(user)
+    await send_invitation(client, room, user)
 
 
-async def test_a_recreated_user_may_be_invited_again(client: Stranger) -> None:
-    user, room = await client.user(), await client.create_room()
-    await client.remove_user(user)
-    await client.say_user(user)
-    await invite(client, room, user)
+async def test_a_recreated_user_may_be_invited_again(client: ContractClient) -> None:
+    user, room = await client.create_user(), await client.create_room()
+    await client.delete_user(user)
+    await client.publish_user(user)
+    await send_invitation(client, room, user)

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from tests.stranger import whole_log
-from tests.stranger.client import Stranger
+from tests.stranger.client import ContractClient
 
 
-@pytest.mark.parametrize("claim", whole_log.CLAIMS, ids=lambda claim: claim.__name__)
+@pytest.mark.parametrize("claim", whole_log.INVARIANTS, ids=lambda claim: claim.__name__)
 async def test_every_written_record_keeps_the_invariants(
-    client: Stranger, claim: Callable[[Stranger], Awaitable[None]]
+    client: ContractClient, claim: Callable[[ContractClient], Awaitable[None]]
 ) -> None:
     await claim(client)

@@ -6,15 +6,15 @@ from typing import Any, Self
 import httpx
 import jwt
 
-from tests.stranger.place import Place
+from tests.stranger.place import Deployment
 
 OPS = "cohost:ops"
 
 
-class Web:
+class WebClient:
     """Both services' HTTP APIs; invitations unless `broadcast` is set."""
 
-    def __init__(self, deployment: Place) -> None:
+    def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
         self.invitations = httpx.AsyncClient(base_url=deployment.invitations_url, timeout=10)
         self.broadcast = httpx.AsyncClient(base_url=deployment.broadcast_url, timeout=10)
@@ -26,14 +26,14 @@ class Web:
         await self.invitations.aclose()
         await self.broadcast.aclose()
 
-    def token(self, user: str | None, secret: str | None = None, **claims: Any) -> str:
+    def sign_token(self, user: str | None, secret: str | None = None, **claims: Any) -> str:
         """Return a user's token; claims given as None are omitted."""
         found = {"sub": user, "exp": int(time.time()) + 60, **claims}
         said = {name: value for name, value in found.items() if value is not None}
         return jwt.encode(said, secret or self.deployment.jwt_secret, "HS256")
 
     def headers(self, user: str, **claims: Any) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token(user, **claims)}"}
+        return {"Authorization": f"Bearer {self.sign_token(user, **claims)}"}
 
     async def get(
         self, path: str, user: str | None = None, *, ops: bool = False, broadcast: bool = False, **query: Any
@@ -44,18 +44,18 @@ class Web:
         headers = self.headers(user or "ops", **claims) if user or ops else {}
         return await client.get(path, params=query, headers=headers)
 
-    async def json(self, path: str, user: str | None = None, **more: Any) -> Any:
+    async def get_json(self, path: str, user: str | None = None, **more: Any) -> Any:
         """Return the JSON body of an answer that must be 200."""
         answer = await self.get(path, user, **more)
         assert answer.status_code == 200, (path, answer.text)
         return answer.json()
 
-    async def problem(self, path: str, user: str | None = None, **more: Any) -> tuple[int, str]:
+    async def get_problem(self, path: str, user: str | None = None, **more: Any) -> tuple[int, str]:
         """Return the status and reason of an answer that must be a problem."""
-        return problem(await self.get(path, user, **more))
+        return parse_problem(await self.get(path, user, **more))
 
 
-def problem(answer: httpx.Response) -> tuple[int, str]:
+def parse_problem(answer: httpx.Response) -> tuple[int, str]:
     """Return the status and reason of an RFC 9457 problem."""
     assert answer.headers["content-type"].split(";")[0] == "application/problem+json", answer.text
     said = answer.json()

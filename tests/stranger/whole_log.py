@@ -3,14 +3,14 @@
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 
-from tests.stranger.client import Stranger
-from tests.stranger.log import COMMANDS, OUTPUTS, SIGNALS, Record
+from tests.stranger.client import ContractClient
+from tests.stranger.log import COMMANDS, OUTPUTS, SIGNALS, TopicRecord
 
 SERVICES = ("/cohost/invitations", "/cohost/broadcast")
-DENSE = [topic for topic in OUTPUTS if topic != "badges"]
+DENSE_TOPICS = [topic for topic in OUTPUTS if topic != "badges"]
 
 
-def outputs(client: Stranger, *topics: str) -> dict[tuple[str, int], list[Record]]:
+def records_by_partition(client: ContractClient, *topics: str) -> dict[tuple[str, int], list[TopicRecord]]:
     found = defaultdict(list)
     for record in client.log.records:
         if record.topic in topics:
@@ -18,47 +18,48 @@ def outputs(client: Stranger, *topics: str) -> dict[tuple[str, int], list[Record
     return found
 
 
-async def settle(client: Stranger) -> None:
+async def wait_until_all_decided(client: ContractClient) -> None:
     """Wait until every written command is decided."""
     for topic in COMMANDS:
         for number in range(client.deployment.partitions):
             room = next(room for room in map(str, range(10_000)) if client.partition_for(room) == number)
-            await client.settled(room, topic)
+            await client.wait_until_decided(room, topic)
 
 
-async def sequences_are_dense_from_1_on_every_partition(client: Stranger) -> None:
-    await settle(client)
-    for partition, records in outputs(client, *DENSE).items():
-        numbers = [int(record.header["sequence"] or b"") for record in records]
+async def sequences_are_dense_on_every_partition(client: ContractClient) -> None:
+    await wait_until_all_decided(client)
+    for partition, records in records_by_partition(client, *DENSE_TOPICS).items():
+        numbers = [int(record.headers_by_name["sequence"] or b"") for record in records]
         assert numbers == list(range(1, len(records) + 1)), partition
 
 
-async def sequences_of_badges_grow(client: Stranger) -> None:
-    for partition, records in outputs(client, "badges").items():
-        numbers = [int(record.header["sequence"] or b"") for record in records]
+async def badge_sequences_grow(client: ContractClient) -> None:
+    for partition, records in records_by_partition(client, "badges").items():
+        numbers = [int(record.headers_by_name["sequence"] or b"") for record in records]
         assert numbers == sorted(set(numbers)), partition
 
 
-async def the_sequence_stands_in_the_envelope_too(client: Stranger) -> None:
+async def envelope_sequences_match_the_headers(client: ContractClient) -> None:
     for record in client.log.records:
         if record.topic in OUTPUTS and record.value and not record.topic.endswith("dead-letters"):
-            assert record.event["sequence"] == f"{int(record.header['sequence'] or b''):020d}"
+            assert record.event["sequence"] == f"{int(record.headers_by_name['sequence'] or b''):020d}"
 
 
-async def every_command_has_one_outcome_or_a_dead_letter(client: Stranger) -> None:
+async def every_command_has_one_outcome_or_a_dead_letter(client: ContractClient) -> None:
     commands = [record for record in client.log.records if record.topic in COMMANDS]
-    await settle(client)
-    await client.log.until(
-        lambda: not any(odd(client, command) for command in commands), "one outcome of every command"
+    await wait_until_all_decided(client)
+    await client.log.wait_until(
+        lambda: not any(has_wrong_outcome(client, command) for command in commands),
+        "one outcome of every command",
     )
 
 
-def odd(client: Stranger, command: Record) -> bool:
+def has_wrong_outcome(client: ContractClient, command: TopicRecord) -> bool:
     """Return whether a command has no outcome or more than one."""
     position = f"{client.deployment.prefix}{command.topic}:{command.partition}:{command.offset}"
-    if letters := client.log.letters[position]:
+    if letters := client.log.dead_letters[position]:
         return len(letters) > 1
-    put = client.puts.get(position)
+    put = client.written.get(position)
     if put is None and command.attribute("source") not in SERVICES:
         return False  # left by an earlier run
     found = client.log.by_cause[put.id if put is not None else command.event["id"]]
@@ -67,7 +68,7 @@ def odd(client: Stranger, command: Record) -> bool:
     return not names or ("CommandRejected" in names and len(names) > 1)
 
 
-async def ids_are_unique_over_everything_that_the_services_wrote(client: Stranger) -> None:
+async def event_ids_are_unique(client: ContractClient) -> None:
     written = [
         record.event["id"]
         for record in client.log.records
@@ -76,7 +77,7 @@ async def ids_are_unique_over_everything_that_the_services_wrote(client: Strange
     assert len(written) == len(set(written))
 
 
-async def everything_lies_in_the_partition_of_its_room(client: Stranger) -> None:
+async def records_are_in_their_rooms_partition(client: ContractClient) -> None:
     for record in client.log.records:
         if record.topic in {"invitations.events", "broadcast.events"}:
             assert record.key == record.event["subject"].encode()
@@ -86,27 +87,27 @@ async def everything_lies_in_the_partition_of_its_room(client: Stranger) -> None
             assert record.partition == client.partition_for(room)
 
 
-async def what_the_services_write_to_each_other_is_a_structured_event_too(client: Stranger) -> None:
+async def service_commands_and_signals_are_structured_events(client: ContractClient) -> None:
     for record in client.log.records:
         if record.topic in {*COMMANDS, SIGNALS} and record.attribute("source") in SERVICES:
-            assert record.header["content-type"] == b"application/cloudevents+json; charset=utf-8"
+            assert record.headers_by_name["content-type"] == b"application/cloudevents+json; charset=utf-8"
             assert (record.key or b"").decode() == record.event["subject"] == record.data["roomId"]
             assert record.partition == client.partition_for(record.key or b"")
 
 
-async def no_livekit_token_is_on_a_topic(client: Stranger) -> None:
+async def no_livekit_token_is_on_a_topic(client: ContractClient) -> None:
     for record in client.log.records:
         if record.topic in OUTPUTS:
             assert b"eyJhbGciOi" not in (record.value or b"")
 
 
-CLAIMS: tuple[Callable[[Stranger], Awaitable[None]], ...] = (
-    sequences_are_dense_from_1_on_every_partition,
-    sequences_of_badges_grow,
-    the_sequence_stands_in_the_envelope_too,
+INVARIANTS: tuple[Callable[[ContractClient], Awaitable[None]], ...] = (
+    sequences_are_dense_on_every_partition,
+    badge_sequences_grow,
+    envelope_sequences_match_the_headers,
     every_command_has_one_outcome_or_a_dead_letter,
-    ids_are_unique_over_everything_that_the_services_wrote,
-    everything_lies_in_the_partition_of_its_room,
-    what_the_services_write_to_each_other_is_a_structured_event_too,
+    event_ids_are_unique,
+    records_are_in_their_rooms_partition,
+    service_commands_and_signals_are_structured_events,
     no_livekit_token_is_on_a_topic,
 )

@@ -5,16 +5,18 @@ import dataclasses
 from collections.abc import AsyncIterator
 
 from stack import ports
-from tests.broadcast.e2e.house import House
+from tests.broadcast.e2e.house import ServiceUnderTest
 
 
 @contextlib.asynccontextmanager
-async def second(service: House) -> AsyncIterator[House]:
+async def start_second_copy(service: ServiceUnderTest) -> AsyncIterator[ServiceUnderTest]:
     """Run a second copy of the service, on another port, during the block."""
-    other = House(dataclasses.replace(service.endpoints, http_port=ports.choose()), settings=service.settings)
-    other.start()
+    other = ServiceUnderTest(
+        dataclasses.replace(service.endpoints, http_port=ports.choose()), settings=service.settings
+    )
+    other.start_process()
     try:
-        await other.ready()
+        await other.wait_until_ready()
         yield other
     finally:
-        await other.stop()
+        await other.stop_process()

@@ -22,14 +22,19 @@ from cohost_schemas.partitions import partition_of
 from cohost_schemas.types import Message
 from messaging.batch import ids
 
-SECONDS = 60
+WAIT_SECONDS = 60
 PARTITIONS = 3
 JWT_SECRET = "a secret of the tests, and of nobody else"
-OUTPUTS = (topics.BROADCAST_EVENTS, topics.BROADCAST_REJECTIONS, topics.BADGES, topics.INVITATION_COMMANDS)
+OUTPUT_TOPICS = (
+    topics.BROADCAST_EVENTS,
+    topics.BROADCAST_REJECTIONS,
+    topics.BADGES,
+    topics.INVITATION_COMMANDS,
+)
 
 
 @dataclass(frozen=True)
-class Place:
+class Endpoints:
     """Addresses and secrets. LiveKit sends webhooks to `http_port`; clients connect to `public_url`."""
 
     kafka: str
@@ -43,7 +48,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Heard:
+class PublishedRecord:
     """A record published by the service; `name` is the event type or `tombstone`."""
 
     topic: str
@@ -54,20 +59,20 @@ class Heard:
 
 
 @dataclass
-class House:
+class ServiceUnderTest:
     """The service as a process; `published` are its records so far, in order per partition.
 
     `module` is the Python module to run, `settings` are environment variables beside the endpoints.
     """
 
-    endpoints: Place
+    endpoints: Endpoints
     module: str = "services.broadcast"
     settings: dict[str, str] = field(default_factory=dict)
-    published: list[Heard] = field(default_factory=list)
+    published: list[PublishedRecord] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
-    log: IO[bytes] | None = None
+    log_file: IO[bytes] | None = None
 
-    def start(self, **more: str) -> None:
+    def start_process(self, **more: str) -> None:
         """Start the process; `more` adds to or overrides its settings."""
         endpoints = self.endpoints
         environment = {
@@ -86,33 +91,35 @@ class House:
             **more,
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-m", self.module], env=environment, stdout=self.log, stderr=self.log
+            [sys.executable, "-m", self.module], env=environment, stdout=self.log_file, stderr=self.log_file
         )
 
-    async def ready(self) -> None:
+    async def wait_until_ready(self) -> None:
         """Wait until `/readyz` answers 200."""
-        async with asyncio.timeout(SECONDS), httpx.AsyncClient() as client:
+        async with asyncio.timeout(WAIT_SECONDS), httpx.AsyncClient() as client:
             while True:
                 with contextlib.suppress(httpx.TransportError):
                     answer = await client.get(f"http://127.0.0.1:{self.endpoints.http_port}/readyz")
                     if answer.status_code == 200:
                         return
-                assert self.alive, "the service ended"
+                assert self.is_running, "the service ended"
                 await asyncio.sleep(0.05)
 
     @property
-    def alive(self) -> bool:
+    def is_running(self) -> bool:
         """Return whether the process is running."""
         return self.process is not None and self.process.poll() is None
 
-    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+    async def stop_process(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal if the process runs, wait for its end, and return the exit status."""
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(number)
-        return await asyncio.wait_for(asyncio.to_thread(self.process.wait), SECONDS)
+        return await asyncio.wait_for(asyncio.to_thread(self.process.wait), WAIT_SECONDS)
 
-    async def say(self, topic: topics.Topic, data: Message, key: str, message_id: str | None = None) -> str:
+    async def publish_record(
+        self, topic: topics.Topic, data: Message, key: str, message_id: str | None = None
+    ) -> str:
         """Write a record in the room's partition, as the topic's producer does, and return its id."""
         message_id = message_id or ids.uuid7()
         value = envelope.encode_event(
@@ -137,7 +144,7 @@ class House:
         """Publish `StageChanged`, as invitations does."""
         open_ = status in ("idle", "live", "waitingReconnect")
         event = events.StageChanged(room_id=room_id, host_id=host, status=status, open=open_, max_co_hosts=5)
-        await self.say(topics.INVITATION_EVENTS, event, room_id)
+        await self.publish_record(topics.INVITATION_EVENTS, event, room_id)
 
     async def seat_user(self, room_id: str, user_id: str) -> str:
         """Publish `InvitationAccepted`, as invitations does, and return the invitation's id."""
@@ -154,10 +161,10 @@ class House:
             responded_at=now,
             updated_at=now,
         )
-        await self.say(topics.INVITATION_EVENTS, event, room_id)
+        await self.publish_record(topics.INVITATION_EVENTS, event, room_id)
         return invitation_id
 
-    async def unseat(self, room_id: str, user_id: str, invitation_id: str, reason: Any = "left") -> None:
+    async def end_seat(self, room_id: str, user_id: str, invitation_id: str, reason: Any = "left") -> None:
         """Publish `CoHostLeft`, as invitations does."""
         event = events.CoHostLeft(
             room_id=room_id,
@@ -166,9 +173,9 @@ class House:
             reason=reason,
             left_at=timestamps.current_timestamp(),
         )
-        await self.say(topics.INVITATION_EVENTS, event, room_id)
+        await self.publish_record(topics.INVITATION_EVENTS, event, room_id)
 
-    async def get(self, path: str, user_id: str, *, ops: bool = False) -> httpx.Response:
+    async def http_get(self, path: str, user_id: str, *, ops: bool = False) -> httpx.Response:
         """Send a GET request with the user's token, with the ops scope on request."""
         claims = {"sub": user_id, **({"scope": "cohost:ops"} if ops else {})}
         token = jwt.encode(claims, JWT_SECRET, "HS256")
@@ -176,16 +183,16 @@ class House:
             return await client.get(
                 f"http://127.0.0.1:{self.endpoints.http_port}{path}",
                 headers={"authorization": f"Bearer {token}"},
-                timeout=SECONDS,
+                timeout=WAIT_SECONDS,
             )
 
-    async def await_(
-        self, found: Callable[[Heard], bool], count: int = 1, seconds: float = SECONDS
-    ) -> list[Heard]:
+    async def wait_for_records(
+        self, matches: Callable[[PublishedRecord], bool], count: int = 1, seconds: float = WAIT_SECONDS
+    ) -> list[PublishedRecord]:
         """Wait until at least `count` published records match, and return all that do."""
         try:
             async with asyncio.timeout(seconds):
-                while len(matching := [record for record in self.published if found(record)]) < count:
+                while len(matching := [record for record in self.published if matches(record)]) < count:
                     await asyncio.sleep(0.01)
                 return matching
         except TimeoutError:
@@ -193,9 +200,11 @@ class House:
             msg = f"fewer than {count} matches within {seconds} s; last published:\n{last}"
             raise AssertionError(msg) from None
 
-    async def event(self, name: str, room_id: str, user_id: str | None = None, *, count: int = 1) -> Heard:
+    async def wait_for_event(
+        self, name: str, room_id: str, user_id: str | None = None, *, count: int = 1
+    ) -> PublishedRecord:
         """Wait for `count` events of this name about a room, or a user in it, and return the last."""
-        found = await self.await_(
+        found = await self.wait_for_records(
             lambda record: (
                 record.name == name
                 and record.data is not None
@@ -206,7 +215,7 @@ class House:
         )
         return found[-1]
 
-    def events(self, room_id: str, user_id: str | None = None) -> list[str]:
+    def event_names(self, room_id: str, user_id: str | None = None) -> list[str]:
         """Return the names of the events published about a room, or a user in it."""
         return [
             record.name
@@ -217,7 +226,7 @@ class House:
             and user_id in (None, record.data.get("userId"))
         ]
 
-    async def listen(self) -> None:
+    async def follow_outputs(self) -> None:
         """Collect every record of the output topics, from the beginning."""
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self.endpoints.kafka,
@@ -230,12 +239,12 @@ class House:
             consumer.assign(
                 [
                     TopicPartition(topic.full_name(self.endpoints.prefix), partition)
-                    for topic in OUTPUTS
+                    for topic in OUTPUT_TOPICS
                     for partition in range(PARTITIONS)
                 ]
             )
             async for record in consumer:
-                self.published.append(_heard(record, self.endpoints.prefix))
+                self.published.append(_parse_record(record, self.endpoints.prefix))
         finally:
             await consumer.stop()
 
@@ -243,38 +252,38 @@ class House:
 
 
 @contextlib.asynccontextmanager
-async def open_house(
-    endpoints: Place, module: str = "services.broadcast", log: IO[bytes] | None = None, **settings: str
-) -> AsyncIterator[House]:
+async def run_service_under_test(
+    endpoints: Endpoints, module: str = "services.broadcast", log: IO[bytes] | None = None, **settings: str
+) -> AsyncIterator[ServiceUnderTest]:
     """Run the service and collect its records during the block."""
-    service = House(endpoints, module, settings, log=log)
+    service = ServiceUnderTest(endpoints, module, settings, log_file=log)
     service.producer = AIOKafkaProducer(bootstrap_servers=endpoints.kafka, enable_idempotence=True)
     await service.producer.start()
-    service.start()
+    service.start_process()
     listening: asyncio.Task[None] | None = None
     try:
-        await service.ready()
-        listening = asyncio.create_task(service.listen())
+        await service.wait_until_ready()
+        listening = asyncio.create_task(service.follow_outputs())
         yield service
     finally:
         if listening is not None:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
         await service.producer.stop()
-        await service.stop()
+        await service.stop_process()
 
 
-def room() -> str:
+def new_room_id() -> str:
     """Return a unique room id."""
     return f"room-{uuid.uuid4().hex[:12]}"
 
 
-def server(endpoints: Place) -> api.LiveKitAPI:
+def livekit_api(endpoints: Endpoints) -> api.LiveKitAPI:
     """Return LiveKit's own API client, to inspect the server independently of the service."""
     return api.LiveKitAPI(endpoints.public_url, endpoints.livekit_key, endpoints.livekit_secret)
 
 
-async def until(condition: Callable[[], Any], seconds: float = SECONDS) -> Any:
+async def wait_until(condition: Callable[[], Any], seconds: float = WAIT_SECONDS) -> Any:
     """Wait until a condition, sync or async, returns a true value, and return it."""
     deadline = time.monotonic() + seconds
     while True:
@@ -287,10 +296,10 @@ async def until(condition: Callable[[], Any], seconds: float = SECONDS) -> Any:
         await asyncio.sleep(0.02)
 
 
-def _heard(record: ConsumerRecord, prefix: str) -> Heard:
+def _parse_record(record: ConsumerRecord, prefix: str) -> PublishedRecord:
     topic = record.topic.removeprefix(prefix)
     key = record.key.decode() if record.key is not None else ""
     if record.value is None:
-        return Heard(topic, "tombstone", key, None, {})
+        return PublishedRecord(topic, "tombstone", key, None, {})
     decoded = envelope.decode_event(record.value, record.headers)
-    return Heard(topic, envelope.model_name(decoded.type), key, decoded.data, decoded._asdict())
+    return PublishedRecord(topic, envelope.model_name(decoded.type), key, decoded.data, decoded._asdict())

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from cohost import audit
 from cohost_schemas import topics
-from tests.broadcast.e2e.house import House, until
-from tests.broadcast.e2e.proxy import Hold, Proxy
-from tests.broadcast.e2e.show import agreed, told
-from tests.broadcast.e2e.worker import FOLDER
+from tests.broadcast.e2e.house import ServiceUnderTest, wait_until
+from tests.broadcast.e2e.proxy import HeldCall, LiveKitProxy
+from tests.broadcast.e2e.show import grant_event_counts, livekit_matches_stage
+from tests.broadcast.e2e.worker import FAILPOINTS_FOLDER
 
 SERVICE = "tests.broadcast.e2e.worker"
 SETTINGS = {
@@ -19,7 +19,7 @@ SETTINGS = {
     "COHOST_LIVEKIT_TIMEOUT_SECONDS": "1.5",
     "COHOST_COMPARISON_SECONDS": "3600",
 }
-OUTPUTS = (
+CHECKED_TOPICS = (
     topics.BROADCAST_EVENTS,
     topics.BROADCAST_REJECTIONS,
     topics.BROADCAST_DEAD_LETTERS,
@@ -28,7 +28,7 @@ OUTPUTS = (
 )
 
 
-def points(*calls: str, report: str) -> list[str]:
+def failpoints_around(*calls: str, report: str) -> list[str]:
     """Return the failpoints before, in and after each of these calls, and after the report of the result."""
     around = [
         point
@@ -39,59 +39,59 @@ def points(*calls: str, report: str) -> list[str]:
 
 
 @dataclass
-class Mortal:
+class KillableService:
     """A service with failpoints, and the proxy between it and LiveKit."""
 
-    house: House
-    proxy: Proxy
-    folder: Path = field(init=False)
+    service: ServiceUnderTest
+    proxy: LiveKitProxy
+    failpoints_folder: Path = field(init=False)
 
     def __post_init__(self) -> None:
-        self.folder = Path(self.house.settings[FOLDER])
+        self.failpoints_folder = Path(self.service.settings[FAILPOINTS_FOLDER])
 
-    def arm(self, point: str, about: str, action: str = "SIGKILL") -> Path:
+    def arm_failpoint(self, point: str, about: str, action: str = "SIGKILL") -> Path:
         """Make the service send itself a signal, or wait, at a failpoint; return the file marking the hit."""
-        (self.folder / point).write_text(f"{action} {about}")
-        return self.folder / f"{point}.reached"
+        (self.failpoints_folder / point).write_text(f"{action} {about}")
+        return self.failpoints_folder / f"{point}.reached"
 
     @contextlib.asynccontextmanager
-    async def killed(self, point: str, about: str) -> AsyncIterator[Hold | None]:
+    async def restarted_after_kill(self, point: str, about: str) -> AsyncIterator[HeldCall | None]:
         """Kill the service when the block makes it reach a failpoint, then start it again.
 
         A call held back from LiveKit is forwarded once the service is dead.
         """
-        async with self.dead(point, about) as hold:
+        async with self.killed_at(point, about) as hold:
             yield hold
         if hold is not None:
-            hold.let_go.set()
-        await self.revive()
+            hold.release.set()
+        await self.restart()
 
     @contextlib.asynccontextmanager
-    async def dead(self, point: str, about: str) -> AsyncIterator[Hold | None]:
+    async def killed_at(self, point: str, about: str) -> AsyncIterator[HeldCall | None]:
         """Kill the service when the block makes it reach a failpoint."""
         if point.startswith("in "):
             call, _, state = point.removeprefix("in ").partition(", ")
-            hold = self.proxy.hold(call, "" if about == "all" else about, answered=state == "done")
+            hold = self.proxy.hold_call(call, "" if about == "all" else about, after_answer=state == "done")
             yield hold
-            await until(hold.reached.is_set)
-            assert await self.house.stop(signal.SIGKILL) == -signal.SIGKILL
+            await wait_until(hold.reached.is_set)
+            assert await self.service.stop_process(signal.SIGKILL) == -signal.SIGKILL
         else:
-            reached = self.arm(point, about)
+            reached = self.arm_failpoint(point, about)
             yield None
-            await until(reached.exists)
-            assert await self.house.stop(signal.SIGCONT) == -signal.SIGKILL
+            await wait_until(reached.exists)
+            assert await self.service.stop_process(signal.SIGCONT) == -signal.SIGKILL
             reached.unlink()
 
-    async def revive(self) -> None:
+    async def restart(self) -> None:
         """Start the service again and wait until it is ready."""
-        self.house.start()
-        await self.house.ready()
+        self.service.start_process()
+        await self.service.wait_until_ready()
 
-    async def sound(self, room_id: str) -> None:
+    async def assert_consistent(self, room_id: str) -> None:
         """Assert that the audit finds no violation and that LiveKit matches the stage."""
-        service = self.house
-        await until(lambda: agreed(service, room_id))
-        assert max(told(service).values(), default=0) <= 1
+        service = self.service
+        await wait_until(lambda: livekit_matches_stage(service, room_id))
+        assert max(grant_event_counts(service).values(), default=0) <= 1
         report = await audit.audit(service.endpoints.kafka, service.endpoints.prefix)
-        ours = tuple(topic.full_name(service.endpoints.prefix) for topic in OUTPUTS)
-        assert [found for found in report.violations if any(name in found for name in ours)] == []
+        topic_names = tuple(topic.full_name(service.endpoints.prefix) for topic in CHECKED_TOPICS)
+        assert [found for found in report.violations if any(name in found for name in topic_names)] == []

@@ -9,13 +9,13 @@ from typing import NamedTuple
 import aiohttp
 from aiohttp import web
 
-from tests.broadcast.fake_livekit import refused
+from tests.broadcast.fake_livekit import twirp_error
 
-_PASSED_ON = ("authorization", "content-type")
-_LOOK_SECONDS = 0.01
+_FORWARDED_HEADERS = ("authorization", "content-type")
+_POLL_SECONDS = 0.01
 
 
-class Call(NamedTuple):
+class ProxiedCall(NamedTuple):
     """A received call. Room and user ids are plain text in its protobuf body."""
 
     method: str
@@ -23,7 +23,7 @@ class Call(NamedTuple):
 
 
 @dataclass
-class Hold:
+class HeldCall:
     """Holds the next call of a method whose body contains `about` and, if given, not `without`.
 
     The call is held before LiveKit gets it, or, with `after_answer`, its answer before the caller gets it.
@@ -32,17 +32,17 @@ class Hold:
     method: str
     about: bytes
     without: bytes | None
-    answered: bool
+    after_answer: bool
     reached: asyncio.Event = field(default_factory=asyncio.Event)
-    let_go: asyncio.Event = field(default_factory=asyncio.Event)
+    release: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def concerns(self, body: bytes) -> bool:
+    def matches_body(self, body: bytes) -> bool:
         """Return whether a call's body is the one to hold."""
         return self.about in body and (self.without is None or self.without not in body)
 
 
 @dataclass
-class Proxy:
+class LiveKitProxy:
     """Forwards LiveKit's calls byte for byte, apart from its faults.
 
     `is_down` closes connections at once; `delay_seconds` delays each call; every `refuse_every`-th call is
@@ -52,66 +52,76 @@ class Proxy:
 
     target: str
     url: str = ""
-    down: bool = False
-    delay: float = 0.0
-    every: int = 0
-    troubles: dict[str, Callable[[], web.Response]] = field(default_factory=dict)
-    swallow: set[str] = field(default_factory=set)
-    late: set[str] = field(default_factory=set)
-    calls: list[Call] = field(default_factory=list)
-    _holds: list[Hold] = field(default_factory=list)
+    is_down: bool = False
+    delay_seconds: float = 0.0
+    refuse_every: int = 0
+    error_replies: dict[str, Callable[[], web.Response]] = field(default_factory=dict)
+    unanswered_methods: set[str] = field(default_factory=set)
+    delayed_methods: set[str] = field(default_factory=set)
+    calls: list[ProxiedCall] = field(default_factory=list)
+    _holds: list[HeldCall] = field(default_factory=list)
 
-    def hold(self, method: str, about: str, *, without: str | None = None, answered: bool = False) -> Hold:
+    def hold_call(
+        self, method: str, about: str, *, without: str | None = None, after_answer: bool = False
+    ) -> HeldCall:
         """Hold the next matching call, or its answer, and return the hold."""
-        hold = Hold(method, about.encode(), without.encode() if without else None, answered)
+        hold = HeldCall(method, about.encode(), without.encode() if without else None, after_answer)
         self._holds.append(hold)
         return hold
 
-    def recover(self) -> None:
+    def clear_faults(self) -> None:
         """Remove every fault, release held calls and clear the recorded ones."""
-        self.down, self.delay, self.every = False, 0.0, 0
+        self.is_down, self.delay_seconds, self.refuse_every = False, 0.0, 0
         for hold in self._holds:
-            hold.let_go.set()
-        for memory in (self.troubles, self.swallow, self.late, self.calls, self._holds):
+            hold.release.set()
+        for memory in (
+            self.error_replies,
+            self.unanswered_methods,
+            self.delayed_methods,
+            self.calls,
+            self._holds,
+        ):
             memory.clear()
 
-    def count(self, method: str, *about: str) -> int:
+    def count_calls(self, method: str, *about: str) -> int:
         """Return the number of calls of a method whose body contains every given text."""
         return sum(
             call.method == method and all(name.encode() in call.body for name in about) for call in self.calls
         )
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def handle_call(self, request: web.Request) -> web.Response:
         """Record a call and forward it, subject to the faults."""
-        call = Call(request.match_info["method"], await request.read())
+        call = ProxiedCall(request.match_info["method"], await request.read())
         self.calls.append(call)
         number = len(self.calls)
-        if self.down:
+        if self.is_down:
             return _hang_up(request)
-        await self._held(call, answered=False)
-        await asyncio.sleep(self.delay)
-        if call.method in self.late:
-            await _given_up(request)
-        if self.every and number % self.every == 0:
-            return refused(503, "unavailable")
-        if call.method in self.troubles:
-            return self.troubles[call.method]()
-        answer = await self._passed_on(request, call)
-        await self._held(call, answered=True)
-        if call.method in self.swallow:
-            await _given_up(request)
+        await self._wait_if_held(call, after_answer=False)
+        await asyncio.sleep(self.delay_seconds)
+        if call.method in self.delayed_methods:
+            await _wait_for_disconnect(request)
+        if self.refuse_every and number % self.refuse_every == 0:
+            return twirp_error(503, "unavailable")
+        if call.method in self.error_replies:
+            return self.error_replies[call.method]()
+        answer = await self._forward_call(request, call)
+        await self._wait_if_held(call, after_answer=True)
+        if call.method in self.unanswered_methods:
+            await _wait_for_disconnect(request)
         return answer
 
-    async def _held(self, call: Call, *, answered: bool) -> None:
+    async def _wait_if_held(self, call: ProxiedCall, *, after_answer: bool) -> None:
         for hold in self._holds:
-            if (hold.method, hold.answered) == (call.method, answered) and hold.concerns(call.body):
+            if (hold.method, hold.after_answer) == (call.method, after_answer) and hold.matches_body(
+                call.body
+            ):
                 self._holds.remove(hold)
                 hold.reached.set()
-                await hold.let_go.wait()
+                await hold.release.wait()
                 return
 
-    async def _passed_on(self, request: web.Request, call: Call) -> web.Response:
-        headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
+    async def _forward_call(self, request: web.Request, call: ProxiedCall) -> web.Response:
+        headers = {name: request.headers[name] for name in _FORWARDED_HEADERS if name in request.headers}
         url = f"{self.target}{request.path}"
         try:
             async with self._session.post(url, data=call.body, headers=headers) as answer:
@@ -136,17 +146,17 @@ def _hang_up(request: web.Request) -> web.Response:
     return web.Response()
 
 
-async def _given_up(request: web.Request) -> None:
+async def _wait_for_disconnect(request: web.Request) -> None:
     while request.transport is not None and not request.transport.is_closing():
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 @contextlib.asynccontextmanager
-async def serve(livekit_url: str) -> AsyncIterator[Proxy]:
+async def serve_livekit_proxy(livekit_url: str) -> AsyncIterator[LiveKitProxy]:
     """Serve a proxy before a LiveKit, on a free port."""
-    proxy = Proxy(f"http{livekit_url.removeprefix('ws')}")
+    proxy = LiveKitProxy(f"http{livekit_url.removeprefix('ws')}")
     application = web.Application()
-    application.router.add_post("/twirp/livekit.RoomService/{method}", proxy.answer)
+    application.router.add_post("/twirp/livekit.RoomService/{method}", proxy.handle_call)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await proxy.open()
     await runner.setup()
@@ -155,6 +165,6 @@ async def serve(livekit_url: str) -> AsyncIterator[Proxy]:
     try:
         yield proxy
     finally:
-        proxy.recover()
+        proxy.clear_faults()
         await runner.cleanup()
         await proxy.close()

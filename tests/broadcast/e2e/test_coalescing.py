@@ -6,62 +6,68 @@ from pathlib import Path
 
 from services.broadcast.effects import reconciler
 from tests.broadcast.e2e import kills
-from tests.broadcast.e2e.house import until
-from tests.broadcast.e2e.kills import Mortal
-from tests.broadcast.e2e.show import CO_HOST, VIEWER, Guests, live, rights_of
+from tests.broadcast.e2e.house import wait_until
+from tests.broadcast.e2e.kills import KillableService
+from tests.broadcast.e2e.show import CO_HOST_RIGHTS, VIEWER_RIGHTS, LiveKitClients, open_room, rights_of
 
 SERVICE, SETTINGS = kills.SERVICE, kills.SETTINGS
-AT_ONCE = reconciler._MAX_CALLS  # noqa: SLF001 - this many calls make all others wait
+MAX_CALLS = reconciler._MAX_CALLS  # noqa: SLF001 - this many calls make all others wait
 
 
 @contextlib.asynccontextmanager
-async def busy(killable: Mortal) -> AsyncIterator[None]:
+async def all_call_slots_taken(killable: KillableService) -> AsyncIterator[None]:
     """Keep the maximum number of calls in progress during the block."""
-    name = await live(killable.house)
-    reached = killable.arm("before UpdateParticipant", name, "wait")
-    for number in range(AT_ONCE):
-        await killable.house.seat_user(name, f"user-{number}")
-    await until(lambda: reached.exists() and len(reached.read_text()) == AT_ONCE)
+    name = await open_room(killable.service)
+    reached = killable.arm_failpoint("before UpdateParticipant", name, "wait")
+    for number in range(MAX_CALLS):
+        await killable.service.seat_user(name, f"user-{number}")
+    await wait_until(lambda: reached.exists() and len(reached.read_text()) == MAX_CALLS)
     yield
     reached.unlink()
     Path(str(reached).removesuffix(".reached")).unlink()
-    await killable.house.event("GrantProvisioned", name, count=AT_ONCE)
+    await killable.service.wait_for_event("GrantProvisioned", name, count=MAX_CALLS)
 
 
-async def test_a_grant_and_its_revoke_are_one_call(killable: Mortal, clients: Guests) -> None:
-    service = killable.house
-    name = await live(service)
-    bob = await clients.join(service, name, "bob", viewer=True)
-    async with busy(killable):
+async def test_a_grant_and_its_revoke_are_one_call(
+    killable: KillableService, clients: LiveKitClients
+) -> None:
+    service = killable.service
+    name = await open_room(service)
+    bob = await clients.connect_user(service, name, "bob", viewer=True)
+    async with all_call_slots_taken(killable):
         seat = await service.seat_user(name, "bob")
-        await service.unseat(name, "bob", seat)
-        await service.await_(lambda record: record.key == f"{name}/bob" and record.data is None)
-    await service.event("GrantRevoked", name, "bob")
-    assert killable.proxy.count("UpdateParticipant", name) == 1
-    assert rights_of(bob) == VIEWER
-    assert service.events(name) == ["GrantRevoked"]
-    await killable.sound(name)
+        await service.end_seat(name, "bob", seat)
+        await service.wait_for_records(lambda record: record.key == f"{name}/bob" and record.data is None)
+    await service.wait_for_event("GrantRevoked", name, "bob")
+    assert killable.proxy.count_calls("UpdateParticipant", name) == 1
+    assert rights_of(bob) == VIEWER_RIGHTS
+    assert service.event_names(name) == ["GrantRevoked"]
+    await killable.assert_consistent(name)
 
 
-async def test_a_grant_its_revoke_and_the_next_are_one_call(killable: Mortal, clients: Guests) -> None:
-    service = killable.house
-    name = await live(service)
-    bob = await clients.join(service, name, "bob", viewer=True)
-    async with busy(killable):
+async def test_a_grant_its_revoke_and_the_next_are_one_call(
+    killable: KillableService, clients: LiveKitClients
+) -> None:
+    service = killable.service
+    name = await open_room(service)
+    bob = await clients.connect_user(service, name, "bob", viewer=True)
+    async with all_call_slots_taken(killable):
         seat = await service.seat_user(name, "bob")
-        await service.unseat(name, "bob", seat)
+        await service.end_seat(name, "bob", seat)
         again = await service.seat_user(name, "bob")
-        await service.await_(
-            lambda record: record.topic == "badges" and record.data is not None and _of(record.data, again)
+        await service.wait_for_records(
+            lambda record: (
+                record.topic == "badges" and record.data is not None and _is_of_seat(record.data, again)
+            )
         )
-    granted = await service.event("GrantProvisioned", name, "bob")
+    granted = await service.wait_for_event("GrantProvisioned", name, "bob")
     assert granted.data is not None
     assert granted.data["invitationId"] == again
-    assert killable.proxy.count("UpdateParticipant", name) == 1
-    await until(lambda: rights_of(bob) == CO_HOST)
-    assert sorted(service.events(name)) == ["CoHostConnected", "GrantProvisioned", "GrantRevoked"]
-    await killable.sound(name)
+    assert killable.proxy.count_calls("UpdateParticipant", name) == 1
+    await wait_until(lambda: rights_of(bob) == CO_HOST_RIGHTS)
+    assert sorted(service.event_names(name)) == ["CoHostConnected", "GrantProvisioned", "GrantRevoked"]
+    await killable.assert_consistent(name)
 
 
-def _of(data: dict[str, object], seat: str) -> bool:
+def _is_of_seat(data: dict[str, object], seat: str) -> bool:
     return data["invitationId"] == seat

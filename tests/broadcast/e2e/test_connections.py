@@ -10,25 +10,25 @@ from livekit.protocol import models
 from livekit.protocol import webhook as webhooks
 
 from messaging.batch import ids
-from tests.broadcast.e2e.conftest import Proxied
-from tests.broadcast.e2e.house import House, server, until
+from tests.broadcast.e2e.conftest import ProxiedSetup
+from tests.broadcast.e2e.house import ServiceUnderTest, livekit_api, wait_until
 from tests.broadcast.e2e.show import (
-    CO_HOST,
-    VIEWER,
-    Guests,
-    co_host,
-    forged,
-    items,
-    live,
-    participants,
-    publish,
+    CO_HOST_RIGHTS,
+    VIEWER_RIGHTS,
+    LiveKitClients,
+    forged_token,
+    livekit_participants,
+    open_room,
+    publish_track,
     rights_of,
+    seat_and_connect,
+    stage_items,
 )
 
 SETTINGS = {"COHOST_COMPARISON_SECONDS": "3600", "COHOST_RECONNECT_GRACE_SECONDS": "60"}
 
 
-async def report(service: House, event: webhooks.WebhookEvent) -> None:
+async def send_webhook(service: ServiceUnderTest, event: webhooks.WebhookEvent) -> None:
     """Send the service a signed webhook, as LiveKit does."""
     body = MessageToJson(event)
     digest = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
@@ -43,121 +43,129 @@ async def report(service: House, event: webhooks.WebhookEvent) -> None:
     assert answer.status_code == 200
 
 
-def event(kind: str, room: models.Room, who: models.ParticipantInfo, **more: str) -> webhooks.WebhookEvent:
-    return webhooks.WebhookEvent(event=kind, id=more.get("id", ids.uuid7()), room=room, participant=who)
+def webhook_event(
+    kind: str, room: models.Room, info: models.ParticipantInfo, **more: str
+) -> webhooks.WebhookEvent:
+    return webhooks.WebhookEvent(event=kind, id=more.get("id", ids.uuid7()), room=room, participant=info)
 
 
-async def the_room(service: House, room_id: str) -> models.Room:
-    async with server(service.endpoints) as livekit:
+async def livekit_room(service: ServiceUnderTest, room_id: str) -> models.Room:
+    async with livekit_api(service.endpoints) as livekit:
         return (await livekit.room.list_rooms(api.ListRoomsRequest(names=[room_id]))).rooms[0]
 
 
-async def drop(service: House, room_id: str, user_id: str, clients: Guests, *, count: int = 1) -> None:
+async def disconnect_user(
+    service: ServiceUnderTest, room_id: str, user_id: str, clients: LiveKitClients, *, count: int = 1
+) -> None:
     """Disconnect every client, and wait for the user's `CoHostDisconnected`."""
-    await clients.leave()
-    await service.event("CoHostDisconnected", room_id, user_id, count=count)
+    await clients.disconnect_all()
+    await service.wait_for_event("CoHostDisconnected", room_id, user_id, count=count)
 
 
 async def test_a_second_device_does_not_count_as_a_disconnect(
-    proxied_service: House, clients: Guests
+    proxied_service: ServiceUnderTest, clients: LiveKitClients
 ) -> None:
     service = proxied_service
-    name = await live(service)
-    _, first = await co_host(service, clients, name)
+    name = await open_room(service)
+    _, first = await seat_and_connect(service, clients, name)
     reasons: list[int] = []
     first.on("disconnected", reasons.append)
-    second = await clients.join(service, name, "bob")
-    await until(lambda: reasons)
-    assert rights_of(second) == CO_HOST
-    await publish(second)
-    await until(lambda: _tracks(service, name))
-    await drop(service, name, "bob", clients)
+    second = await clients.connect_user(service, name, "bob")
+    await wait_until(lambda: reasons)
+    assert rights_of(second) == CO_HOST_RIGHTS
+    await publish_track(second)
+    await wait_until(lambda: _track_count(service, name))
+    await disconnect_user(service, name, "bob", clients)
     # If the end of the first device counted as a disconnect, this would be the second one.
-    assert sorted(service.events(name)) == ["CoHostConnected", "CoHostDisconnected", "GrantProvisioned"]
+    assert sorted(service.event_names(name)) == ["CoHostConnected", "CoHostDisconnected", "GrantProvisioned"]
 
 
-async def _tracks(service: House, room_id: str) -> int:
-    return len((await items(service, room_id))["bob"]["tracks"])
+async def _track_count(service: ServiceUnderTest, room_id: str) -> int:
+    return len((await stage_items(service, room_id))["bob"]["tracks"])
 
 
-async def test_stale_and_repeated_webhooks_change_nothing(proxied_service: House, clients: Guests) -> None:
+async def test_stale_and_repeated_webhooks_change_nothing(
+    proxied_service: ServiceUnderTest, clients: LiveKitClients
+) -> None:
     service = proxied_service
-    name = await live(service)
-    _, bob = await co_host(service, clients, name)
-    old = (await participants(service, name))["bob"]
+    name = await open_room(service)
+    _, bob = await seat_and_connect(service, clients, name)
+    old = (await livekit_participants(service, name))["bob"]
     await bob.disconnect()
-    await service.event("CoHostDisconnected", name, "bob")
-    await clients.join(service, name, "bob")
-    await service.event("CoHostReconnected", name, "bob")
-    room = await the_room(service, name)
+    await service.wait_for_event("CoHostDisconnected", name, "bob")
+    await clients.connect_user(service, name, "bob")
+    await service.wait_for_event("CoHostReconnected", name, "bob")
+    room = await livekit_room(service, name)
     foreign = models.ParticipantInfo(identity="bob", sid="PA_foreign", permission=old.permission)
-    joined = event("participant_joined", room, old)
+    joined = webhook_event("participant_joined", room, old)
     for webhook in (
-        event("participant_left", room, old),
-        event("participant_left", room, foreign),
+        webhook_event("participant_left", room, old),
+        webhook_event("participant_left", room, foreign),
         joined,
         joined,
-        event("track_published", room, foreign),
-        event("participant_left", room, old),
+        webhook_event("track_published", room, foreign),
+        webhook_event("participant_left", room, old),
     ):
-        await report(service, webhook)
+        await send_webhook(service, webhook)
     elsewhere = models.Room(name=name, sid="RM_elsewhere")
-    await report(service, webhooks.WebhookEvent(event="room_finished", id=ids.uuid7(), room=elsewhere))
-    assert (await items(service, name))["bob"]["connection"] == "connected"
-    await drop(service, name, "bob", clients, count=2)
-    connections = [event_name for event_name in service.events(name) if event_name.startswith("CoHost")]
+    await send_webhook(service, webhooks.WebhookEvent(event="room_finished", id=ids.uuid7(), room=elsewhere))
+    assert (await stage_items(service, name))["bob"]["connection"] == "connected"
+    await disconnect_user(service, name, "bob", clients, count=2)
+    connections = [event_name for event_name in service.event_names(name) if event_name.startswith("CoHost")]
     assert connections == ["CoHostConnected", "CoHostDisconnected", "CoHostReconnected", "CoHostDisconnected"]
 
 
-async def test_an_intruder_is_demoted_on_the_join_webhook(proxied_service: House, clients: Guests) -> None:
+async def test_an_intruder_is_demoted_on_the_join_webhook(
+    proxied_service: ServiceUnderTest, clients: LiveKitClients
+) -> None:
     service = proxied_service
-    name = await live(service)
-    await clients.join(service, name, "alice")
-    mallory = await clients.join(service, name, "mallory", token=forged(service, name))
-    await service.event("IntruderRemoved", name, "mallory")
-    await until(lambda: rights_of(mallory) == VIEWER)
+    name = await open_room(service)
+    await clients.connect_user(service, name, "alice")
+    mallory = await clients.connect_user(service, name, "mallory", token=forged_token(service, name))
+    await service.wait_for_event("IntruderRemoved", name, "mallory")
+    await wait_until(lambda: rights_of(mallory) == VIEWER_RIGHTS)
 
 
 async def test_a_manually_promoted_viewer_is_demoted_on_the_first_track(
-    proxied_service: House, clients: Guests
+    proxied_service: ServiceUnderTest, clients: LiveKitClients
 ) -> None:
     service = proxied_service
-    name = await live(service)
-    mallory = await clients.join(service, name, "mallory", viewer=True)
+    name = await open_room(service)
+    mallory = await clients.connect_user(service, name, "mallory", viewer=True)
     everything = api.ParticipantPermission(can_subscribe=True, can_publish=True, can_publish_data=True)
-    async with server(service.endpoints) as livekit:
+    async with livekit_api(service.endpoints) as livekit:
         await livekit.room.update_participant(
             api.UpdateParticipantRequest(room=name, identity="mallory", permission=everything)
         )
-    await until(lambda: rights_of(mallory)["canPublish"])
-    await publish(mallory)
-    await service.event("IntruderRemoved", name, "mallory")
-    await until(lambda: rights_of(mallory) == VIEWER)
-    assert not (await participants(service, name))["mallory"].tracks
+    await wait_until(lambda: rights_of(mallory)["canPublish"])
+    await publish_track(mallory)
+    await service.wait_for_event("IntruderRemoved", name, "mallory")
+    await wait_until(lambda: rights_of(mallory) == VIEWER_RIGHTS)
+    assert not (await livekit_participants(service, name))["mallory"].tracks
 
 
 async def test_a_livekit_restart_does_not_count_as_a_disconnect(
-    proxied_setup: Proxied, proxied_service: House, clients: Guests
+    proxied_setup: ProxiedSetup, proxied_service: ServiceUnderTest, clients: LiveKitClients
 ) -> None:
     service = proxied_service
-    name = await live(service)
-    _, bob = await co_host(service, clients, name)
-    first, room = (await participants(service, name))["bob"], await the_room(service, name)
+    name = await open_room(service)
+    _, bob = await seat_and_connect(service, clients, name)
+    first, room = (await livekit_participants(service, name))["bob"], await livekit_room(service, name)
     first.disconnect_reason = models.DisconnectReason.SERVER_SHUTDOWN
     await proxied_setup.livekit.restart("livekit")
     # LiveKit's own webhooks about its shutdown may or may not have arrived.
-    await report(service, event("participant_left", room, first))
-    await report(service, webhooks.WebhookEvent(event="room_finished", id=ids.uuid7(), room=room))
-    await clients.leave()
-    await clients.join(service, name, "bob")
-    await until(lambda: _moved(service, name, first.sid))
-    await publish(clients.joined[-1])
-    await until(lambda: _tracks(service, name))
-    await drop(service, name, "bob", clients)
+    await send_webhook(service, webhook_event("participant_left", room, first))
+    await send_webhook(service, webhooks.WebhookEvent(event="room_finished", id=ids.uuid7(), room=room))
+    await clients.disconnect_all()
+    await clients.connect_user(service, name, "bob")
+    await wait_until(lambda: _has_new_connection(service, name, first.sid))
+    await publish_track(clients.connections[-1])
+    await wait_until(lambda: _track_count(service, name))
+    await disconnect_user(service, name, "bob", clients)
     assert not bob.isconnected()
-    assert sorted(service.events(name)) == ["CoHostConnected", "CoHostDisconnected", "GrantProvisioned"]
+    assert sorted(service.event_names(name)) == ["CoHostConnected", "CoHostDisconnected", "GrantProvisioned"]
 
 
-async def _moved(service: House, room_id: str, sid: str) -> bool:
-    present = await participants(service, room_id)
+async def _has_new_connection(service: ServiceUnderTest, room_id: str, sid: str) -> bool:
+    present = await livekit_participants(service, room_id)
     return "bob" in present and present["bob"].sid != sid

@@ -1,23 +1,25 @@
 """Two copies of broadcast share the work: every effect happens once."""
 
-from tests.broadcast.e2e.copies import second
-from tests.broadcast.e2e.house import House
-from tests.broadcast.e2e.show import Guests, co_host, live
+from tests.broadcast.e2e.copies import start_second_copy
+from tests.broadcast.e2e.house import ServiceUnderTest
+from tests.broadcast.e2e.show import LiveKitClients, open_room, seat_and_connect
 
 SETTINGS = {"COHOST_RECONNECT_GRACE_SECONDS": "2", "COHOST_NO_SHOW_SECONDS": "5"}
 
 
-async def test_a_deadline_expires_once_with_two_copies(proxied_service: House, clients: Guests) -> None:
+async def test_a_deadline_expires_once_with_two_copies(
+    proxied_service: ServiceUnderTest, clients: LiveKitClients
+) -> None:
     service = proxied_service
-    async with second(service):
-        names = [await live(service) for _ in range(4)]
-        seats = [await co_host(service, clients, name) for name in names]
+    async with start_second_copy(service):
+        names = [await open_room(service) for _ in range(4)]
+        seats = [await seat_and_connect(service, clients, name) for name in names]
         absent = [await service.seat_user(name, "carol") for name in names]
         for _, bob in seats:
             await bob.disconnect()
         for name in names:
-            await service.event("CoHostLost", name, "bob")
-            await service.event("ReleaseSeat", name, count=2)
+            await service.wait_for_event("CoHostLost", name, "bob")
+            await service.wait_for_event("ReleaseSeat", name, count=2)
         releases = [record for record in service.published if record.name == "ReleaseSeat"]
         reasons = {record.data["invitationId"]: record.data["reason"] for record in releases if record.data}
         assert reasons == {
@@ -25,4 +27,4 @@ async def test_a_deadline_expires_once_with_two_copies(proxied_service: House, c
             **dict.fromkeys(absent, "no_show"),
         }
         assert len({record.envelope["id"] for record in releases}) == len(reasons)
-        assert all(service.events(name).count("CoHostLost") == 1 for name in names)
+        assert all(service.event_names(name).count("CoHostLost") == 1 for name in names)

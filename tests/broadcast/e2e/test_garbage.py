@@ -5,12 +5,18 @@ from collections.abc import Callable
 import pytest
 from aiohttp import web
 
-from tests.broadcast.e2e.house import House, until
-from tests.broadcast.e2e.proxy import Proxy
-from tests.broadcast.e2e.show import CO_HOST, Guests, agreed, live, rights_of
+from tests.broadcast.e2e.house import ServiceUnderTest, wait_until
+from tests.broadcast.e2e.proxy import LiveKitProxy
+from tests.broadcast.e2e.show import (
+    CO_HOST_RIGHTS,
+    LiveKitClients,
+    livekit_matches_stage,
+    open_room,
+    rights_of,
+)
 
 SETTINGS = {"COHOST_LIVEKIT_TIMEOUT_SECONDS": "0.5", "COHOST_COMPARISON_SECONDS": "1"}
-GARBAGE: dict[str, Callable[[], web.Response]] = {
+MALFORMED_ANSWERS: dict[str, Callable[[], web.Response]] = {
     "a page": lambda: web.Response(text="<html>Welcome</html>", content_type="text/html"),
     "a cut body": lambda: web.Response(body=b"\x0a\xff\x01", content_type="application/protobuf"),
     "a list": lambda: web.json_response(["no", "error"], status=500),
@@ -20,23 +26,23 @@ GARBAGE: dict[str, Callable[[], web.Response]] = {
 }
 
 
-@pytest.mark.parametrize("answer", GARBAGE)
+@pytest.mark.parametrize("answer", MALFORMED_ANSWERS)
 async def test_a_malformed_livekit_answer_does_not_stop_the_service(
-    proxied_service: House, proxy: Proxy, clients: Guests, answer: str
+    proxied_service: ServiceUnderTest, proxy: LiveKitProxy, clients: LiveKitClients, answer: str
 ) -> None:
     service = proxied_service
-    name = await live(service)
-    bob = await clients.join(service, name, "bob", viewer=True)
+    name = await open_room(service)
+    bob = await clients.connect_user(service, name, "bob", viewer=True)
     methods = ("UpdateParticipant", "ListRooms", "ListParticipants", "CreateRoom", "GetParticipant")
-    proxy.troubles.update(dict.fromkeys(methods, GARBAGE[answer]))
+    proxy.error_replies.update(dict.fromkeys(methods, MALFORMED_ANSWERS[answer]))
     await service.seat_user(name, "bob")
-    await service.event("GrantFailed", name, "bob")
-    failed = await service.get(f"/v1/rooms/{name}/broadcast-data", "alice")
+    await service.wait_for_event("GrantFailed", name, "bob")
+    failed = await service.http_get(f"/v1/rooms/{name}/broadcast-data", "alice")
     assert (failed.status_code, failed.json()["reason"]) == (503, "unavailable")
-    calls = proxy.count("ListRooms")
-    await until(lambda: proxy.count("ListRooms") > calls)
-    proxy.recover()
-    await service.event("GrantProvisioned", name, "bob")
-    await until(lambda: rights_of(bob) == CO_HOST)
-    await until(lambda: agreed(service, name))
-    assert service.events(name).count("GrantProvisioned") == 1
+    calls = proxy.count_calls("ListRooms")
+    await wait_until(lambda: proxy.count_calls("ListRooms") > calls)
+    proxy.clear_faults()
+    await service.wait_for_event("GrantProvisioned", name, "bob")
+    await wait_until(lambda: rights_of(bob) == CO_HOST_RIGHTS)
+    await wait_until(lambda: livekit_matches_stage(service, name))
+    assert service.event_names(name).count("GrantProvisioned") == 1

@@ -3,42 +3,51 @@
 import pytest
 
 from tests.broadcast.e2e import kills
-from tests.broadcast.e2e.house import until
-from tests.broadcast.e2e.kills import Mortal
-from tests.broadcast.e2e.show import VIEWER, Guests, forged, live, participants, rights_of
-from tests.broadcast.fake_livekit import refused
+from tests.broadcast.e2e.house import wait_until
+from tests.broadcast.e2e.kills import KillableService
+from tests.broadcast.e2e.show import (
+    VIEWER_RIGHTS,
+    LiveKitClients,
+    forged_token,
+    livekit_participants,
+    open_room,
+    rights_of,
+)
+from tests.broadcast.fake_livekit import twirp_error
 
 SERVICE, SETTINGS = kills.SERVICE, kills.SETTINGS
 
 
-@pytest.mark.parametrize("point", kills.points("GetParticipant", "UpdateParticipant", report="GrantApplied"))
+@pytest.mark.parametrize(
+    "point", kills.failpoints_around("GetParticipant", "UpdateParticipant", report="GrantApplied")
+)
 async def test_an_intruder_is_demoted_and_published_once(
-    killable: Mortal, clients: Guests, point: str
+    killable: KillableService, clients: LiveKitClients, point: str
 ) -> None:
-    service = killable.house
-    name = await live(service)
-    await clients.join(service, name, "alice")
-    async with killable.killed(point, name):
-        mallory = await clients.join(service, name, "mallory", token=forged(service, name))
-    await service.event("IntruderRemoved", name, "mallory")
-    await until(lambda: rights_of(mallory) == VIEWER)
-    await killable.sound(name)
-    assert service.events(name) == ["IntruderRemoved"]
+    service = killable.service
+    name = await open_room(service)
+    await clients.connect_user(service, name, "alice")
+    async with killable.restarted_after_kill(point, name):
+        mallory = await clients.connect_user(service, name, "mallory", token=forged_token(service, name))
+    await service.wait_for_event("IntruderRemoved", name, "mallory")
+    await wait_until(lambda: rights_of(mallory) == VIEWER_RIGHTS)
+    await killable.assert_consistent(name)
+    assert service.event_names(name) == ["IntruderRemoved"]
 
 
-@pytest.mark.parametrize("point", kills.points("RemoveParticipant", report="GrantApplied"))
+@pytest.mark.parametrize("point", kills.failpoints_around("RemoveParticipant", report="GrantApplied"))
 async def test_an_intruder_is_removed_once_when_demotion_is_refused(
-    killable: Mortal, clients: Guests, point: str
+    killable: KillableService, clients: LiveKitClients, point: str
 ) -> None:
-    service = killable.house
-    name = await live(service)
-    await clients.join(service, name, "alice")
-    killable.proxy.troubles["UpdateParticipant"] = lambda: refused(503, "unavailable")
-    async with killable.killed(point, name):
-        await clients.join(service, name, "mallory", token=forged(service, name))
-    removed = await service.event("IntruderRemoved", name, "mallory")
+    service = killable.service
+    name = await open_room(service)
+    await clients.connect_user(service, name, "alice")
+    killable.proxy.error_replies["UpdateParticipant"] = lambda: twirp_error(503, "unavailable")
+    async with killable.restarted_after_kill(point, name):
+        await clients.connect_user(service, name, "mallory", token=forged_token(service, name))
+    removed = await service.wait_for_event("IntruderRemoved", name, "mallory")
     assert removed.data is not None
     assert removed.data["action"] == "removed"
-    assert set(await participants(service, name)) == {"alice"}
-    await killable.sound(name)
-    assert service.events(name) == ["IntruderRemoved"]
+    assert set(await livekit_participants(service, name)) == {"alice"}
+    await killable.assert_consistent(name)
+    assert service.event_names(name) == ["IntruderRemoved"]

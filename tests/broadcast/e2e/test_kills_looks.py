@@ -3,35 +3,42 @@
 import pytest
 
 from tests.broadcast.e2e import kills
-from tests.broadcast.e2e.house import until
-from tests.broadcast.e2e.kills import Mortal
-from tests.broadcast.e2e.show import VIEWER, Guests, broadcast_data, forged, live, rights_of
+from tests.broadcast.e2e.house import wait_until
+from tests.broadcast.e2e.kills import KillableService
+from tests.broadcast.e2e.show import (
+    VIEWER_RIGHTS,
+    LiveKitClients,
+    forged_token,
+    get_broadcast_data,
+    open_room,
+    rights_of,
+)
 
 SERVICE, WITHOUT_WEBHOOKS = kills.SERVICE, True
 SETTINGS = {**kills.SETTINGS, "COHOST_COMPARISON_SECONDS": "0.5"}
-LOOKS = [
-    *((point, "all") for point in kills.points("ListRooms", report="")[:-1]),
-    *((point, "room") for point in kills.points("ListParticipants", report="")[:-1]),
+RESYNC_POINTS = [
+    *((point, "all") for point in kills.failpoints_around("ListRooms", report="")[:-1]),
+    *((point, "room") for point in kills.failpoints_around("ListParticipants", report="")[:-1]),
     ("before RoomCompared", "mallory"),
     ("after RoomCompared", "mallory"),
 ]
 
 
-@pytest.mark.parametrize(("point", "about"), LOOKS)
+@pytest.mark.parametrize(("point", "about"), RESYNC_POINTS)
 async def test_each_participant_is_found_once_by_the_next_owner(
-    killable: Mortal, clients: Guests, point: str, about: str
+    killable: KillableService, clients: LiveKitClients, point: str, about: str
 ) -> None:
-    service = killable.house
-    name = await live(service)
+    service = killable.service
+    name = await open_room(service)
     await service.seat_user(name, "bob")
-    await service.event("GrantProvisioned", name, "bob")
-    token = (await broadcast_data(service, name, "bob")).json()["token"]
-    async with killable.killed(point, name if about == "room" else about):
-        bob = await clients.join(service, name, "bob", token=token)
-        mallory = await clients.join(service, name, "mallory", token=forged(service, name))
-    await service.event("CoHostConnected", name, "bob")
-    await service.event("IntruderRemoved", name, "mallory")
-    await until(lambda: rights_of(mallory) == VIEWER)
-    await killable.sound(name)
+    await service.wait_for_event("GrantProvisioned", name, "bob")
+    token = (await get_broadcast_data(service, name, "bob")).json()["token"]
+    async with killable.restarted_after_kill(point, name if about == "room" else about):
+        bob = await clients.connect_user(service, name, "bob", token=token)
+        mallory = await clients.connect_user(service, name, "mallory", token=forged_token(service, name))
+    await service.wait_for_event("CoHostConnected", name, "bob")
+    await service.wait_for_event("IntruderRemoved", name, "mallory")
+    await wait_until(lambda: rights_of(mallory) == VIEWER_RIGHTS)
+    await killable.assert_consistent(name)
     assert bob.isconnected()
-    assert sorted(service.events(name)) == ["CoHostConnected", "GrantProvisioned", "IntruderRemoved"]
+    assert sorted(service.event_names(name)) == ["CoHostConnected", "GrantProvisioned", "IntruderRemoved"]

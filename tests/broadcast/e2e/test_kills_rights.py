@@ -6,91 +6,104 @@ import pytest
 
 from cohost_schemas import commands, topics
 from tests.broadcast.e2e import kills
-from tests.broadcast.e2e.copies import second
-from tests.broadcast.e2e.house import until
-from tests.broadcast.e2e.kills import Mortal
-from tests.broadcast.e2e.show import CO_HOST, VIEWER, Guests, co_host, live, rights_of
+from tests.broadcast.e2e.copies import start_second_copy
+from tests.broadcast.e2e.house import wait_until
+from tests.broadcast.e2e.kills import KillableService
+from tests.broadcast.e2e.show import (
+    CO_HOST_RIGHTS,
+    VIEWER_RIGHTS,
+    LiveKitClients,
+    open_room,
+    rights_of,
+    seat_and_connect,
+)
 
 SERVICE = kills.SERVICE
 SETTINGS = {**kills.SETTINGS, "COHOST_COMPARISON_SECONDS": "5"}
-POINTS = kills.points("UpdateParticipant", report="GrantApplied")
+POINTS = kills.failpoints_around("UpdateParticipant", report="GrantApplied")
 
 
 @pytest.mark.parametrize("point", POINTS)
-async def test_a_grant_is_applied_and_published_once(killable: Mortal, clients: Guests, point: str) -> None:
-    service = killable.house
-    name = await live(service)
-    bob = await clients.join(service, name, "bob", viewer=True)
-    async with killable.killed(point, name):
+async def test_a_grant_is_applied_and_published_once(
+    killable: KillableService, clients: LiveKitClients, point: str
+) -> None:
+    service = killable.service
+    name = await open_room(service)
+    bob = await clients.connect_user(service, name, "bob", viewer=True)
+    async with killable.restarted_after_kill(point, name):
         await service.seat_user(name, "bob")
-    await service.event("GrantProvisioned", name, "bob")
-    await until(lambda: rights_of(bob) == CO_HOST)
-    await killable.sound(name)
+    await service.wait_for_event("GrantProvisioned", name, "bob")
+    await wait_until(lambda: rights_of(bob) == CO_HOST_RIGHTS)
+    await killable.assert_consistent(name)
 
 
 @pytest.mark.parametrize("point", POINTS)
 async def test_a_revocation_is_applied_and_published_once(
-    killable: Mortal, clients: Guests, point: str
+    killable: KillableService, clients: LiveKitClients, point: str
 ) -> None:
-    service = killable.house
-    name = await live(service)
-    seat, bob = await co_host(service, clients, name)
-    async with killable.killed(point, name):
-        await service.unseat(name, "bob", seat)
-    await service.event("GrantRevoked", name, "bob")
-    await until(lambda: rights_of(bob) == VIEWER)
-    await killable.sound(name)
-    assert "IntruderRemoved" not in service.events(name)
+    service = killable.service
+    name = await open_room(service)
+    seat, bob = await seat_and_connect(service, clients, name)
+    async with killable.restarted_after_kill(point, name):
+        await service.end_seat(name, "bob", seat)
+    await service.wait_for_event("GrantRevoked", name, "bob")
+    await wait_until(lambda: rights_of(bob) == VIEWER_RIGHTS)
+    await killable.assert_consistent(name)
+    assert "IntruderRemoved" not in service.event_names(name)
 
 
 @pytest.mark.parametrize("point", POINTS[1:3])
 async def test_a_hard_mute_is_applied_and_published_once(
-    killable: Mortal, clients: Guests, point: str
+    killable: KillableService, clients: LiveKitClients, point: str
 ) -> None:
-    service = killable.house
-    name = await live(service)
-    _, bob = await co_host(service, clients, name)
+    service = killable.service
+    name = await open_room(service)
+    _, bob = await seat_and_connect(service, clients, name)
     mute = commands.MuteCoHost(room_id=name, user_id="bob", actor_id="alice", source="camera", hard=True)
-    async with killable.killed(point, name):
-        await service.say(topics.BROADCAST_COMMANDS, mute, name)
-    await until(lambda: rights_of(bob) == {**CO_HOST, "canPublishSources": 3})
-    await killable.sound(name)
-    assert service.events(name).count("CoHostMuted") == 1
+    async with killable.restarted_after_kill(point, name):
+        await service.publish_record(topics.BROADCAST_COMMANDS, mute, name)
+    await wait_until(lambda: rights_of(bob) == {**CO_HOST_RIGHTS, "canPublishSources": 3})
+    await killable.assert_consistent(name)
+    assert service.event_names(name).count("CoHostMuted") == 1
 
 
-async def test_a_killed_services_late_grant_is_revoked(killable: Mortal, clients: Guests) -> None:
-    service = killable.house
-    name = await live(service)
-    bob = await clients.join(service, name, "bob", viewer=True)
-    async with killable.dead("in UpdateParticipant, not done", name) as late:
+async def test_a_killed_services_late_grant_is_revoked(
+    killable: KillableService, clients: LiveKitClients
+) -> None:
+    service = killable.service
+    name = await open_room(service)
+    bob = await clients.connect_user(service, name, "bob", viewer=True)
+    async with killable.killed_at("in UpdateParticipant, not done", name) as late:
         seat = await service.seat_user(name, "bob")
-    await service.unseat(name, "bob", seat)
+    await service.end_seat(name, "bob", seat)
     changes: list[bool] = []
     bob.on("participant_permissions_changed", lambda _, now: changes.append(now.can_publish))
-    await killable.revive()
-    await service.event("GrantRevoked", name, "bob")
+    await killable.restart()
+    await service.wait_for_event("GrantRevoked", name, "bob")
     assert late is not None
-    late.let_go.set()
-    await until(lambda: changes == [True, False])
-    await killable.sound(name)
+    late.release.set()
+    await wait_until(lambda: changes == [True, False])
+    await killable.assert_consistent(name)
 
 
-async def test_a_stopped_services_late_grant_is_revoked(killable: Mortal, clients: Guests) -> None:
-    service = killable.house
-    name = await live(service)
-    bob = await clients.join(service, name, "bob", viewer=True)
-    reached = killable.arm("before UpdateParticipant", name, "SIGSTOP")
+async def test_a_stopped_services_late_grant_is_revoked(
+    killable: KillableService, clients: LiveKitClients
+) -> None:
+    service = killable.service
+    name = await open_room(service)
+    bob = await clients.connect_user(service, name, "bob", viewer=True)
+    reached = killable.arm_failpoint("before UpdateParticipant", name, "SIGSTOP")
     seat = await service.seat_user(name, "bob")
-    await until(reached.exists)
+    await wait_until(reached.exists)
     assert service.process is not None
-    async with second(service):
-        await service.event("GrantProvisioned", name, "bob")
-        await service.unseat(name, "bob", seat)
-        await service.event("GrantRevoked", name, "bob")
-        await until(lambda: rights_of(bob) == VIEWER)
+    async with start_second_copy(service):
+        await service.wait_for_event("GrantProvisioned", name, "bob")
+        await service.end_seat(name, "bob", seat)
+        await service.wait_for_event("GrantRevoked", name, "bob")
+        await wait_until(lambda: rights_of(bob) == VIEWER_RIGHTS)
         changes: list[bool] = []
         bob.on("participant_permissions_changed", lambda _, now: changes.append(now.can_publish))
         service.process.send_signal(signal.SIGCONT)
-        await until(lambda: changes == [True, False])
-        await until(lambda: service.events(name).count("IntruderRemoved") == 1)
-    await killable.sound(name)
+        await wait_until(lambda: changes == [True, False])
+        await wait_until(lambda: service.event_names(name).count("IntruderRemoved") == 1)
+    await killable.assert_consistent(name)

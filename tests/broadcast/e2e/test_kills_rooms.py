@@ -7,74 +7,83 @@ import pytest
 from livekit import api
 
 from tests.broadcast.e2e import kills
-from tests.broadcast.e2e.house import House, server, until
-from tests.broadcast.e2e.kills import Mortal
-from tests.broadcast.e2e.show import CO_HOST, Guests, co_host, exists, live, rights_of
+from tests.broadcast.e2e.house import ServiceUnderTest, livekit_api, wait_until
+from tests.broadcast.e2e.kills import KillableService
+from tests.broadcast.e2e.show import (
+    CO_HOST_RIGHTS,
+    LiveKitClients,
+    livekit_room_exists,
+    open_room,
+    rights_of,
+    seat_and_connect,
+)
 
 SERVICE = kills.SERVICE
 SETTINGS = {**kills.SETTINGS, "COHOST_COMPARISON_SECONDS": "5"}
-MAKING = kills.points("CreateRoom", report="")[:-1]
-DELETING = kills.points("ListRooms", "DeleteRoom", report="RoomDeleted")
+CREATION_POINTS = kills.failpoints_around("CreateRoom", report="")[:-1]
+DELETION_POINTS = kills.failpoints_around("ListRooms", "DeleteRoom", report="RoomDeleted")
 
 
-async def ask(service: House, room_id: str) -> None:
+async def request_broadcast_data(service: ServiceUnderTest, room_id: str) -> None:
     """Request broadcast data from a service that dies before it answers."""
     with pytest.raises(httpx.TransportError):
-        await service.get(f"/v1/rooms/{room_id}/broadcast-data", "alice")
+        await service.http_get(f"/v1/rooms/{room_id}/broadcast-data", "alice")
 
 
-async def gone(service: House, room_id: str) -> bool:
-    return not await exists(service, room_id)
+async def is_deleted(service: ServiceUnderTest, room_id: str) -> bool:
+    return not await livekit_room_exists(service, room_id)
 
 
-@pytest.mark.parametrize("point", MAKING)
+@pytest.mark.parametrize("point", CREATION_POINTS)
 async def test_a_repeated_request_joins_the_same_livekit_room(
-    killable: Mortal, clients: Guests, point: str
+    killable: KillableService, clients: LiveKitClients, point: str
 ) -> None:
-    service = killable.house
-    name = await live(service)
-    async with killable.killed(point, name):
-        request = asyncio.create_task(ask(service, name))
+    service = killable.service
+    name = await open_room(service)
+    async with killable.restarted_after_kill(point, name):
+        request = asyncio.create_task(request_broadcast_data(service, name))
     await request
-    alice = await clients.join(service, name, "alice")
-    assert rights_of(alice) == {**CO_HOST, "badge": "host"}
-    async with server(service.endpoints) as livekit:
+    alice = await clients.connect_user(service, name, "alice")
+    assert rights_of(alice) == {**CO_HOST_RIGHTS, "badge": "host"}
+    async with livekit_api(service.endpoints) as livekit:
         found = await livekit.room.list_rooms(api.ListRoomsRequest(names=[name]))
     assert len(found.rooms) == 1
-    await killable.sound(name)
+    await killable.assert_consistent(name)
 
 
-@pytest.mark.parametrize("point", MAKING[1:])
-async def test_a_room_closed_while_its_service_was_down_is_deleted(killable: Mortal, point: str) -> None:
-    service = killable.house
-    name = await live(service)
-    async with killable.dead(point, name) as hold:
-        request = asyncio.create_task(ask(service, name))
+@pytest.mark.parametrize("point", CREATION_POINTS[1:])
+async def test_a_room_closed_while_its_service_was_down_is_deleted(
+    killable: KillableService, point: str
+) -> None:
+    service = killable.service
+    name = await open_room(service)
+    async with killable.killed_at(point, name) as hold:
+        request = asyncio.create_task(request_broadcast_data(service, name))
     await request
     await service.publish_stage(name, "ended")
-    await killable.revive()
-    await until(lambda: killable.proxy.count("DeleteRoom", name))
-    await until(lambda: gone(service, name))
-    if hold is not None and not hold.answered:
-        hold.let_go.set()
+    await killable.restart()
+    await wait_until(lambda: killable.proxy.count_calls("DeleteRoom", name))
+    await wait_until(lambda: is_deleted(service, name))
+    if hold is not None and not hold.after_answer:
+        hold.release.set()
         # The call of the killed service still creates the room.
-        await until(lambda: exists(service, name))
-        await until(lambda: gone(service, name))
-    await killable.sound(name)
+        await wait_until(lambda: livekit_room_exists(service, name))
+        await wait_until(lambda: is_deleted(service, name))
+    await killable.assert_consistent(name)
 
 
-@pytest.mark.parametrize("point", DELETING)
+@pytest.mark.parametrize("point", DELETION_POINTS)
 async def test_a_closed_room_is_deleted_and_revoked_once(
-    killable: Mortal, clients: Guests, point: str
+    killable: KillableService, clients: LiveKitClients, point: str
 ) -> None:
-    service = killable.house
-    name = await live(service)
-    seat, _ = await co_host(service, clients, name)
-    async with killable.killed(point, name):
+    service = killable.service
+    name = await open_room(service)
+    seat, _ = await seat_and_connect(service, clients, name)
+    async with killable.restarted_after_kill(point, name):
         await service.publish_stage(name, "ended")
-        await service.unseat(name, "bob", seat, "room_ended")
-    revoked = await service.event("GrantRevoked", name, "bob")
+        await service.end_seat(name, "bob", seat, "room_ended")
+    revoked = await service.wait_for_event("GrantRevoked", name, "bob")
     assert revoked.data is not None
     assert revoked.data["mode"] == "room_deleted"
-    assert not await exists(service, name)
-    await killable.sound(name)
+    assert not await livekit_room_exists(service, name)
+    await killable.assert_consistent(name)

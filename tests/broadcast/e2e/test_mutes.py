@@ -3,103 +3,118 @@
 from livekit import api
 
 from cohost_schemas import commands, topics
-from tests.broadcast.e2e.house import House, server, until
-from tests.broadcast.e2e.proxy import Proxy
-from tests.broadcast.e2e.show import CO_HOST, Guests, broadcast_data, co_host, items, live, publish, rights_of
+from tests.broadcast.e2e.house import ServiceUnderTest, livekit_api, wait_until
+from tests.broadcast.e2e.proxy import LiveKitProxy
+from tests.broadcast.e2e.show import (
+    CO_HOST_RIGHTS,
+    LiveKitClients,
+    get_broadcast_data,
+    open_room,
+    publish_track,
+    rights_of,
+    seat_and_connect,
+    stage_items,
+)
 
 SETTINGS = {"COHOST_COMPARISON_SECONDS": "0.5", "COHOST_RECONNECT_GRACE_SECONDS": "60"}
-MUTED = {**CO_HOST, "canPublishSources": 3}
+MUTED = {**CO_HOST_RIGHTS, "canPublishSources": 3}
 
 
-async def mute(service: House, room_id: str, *, hard: bool) -> None:
+async def publish_mute(service: ServiceUnderTest, room_id: str, *, hard: bool) -> None:
     command = commands.MuteCoHost(
         room_id=room_id, user_id="bob", actor_id="alice", source="microphone", hard=hard
     )
-    await service.say(topics.BROADCAST_COMMANDS, command, room_id)
+    await service.publish_record(topics.BROADCAST_COMMANDS, command, room_id)
 
 
-async def sources(service: House, room_id: str) -> list[str]:
-    return [track["source"] for track in (await items(service, room_id))["bob"]["tracks"]]
+async def published_sources(service: ServiceUnderTest, room_id: str) -> list[str]:
+    return [track["source"] for track in (await stage_items(service, room_id))["bob"]["tracks"]]
 
 
-async def test_a_hard_mute_outlives_its_owners_connection(proxied_service: House, clients: Guests) -> None:
+async def test_a_hard_mute_outlives_its_owners_connection(
+    proxied_service: ServiceUnderTest, clients: LiveKitClients
+) -> None:
     service = proxied_service
-    name = await live(service)
-    _, bob = await co_host(service, clients, name)
-    old = (await broadcast_data(service, name, "bob")).json()["token"]
-    await mute(service, name, hard=True)
-    await until(lambda: rights_of(bob) == MUTED)
+    name = await open_room(service)
+    _, bob = await seat_and_connect(service, clients, name)
+    old = (await get_broadcast_data(service, name, "bob")).json()["token"]
+    await publish_mute(service, name, hard=True)
+    await wait_until(lambda: rights_of(bob) == MUTED)
     await bob.disconnect()
-    await service.event("CoHostDisconnected", name, "bob")
-    bob = await clients.join(service, name, "bob")
+    await service.wait_for_event("CoHostDisconnected", name, "bob")
+    bob = await clients.connect_user(service, name, "bob")
     assert rights_of(bob) == MUTED
     await bob.disconnect()
-    await service.event("CoHostDisconnected", name, "bob", count=2)
-    bob = await clients.join(service, name, "bob", token=old)
-    await until(lambda: rights_of(bob) == MUTED)
-    assert (await items(service, name))["bob"]["hardMuted"] == ["microphone"]
+    await service.wait_for_event("CoHostDisconnected", name, "bob", count=2)
+    bob = await clients.connect_user(service, name, "bob", token=old)
+    await wait_until(lambda: rights_of(bob) == MUTED)
+    assert (await stage_items(service, name))["bob"]["hardMuted"] == ["microphone"]
 
 
 async def test_a_hard_mute_blocks_republished_tracks(
-    proxied_service: House, proxy: Proxy, clients: Guests
+    proxied_service: ServiceUnderTest, proxy: LiveKitProxy, clients: LiveKitClients
 ) -> None:
     service = proxied_service
-    name = await live(service)
-    _, bob = await co_host(service, clients, name)
-    await publish(bob)
-    await publish(bob, "camera")
-    await until(lambda: _has(service, name, {"microphone", "camera"}))
-    await mute(service, name, hard=True)
-    await until(lambda: _has(service, name, {"camera"}))
+    name = await open_room(service)
+    _, bob = await seat_and_connect(service, clients, name)
+    await publish_track(bob)
+    await publish_track(bob, "camera")
+    await wait_until(lambda: _has_sources(service, name, {"microphone", "camera"}))
+    await publish_mute(service, name, hard=True)
+    await wait_until(lambda: _has_sources(service, name, {"camera"}))
     everything = api.ParticipantPermission(can_subscribe=True, can_publish=True, can_publish_data=True)
-    held = proxy.hold("UpdateParticipant", name)
-    async with server(service.endpoints) as livekit:
+    held = proxy.hold_call("UpdateParticipant", name)
+    async with livekit_api(service.endpoints) as livekit:
         await livekit.room.update_participant(
             api.UpdateParticipantRequest(room=name, identity="bob", permission=everything)
         )
-    await until(held.reached.is_set)
-    await publish(bob)
-    held.let_go.set()
-    await until(lambda: rights_of(bob) == MUTED)
-    await until(lambda: _has(service, name, {"camera"}))
+    await wait_until(held.reached.is_set)
+    await publish_track(bob)
+    held.release.set()
+    await wait_until(lambda: rights_of(bob) == MUTED)
+    await wait_until(lambda: _has_sources(service, name, {"camera"}))
 
 
-async def _has(service: House, room_id: str, wanted: set[str]) -> bool:
-    return set(await sources(service, room_id)) == wanted
+async def _has_sources(service: ServiceUnderTest, room_id: str, wanted: set[str]) -> bool:
+    return set(await published_sources(service, room_id)) == wanted
 
 
-async def test_a_hard_mute_outlives_a_promotion(proxied_service: House, clients: Guests) -> None:
+async def test_a_hard_mute_outlives_a_promotion(
+    proxied_service: ServiceUnderTest, clients: LiveKitClients
+) -> None:
     service = proxied_service
-    name = await live(service)
-    _, bob = await co_host(service, clients, name)
-    await mute(service, name, hard=True)
-    await until(lambda: rights_of(bob) == MUTED)
+    name = await open_room(service)
+    _, bob = await seat_and_connect(service, clients, name)
+    await publish_mute(service, name, hard=True)
+    await wait_until(lambda: rights_of(bob) == MUTED)
     for can_publish in (False, True):
         by_hand = api.ParticipantPermission(can_subscribe=True, can_publish=can_publish)
         changes: list[int] = []
         bob.on("participant_permissions_changed", lambda *_, changes=changes: changes.append(1))
-        async with server(service.endpoints) as livekit:
+        async with livekit_api(service.endpoints) as livekit:
             await livekit.room.update_participant(
                 api.UpdateParticipantRequest(room=name, identity="bob", permission=by_hand)
             )
-        await until(lambda changes=changes: len(changes) >= 2)
-        await until(lambda: rights_of(bob) == MUTED)
+        await wait_until(lambda changes=changes: len(changes) >= 2)
+        await wait_until(lambda: rights_of(bob) == MUTED)
 
 
-async def test_the_stage_shows_when_an_owner_unmutes(proxied_service: House, clients: Guests) -> None:
+async def test_the_stage_shows_when_an_owner_unmutes(
+    proxied_service: ServiceUnderTest, clients: LiveKitClients
+) -> None:
     service = proxied_service
-    name = await live(service)
-    _, bob = await co_host(service, clients, name)
-    publication = await publish(bob)
-    await until(lambda: _is_muted(service, name, [False]))
-    await mute(service, name, hard=False)
-    await until(lambda: _is_muted(service, name, [True]))
-    await until(lambda: publication.muted)
+    name = await open_room(service)
+    _, bob = await seat_and_connect(service, clients, name)
+    publication = await publish_track(bob)
+    await wait_until(lambda: _is_muted(service, name, [False]))
+    await publish_mute(service, name, hard=False)
+    await wait_until(lambda: _is_muted(service, name, [True]))
+    await wait_until(lambda: publication.muted)
     assert publication.track is not None
     publication.track.unmute()
-    await until(lambda: _is_muted(service, name, [False]))
-    assert rights_of(bob) == CO_HOST
+    await wait_until(lambda: _is_muted(service, name, [False]))
+    assert rights_of(bob) == CO_HOST_RIGHTS
 
 
-async def _is_muted(service: House, room_id: str, muted: list[bool]) -> bool:
-    return [track["muted"] for track in (await items(service, room_id))["bob"]["tracks"]] == muted
+async def _is_muted(service: ServiceUnderTest, room_id: str, muted: list[bool]) -> bool:
+    return [track["muted"] for track in (await stage_items(service, room_id))["bob"]["tracks"]] == muted

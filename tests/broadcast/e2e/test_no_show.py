@@ -1,62 +1,62 @@
 """A seat whose owner never connects while the room is live is released; other seats are not."""
 
-from tests.broadcast.e2e.house import House
+from tests.broadcast.e2e.house import ServiceUnderTest
 from tests.broadcast.e2e.show import (
-    CO_HOST,
-    Guests,
-    badge,
-    co_host,
-    items,
-    live,
-    participants,
-    publish,
+    CO_HOST_RIGHTS,
+    LiveKitClients,
+    livekit_participants,
+    open_room,
+    publish_track,
     rights_of,
+    seat_and_connect,
+    stage_items,
+    wait_for_badge,
 )
 
 SETTINGS = {"COHOST_NO_SHOW_SECONDS": "4", "COHOST_RECONNECT_GRACE_SECONDS": "2"}
 
 
-async def no_show(service: House, room_id: str, user_id: str) -> None:
+async def assert_no_show(service: ServiceUnderTest, room_id: str, user_id: str) -> None:
     """Wait for the release of a no-show's seat, end it, and wait for the revocation."""
-    release = await service.event("ReleaseSeat", room_id, user_id)
+    release = await service.wait_for_event("ReleaseSeat", room_id, user_id)
     assert release.data is not None
     assert release.data["reason"] == "no_show"
-    await service.unseat(room_id, user_id, release.data["invitationId"], "no_show")
-    await service.event("GrantRevoked", room_id, user_id)
-    assert service.events(room_id, user_id) == ["GrantProvisioned", "GrantRevoked"]
+    await service.end_seat(room_id, user_id, release.data["invitationId"], "no_show")
+    await service.wait_for_event("GrantRevoked", room_id, user_id)
+    assert service.event_names(room_id, user_id) == ["GrantProvisioned", "GrantRevoked"]
 
 
-async def passes(service: House) -> None:
+async def wait_no_show_time(service: ServiceUnderTest) -> None:
     """Wait until the no-show time has passed and the service has processed a no-show since."""
-    name = await live(service)
+    name = await open_room(service)
     await service.seat_user(name, "dave")
-    await no_show(service, name, "dave")
+    await assert_no_show(service, name, "dave")
 
 
-async def test_a_co_host_who_never_connects_loses_the_seat(proxied_service: House) -> None:
-    name = await live(proxied_service)
+async def test_a_co_host_who_never_connects_loses_the_seat(proxied_service: ServiceUnderTest) -> None:
+    name = await open_room(proxied_service)
     await proxied_service.seat_user(name, "bob")
-    await no_show(proxied_service, name, "bob")
+    await assert_no_show(proxied_service, name, "bob")
 
 
 async def test_the_no_show_time_starts_when_the_room_goes_live(
-    proxied_service: House, clients: Guests
+    proxied_service: ServiceUnderTest, clients: LiveKitClients
 ) -> None:
     service = proxied_service
-    name = await live(service, "idle")
+    name = await open_room(service, "idle")
     await service.seat_user(name, "bob")
     await service.seat_user(name, "carol")
-    await badge(service, name, "carol")
-    await passes(service)
+    await wait_for_badge(service, name, "carol")
+    await wait_no_show_time(service)
     assert "ReleaseSeat" not in [record.name for record in service.published if record.key == name]
-    await clients.join(service, name, "carol")
-    await service.event("CoHostConnected", name, "carol")
+    await clients.connect_user(service, name, "carol")
+    await service.wait_for_event("CoHostConnected", name, "carol")
     await service.publish_stage(name, "live")
-    await no_show(service, name, "bob")
-    assert "ReleaseSeat" not in [record.name for record in about(service, name, "carol")]
+    await assert_no_show(service, name, "bob")
+    assert "ReleaseSeat" not in [record.name for record in events_about(service, name, "carol")]
 
 
-def about(service: House, room_id: str, user_id: str) -> list[object]:
+def events_about(service: ServiceUnderTest, room_id: str, user_id: str) -> list[object]:
     return [
         h
         for h in service.published
@@ -64,28 +64,32 @@ def about(service: House, room_id: str, user_id: str) -> list[object]:
     ]
 
 
-async def test_a_room_waiting_for_its_host_keeps_its_stage(proxied_service: House, clients: Guests) -> None:
+async def test_a_room_waiting_for_its_host_keeps_its_stage(
+    proxied_service: ServiceUnderTest, clients: LiveKitClients
+) -> None:
     service = proxied_service
-    name = await live(service)
-    seat, bob = await co_host(service, clients, name)
-    await publish(bob)
+    name = await open_room(service)
+    seat, bob = await seat_and_connect(service, clients, name)
+    await publish_track(bob)
     await service.seat_user(name, "carol")
-    await badge(service, name, "carol")
-    before, people = await items(service, name), await participants(service, name)
+    await wait_for_badge(service, name, "carol")
+    before, people = await stage_items(service, name), await livekit_participants(service, name)
     await service.publish_stage(name, "waitingReconnect")
-    await passes(service)
-    during = (await service.get(f"/v1/rooms/{name}/stage", "anyone")).json()
+    await wait_no_show_time(service)
+    during = (await service.http_get(f"/v1/rooms/{name}/stage", "anyone")).json()
     assert during["status"] == "waitingReconnect"
-    assert {user_id: item["since"] for user_id, item in (await items(service, name)).items()} == {
+    assert {user_id: item["since"] for user_id, item in (await stage_items(service, name)).items()} == {
         user_id: item["since"] for user_id, item in before.items()
     }
-    viewer = await clients.join(service, name, "vera", viewer=True)
+    viewer = await clients.connect_user(service, name, "vera", viewer=True)
     await service.publish_stage(name, "live")
-    await no_show(service, name, "carol")
+    await assert_no_show(service, name, "carol")
     assert bob.isconnected()
     assert viewer.isconnected()
-    assert rights_of(bob) == CO_HOST
-    assert (await participants(service, name))["bob"].sid == people["bob"].sid
-    assert [track["source"] for track in (await items(service, name))["bob"]["tracks"]] == ["microphone"]
-    assert sorted(service.events(name, "bob")) == ["CoHostConnected", "GrantProvisioned"]
-    assert (await items(service, name))["bob"]["invitationId"] == seat
+    assert rights_of(bob) == CO_HOST_RIGHTS
+    assert (await livekit_participants(service, name))["bob"].sid == people["bob"].sid
+    assert [track["source"] for track in (await stage_items(service, name))["bob"]["tracks"]] == [
+        "microphone"
+    ]
+    assert sorted(service.event_names(name, "bob")) == ["CoHostConnected", "GrantProvisioned"]
+    assert (await stage_items(service, name))["bob"]["invitationId"] == seat

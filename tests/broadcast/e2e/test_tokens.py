@@ -13,21 +13,28 @@ from services.broadcast.domain import permissions
 from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.metrics import LiveKitMetrics
 from stack import Stack, ports
-from tests.broadcast.e2e.conftest import place_of
-from tests.broadcast.e2e.house import House, open_house
-from tests.broadcast.e2e.show import CO_HOST, Guests, co_host, forged, live, rights_of
+from tests.broadcast.e2e.conftest import create_endpoints
+from tests.broadcast.e2e.house import ServiceUnderTest, run_service_under_test
+from tests.broadcast.e2e.show import (
+    CO_HOST_RIGHTS,
+    LiveKitClients,
+    forged_token,
+    open_room,
+    rights_of,
+    seat_and_connect,
+)
 
 
 @pytest.mark.parametrize("seconds", [-50, 50])
 async def test_a_clock_skew_under_a_minute_does_no_harm(
-    service: House, clients: Guests, monkeypatch: pytest.MonkeyPatch, seconds: int
+    service: ServiceUnderTest, clients: LiveKitClients, monkeypatch: pytest.MonkeyPatch, seconds: int
 ) -> None:
     class Wrong(dt.datetime):
         @classmethod
         def now(cls, tz: Any = None) -> Any:
             return super().now(tz) + dt.timedelta(seconds=seconds)
 
-    name = await live(service)
+    name = await open_room(service)
     endpoints = service.endpoints
     monkeypatch.setattr(dt, "datetime", Wrong)
     livekit_client = LiveKitClient(
@@ -44,31 +51,31 @@ async def test_a_clock_skew_under_a_minute_does_no_harm(
     monkeypatch.undo()
     claims = api.TokenVerifier(endpoints.livekit_key, endpoints.livekit_secret).verify(token)
     assert claims.video is not None
-    alice = await clients.join(service, name, "alice", token=token)
-    assert rights_of(alice) == {**CO_HOST, "badge": "host"}
+    alice = await clients.connect_user(service, name, "alice", token=token)
+    assert rights_of(alice) == {**CO_HOST_RIGHTS, "badge": "host"}
 
 
-async def test_no_token_is_logged(stack: Stack, clients: Guests, tmp_path: Path) -> None:
+async def test_no_token_is_logged(stack: Stack, clients: LiveKitClients, tmp_path: Path) -> None:
     port = ports.choose()
     webhook = f"http://127.0.0.1:{port}/livekit/webhook"
     async with Stack(parts=["livekit"], livekit_webhook=webhook) as livekit:
-        endpoints = await place_of(stack, port, livekit)
+        endpoints = await create_endpoints(stack, port, livekit)
         log = tmp_path / "log"
         with log.open("wb") as written:
-            async with open_house(
+            async with run_service_under_test(
                 endpoints, log=written, COHOST_LOG_LEVEL="debug", COHOST_LIVEKIT_TIMEOUT_SECONDS="0.5"
             ) as service:
-                name = await live(service)
-                seat, _ = await co_host(service, clients, name)
-                await clients.join(service, name, "vera", viewer=True)
-                await clients.join(service, name, "mallory", token=forged(service, name))
-                await service.event("IntruderRemoved", name, "mallory")
+                name = await open_room(service)
+                seat, _ = await seat_and_connect(service, clients, name)
+                await clients.connect_user(service, name, "vera", viewer=True)
+                await clients.connect_user(service, name, "mallory", token=forged_token(service, name))
+                await service.wait_for_event("IntruderRemoved", name, "mallory")
                 mute = commands.MuteCoHost(room_id=name, user_id="bob", actor_id="alice", source="camera")
-                await service.say(topics.BROADCAST_COMMANDS, mute, name)
+                await service.publish_record(topics.BROADCAST_COMMANDS, mute, name)
                 livekit.kill("livekit")
-                await service.unseat(name, "bob", seat)
-                await service.event("GrantFailed", name, "bob")
-                refusal = await service.get(f"/v1/rooms/{name}/broadcast-data", "alice")
+                await service.end_seat(name, "bob", seat)
+                await service.wait_for_event("GrantFailed", name, "bob")
+                refusal = await service.http_get(f"/v1/rooms/{name}/broadcast-data", "alice")
                 assert refusal.status_code == 503
         text = log.read_text()
     assert "LiveKit calls fail" in text

@@ -20,8 +20,8 @@ from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.settings import BroadcastSettings
 from services.runtime import process, settings
 
-FOLDER = "TEST_POINTS"
-METHODS = {
+FAILPOINTS_FOLDER = "TEST_POINTS"
+METHOD_NAMES = {
     "set_rights": "UpdateParticipant",
     "get_participant": "GetParticipant",
     "remove_participant": "RemoveParticipant",
@@ -34,40 +34,40 @@ METHODS = {
 }
 
 
-def watch(folder: Path) -> None:
+def install_failpoints(folder: Path) -> None:
     """Wrap every LiveKit call and every written record with its failpoints."""
-    for name, method in METHODS.items():
-        _wrap(LiveKitClient, name, folder, lambda _, method=method: method)
-    _wrap(CloudEventProducer, "send_message", folder, lambda arguments: type(arguments[3]).__name__)
+    for name, method in METHOD_NAMES.items():
+        _wrap_method(LiveKitClient, name, folder, lambda _, method=method: method)
+    _wrap_method(CloudEventProducer, "send_message", folder, lambda arguments: type(arguments[3]).__name__)
 
 
-def _wrap(owner: Any, name: str, folder: Path, named: Callable[[tuple[Any, ...]], str]) -> None:
+def _wrap_method(owner: Any, name: str, folder: Path, point_of: Callable[[tuple[Any, ...]], str]) -> None:
     original: Callable[..., Awaitable[Any]] = getattr(owner, name)
 
     async def watched(*arguments: Any, **options: Any) -> Any:
-        point = named(arguments)
-        await _pass(folder / f"before {point}", arguments)
+        point = point_of(arguments)
+        await _hit_failpoint(folder / f"before {point}", arguments)
         result = await original(*arguments, **options)
-        await _pass(folder / f"after {point}", arguments)
+        await _hit_failpoint(folder / f"after {point}", arguments)
         return result
 
     setattr(owner, name, watched)
 
 
-async def _pass(point: Path, arguments: tuple[Any, ...]) -> None:
+async def _hit_failpoint(point: Path, arguments: tuple[Any, ...]) -> None:
     if not point.exists():
         return
     action, about = point.read_text().split()
     # A resync lists all rooms, so its call names none.
-    concerned = len(arguments) == 1 if about == "all" else about in repr(arguments[1:])
-    if concerned and action == "wait":
-        await _wait(point)
-    elif concerned:
+    is_concerned = len(arguments) == 1 if about == "all" else about in repr(arguments[1:])
+    if is_concerned and action == "wait":
+        await _wait_at_failpoint(point)
+    elif is_concerned:
         point.rename(f"{point}.reached")
         os.kill(os.getpid(), signal.Signals[action])
 
 
-async def _wait(point: Path) -> None:
+async def _wait_at_failpoint(point: Path) -> None:
     reached = Path(f"{point}.reached")
     reached.write_text("|" + (reached.read_text() if reached.exists() else ""))
     while point.exists():
@@ -75,5 +75,5 @@ async def _wait(point: Path) -> None:
 
 
 if __name__ == "__main__":
-    watch(Path(os.environ[FOLDER]))
+    install_failpoints(Path(os.environ[FAILPOINTS_FOLDER]))
     sys.exit(process.run_service(settings.load_settings(BroadcastSettings), app.build_service))

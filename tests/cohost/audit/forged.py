@@ -19,7 +19,7 @@ DAY_MS = 24 * 60 * 60 * 1000
 COMMANDS = "forged.invitations.commands"
 EVENTS = "forged.invitations.events"
 REJECTIONS = "forged.invitations.rejections"
-LETTERS = "forged.invitations.dead-letters"
+DEAD_LETTERS = "forged.invitations.dead-letters"
 
 ROOM = next(f"room-{number}" for number in range(100) if partition_of(f"room-{number}", PARTITIONS) == 0)
 OTHER_ROOM = next(
@@ -44,15 +44,15 @@ DATA: dict[str, dict[str, Any]] = {
 
 
 @dataclass
-class Log:
+class ForgedLog:
     """Records by (topic, partition); `begin_offsets` holds the first available offset where it is not 0."""
 
     records: dict[tuple[str, int], list[LogRecord]] = field(default_factory=lambda: defaultdict(list))
-    begins: dict[tuple[str, int], int] = field(default_factory=dict)
+    begin_offsets: dict[tuple[str, int], int] = field(default_factory=dict)
     sequences: dict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
     now: int = 1_000_000
 
-    def append(
+    def append_record(
         self,
         topic: Topic,
         partition: int,
@@ -65,16 +65,16 @@ class Log:
         self.records[place].append(record)
         return record
 
-    def command(self, identifier: str, room: str = ROOM, name: str = "LeaveStage") -> LogRecord:
-        return self.write(topics.INVITATION_COMMANDS, identifier, name, room)
+    def append_command(self, identifier: str, room: str = ROOM, name: str = "LeaveStage") -> LogRecord:
+        return self.append_input(topics.INVITATION_COMMANDS, identifier, name, room)
 
-    def write(self, topic: Topic, identifier: str, name: str, room: str, **data: Any) -> LogRecord:
-        event = _event(identifier, name, room, data)
+    def append_input(self, topic: Topic, identifier: str, name: str, room: str, **data: Any) -> LogRecord:
+        event = _cloud_event(identifier, name, room, data)
         headers: list[tuple[str, bytes | None]] = [("content-type", envelope.CONTENT_TYPE)]
         partition = partition_of(room, PARTITIONS)
-        return self.append(topic, partition, room.encode(), envelope.encode_event(event), headers)
+        return self.append_record(topic, partition, room.encode(), envelope.encode_event(event), headers)
 
-    def event(
+    def append_output(
         self,
         cause: str,
         name: str = "CoHostLeft",
@@ -84,74 +84,82 @@ class Log:
         partition: int | None = None,
     ) -> LogRecord:
         place = partition_of(room, PARTITIONS) if partition is None else partition
-        sequence = self.next(topic, place)
+        sequence = self.next_sequence(topic, place)
         number = self.next_offset(topic, place) + 1
-        event = _event(f"event-{topic.suffix}-{place}-{number}", name, room, DATA.get(name, INVITATION))
+        event = _cloud_event(f"event-{topic.suffix}-{place}-{number}", name, room, DATA.get(name, INVITATION))
         event |= {"causationid": cause, "sequence": f"{sequence:020d}"}
-        return self.append(topic, place, room.encode(), envelope.encode_event(event), [_mark(sequence)])
+        return self.append_record(
+            topic, place, room.encode(), envelope.encode_event(event), [_sequence_header(sequence)]
+        )
 
-    def rejection(self, cause: str, room: str = ROOM, *, partition: int | None = None) -> LogRecord:
-        return self.event(cause, "CommandRejected", room, topics.INVITATION_REJECTIONS, partition=partition)
+    def append_rejection(self, cause: str, room: str = ROOM, *, partition: int | None = None) -> LogRecord:
+        return self.append_output(
+            cause, "CommandRejected", room, topics.INVITATION_REJECTIONS, partition=partition
+        )
 
-    def tombstone(self, key: str, partition: int = 0) -> LogRecord:
-        return self.append(topics.ROOMS, partition, key.encode(), None, [])
+    def append_tombstone(self, key: str, partition: int = 0) -> LogRecord:
+        return self.append_record(topics.ROOMS, partition, key.encode(), None, [])
 
-    def dead_letter(self, record: LogRecord, reason: str = "not_a_cloud_event", **change: Any) -> LogRecord:
+    def append_dead_letter(
+        self, record: LogRecord, reason: str = "not_a_cloud_event", **change: Any
+    ) -> LogRecord:
         topic = topics.INVITATION_DEAD_LETTERS
-        sequence = self.next(topic, record.partition)
+        sequence = self.next_sequence(topic, record.partition)
         marks = [
             ("dead-letter-reason", reason.encode()),
             ("dead-letter-topic", record.topic.encode()),
             ("dead-letter-partition", b"%d" % record.partition),
             ("dead-letter-offset", b"%d" % record.offset),
             ("dead-letter-time", b"2026-01-01T12:00:00.000Z"),
-            _mark(sequence),
+            _sequence_header(sequence),
         ]
         key, value = change.get("key", record.key), change.get("value", record.value)
         headers = [*change.get("headers", record.headers), *marks, *change.get("more", [])]
-        return self.append(topic, record.partition, key, value, headers)
+        return self.append_record(topic, record.partition, key, value, headers)
 
     def next_offset(self, topic: Topic, partition: int) -> int:
         """Return the next offset of a partition."""
         records = self.records[topic.full_name(PREFIX), partition]
         return records[-1].offset + 1 if records else 0
 
-    def next(self, topic: Topic, partition: int) -> int:
+    def next_sequence(self, topic: Topic, partition: int) -> int:
         """Return the next sequence of a partition, including any skew."""
         place = (topic.full_name(PREFIX), partition)
         self.sequences[place] += 1
         return self.sequences[place]
 
-    def spoil(self, topic: Topic, partition: int, step: int) -> None:
+    def skew_sequence(self, topic: Topic, partition: int, step: int) -> None:
         """Shift the following sequences of a partition by `step`."""
         self.sequences[topic.full_name(PREFIX), partition] += step
 
-    def cut(self, topic: Topic, partition: int, begin: int) -> None:
+    def drop_before(self, topic: Topic, partition: int, begin: int) -> None:
         """Delete the records before an offset, as retention does."""
         place = (topic.full_name(PREFIX), partition)
-        self.begins[place] = begin
+        self.begin_offsets[place] = begin
         self.records[place] = [record for record in self.records[place] if record.offset >= begin]
 
-    def audit(self) -> Report:
+    def run_audit(self) -> Report:
         """Run the audit's checks over the log."""
         findings = ReportBuilder()
         for service in SERVICES:
             deployment = DeployedService(service, PREFIX, PARTITIONS)
             ledger = CommandLedger(deployment.commands_topic, findings)
             for number in range(PARTITIONS):
-                self._lane(deployment, number, ledger, findings)
+                self._audit_lane(deployment, number, ledger, findings)
             ledger.report_outcomes()
         return findings.build_report()
 
     def violations(self) -> list[str]:
         """Return the violations found by the audit."""
-        return self.audit().violations
+        return self.run_audit().violations
 
-    def _lane(
+    def _audit_lane(
         self, deployment: DeployedService, number: int, ledger: CommandLedger, findings: ReportBuilder
     ) -> None:
         names = (*deployment.inputs_by_name, *deployment.output_names)
-        lane = LaneAudit(deployment, {name: self._extent(name, number) for name in names}, ledger, findings)
+        lane = LaneAudit(
+            deployment, {name: self._offset_range(name, number) for name in names}, ledger, findings
+        )
         for name in deployment.inputs_by_name:
             for record in self.records[name, number]:
                 lane.inputs.add_record(record)
@@ -160,13 +168,13 @@ class Log:
                 lane.check_output(record)
         lane.report_missing_outcomes()
 
-    def _extent(self, name: str, number: int) -> OffsetRange:
+    def _offset_range(self, name: str, number: int) -> OffsetRange:
         records = self.records[name, number]
-        begin = self.begins.get((name, number), 0)
+        begin = self.begin_offsets.get((name, number), 0)
         return OffsetRange(begin, records[-1].offset + 1 if records else begin)
 
 
-def _event(identifier: str, name: str, room: str, data: dict[str, Any]) -> dict[str, Any]:
+def _cloud_event(identifier: str, name: str, room: str, data: dict[str, Any]) -> dict[str, Any]:
     return {
         "specversion": "1.0",
         "id": identifier,
@@ -177,5 +185,5 @@ def _event(identifier: str, name: str, room: str, data: dict[str, Any]) -> dict[
     }
 
 
-def _mark(sequence: int) -> tuple[str, bytes]:
+def _sequence_header(sequence: int) -> tuple[str, bytes]:
     return ("sequence", b"%d" % sequence)
