@@ -24,7 +24,7 @@ test: setup ## run every test on the real stack
 test-containers: setup ## run the tests of the services on Kafka, Postgres and LiveKit from testcontainers
 	@TESTCONTAINERS_RYUK_DISABLED=$${TESTCONTAINERS_RYUK_DISABLED:-true} $(PY) -m pytest -n 3 --dist loadfile --containers \
 		--ignore-glob='*/test_kills_*' --ignore-glob='*/test_faults.py' --ignore-glob='*/test_slow_livekit.py' \
-		tests/messaging tests/invitations tests/hosting tests/broadcast tests/cohost
+		tests/messaging tests/invitations tests/runtime tests/broadcast tests/cohost
 
 compose-test: setup ## bring docker-compose.yml up on ports of its own, play in it, take it down
 	@$(PY) -m tests.compose

@@ -13,7 +13,7 @@ from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 from stack import keys, ports, settings
 from stack.livekit import LiveKit
 from stack.place import Place
-from tests.servers import IN_CONTAINERS
+from tests.livekit_servers import IN_CONTAINERS
 
 _KAFKA = "apache/kafka:4.3.0"
 _POSTGRES = "postgres:17"

@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 import cohost
-from tests.cohost.played import FakeServices, run_fake_services
+from tests.cohost.fake_services import FakeServices, run_fake_services
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from cohost_schemas.events import InvitationExpired, InvitationSent
 from cohost_schemas.facts import UserChanged
 from cohost_schemas.invitation import Invitation
 from cohost_schemas.partitions import partition_of
-from tests.cohost.played import (
+from tests.cohost.fake_services import (
     PARTITIONS,
     FakeServices,
     client_with_short_timeout,

@@ -11,8 +11,8 @@ from cohost_schemas.facts import RoomChanged, UserChanged
 from cohost_schemas.partitions import partition_of
 from cohost_schemas.topics import Topic
 from messaging.config import Config
-from tests.cohost.played import PARTITIONS, WAIT_SECONDS, FakeServices
-from tests.messaging.crew import create_topic
+from tests.cohost.fake_services import PARTITIONS, WAIT_SECONDS, FakeServices
+from tests.messaging.pipeline_in_process import create_topic
 
 ROOM = RoomChanged(room_id="room", host_id="alice", status="live", max_co_hosts=2)
 

@@ -6,7 +6,7 @@ import pytest
 
 import cohost
 from stack import Stack
-from tests.cohost.played import FakeServices, co_host_left, run_fake_services
+from tests.cohost.fake_services import FakeServices, co_host_left, run_fake_services
 
 TIMEOUT_SECONDS = 60
 

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaConnectionError
 import cohost
 from cohost_schemas import topics
 from cohost_schemas.events import BadgeChanged, CoHostLeft
-from tests.cohost.played import TIMESTAMP, WAIT_SECONDS, FakeServices, co_host_left, reads_prefix
+from tests.cohost.fake_services import TIMESTAMP, WAIT_SECONDS, FakeServices, co_host_left, reads_prefix
 
 ItemT = TypeVar("ItemT")
 ROOMS = [f"room-{number}" for number in range(6)]

@@ -10,7 +10,7 @@ from cohost import tokens
 from demo import show
 from demo.show import Show
 from demo.timeline import Timeline
-from tests.compose.composed import ComposeProject, run_compose_project
+from tests.compose.compose_project import ComposeProject, run_compose_project
 
 CLIENT_TIMEOUT_SECONDS = 60
 

@@ -14,8 +14,8 @@ from cohost_schemas import topics
 from demo import scenes
 from demo.claims import Claim
 from demo.show import HOST, ROOM, Show
-from tests.compose.composed import ComposeProject, run_command
-from tests.messaging.crew import wait_until
+from tests.compose.compose_project import ComposeProject, run_command
+from tests.messaging.pipeline_in_process import wait_until
 
 SERVERS = ("kafka", "postgres", "livekit")
 SERVICES = ("invitations", "broadcast")

@@ -7,11 +7,11 @@ so far whenever it is asked: the log that comes of it is then as fixed as any.
 import json
 from typing import Any
 
+from tests.contract.murmur2 import partition_of
 from tests.golden import log
 from tests.golden.log import PARTITIONS, Published
 from tests.golden.run import Processor
 from tests.golden.script import Script, cloud_event
-from tests.stranger.murmur2 import partition_of
 
 COMMANDS, SIGNALS, EVENTS = "broadcast.commands", "broadcast.signals", "invitations.events"
 TRACE = {"correlationid": "c-1", "traceparent": "00-1-2-03", "tracestate": "a=b"}

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
+from tests.contract.murmur2 import partition_of
 from tests.golden import log
 from tests.golden.log import PARTITIONS, PREFIX, Headers, Input
-from tests.stranger.murmur2 import partition_of
 
 START = log.milliseconds("2026-01-01T12:00:00.000Z")
 

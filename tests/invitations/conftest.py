@@ -7,8 +7,8 @@ import pytest
 
 from services.invitations.domain.state import Policy
 from stack import Stack
-from tests.invitations.ledger import BatchHarness, open_batch_harness
-from tests.invitations.theatre import InMemoryProcessor
+from tests.invitations.batch_harness import BatchHarness, open_batch_harness
+from tests.invitations.in_memory_processor import InMemoryProcessor
 
 
 @pytest.fixture

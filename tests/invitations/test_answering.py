@@ -13,7 +13,7 @@ from cohost_schemas.events import (
 )
 from messaging.processor import Rejection
 from services.invitations.domain.state import Policy, Seat
-from tests.invitations.theatre import (
+from tests.invitations.in_memory_processor import (
     EXPIRY_SECONDS,
     GUEST,
     HOST,

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from cohost_schemas import commands
-from tests.invitations.desk import FUTURE, LONG_AGO, ONE_DAY, HttpHarness, open_http_harness
-from tests.invitations.ledger import BatchHarness
-from tests.invitations.theatre import GUEST, HOST, ROOM
+from tests.invitations.batch_harness import BatchHarness
+from tests.invitations.http_harness import FUTURE, LONG_AGO, ONE_DAY, HttpHarness, open_http_harness
+from tests.invitations.in_memory_processor import GUEST, HOST, ROOM
 
 
 @pytest.fixture

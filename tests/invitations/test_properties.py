@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from cohost_schemas import topics
 from messaging.processor import InputRecord, Rejection
 from services.invitations.domain.stage import Stage
-from tests.invitations import shows
-from tests.invitations.theatre import InMemoryProcessor
+from tests.invitations import record_strategies
+from tests.invitations.in_memory_processor import InMemoryProcessor
 
 
 def decide_script_record(processor: InMemoryProcessor, record: InputRecord) -> Any:
@@ -26,7 +26,7 @@ def stage_documents(processor: InMemoryProcessor) -> dict[str, Any]:
     }
 
 
-@given(shows.SCRIPTS)
+@given(record_strategies.SCRIPTS)
 @settings(max_examples=300, deadline=None)
 def test_a_repeated_command_changes_nothing(script: list[InputRecord]) -> None:
     processor = InMemoryProcessor()
@@ -42,7 +42,7 @@ def test_a_repeated_command_changes_nothing(script: list[InputRecord]) -> None:
             assert isinstance(outcome, Rejection) or len(outcome) >= 1
 
 
-@given(shows.SCRIPTS)
+@given(record_strategies.SCRIPTS)
 @settings(max_examples=300, deadline=None)
 def test_a_stage_never_exceeds_its_limits(script: list[InputRecord]) -> None:
     processor = InMemoryProcessor()
@@ -60,7 +60,7 @@ def test_a_stage_never_exceeds_its_limits(script: list[InputRecord]) -> None:
             assert room is None or (room.is_open and not room.deleted) or not (waiting or stage.seats)
 
 
-@given(shows.SCRIPTS, st.data())
+@given(record_strategies.SCRIPTS, st.data())
 @settings(max_examples=200, deadline=None)
 def test_every_rejection_leaves_the_stage_unchanged(script: list[InputRecord], data: Any) -> None:
     processor = InMemoryProcessor()

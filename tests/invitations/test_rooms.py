@@ -7,7 +7,7 @@ import pytest
 from cohost_schemas.commands import AcceptInvitation
 from cohost_schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired, StageChanged
 from services.invitations.domain.state import Policy
-from tests.invitations.theatre import (
+from tests.invitations.in_memory_processor import (
     EXPIRY_SECONDS,
     GUEST,
     HOST,

@@ -8,7 +8,7 @@ from cohost_schemas.commands import AcceptInvitation, ExcludeUser, LeaveStage, R
 from cohost_schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired
 from messaging.processor import Rejection
 from services.invitations.domain.state import Policy
-from tests.invitations.theatre import (
+from tests.invitations.in_memory_processor import (
     EXPIRY_SECONDS,
     GUEST,
     HOST,

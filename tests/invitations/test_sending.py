@@ -6,7 +6,7 @@ from cohost_schemas.commands import AcceptInvitation, DeclineInvitation, LeaveSt
 from cohost_schemas.events import InvitationExpired, InvitationSent
 from messaging.processor import Rejection
 from services.invitations.domain.state import Policy
-from tests.invitations.theatre import (
+from tests.invitations.in_memory_processor import (
     EXPIRY_SECONDS,
     GUEST,
     HOST,

@@ -16,8 +16,8 @@ from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
 from messaging.processor import InputRecord
 from services.invitations.effects.sweeper import Sweeper
-from tests.invitations.ledger import SCHEMA, BatchHarness
-from tests.invitations.theatre import GUEST, HOST, ROOM
+from tests.invitations.batch_harness import SCHEMA, BatchHarness
+from tests.invitations.in_memory_processor import GUEST, HOST, ROOM
 
 LONG_AGO = "2001-01-01T12:00:00.000Z"
 SOON = "2126-01-01T12:00:00.000Z"

@@ -4,7 +4,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from messaging.config import Config
-from tests.messaging.fleet import PARTITIONS, WorkerFleet
+from tests.messaging.worker_fleet import PARTITIONS, WorkerFleet
 
 
 @pytest.fixture

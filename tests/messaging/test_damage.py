@@ -15,10 +15,10 @@ from messaging.errors import IncompatibleDeployment, LogMismatch
 from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
 from messaging.processor import InputRecord
-from tests.messaging.crew import fetch_rows, running_pipeline, wait_until
-from tests.messaging.fleet import TIMEOUT_SECONDS, WorkerFleet
-from tests.messaging.inputs import COMMANDS, LANE, leave_command, send_record
-from tests.messaging.turnstile import CounterProcessor
+from tests.messaging.counter_processor import CounterProcessor
+from tests.messaging.lane_inputs import COMMANDS, LANE, leave_command, send_record
+from tests.messaging.pipeline_in_process import fetch_rows, running_pipeline, wait_until
+from tests.messaging.worker_fleet import TIMEOUT_SECONDS, WorkerFleet
 
 
 @pytest.mark.parametrize(

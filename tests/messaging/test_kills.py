@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from messaging.config import Config
-from tests.messaging.fleet import WorkerFleet
+from tests.messaging.worker_fleet import WorkerFleet
 
 COMMANDS = 300
 

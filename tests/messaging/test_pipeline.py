@@ -17,10 +17,16 @@ from cohost_schemas import facts, topics
 from cohost_schemas.partitions import partition_of
 from messaging import outcomes
 from messaging.batch import ids
-from tests.messaging.crew import create_topic, fetch_rows, read_topic, running_pipeline, wait_until
-from tests.messaging.fleet import PARTITIONS, WorkerFleet, command_record
-from tests.messaging.inputs import COMMANDS, LANE, ROOM, leave_command, send_record
-from tests.messaging.turnstile import CounterProcessor
+from tests.messaging.counter_processor import CounterProcessor
+from tests.messaging.lane_inputs import COMMANDS, LANE, ROOM, leave_command, send_record
+from tests.messaging.pipeline_in_process import (
+    create_topic,
+    fetch_rows,
+    read_topic,
+    running_pipeline,
+    wait_until,
+)
+from tests.messaging.worker_fleet import PARTITIONS, WorkerFleet, command_record
 
 
 async def test_malformed_records_become_dead_letters_and_lose_no_outcome(

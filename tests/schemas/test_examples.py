@@ -7,7 +7,7 @@ import pytest
 
 from cohost_schemas import envelope
 from cohost_schemas.export import catalog, json_schema
-from tests.schemas import golden, validator
+from tests.schemas import example_models, schema_validator
 
 NAMES = [model.__name__ for model in catalog.PUBLISHED_MODELS]
 MODELS = {model.__name__: model for model in catalog.PUBLISHED_MODELS}
@@ -18,13 +18,13 @@ def example(name: str) -> dict[str, Any]:
 
 
 def test_every_published_type_has_an_example() -> None:
-    assert sorted(golden.ALL) == sorted(NAMES)
+    assert sorted(example_models.ALL) == sorted(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_message_is_written_as_its_example(name: str) -> None:
     expected = example(name)
-    written = envelope.encode_event({**expected, "data": golden.ALL[name]})
+    written = envelope.encode_event({**expected, "data": example_models.ALL[name]})
     assert written == json.dumps(expected, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -34,15 +34,15 @@ def test_an_example_is_read_as_its_message(name: str) -> None:
     event = envelope.decode_event(value, [("content-type", envelope.CONTENT_TYPE)])
     assert envelope.model_name(event.type) == name
     data = envelope.without_nulls(event.data)
-    assert MODELS[name].model_validate(data, by_alias=True, by_name=False) == golden.ALL[name]
+    assert MODELS[name].model_validate(data, by_alias=True, by_name=False) == example_models.ALL[name]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_is_valid_by_the_published_schema(name: str) -> None:
     schema = json_schema.schema_document(MODELS[name])
-    assert validator.is_valid(example(name), schema, schema)
+    assert schema_validator.is_valid(example(name), schema, schema)
     envelope_alone = json_schema.envelope_schema()
-    assert validator.is_valid(example(name), envelope_alone, envelope_alone)
+    assert schema_validator.is_valid(example(name), envelope_alone, envelope_alone)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -50,4 +50,4 @@ def test_the_published_schema_requires_the_envelopes_attributes(name: str) -> No
     schema = json_schema.schema_document(MODELS[name])
     for attribute in ("specversion", "id", "source", "type", "subject", "data"):
         left_out = {key: value for key, value in example(name).items() if key != attribute}
-        assert not validator.is_valid(left_out, schema, schema)
+        assert not schema_validator.is_valid(left_out, schema, schema)

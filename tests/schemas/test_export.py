@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from cohost_schemas import envelope
 from cohost_schemas.export import __main__, catalog, json_schema
 from cohost_schemas.types import CommandData, Message
-from tests.schemas import golden, validator
+from tests.schemas import example_models, schema_validator
 
 INPUT_MODELS = catalog.COMMANDS + catalog.FACTS
 SCHEMAS = {model: json_schema.schema_document(model) for model in catalog.PUBLISHED_MODELS}
@@ -68,13 +68,15 @@ values = (
 def test_a_schema_agrees_with_the_service(model: type[Message], changes: st.DataObject) -> None:
     schema = SCHEMAS[model]
     fields = [*schema["$defs"][model.__name__]["properties"], "unknown"]
-    data = golden.ALL[model.__name__].model_dump(mode="json", by_alias=True)
+    data = example_models.ALL[model.__name__].model_dump(mode="json", by_alias=True)
     data |= changes.draw(st.dictionaries(st.sampled_from(fields), values, max_size=3))
     for name in changes.draw(st.sets(st.sampled_from(fields), max_size=2)):
         data.pop(name, None)
     if issubclass(model, CommandData) and data.get("unknown", "") is None:
         data.pop("unknown")  # null equals absent, which a schema cannot express for unknown names
-    assert validator.is_valid(data, schema["$defs"][model.__name__], schema) == _is_accepted(model, data)
+    assert schema_validator.is_valid(data, schema["$defs"][model.__name__], schema) == _is_accepted(
+        model, data
+    )
 
 
 def _is_accepted(model: type[Message], data: dict[str, Any]) -> bool:

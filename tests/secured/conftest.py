@@ -12,8 +12,8 @@ from stack import Stack, keys, ports, process
 from stack import services as stack_services
 from stack.services import Copy
 from tests.broadcast import fake_livekit
-from tests.secured import broker, page
-from tests.secured.broker import SecuredBroker
+from tests.secured import documented_acls, secured_broker
+from tests.secured.secured_broker import SecuredBroker
 
 PARTITIONS = 2
 PRINCIPALS = ("platform", "gateway", "invitations", "broadcast", "readers", "ops")
@@ -42,9 +42,9 @@ class SecuredServices:
 
 @pytest.fixture(scope="package")
 async def secured(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SecuredBroker]:
-    async with broker.run_secured_broker(tmp_path_factory.mktemp("secured"), PRINCIPALS) as secured:
-        await secured.create_topics(page.PREFIX, PARTITIONS)
-        await secured.add_acls(page.acls_in_table())
+    async with secured_broker.run_secured_broker(tmp_path_factory.mktemp("secured"), PRINCIPALS) as secured:
+        await secured.create_topics(documented_acls.PREFIX, PARTITIONS)
+        await secured.add_acls(documented_acls.acls_in_table())
         yield secured
 
 
@@ -55,7 +55,9 @@ async def environment(secured: SecuredBroker, stack: Stack) -> AsyncIterator[dic
     async with fake_livekit.serve_fake_livekit() as livekit:
         yield {
             **stack.inherited,
-            **stack_services.variables(secured.address, database_url, livekit.url, keys.new(), page.PREFIX),
+            **stack_services.variables(
+                secured.address, database_url, livekit.url, keys.new(), documented_acls.PREFIX
+            ),
             "COHOST_CREATE_TOPICS": "false",
             "COHOST_NO_SHOW_SECONDS": "1",
             "COHOST_SESSION_TIMEOUT_MS": "2000",

@@ -9,8 +9,8 @@ import pytest
 
 from stack import ports
 from stack.services import REPOSITORY
-from tests.secured.broker import SecuredBroker
 from tests.secured.certificates import CertificateAuthority
+from tests.secured.secured_broker import SecuredBroker
 
 SECONDS = 20
 

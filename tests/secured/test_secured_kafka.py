@@ -24,10 +24,10 @@ from cohost_schemas.topics import Topic
 from messaging import cluster
 from messaging.config import Config
 from stack.services import REPOSITORY
-from tests.secured import page
-from tests.secured.broker import SecuredBroker
+from tests.secured import documented_acls
 from tests.secured.conftest import PARTITIONS, SecuredServices
-from tests.secured.page import Acl
+from tests.secured.documented_acls import Acl
+from tests.secured.secured_broker import SecuredBroker
 
 SECONDS = 30
 ResultT = TypeVar("ResultT")
@@ -82,7 +82,7 @@ async def write_garbage(secured: SecuredBroker, principal: str, topic: Topic) ->
     producer = AIOKafkaProducer(bootstrap_servers=secured.address, **secured.client_options(principal))
     await producer.start()
     try:
-        await producer.send_and_wait(topic.full_name(page.PREFIX), b"garbage")
+        await producer.send_and_wait(topic.full_name(documented_acls.PREFIX), b"garbage")
     finally:
         await producer.stop()
 
@@ -98,7 +98,9 @@ async def run_audit(variables: dict[str, str]) -> tuple[int | None, str, str]:
 
 
 def test_the_documented_commands_match_the_documented_table() -> None:
-    assert page.acls_in_commands() == {acl for acl in page.acls_in_table() if acl.principal == "invitations"}
+    assert documented_acls.acls_in_commands() == {
+        acl for acl in documented_acls.acls_in_table() if acl.principal == "invitations"
+    }
 
 
 @pytest.mark.usefixtures("services")
@@ -149,7 +151,9 @@ async def test_a_forbidden_operation_is_retried_and_named(
             for line in lines
         )
 
-    async with secured.deny_acl(Acl("invitations", "Write", "topic", f"{page.PREFIX}invitations.events")):
+    async with secured.deny_acl(
+        Acl("invitations", "Write", "topic", f"{documented_acls.PREFIX}invitations.events")
+    ):
         declining = asyncio.create_task(gateway.decline_invitation(room, sent.invitation_id, "bob"))
         # The service has work in progress when it is interrupted.
         async with create_client(secured, "platform") as platform:
@@ -161,8 +165,8 @@ async def test_a_forbidden_operation_is_retried_and_named(
 
 async def test_a_service_that_may_create_topics_creates_them(secured: SecuredBroker) -> None:
     prefix = "made."
-    own = {acl for acl in page.acls_in_table() if acl.principal == "invitations"}
-    moved = {replace(acl, name=acl.name.replace(page.PREFIX, prefix)) for acl in own}
+    own = {acl for acl in documented_acls.acls_in_table() if acl.principal == "invitations"}
+    moved = {replace(acl, name=acl.name.replace(documented_acls.PREFIX, prefix)) for acl in own}
     await secured.add_acls({*moved, Acl("invitations", "Create", "topic", prefix, prefixed=True)})
     config = Config(secured.address, "", "", secured.client_options("invitations"), prefix, PARTITIONS)
     assert (await cluster.ensure_topics(config)).partitions == PARTITIONS

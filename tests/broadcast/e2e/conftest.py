@@ -8,13 +8,13 @@ import pytest
 from livekit import rtc
 
 from stack import Stack, ports
-from tests import servers
+from tests import livekit_servers
 from tests.broadcast import fake_livekit
-from tests.broadcast.e2e.house import Endpoints, ServiceUnderTest, run_service_under_test
-from tests.broadcast.e2e.kills import KillableService
-from tests.broadcast.e2e.proxy import LiveKitProxy, serve_livekit_proxy
-from tests.broadcast.e2e.show import LiveKitClients
-from tests.broadcast.e2e.worker import FAILPOINTS_FOLDER
+from tests.broadcast.e2e.broadcast_failpoints import FAILPOINTS_FOLDER
+from tests.broadcast.e2e.killable_service import KillableService
+from tests.broadcast.e2e.livekit_proxy import LiveKitProxy, serve_livekit_proxy
+from tests.broadcast.e2e.scenario_steps import LiveKitClients
+from tests.broadcast.e2e.service_under_test import Endpoints, ServiceUnderTest, run_service_under_test
 from tests.broadcast.fake_livekit import FakeLiveKit
 
 GRACE_SECONDS = 3
@@ -27,7 +27,7 @@ Join = Callable[..., Awaitable[rtc.Room]]
 async def service(stack: Stack) -> AsyncIterator[ServiceUnderTest]:
     """The service on a real LiveKit that sends it webhooks."""
     port = ports.choose()
-    async with servers.run_livekit(_webhook_url(port)) as livekit:
+    async with livekit_servers.run_livekit(_webhook_url(port)) as livekit:
         endpoints = await create_endpoints(stack, port, livekit)
         async with run_service_under_test(
             endpoints, COHOST_RECONNECT_GRACE_SECONDS=str(GRACE_SECONDS)
@@ -38,7 +38,7 @@ async def service(stack: Stack) -> AsyncIterator[ServiceUnderTest]:
 @pytest.fixture(scope="session")
 async def service_without_webhooks(stack: Stack) -> AsyncIterator[ServiceUnderTest]:
     """The service on a real LiveKit whose webhooks all get lost; it resyncs twice a second."""
-    async with servers.run_livekit(UNREACHABLE_URL) as livekit:
+    async with livekit_servers.run_livekit(UNREACHABLE_URL) as livekit:
         endpoints = await create_endpoints(stack, ports.choose(), livekit)
         async with run_service_under_test(
             endpoints, COHOST_COMPARISON_SECONDS="0.5", COHOST_RECONNECT_GRACE_SECONDS=str(GRACE_SECONDS)
@@ -151,7 +151,7 @@ def _webhook_url(port: int) -> str:
 
 
 async def create_endpoints(
-    stack: Stack, port: int, livekit: servers.LiveKitServer | None, url: str = ""
+    stack: Stack, port: int, livekit: livekit_servers.LiveKitServer | None, url: str = ""
 ) -> Endpoints:
     """Return endpoints with a new database and a new topic prefix."""
     name = f"broadcast_{secrets.token_hex(6)}"

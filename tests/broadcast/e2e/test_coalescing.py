@@ -5,12 +5,18 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from services.broadcast.effects import reconciler
-from tests.broadcast.e2e import kills
-from tests.broadcast.e2e.house import wait_until
-from tests.broadcast.e2e.kills import KillableService
-from tests.broadcast.e2e.show import CO_HOST_RIGHTS, VIEWER_RIGHTS, LiveKitClients, open_room, rights_of
+from tests.broadcast.e2e import killable_service
+from tests.broadcast.e2e.killable_service import KillableService
+from tests.broadcast.e2e.scenario_steps import (
+    CO_HOST_RIGHTS,
+    VIEWER_RIGHTS,
+    LiveKitClients,
+    open_room,
+    rights_of,
+)
+from tests.broadcast.e2e.service_under_test import wait_until
 
-SERVICE, SETTINGS = kills.SERVICE, kills.SETTINGS
+SERVICE, SETTINGS = killable_service.SERVICE, killable_service.SETTINGS
 MAX_CALLS = reconciler._MAX_CALLS  # noqa: SLF001 - this many calls make all others wait
 
 

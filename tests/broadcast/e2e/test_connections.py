@@ -11,8 +11,7 @@ from livekit.protocol import webhook as webhooks
 
 from messaging.batch import ids
 from tests.broadcast.e2e.conftest import ProxiedSetup
-from tests.broadcast.e2e.house import ServiceUnderTest, livekit_api, wait_until
-from tests.broadcast.e2e.show import (
+from tests.broadcast.e2e.scenario_steps import (
     CO_HOST_RIGHTS,
     VIEWER_RIGHTS,
     LiveKitClients,
@@ -24,6 +23,7 @@ from tests.broadcast.e2e.show import (
     seat_and_connect,
     stage_items,
 )
+from tests.broadcast.e2e.service_under_test import ServiceUnderTest, livekit_api, wait_until
 
 SETTINGS = {"COHOST_COMPARISON_SECONDS": "3600", "COHOST_RECONNECT_GRACE_SECONDS": "60"}
 

@@ -1,8 +1,8 @@
 """Two copies of broadcast share the work: every effect happens once."""
 
-from tests.broadcast.e2e.copies import start_second_copy
-from tests.broadcast.e2e.house import ServiceUnderTest
-from tests.broadcast.e2e.show import LiveKitClients, open_room, seat_and_connect
+from tests.broadcast.e2e.scenario_steps import LiveKitClients, open_room, seat_and_connect
+from tests.broadcast.e2e.second_copy import start_second_copy
+from tests.broadcast.e2e.service_under_test import ServiceUnderTest
 
 SETTINGS = {"COHOST_RECONNECT_GRACE_SECONDS": "2", "COHOST_NO_SHOW_SECONDS": "5"}
 

@@ -9,8 +9,8 @@ from livekit.protocol import models
 
 from cohost_schemas import commands, signals, topics
 from services.broadcast.domain import permissions
-from tests.broadcast.e2e.house import ServiceUnderTest, wait_until
-from tests.broadcast.e2e.show import open_room
+from tests.broadcast.e2e.scenario_steps import open_room
+from tests.broadcast.e2e.service_under_test import ServiceUnderTest, wait_until
 from tests.broadcast.fake_livekit import FakeLiveKit, twirp_error
 
 

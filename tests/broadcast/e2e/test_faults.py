@@ -7,9 +7,8 @@ from livekit import rtc
 
 from cohost_schemas import commands, topics
 from cohost_schemas.types import MuteSource
-from tests.broadcast.e2e.house import PublishedRecord, ServiceUnderTest, wait_until
-from tests.broadcast.e2e.proxy import LiveKitProxy
-from tests.broadcast.e2e.show import (
+from tests.broadcast.e2e.livekit_proxy import LiveKitProxy
+from tests.broadcast.e2e.scenario_steps import (
     CO_HOST_RIGHTS,
     VIEWER_RIGHTS,
     LiveKitClients,
@@ -23,6 +22,7 @@ from tests.broadcast.e2e.show import (
     rights_of,
     seat_and_connect,
 )
+from tests.broadcast.e2e.service_under_test import PublishedRecord, ServiceUnderTest, wait_until
 from tests.broadcast.fake_livekit import twirp_error
 
 SETTINGS = {

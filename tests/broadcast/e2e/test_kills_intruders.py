@@ -2,10 +2,9 @@
 
 import pytest
 
-from tests.broadcast.e2e import kills
-from tests.broadcast.e2e.house import wait_until
-from tests.broadcast.e2e.kills import KillableService
-from tests.broadcast.e2e.show import (
+from tests.broadcast.e2e import killable_service
+from tests.broadcast.e2e.killable_service import KillableService
+from tests.broadcast.e2e.scenario_steps import (
     VIEWER_RIGHTS,
     LiveKitClients,
     forged_token,
@@ -13,13 +12,14 @@ from tests.broadcast.e2e.show import (
     open_room,
     rights_of,
 )
+from tests.broadcast.e2e.service_under_test import wait_until
 from tests.broadcast.fake_livekit import twirp_error
 
-SERVICE, SETTINGS = kills.SERVICE, kills.SETTINGS
+SERVICE, SETTINGS = killable_service.SERVICE, killable_service.SETTINGS
 
 
 @pytest.mark.parametrize(
-    "point", kills.failpoints_around("GetParticipant", "UpdateParticipant", report="GrantApplied")
+    "point", killable_service.failpoints_around("GetParticipant", "UpdateParticipant", report="GrantApplied")
 )
 async def test_an_intruder_is_demoted_and_published_once(
     killable: KillableService, clients: LiveKitClients, point: str
@@ -35,7 +35,9 @@ async def test_an_intruder_is_demoted_and_published_once(
     assert service.event_names(name) == ["IntruderRemoved"]
 
 
-@pytest.mark.parametrize("point", kills.failpoints_around("RemoveParticipant", report="GrantApplied"))
+@pytest.mark.parametrize(
+    "point", killable_service.failpoints_around("RemoveParticipant", report="GrantApplied")
+)
 async def test_an_intruder_is_removed_once_when_demotion_is_refused(
     killable: KillableService, clients: LiveKitClients, point: str
 ) -> None:

@@ -6,16 +6,22 @@ import pytest
 from livekit import rtc
 
 from cohost_schemas import commands, topics
-from tests.broadcast.e2e import kills
-from tests.broadcast.e2e.house import wait_until
-from tests.broadcast.e2e.kills import KillableService
-from tests.broadcast.e2e.show import LiveKitClients, open_room, publish_track, seat_and_connect, stage_items
+from tests.broadcast.e2e import killable_service
+from tests.broadcast.e2e.killable_service import KillableService
+from tests.broadcast.e2e.scenario_steps import (
+    LiveKitClients,
+    open_room,
+    publish_track,
+    seat_and_connect,
+    stage_items,
+)
+from tests.broadcast.e2e.service_under_test import wait_until
 
-SERVICE, SETTINGS = kills.SERVICE, kills.SETTINGS
+SERVICE, SETTINGS = killable_service.SERVICE, killable_service.SETTINGS
 
 
 @pytest.mark.parametrize(
-    "point", kills.failpoints_around("GetParticipant", "MutePublishedTrack", report="ErrandDone")
+    "point", killable_service.failpoints_around("GetParticipant", "MutePublishedTrack", report="ErrandDone")
 )
 async def test_a_soft_mute_reaches_every_track_of_its_source(
     killable: KillableService, clients: LiveKitClients, point: str
@@ -46,7 +52,9 @@ async def has_muted_tracks(killable: KillableService, room_id: str) -> bool:
     return {track["source"] for track in tracks if track["muted"]} == {"screen_share", "screen_share_audio"}
 
 
-@pytest.mark.parametrize("point", kills.failpoints_around("GetParticipant", "SendData", report="ErrandDone"))
+@pytest.mark.parametrize(
+    "point", killable_service.failpoints_around("GetParticipant", "SendData", report="ErrandDone")
+)
 async def test_a_request_to_unmute_arrives_at_least_once(
     killable: KillableService, clients: LiveKitClients, point: str
 ) -> None:

@@ -5,11 +5,9 @@ import signal
 import pytest
 
 from cohost_schemas import commands, topics
-from tests.broadcast.e2e import kills
-from tests.broadcast.e2e.copies import start_second_copy
-from tests.broadcast.e2e.house import wait_until
-from tests.broadcast.e2e.kills import KillableService
-from tests.broadcast.e2e.show import (
+from tests.broadcast.e2e import killable_service
+from tests.broadcast.e2e.killable_service import KillableService
+from tests.broadcast.e2e.scenario_steps import (
     CO_HOST_RIGHTS,
     VIEWER_RIGHTS,
     LiveKitClients,
@@ -17,10 +15,12 @@ from tests.broadcast.e2e.show import (
     rights_of,
     seat_and_connect,
 )
+from tests.broadcast.e2e.second_copy import start_second_copy
+from tests.broadcast.e2e.service_under_test import wait_until
 
-SERVICE = kills.SERVICE
-SETTINGS = {**kills.SETTINGS, "COHOST_COMPARISON_SECONDS": "5"}
-POINTS = kills.failpoints_around("UpdateParticipant", report="GrantApplied")
+SERVICE = killable_service.SERVICE
+SETTINGS = {**killable_service.SETTINGS, "COHOST_COMPARISON_SECONDS": "5"}
+POINTS = killable_service.failpoints_around("UpdateParticipant", report="GrantApplied")
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -6,10 +6,9 @@ import httpx
 import pytest
 from livekit import api
 
-from tests.broadcast.e2e import kills
-from tests.broadcast.e2e.house import ServiceUnderTest, livekit_api, wait_until
-from tests.broadcast.e2e.kills import KillableService
-from tests.broadcast.e2e.show import (
+from tests.broadcast.e2e import killable_service
+from tests.broadcast.e2e.killable_service import KillableService
+from tests.broadcast.e2e.scenario_steps import (
     CO_HOST_RIGHTS,
     LiveKitClients,
     livekit_room_exists,
@@ -17,11 +16,12 @@ from tests.broadcast.e2e.show import (
     rights_of,
     seat_and_connect,
 )
+from tests.broadcast.e2e.service_under_test import ServiceUnderTest, livekit_api, wait_until
 
-SERVICE = kills.SERVICE
-SETTINGS = {**kills.SETTINGS, "COHOST_COMPARISON_SECONDS": "5"}
-CREATION_POINTS = kills.failpoints_around("CreateRoom", report="")[:-1]
-DELETION_POINTS = kills.failpoints_around("ListRooms", "DeleteRoom", report="RoomDeleted")
+SERVICE = killable_service.SERVICE
+SETTINGS = {**killable_service.SETTINGS, "COHOST_COMPARISON_SECONDS": "5"}
+CREATION_POINTS = killable_service.failpoints_around("CreateRoom", report="")[:-1]
+DELETION_POINTS = killable_service.failpoints_around("ListRooms", "DeleteRoom", report="RoomDeleted")
 
 
 async def request_broadcast_data(service: ServiceUnderTest, room_id: str) -> None:

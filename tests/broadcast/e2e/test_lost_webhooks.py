@@ -2,8 +2,7 @@
 
 from livekit import api
 
-from tests.broadcast.e2e.house import ServiceUnderTest, livekit_api, wait_until
-from tests.broadcast.e2e.show import (
+from tests.broadcast.e2e.scenario_steps import (
     VIEWER_RIGHTS,
     LiveKitClients,
     forged_token,
@@ -11,6 +10,7 @@ from tests.broadcast.e2e.show import (
     open_room,
     rights_of,
 )
+from tests.broadcast.e2e.service_under_test import ServiceUnderTest, livekit_api, wait_until
 
 
 async def test_a_connection_and_its_end_are_found(

@@ -3,9 +3,8 @@
 from livekit import api
 
 from cohost_schemas import commands, topics
-from tests.broadcast.e2e.house import ServiceUnderTest, livekit_api, wait_until
-from tests.broadcast.e2e.proxy import LiveKitProxy
-from tests.broadcast.e2e.show import (
+from tests.broadcast.e2e.livekit_proxy import LiveKitProxy
+from tests.broadcast.e2e.scenario_steps import (
     CO_HOST_RIGHTS,
     LiveKitClients,
     get_broadcast_data,
@@ -15,6 +14,7 @@ from tests.broadcast.e2e.show import (
     seat_and_connect,
     stage_items,
 )
+from tests.broadcast.e2e.service_under_test import ServiceUnderTest, livekit_api, wait_until
 
 SETTINGS = {"COHOST_COMPARISON_SECONDS": "0.5", "COHOST_RECONNECT_GRACE_SECONDS": "60"}
 MUTED = {**CO_HOST_RIGHTS, "canPublishSources": 3}

@@ -1,7 +1,6 @@
 """A seat whose owner never connects while the room is live is released; other seats are not."""
 
-from tests.broadcast.e2e.house import ServiceUnderTest
-from tests.broadcast.e2e.show import (
+from tests.broadcast.e2e.scenario_steps import (
     CO_HOST_RIGHTS,
     LiveKitClients,
     livekit_participants,
@@ -12,6 +11,7 @@ from tests.broadcast.e2e.show import (
     stage_items,
     wait_for_badge,
 )
+from tests.broadcast.e2e.service_under_test import ServiceUnderTest
 
 SETTINGS = {"COHOST_NO_SHOW_SECONDS": "4", "COHOST_RECONNECT_GRACE_SECONDS": "2"}
 

@@ -5,7 +5,7 @@ import httpx
 from stack import Stack, ports
 from tests.broadcast import fake_livekit
 from tests.broadcast.e2e.conftest import create_endpoints
-from tests.broadcast.e2e.house import ServiceUnderTest, run_service_under_test, wait_until
+from tests.broadcast.e2e.service_under_test import ServiceUnderTest, run_service_under_test, wait_until
 
 
 async def test_the_service_is_ready_only_while_livekit_answers(stack: Stack) -> None:

@@ -5,9 +5,8 @@ import asyncio
 from livekit import api
 
 from cohost_schemas import commands, topics
-from tests.broadcast.e2e.house import ServiceUnderTest, livekit_api, wait_until
-from tests.broadcast.e2e.proxy import LiveKitProxy
-from tests.broadcast.e2e.show import (
+from tests.broadcast.e2e.livekit_proxy import LiveKitProxy
+from tests.broadcast.e2e.scenario_steps import (
     CO_HOST_RIGHTS,
     VIEWER_RIGHTS,
     LiveKitClients,
@@ -19,6 +18,7 @@ from tests.broadcast.e2e.show import (
     seat_and_connect,
     stage_items,
 )
+from tests.broadcast.e2e.service_under_test import ServiceUnderTest, livekit_api, wait_until
 
 GRACE_SECONDS = 900
 TOKEN_SECONDS = 600 + 60

@@ -6,9 +6,8 @@ import pytest
 
 from cohost_schemas import commands, topics
 from tests.broadcast.e2e.conftest import ProxiedSetup
-from tests.broadcast.e2e.house import ServiceUnderTest, wait_until
-from tests.broadcast.e2e.proxy import LiveKitProxy
-from tests.broadcast.e2e.show import (
+from tests.broadcast.e2e.livekit_proxy import LiveKitProxy
+from tests.broadcast.e2e.scenario_steps import (
     CO_HOST_RIGHTS,
     VIEWER_RIGHTS,
     LiveKitClients,
@@ -22,6 +21,7 @@ from tests.broadcast.e2e.show import (
     stage_items,
     wait_for_badge,
 )
+from tests.broadcast.e2e.service_under_test import ServiceUnderTest, wait_until
 from tests.broadcast.fake_livekit import twirp_error
 
 SETTINGS = {

@@ -11,8 +11,7 @@ from livekit import api, rtc
 
 from cohost_schemas import commands, topics
 from tests.broadcast.e2e.conftest import Join
-from tests.broadcast.e2e.house import ServiceUnderTest, livekit_api, new_room_id, wait_until
-from tests.broadcast.e2e.show import (
+from tests.broadcast.e2e.scenario_steps import (
     CO_HOST_RIGHTS,
     VIEWER_RIGHTS,
     forged_token,
@@ -22,6 +21,7 @@ from tests.broadcast.e2e.show import (
     stage_items,
     wait_for_badge,
 )
+from tests.broadcast.e2e.service_under_test import ServiceUnderTest, livekit_api, new_room_id, wait_until
 
 SOURCES = ["camera", "microphone", "screen_share", "screen_share_audio"]
 

@@ -14,8 +14,7 @@ from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.metrics import LiveKitMetrics
 from stack import Stack, ports
 from tests.broadcast.e2e.conftest import create_endpoints
-from tests.broadcast.e2e.house import ServiceUnderTest, run_service_under_test
-from tests.broadcast.e2e.show import (
+from tests.broadcast.e2e.scenario_steps import (
     CO_HOST_RIGHTS,
     LiveKitClients,
     forged_token,
@@ -23,6 +22,7 @@ from tests.broadcast.e2e.show import (
     rights_of,
     seat_and_connect,
 )
+from tests.broadcast.e2e.service_under_test import ServiceUnderTest, run_service_under_test
 
 
 @pytest.mark.parametrize("seconds", [-50, 50])

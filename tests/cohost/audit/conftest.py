@@ -1,7 +1,7 @@
 import pytest
 
 from cohost_schemas import topics
-from tests.cohost.audit.forged import OTHER_ROOM, ROOM, ForgedLog
+from tests.cohost.audit.forged_log import OTHER_ROOM, ROOM, ForgedLog
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import pytest
 
 from cohost.audit import Report
 from cohost_schemas import topics
-from tests.cohost.audit.forged import COMMANDS, DAY_MS, EVENTS, OTHER_ROOM, REJECTIONS, ROOM, ForgedLog
+from tests.cohost.audit.forged_log import COMMANDS, DAY_MS, EVENTS, OTHER_ROOM, REJECTIONS, ROOM, ForgedLog
 
 
 def test_a_sound_log_has_no_violation(log: ForgedLog) -> None:

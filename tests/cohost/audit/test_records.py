@@ -1,7 +1,7 @@
 import pytest
 
 from cohost_schemas import topics
-from tests.cohost.audit.forged import EVENTS, OTHER_ROOM, REJECTIONS, ROOM, ForgedLog
+from tests.cohost.audit.forged_log import EVENTS, OTHER_ROOM, REJECTIONS, ROOM, ForgedLog
 
 
 @pytest.mark.parametrize(

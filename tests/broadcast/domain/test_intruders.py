@@ -1,0 +1,153 @@
+"""Permissions without a seat are checked, revoked and published once."""
+
+from typing import Any
+
+import pytest
+
+from cohost_schemas import events, signals
+from services.broadcast.domain import permissions
+from services.broadcast.domain.state import Stage
+from tests.broadcast.domain.stage_builder import (
+    HOST,
+    ROOM,
+    StageScript,
+    co_host_left,
+    co_host_participant,
+    invitation_accepted,
+    participant,
+    participant_joined,
+    stage_changed,
+    time_at,
+    track,
+    track_published,
+)
+
+
+def intruder_removed(
+    second: int, action: Any = "demoted", user_id: str = "mallory"
+) -> events.IntruderRemoved:
+    return events.IntruderRemoved(room_id=ROOM, user_id=user_id, action=action, at=time_at(second))
+
+
+def live_room() -> StageScript:
+    return StageScript()(stage_changed())
+
+
+@pytest.mark.parametrize(
+    "intruder",
+    [
+        participant("mallory", permissions=permissions.for_badge("coHost")),
+        participant("mallory", badge="host"),
+        participant("mallory", can_update_metadata=True),
+        participant("mallory", tracks=(track(),)),
+    ],
+)
+def test_a_user_with_more_than_viewer_permissions_is_demoted(intruder: signals.Participant) -> None:
+    assert live_room()(participant_joined(intruder)).apply_grant("mallory").events == [intruder_removed(3)]
+
+
+def test_a_track_without_a_seat_is_checked() -> None:
+    assert live_room()(track_published("mallory")).apply_grant("mallory").events == [intruder_removed(3)]
+
+
+@pytest.mark.parametrize("mode", ["clean", "absent"])
+def test_a_user_without_excess_permissions_is_not_an_intruder(mode: Any) -> None:
+    script = live_room()(track_published("mallory")).apply_grant("mallory", mode=mode)
+    assert script.events == []
+    assert script.stage.members == {}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("mode", "action"), [("clean", "demoted"), ("absent", "removed")])
+def test_a_confirmed_intruder_counts_even_if_already_gone(mode: Any, action: Any) -> None:
+    script = live_room()(
+        participant_joined(co_host_participant("mallory")), intruder_seen(1), track_published("mallory")
+    ).apply_grant("mallory", mode=mode)
+    assert script.events == [intruder_removed(5, action)]
+    assert script.stage.members == {}  # type: ignore[union-attr]
+
+
+def test_a_confirmed_intruder_with_a_new_seat_is_not_an_intruder() -> None:
+    script = live_room()(
+        participant_joined(co_host_participant()),
+        intruder_seen(1, "bob"),
+        invitation_accepted(),
+        intruder_seen(1, "bob"),
+    ).apply_grant()
+    assert [type(event) for event in script.events] == [events.GrantProvisioned]
+    assert not script.member_of().confirmed_intruder
+
+
+def intruder_seen(version: int, user_id: str = "mallory") -> signals.IntruderSeen:
+    return signals.IntruderSeen(room_id=ROOM, user_id=user_id, version=version)
+
+
+def test_an_intruder_who_cannot_be_demoted_is_removed() -> None:
+    script = live_room()(participant_joined(co_host_participant("mallory"))).apply_grant(
+        "mallory", mode="removed"
+    )
+    assert script.events == [intruder_removed(3, "removed")]
+
+
+def test_repeated_webhooks_give_one_removal() -> None:
+    script = live_room()(
+        participant_joined(co_host_participant("mallory")),
+        participant_joined(co_host_participant("mallory")),
+        track_published("mallory"),
+    )
+    script.apply_grant("mallory")(track_published("mallory")).apply_grant("mallory", mode="clean")
+    assert script.events == [intruder_removed(5)]
+
+
+def test_an_intruder_returning_with_an_old_token_is_removed_again() -> None:
+    script = live_room()(participant_joined(co_host_participant("mallory"))).apply_grant("mallory")
+    script(participant_joined(co_host_participant("mallory", sid="PA_2"))).apply_grant("mallory")
+    assert script.events == [intruder_removed(3), intruder_removed(5)]
+
+
+def test_a_former_co_host_being_revoked_is_not_an_intruder() -> None:
+    script = (
+        StageScript()(stage_changed(), invitation_accepted())
+        .apply_grant()(co_host_left(), track_published(), participant_joined(co_host_participant()))
+        .apply_grant()
+    )
+    assert [type(event) for event in script.events] == [events.GrantProvisioned, events.GrantRevoked]
+
+
+def test_a_former_co_host_with_an_old_token_is_an_intruder() -> None:
+    script = StageScript()(stage_changed(), invitation_accepted()).apply_grant()(co_host_left()).apply_grant()
+    script.take_new_events()
+    assert script(participant_joined(co_host_participant())).apply_grant().events == [
+        intruder_removed(7, user_id="bob")
+    ]
+
+
+def test_a_suspect_with_a_new_seat_is_not_an_intruder() -> None:
+    script = live_room()(participant_joined(co_host_participant()), invitation_accepted()).apply_grant()
+    assert [type(event) for event in script.events] == [events.GrantProvisioned]
+
+
+def test_a_former_host_being_revoked_is_not_an_intruder() -> None:
+    script = StageScript()(stage_changed(), stage_changed(host="carol"), track_published(HOST)).apply_grant(
+        HOST
+    )
+    assert script.events == []
+
+
+def test_an_identity_that_is_no_user_id_is_removed_without_an_event() -> None:
+    script = live_room()(participant_joined(co_host_participant("mal lory/")))
+    assert script.member_of("mal lory/").is_out_of_sync
+    assert script.apply_grant("mal lory/").events == []
+    assert script.stage.members == {}  # type: ignore[union-attr]
+
+
+def test_a_join_in_a_closed_room_deletes_it_again() -> None:
+    script = live_room()(stage_changed("ended")).delete_livekit_room("RM_1")
+    assert deletion_version(script(participant_joined(co_host_participant("mallory")))) is None
+    assert deletion_version(script(participant_joined(co_host_participant("mallory"), "RM_2"))) is not None
+    assert deletion_version(script(track_published("mallory"))) is not None
+    assert script.delete_livekit_room("RM_2").events == []
+
+
+def deletion_version(script: StageScript) -> int | None:
+    assert isinstance(script.stage, Stage)
+    return script.stage.room.deletion_version

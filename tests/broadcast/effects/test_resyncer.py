@@ -1,0 +1,108 @@
+"""Resyncs of rooms with LiveKit: on a real Postgres and a fake LiveKit."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from cohost_schemas import signals
+from services.broadcast.domain.state import SeatTimeouts
+from services.broadcast.effects import resyncer
+from services.broadcast.effects.resyncer import RoomResyncer
+from tests.broadcast import fake_livekit
+from tests.broadcast.domain.stage_builder import ROOM, invitation_accepted, stage_changed
+from tests.broadcast.effects.effects_harness import EffectsHarness, open_effects_harness, run_effects
+from tests.broadcast.fake_livekit import FakeLiveKit
+
+ROOMS = [f"room-{number}" for number in range(9)]
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeLiveKit]:
+    async with fake_livekit.serve_fake_livekit() as served:
+        yield served
+
+
+@pytest.fixture
+async def harness(database_url: str, fake: FakeLiveKit) -> AsyncIterator[EffectsHarness]:
+    async with open_effects_harness(database_url, fake.url) as opened:
+        yield opened
+
+
+def create_resyncer(harness: EffectsHarness, seconds: float) -> RoomResyncer:
+    return RoomResyncer(harness.dependencies, SeatTimeouts(60, 0), seconds)
+
+
+async def test_a_failing_room_does_not_block_the_resync_of_others(
+    harness: EffectsHarness, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resyncer, "_ROOMS_PER_ROUND", 2)
+    for room_id in ROOMS:
+        await harness.decide_records(stage_changed().model_copy(update={"room_id": room_id}))
+        fake.add_participant(room_id, "mallory", can_publish=True)
+    fake.unlistable_rooms |= {"room-0", "room-3"}
+    async with run_effects(create_resyncer(harness, 60)):
+        await harness.wait_until(lambda: len(compared_rooms(harness)) == len(ROOMS) - 2)
+        assert {"room-0", "room-3"}.isdisjoint(compared_rooms(harness))
+        await harness.wait_until(lambda: set(ROOMS) == set(listed_rooms(fake)))
+        assert len(listed_rooms(fake)) == len(ROOMS)
+        fake.unlistable_rooms.clear()
+        await harness.wait_until(lambda: sorted(compared_rooms(harness)) == ROOMS)
+
+
+def listed_rooms(fake: FakeLiveKit) -> list[str]:
+    return [request.room for kind, request in fake.requests if kind == "ListParticipantsRequest"]
+
+
+def compared_rooms(harness: EffectsHarness) -> list[str]:
+    return [snapshot.room_id for snapshot in harness.written if isinstance(snapshot, signals.RoomCompared)]
+
+
+async def test_rooms_of_other_workers_lanes_are_skipped(harness: EffectsHarness, fake: FakeLiveKit) -> None:
+    for room_id in ROOMS[:3]:
+        await harness.decide_records(stage_changed().model_copy(update={"room_id": room_id}))
+        fake.add_participant(room_id, "mallory", can_publish=True)
+    async with harness.pool.acquire() as connection:
+        await connection.execute(
+            "UPDATE rooms SET lane = 7, document = document || '{\"lane\": 7}' WHERE room_id = 'room-1'"
+        )
+    async with run_effects(create_resyncer(harness, 0.2)):
+        await harness.wait_until(lambda: fake.calls["ListRooms"] > 5)
+    assert set(compared_rooms(harness)) == {"room-0", "room-2"}
+
+
+async def test_a_large_snapshot_keeps_every_badge_holder(
+    harness: EffectsHarness, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resyncer, "_MAX_PARTICIPANTS", 4)
+    monkeypatch.setattr(resyncer, "_RETRY_SECONDS", 0.1)
+    await harness.decide_records(stage_changed(), invitation_accepted("zoe"))
+    for number in range(6):
+        fake.add_participant(ROOM, f"mallory-{number}", can_publish=True)
+    fake.add_participant(ROOM, "zoe", can_publish=True)
+    async with run_effects(create_resyncer(harness, 3600)):
+        await harness.wait_until(lambda: len(compared_rooms(harness)) >= 1)
+        snapshot = next(
+            snapshot for snapshot in harness.written if isinstance(snapshot, signals.RoomCompared)
+        )
+        assert snapshot.participants[0].user_id == "zoe"
+        assert len(snapshot.participants) == 4
+        for user_id in [f"mallory-{number}" for number in range(3)]:
+            del fake.rooms[ROOM][user_id]
+        await harness.wait_until(lambda: len(compared_rooms(harness)) >= 2)
+    assert {
+        participant.user_id for snapshot in snapshots_of(harness) for participant in snapshot.participants
+    } >= {"mallory-5", "zoe"}
+
+
+def snapshots_of(harness: EffectsHarness) -> list[signals.RoomCompared]:
+    return [snapshot for snapshot in harness.written if isinstance(snapshot, signals.RoomCompared)]
+
+
+async def test_a_resync_is_retried_while_kafka_is_down(harness: EffectsHarness, fake: FakeLiveKit) -> None:
+    await harness.decide_records(stage_changed())
+    fake.add_participant(ROOM, "mallory", can_publish=True)
+    harness.is_kafka_up = False
+    async with run_effects(create_resyncer(harness, 0.4)):
+        await harness.wait_until(lambda: fake.calls["ListParticipants"] >= 2)
+        harness.is_kafka_up = True
+        await harness.wait_until(lambda: compared_rooms(harness) == [ROOM])

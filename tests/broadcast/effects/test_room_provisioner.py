@@ -1,0 +1,137 @@
+"""Concurrent requests for LiveKit rooms."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from cohost_schemas.signals import RoomMade
+from services.broadcast.http import room_provisioner
+from services.broadcast.http.room_provisioner import RoomProvisioner
+from services.broadcast.livekit.client import CallFailed
+from tests.broadcast import fake_livekit
+from tests.broadcast.domain.stage_builder import ROOM, stage_changed
+from tests.broadcast.effects.effects_harness import EffectsHarness, open_effects_harness
+from tests.broadcast.fake_livekit import FakeLiveKit, twirp_error
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeLiveKit]:
+    async with fake_livekit.serve_fake_livekit() as served:
+        yield served
+
+
+@pytest.fixture
+async def harness(database_url: str, fake: FakeLiveKit) -> AsyncIterator[EffectsHarness]:
+    async with open_effects_harness(database_url, fake.url) as opened:
+        yield opened
+
+
+def create_provisioner(harness: EffectsHarness) -> RoomProvisioner:
+    return RoomProvisioner(harness.dependencies.livekit, harness.pool, harness.dependencies.producer, 60)
+
+
+async def test_requests_during_a_call_share_the_next_call(fake: FakeLiveKit, harness: EffectsHarness) -> None:
+    rooms = create_provisioner(harness)
+    fake.hanging_methods.add("CreateRoom")
+    first = asyncio.create_task(rooms.ensure_room("room"))
+    while not fake.calls["CreateRoom"]:
+        await asyncio.sleep(0)
+    others = [asyncio.create_task(rooms.ensure_room("room")) for _ in range(50)]
+    await asyncio.sleep(0)
+    fake.hanging_methods.clear()
+    fake.release.set()
+    await asyncio.gather(first, *others)
+    assert fake.calls["CreateRoom"] == 2
+    await rooms.ensure_room("room")
+    assert fake.calls["CreateRoom"] == 3
+
+
+async def test_room_creations_are_limited_in_number(
+    fake: FakeLiveKit, harness: EffectsHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room_provisioner, "_MAX_CALLS", 3)
+    rooms = create_provisioner(harness)
+    fake.hanging_methods.add("CreateRoom")
+    requests = [asyncio.create_task(rooms.ensure_room(f"room-{number}")) for number in range(9)]
+    while fake.calls["CreateRoom"] < 3:
+        await asyncio.sleep(0)
+    await harness.dependencies.livekit.list_rooms()
+    assert fake.calls["CreateRoom"] == 3
+    fake.hanging_methods.clear()
+    fake.release.set()
+    await asyncio.gather(*requests)
+    assert len(fake.rooms) == 9
+
+
+async def test_a_cancelled_request_does_not_cancel_the_others(
+    fake: FakeLiveKit, harness: EffectsHarness
+) -> None:
+    rooms = create_provisioner(harness)
+    fake.hanging_methods.add("CreateRoom")
+    cancelled, waiting = (asyncio.create_task(rooms.ensure_room("room")) for _ in range(2))
+    while not fake.calls["CreateRoom"]:
+        await asyncio.sleep(0)
+    cancelled.cancel()
+    fake.hanging_methods.clear()
+    fake.release.set()
+    await waiting
+    assert "room" in fake.rooms
+
+
+async def test_a_failure_reaches_every_waiter_and_the_next_request_retries(
+    fake: FakeLiveKit, harness: EffectsHarness
+) -> None:
+    rooms = create_provisioner(harness)
+    fake.error_replies["CreateRoom"] = lambda: twirp_error(503, "unavailable")
+    ended = await asyncio.gather(*(rooms.ensure_room("room") for _ in range(3)), return_exceptions=True)
+    assert [type(error) for error in ended] == [CallFailed] * 3
+    fake.error_replies.clear()
+    await rooms.ensure_room("room")
+    assert "room" in fake.rooms
+
+
+async def test_a_request_returns_the_room_as_stored_after_the_creation(
+    fake: FakeLiveKit, harness: EffectsHarness
+) -> None:
+    await harness.decide_records(stage_changed("idle"))
+    fake.hanging_methods.add("CreateRoom")
+    request = asyncio.create_task(create_provisioner(harness).ensure_room(ROOM))
+    await harness.wait_until(lambda: fake.calls["CreateRoom"])
+    await harness.decide_records(stage_changed("live"))
+    fake.clear_faults()
+    present = await request
+    assert present is not None
+    assert present.room.status == "live"
+    assert harness.written == []
+
+
+async def test_a_room_closed_during_its_creation_is_deleted_again(
+    fake: FakeLiveKit, harness: EffectsHarness
+) -> None:
+    await harness.decide_records(stage_changed())
+    fake.hanging_methods.add("CreateRoom")
+    request = asyncio.create_task(create_provisioner(harness).ensure_room(ROOM))
+    await harness.wait_until(lambda: fake.calls["CreateRoom"])
+    await harness.decide_records(stage_changed("ended"))
+    closed = await harness.load_room(ROOM)
+    request.cancel()
+    fake.clear_faults()
+    await harness.wait_until(lambda: harness.written == [RoomMade(room_id=ROOM)])
+    again = await harness.load_room(ROOM)
+    assert (closed.deletion_version or 0) < (again.deletion_version or 0)
+
+
+@pytest.mark.parametrize(("status", "wished_away"), [("ended", True), ("live", False)])
+async def test_an_unanswered_creation_is_cleaned_up_if_the_room_closed(
+    fake: FakeLiveKit, harness: EffectsHarness, status: str, *, wished_away: bool
+) -> None:
+    await harness.decide_records(stage_changed())
+    fake.hanging_methods.add("CreateRoom")
+    with pytest.raises(CallFailed):
+        await create_provisioner(harness).ensure_room(ROOM)
+    await harness.decide_records(stage_changed(status))
+    before = await harness.load_room(ROOM)
+    await harness.wait_until(lambda: harness.written == [RoomMade(room_id=ROOM)])
+    after = await harness.load_room(ROOM)
+    assert (after != before) is wished_away

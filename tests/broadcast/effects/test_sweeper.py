@@ -1,0 +1,122 @@
+"""Deadlines, checked against LiveKit before they expire: real Postgres, fake LiveKit."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from cohost_schemas import commands, signals
+from services.broadcast.domain.state import SeatTimeouts
+from services.broadcast.effects.resyncer import RoomResyncer
+from services.broadcast.effects.sweeper import Sweeper
+from tests.broadcast import fake_livekit
+from tests.broadcast.domain.stage_builder import (
+    ROOM,
+    co_host_participant,
+    invitation_accepted,
+    participant_joined,
+    participant_left,
+    stage_changed,
+)
+from tests.broadcast.effects.effects_harness import EffectsHarness, open_effects_harness, run_effects
+from tests.broadcast.fake_livekit import FakeLiveKit, twirp_error
+
+ZERO_TIMEOUTS = SeatTimeouts(grace_seconds=0, no_show_seconds=0)
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeLiveKit]:
+    async with fake_livekit.serve_fake_livekit() as served:
+        served.rooms[ROOM] = {}
+        yield served
+
+
+@pytest.fixture
+async def harness(database_url: str, fake: FakeLiveKit) -> AsyncIterator[EffectsHarness]:
+    async with open_effects_harness(database_url, fake.url, ZERO_TIMEOUTS) as opened:
+        yield opened
+
+
+@dataclass
+class SweeperWithResync:
+    """The sweeper with the resyncer that it requests snapshots from."""
+
+    harness: EffectsHarness
+    resyncer: RoomResyncer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.resyncer = RoomResyncer(self.harness.dependencies, ZERO_TIMEOUTS, 3600)
+
+    async def run(self) -> None:
+        async with run_effects(self.resyncer):
+            await Sweeper(self.harness.dependencies, self.resyncer).run()
+
+
+async def disconnect_co_hosts(harness: EffectsHarness, *user_ids: str) -> None:
+    await harness.decide_records(stage_changed())
+    for user_id in user_ids:
+        await harness.decide_records(
+            invitation_accepted(user_id, f"invitation-{user_id}"),
+            participant_joined(co_host_participant(user_id, f"PA_old_{user_id}")),
+            participant_left(user_id, f"PA_old_{user_id}"),
+        )
+
+
+async def test_a_co_host_who_does_not_return_is_lost(harness: EffectsHarness) -> None:
+    await disconnect_co_hosts(harness, "bob")
+    async with run_effects(SweeperWithResync(harness)):
+        await harness.wait_until(
+            lambda: any(isinstance(record, commands.ReleaseSeat) for record in harness.written)
+        )
+    assert harness.event_names("bob") == ["CoHostConnected", "CoHostDisconnected", "CoHostLost"]
+
+
+async def test_a_co_host_back_without_a_webhook_keeps_the_seat(
+    harness: EffectsHarness, fake: FakeLiveKit
+) -> None:
+    await disconnect_co_hosts(harness, "bob", "carol")
+    fake.add_participant(ROOM, "bob")
+    async with run_effects(SweeperWithResync(harness)):
+        await harness.wait_until(lambda: "CoHostReconnected" in harness.event_names("bob"))
+        await harness.wait_until(lambda: "CoHostLost" in harness.event_names("carol"))
+    assert "CoHostLost" not in harness.event_names("bob")
+
+
+async def test_an_unavailable_livekit_does_not_delay_deadlines(
+    harness: EffectsHarness, fake: FakeLiveKit
+) -> None:
+    await disconnect_co_hosts(harness, "bob")
+    fake.error_replies["GetParticipant"] = lambda: twirp_error(503, "unavailable")
+    async with run_effects(SweeperWithResync(harness)):
+        await harness.wait_until(lambda: "CoHostLost" in harness.event_names("bob"))
+    assert fake.calls["GetParticipant"] >= 1
+
+
+async def test_unconfirmed_records_are_written_once_kafka_is_back(harness: EffectsHarness) -> None:
+    await disconnect_co_hosts(harness, *(f"user-{number}" for number in range(40)))
+    harness.is_kafka_up = False
+    async with run_effects(SweeperWithResync(harness)):
+        await harness.wait_until(lambda: harness.failed_sends >= 40)
+        harness.is_kafka_up = True
+        await harness.wait_until(
+            lambda: sum(isinstance(record, commands.ReleaseSeat) for record in harness.written) == 40
+        )
+        assert sum(isinstance(record, signals.DeadlineReached) for record in harness.written) == 40
+
+
+async def test_an_unconfirmed_release_is_retried_without_delay(harness: EffectsHarness) -> None:
+    await disconnect_co_hosts(harness, "bob")
+    harness.reads_signals = False
+    async with run_effects(SweeperWithResync(harness)):
+        await harness.wait_until(
+            lambda: any(isinstance(record, signals.DeadlineReached) for record in harness.written)
+        )
+        harness.is_kafka_up = False
+        await harness.decide_records(
+            next(record for record in harness.written if isinstance(record, signals.DeadlineReached))
+        )
+        await harness.wait_until(lambda: harness.failed_sends >= 2)
+        harness.is_kafka_up = True
+        await harness.wait_until(
+            lambda: any(isinstance(record, commands.ReleaseSeat) for record in harness.written)
+        )

@@ -1,0 +1,89 @@
+import pytest
+
+from cohost_schemas import topics
+from tests.cohost.audit.forged_log import COMMANDS, DEAD_LETTERS, OTHER_ROOM, ROOM, ForgedLog
+
+
+def test_a_bad_record_without_a_dead_letter_is_found(log: ForgedLog) -> None:
+    log.append_record(topics.INVITATION_COMMANDS, 1, None, None, [])
+    log.append_record(topics.ROOMS, 1, ROOM.encode(), None, [])
+    assert log.violations() == [
+        f"{COMMANDS}:1:1 (not_a_cloud_event) has no dead letter",
+        "forged.rooms:1:0 (wrong_partition) has no dead letter",
+    ]
+
+
+def test_every_kind_of_bad_fact_must_have_its_own_reason(log: ForgedLog) -> None:
+    log.append_dead_letter(log.append_input(topics.ROOMS, "odd", "RoomPainted", ROOM), "unknown_fact")
+    log.append_dead_letter(
+        log.append_input(topics.ROOMS, "half", "RoomChanged", ROOM, hostId="alice"), "invalid_fact"
+    )
+    log.append_dead_letter(log.append_record(topics.ROOMS, 0, OTHER_ROOM.encode(), None, []), "invalid_fact")
+    assert log.violations() == [f"{DEAD_LETTERS}:0:3 gives the reason 'invalid_fact', not 'wrong_partition'"]
+
+
+def test_a_second_dead_letter_is_found(log: ForgedLog) -> None:
+    bad = log.records[COMMANDS, 0][1]
+    log.append_dead_letter(bad)
+    assert log.violations() == [f"{COMMANDS}:0:1 has two dead letters"]
+
+
+def test_a_fact_may_be_read_twice_once_others_before_it_were_lost(log: ForgedLog) -> None:
+    bad = log.append_record(topics.ROOMS, 0, ROOM.encode(), b"[]", [])
+    log.drop_before(topics.ROOMS, 0, 1)
+    log.append_dead_letter(bad)
+    log.append_dead_letter(bad)
+    assert log.violations() == []
+
+
+@pytest.mark.parametrize(
+    "change", [{"key": b"other"}, {"value": b"{}"}, {"headers": []}, {"more": [("x", b"")]}]
+)
+def test_a_dead_letter_that_is_not_its_record_is_found(log: ForgedLog, change: dict[str, object]) -> None:
+    log.append_dead_letter(
+        log.append_record(topics.INVITATION_COMMANDS, 0, b"key", b"[]", [("a", b"b")]), **change
+    )
+    assert log.violations() == [f"{DEAD_LETTERS}:0:1 is not {COMMANDS}:0:3 as it was"]
+
+
+def test_a_truncated_dead_letter_states_its_records_length(log: ForgedLog) -> None:
+    bad = log.append_record(topics.INVITATION_COMMANDS, 0, b"key", b"[]", [("a", b"b")])
+    log.append_dead_letter(bad, value=b"", more=[("dead-letter-truncated", b"2")])
+    other = log.append_record(topics.INVITATION_COMMANDS, 0, b"key", b"[]", [("a", b"b")])
+    log.append_dead_letter(other, value=b"", more=[("dead-letter-truncated", b"3")])
+    assert log.violations() == [f"{DEAD_LETTERS}:0:2 is not {COMMANDS}:0:4 as it was"]
+
+
+def test_a_dead_letter_of_a_sound_record_is_found(log: ForgedLog) -> None:
+    log.append_dead_letter(log.records[COMMANDS, 0][0])
+    assert log.violations() == [f"{DEAD_LETTERS}:0:1 is the dead letter of a record that is not bad"]
+
+
+def test_a_dead_letter_that_does_not_name_its_record_is_found(log: ForgedLog) -> None:
+    record = log.append_dead_letter(log.append_record(topics.INVITATION_COMMANDS, 0, b"key", b"[]", []))
+    headers = [mark for mark in record.headers if mark[0] != "dead-letter-offset"]
+    log.records[DEAD_LETTERS, 0][1] = record._replace(headers=headers)
+    assert log.violations() == [
+        f"{DEAD_LETTERS}:0:1 is a dead letter that does not name its record",
+        f"{COMMANDS}:0:3 (not_a_cloud_event) has no dead letter",
+    ]
+
+
+def test_a_dead_letter_in_another_partition_than_its_record_is_found(log: ForgedLog) -> None:
+    record = log.append_dead_letter(log.append_record(topics.INVITATION_COMMANDS, 0, b"key", b"[]", []))
+    log.records[DEAD_LETTERS, 0].pop()
+    log.records[DEAD_LETTERS, 1] = [
+        record._replace(partition=1, offset=0, headers=[*record.headers, ("sequence", b"1")])
+    ]
+    assert log.violations() == [
+        f"{COMMANDS}:0:3 (not_a_cloud_event) has no dead letter",
+        f"{DEAD_LETTERS}:1:0 is the dead letter of a record of another lane",
+    ]
+
+
+def test_a_dead_letter_may_be_past_its_retention(log: ForgedLog) -> None:
+    log.append_dead_letter(log.append_record(topics.INVITATION_COMMANDS, 0, b"key", b"[]", []))
+    log.drop_before(topics.INVITATION_DEAD_LETTERS, 0, 1)
+    report = log.run_audit()
+    assert report.violations == []
+    assert report.unchecked == ["bad records whose dead letter may be past its retention (1)"]

@@ -1,0 +1,133 @@
+"""Section 7: permissions without a seat are revoked within five seconds, and webhooks are signed."""
+
+import base64
+import hashlib
+import json
+
+from tests.contract import broadcast_stage, expected_data
+from tests.contract.broadcast_stage import StageDriver
+from tests.contract.conftest import People
+from tests.contract.contract_client import Room, new_id
+from tests.contract.livekit_participants import LiveKitParticipant, LiveKitServerApi, join_room
+from tests.contract.polling import wait_until
+from tests.contract.topic_log import TopicRecord
+from tests.contract.web_client import WebClient, parse_problem
+
+SECONDS = 5.0
+
+
+async def wait_for_removal(stage_driver: StageDriver, room: Room, user: str) -> TopicRecord:
+    """Wait for the `IntruderRemoved` of a user."""
+    log = stage_driver.client.log
+
+    def found() -> list[TopicRecord]:
+        events = log.records_of(broadcast_stage.EVENTS, room.id, "IntruderRemoved")
+        return [record for record in events if record.data["userId"] == user]
+
+    [event] = await log.wait_until(found, "the intruder's removal", SECONDS)
+    assert event.data["action"] in {"demoted", "removed"}
+    at = event.data["at"]
+    expected = {"roomId": room.id, "userId": user, "action": event.data["action"], "at": at}
+    assert event.data == expected
+    return event
+
+
+async def wait_until_harmless(
+    livekit: LiveKitServerApi, room: Room, user: str, participant: LiveKitParticipant
+) -> None:
+    async def so() -> bool:
+        found = await livekit.find_participant(room.id, user)
+        return found is None or await livekit.permissions_of(room.id, user) == expected_data.VIEWER
+
+    await wait_until(so, "the intruder to be harmless", SECONDS)
+    await wait_until(lambda: participant.disconnected or not participant.can_publish)
+
+
+async def test_a_user_joining_with_permissions_but_no_seat_is_demoted(
+    stage_driver: StageDriver, livekit: LiveKitServerApi
+) -> None:
+    room = await stage_driver.open_room()
+    await stage_driver.get_broadcast_data(room, room.host)
+    async with join_room(livekit.forged_broadcast_data(room.id, "mallory")) as mallory:
+        await wait_for_removal(stage_driver, room, "mallory")
+        await wait_until_harmless(livekit, room, "mallory", mallory)
+
+
+async def test_a_former_co_host_with_an_old_token_is_demoted(
+    stage_driver: StageDriver, livekit: LiveKitServerApi, people: People
+) -> None:
+    room = await stage_driver.open_room()
+    seat = await stage_driver.seat_user(room, people.bob)
+    old = await stage_driver.get_broadcast_data(room, people.bob)
+    await stage_driver.client.send_accepted("LeaveStage", room, actorId=people.bob)
+    await stage_driver.wait_for_revoked(seat)
+    async with join_room(old) as bob:
+        await wait_for_removal(stage_driver, room, people.bob)
+        await wait_until_harmless(livekit, room, people.bob, bob)
+
+
+async def test_an_externally_promoted_viewer_is_demoted(
+    stage_driver: StageDriver, livekit: LiveKitServerApi
+) -> None:
+    room = await stage_driver.open_room()
+    async with (
+        join_room(await stage_driver.get_broadcast_data(room, room.host)) as host,
+        join_room(await stage_driver.get_broadcast_data(room, "mallory", **{"as": "viewer"})) as mallory,
+    ):
+        permission = {"can_publish": True, "can_subscribe": True, "can_publish_data": True}
+        await livekit.call_api(
+            "UpdateParticipant", room.id, {"room": room.id, "identity": "mallory", "permission": permission}
+        )
+        await wait_until(lambda: mallory.can_publish)
+        await mallory.publish_track()
+        await wait_for_removal(stage_driver, room, "mallory")
+        await wait_until_harmless(livekit, room, "mallory", mallory)
+        await wait_until(lambda: host.remote_track_sids("mallory") == [], "the intruder's track to go")
+
+
+async def test_host_co_hosts_and_viewers_are_not_intruders(
+    stage_driver: StageDriver, livekit: LiveKitServerApi, people: People
+) -> None:
+    room = await stage_driver.open_room()
+    await stage_driver.seat_user(room, people.bob)
+    async with (
+        join_room(await stage_driver.get_broadcast_data(room, room.host)) as host,
+        join_room(await stage_driver.get_broadcast_data(room, people.bob)) as bob,
+        join_room(await stage_driver.get_broadcast_data(room, "viewer", **{"as": "viewer"})),
+    ):
+        await host.publish_track()
+        await bob.publish_track()
+        async with join_room(livekit.forged_broadcast_data(room.id, "mallory")):
+            await wait_for_removal(stage_driver, room, "mallory")
+    intruders = stage_driver.client.log.records_of(broadcast_stage.EVENTS, room.id, "IntruderRemoved")
+    assert {record.data["userId"] for record in intruders} == {"mallory"}
+
+
+async def test_a_webhook_without_a_good_signature_is_refused(
+    web: WebClient, livekit: LiveKitServerApi
+) -> None:
+    body = json.dumps({"event": "room_started", "id": new_id()})
+    other = base64.b64encode(hashlib.sha256(b"another body").digest()).decode()
+    for headers in (
+        {},
+        {"Authorization": "abc"},
+        {"Authorization": livekit.sign_token("x", sha256=other)},
+        {"Authorization": web.sign_token("x")},
+    ):
+        found = {"Content-Type": "application/webhook+json", **headers}
+        answer = await web.broadcast.post("/livekit/webhook", content=body, headers=found)
+        assert parse_problem(answer) == (401, "unauthorized")
+
+
+async def test_a_signed_webhook_is_accepted_whatever_its_content(
+    web: WebClient, livekit: LiveKitServerApi
+) -> None:
+    for event in ("room_started", "egress_ended", "something_new"):
+        body = json.dumps({"event": event, "id": new_id(), "createdAt": "1"})
+        digest = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
+        headers = {
+            "Authorization": livekit.sign_token("", sha256=digest),
+            "Content-Type": "application/webhook+json",
+        }
+        answer = await web.broadcast.post("/livekit/webhook", content=body, headers=headers)
+        assert answer.status_code == 200

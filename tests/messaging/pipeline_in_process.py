@@ -1,0 +1,90 @@
+"""A pipeline in the test's process, with access to its topics and its database."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from prometheus_client import CollectorRegistry
+
+from cohost_schemas.topics import Topic
+from messaging.config import Config
+from messaging.metrics import PipelineMetrics
+from messaging.pipeline import Pipeline
+from tests.messaging.counter_processor import CounterProcessor
+from tests.messaging.worker_fleet import PARTITIONS, TIMEOUT_SECONDS
+
+
+@contextlib.asynccontextmanager
+async def running_pipeline(
+    config: Config, domain: CounterProcessor | None = None, registry: CollectorRegistry | None = None
+) -> AsyncIterator[Pipeline]:
+    """Run a pipeline during the block; it must stop without an error."""
+    pipeline = Pipeline(
+        config, domain or CounterProcessor(), PipelineMetrics(registry or CollectorRegistry(), "counter")
+    )
+    running = asyncio.create_task(pipeline.run())
+    try:
+        await wait_until(lambda: pipeline.is_ready or running.done())
+        if running.done():
+            running.result()
+        yield pipeline
+    finally:
+        pipeline.stop()
+        await asyncio.wait_for(running, TIMEOUT_SECONDS)
+
+
+async def wait_until(condition: Any) -> None:
+    """Wait until a condition, sync or async, is true."""
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        while True:
+            holds = condition()
+            if await holds if asyncio.iscoroutine(holds) else holds:
+                return
+            await asyncio.sleep(0.02)
+
+
+async def read_topic(config: Config, topic: Topic) -> list[ConsumerRecord]:
+    """Return every record that a read_committed consumer finds in a topic now."""
+    places = [TopicPartition(topic.full_name(config.prefix), number) for number in range(PARTITIONS)]
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=config.bootstrap_servers,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    found: list[ConsumerRecord] = []
+    await consumer.start()
+    try:
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        while any([await consumer.position(place) < ends[place] for place in places]):
+            for records in (await consumer.getmany(timeout_ms=100)).values():
+                found += records
+    finally:
+        await consumer.stop()
+    return found
+
+
+async def fetch_rows(config: Config, statement: str, *arguments: Any) -> Sequence[asyncpg.Record]:
+    """Run a statement in the pipeline's schema and return its rows."""
+    connection = await asyncpg.connect(config.database_url)
+    try:
+        await connection.execute(f'SET search_path = "{config.schema}"')
+        return await connection.fetch(statement, *arguments)
+    finally:
+        await connection.close()
+
+
+async def create_topic(config: Config, topic: Topic, setting: str, value: str) -> None:
+    """Create a topic with one setting changed."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=config.bootstrap_servers)
+    await admin.start()
+    topic_configs = {**dict(topic.config), setting: value}
+    await admin.create_topics(
+        [NewTopic(topic.full_name(config.prefix), PARTITIONS, 1, topic_configs=topic_configs)]
+    )
+    await admin.close()
