@@ -1,9 +1,10 @@
 """The Co-Host client: commands with outcomes, event and badge streams, HTTP reads, and the log audit.
 
-Most programs need only `Client`. `schemas.events` lists the types that `Event.data` can have.
+Most programs need only `Client`. `cohost_schemas.events` lists the types that `Event.data` can have.
 """
 
 from cohost.client import Client
+from cohost.commands.retry import retry_until_known
 from cohost.errors import NotConfirmed, OutcomeUnknown, PositionLost, ProblemError, Rejected
 from cohost.events import Accepted, Badge, Event, Position
 from cohost.streams import Stream
@@ -20,4 +21,5 @@ __all__ = [
     "ProblemError",
     "Rejected",
     "Stream",
+    "retry_until_known",
 ]

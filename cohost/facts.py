@@ -34,7 +34,7 @@ class FactMethods:
 
     A fact replaces the previous one completely: an omitted field has its default. It applies to commands
     that are decided after the service has read it, usually well within a second; it is not ordered against
-    commands in flight.
+    commands in flight. `cohost.retry_until_known` repeats a command until then.
     """
 
     async def write_fact(self, topic: Topic, key: str, data: Message | None) -> None:

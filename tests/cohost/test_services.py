@@ -1,8 +1,7 @@
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 import pytest
 
@@ -15,7 +14,6 @@ from stack import Stack
 from stack.services import Running
 
 SECONDS = 30
-ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True)
@@ -57,19 +55,10 @@ async def room(alice: cohost.Client) -> str:
     return room
 
 
-async def retry_until_known(request: Callable[[], Awaitable[ResultT]]) -> ResultT:
-    """Retry a request until the services know the room and the user."""
-    async with asyncio.timeout(SECONDS):
-        while True:
-            try:
-                return await request()
-            except cohost.Rejected as rejected:
-                if rejected.reason not in ("room_not_found", "user_not_found"):
-                    raise
-
-
 async def send_invitation(alice: cohost.Client, room: str, user: str = "bob") -> Invitation:
-    sent = await retry_until_known(lambda: alice.send_invitation(room, user, "alice", message="Come up!"))
+    sent = await cohost.retry_until_known(
+        lambda: alice.send_invitation(room, user, "alice", message="Come up!"), SECONDS
+    )
     return Invitation.model_validate(sent.data.model_dump())
 
 

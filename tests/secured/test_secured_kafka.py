@@ -6,7 +6,7 @@ import re
 import secrets
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -30,7 +30,6 @@ from tests.secured.documented_acls import Acl
 from tests.secured.secured_broker import SecuredBroker
 
 SECONDS = 30
-ResultT = TypeVar("ResultT")
 DataT = TypeVar("DataT")
 
 
@@ -55,17 +54,6 @@ async def publish_facts(secured: SecuredBroker, lane: int = 0) -> str:
         await platform.set_room(RoomChanged(room_id=room, host_id="alice", status="live"))
         await platform.set_user(UserChanged(user_id="bob", status="active"))
     return room
-
-
-async def retry_until_known(request: Callable[[], Awaitable[ResultT]]) -> ResultT:
-    """Retry a request until the services know the room and the user."""
-    async with asyncio.timeout(SECONDS):
-        while True:
-            try:
-                return await request()
-            except cohost.Rejected as rejected:
-                if rejected.reason not in ("room_not_found", "user_not_found"):
-                    raise
 
 
 async def wait_for_event(events: AsyncIterator[cohost.Event], kind: type[DataT]) -> DataT:
@@ -109,7 +97,9 @@ async def test_an_invitation_becomes_a_grant_and_a_no_show_ends_the_seat(
 ) -> None:
     room = await publish_facts(secured)
     async with create_client(secured, "readers") as reader, reader.events(room_id=room) as events:
-        sent = (await retry_until_known(lambda: gateway.send_invitation(room, "bob", "alice"))).data
+        sent = (
+            await cohost.retry_until_known(lambda: gateway.send_invitation(room, "bob", "alice"), SECONDS)
+        ).data
         with pytest.raises(cohost.Rejected, match="already_invited"):
             await gateway.send_invitation(room, "bob", "alice")
         await gateway.accept_invitation(room, sent.invitation_id, "bob")
@@ -127,7 +117,7 @@ async def test_another_copy_closes_what_a_killed_one_left_overdue(
     async def invited(lane: int) -> str:
         room = await publish_facts(secured, lane)
         sending = partial(gateway.send_invitation, room, "bob", "alice", expires_in_seconds=10)
-        return (await retry_until_known(sending)).data.invitation_id
+        return (await cohost.retry_until_known(sending, SECONDS)).data.invitation_id
 
     async with create_client(secured, "readers") as reader, reader.events("invitations") as events:
         sent = {await invited(lane) for lane in range(PARTITIONS)}
@@ -141,7 +131,9 @@ async def test_a_forbidden_operation_is_retried_and_named(
     secured: SecuredBroker, services: SecuredServices, gateway: cohost.Client
 ) -> None:
     room = await publish_facts(secured)
-    sent = (await retry_until_known(lambda: gateway.send_invitation(room, "bob", "alice"))).data
+    sent = (
+        await cohost.retry_until_known(lambda: gateway.send_invitation(room, "bob", "alice"), SECONDS)
+    ).data
     service = services.processes["invitations"]
 
     def interrupted() -> bool:
