@@ -26,10 +26,12 @@ COPY --from=bill /sbom.cdx.json /app/
 WORKDIR /app
 COPY LICENSE .
 COPY cohost cohost
-COPY schemas schemas
+# The examples are read from beside the package, as in the repository.
+COPY schemas/cohost_schemas cohost_schemas
+COPY schemas/examples examples
 COPY messaging messaging
 COPY services services
-ENV PATH=/venv/bin:$PATH PYTHONPATH=/app/schemas PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     COHOST_HTTP_HOST=0.0.0.0 COHOST_HTTP_PORT=8081
 # By number: whoever forbids root cannot tell by a name.
 USER 10001:10001

@@ -1,17 +1,20 @@
 # Every word is one line; `make` alone lists them. Python 3.11 or newer and Maven must be there; Java and Go come as wheels.
 PYTHON ?= python3
 PY := .venv/bin/python
-export PYTHONPATH := schemas
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
 
-setup: .venv/locked ## install the locked requirements
+setup: .venv/locked ## install the locked requirements and this checkout
+	@[ .venv/checkout -nt pyproject.toml ] && grep -qxF '$(CURDIR)' .venv/checkout || { \
+		$(PIP) --no-deps --no-build-isolation --no-index --editable . && echo '$(CURDIR)' > .venv/checkout; }
 
 .venv/locked: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
 	$(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(PIP) --require-hashes -r requirements-dev.txt
+	@rm -f .venv/checkout
 	@touch $@
 
 demo: setup ## play a live show on real Kafka, Postgres and LiveKit
