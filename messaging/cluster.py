@@ -10,9 +10,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+from cohost.kafka.closing import close_within
 from cohost_schemas import topics
 from cohost_schemas.topics import Topic
-from messaging.closing import close_within
 from messaging.config import Config
 from messaging.database import Connection
 from messaging.errors import IncompatibleDeployment

@@ -5,13 +5,13 @@ import asyncio
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from cohost.kafka.closing import discard_producer
 from cohost_schemas import envelope, timestamps
 from cohost_schemas.partitions import partition_of
 from cohost_schemas.topics import Topic
 from cohost_schemas.types import Message
 from messaging.config import Config
 from messaging.errors import NotConfirmed
-from messaging.outbox import transactions
 
 _SEND_SECONDS = 10
 _START_SECONDS = 10
@@ -34,7 +34,7 @@ class CloudEventProducer:
         """Close the connection and drop unconfirmed records."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await transactions.discard_producer(producer)
+            await discard_producer(producer)
 
     async def send_message(self, topic: Topic, message_id: str, data: Message, key: str) -> None:
         """Write one record and wait until it is confirmed.
@@ -83,7 +83,7 @@ class CloudEventProducer:
                     async with asyncio.timeout(_START_SECONDS):
                         await producer.start()
                 except BaseException:
-                    await transactions.discard_producer(producer)
+                    await discard_producer(producer)
                     raise
                 self._producer = producer
             return self._producer
@@ -92,4 +92,4 @@ class CloudEventProducer:
         # A failed batch has used up sequence numbers: every later record for its partition would fail.
         if failed is not None and self._producer is failed:
             self._producer = None
-            await transactions.discard_producer(failed)
+            await discard_producer(failed)

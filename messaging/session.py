@@ -9,11 +9,11 @@ import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 
+from cohost.kafka.closing import close_within, discard_producer
 from messaging import lanes
 from messaging.batch.committer import BatchCommitter
 from messaging.batch.decider import BatchDecider
 from messaging.batch.encoder import RecordEncoder
-from messaging.closing import close_within
 from messaging.cluster import ClusterInfo
 from messaging.config import Config
 from messaging.errors import NotConfirmed
@@ -107,7 +107,7 @@ class Session:
         async with self._handle_lock:
             self._drop_lanes()
         if self._producer is not None:
-            await transactions.discard_producer(self._producer)
+            await discard_producer(self._producer)
 
     def _drop_lanes(self) -> None:
         self._processor.drop_lanes(list(self.lanes))

@@ -5,7 +5,6 @@ import itertools
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -17,7 +16,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from cohost.kafka.closing import close_within
+from cohost.kafka.closing import close_within, discard_producer
 from cohost.kafka.connection import KafkaConnection
 from cohost_schemas import envelope, timestamps
 from cohost_schemas.partitions import partition_of
@@ -201,7 +200,4 @@ class CloudEventProducer:
     async def _close_producer(self, running: _ProducerHandle) -> None:
         if not running.broken.done():
             running.broken.set_result(None)
-        producer: Any = running.producer
-        # stop() alone waits for pending batches, and leaves a sender running that delivers them later.
-        for step in (producer._sender.close, producer.client.close, producer.stop):  # noqa: SLF001
-            await close_within(step(), seconds=1)
+        await discard_producer(running.producer)

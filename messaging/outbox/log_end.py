@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from messaging.closing import close_within
+from cohost.kafka.closing import close_within
 from messaging.config import Config
 from messaging.errors import LogMismatch
 from messaging.lanes import Lane

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.producer import sender
 from aiokafka.producer.sender import EndTxnHandler
 
-from messaging.closing import close_within
+from cohost.kafka.closing import discard_producer
 from messaging.config import Config
 from messaging.errors import NotConfirmed
 from messaging.outbox.store import EncodedRecord
@@ -26,7 +26,6 @@ _REQUEST_TIMEOUT_MS = 5_000
 _BROKER_TIMEOUT_MS = 10_000
 _RETRY_BACKOFF_MS = 5
 _START_TIMEOUT_SECONDS = 15
-_CLOSE_TIMEOUT_SECONDS = 1
 
 # The wait after CONCURRENT_TRANSACTIONS on the first partition of a transaction; aiokafka's default is 20 ms.
 sender.BACKOFF_OVERRIDE = 0.002
@@ -84,15 +83,6 @@ async def start_producer(config: Config, transactional_id: str, max_batch_bytes:
         await discard_producer(producer)
         raise
     return producer
-
-
-async def discard_producer(producer: AIOKafkaProducer) -> None:
-    """Close a producer at once and drop its pending records.
-
-    `stop()` alone waits for pending batches, which never expire while the partition has a known leader.
-    """
-    for close in (producer._sender.close, producer.client.close, producer.stop):  # noqa: SLF001 - aiokafka has no public way
-        await close_within(close(), _CLOSE_TIMEOUT_SECONDS)
 
 
 async def publish_transaction(
