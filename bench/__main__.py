@@ -21,6 +21,7 @@ from pathlib import Path
 
 from bench import report
 from bench.place import Place, opened
+from cohost.kafka import patches
 from stack import StartError
 
 _HOTTEST = 30
@@ -40,6 +41,7 @@ def main() -> int:
     options = _options()
     # The clients log every hiccup of a broker whose topics are seconds old.
     logging.disable(logging.CRITICAL)
+    patches.apply_patches()
     try:
         wrong = asyncio.run(_measure(options))
     except StartError as error:

@@ -14,6 +14,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 
 from bench import traffic
 from bench.handler import Handler
+from cohost.kafka import patches
 from cohost_schemas import timestamps, topics
 from cohost_schemas.partitions import partition_of
 from cohost_schemas.topics import Topic
@@ -73,6 +74,7 @@ class Counter:
 
 async def main(options: dict[str, Any]) -> None:
     """Handle the commands that lie in the topics."""
+    patches.apply_patches()
     config = Config(
         options["bootstrap_servers"], options["database_url"], "invitations", prefix=options["prefix"]
     )

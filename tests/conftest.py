@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cohost.kafka import patches
 from stack import Stack, settings
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the servers of the run; worker processes inherit their addresses through the environment."""
+    patches.apply_patches()
     if hasattr(config, "workerinput"):
         return
     if config.getoption("containers"):

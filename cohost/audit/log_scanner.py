@@ -8,13 +8,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import TopicAuthorizationFailedError
 
 from cohost.audit.topology import LogRecord, OffsetRange
-from cohost.kafka import record_batches
 from cohost.kafka.closing import close_within
 
 _MEBIBYTE = 1024 * 1024
-
-# Records must be read exactly as the services read them.
-record_batches.install_lenient_reader()
 
 
 class LogScanner:

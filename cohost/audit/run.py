@@ -11,6 +11,7 @@ from cohost.audit.lane import LaneAudit
 from cohost.audit.log_scanner import LogScanner
 from cohost.audit.report import Report, ReportBuilder
 from cohost.audit.topology import SERVICES, DeployedService, LogRecord, OffsetRange
+from cohost.kafka import patches
 from cohost_schemas import topics
 
 _YIELD_EVERY = 1000
@@ -36,6 +37,8 @@ async def audit(
     running service has not processed yet counts as a command without an outcome. Raises `UnusableTopics` if
     topics are missing or differ in partitions, and aiokafka's errors while Kafka is unavailable.
     """
+    # Records must be read exactly as the services read them.
+    patches.apply_patches()
     report = ReportBuilder()
     async with LogScanner(bootstrap_servers, security or {}) as scanner:
         partition_count = await _count_partitions(scanner, prefix)

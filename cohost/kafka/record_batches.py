@@ -3,6 +3,9 @@
 aiokafka's consumer raises on them, on every attempt: on header names that are not UTF-8, and on bytes behind
 the end of compressed data, which brokers ignore. The reader here replaces invalid bytes of a name by U+FFFD
 and ignores bytes behind the end. Records that it cannot read become empty records, which are dead letters.
+
+It can go once aiokafka's own readers do the same: today a `UnicodeDecodeError` or a codec's error comes out
+of the fetcher, which fetches the same batch again without end.
 """
 
 import struct

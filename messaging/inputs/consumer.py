@@ -26,15 +26,12 @@ from faststream.security import (
     SASLScram512,
 )
 
-from cohost.kafka import record_batches
 from messaging.config import Config
 from messaging.errors import NotConfirmed
 
 _POLL_MS = 200
 _COMMIT_TIMEOUT_SECONDS = 5
 _REBALANCE_TIMEOUT_MS = 15_000
-
-record_batches.install_lenient_reader()
 
 
 class ConsumerListener(Protocol):

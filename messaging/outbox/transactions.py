@@ -27,9 +27,6 @@ _BROKER_TIMEOUT_MS = 10_000
 _RETRY_BACKOFF_MS = 5
 _START_TIMEOUT_SECONDS = 15
 
-# The wait after CONCURRENT_TRANSACTIONS on the first partition of a transaction; aiokafka's default is 20 ms.
-sender.BACKOFF_OVERRIDE = 0.002
-
 
 @dataclass(frozen=True, slots=True)
 class PartitionEnd:

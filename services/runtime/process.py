@@ -17,6 +17,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from cohost.kafka import patches
 from messaging.errors import IncompatibleDeployment, is_transient
 from messaging.pipeline import Pipeline
 from services.runtime import kafka_security, logs
@@ -66,6 +67,7 @@ def run_service(settings: S, build: Callable[[S], Awaitable[Service]]) -> int:
     0: stopped gracefully. 1: a bug. 2: a wrong setting. 3: a database or Kafka that it must not use.
     """
     logs.configure_logging(settings.log_level)
+    patches.apply_patches()
     try:
         asyncio.run(_run_until_stopped(settings, build))
     except WrongSetting as wrong:

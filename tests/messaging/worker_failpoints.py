@@ -17,6 +17,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from cohost.kafka import patches
 from messaging import database, lanes, outcomes
 from messaging.config import Config
 from messaging.metrics import PipelineMetrics
@@ -134,6 +135,7 @@ async def main(options: dict[str, Any]) -> None:
         arm_failpoint(point, count, action, marks)
     # A stopped worker must keep its transaction open while other workers start.
     database._TIMEOUTS["idle_in_transaction_session_timeout"] = "90s"  # noqa: SLF001 - a timeout of the product
+    patches.apply_patches()
     pipeline = Pipeline(
         Config(**options), CounterProcessor(), PipelineMetrics(CollectorRegistry(), "counter")
     )
