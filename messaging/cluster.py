@@ -4,23 +4,20 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
-from cohost.kafka.closing import close_within
+from cohost.kafka.connection import TopicDescription, describe_topics
 from cohost_schemas import topics
 from cohost_schemas.topics import Topic
 from messaging.config import Config
 from messaging.database import Connection
 from messaging.errors import IncompatibleDeployment
 
-_UNKNOWN_TOPIC_CODE = 3
 _CREATION_TIMEOUT_SECONDS = 5
 _POLL_SECONDS = 0.05
-_CLOSE_TIMEOUT_SECONDS = 2
 _TIMESTAMP_TYPE = "message.timestamp.type"
 
 
@@ -43,9 +40,7 @@ async def ensure_topics(config: Config) -> ClusterInfo:
     Raises `IncompatibleDeployment` if partition counts differ, if a topic is missing and must not be created,
     or if a topic lacks the required broker timestamps. Raises aiokafka's errors while Kafka is unavailable.
     """
-    admin = AIOKafkaAdminClient(**config.client_options(), request_timeout_ms=10_000)
-    try:
-        await admin.start()
+    async with config.kafka.open_admin() as admin:
         cluster_id = (await admin.describe_cluster())["cluster_id"]
         if config.create_topics:
             await _create_missing(admin, config)
@@ -56,8 +51,6 @@ async def ensure_topics(config: Config) -> ClusterInfo:
         return ClusterInfo(
             cluster_id, _require_same_count(counts), min(map(int, sizes.values())), min(dead_letter_sizes)
         )
-    finally:
-        await close_within(admin.close(), _CLOSE_TIMEOUT_SECONDS)
 
 
 async def bind_database(connection: Connection, cluster: ClusterInfo, prefix: str) -> None:
@@ -84,9 +77,9 @@ async def bind_database(connection: Connection, cluster: ClusterInfo, prefix: st
 
 async def _create_missing(admin: AIOKafkaAdminClient, config: Config) -> None:
     present = {
-        topic["topic"]: len(topic["partitions"])
+        topic.name: topic.partition_count
         for topic in await _describe_topics(admin, config)
-        if topic["error_code"] == 0
+        if topic.error is None
     }
     missing = [topic for topic in topics.ALL if topic.full_name(config.prefix) not in present]
     if not missing:
@@ -113,34 +106,31 @@ async def _create_missing(admin: AIOKafkaAdminClient, config: Config) -> None:
             raise IncompatibleDeployment(msg)
 
 
-async def _describe_topics(admin: AIOKafkaAdminClient, config: Config) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = await admin.describe_topics(
-        [topic.full_name(config.prefix) for topic in topics.ALL]
-    )
-    return found
+async def _describe_topics(admin: AIOKafkaAdminClient, config: Config) -> list[TopicDescription]:
+    return await describe_topics(admin, map(config.kafka.topic_name, topics.ALL))
 
 
 async def _partition_counts(admin: AIOKafkaAdminClient, config: Config) -> dict[str, int]:
     found = await _describe_topics(admin, config)
     deadline = time.monotonic() + _CREATION_TIMEOUT_SECONDS
     # A new topic is not known to every broker at once.
-    while config.create_topics and _has_missing(found) and time.monotonic() < deadline:
+    while config.create_topics and any(map(_is_missing, found)) and time.monotonic() < deadline:
         await asyncio.sleep(_POLL_SECONDS)
         found = await _describe_topics(admin, config)
     for topic in found:
-        if topic["error_code"] == _UNKNOWN_TOPIC_CODE and not config.create_topics:
+        if _is_missing(topic) and not config.create_topics:
             msg = (
-                f"topic {topic['topic']} does not exist, and COHOST_CREATE_TOPICS is false; "
+                f"topic {topic.name} does not exist, and COHOST_CREATE_TOPICS is false; "
                 "create the topic or set COHOST_CREATE_TOPICS to true"
             )
             raise IncompatibleDeployment(msg)
-        if topic["error_code"]:
-            raise for_code(topic["error_code"])(topic["topic"])
-    return {topic["topic"]: len(topic["partitions"]) for topic in found}
+        if topic.error is not None:
+            raise topic.error
+    return {topic.name: topic.partition_count for topic in found}
 
 
-def _has_missing(found: Iterable[Mapping[str, Any]]) -> bool:
-    return any(topic["error_code"] == _UNKNOWN_TOPIC_CODE for topic in found)
+def _is_missing(topic: TopicDescription) -> bool:
+    return isinstance(topic.error, UnknownTopicOrPartitionError)
 
 
 def _require_same_count(counts: Mapping[str, int]) -> int:

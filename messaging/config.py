@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cohost.kafka.connection import KafkaConnection
 from cohost_schemas import topics
 
 
@@ -28,6 +29,7 @@ class Config:
     batch_pause_ms: int = 5
     fetch_max_wait_ms: int = 10
 
-    def client_options(self) -> dict[str, Any]:
-        """Return the keyword arguments that every aiokafka client takes."""
-        return {"bootstrap_servers": self.bootstrap_servers, **self.security}
+    @property
+    def kafka(self) -> KafkaConnection:
+        """Return the Kafka part, which the clients are made from."""
+        return KafkaConnection(self.bootstrap_servers, self.prefix, self.security)

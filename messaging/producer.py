@@ -73,7 +73,7 @@ class CloudEventProducer:
         async with self._starting:
             if self._producer is None:
                 producer = AIOKafkaProducer(
-                    **self._config.client_options(),
+                    **self._config.kafka.client_options(),
                     enable_idempotence=True,
                     max_batch_size=_BATCH_BYTES,
                     request_timeout_ms=5_000,

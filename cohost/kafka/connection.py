@@ -1,21 +1,33 @@
-"""Kafka connection settings and topic names."""
+"""Kafka connection settings, topic names, and the clients that read."""
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import for_code
+from aiokafka.errors import KafkaError, for_code
 
 from cohost.kafka.closing import close_within
 from cohost_schemas import topics
 from cohost_schemas.topics import Topic
 
+_CLOSE_SECONDS = 2
+_REQUEST_TIMEOUT_MS = 10_000
+
+
+class TopicDescription(NamedTuple):
+    """A topic on the broker: its full name, its number of partitions, and why it cannot be used, if so."""
+
+    name: str
+    partition_count: int
+    error: KafkaError | None
+
 
 @dataclass(frozen=True, slots=True)
 class KafkaConnection:
-    """Connection settings shared by all Kafka clients of this package.
+    """Connection settings shared by all Kafka clients of a program.
 
     `security` holds aiokafka's own arguments (`security_protocol`, `sasl_mechanism`, `ssl_context`, …).
     """
@@ -39,29 +51,60 @@ class KafkaConnection:
     async def partition_counts(self, requested: Iterable[Topic]) -> dict[Topic, int]:
         """Return the number of partitions per topic. Raises aiokafka's errors, also without permission."""
         topics_by_name = {self.topic_name(topic): topic for topic in requested}
-        admin = AIOKafkaAdminClient(**self.client_options(), request_timeout_ms=10_000)
+        async with self.open_admin() as admin:
+            described = await describe_topics(admin, topics_by_name)
+        for topic in described:
+            if topic.error is not None:
+                raise topic.error
+        return {topics_by_name[topic.name]: topic.partition_count for topic in described}
+
+    @contextlib.asynccontextmanager
+    async def open_admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
+        """Start an admin client for the duration of the block."""
+        admin = AIOKafkaAdminClient(**self.client_options(), request_timeout_ms=_REQUEST_TIMEOUT_MS)
         try:
             await admin.start()
-            described = await admin.describe_topics(list(topics_by_name))
+            yield admin
         finally:
-            await close_within(admin.close())
-        for topic in described:
-            if topic["error_code"]:
-                raise for_code(topic["error_code"])(topic["topic"])
-        return {topics_by_name[topic["topic"]]: len(topic["partitions"]) for topic in described}
+            await close_within(admin.close(), _CLOSE_SECONDS)
 
-    def create_consumer(self) -> AIOKafkaConsumer:
-        """Return a new consumer without a group that reads only committed records."""
-        return AIOKafkaConsumer(
-            **self.client_options(),
-            enable_auto_commit=False,
+    @contextlib.asynccontextmanager
+    async def open_consumer(self, **options: Any) -> AsyncIterator[AIOKafkaConsumer]:
+        """Start a consumer, as `create_consumer` returns it, for the duration of the block."""
+        consumer = self.create_consumer(**options)
+        try:
+            await consumer.start()
+            yield consumer
+        finally:
+            await close_within(consumer.stop(), _CLOSE_SECONDS)
+
+    def create_consumer(self, **options: Any) -> AIOKafkaConsumer:
+        """Return a new consumer without a group that reads only committed records.
+
+        `options` are aiokafka's own arguments.
+        """
+        defaults = {
+            "enable_auto_commit": False,
             # A reader that resumes from a position must get an error if the log no longer has it.
-            auto_offset_reset="none",
-            isolation_level="read_committed",
-            request_timeout_ms=10_000,
-            retry_backoff_ms=100,
+            "auto_offset_reset": "none",
+            "isolation_level": "read_committed",
+            "request_timeout_ms": _REQUEST_TIMEOUT_MS,
+            "retry_backoff_ms": 100,
             # A partition that is drained while its fetch is pending waits this long for the next fetch.
-            fetch_max_wait_ms=50,
-            max_partition_fetch_bytes=1024 * 1024,
-            fetch_max_bytes=8 * 1024 * 1024,
+            "fetch_max_wait_ms": 50,
+            "max_partition_fetch_bytes": 1024 * 1024,
+            "fetch_max_bytes": 8 * 1024 * 1024,
+        }
+        return AIOKafkaConsumer(**{**self.client_options(), **defaults, **options})
+
+
+async def describe_topics(admin: AIOKafkaAdminClient, names: Iterable[str]) -> list[TopicDescription]:
+    """Return what the broker has under these full names, also where that is an error."""
+    return [
+        TopicDescription(
+            topic["topic"],
+            len(topic["partitions"]),
+            for_code(topic["error_code"])(topic["topic"]) if topic["error_code"] else None,
         )
+        for topic in await admin.describe_topics(list(names))
+    ]

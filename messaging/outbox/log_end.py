@@ -1,20 +1,19 @@
 """Read the ends of the output partitions and find the outbox batches that are already published."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from cohost.kafka.closing import close_within
 from messaging.config import Config
 from messaging.errors import LogMismatch
 from messaging.lanes import Lane
 from messaging.outbox.store import OutboxBatch
 
 _READ_SECONDS = 60
-_CLOSE_SECONDS = 2
+# A takeover waits for this: short waits, whatever they cost the broker.
+_OPTIONS = {"fetch_max_wait_ms": 10, "retry_backoff_ms": 10, "auto_offset_reset": "earliest"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +36,11 @@ async def read_log_ends(
     async with asyncio.timeout(_READ_SECONDS):
         # Not the last stable offset: the markers of a confirmed transaction may not be written yet. Every
         # producer that could leave a transaction open is fenced, so the stable offset will reach this end.
-        async with _open_consumer(config, "read_uncommitted") as consumer:
+        async with config.kafka.open_consumer(**_OPTIONS, isolation_level="read_uncommitted") as consumer:
             end_offsets = await consumer.end_offsets(list(start_offsets))
-        async with _open_consumer(config, "read_committed") as consumer:
+        async with config.kafka.open_consumer(**_OPTIONS) as consumer:
             consumer.assign(list(start_offsets))
             return await _read_to_ends(consumer, start_offsets, end_offsets)
-
-
-@contextlib.asynccontextmanager
-async def _open_consumer(config: Config, isolation_level: str) -> AsyncIterator[AIOKafkaConsumer]:
-    consumer = AIOKafkaConsumer(
-        **config.client_options(),
-        isolation_level=isolation_level,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        fetch_max_wait_ms=10,
-        request_timeout_ms=10_000,
-        retry_backoff_ms=10,
-    )
-    try:
-        await consumer.start()
-        yield consumer
-    finally:
-        await close_within(consumer.stop(), _CLOSE_SECONDS)
 
 
 def confirm_published(

@@ -128,7 +128,7 @@ def _create_producer(
     config: Config, transactional_id: str, batch_bytes: int = _BATCH_BYTES
 ) -> AIOKafkaProducer:
     producer = AIOKafkaProducer(
-        **config.client_options(),
+        **config.kafka.client_options(),
         transactional_id=transactional_id,
         transaction_timeout_ms=_BROKER_TIMEOUT_MS,
         request_timeout_ms=_REQUEST_TIMEOUT_MS,

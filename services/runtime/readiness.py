@@ -50,7 +50,9 @@ class Readiness:
 
     async def _check_kafka(self) -> bool:
         """Request metadata from a bootstrap server: an open port alone proves little."""
-        client = AIOKafkaClient(**self._config.client_options(), request_timeout_ms=1000 * _CHECK_SECONDS)
+        client = AIOKafkaClient(
+            **self._config.kafka.client_options(), request_timeout_ms=1000 * _CHECK_SECONDS
+        )
         try:
             await client.bootstrap()
         finally:
