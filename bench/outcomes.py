@@ -10,10 +10,10 @@ from pydantic_core import from_json
 from bench import table
 from bench.place import Run
 from bench.room import ACCEPTED, Command
+from cohost.kafka import log_reader
 from cohost_schemas import topics
 from cohost_schemas.topics import DEFAULT_PARTITIONS, Topic
 
-_POLL_MS = 100
 _OUTPUTS = (topics.INVITATION_EVENTS, topics.INVITATION_REJECTIONS)
 
 
@@ -55,15 +55,10 @@ async def read(run: Run) -> dict[str, str]:
 
 async def records(run: Run, of: Sequence[Topic] = _OUTPUTS) -> AsyncIterator[ConsumerRecord]:
     """Yield every record that these topics, or those with outcomes, have at present."""
-    async with consumer(run) as reader:
-        everywhere = places(run, of)
-        reader.assign(everywhere)
-        ends = await reader.end_offsets(everywhere)
-        for place in everywhere:
-            reader.seek(place, 0)
-        # Markers of transactions take offsets but never come: the position tells the end, not a record.
-        while any([await reader.position(place) < end for place, end in ends.items()]):
-            for found in (await reader.getmany(timeout_ms=_POLL_MS)).values():
+    async with run.config().kafka.open_consumer() as reader:
+        begins, ends = await log_reader.offset_bounds(reader, places(run, of))
+        async for fetched in log_reader.poll_partitions(reader, begins, ends):
+            for found in fetched.values():
                 for record in found:
                     yield record
 

@@ -145,11 +145,9 @@ class StreamFactory:
         log_reader = LogReader(self._connection, begin_offsets, end_offsets=end_offsets, skip_gaps=True)
         async with contextlib.aclosing(self._read_records(log_reader)) as records:
             async for record in records:
-                # A record written behind the end offsets since then is yielded later, as a change.
-                if record.offset < end_offsets[TopicPartition(record.topic, record.partition)]:
-                    badge = _parse_badge(record, position)
-                    if badge is not None and room_id in (None, badge.room_id):
-                        state[badge.room_id, badge.user_id] = badge
+                badge = _parse_badge(record, position)
+                if badge is not None and room_id in (None, badge.room_id):
+                    state[badge.room_id, badge.user_id] = badge
         return list(state.values())
 
     async def _read_badges(

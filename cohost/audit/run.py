@@ -4,16 +4,22 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import TopicAuthorizationFailedError
 
 from cohost.audit.command_ledger import CommandLedger
 from cohost.audit.lane import LaneAudit
-from cohost.audit.log_scanner import LogScanner
 from cohost.audit.report import Report, ReportBuilder
 from cohost.audit.topology import SERVICES, DeployedService, LogRecord, OffsetRange
-from cohost.kafka import patches
+from cohost.kafka import log_reader, patches
+from cohost.kafka.connection import KafkaConnection, describe_topics
 from cohost_schemas import topics
 
+_OPTIONS = {
+    "fetch_max_wait_ms": 20,
+    "max_partition_fetch_bytes": 4 * 1024 * 1024,
+    "fetch_max_bytes": 16 * 1024 * 1024,
+}
 _YIELD_EVERY = 1000
 """Number of records to check before yielding to the event loop."""
 
@@ -40,22 +46,28 @@ async def audit(
     # Records must be read exactly as the services read them.
     patches.apply_patches()
     report = ReportBuilder()
-    async with LogScanner(bootstrap_servers, security or {}) as scanner:
-        partition_count = await _count_partitions(scanner, prefix)
-        offset_ranges = await _fetch_ranges(scanner, prefix, partition_count)
+    connection = KafkaConnection(bootstrap_servers, prefix, security or {})
+    async with connection.open_consumer(**_OPTIONS) as consumer:
+        partition_count = await _count_partitions(connection)
+        offset_ranges = await _fetch_ranges(consumer, prefix, partition_count)
         for service in SERVICES:
             await _audit_service(
-                scanner, DeployedService(service, prefix, partition_count), offset_ranges, report
+                consumer, DeployedService(service, prefix, partition_count), offset_ranges, report
             )
     return report.build_report()
 
 
-async def _count_partitions(scanner: LogScanner, prefix: str) -> int:
-    names = [topic.full_name(prefix) for topic in topics.ALL]
-    counts = await scanner.partition_counts(names)
+async def _count_partitions(connection: KafkaConnection) -> int:
+    names = list(map(connection.topic_name, topics.ALL))
+    async with connection.open_admin() as admin:
+        described = await describe_topics(admin, names)
+    for topic in described:
+        if isinstance(topic.error, TopicAuthorizationFailedError):
+            raise topic.error
+    counts = {topic.name: topic.partition_count for topic in described if topic.error is None}
     missing = [name for name in names if name not in counts]
     if missing:
-        msg = f"topics not found: {', '.join(missing)}; check the prefix {prefix!r}"
+        msg = f"topics not found: {', '.join(missing)}; check the prefix {connection.prefix!r}"
         raise UnusableTopics(msg)
     if len(set(counts.values())) != 1:
         msg = f"topics must have the same number of partitions, but have {counts}"
@@ -63,28 +75,29 @@ async def _count_partitions(scanner: LogScanner, prefix: str) -> int:
     return counts[names[0]]
 
 
-async def _fetch_ranges(scanner: LogScanner, prefix: str, partition_count: int) -> OffsetRanges:
+async def _fetch_ranges(consumer: AIOKafkaConsumer, prefix: str, partition_count: int) -> OffsetRanges:
     # The end of the chain first: then the cause of every record lies before the end of the cause's topic.
     outputs = [topic for service in reversed(SERVICES) for topic in service.output_topics]
     inputs = [topic for topic in topics.ALL if topic not in outputs]
     offset_ranges: dict[TopicPartition, OffsetRange] = {}
     for topic in (*outputs, *inputs):
-        offset_ranges |= await scanner.fetch_offset_ranges(
-            [TopicPartition(topic.full_name(prefix), lane) for lane in range(partition_count)]
+        begins, ends = await log_reader.offset_bounds(
+            consumer, [TopicPartition(topic.full_name(prefix), lane) for lane in range(partition_count)]
         )
+        offset_ranges |= {partition: OffsetRange(begins[partition], end) for partition, end in ends.items()}
     return offset_ranges
 
 
 async def _audit_service(
-    scanner: LogScanner, service: DeployedService, offset_ranges: OffsetRanges, report: ReportBuilder
+    consumer: AIOKafkaConsumer, service: DeployedService, offset_ranges: OffsetRanges, report: ReportBuilder
 ) -> None:
     ledger = CommandLedger(service.commands_topic, report)
     for number in range(service.partition_count):
         inputs = {name: offset_ranges[TopicPartition(name, number)] for name in service.inputs_by_name}
         outputs = {name: offset_ranges[TopicPartition(name, number)] for name in service.output_names}
         lane = LaneAudit(service, inputs | outputs, ledger, report)
-        await _feed_records(scanner, lane.inputs.add_record, _by_partition(inputs, number))
-        await _feed_records(scanner, lane.check_output, _by_partition(outputs, number))
+        await _feed_records(consumer, lane.inputs.add_record, _by_partition(inputs, number))
+        await _feed_records(consumer, lane.check_output, _by_partition(outputs, number))
         lane.report_missing_outcomes()
     ledger.report_outcomes()
 
@@ -94,9 +107,12 @@ def _by_partition(offset_ranges: Mapping[str, OffsetRange], number: int) -> Offs
 
 
 async def _feed_records(
-    scanner: LogScanner, check: Callable[[LogRecord], None], offset_ranges: OffsetRanges
+    consumer: AIOKafkaConsumer, check: Callable[[LogRecord], None], offset_ranges: OffsetRanges
 ) -> None:
-    async for records in scanner.read_ranges(offset_ranges):
+    starts = {partition: extent.begin for partition, extent in offset_ranges.items()}
+    ends = {partition: extent.end for partition, extent in offset_ranges.items()}
+    async for fetched in log_reader.poll_partitions(consumer, starts, ends):
+        records = [record for batch in fetched.values() for record in batch]
         for start in range(0, len(records), _YIELD_EVERY):
             for record in records[start : start + _YIELD_EVERY]:
                 check(record)

@@ -8,7 +8,6 @@ from aiokafka import TopicPartition
 from cohost.commands.outcomes import PendingCommand
 from cohost.commands.routes import CommandRoute
 from cohost.kafka import log_reader
-from cohost.kafka.closing import close_within
 from cohost.kafka.connection import KafkaConnection
 from cohost_schemas import envelope, ids
 from cohost_schemas.envelope import NotACloudEvent
@@ -47,27 +46,24 @@ async def find_outcome(
         TopicPartition(connection.topic_name(route.events), partition),
         TopicPartition(rejections, partition),
     ]
-    consumer = connection.create_consumer()
     # A copy: events that the background reader has already added must not be added twice.
     pending_copy = PendingCommand(pending.command_id, pending.final_types, pending.outcome)
     encoded_id = pending_copy.command_id.encode()
-    try:
-        await consumer.start()
+    async with connection.open_consumer() as consumer:
         starts = await consumer.offsets_for_times(dict.fromkeys(partitions, after_ms))
         ends = await consumer.end_offsets(partitions)
         start_offsets = {partition: start.offset for partition, start in starts.items() if start is not None}
-        async for record in log_reader.read_range(consumer, start_offsets, ends):
-            if encoded_id in (record.value or b""):
-                _add_record(
-                    pending_copy,
-                    record,
-                    connection.topic_suffix(record.topic),
-                    rejection=record.topic == rejections,
-                )
+        async for fetched in log_reader.poll_partitions(consumer, start_offsets, ends):
+            for record in (record for records in fetched.values() for record in records):
+                if encoded_id in (record.value or b""):
+                    _add_record(
+                        pending_copy,
+                        record,
+                        connection.topic_suffix(record.topic),
+                        rejection=record.topic == rejections,
+                    )
             if pending.outcome.done():
                 return
-    finally:
-        await close_within(consumer.stop())
 
 
 def _add_record(pending: PendingCommand, record: Any, topic: str, *, rejection: bool) -> None:

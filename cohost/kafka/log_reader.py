@@ -1,4 +1,4 @@
-"""Read partitions from given offsets, through outages, with neither gaps nor repetitions."""
+"""Read partitions from given offsets: to given ends, or for as long as wanted and through outages."""
 
 import asyncio
 import contextlib
@@ -92,49 +92,26 @@ class LogReader:
         if starting.cancelled():
             raise ConsumerStoppedError if self._stopped.is_set() else TimeoutError
         starting.result()
-        consumer.assign(list(self._offsets))
-        for partition, offset in self._offsets.items():
-            consumer.seek(partition, offset)
         self._interrupted = False
 
     async def _fetch_batches(self, consumer: AIOKafkaConsumer) -> AsyncGenerator[Sequence[Any], None]:
-        idle = 0
+        idle_polls = 0
         lagging: dict[TopicPartition, int] = {}
-        while not await self._check_finished(consumer):
-            fetched = await consumer.getmany(
-                timeout_ms=_POLL_MS if self._end_offsets is None else _SHORT_POLL_MS
-            )
-            idle = 0 if fetched else idle + 1
-            for partition, records in fetched.items():
-                self._offsets[partition] = records[-1].offset + 1
-                yield records
-            if idle == _IDLE_POLLS:
-                idle = 0
-                previous, lagging = lagging, await self._lagging_positions(consumer)
-                if previous.items() & lagging.items():
-                    # After an outage of all brokers some consumers never resume (aio-libs/aiokafka#703).
-                    raise _ConsumerStuck
-
-    async def _check_finished(self, consumer: AIOKafkaConsumer) -> bool:
-        """Return whether reading has ended, and end it once the end offsets are reached."""
-        if self._end_offsets is not None:
-            # Control and aborted records take offsets but are never delivered, so compare the position.
-            self._offsets = {partition: await consumer.position(partition) for partition in self._offsets}
-            if all(offset >= self._end_offsets[partition] for partition, offset in self._offsets.items()):
-                self._stopped.set()
-        return self._stopped.is_set()
-
-    async def _lagging_positions(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
-        """Return an idle consumer's position in each partition that has records behind it."""
-        async with asyncio.timeout(_REQUEST_SECONDS):
-            end_offsets = await consumer.end_offsets(list(self._offsets))
-            # Control and aborted records take offsets but are never delivered, so compare the position.
-            positions = {partition: await consumer.position(partition) for partition in self._offsets}
-        return {
-            partition: position
-            for partition, position in positions.items()
-            if position < end_offsets[partition]
-        }
+        async with contextlib.aclosing(poll_partitions(consumer, self._offsets, self._end_offsets)) as polls:
+            async for fetched in polls:
+                for partition, records in fetched.items():
+                    self._offsets[partition] = records[-1].offset + 1
+                    yield records
+                if self._stopped.is_set():
+                    return
+                idle_polls = 0 if fetched else idle_polls + 1
+                if idle_polls == _IDLE_POLLS:
+                    idle_polls = 0
+                    previous, lagging = lagging, await _lagging_positions(consumer)
+                    if previous.items() & lagging.items():
+                        # After an outage of all brokers some consumers never resume (aio-libs/aiokafka#703).
+                        raise _ConsumerStuck
+        self._stopped.set()
 
     async def _handle_gap(self, error: Exception) -> None:
         if not self._skip_gaps:
@@ -158,42 +135,73 @@ class LogReader:
             await asyncio.wait_for(self._stopped.wait(), _RETRY_SECONDS)
 
 
-async def read_range(
+async def poll_partitions(
     consumer: AIOKafkaConsumer,
     start_offsets: Mapping[TopicPartition, int],
-    end_offsets: Mapping[TopicPartition, int],
-) -> AsyncGenerator[Any, None]:
-    """Yield the records from `start_offsets` up to `end_offsets`, using a started consumer exclusively."""
-    remaining = {
-        partition: offset for partition, offset in start_offsets.items() if offset < end_offsets[partition]
-    }
-    if not remaining:
-        return
-    consumer.assign(list(remaining))
-    for partition, offset in remaining.items():
-        consumer.seek(partition, offset)
+    end_offsets: Mapping[TopicPartition, int] | None = None,
+) -> AsyncGenerator[Mapping[TopicPartition, Sequence[Any]], None]:
+    """Read from `start_offsets` up to `end_offsets`, or without end, using a started consumer exclusively.
+
+    Yield what each poll fetched, which may be nothing: records by partition, in log order.
+    """
+    remaining = [
+        partition
+        for partition, offset in start_offsets.items()
+        if end_offsets is None or offset < end_offsets[partition]
+    ]
+    if remaining:
+        consumer.assign(remaining)
+    for partition in remaining:
+        consumer.seek(partition, start_offsets[partition])
     while remaining:
-        for records in (await consumer.getmany(timeout_ms=500)).values():
-            for record in records:
-                if record.offset < end_offsets[TopicPartition(record.topic, record.partition)]:
-                    yield record
-        # Control and aborted records take offsets but are never delivered, so compare the position.
-        remaining = {partition: await consumer.position(partition) for partition in remaining}
-        remaining = {
-            partition: position
-            for partition, position in remaining.items()
-            if position < end_offsets[partition]
+        if end_offsets is None:
+            yield await consumer.getmany(timeout_ms=_POLL_MS)
+            continue
+        fetched = await consumer.getmany(*remaining, timeout_ms=_SHORT_POLL_MS)
+        yield {
+            partition: before_end
+            for partition, records in fetched.items()
+            if (before_end := _records_before(end_offsets[partition], records))
         }
+        # Control and aborted records take offsets but are never delivered, so compare the position.
+        finished = [
+            partition
+            for partition in remaining
+            if await consumer.position(partition) >= end_offsets[partition]
+        ]
+        consumer.pause(*finished)
+        remaining = [partition for partition in remaining if partition not in finished]
+
+
+async def offset_bounds(
+    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]
+) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+    """Return the begin and the end offsets of partitions, as this consumer sees them."""
+    end_offsets = await consumer.end_offsets(partitions)
+    return await consumer.beginning_offsets(partitions), end_offsets
 
 
 async def fetch_offset_bounds(
     connection: KafkaConnection, partitions: Sequence[TopicPartition]
 ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
     """Return the begin and the end offsets of partitions, as a reader of committed records sees them."""
-    consumer = connection.create_consumer()
-    try:
-        async with asyncio.timeout(2 * _REQUEST_SECONDS):
-            await consumer.start()
-            return await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-    finally:
-        await close_within(consumer.stop())
+    async with asyncio.timeout(2 * _REQUEST_SECONDS), connection.open_consumer() as consumer:
+        return await offset_bounds(consumer, partitions)
+
+
+async def _lagging_positions(consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+    """Return an idle consumer's position in each partition that it reads and that has records behind it."""
+    partitions = list(consumer.assignment() - consumer.paused())
+    async with asyncio.timeout(_REQUEST_SECONDS):
+        end_offsets = await consumer.end_offsets(partitions)
+        # Control and aborted records take offsets but are never delivered, so compare the position.
+        positions = {partition: await consumer.position(partition) for partition in partitions}
+    return {
+        partition: position for partition, position in positions.items() if position < end_offsets[partition]
+    }
+
+
+def _records_before(end_offset: int, records: Sequence[Any]) -> Sequence[Any]:
+    if records[-1].offset < end_offset:
+        return records
+    return [record for record in records if record.offset < end_offset]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from cohost.kafka import log_reader
 from messaging.config import Config
 from messaging.errors import LogMismatch
 from messaging.lanes import Lane
@@ -13,7 +14,7 @@ from messaging.outbox.store import OutboxBatch
 
 _READ_SECONDS = 60
 # A takeover waits for this: short waits, whatever they cost the broker.
-_OPTIONS = {"fetch_max_wait_ms": 10, "retry_backoff_ms": 10, "auto_offset_reset": "earliest"}
+_OPTIONS = {"fetch_max_wait_ms": 10, "retry_backoff_ms": 10}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,6 @@ async def read_log_ends(
         async with config.kafka.open_consumer(**_OPTIONS, isolation_level="read_uncommitted") as consumer:
             end_offsets = await consumer.end_offsets(list(start_offsets))
         async with config.kafka.open_consumer(**_OPTIONS) as consumer:
-            consumer.assign(list(start_offsets))
             return await _read_to_ends(consumer, start_offsets, end_offsets)
 
 
@@ -96,26 +96,14 @@ async def _read_to_ends(
     end_offsets: Mapping[TopicPartition, int],
 ) -> dict[TopicPartition, LogEnd]:
     beginning_offsets = await consumer.beginning_offsets(list(start_offsets))
+    # Records may have been deleted since the last session; compaction leaves gaps, which are checked later.
+    first_offsets = {where: max(offset, beginning_offsets[where]) for where, offset in start_offsets.items()}
     sequence_offsets: dict[TopicPartition, list[tuple[int, int]]] = {where: [] for where in start_offsets}
-    unfinished = {
-        where
-        for where in start_offsets
-        if max(start_offsets[where], beginning_offsets[where]) < end_offsets[where]
-    }
-    for partition in start_offsets:
-        if partition in unfinished:
-            consumer.seek(partition, max(start_offsets[partition], beginning_offsets[partition]))
-        else:
-            consumer.pause(partition)
-    while unfinished:
-        for partition, records in (await consumer.getmany(*unfinished, timeout_ms=100)).items():
+    async for fetched in log_reader.poll_partitions(consumer, first_offsets, end_offsets):
+        for partition, records in fetched.items():
             sequence_offsets[partition] += [
-                (_sequence_of(record.headers), record.offset)
-                for record in records
-                if record.offset < end_offsets[partition]
+                (_sequence_of(record.headers), record.offset) for record in records
             ]
-        # Control and aborted records take offsets but are never delivered: only the position shows the end.
-        unfinished = {where for where in unfinished if await consumer.position(where) < end_offsets[where]}
     return {where: LogEnd(end_offsets[where], sequence_offsets[where]) for where in start_offsets}
 
 

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from prometheus_client import CollectorRegistry
 
+from cohost.kafka import log_reader
 from cohost_schemas.topics import Topic
 from messaging.config import Config
 from messaging.metrics import PipelineMetrics
@@ -50,23 +51,14 @@ async def wait_until(condition: Any) -> None:
 async def read_topic(config: Config, topic: Topic) -> list[ConsumerRecord]:
     """Return every record that a read_committed consumer finds in a topic now."""
     places = [TopicPartition(topic.full_name(config.prefix), number) for number in range(PARTITIONS)]
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=config.bootstrap_servers,
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-    )
-    found: list[ConsumerRecord] = []
-    await consumer.start()
-    try:
-        consumer.assign(places)
-        ends = await consumer.end_offsets(places)
-        while any([await consumer.position(place) < ends[place] for place in places]):
-            for records in (await consumer.getmany(timeout_ms=100)).values():
-                found += records
-    finally:
-        await consumer.stop()
-    return found
+    async with config.kafka.open_consumer() as consumer:
+        bounds = await log_reader.offset_bounds(consumer, places)
+        return [
+            record
+            async for fetched in log_reader.poll_partitions(consumer, *bounds)
+            for records in fetched.values()
+            for record in records
+        ]
 
 
 async def fetch_rows(config: Config, statement: str, *arguments: Any) -> Sequence[asyncpg.Record]:
