@@ -91,15 +91,7 @@ def cloud_event(command: Command) -> Entry:
 
 def event(id_: str, name: str, subject: str, data: Message | Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a CloudEvent about a subject."""
-    return {
-        "specversion": "1.0",
-        "id": id_,
-        "source": "/bench",
-        "type": envelope.wire_type(name),
-        "subject": subject,
-        "datacontenttype": "application/json",
-        "data": data,
-    }
+    return envelope.build_cloud_event(name, data, event_id=id_, source="/bench", subject=subject)
 
 
 def _headers(event: Mapping[str, Any]) -> list[tuple[str, bytes]]:

@@ -41,16 +41,14 @@ class CloudEventProducer:
 
         Raises `NotConfirmed` if that takes too long or fails; sending it again with the same id is safe.
         """
-        event = {
-            "specversion": "1.0",
-            "id": message_id,
-            "source": self._source,
-            "type": envelope.wire_type(type(data).__name__),
-            "subject": key,
-            "time": timestamps.current_timestamp(),
-            "datacontenttype": "application/json",
-            "data": data,
-        }
+        event = envelope.build_cloud_event(
+            type(data).__name__,
+            data,
+            event_id=message_id,
+            source=self._source,
+            subject=key,
+            time=timestamps.current_timestamp(),
+        )
         producer: AIOKafkaProducer | None = None
         try:
             async with asyncio.timeout(_SEND_SECONDS):

@@ -114,17 +114,15 @@ class CloudEventProducer:
     def encode_event(self, event_id: str, data: Message, subject: str) -> bytes:
         """Return the encoded CloudEvent of a command or a fact."""
         return envelope.encode_event(
-            {
-                "specversion": "1.0",
-                "id": event_id,
-                "source": self._source,
-                "type": envelope.wire_type(type(data).__name__),
-                "subject": subject,
-                "time": timestamps.current_timestamp(),
-                "datacontenttype": "application/json",
+            envelope.build_cloud_event(
+                type(data).__name__,
+                data,
+                event_id=event_id,
+                source=self._source,
+                subject=subject,
+                time=timestamps.current_timestamp(),
                 **(self._trace() if self._trace is not None else {}),
-                "data": data,
-            }
+            )
         )
 
     async def send_record(self, topic: Topic, key: str, value: bytes | None, delivery: DeliveryState) -> None:

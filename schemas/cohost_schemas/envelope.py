@@ -69,6 +69,25 @@ def decode_event(value: bytes | None, headers: Headers) -> Envelope:
     return _validate_envelope(event, escaped=b"\\u" in value)
 
 
+def build_cloud_event(
+    name: str, data: object, *, event_id: str, source: str, subject: str, **optional: str
+) -> dict[str, Any]:
+    """Return a CloudEvent as a dictionary, for a model name such as `SendInvitation` and its data.
+
+    `optional` has further attributes: `time` and extensions such as `traceparent`.
+    """
+    return {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": source,
+        "type": wire_type(name),
+        "subject": subject,
+        **optional,
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+
+
 def encode_event(event: dict[str, Any]) -> bytes:
     """Return the JSON of a CloudEvent given as a dictionary; its `data` may contain models."""
     return to_json(event, by_alias=True)

@@ -152,13 +152,7 @@ async def _ensure_topics(config: Config) -> None:
 
 def _cloud_event(cause: str, name: str, room: str, data: dict[str, Any]) -> bytes:
     return envelope.encode_event(
-        {
-            "specversion": "1.0",
-            "id": ids.uuid7(),
-            "source": "/cohost/invitations",
-            "type": envelope.wire_type(name),
-            "subject": room,
-            "causationid": cause,
-            "data": data,
-        }
+        envelope.build_cloud_event(
+            name, data, event_id=ids.uuid7(), source="/cohost/invitations", subject=room, causationid=cause
+        )
     )

@@ -150,13 +150,7 @@ class WorkerFleet:
 
 def command_record(identifier: str, data: Message) -> bytes:
     """Return the CloudEvent of a command as bytes."""
+    name, subject = type(data).__name__, getattr(data, "room_id", "")
     return envelope.encode_event(
-        {
-            "specversion": "1.0",
-            "id": identifier,
-            "source": "/tests",
-            "type": envelope.wire_type(type(data).__name__),
-            "subject": getattr(data, "room_id", ""),
-            "data": data,
-        }
+        envelope.build_cloud_event(name, data, event_id=identifier, source="/tests", subject=subject)
     )

@@ -201,3 +201,12 @@ def test_null_equals_absent() -> None:
         "roomId": "r",
         "hard": False,
     }
+
+
+def test_a_built_event_is_decoded_with_its_optional_attributes() -> None:
+    built = envelope.build_cloud_event(
+        "LeaveStage", {"a": 1}, event_id="c-1", source="/s", subject="room", causationid="c-0"
+    )
+    assert envelope.decode_event(envelope.encode_event(built), []) == Envelope(
+        "c-1", "/s", "cohost.LeaveStage.v1", {"a": 1}, "room", causationid="c-0"
+    )

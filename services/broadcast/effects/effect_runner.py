@@ -114,14 +114,12 @@ def _encode_unmute_request(room: Room, member: Member, action: OneOffAction) -> 
         room_id=room.room_id, user_id=member.user_id, source=action.source, by=action.actor_id
     )
     return envelope.encode_event(
-        {
-            "specversion": "1.0",
-            "id": action.command_id,
-            "source": "/cohost/broadcast",
-            "type": envelope.wire_type(CoHostUnmuteRequested.__name__),
-            "subject": room.room_id,
-            "time": action.requested_at,
-            "datacontenttype": "application/json",
-            "data": data,
-        }
+        envelope.build_cloud_event(
+            CoHostUnmuteRequested.__name__,
+            data,
+            event_id=action.command_id,
+            source="/cohost/broadcast",
+            subject=room.room_id,
+            time=action.requested_at,
+        )
     )

@@ -122,15 +122,9 @@ class ServiceUnderTest:
     ) -> str:
         """Write a record in the room's partition, as the topic's producer does, and return its id."""
         message_id = message_id or ids.uuid7()
+        name = type(data).__name__
         value = envelope.encode_event(
-            {
-                "specversion": "1.0",
-                "id": message_id,
-                "source": "/tests",
-                "type": envelope.wire_type(type(data).__name__),
-                "subject": key,
-                "data": data,
-            }
+            envelope.build_cloud_event(name, data, event_id=message_id, source="/tests", subject=key)
         )
         await self.producer.send_and_wait(
             topic.full_name(self.endpoints.prefix),
