@@ -11,8 +11,7 @@ from bench.room import Command
 from bench.traffic import Traffic
 from cohost_schemas import envelope, topics
 from cohost_schemas.facts import RoomChanged, UserChanged
-from cohost_schemas.partitions import partition_of
-from cohost_schemas.topics import DEFAULT_PARTITIONS, Topic
+from cohost_schemas.topics import Topic
 from cohost_schemas.types import Message
 
 _CONTENT_TYPE = ("content-type", envelope.CONTENT_TYPE)
@@ -72,7 +71,6 @@ class Producer:
             topic.full_name(self._prefix),
             envelope.encode_event(dict(event)),
             key=key.encode(),
-            partition=partition_of(key, DEFAULT_PARTITIONS),
             headers=_headers(event),
         )
         return future

@@ -1,7 +1,6 @@
-"""Write CloudEvents idempotently, partitioned with murmur2, replacing a producer that fails."""
+"""Write CloudEvents idempotently, and replace a producer that fails."""
 
 import asyncio
-import itertools
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,10 +15,10 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from cohost.kafka.backoff import Backoff
 from cohost.kafka.closing import close_within, discard_producer
 from cohost.kafka.connection import KafkaConnection
 from cohost_schemas import envelope, timestamps
-from cohost_schemas.partitions import partition_of
 from cohost_schemas.topics import Topic
 from cohost_schemas.types import Message
 
@@ -33,7 +32,11 @@ _NON_RETRIABLE = (
     RecordListTooLargeError,
     TopicAuthorizationFailedError,
 )
-_RETRY_SECONDS = 0.2
+DELIVERY_ERRORS = (KafkaError, TimeoutError, OSError, AssertionError)
+"""What a failed attempt to write raises: an `AssertionError` comes from a producer in its fatal state."""
+
+_FIRST_RETRY_SECONDS = 0.1
+_MAX_RETRY_SECONDS = 0.5
 # aiokafka wakes every sender that waits for space in a batch at once: thousands keep it busy for seconds.
 _MAX_IN_FLIGHT = 200
 
@@ -74,7 +77,7 @@ class _ProducerHandle:
 class CloudEventProducer:
     """Write single records and wait until Kafka confirms each; many can be in flight at once.
 
-    An attempt that takes longer than `attempt_seconds` is abandoned and repeated with a new producer.
+    After an attempt that fails or takes longer than `attempt_seconds`, the next one uses a new producer.
     """
 
     def __init__(
@@ -84,11 +87,13 @@ class CloudEventProducer:
         trace: TraceProvider | None = None,
         *,
         attempt_seconds: float,
+        batch_bytes: int = 16 * 1024,
     ) -> None:
         self._connection = connection
         self._source = source
         self._trace = trace
         self._attempt_seconds = attempt_seconds
+        self._batch_bytes = batch_bytes
         self._stopped = False
         self._running: _ProducerHandle | None = None
         self._starting = asyncio.Lock()
@@ -98,12 +103,13 @@ class CloudEventProducer:
         """Connect. Raises aiokafka's errors while Kafka is unavailable."""
         await self._ensure_started()
 
-    async def stop(self) -> None:
-        """Disconnect permanently; unconfirmed records get one more second."""
+    async def stop(self, drain_seconds: float = 1) -> None:
+        """Disconnect permanently; unconfirmed records get `drain_seconds` more."""
         self._stopped = True
         running, self._running = self._running, None
         if running is not None:
-            await close_within(running.producer.stop(), seconds=1)
+            if drain_seconds:
+                await close_within(running.producer.stop(), drain_seconds)
             await self._close_producer(running)
 
     async def partition_count(self, topic: Topic) -> int:
@@ -131,33 +137,38 @@ class CloudEventProducer:
         The record may be written more than once. Raises aiokafka's errors if a retry cannot help, and
         `ClientClosed` once the producer is stopped.
         """
-        for attempt in itertools.count():
-            running: _ProducerHandle | None = None
+        backoff = Backoff(_FIRST_RETRY_SECONDS, _MAX_RETRY_SECONDS)
+        while True:
             try:
-                async with self._in_flight, asyncio.timeout(self._attempt_seconds):
-                    running = await self._ensure_started()
-                    await self._send_once(running, topic, key, value, delivery)
+                await self.send_once(topic, key, value, delivery)
             except _NON_RETRIABLE:
-                await self._drop_failed(running)
                 raise
-            except (KafkaError, TimeoutError, OSError, AssertionError) as error:
-                if attempt == 0:
+            except DELIVERY_ERRORS as error:
+                if not backoff.failing:
                     _log.warning("record for topic %s not confirmed, retrying: %r", topic.suffix, error)
-                await self._drop_failed(running)
-                await asyncio.sleep(_RETRY_SECONDS)
+                await asyncio.sleep(backoff.next_wait())
             else:
                 return
 
-    async def _send_once(
+    async def send_once(self, topic: Topic, key: str, value: bytes | None, delivery: DeliveryState) -> None:
+        """Write a record and wait until Kafka confirms it. Raises `DELIVERY_ERRORS` and `ClientClosed`."""
+        running: _ProducerHandle | None = None
+        try:
+            async with asyncio.timeout(self._attempt_seconds), self._in_flight:
+                running = await self._ensure_started()
+                await self._deliver(running, topic, key, value, delivery)
+        except DELIVERY_ERRORS:
+            await self._drop_failed(running)
+            raise
+
+    async def _deliver(
         self, running: _ProducerHandle, topic: Topic, key: str, value: bytes | None, delivery: DeliveryState
     ) -> None:
-        name = self._connection.topic_name(topic)
-        partition = partition_of(key, len(await running.producer.partitions_for(name)))
+        # aiokafka's partitioner is that of the Java client: the key alone decides on the partition.
         future = await running.producer.send(
-            name,
+            self._connection.topic_name(topic),
             value,
             key=key.encode(),
-            partition=partition,
             headers=_HEADERS if value is not None else [],
         )
         delivery.attempted = True
@@ -165,7 +176,8 @@ class CloudEventProducer:
         if not future.done():
             msg = "the producer failed on another record"
             raise KafkaError(msg)
-        delivery.partition, delivery.offset = partition, future.result().offset
+        written = future.result()
+        delivery.partition, delivery.offset = written.partition, written.offset
 
     async def _ensure_started(self) -> _ProducerHandle:
         async with self._starting:
@@ -175,8 +187,9 @@ class CloudEventProducer:
                 producer = AIOKafkaProducer(
                     **self._connection.client_options(),
                     enable_idempotence=True,
+                    max_batch_size=self._batch_bytes,
                     request_timeout_ms=5_000,
-                    retry_backoff_ms=50,
+                    retry_backoff_ms=20,
                 )
                 running = _ProducerHandle(producer, asyncio.get_running_loop().create_future())
                 try:
