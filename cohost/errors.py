@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from cohost.kafka.errors import PositionLost
 from cohost_schemas.envelope import Envelope
 from cohost_schemas.invitation import Invitation
+
+__all__ = ["NotConfirmed", "OutcomeUnknown", "PositionLost", "ProblemError", "Rejected"]
 
 
 class Rejected(Exception):
@@ -61,10 +64,6 @@ class OutcomeUnknown(Exception):
 
 class NotConfirmed(Exception):
     """Kafka did not confirm a fact in time; writing it again is safe."""
-
-
-class PositionLost(Exception):
-    """The log no longer has the position to resume from; start a new stream without `after`."""
 
 
 class ProblemError(Exception):

@@ -1,7 +1,8 @@
 """The pipeline's errors, grouped by what must be done about them."""
 
 import asyncpg
-from aiokafka import errors as kafka
+
+from cohost.kafka.errors import UNAVAILABLE_ERRORS
 
 
 class IncompatibleDeployment(Exception):
@@ -23,9 +24,7 @@ class NotConfirmed(Exception):
 _TRANSIENT_ERRORS = (
     Fenced,
     NotConfirmed,
-    kafka.KafkaError,
-    # aiokafka raises this instead of a KafkaError once a producer is in its fatal state.
-    AssertionError,
+    *UNAVAILABLE_ERRORS,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -35,8 +34,6 @@ _TRANSIENT_ERRORS = (
     # asyncpg raises this for a connection that died between two steps of a statement.
     asyncpg.InternalClientError,
     asyncpg.ReadOnlySQLTransactionError,
-    OSError,
-    TimeoutError,
 )
 
 

@@ -1,6 +1,7 @@
 """Produce CloudEvents outside the exactly-once path: scheduled commands and signals."""
 
 from cohost.kafka import producer
+from cohost.kafka.errors import UNAVAILABLE_ERRORS
 from cohost.kafka.producer import ClientClosed, DeliveryState
 from cohost_schemas.topics import Topic
 from cohost_schemas.types import Message
@@ -32,6 +33,6 @@ class CloudEventProducer:
         value = self._producer.encode_event(message_id, data, key)
         try:
             await self._producer.send_once(topic, key, value, DeliveryState())
-        except (*producer.DELIVERY_ERRORS, ClientClosed) as error:
+        except (*UNAVAILABLE_ERRORS, ClientClosed) as error:
             msg = f"record for {topic.suffix} not confirmed: {type(error).__name__}"
             raise NotConfirmed(msg) from error

@@ -17,17 +17,27 @@ from cohost.audit.run import UnusableTopics, audit
 def main() -> int:
     """Run the audit with the command line's options and return the exit status."""
     parser = argparse.ArgumentParser("python -m cohost.audit", description="Prove exactly-once from the log.")
-    defaults = settings.load_settings()
-    parser.add_argument("--bootstrap", default=defaults.bootstrap_servers, help="Kafka's bootstrap servers")
+    try:
+        defaults = settings.load_settings()
+        security = defaults.kafka_options()
+    except ValueError as error:
+        return _print_failure(error)
+    parser.add_argument(
+        "--bootstrap", default=defaults.kafka_bootstrap_servers, help="Kafka's bootstrap servers"
+    )
     parser.add_argument("--prefix", default=defaults.topic_prefix, help="the topics' prefix")
     options = parser.parse_args()
     try:
-        report = asyncio.run(audit(options.bootstrap, options.prefix, security=defaults.security_options()))
+        report = asyncio.run(audit(options.bootstrap, options.prefix, security=security))
     except (UnusableTopics, KafkaError, OSError) as error:
-        sys.stderr.write(f"the log cannot be read: {error}\n")
-        return 2
+        return _print_failure(error)
     sys.stdout.write(format_report(report))
     return 1 if report.violations else 0
+
+
+def _print_failure(reason: object) -> int:
+    sys.stderr.write(f"the log cannot be read: {reason}\n")
+    return 2
 
 
 def format_report(report: Report) -> str:

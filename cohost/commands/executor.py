@@ -7,8 +7,6 @@ import time
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from aiokafka.errors import KafkaError
-
 from cohost import http_reader, ids
 from cohost.commands import history
 from cohost.commands.outcomes import OutcomeReader, PendingCommand
@@ -17,6 +15,7 @@ from cohost.errors import OutcomeUnknown, ProblemError, Rejected
 from cohost.events import Accepted
 from cohost.http_reader import ServiceClient
 from cohost.kafka.connection import KafkaConnection
+from cohost.kafka.errors import UNAVAILABLE_ERRORS
 from cohost.kafka.producer import CloudEventProducer, DeliveryState
 from cohost_schemas import timestamps
 from cohost_schemas.answers import CommandOutcome
@@ -81,7 +80,7 @@ class CommandExecutor:
             delay_seconds *= 2
             try:
                 await self._search_once(route, room_id, pending)
-            except (KafkaError, OSError, TimeoutError):
+            except UNAVAILABLE_ERRORS:
                 continue
 
     async def _search_once(self, route: CommandRoute, room_id: str, pending: PendingCommand) -> None:

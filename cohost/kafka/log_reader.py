@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import ConsumerStoppedError, KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import ConsumerStoppedError, OffsetOutOfRangeError
 
-from cohost.errors import PositionLost
 from cohost.kafka.closing import close_within
 from cohost.kafka.connection import KafkaConnection
+from cohost.kafka.errors import UNAVAILABLE_ERRORS, PositionLost
 
 _log = logging.getLogger("cohost")
 
@@ -76,7 +76,7 @@ class LogReader:
                             yield records
                 except OffsetOutOfRangeError as error:
                     await self._handle_gap(error)
-            except (KafkaError, ConsumerStoppedError, OSError, TimeoutError, _ConsumerStuck) as error:
+            except (*UNAVAILABLE_ERRORS, ConsumerStoppedError, _ConsumerStuck) as error:
                 await self._wait_after_error(error)
             finally:
                 await close_within(consumer.stop())

@@ -18,6 +18,7 @@ from aiokafka.errors import (
 from cohost.kafka.backoff import Backoff
 from cohost.kafka.closing import close_within, discard_producer
 from cohost.kafka.connection import KafkaConnection
+from cohost.kafka.errors import UNAVAILABLE_ERRORS
 from cohost_schemas import envelope, timestamps
 from cohost_schemas.topics import Topic
 from cohost_schemas.types import Message
@@ -32,9 +33,6 @@ _NON_RETRIABLE = (
     RecordListTooLargeError,
     TopicAuthorizationFailedError,
 )
-DELIVERY_ERRORS = (KafkaError, TimeoutError, OSError, AssertionError)
-"""What a failed attempt to write raises: an `AssertionError` comes from a producer in its fatal state."""
-
 _FIRST_RETRY_SECONDS = 0.1
 _MAX_RETRY_SECONDS = 0.5
 # aiokafka wakes every sender that waits for space in a batch at once: thousands keep it busy for seconds.
@@ -143,7 +141,7 @@ class CloudEventProducer:
                 await self.send_once(topic, key, value, delivery)
             except _NON_RETRIABLE:
                 raise
-            except DELIVERY_ERRORS as error:
+            except UNAVAILABLE_ERRORS as error:
                 if not backoff.failing:
                     _log.warning("record for topic %s not confirmed, retrying: %r", topic.suffix, error)
                 await asyncio.sleep(backoff.next_wait())
@@ -151,13 +149,13 @@ class CloudEventProducer:
                 return
 
     async def send_once(self, topic: Topic, key: str, value: bytes | None, delivery: DeliveryState) -> None:
-        """Write a record and wait until Kafka confirms it. Raises `DELIVERY_ERRORS` and `ClientClosed`."""
+        """Write a record and wait until Kafka confirms it. Raises `UNAVAILABLE_ERRORS` and `ClientClosed`."""
         running: _ProducerHandle | None = None
         try:
             async with asyncio.timeout(self._attempt_seconds), self._in_flight:
                 running = await self._ensure_started()
                 await self._deliver(running, topic, key, value, delivery)
-        except DELIVERY_ERRORS:
+        except UNAVAILABLE_ERRORS:
             await self._drop_failed(running)
             raise
 

@@ -17,10 +17,10 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from cohost.kafka import patches
+from cohost.kafka import patches, security
 from messaging.errors import IncompatibleDeployment, is_transient
 from messaging.pipeline import Pipeline
-from services.runtime import kafka_security, logs
+from services.runtime import logs
 from services.runtime.settings import EXIT_WRONG_SETTING, ServiceSettings
 
 EXIT_REFUSED = 3
@@ -163,7 +163,7 @@ async def _check_kafka_credentials(settings: ServiceSettings) -> None:
     if settings.kafka_security_protocol == "PLAINTEXT":
         return
     try:
-        await kafka_security.check_kafka_access(
+        await security.check_kafka_access(
             settings.kafka_bootstrap_servers, settings.kafka_options(), _CHECK_SECONDS
         )
     except ValueError as error:

@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from cohost.kafka import security
+from cohost.kafka.security import KafkaSecurity
 from cohost_schemas import topics
 from messaging.config import Config
 from services.runtime.http import auth
-from services.runtime.kafka_security import KafkaSecurity
 
 EXIT_WRONG_SETTING = 2
 
@@ -175,14 +176,5 @@ def load_settings(kind: type[S]) -> S:
     try:
         return kind()
     except ValidationError as error:
-        sys.stderr.write(f"{_error_line(error)}\n")
+        sys.stderr.write(f"{security.describe_wrong_setting(error)}\n")
         raise SystemExit(EXIT_WRONG_SETTING) from None
-
-
-def _error_line(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    said = first["msg"].removeprefix("Value error, ").replace("\n", " ")
-    if not first["loc"]:
-        return said
-    said = "is required" if first["type"] == "missing" else said
-    return f"COHOST_{str(first['loc'][0]).upper()}: {said}"

@@ -23,9 +23,9 @@ def _secured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_audit_reads_the_services_variables() -> None:
     found = settings.load_settings()
-    security = found.security_options()
+    security = found.kafka_options()
     assert isinstance(security.pop("ssl_context"), ssl.SSLContext)
-    assert (found.bootstrap_servers, found.topic_prefix) == ("kafka:9093", "live.")
+    assert (found.kafka_bootstrap_servers, found.topic_prefix) == ("kafka:9093", "live.")
     assert security == {
         "security_protocol": "SASL_SSL",
         "sasl_mechanism": "SCRAM-SHA-512",
@@ -39,4 +39,12 @@ def test_a_missing_certificate_is_reported_in_one_line(monkeypatch: pytest.Monke
     command = [sys.executable, "-m", "cohost.audit"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
-    assert ended.stderr.startswith("the log cannot be read: ")
+    assert ended.stderr.startswith("the log cannot be read: COHOST_KAFKA_SSL_CAFILE: ")
+
+
+def test_a_wrong_protocol_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COHOST_KAFKA_SECURITY_PROTOCOL", "TLS")
+    command = [sys.executable, "-m", "cohost.audit"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert ended.stderr.startswith("the log cannot be read: COHOST_KAFKA_SECURITY_PROTOCOL: ")

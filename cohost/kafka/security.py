@@ -10,9 +10,9 @@ from typing import Any, Literal
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import SaslAuthenticationFailed, UnsupportedSaslMechanismError
 from aiokafka.helpers import create_ssl_context
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretStr, ValidationError
 
-from messaging.errors import is_transient
+from cohost.kafka.errors import UNAVAILABLE_ERRORS
 
 _ERROR_LINE = "COHOST_KAFKA_{}: {}"
 _FILE_OPTIONS = ("cafile", "capath", "certfile", "keyfile")
@@ -84,12 +84,23 @@ class KafkaSecurity(BaseModel):
         return context
 
 
+def describe_wrong_setting(error: ValidationError) -> str:
+    """Return a line that names the first wrong variable of settings whose variables begin with COHOST_."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    message = first["msg"].removeprefix("Value error, ").replace("\n", " ")
+    if not first["loc"]:
+        return message
+    message = "is required" if first["type"] == "missing" else message
+    return f"COHOST_{str(first['loc'][0]).upper()}: {message}"
+
+
 async def check_kafka_access(servers: str, security: Mapping[str, Any], seconds: float) -> None:
     """Fail at once if Kafka rejects the credentials. The pipeline waits for a Kafka that is down.
 
     Raises `ValueError` that names the wrong variable, unless at least one server accepts the connection.
     `seconds` is the timeout of each connection.
     """
+    # A client's own first error names no cause: aiokafka logs those of all servers and raises another.
     opening = [
         create_conn(host, port, request_timeout_ms=int(1000 * seconds), **security)
         for host, port, _ in collect_hosts(servers)
@@ -102,7 +113,7 @@ async def check_kafka_access(servers: str, security: Mapping[str, Any], seconds:
     if len(errors) < len(answers):
         return
     for error in errors:
-        if not is_transient(error):
+        if not isinstance(error, UNAVAILABLE_ERRORS):
             raise error
         if refusal := _describe_refusal(error):
             raise ValueError(refusal) from error
