@@ -1,13 +1,14 @@
 """Run a worker: one session after another, with back-off during outages, until it is stopped."""
 
 import asyncio
-import random
+import contextlib
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
 import asyncpg
 import structlog
 
+from cohost.kafka.backoff import Backoff
 from messaging import cluster, database, errors, lanes, outcomes
 from messaging.cluster import ClusterInfo
 from messaging.config import Config
@@ -44,7 +45,7 @@ class Pipeline:
         self._migration_packages = ("messaging", *migration_packages)
         self._stopping = asyncio.Event()
         self._session: Session | None = None
-        self._wait_seconds = _FIRST_WAIT_SECONDS
+        self._backoff = Backoff(_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS)
 
     @property
     def is_ready(self) -> bool:
@@ -91,7 +92,7 @@ class Pipeline:
         self._session = session
         background = [
             asyncio.create_task(self._prune_outcomes(pool)),
-            asyncio.create_task(self._reset_wait_when_ready()),
+            asyncio.create_task(self._reset_backoff_when_ready()),
         ]
         try:
             await self._unless_stopped(session.start())
@@ -136,20 +137,18 @@ class Pipeline:
     async def _wait_before_retry(self, error: Exception) -> None:
         cause = type(error).__name__
         self._metrics.recoveries.labels(cause).inc()
-        if self._wait_seconds == _FIRST_WAIT_SECONDS:
+        if not self._backoff.failing:
             log.warning("pipeline interrupted", cause=cause, error=str(error))
-        try:
-            async with asyncio.timeout(self._wait_seconds * random.uniform(0.5, 1.0)):  # noqa: S311 - jitter
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._backoff.next_wait()):
                 await self._stopping.wait()
-        except TimeoutError:
-            self._wait_seconds = min(_LONGEST_WAIT_SECONDS, 2 * self._wait_seconds)
 
-    async def _reset_wait_when_ready(self) -> None:
+    async def _reset_backoff_when_ready(self) -> None:
         while not self.is_ready:
             await asyncio.sleep(_FIRST_WAIT_SECONDS)
-        if self._wait_seconds != _FIRST_WAIT_SECONDS:
+        if self._backoff.failing:
             log.info("pipeline resumed")
-        self._wait_seconds = _FIRST_WAIT_SECONDS
+        self._backoff.reset()
 
     async def _prune_outcomes(self, pool: asyncpg.Pool) -> None:
         while True:

@@ -14,6 +14,7 @@ from cohost.commands.routes import CommandRoute, final_event_types, route_of
 from cohost.errors import OutcomeUnknown, ProblemError, Rejected
 from cohost.events import Accepted
 from cohost.http_reader import ServiceClient
+from cohost.kafka.backoff import Backoff
 from cohost.kafka.connection import KafkaConnection
 from cohost.kafka.errors import UNAVAILABLE_ERRORS
 from cohost.kafka.producer import CloudEventProducer, DeliveryState
@@ -74,10 +75,9 @@ class CommandExecutor:
         await self._producer.send_record(route.commands, data.room_id, value, delivery)
 
     async def _search_log(self, route: CommandRoute, room_id: str, pending: PendingCommand) -> None:
-        delay_seconds = _FIRST_SEARCH_SECONDS
+        backoff = Backoff(_FIRST_SEARCH_SECONDS, self._timeout)
         while not pending.outcome.done():
-            await asyncio.sleep(delay_seconds)
-            delay_seconds *= 2
+            await asyncio.sleep(backoff.next_wait())
             try:
                 await self._search_once(route, room_id, pending)
             except UNAVAILABLE_ERRORS:

@@ -9,6 +9,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, OffsetOutOfRangeError
 
+from cohost.kafka.backoff import Backoff
 from cohost.kafka.closing import close_within
 from cohost.kafka.connection import KafkaConnection
 from cohost.kafka.errors import UNAVAILABLE_ERRORS, PositionLost
@@ -19,7 +20,8 @@ _POLL_MS = 1_000
 _SHORT_POLL_MS = 100
 _IDLE_POLLS = 5
 _REQUEST_SECONDS = 5
-_RETRY_SECONDS = 0.5
+_FIRST_RETRY_SECONDS = 0.5
+_MAX_RETRY_SECONDS = 2.0
 
 
 class _ConsumerStuck(Exception):
@@ -48,7 +50,7 @@ class LogReader:
         self._stopped = asyncio.Event()
         self._starting: asyncio.Future[None] | None = None
         self._consumer: AIOKafkaConsumer | None = None
-        self._interrupted = False
+        self._backoff = Backoff(_FIRST_RETRY_SECONDS, _MAX_RETRY_SECONDS)
 
     @property
     def is_stopped(self) -> bool:
@@ -92,7 +94,7 @@ class LogReader:
         if starting.cancelled():
             raise ConsumerStoppedError if self._stopped.is_set() else TimeoutError
         starting.result()
-        self._interrupted = False
+        self._backoff.reset()
 
     async def _fetch_batches(self, consumer: AIOKafkaConsumer) -> AsyncGenerator[Sequence[Any], None]:
         idle_polls = 0
@@ -128,11 +130,10 @@ class LogReader:
     async def _wait_after_error(self, error: Exception) -> None:
         if self._stopped.is_set():
             return
-        if not self._interrupted:
-            self._interrupted = True
+        if not self._backoff.failing:
             _log.warning("reading interrupted, retrying: %r", error)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopped.wait(), _RETRY_SECONDS)
+            await asyncio.wait_for(self._stopped.wait(), self._backoff.next_wait())
 
 
 async def poll_partitions(

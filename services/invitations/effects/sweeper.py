@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 import asyncpg
 import structlog
 
+from cohost.kafka.backoff import Backoff
 from cohost_schemas import timestamps, topics
 from cohost_schemas.commands import ExcludeUser, ExpireInvitation
 from messaging import errors
@@ -37,7 +38,7 @@ class Sweeper:
         self._pool = pool
         self._producer = producer
         self._last_full_scan: dict[int, float] = {}
-        self._backoff = _PERIOD_SECONDS
+        self._backoff = Backoff(_PERIOD_SECONDS, _MAX_BACKOFF_SECONDS)
 
     async def run(self) -> None:
         """Sweep until cancelled. Wait out outages with back-off; log their start and end once."""
@@ -49,7 +50,9 @@ class Sweeper:
                     raise
                 await self._back_off(error)
             else:
-                self._reset_backoff()
+                if self._backoff.failing:
+                    log.info("sweeper resumed")
+                self._backoff.reset()
                 await asyncio.sleep(0 if has_more else _PERIOD_SECONDS)
 
     async def sweep_lanes(self, lanes: Collection[int]) -> bool:
@@ -102,14 +105,8 @@ class Sweeper:
         await self._producer.send_message(topics.INVITATION_COMMANDS, scheduled.command_id, data, room_id)
 
     async def _back_off(self, error: Exception) -> None:
-        if self._backoff == _PERIOD_SECONDS:
+        if not self._backoff.failing:
             log.warning("sweeper paused", cause=type(error).__name__, error=str(error))
         # Scan everything again: a user banned during a long pause is no longer recently ineligible.
         self._last_full_scan.clear()
-        await asyncio.sleep(self._backoff)
-        self._backoff = min(_MAX_BACKOFF_SECONDS, 2 * self._backoff)
-
-    def _reset_backoff(self) -> None:
-        if self._backoff != _PERIOD_SECONDS:
-            log.info("sweeper resumed")
-        self._backoff = _PERIOD_SECONDS
+        await asyncio.sleep(self._backoff.next_wait())
