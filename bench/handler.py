@@ -19,7 +19,7 @@ from messaging.database import Connection
 from messaging.inputs.parsing import ParsedRecord, RecordParser, mentioned_ids
 from messaging.lanes import Lane
 from messaging.outbox.store import EncodedRecord
-from messaging.processor import DuplicateCommands, InputRecord, Rejection
+from messaging.processor import DuplicateCommands, InputRecord, RejectedCommand, Rejection
 from services.invitations.domain.stage import Stage
 from services.invitations.domain.state import Policy, Room, Seat, User
 from services.invitations.prefetch import user_to_check
@@ -79,7 +79,9 @@ class Handler:
         changes = domain.new_changes()
         result = domain.decide(incoming, changes)
         if isinstance(result, Rejection):
-            domain.on_command_rejected(encoder.command_type(reading), reading.id, changes)
+            refused = [RejectedCommand(encoder.command_type(reading), reading.id)]
+            if used_ids := await domain.find_used_ids(connection, refused):
+                raise DuplicateCommands(used_ids)
             written = [await self._refuse(connection, lane, reading, result)]
         else:
             await _remember(connection, _accepted(reading, incoming, result))

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any, TypeVar
 
 import asyncpg
@@ -12,6 +12,7 @@ from cohost.kafka.backoff import Backoff
 from messaging import cluster, database, errors, lanes, outcomes
 from messaging.cluster import ClusterInfo
 from messaging.config import Config
+from messaging.lane_listeners import LaneListener, LaneListeners
 from messaging.metrics import PipelineMetrics
 from messaging.processor import Processor
 from messaging.session import Session
@@ -30,6 +31,7 @@ class Pipeline:
     """Consumes, decides, commits and publishes for one service.
 
     `migration_packages` are packages whose `sql/` is applied to the service's schema after the pipeline's.
+    `lane_listeners` are called in their order, whenever lanes are acquired or about to be released.
     """
 
     def __init__(
@@ -38,11 +40,13 @@ class Pipeline:
         processor: Processor[Any],
         metrics: PipelineMetrics,
         migration_packages: tuple[str, ...] = (),
+        lane_listeners: Sequence[LaneListener] = (),
     ) -> None:
         self._config = config
         self._processor = processor
         self._metrics = metrics
         self._migration_packages = ("messaging", *migration_packages)
+        self._lane_listeners = LaneListeners(lane_listeners)
         self._stopping = asyncio.Event()
         self._session: Session | None = None
         self._backoff = Backoff(_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS)
@@ -88,7 +92,14 @@ class Pipeline:
         cluster_info = await self._unless_stopped(self._prepare(pool))
         if cluster_info is None:
             return
-        session = Session(self._config, cluster_info, self._processor, pool, self._metrics)
+        session = Session(
+            self._config,
+            cluster_info,
+            self._processor,
+            pool,
+            self._metrics,
+            lane_listeners=self._lane_listeners,
+        )
         self._session = session
         background = [
             asyncio.create_task(self._prune_outcomes(pool)),

@@ -1,8 +1,8 @@
 """The interface between the pipeline and a service: its topology, its processor, and their records."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, TypeVar
+from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from cohost_schemas.invitation import Invitation
 from cohost_schemas.rejections import RejectionReason
@@ -78,7 +78,15 @@ class Rejection(NamedTuple):
     current: Invitation | None = None
 
 
+class RejectedCommand(NamedTuple):
+    """A command that a batch rejects, whether the processor rejected it or it could not be read."""
+
+    command_type: str
+    command_id: str
+
+
 ChangesT = TypeVar("ChangesT")
+ChangesT_contra = TypeVar("ChangesT_contra", contravariant=True)
 
 
 class DuplicateCommands(Exception):
@@ -95,6 +103,10 @@ class Processor(Protocol[ChangesT]):
     For one batch the pipeline calls `load`, then `decide` once per record in order, then `save` in the
     batch's transaction. The next batch may be loaded and decided while this one is being saved, so the cache
     must keep everything a batch touched until that batch is committed (`evict_excess` asks for evictions).
+
+    This is what every processor needs. A processor that needs more also implements `CommitListener`,
+    `CommandIdStore` or `FactStore`; effects follow the worker's lanes as
+    `lane_listeners`.
     """
 
     topology: Topology
@@ -115,31 +127,10 @@ class Processor(Protocol[ChangesT]):
         """
         ...
 
-    def on_command_rejected(self, command_type: str, command_id: str, changes: ChangesT) -> None:
-        """Record a rejected command, decided or unreadable: `save` may find that it is a duplicate."""
-        ...
-
     async def save(self, connection: Connection, changes: ChangesT) -> None:
         """Write the batch's changes inside its transaction.
 
-        Raises `DuplicateCommands` for commands whose id is already stored, for example as an invitation's id.
-        """
-        ...
-
-    def on_committed(self, changes: ChangesT) -> None:
-        """Handle the commit of a batch with these changes, as `save` wrote them.
-
-        It is not called for a batch whose COMMIT succeeded while the answer to it was lost.
-        """
-        ...
-
-    async def keys_not_updated_since(
-        self, connection: Connection, topic: Topic, lane: int, offset: int
-    ) -> Sequence[str]:
-        """Return stored, undeleted keys of a fact topic whose last record lies before `offset`.
-
-        The records of those keys were deleted from the topic. A long list may be returned in portions: it is
-        asked for again until it is empty.
+        Raises `DuplicateCommands` for commands whose id is already stored, for example as a row's key.
         """
         ...
 
@@ -151,10 +142,50 @@ class Processor(Protocol[ChangesT]):
         """Drop all cached state of these lanes: it may differ from the stored state."""
         ...
 
-    async def on_lanes_acquired(self, lanes: Mapping[int, bool]) -> None:
-        """Handle lanes that this worker acquired; the value is whether the last owner released the lane."""
+
+@runtime_checkable
+class CommitListener(Protocol[ChangesT_contra]):
+    """Implemented by a processor that hands work over to effects once it is committed."""
+
+    def on_committed(self, changes: ChangesT_contra) -> None:
+        """Handle the commit of a batch with these changes, as `save` wrote them.
+
+        It is not called for a batch whose COMMIT succeeded while the answer to it was lost.
+        """
         ...
 
-    async def on_lanes_releasing(self, lanes: Collection[int]) -> None:
-        """Finish or cancel every running effect of lanes that are about to be released."""
+
+@runtime_checkable
+class CommandIdStore(Protocol):
+    """Implemented by a processor that keeps commands' ids as keys of its own rows.
+
+    It may know an id longer than the pipeline does, which forgets outcomes after `outcomes.RETENTION`.
+    """
+
+    async def find_used_ids(
+        self, connection: Connection, commands: Sequence[RejectedCommand]
+    ) -> Collection[str]:
+        """Return the ids under which an earlier command is stored: these commands are duplicates.
+
+        Called inside the batch's transaction, before `save`. The commands that the batch accepts are checked
+        by `save` itself, which inserts their rows.
+        """
+        ...
+
+
+@runtime_checkable
+class FactStore(Protocol):
+    """Implemented by a processor that stores facts and must notice when their topic loses some.
+
+    The pipeline decides tombstones for them. Without it, stored facts stay as they are.
+    """
+
+    async def keys_not_updated_since(
+        self, connection: Connection, topic: Topic, lane: int, offset: int
+    ) -> Sequence[str]:
+        """Return stored, undeleted keys of a fact topic whose last record lies before `offset`.
+
+        The records of those keys were deleted from the topic. A long list may be returned in portions: it is
+        asked for again until it is empty.
+        """
         ...

@@ -19,12 +19,13 @@ from messaging.config import Config
 from messaging.errors import NotConfirmed
 from messaging.inputs.consumer import Consumer
 from messaging.inputs.parsing import RecordParser
+from messaging.lane_listeners import LaneListeners
 from messaging.lanes import Lane
 from messaging.metrics import PipelineMetrics
 from messaging.outbox import transactions
 from messaging.outbox.publisher import OutboxPublisher
 from messaging.outbox.store import OutboxBatch
-from messaging.processor import Processor
+from messaging.processor import FactStore, Processor
 from messaging.takeover import Takeover
 
 _DRAIN_TIMEOUT_SECONDS = 6
@@ -37,17 +38,20 @@ log = structlog.get_logger()
 class Session:
     """A worker between two recoveries. Any error ends the session and is set on `failure`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the process's parts, which outlive the session
         self,
         config: Config,
         cluster: ClusterInfo,
         processor: Processor[Any],
         pool: asyncpg.Pool,
         metrics: PipelineMetrics,
+        *,
+        lane_listeners: LaneListeners,
     ) -> None:
         topology = processor.topology
         self._config = config
         self._processor = processor
+        self._lane_listeners = lane_listeners
         self._pool = pool
         self._metrics = metrics
         self._input_topics = [entry.topic.full_name(config.prefix) for entry in topology.inputs]
@@ -142,7 +146,7 @@ class Session:
         self._processor.drop_lanes(list(acquired))
         for batch in unpublished:
             await self._publisher.enqueue_batches([batch])
-        await self._processor.on_lanes_acquired(
+        await self._lane_listeners.notify_acquired(
             {number: lane.clean_handover for number, lane in acquired.items()}
         )
         log.info("lanes acquired", lanes=sorted(acquired), unpublished=len(unpublished))
@@ -150,16 +154,17 @@ class Session:
         self._consumer.mark_positions_set()
         self._positions_set = True
         if await self._takeover.read_facts(self._consumer.kafka_consumer, self.lanes):
-            await self._tombstone_lost_facts(truncated)
+            if isinstance(self._processor, FactStore):
+                await self._tombstone_lost_facts(self._processor, truncated)
             self._takeover.resume_inputs(self._consumer.kafka_consumer, self.lanes)
             self.is_reading = True
 
-    async def _tombstone_lost_facts(self, truncated: Mapping[TopicPartition, int]) -> None:
+    async def _tombstone_lost_facts(
+        self, fact_store: FactStore, truncated: Mapping[TopicPartition, int]
+    ) -> None:
         """Decide tombstones for stored facts whose records were deleted from the beginning of their topic."""
         for partition, begin in truncated.items():
-            while tombstones := await self._takeover.tombstones_for_lost_keys(
-                self._processor, partition, begin
-            ):
+            while tombstones := await self._takeover.tombstones_for_lost_keys(fact_store, partition, begin):
                 log.warning(
                     "lost facts tombstoned",
                     topic=partition.topic,
@@ -182,7 +187,7 @@ class Session:
             if self.failure.done() or not self.lanes:
                 return
             await self._committer.wait_committed()
-            await self._processor.on_lanes_releasing(list(self.lanes))
+            await self._lane_listeners.notify_releasing(list(self.lanes))
             try:
                 async with asyncio.timeout(_DRAIN_TIMEOUT_SECONDS):
                     await self._publisher.wait_drained()

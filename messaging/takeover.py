@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import asyncpg
 import structlog
@@ -16,7 +15,7 @@ from messaging.errors import LogMismatch
 from messaging.lanes import Lane
 from messaging.outbox import log_end, store, transactions
 from messaging.outbox.store import OutboxBatch
-from messaging.processor import Processor, Topology
+from messaging.processor import FactStore, Topology
 
 _FACTS_TIMEOUT_SECONDS = 30
 _POLL_SECONDS = 0.1
@@ -116,12 +115,12 @@ class Takeover:
         consumer.resume(*others)
 
     async def tombstones_for_lost_keys(
-        self, processor: Processor[Any], partition: TopicPartition, begin_offset: int
+        self, fact_store: FactStore, partition: TopicPartition, begin_offset: int
     ) -> list[ConsumerRecord]:
         """Return synthetic tombstones, before the beginning, for stored keys that the topic has lost."""
         topic = self._topology.inputs[self._input_topics.index(partition.topic)].topic
         async with self._pool.acquire() as connection:
-            keys = await processor.keys_not_updated_since(
+            keys = await fact_store.keys_not_updated_since(
                 connection, topic, partition.partition, begin_offset
             )
         return [_synthetic_tombstone(partition, begin_offset - 1, key) for key in keys]

@@ -11,12 +11,13 @@ from aiokafka import ConsumerRecord
 from messaging import lanes, outcomes
 from messaging.batch import decider
 from messaging.batch.decider import BatchDecider, DecidedBatch
+from messaging.database import Connection
 from messaging.errors import NotConfirmed
 from messaging.lanes import Lane
 from messaging.metrics import PipelineMetrics
 from messaging.outbox import store
 from messaging.outbox.store import OutboxBatch
-from messaging.processor import DuplicateCommands, Processor
+from messaging.processor import CommandIdStore, CommitListener, DuplicateCommands, Processor
 
 EnqueueBatches = Callable[[Sequence[OutboxBatch]], Awaitable[None]]
 
@@ -41,6 +42,8 @@ class BatchCommitter:
     ) -> None:
         self._pool = pool
         self._processor = processor
+        self._commit_listener = processor if isinstance(processor, CommitListener) else None
+        self._command_id_store = processor if isinstance(processor, CommandIdStore) else None
         self._decider = decider
         self._metrics = metrics
         self._lanes = owned_lanes
@@ -156,12 +159,20 @@ class BatchCommitter:
                 await lanes.write_updates(connection, batch.lane_updates)
                 await store.update_outbox(connection, batch.outbox_batches, published_ranges)
                 await outcomes.insert_outcomes(connection, batch.outcomes)
+                await self._check_rejected_ids(connection, batch)
                 await self._processor.save(connection, batch.changes)
-        self._processor.on_committed(batch.changes)
+        if self._commit_listener is not None:
+            self._commit_listener.on_committed(batch.changes)
         for number, _, published in published_ranges:
             self._lanes[number].last_deleted_batch = published
             self._lanes[number].lease_renewed_at = started_at
         self._metrics.count_batch(batch.command_counts, len(batch.input_records))
+
+    async def _check_rejected_ids(self, connection: Connection, batch: DecidedBatch) -> None:
+        if self._command_id_store is not None and batch.rejected_commands:
+            used_ids = await self._command_id_store.find_used_ids(connection, batch.rejected_commands)
+            if used_ids:
+                raise DuplicateCommands(used_ids)
 
 
 def _split_by_size(records: Sequence[ConsumerRecord]) -> Iterator[Sequence[ConsumerRecord]]:

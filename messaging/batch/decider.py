@@ -21,7 +21,7 @@ from messaging.lanes import Lane, LaneUpdate
 from messaging.metrics import PipelineMetrics
 from messaging.outbox.store import EncodedRecord, OutboxBatch
 from messaging.outcomes import OutcomeRow
-from messaging.processor import Processor, Rejection
+from messaging.processor import Processor, RejectedCommand, Rejection
 
 _YIELD_EVERY = 25
 """Number of records decided before the event loop runs other tasks, such as the commit and the publisher.
@@ -48,6 +48,7 @@ class DecidedBatch:
     lane_updates: list[LaneUpdate] = field(default_factory=list)
     outbox_batches: list[OutboxBatch] = field(default_factory=list)
     outcomes: list[OutcomeRow] = field(default_factory=list)
+    rejected_commands: list[RejectedCommand] = field(default_factory=list)
     command_counts: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
@@ -199,7 +200,7 @@ class BatchDecider:
             rejection.reason,
         ] += 1
         command_type = encoder.command_type(parsed)
-        self._processor.on_command_rejected(command_type, parsed.id, batch.changes)
+        batch.rejected_commands.append(RejectedCommand(command_type, parsed.id))
         batch.outcomes.append(
             (
                 parsed.id,

@@ -36,9 +36,13 @@ async def build_service(settings: BroadcastSettings) -> process.Service:
         dependencies.livekit, pool, dependencies.producer, settings.departure_seconds
     )
     reconciler = Reconciler(dependencies, resyncer, dirty_keys)
-    processor = BroadcastProcessor(settings.seat_timeouts, dirty_keys, (reconciler, resyncer))
+    processor = BroadcastProcessor(settings.seat_timeouts, dirty_keys)
     pipeline = Pipeline(
-        config, processor, metrics.PipelineMetrics(registry, TOPOLOGY.name), ("services.broadcast",)
+        config,
+        processor,
+        metrics.PipelineMetrics(registry, TOPOLOGY.name),
+        ("services.broadcast",),
+        lane_listeners=(reconciler, resyncer),
     )
     dependencies.lease.use_pipeline(pipeline)
     http_app = fastapi_app.create_app(

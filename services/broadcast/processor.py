@@ -1,11 +1,10 @@
 """Broadcast's processor for the pipeline: stages in memory, decided record by record, stored in Postgres."""
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Protocol, cast
+from collections.abc import Collection, Iterator, Sequence
+from typing import cast
 
 from cohost_schemas import commands, events, signals, topics
-from cohost_schemas.topics import Topic
 from cohost_schemas.types import Message
 from messaging.database import Connection
 from messaging.processor import InputRecord, InputTopic, OutputRecord, Rejection, Topology
@@ -40,29 +39,14 @@ _MAX_STAGES = 20_000
 _RELEVANT_EVENTS = (events.StageChanged, events.InvitationAccepted, events.CoHostLeft)
 
 
-class LaneListener(Protocol):
-    """A background effect that follows which lanes this worker owns."""
-
-    async def on_lanes_acquired(self, lanes: Mapping[int, bool]) -> None:
-        """Start to work for these lanes; the value says whether their last owner released them."""
-        ...
-
-    async def on_lanes_releasing(self, lanes: Collection[int]) -> None:
-        """Finish the work under way for these lanes and start nothing new for them."""
-        ...
-
-
 class BroadcastProcessor:
-    """Decides broadcast's records for the pipeline."""
+    """Decides broadcast's records for the pipeline; what it commits wakes the reconciler."""
 
     topology = TOPOLOGY
 
-    def __init__(
-        self, timeouts: SeatTimeouts, dirty_keys: DirtyKeys, listeners: Sequence[LaneListener]
-    ) -> None:
+    def __init__(self, timeouts: SeatTimeouts, dirty_keys: DirtyKeys) -> None:
         self._timeouts = timeouts
         self._dirty_keys = dirty_keys
-        self._listeners = listeners
         self._stages: OrderedDict[str, tuple[int, Stage | None]] = OrderedDict()
         self._recently_used: list[set[str]] = [set(), set()]
 
@@ -99,9 +83,6 @@ class BroadcastProcessor:
             changes.add_difference(before, after)
         return [*_event_records(record.key, decided.events), *_badge_records(record.key, before, after)]
 
-    def on_command_rejected(self, command_type: str, command_id: str, changes: BatchChanges) -> None:
-        """Do nothing: broadcast stores nothing under a command's id."""
-
     async def save(self, connection: Connection, changes: BatchChanges) -> None:
         """Write the batch's changes."""
         await store.save_changes(connection, changes)
@@ -111,16 +92,6 @@ class BroadcastProcessor:
         rooms, members = store.work_from_changes(changes)
         if rooms or members:
             self._dirty_keys.wake_poller(rooms, members)
-
-    async def keys_not_updated_since(
-        self,
-        connection: Connection,  # noqa: ARG002 - broadcast reads no facts
-        topic: Topic,  # noqa: ARG002 - as above
-        lane: int,  # noqa: ARG002 - as above
-        offset: int,  # noqa: ARG002 - as above
-    ) -> Sequence[str]:
-        """Return no keys: broadcast reads no facts, only invitations' events."""
-        return ()
 
     def evict_excess(self) -> None:
         """Evict the least recently used stages, but none that the last two batches used."""
@@ -134,16 +105,6 @@ class BroadcastProcessor:
         """Drop all stages of these lanes from memory."""
         for room_id in [room_id for room_id, (lane, _) in self._stages.items() if lane in lanes]:
             del self._stages[room_id]
-
-    async def on_lanes_acquired(self, lanes: Mapping[int, bool]) -> None:
-        """Tell the effects which lanes were acquired."""
-        for listener in self._listeners:
-            await listener.on_lanes_acquired(lanes)
-
-    async def on_lanes_releasing(self, lanes: Collection[int]) -> None:
-        """Wait until the effects have finished their work for the lanes."""
-        for listener in self._listeners:
-            await listener.on_lanes_releasing(lanes)
 
 
 def _is_relevant(data: Message | None) -> bool:

@@ -1,7 +1,7 @@
 """The invitations processor: load a batch's rooms and users, decide its records, save the changes."""
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import cast
 
 from cohost_schemas import commands, envelope, facts, topics
@@ -9,7 +9,14 @@ from cohost_schemas.commands import SendInvitation
 from cohost_schemas.facts import RoomChanged, UserChanged
 from cohost_schemas.topics import Topic
 from messaging.database import Connection
-from messaging.processor import InputRecord, InputTopic, OutputRecord, Rejection, Topology
+from messaging.processor import (
+    InputRecord,
+    InputTopic,
+    OutputRecord,
+    RejectedCommand,
+    Rejection,
+    Topology,
+)
 from services.invitations import domain
 from services.invitations.domain.stage import Stage, StageEvent
 from services.invitations.domain.state import Policy, User
@@ -35,7 +42,12 @@ _SEND_INVITATION_TYPE = envelope.wire_type(SendInvitation.__name__)
 
 
 class InvitationsProcessor:
-    """Decide the records of all lanes from cached stages; implements `messaging.processor.Processor`."""
+    """Decide the records of all lanes from cached stages.
+
+    It implements `CommandIdStore`, because a command's id becomes the invitation's, and `FactStore`. Nothing
+    listens to the lanes: the sweeper asks the pipeline for the owned ones, and its late commands are
+    harmless, since the room's owner decides them.
+    """
 
     topology = TOPOLOGY
 
@@ -110,17 +122,18 @@ class InvitationsProcessor:
         self._cache.apply_user_fact(record.key, user, record.lane, self._clock())
         changes.users[record.key] = UserUpdate(record.lane, record.offset, user)
 
-    def on_command_rejected(self, command_type: str, command_id: str, changes: BatchChanges) -> None:
-        """Remember a rejected `SendInvitation`: `save` finds out whether its id was used before."""
-        if command_type == _SEND_INVITATION_TYPE:
-            changes.rejected_ids.append(command_id)
+    async def find_used_ids(
+        self, connection: Connection, commands: Sequence[RejectedCommand]
+    ) -> Collection[str]:
+        """Return the ids of rejected `SendInvitation` commands that an invitation has already."""
+        sent_ids = [
+            command.command_id for command in commands if command.command_type == _SEND_INVITATION_TYPE
+        ]
+        return await writes.find_stored_ids(connection, sent_ids) if sent_ids else ()
 
     async def save(self, connection: Connection, changes: BatchChanges) -> None:
         """Write the batch's changes. Raises `DuplicateCommands` for invitation ids that are stored."""
         await writes.save_changes(connection, changes)
-
-    def on_committed(self, changes: BatchChanges) -> None:
-        """Do nothing: no effect waits for the commit."""
 
     async def keys_not_updated_since(
         self, connection: Connection, topic: Topic, lane: int, offset: int
@@ -137,12 +150,6 @@ class InvitationsProcessor:
     def drop_lanes(self, lanes: Collection[int]) -> None:
         """Drop these lanes from the cache."""
         self._cache.drop_lanes(lanes)
-
-    async def on_lanes_acquired(self, lanes: Mapping[int, bool]) -> None:
-        """Do nothing: the sweeper asks the pipeline for the owned lanes."""
-
-    async def on_lanes_releasing(self, lanes: Collection[int]) -> None:
-        """Do nothing: a late command of the sweeper is harmless, the room's owner decides it."""
 
 
 def _apply_events(

@@ -74,7 +74,7 @@ async def run_script(
     pool: asyncpg.Pool, cuts: Sequence[int], *, without_cache: bool
 ) -> tuple[list[OutputRecord | Rejection], dict[str, Any]]:
     """Return the outputs of the script, processed in batches, and the stages stored afterwards."""
-    processor = BroadcastProcessor(SeatTimeouts(grace_seconds=60, no_show_seconds=30), DirtyKeys(), ())
+    processor = BroadcastProcessor(SeatTimeouts(grace_seconds=60, no_show_seconds=30), DirtyKeys())
     records = [input_record(record, offset) for offset, record in enumerate(SCRIPT, 1)]
     outputs: list[OutputRecord | Rejection] = []
     for start, end in pairwise([0, *cuts, len(records)]):
@@ -111,7 +111,7 @@ async def test_batch_boundaries_and_cache_contents_change_nothing(pool: asyncpg.
 @pytest.mark.parametrize("size", [1, 3, len(SCRIPT)])
 async def test_dirty_keys_match_the_pending_work_in_postgres(pool: asyncpg.Pool, size: int) -> None:
     dirty_keys = DirtyKeys()
-    processor = BroadcastProcessor(SeatTimeouts(grace_seconds=60, no_show_seconds=30), dirty_keys, ())
+    processor = BroadcastProcessor(SeatTimeouts(grace_seconds=60, no_show_seconds=30), dirty_keys)
     records = [input_record(record, offset) for offset, record in enumerate(SCRIPT, 1)]
     outputs = 0
     for start in range(0, len(records), size):
@@ -134,7 +134,7 @@ async def test_dirty_keys_match_the_pending_work_in_postgres(pool: asyncpg.Pool,
 
 
 async def test_pending_invitations_need_no_query(pool: asyncpg.Pool) -> None:
-    processor = BroadcastProcessor(SeatTimeouts(grace_seconds=60, no_show_seconds=0), DirtyKeys(), ())
+    processor = BroadcastProcessor(SeatTimeouts(grace_seconds=60, no_show_seconds=0), DirtyKeys())
     sent = events.InvitationSent(
         **{**invitation_accepted().model_dump(), "status": "pending", "responded_at": None}
     )
@@ -145,7 +145,7 @@ async def test_pending_invitations_need_no_query(pool: asyncpg.Pool) -> None:
 
 
 async def test_pending_work_and_due_deadlines_are_found(pool: asyncpg.Pool) -> None:
-    processor = BroadcastProcessor(SeatTimeouts(grace_seconds=60, no_show_seconds=30), DirtyKeys(), ())
+    processor = BroadcastProcessor(SeatTimeouts(grace_seconds=60, no_show_seconds=30), DirtyKeys())
     records = [input_record(record, offset) for offset, record in enumerate(SCRIPT[1:12], 1)]
     changes = processor.new_changes()
     async with pool.acquire() as connection:

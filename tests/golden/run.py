@@ -31,7 +31,7 @@ _LAYOUTS = {"invitations": invitations.TOPOLOGY, "broadcast": broadcast.TOPOLOGY
 _DOMAINS: dict[str, Callable[[], Any]] = {
     "invitations": lambda: invitations.InvitationsProcessor(Policy(max_pending=3)),
     "broadcast": lambda: broadcast.BroadcastProcessor(
-        SeatTimeouts(grace_seconds=30, no_show_seconds=120), DirtyKeys(), ()
+        SeatTimeouts(grace_seconds=30, no_show_seconds=120), DirtyKeys()
     ),
 }
 _OUTCOMES = """

@@ -9,7 +9,7 @@ import asyncpg
 from cohost_schemas import envelope
 from messaging import database
 from messaging.config import Config
-from messaging.processor import InputRecord, OutputRecord, Rejection
+from messaging.processor import DuplicateCommands, InputRecord, OutputRecord, RejectedCommand, Rejection
 from services.invitations.domain.state import Policy
 from services.invitations.processor import InvitationsProcessor
 from services.invitations.store.changes import BatchChanges
@@ -30,33 +30,45 @@ class BatchHarness:
         self, batches: Sequence[Sequence[InputRecord]], *, without_cache: bool = False
     ) -> None:
         """Decide each batch before the previous one is saved, or without overlap and with an empty cache."""
-        unsaved: BatchChanges | None = None
+        unsaved: tuple[BatchChanges, list[RejectedCommand]] | None = None
         async with self.pool.acquire() as loading, self.pool.acquire() as saving:
             for batch in batches:
                 changes = self.processor.new_changes()
+                rejected: list[RejectedCommand] = []
                 await self.processor.load(loading, batch)
-                self.outcomes += [outcome_values(self._decide(incoming, changes)) for incoming in batch]
+                self.outcomes += [
+                    outcome_values(self._decide(incoming, changes, rejected)) for incoming in batch
+                ]
                 await self._save(saving, unsaved)
                 self.processor.evict_excess()
-                unsaved = changes
+                unsaved = (changes, rejected)
                 if without_cache:
                     await self._save(saving, unsaved)
                     unsaved = None
                     self.processor.drop_lanes([0])
             await self._save(saving, unsaved)
 
-    def _decide(self, incoming: InputRecord, changes: BatchChanges) -> Sequence[OutputRecord] | Rejection:
+    def _decide(
+        self, incoming: InputRecord, changes: BatchChanges, rejected: list[RejectedCommand]
+    ) -> Sequence[OutputRecord] | Rejection:
         outcome = self.processor.decide(incoming, changes)
         if isinstance(outcome, Rejection):
-            self.processor.on_command_rejected(
-                envelope.wire_type(type(incoming.data).__name__), incoming.id, changes
-            )
+            command_type = envelope.wire_type(type(incoming.data).__name__)
+            rejected.append(RejectedCommand(command_type, incoming.id))
         return outcome
 
-    async def _save(self, connection: database.Connection, changes: BatchChanges | None) -> None:
-        if changes is not None:
-            async with connection.transaction():
-                await self.processor.save(connection, changes)
+    async def _save(
+        self,
+        connection: database.Connection,
+        unsaved: tuple[BatchChanges, list[RejectedCommand]] | None,
+    ) -> None:
+        if unsaved is None:
+            return
+        changes, rejected = unsaved
+        async with connection.transaction():
+            if used_ids := await self.processor.find_used_ids(connection, rejected):
+                raise DuplicateCommands(used_ids)
+            await self.processor.save(connection, changes)
 
     async def stored_rows(self) -> dict[str, list[dict[str, Any]]]:
         """Return every stored row by table, without the time of its change."""

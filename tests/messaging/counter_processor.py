@@ -4,7 +4,7 @@
 `nobody`. A room's fact sets the count to its `max_co_hosts`, so that facts and commands interact.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from cohost_schemas import commands, events, facts, topics
 from messaging.database import Connection
@@ -74,9 +74,6 @@ class CounterProcessor:
     def _set(self, incoming: InputRecord, count: int, changes: dict[str, tuple[int, int]]) -> None:
         self.counts[incoming.key] = changes[incoming.key] = (incoming.lane, count)
 
-    def on_command_rejected(self, *_: object) -> None:
-        """Do nothing: no row is stored under a command's id."""
-
     async def save(self, connection: Connection, changes: dict[str, tuple[int, int]]) -> None:
         if changes:
             await connection.execute(
@@ -90,21 +87,8 @@ class CounterProcessor:
                 [count for _, count in changes.values()],
             )
 
-    def on_committed(self, changes: dict[str, tuple[int, int]]) -> None:
-        """Do nothing: no effect waits for a commit."""
-
-    async def keys_not_updated_since(self, *_: object) -> Sequence[str]:
-        """Return no key: a room is only its count here and is never deleted."""
-        return ()
-
     def evict_excess(self) -> None:
         """Do nothing: a test has few rooms."""
 
     def drop_lanes(self, lanes: Collection[int]) -> None:
         self.counts = {room: entry for room, entry in self.counts.items() if entry[0] not in lanes}
-
-    async def on_lanes_acquired(self, lanes: Mapping[int, bool]) -> None:
-        """Nothing stands outside."""
-
-    async def on_lanes_releasing(self, lanes: Collection[int]) -> None:
-        """Nothing stands outside."""

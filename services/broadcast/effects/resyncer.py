@@ -35,7 +35,10 @@ log = structlog.get_logger()
 
 
 class RoomResyncer:
-    """Compares LiveKit's rooms with the stages of our lanes, each room every `period_seconds`."""
+    """Compares LiveKit's rooms with the stages of our lanes, each room every `period_seconds`.
+
+    It does not wait before lanes are released: a snapshot changes nothing on LiveKit.
+    """
 
     def __init__(
         self, dependencies: EffectDependencies, timeouts: SeatTimeouts, period_seconds: float
@@ -80,9 +83,6 @@ class RoomResyncer:
         self._schedule.reset_schedule(2 * self._livekit.timeout_seconds)
         self._next_discovery_at = time.monotonic() + _TAKEOVER_DELAY_SECONDS
         self._woken.set()
-
-    async def on_lanes_releasing(self, _: Collection[int]) -> None:
-        """Do nothing: a snapshot changes nothing on LiveKit."""
 
     def schedule_resync(self, room_id: str, seconds: float = 0.0) -> None:
         """Resync a room once more after this many seconds."""

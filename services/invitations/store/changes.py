@@ -40,8 +40,7 @@ class BatchChanges:
     """What to save of a batch.
 
     `sent` and `closed` are keyed by invitation id: invitations of this batch, and older ones that it closed.
-    `seats` are keyed by (room id, user id), with their lane; a seat that ended is None. `rejected_ids` are
-    the ids of rejected `SendInvitation` commands.
+    `seats` are keyed by (room id, user id), with their lane; a seat that ended is None.
     """
 
     sent: dict[str, SentInvitation] = field(default_factory=dict)
@@ -49,7 +48,6 @@ class BatchChanges:
     seats: dict[tuple[str, str], tuple[int, Seat | None]] = field(default_factory=dict)
     rooms: dict[str, tuple[int, Room]] = field(default_factory=dict)
     users: dict[str, UserUpdate] = field(default_factory=dict)
-    rejected_ids: list[str] = field(default_factory=list)
 
     def record_event(self, event: StageEvent, stage: Stage, position: int) -> None:
         """Record an event's final state. Call it before the stage moves to another incarnation."""

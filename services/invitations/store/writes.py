@@ -12,10 +12,8 @@ from services.invitations.store.changes import BatchChanges, SentInvitation, Use
 async def save_changes(connection: Connection, changes: BatchChanges) -> None:
     """Write final states, one statement per kind.
 
-    Raises `DuplicateCommands` if the id of a sent or of a rejected invitation is stored already.
+    Raises `DuplicateCommands` if the id of a sent invitation is stored already.
     """
-    if changes.rejected_ids:
-        await _check_rejected_ids(connection, changes.rejected_ids)
     # Close before insert: a room and user have at most one row in `pending`.
     if changes.closed:
         await _close_invitations(connection, list(changes.closed.values()))
@@ -29,7 +27,8 @@ async def save_changes(connection: Connection, changes: BatchChanges) -> None:
         await _save_users(connection, changes.users)
 
 
-async def _check_rejected_ids(connection: Connection, ids: Sequence[str]) -> None:
+async def find_stored_ids(connection: Connection, ids: Sequence[str]) -> list[str]:
+    """Return the ids under which an invitation is stored."""
     rows = await connection.fetch(
         """
         SELECT invitation_id
@@ -37,8 +36,7 @@ async def _check_rejected_ids(connection: Connection, ids: Sequence[str]) -> Non
         """,
         ids,
     )
-    if rows:
-        raise DuplicateCommands([row["invitation_id"] for row in rows])
+    return [row["invitation_id"] for row in rows]
 
 
 async def _close_invitations(connection: Connection, invitations: Sequence[Invitation]) -> None:

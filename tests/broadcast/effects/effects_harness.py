@@ -154,7 +154,7 @@ async def open_effects_harness(
     dependencies = EffectDependencies(livekit, cast("CloudEventProducer", None), pool, ownership, metrics)
     dirty_keys = DirtyKeys()
     harness = EffectsHarness(
-        pool, dependencies, BroadcastProcessor(timeouts, dirty_keys, ()), dirty_keys, pipeline
+        pool, dependencies, BroadcastProcessor(timeouts, dirty_keys), dirty_keys, pipeline
     )
     object.__setattr__(dependencies, "producer", harness)
     try:
