@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from cohost_schemas.invitation import Invitation
 from cohost_schemas.rejections import RejectionReason
 from cohost_schemas.topics import Topic
 from cohost_schemas.types import Message
+from messaging.cache import LaneCache
 from messaging.database import Connection
 
 InputKind = Literal["facts", "events", "signals", "commands"]
@@ -101,8 +102,9 @@ class Processor(Protocol[ChangesT]):
     """A service's part of the pipeline: cached state, decisions, and storage.
 
     For one batch the pipeline calls `load`, then `decide` once per record in order, then `save` in the
-    batch's transaction. The next batch may be loaded and decided while this one is being saved, so the cache
-    must keep everything a batch touched until that batch is committed (`evict_excess` asks for evictions).
+    batch's transaction. The next batch may be loaded and decided while this one is being saved, so state that
+    a batch touched must stay in memory until that batch is committed. Therefore a processor keeps its state
+    in `caches`: the pipeline ends their batches, and drops the state of lanes that may differ from Postgres.
 
     This is what every processor needs. A processor that needs more also implements `CommitListener`,
     `CommandIdStore` or `FactStore`; effects follow the worker's lanes as
@@ -110,6 +112,11 @@ class Processor(Protocol[ChangesT]):
     """
 
     topology: Topology
+
+    @property
+    def caches(self) -> Sequence[LaneCache[Any]]:
+        """Return the caches that hold all state between batches."""
+        ...
 
     def new_changes(self) -> ChangesT:
         """Return an empty collection for the changes of one batch."""
@@ -132,14 +139,6 @@ class Processor(Protocol[ChangesT]):
 
         Raises `DuplicateCommands` for commands whose id is already stored, for example as a row's key.
         """
-        ...
-
-    def evict_excess(self) -> None:
-        """Evict state above the cache's limit, oldest first, but none that the last two batches touched."""
-        ...
-
-    def drop_lanes(self, lanes: Collection[int]) -> None:
-        """Drop all cached state of these lanes: it may differ from the stored state."""
         ...
 
 

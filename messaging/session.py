@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -114,9 +114,13 @@ class Session:
             await discard_producer(self._producer)
 
     def _drop_lanes(self) -> None:
-        self._processor.drop_lanes(list(self.lanes))
+        self._drop_cached(self.lanes)
         self.lanes.clear()
         self._metrics.clear_lanes()
+
+    def _drop_cached(self, numbers: Collection[int]) -> None:
+        for cache in self._processor.caches:
+            cache.drop_lanes(numbers)
 
     def fail_session(self, error: BaseException) -> None:
         """End the session with this error; later errors are ignored."""
@@ -143,7 +147,7 @@ class Session:
     async def _take_over(self, partitions: Sequence[TopicPartition]) -> None:
         acquired, unpublished = await self._takeover.acquire_lanes(partitions, self.owner)
         self.lanes.update(acquired)
-        self._processor.drop_lanes(list(acquired))
+        self._drop_cached(acquired)
         for batch in unpublished:
             await self._publisher.enqueue_batches([batch])
         await self._lane_listeners.notify_acquired(

@@ -68,7 +68,8 @@ class BatchCommitter:
         if batch.generation != self._generation:
             batch = await self._decide_next(records)
         self._next_batch = None
-        self._processor.evict_excess()
+        for cache in self._processor.caches:
+            cache.end_batch()
         if batch.lane_updates:
             self._commit_task = asyncio.create_task(self._commit_batch(batch))
         return batch.is_complete
@@ -143,7 +144,8 @@ class BatchCommitter:
                 decider.undo_batch(self._lanes, self._next_batch)
                 self._next_batch = None
             decider.undo_batch(self._lanes, batch)
-            self._processor.drop_lanes(list(self._lanes))
+            for cache in self._processor.caches:
+                cache.drop_lanes(self._lanes)
             return await self._decider.decide_batch(
                 self._pool, self._lanes, batch.input_records, self._generation, duplicate_ids
             )

@@ -1,11 +1,11 @@
 """Broadcast's processor for the pipeline: stages in memory, decided record by record, stored in Postgres."""
 
-from collections import OrderedDict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 from cohost_schemas import commands, events, signals, topics
 from cohost_schemas.types import Message
+from messaging.cache import LaneCache
 from messaging.database import Connection
 from messaging.processor import InputRecord, InputTopic, OutputRecord, Rejection, Topology
 from services.broadcast import store
@@ -47,8 +47,9 @@ class BroadcastProcessor:
     def __init__(self, timeouts: SeatTimeouts, dirty_keys: DirtyKeys) -> None:
         self._timeouts = timeouts
         self._dirty_keys = dirty_keys
-        self._stages: OrderedDict[str, tuple[int, Stage | None]] = OrderedDict()
-        self._recently_used: list[set[str]] = [set(), set()]
+        self._stages = LaneCache[Stage | None](_MAX_STAGES)
+        """Stages by room id; None is a room that Postgres has not."""
+        self.caches = (self._stages,)
 
     def new_changes(self) -> BatchChanges:
         """Return an empty set of changes for one batch."""
@@ -57,19 +58,16 @@ class BroadcastProcessor:
     async def load(self, connection: Connection, records: Sequence[InputRecord]) -> None:
         """Load the batch's stages into memory."""
         lanes = {incoming.key: incoming.lane for incoming in records if _is_relevant(incoming.data)}
-        self._recently_used = [self._recently_used[1], set(lanes)]
-        missing = [room_id for room_id in lanes if room_id not in self._stages]
+        missing = self._stages.mark_used(lanes)
         found = await store.load_stages(connection, missing) if missing else {}
         for room_id in missing:
-            self._stages.setdefault(room_id, (lanes[room_id], found.get(room_id)))
-        for room_id in lanes:
-            self._stages.move_to_end(room_id)
+            self._stages.put(room_id, lanes[room_id], found.get(room_id))
 
     def decide(self, record: InputRecord, changes: BatchChanges) -> Sequence[OutputRecord] | Rejection:
         """Decide one record and apply it to the stage in memory."""
         if not _is_relevant(record.data):
             return ()
-        before = self._stages[record.key][1]
+        before = self._stages[record.key]
         origin = Origin(record.id, record.timestamp, record.offset, record.lane)
         data = cast("decide.RelevantRecord", record.data)
         decided = decide.decide_record(before, data, origin, self._timeouts)
@@ -79,7 +77,7 @@ class BroadcastProcessor:
             return Rejection(decided)
         after = decided.stage
         if after is not before:
-            self._stages[record.key] = (record.lane, after)
+            self._stages.put(record.key, record.lane, after)
             changes.add_difference(before, after)
         return [*_event_records(record.key, decided.events), *_badge_records(record.key, before, after)]
 
@@ -92,19 +90,6 @@ class BroadcastProcessor:
         rooms, members = store.work_from_changes(changes)
         if rooms or members:
             self._dirty_keys.wake_poller(rooms, members)
-
-    def evict_excess(self) -> None:
-        """Evict the least recently used stages, but none that the last two batches used."""
-        excess = len(self._stages) - _MAX_STAGES
-        recent = self._recently_used[0] | self._recently_used[1]
-        for room_id in list(self._stages)[:excess] if excess > 0 else ():
-            if room_id not in recent:
-                del self._stages[room_id]
-
-    def drop_lanes(self, lanes: Collection[int]) -> None:
-        """Drop all stages of these lanes from memory."""
-        for room_id in [room_id for room_id, (lane, _) in self._stages.items() if lane in lanes]:
-            del self._stages[room_id]
 
 
 def _is_relevant(data: Message | None) -> bool:

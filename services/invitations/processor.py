@@ -57,6 +57,7 @@ class InvitationsProcessor:
         self._policy = policy
         self._cache = cache if cache is not None else StageCache()
         self._clock = clock
+        self.caches = (self._cache.stages, self._cache.users)
 
     def new_changes(self) -> BatchChanges:
         """Return an empty set of changes for one batch."""
@@ -142,14 +143,6 @@ class InvitationsProcessor:
         if topic is topics.ROOMS:
             return await stages.rooms_not_updated_since(connection, lane, offset)
         return await users.users_not_updated_since(connection, lane, offset)
-
-    def evict_excess(self) -> None:
-        """Evict what exceeds the cache's limits."""
-        self._cache.evict_excess()
-
-    def drop_lanes(self, lanes: Collection[int]) -> None:
-        """Drop these lanes from the cache."""
-        self._cache.drop_lanes(lanes)
 
 
 def _apply_events(

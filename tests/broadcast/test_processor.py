@@ -85,9 +85,10 @@ async def run_script(
                 decided = processor.decide(record, changes)
                 outputs += [decided] if isinstance(decided, Rejection) else decided
             await processor.save(connection, changes)
-        processor.evict_excess()
-        if without_cache:
-            processor.drop_lanes([0])
+        for cache in processor.caches:
+            cache.end_batch()
+            if without_cache:
+                cache.drop_lanes([0])
     async with pool.acquire() as connection:
         stored: dict[str, Any] = dict(await store.load_stages(connection, [ROOM]))
         await connection.execute("TRUNCATE rooms, members")

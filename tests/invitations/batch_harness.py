@@ -40,13 +40,18 @@ class BatchHarness:
                     outcome_values(self._decide(incoming, changes, rejected)) for incoming in batch
                 ]
                 await self._save(saving, unsaved)
-                self.processor.evict_excess()
+                for cache in self.processor.caches:
+                    cache.end_batch()
                 unsaved = (changes, rejected)
                 if without_cache:
                     await self._save(saving, unsaved)
                     unsaved = None
-                    self.processor.drop_lanes([0])
+                    self._drop_cached()
             await self._save(saving, unsaved)
+
+    def _drop_cached(self) -> None:
+        for cache in self.processor.caches:
+            cache.drop_lanes([0])
 
     def _decide(
         self, incoming: InputRecord, changes: BatchChanges, rejected: list[RejectedCommand]
@@ -83,7 +88,7 @@ class BatchHarness:
 
     async def clear_state(self) -> None:
         """Clear the cache, the outcomes and every table."""
-        self.processor.drop_lanes([0])
+        self._drop_cached()
         self.outcomes = []
         async with self.pool.acquire() as connection:
             await connection.execute(f"TRUNCATE {', '.join(TABLES)}, scheduled_commands, outcomes")

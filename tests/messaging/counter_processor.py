@@ -4,9 +4,10 @@
 `nobody`. A room's fact sets the count to its `max_co_hosts`, so that facts and commands interact.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from cohost_schemas import commands, events, facts, topics
+from messaging.cache import LaneCache
 from messaging.database import Connection
 from messaging.processor import InputRecord, InputTopic, OutputRecord, Rejection, Topology
 
@@ -28,22 +29,24 @@ CREATE_TABLE = (
 
 
 class CounterProcessor:
-    """Counts departures; `counts` is the cache of (lane, count) by room."""
+    """Counts departures; `counts` is the cache of counts by room."""
 
     topology = TOPOLOGY
 
     def __init__(self) -> None:
-        self.counts: dict[str, tuple[int, int]] = {}
+        self.counts = LaneCache[int](1000)
+        self.caches = (self.counts,)
 
     def new_changes(self) -> dict[str, tuple[int, int]]:
         return {}
 
     async def load(self, connection: Connection, records: Sequence[InputRecord]) -> None:
-        missing = {incoming.key: incoming.lane for incoming in records if incoming.key not in self.counts}
-        rows = await connection.fetch("SELECT * FROM departures WHERE room = ANY($1::text[])", list(missing))
+        lanes = {incoming.key: incoming.lane for incoming in records}
+        missing = self.counts.mark_used(lanes)
+        rows = await connection.fetch("SELECT * FROM departures WHERE room = ANY($1::text[])", missing)
         found = {row["room"]: row["left_count"] for row in rows}
-        for room, lane in missing.items():
-            self.counts[room] = (lane, found.get(room, 0))
+        for room in missing:
+            self.counts.put(room, lanes[room], found.get(room, 0))
 
     def decide(
         self, record: InputRecord, changes: dict[str, tuple[int, int]]
@@ -55,7 +58,7 @@ class CounterProcessor:
             return () if record.topic is not topics.INVITATION_COMMANDS else Rejection("not_co_host")
         if record.data.actor_id == "nobody":
             return Rejection("not_co_host")
-        count = self.counts[record.key][1] + 1
+        count = self.counts[record.key] + 1
         self._set(record, count, changes)
         return (
             OutputRecord(
@@ -72,7 +75,8 @@ class CounterProcessor:
         )
 
     def _set(self, incoming: InputRecord, count: int, changes: dict[str, tuple[int, int]]) -> None:
-        self.counts[incoming.key] = changes[incoming.key] = (incoming.lane, count)
+        self.counts.put(incoming.key, incoming.lane, count)
+        changes[incoming.key] = (incoming.lane, count)
 
     async def save(self, connection: Connection, changes: dict[str, tuple[int, int]]) -> None:
         if changes:
@@ -86,9 +90,3 @@ class CounterProcessor:
                 [lane for lane, _ in changes.values()],
                 [count for _, count in changes.values()],
             )
-
-    def evict_excess(self) -> None:
-        """Do nothing: a test has few rooms."""
-
-    def drop_lanes(self, lanes: Collection[int]) -> None:
-        self.counts = {room: entry for room, entry in self.counts.items() if entry[0] not in lanes}

@@ -57,7 +57,7 @@ class Stage:
 
     It holds every pending invitation and every seat. Closed invitations, and each user's last invitation, are
     loaded on demand, unless the stage `has_full_history`: then a user without an entry has no invitation.
-    `last_batch` is the batch that used the stage last, `size` its share of the cache's size.
+    `last_batch` is the batch that used the stage last.
     """
 
     lane: int
@@ -69,7 +69,6 @@ class Stage:
     last_invitation_of: TwoBatchCache[str | None] = field(default_factory=TwoBatchCache)
     has_full_history: bool = False
     last_batch: int = -1
-    size: int = 0
 
     def find_invitation(self, invitation_id: str) -> Invitation | None:
         """Return an invitation of the room's current incarnation, if it is in memory."""
@@ -91,17 +90,15 @@ class Stage:
             if not self.has_full_history:
                 self.last_invitation_of.rotate_batches()
 
-    def update_size(self) -> int:
-        """Count the stage's entries again; return the growth since the last count."""
-        size = (
+    def count_entries(self) -> int:
+        """Return the number of invitations and seats in memory, and 1 for the stage itself."""
+        return (
             1
             + len(self.pending_by_id)
             + len(self.seats)
             + len(self.last_invitation_of.current)
             + len(self.last_invitation_of.previous)
         )
-        growth, self.size = size - self.size, size
-        return growth
 
     def set_room(self, room: Room) -> None:
         """Set the room of a fact; a new incarnation starts without past invitations."""
