@@ -11,12 +11,13 @@ import asyncpg
 from faststream.kafka import KafkaBroker
 
 from cohost_schemas import timestamps
+from cohost_schemas.rejections import summarize_command
 from messaging import outcomes
 from messaging.batch import encoder
 from messaging.batch.encoder import RecordEncoder
 from messaging.config import Config
 from messaging.database import Connection
-from messaging.inputs.parsing import ParsedRecord, RecordParser, mentioned_ids
+from messaging.inputs.parsing import ParsedRecord, RecordParser
 from messaging.lanes import Lane
 from messaging.outbox.store import EncodedRecord
 from messaging.processor import DuplicateCommands, InputRecord, RejectedCommand, Rejection
@@ -94,7 +95,7 @@ class Handler:
     async def _refuse(
         self, connection: Connection, lane: Lane, reading: ParsedRecord, refusal: Rejection
     ) -> EncodedRecord:
-        names = mentioned_ids(reading.envelope)
+        names = summarize_command(reading.envelope.data if reading.envelope is not None else None)
         at = timestamps.from_ms(reading.raw_record.timestamp)
         row = (reading.id, encoder.command_type(reading), at, *names, None, refusal.reason, reading.detail)
         await _remember(connection, row)

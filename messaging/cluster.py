@@ -19,6 +19,7 @@ from messaging.errors import IncompatibleDeployment
 _CREATION_TIMEOUT_SECONDS = 5
 _POLL_SECONDS = 0.05
 _TIMESTAMP_TYPE = "message.timestamp.type"
+_NEW_TOPICS = "new topics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ async def _create_missing(admin: AIOKafkaAdminClient, config: Config) -> None:
     if not missing:
         return
     # Checked before any topic is created, because a wrong number of partitions cannot be undone.
-    _require_same_count({**present, "COHOST_PARTITIONS": config.partitions})
+    _require_same_count({**present, _NEW_TOPICS: config.partitions})
     response = await admin.create_topics(
         [
             NewTopic(
@@ -120,10 +121,10 @@ async def _partition_counts(admin: AIOKafkaAdminClient, config: Config) -> dict[
     for topic in found:
         if _is_missing(topic) and not config.create_topics:
             msg = (
-                f"topic {topic.name} does not exist, and COHOST_CREATE_TOPICS is false; "
-                "create the topic or set COHOST_CREATE_TOPICS to true"
+                f"topic {topic.name} does not exist, and this service must not create topics; "
+                "create the topic, or let the service create it"
             )
-            raise IncompatibleDeployment(msg)
+            raise IncompatibleDeployment(msg, setting="create_topics")
         if topic.error is not None:
             raise topic.error
     return {topic.name: topic.partition_count for topic in found}
@@ -138,7 +139,7 @@ def _require_same_count(counts: Mapping[str, int]) -> int:
         return next(iter(counts.values()))
     listed = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
     msg = f"all topics must have the same number of partitions, but they have: {listed}"
-    raise IncompatibleDeployment(msg)
+    raise IncompatibleDeployment(msg, setting="partitions" if _NEW_TOPICS in counts else None)
 
 
 async def _check_timestamp_type(admin: AIOKafkaAdminClient, config: Config) -> None:

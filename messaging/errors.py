@@ -6,7 +6,15 @@ from cohost.kafka.errors import UNAVAILABLE_ERRORS
 
 
 class IncompatibleDeployment(Exception):
-    """The cluster, database or topics do not fit this service. The text is one line for an operator."""
+    """The cluster, database or topics do not fit this service. The text is one line for an operator.
+
+    `setting` is the field of `Config` that may have to change, if there is one. Only the layer that reads
+    settings knows the name under which an operator gives it.
+    """
+
+    def __init__(self, message: str, setting: str | None = None) -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 class LogMismatch(IncompatibleDeployment):

@@ -1,10 +1,11 @@
 """The interface between the pipeline and a service: its topology, its processor, and their records."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
-from cohost_schemas.invitation import Invitation
+from pydantic import BaseModel
+
 from cohost_schemas.rejections import RejectionReason
 from cohost_schemas.topics import Topic
 from cohost_schemas.types import Message
@@ -33,7 +34,12 @@ class InputTopic:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """The topics that a service reads and writes. A batch handles its inputs in the order given here."""
+    """The topics that a service reads and writes. A batch handles its inputs in the order given here.
+
+    `summarize_command` returns the texts that a command's outcome remembers of it, given the command's data,
+    valid or not, and the events of an accepted command. `summary_fields` are the names of these texts:
+    columns of the table `outcomes`, and fields of `CommandRejected`.
+    """
 
     name: str
     source: str
@@ -41,6 +47,8 @@ class Topology:
     outputs: tuple[Topic, ...]
     rejections: Topic
     dead_letters: Topic
+    summary_fields: tuple[str, ...]
+    summarize_command: Callable[[Any, Sequence[Message | None]], tuple[str | None, ...]]
 
 
 class InputRecord(NamedTuple):
@@ -73,10 +81,10 @@ class OutputRecord(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """The reason why a command is rejected. `current` is the invitation, for readers who may see it."""
+    """The reason why a command is rejected. `current` is what it was about, for readers who may see it."""
 
     reason: RejectionReason
-    current: Invitation | None = None
+    current: BaseModel | None = None
 
 
 class RejectedCommand(NamedTuple):

@@ -33,6 +33,9 @@ class Takeover:
         self._partition_count = cluster.partitions
         self._input_topics = [entry.topic.full_name(config.prefix) for entry in topology.inputs]
         self._output_topics = [topic.full_name(config.prefix) for topic in topology.outputs]
+        self._compacted_topics = {
+            topic.full_name(config.prefix) for topic in topology.outputs if topic.is_compacted
+        }
         self._fact_inputs = [index for index, entry in enumerate(topology.inputs) if entry.kind == "facts"]
         self._wait_cancelled = asyncio.Event()
 
@@ -147,7 +150,7 @@ class Takeover:
             lane_batches = [batch for batch in pending if batch.lane == lane.number]
             lane_log_ends = [log_ends[TopicPartition(topic, lane.number)] for topic in self._output_topics]
             published_count = log_end.confirm_published(
-                lane, self._output_topics, lane_log_ends, lane_batches
+                lane, self._output_topics, lane_log_ends, lane_batches, self._compacted_topics
             )
             lane.last_deleted_batch = lane_batches[0].number - 1 if lane_batches else lane.last_batch_number
             lane.last_published_batch = (

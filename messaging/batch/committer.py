@@ -42,6 +42,7 @@ class BatchCommitter:
     ) -> None:
         self._pool = pool
         self._processor = processor
+        self._summary_fields = processor.topology.summary_fields
         self._commit_listener = processor if isinstance(processor, CommitListener) else None
         self._command_id_store = processor if isinstance(processor, CommandIdStore) else None
         self._decider = decider
@@ -134,8 +135,9 @@ class BatchCommitter:
             raise
 
     async def _find_recorded_ids(self, batch: DecidedBatch) -> frozenset[str]:
+        ids = [command_id for command_id, *_ in batch.outcomes if command_id is not None]
         async with self._pool.acquire() as connection:
-            return await outcomes.find_recorded_ids(connection, [row[0] for row in batch.outcomes])
+            return await outcomes.find_recorded_ids(connection, ids)
 
     async def _decide_again(self, batch: DecidedBatch, duplicate_ids: frozenset[str]) -> DecidedBatch:
         async with self._decide_lock:
@@ -160,7 +162,7 @@ class BatchCommitter:
             async with self._pool.acquire() as connection, connection.transaction():
                 await lanes.write_updates(connection, batch.lane_updates)
                 await store.update_outbox(connection, batch.outbox_batches, published_ranges)
-                await outcomes.insert_outcomes(connection, batch.outcomes)
+                await outcomes.insert_outcomes(connection, self._summary_fields, batch.outcomes)
                 await self._check_rejected_ids(connection, batch)
                 await self._processor.save(connection, batch.changes)
         if self._commit_listener is not None:

@@ -16,7 +16,7 @@ from cohost_schemas import timestamps
 from cohost_schemas.types import Message
 from messaging.batch import encoder
 from messaging.batch.encoder import RecordEncoder
-from messaging.inputs.parsing import ParsedRecord, RecordParser, mentioned_ids
+from messaging.inputs.parsing import ParsedRecord, RecordParser
 from messaging.lanes import Lane, LaneUpdate
 from messaging.metrics import PipelineMetrics
 from messaging.outbox.store import EncodedRecord, OutboxBatch
@@ -178,10 +178,7 @@ class BatchDecider:
                     parsed.id,
                     encoder.command_type(parsed),
                     input_record.timestamp,
-                    input_record.key,
-                    _optional_field(input_record.data, "invitation_id")
-                    or _optional_field(result[-1].data, "invitation_id"),
-                    _optional_field(input_record.data, "actor_id"),
+                    *self._summarize(parsed, [event.data for event in result]),
                     ",".join([type(event.data).__name__ for event in result if event.data is not None]),
                     None,
                     None,
@@ -193,7 +190,7 @@ class BatchDecider:
     def _reject_command(
         self, lane: Lane, parsed: ParsedRecord, rejection: Rejection, batch: DecidedBatch
     ) -> EncodedRecord:
-        ids = mentioned_ids(parsed.envelope)
+        summary = self._summarize(parsed)
         is_readable = parsed.input_record is not None
         batch.command_counts[
             type(parsed.input_record.data).__name__ if is_readable and parsed.input_record else "-",
@@ -206,13 +203,19 @@ class BatchDecider:
                 parsed.id,
                 command_type,
                 timestamps.from_ms(parsed.raw_record.timestamp),
-                *ids,
+                *summary,
                 None,
                 rejection.reason,
                 parsed.detail,
             )
         )
-        return self._encoder.encode_rejection(lane, parsed, rejection, ids)
+        return self._encoder.encode_rejection(lane, parsed, rejection, summary)
+
+    def _summarize(
+        self, parsed: ParsedRecord, events: Sequence[Message | None] = ()
+    ) -> tuple[str | None, ...]:
+        data = parsed.envelope.data if parsed.envelope is not None else None
+        return self._processor.topology.summarize_command(data, events)
 
     def _advance_positions(self, lanes: Mapping[int, Lane], records: Iterable[ConsumerRecord]) -> None:
         for record in records:
@@ -225,11 +228,6 @@ class BatchDecider:
             lane.last_batch_number += 1
             batch.outbox_batches.append(OutboxBatch(lane.number, lane.last_batch_number, records, size))
         batch.lane_updates.append(snapshot_update(lane))
-
-
-def _optional_field(data: Message | None, name: str) -> str | None:
-    # `vars`, because `getattr` with a default is slow for an attribute that a pydantic model lacks.
-    return None if data is None else vars(data).get(name)
 
 
 def _truncate_before(batch: DecidedBatch, first_excluded: ConsumerRecord) -> None:

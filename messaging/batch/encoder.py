@@ -36,6 +36,7 @@ class RecordEncoder:
         self._id_prefixes = [ids.id_prefix(cluster_id, topic.full_name(prefix)) for topic in topology.outputs]
         self._rejection_topic = topology.rejections
         self._dead_letter_topic = topology.dead_letters
+        self._summary_fields = topology.summary_fields
         self._max_record_bytes = min(dead_letter_bytes, MAX_MESSAGE_BYTES) - _BATCH_OVERHEAD_BYTES
 
     def encode_output(
@@ -56,11 +57,10 @@ class RecordEncoder:
         lane: Lane,
         cause: ParsedRecord,
         rejection: Rejection,
-        mentioned_ids: tuple[str | None, str | None, str | None],
+        summary: tuple[str | None, ...],
     ) -> EncodedRecord:
-        """Return an encoded `CommandRejected`; `mentioned_ids` has the room, invitation and actor id."""
+        """Return an encoded `CommandRejected`; `summary` has the values of the topology's summary fields."""
         position = self._take_sequence(lane, self._rejection_topic)
-        room_id, invitation_id, actor_id = mentioned_ids
         data = build_message(
             CommandRejected,
             {
@@ -68,9 +68,7 @@ class RecordEncoder:
                 "command_type": command_type(cause),
                 "reason": rejection.reason,
                 "message": cause.detail or REJECTION_MESSAGES[rejection.reason],
-                "room_id": room_id,
-                "invitation_id": invitation_id,
-                "actor_id": actor_id,
+                **dict(zip(self._summary_fields, summary, strict=True)),
                 "current": rejection.current,
             },
         )

@@ -200,19 +200,3 @@ def _decode_key(record: ConsumerRecord) -> str | None:
     except UnicodeDecodeError:
         return None
     return key if len(key) <= envelope.MAX_ECHO_LENGTH and "\x00" not in key else None
-
-
-def mentioned_ids(event: Envelope | None) -> tuple[str | None, str | None, str | None]:
-    """Return the room, invitation and actor ids in a command's data, each None unless it is a valid id."""
-    data = event.data if event is not None else None
-    if not isinstance(data, dict):
-        return None, None, None
-    return (
-        _valid_id_or_none(data.get("roomId")),
-        _valid_id_or_none(data.get("invitationId")),
-        _valid_id_or_none(data.get("actorId")),
-    )
-
-
-def _valid_id_or_none(text: object) -> str | None:
-    return text if isinstance(text, str) and is_id(text) else None

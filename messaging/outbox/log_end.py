@@ -1,7 +1,7 @@
 """Read the ends of the output partitions and find the outbox batches that are already published."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -44,15 +44,20 @@ async def read_log_ends(
 
 
 def confirm_published(
-    lane: Lane, topics: Sequence[str], log_ends: Sequence[LogEnd], batches: Sequence[OutboxBatch]
+    lane: Lane,
+    topics: Sequence[str],
+    log_ends: Sequence[LogEnd],
+    batches: Sequence[OutboxBatch],
+    compacted: Collection[str] = (),
 ) -> int:
     """Compare a lane's log ends with its outbox, and return the number of batches found published.
 
     The lane's published sequences and offsets are advanced. A batch is published if and only if its last
-    record of each output is in the log. Raises `LogMismatch` if log and database contradict each other.
+    record of each output is in the log. The topics in `compacted` may lack records before others. Raises
+    `LogMismatch` if log and database contradict each other.
     """
     for output, (topic, log_end) in enumerate(zip(topics, log_ends, strict=True)):
-        _apply_log_end(lane, output, f"{topic}:{lane.number}", log_end, compacted=topic.endswith("badges"))
+        _apply_log_end(lane, output, f"{topic}:{lane.number}", log_end, compacted=topic in compacted)
     published_count = _count_published(lane, batches)
     _check_no_gap(lane, batches[published_count:])
     return published_count

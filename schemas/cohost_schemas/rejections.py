@@ -1,9 +1,10 @@
-"""Rejection reasons (contract, section 3), their messages, and the rejection record."""
+"""Rejection reasons (contract, section 3), their messages, and the ids that an outcome shows."""
 
-from typing import Literal, get_args
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, get_args
 
 from cohost_schemas.invitation import Invitation
-from cohost_schemas.types import Id, Message
+from cohost_schemas.types import Id, Message, is_id
 
 RejectionReason = Literal[
     "wrong_partition",
@@ -66,3 +67,32 @@ class CommandRejected(Message):
     invitation_id: Id | None = None
     actor_id: Id | None = None
     current: Invitation | None = None
+
+
+class CommandSummary(NamedTuple):
+    """The ids that a command mentions: fields of its rejection, and columns of its stored outcome."""
+
+    room_id: str | None
+    invitation_id: str | None
+    actor_id: str | None
+
+
+def summarize_command(data: object, events: Sequence[Message | None] = ()) -> CommandSummary:
+    """Return the ids in a command's data, which may be any JSON; each is None unless it is a valid id.
+
+    `events` are those of an accepted command, whose ids are valid: its last event names an invitation that
+    the command does not name, such as the one it sent.
+    """
+    if not isinstance(data, dict):
+        return CommandSummary(None, None, None)
+    room_id, invitation_id, actor_id = data.get("roomId"), data.get("invitationId"), data.get("actorId")
+    if events:
+        if invitation_id is None and events[-1] is not None:
+            # `vars`, because `getattr` with a default is slow for an attribute that a pydantic model lacks.
+            invitation_id = vars(events[-1]).get("invitation_id")
+        return CommandSummary(room_id, invitation_id, actor_id)
+    return CommandSummary(_id_or_none(room_id), _id_or_none(invitation_id), _id_or_none(actor_id))
+
+
+def _id_or_none(text: object) -> str | None:
+    return text if isinstance(text, str) and is_id(text) else None

@@ -17,6 +17,11 @@ class Topic:
         """Return the topic's name on the broker, with the prefix."""
         return prefix + self.suffix
 
+    @property
+    def is_compacted(self) -> bool:
+        """Return whether the broker may remove records between others, so that sequences have gaps."""
+        return ("cleanup.policy", "compact") in self.config
+
 
 def _delete_policy(days: int | None, *extra_settings: tuple[str, str]) -> tuple[tuple[str, str], ...]:
     retention = -1 if days is None else days * _DAY_MS

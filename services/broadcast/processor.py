@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import cast
 
 from cohost_schemas import commands, events, signals, topics
+from cohost_schemas.rejections import CommandSummary, summarize_command
 from cohost_schemas.types import Message
 from messaging.cache import LaneCache
 from messaging.database import Connection
@@ -31,6 +32,8 @@ TOPOLOGY = Topology(
     ),
     rejections=topics.BROADCAST_REJECTIONS,
     dead_letters=topics.BROADCAST_DEAD_LETTERS,
+    summary_fields=CommandSummary._fields,
+    summarize_command=summarize_command,
 )
 SIGNALS_INPUT = 1
 """The index of the signals among the inputs."""

@@ -7,6 +7,7 @@ from typing import cast
 from cohost_schemas import commands, envelope, facts, topics
 from cohost_schemas.commands import SendInvitation
 from cohost_schemas.facts import RoomChanged, UserChanged
+from cohost_schemas.rejections import CommandSummary, summarize_command
 from cohost_schemas.topics import Topic
 from messaging.database import Connection
 from messaging.processor import (
@@ -36,6 +37,8 @@ TOPOLOGY = Topology(
     outputs=(topics.INVITATION_EVENTS, topics.INVITATION_REJECTIONS, topics.INVITATION_DEAD_LETTERS),
     rejections=topics.INVITATION_REJECTIONS,
     dead_letters=topics.INVITATION_DEAD_LETTERS,
+    summary_fields=CommandSummary._fields,
+    summarize_command=summarize_command,
 )
 
 _SEND_INVITATION_TYPE = envelope.wire_type(SendInvitation.__name__)

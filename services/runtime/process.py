@@ -21,7 +21,7 @@ from cohost.kafka import patches, security
 from messaging.errors import IncompatibleDeployment, is_transient
 from messaging.pipeline import Pipeline
 from services.runtime import logs
-from services.runtime.settings import EXIT_WRONG_SETTING, ServiceSettings
+from services.runtime.settings import EXIT_WRONG_SETTING, ServiceSettings, variable_name
 
 EXIT_REFUSED = 3
 
@@ -73,7 +73,7 @@ def run_service(settings: S, build: Callable[[S], Awaitable[Service]]) -> int:
     except WrongSetting as wrong:
         return _print_error(wrong, EXIT_WRONG_SETTING)
     except _REFUSED_ERRORS as refused:
-        return _print_error(refused, EXIT_REFUSED)
+        return _print_error(_name_variable(refused), EXIT_REFUSED)
     except Exception:
         log.exception("stopped by an error")
         return 1
@@ -81,9 +81,15 @@ def run_service(settings: S, build: Callable[[S], Awaitable[Service]]) -> int:
     return 0
 
 
-def _print_error(error: Exception, status: int) -> int:
+def _print_error(error: object, status: int) -> int:
     sys.stderr.write(" ".join(str(error).split()) + "\n")
     return status
+
+
+def _name_variable(refused: Exception) -> str:
+    """Return the error's text, with the variable by which an operator may correct it."""
+    setting = refused.setting if isinstance(refused, IncompatibleDeployment) else None
+    return str(refused) if setting is None else f"{refused} ({variable_name(setting)})"
 
 
 async def _run_until_stopped(settings: S, build: Callable[[S], Awaitable[Service]]) -> None:

@@ -26,6 +26,11 @@ _match_server = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]@]+)(:(?P<po
 _match_database_url = re.compile(r"postgres(ql)?://\S*").fullmatch
 
 
+def variable_name(field: str) -> str:
+    """Return the environment variable that sets a field of the settings."""
+    return f"COHOST_{field.upper()}"
+
+
 def is_example_secret(secret: str) -> bool:
     """Return whether this is one of the secrets in the published examples."""
     return secret.lower().startswith("change-me")

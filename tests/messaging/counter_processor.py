@@ -7,6 +7,7 @@
 from collections.abc import Sequence
 
 from cohost_schemas import commands, events, facts, topics
+from cohost_schemas.rejections import CommandSummary, summarize_command
 from messaging.cache import LaneCache
 from messaging.database import Connection
 from messaging.processor import InputRecord, InputTopic, OutputRecord, Rejection, Topology
@@ -22,6 +23,8 @@ TOPOLOGY = Topology(
     outputs=(topics.INVITATION_EVENTS, topics.INVITATION_REJECTIONS, topics.INVITATION_DEAD_LETTERS),
     rejections=topics.INVITATION_REJECTIONS,
     dead_letters=topics.INVITATION_DEAD_LETTERS,
+    summary_fields=CommandSummary._fields,
+    summarize_command=summarize_command,
 )
 CREATE_TABLE = (
     "CREATE TABLE IF NOT EXISTS departures (room text PRIMARY KEY, lane int, left_count int NOT NULL)"

@@ -1,6 +1,7 @@
 """A cluster, database or topic that does not match stops the pipeline with an error."""
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 
 import pytest
@@ -10,6 +11,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import TopicPartition
 from prometheus_client import CollectorRegistry
 
+from cohost_schemas import topics
+from messaging import cluster
 from messaging.database import Connection
 from messaging.errors import IncompatibleDeployment, LogMismatch
 from messaging.metrics import PipelineMetrics
@@ -17,8 +20,8 @@ from messaging.pipeline import Pipeline
 from messaging.processor import InputRecord
 from tests.messaging.counter_processor import CounterProcessor
 from tests.messaging.lane_inputs import COMMANDS, LANE, leave_command, send_record
-from tests.messaging.pipeline_in_process import fetch_rows, running_pipeline, wait_until
-from tests.messaging.worker_fleet import TIMEOUT_SECONDS, WorkerFleet
+from tests.messaging.pipeline_in_process import create_topic, fetch_rows, running_pipeline, wait_until
+from tests.messaging.worker_fleet import PARTITIONS, TIMEOUT_SECONDS, WorkerFleet
 
 
 @pytest.mark.parametrize(
@@ -36,6 +39,23 @@ async def test_a_foreign_database_is_refused(fleet: WorkerFleet, change: str, sa
     with pytest.raises(IncompatibleDeployment, match=says):
         async with running_pipeline(fleet.config):
             """Never comes here."""
+
+
+async def test_a_missing_topic_names_the_setting_that_would_create_it(fleet: WorkerFleet) -> None:
+    config = dataclasses.replace(fleet.config, create_topics=False)
+    with pytest.raises(IncompatibleDeployment, match="does not exist") as refused:
+        await cluster.ensure_topics(config)
+    assert refused.value.setting == "create_topics"
+
+
+async def test_a_wrong_partition_count_names_its_setting_while_topics_are_missing(
+    fleet: WorkerFleet,
+) -> None:
+    await create_topic(fleet.config, topics.ROOMS, "cleanup.policy", "compact")
+    config = dataclasses.replace(fleet.config, partitions=PARTITIONS + 1)
+    with pytest.raises(IncompatibleDeployment, match=rf"new topics {PARTITIONS + 1}") as refused:
+        await cluster.ensure_topics(config)
+    assert refused.value.setting == "partitions"
 
 
 async def test_a_commands_topic_with_the_producers_clock_is_refused(fleet: WorkerFleet) -> None:

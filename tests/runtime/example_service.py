@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
 from cohost_schemas import commands, facts, topics
+from cohost_schemas.rejections import CommandSummary, summarize_command
 from messaging.processor import InputTopic, Topology
 from services.runtime.http import auth, fastapi_app, pagination, path_params
 from services.runtime.http.problems import HttpProblem
@@ -26,6 +27,8 @@ LAYOUT = Topology(
     outputs=(topics.INVITATION_EVENTS, topics.INVITATION_REJECTIONS, topics.INVITATION_DEAD_LETTERS),
     rejections=topics.INVITATION_REJECTIONS,
     dead_letters=topics.INVITATION_DEAD_LETTERS,
+    summary_fields=CommandSummary._fields,
+    summarize_command=summarize_command,
 )
 
 

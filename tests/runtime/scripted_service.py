@@ -22,6 +22,11 @@ async def refuse_start() -> None:
     raise IncompatibleDeployment(msg)
 
 
+async def refuse_setting() -> None:
+    msg = "the topics have 3 partitions"
+    raise IncompatibleDeployment(msg, setting="partitions")
+
+
 async def fail_damaged() -> None:
     await asyncio.sleep(0)
     msg = "the log ends before what was acknowledged"
@@ -58,6 +63,7 @@ async def hang() -> None:
 
 PIPELINES = {
     "refused": refuse_start,
+    "refused setting": refuse_setting,
     "damaged": fail_damaged,
     "broken": raise_error,
     "stuck": ignore_cancellation,
@@ -70,7 +76,8 @@ def service_builder(what: str) -> Callable[[ExampleSettings], Awaitable[process.
         pool = await database.create_pool(settings.pipeline_config("example"), 2)
         instead = PIPELINES.get(what)
         pipeline = FakePipeline(
-            ready=what not in ("refused", "damaged"), instead=instead() if instead else None
+            ready=what not in ("refused", "refused setting", "damaged"),
+            instead=instead() if instead else None,
         )
         web = example_service.example_application(pool, pipeline, settings)
         _add_slow_route(web)

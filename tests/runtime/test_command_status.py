@@ -8,6 +8,7 @@ import asyncpg
 import httpx
 import pytest
 
+from cohost_schemas.rejections import CommandSummary
 from messaging import database, outcomes
 from services.runtime.http import db
 from tests.runtime import example_service
@@ -88,7 +89,7 @@ async def migrated(pool: asyncpg.Pool, database_url: str) -> asyncpg.Pool:
     config = example_service.example_settings(database_url=database_url).pipeline_config("example")
     async with pool.acquire() as connection:
         await database.migrate_schema(connection, config, "messaging")
-        await outcomes.insert_outcomes(connection, [ACCEPTED, REJECTED, ODD])
+        await outcomes.insert_outcomes(connection, CommandSummary._fields, [ACCEPTED, REJECTED, ODD])
     return pool
 
 

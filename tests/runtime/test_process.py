@@ -126,6 +126,7 @@ async def test_a_process_exits_within_ten_seconds_of_a_stop(start: Start) -> Non
     ("what", "line"),
     [
         ("refused", "the database belongs to another cluster\n"),
+        ("refused setting", "the topics have 3 partitions (COHOST_PARTITIONS)\n"),
         ("damaged", "the log ends before what was acknowledged\n"),
     ],
 )

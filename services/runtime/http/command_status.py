@@ -7,7 +7,8 @@ from fastapi import APIRouter, Path
 
 from cohost_schemas import envelope
 from cohost_schemas.answers import CommandOutcome
-from messaging import outcomes
+from cohost_schemas.rejections import REJECTION_MESSAGES
+from messaging.database import Connection
 from services.runtime.http import auth, db, problems
 from services.runtime.http.problems import HttpProblem
 
@@ -37,4 +38,35 @@ async def _find_outcome(pool: asyncpg.Pool, command_id: str) -> tuple[CommandOut
     if not 0 < len(command_id) <= envelope.MAX_ID_LENGTH or "\x00" in command_id:
         return None
     async with db.connection_for_request(pool) as connection:
-        return await outcomes.find_outcome(connection, command_id)
+        return await _load_outcome(connection, command_id)
+
+
+async def _load_outcome(connection: Connection, command_id: str) -> tuple[CommandOutcome, str | None] | None:
+    """Return a command's outcome and actor id, or None if it is undecided or its outcome was deleted.
+
+    The actor id is None if the command has no valid one.
+    """
+    row = await connection.fetchrow(
+        """
+        SELECT type, to_char(decided_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS decided_at,
+               room_id, invitation_id, actor_id, events, reason, message
+        FROM outcomes WHERE id = $1
+        """,
+        command_id,
+    )
+    if row is None:
+        return None
+    events = row["events"]
+    reason = row["reason"]
+    outcome = CommandOutcome(
+        command_id=command_id,
+        command_type=row["type"],
+        outcome="accepted" if reason is None else "rejected",
+        decided_at=row["decided_at"],
+        room_id=row["room_id"],
+        invitation_id=row["invitation_id"],
+        events=tuple(envelope.wire_type(name) for name in events.split(",")) if events else (),
+        reason=reason,
+        message=row["message"] or (None if reason is None else REJECTION_MESSAGES[reason]),
+    )
+    return outcome, row["actor_id"]
