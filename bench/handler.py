@@ -10,17 +10,15 @@ from typing import Any
 import asyncpg
 from faststream.kafka import KafkaBroker
 
-from cohost_schemas import timestamps
-from cohost_schemas.rejections import summarize_command
 from messaging import outcomes
-from messaging.batch import encoder
 from messaging.batch.encoder import RecordEncoder
+from messaging.batch.record_decider import RecordDecider, RecordDecisions
 from messaging.config import Config
 from messaging.database import Connection
 from messaging.inputs.parsing import ParsedRecord, RecordParser
 from messaging.lanes import Lane
 from messaging.outbox.store import EncodedRecord
-from messaging.processor import DuplicateCommands, InputRecord, RejectedCommand, Rejection
+from messaging.processor import DuplicateCommands, InputRecord
 from services.invitations.domain.stage import Stage
 from services.invitations.domain.state import Policy, Room, Seat, User
 from services.invitations.prefetch import user_to_check
@@ -60,8 +58,6 @@ class Handler:
         await self._publish(record.partition, await self._committed(self._lanes[record.partition], reading))
 
     async def _committed(self, lane: Lane, reading: ParsedRecord) -> list[EncodedRecord]:
-        if reading.dead_letter_reason is not None:
-            return [self._writer.encode_dead_letter(lane, reading)]
         try:
             async with self._pool.acquire() as connection, connection.transaction():
                 return await self._decide(connection, lane, reading)
@@ -70,36 +66,18 @@ class Handler:
 
     async def _decide(self, connection: Connection, lane: Lane, reading: ParsedRecord) -> list[EncodedRecord]:
         incoming = reading.input_record
-        if incoming is None:
-            return [
-                await self._refuse(
-                    connection, lane, reading, Rejection(reading.rejection_reason or "invalid_command")
-                )
-            ]
-        domain = InvitationsProcessor(Policy(), await remembered(connection, incoming))
-        changes = domain.new_changes()
-        result = domain.decide(incoming, changes)
-        if isinstance(result, Rejection):
-            refused = [RejectedCommand(encoder.command_type(reading), reading.id)]
-            if used_ids := await domain.find_used_ids(connection, refused):
+        memory = StageCache() if incoming is None else await remembered(connection, incoming)
+        processor = InvitationsProcessor(Policy(), memory)
+        decisions = RecordDecisions(processor.new_changes())
+        written = RecordDecider(processor, self._writer).decide_record(lane, reading, decisions)
+        for row in decisions.outcomes:
+            await _remember(connection, row)
+        if decisions.rejected_commands:
+            used_ids = await processor.find_used_ids(connection, decisions.rejected_commands)
+            if used_ids:
                 raise DuplicateCommands(used_ids)
-            written = [await self._refuse(connection, lane, reading, result)]
-        else:
-            await _remember(connection, _accepted(reading, incoming, result))
-            written = [
-                self._writer.encode_output(lane, reading, incoming.timestamp, event) for event in result
-            ]
-        await domain.save(connection, changes)
+        await processor.save(connection, decisions.changes)
         return written
-
-    async def _refuse(
-        self, connection: Connection, lane: Lane, reading: ParsedRecord, refusal: Rejection
-    ) -> EncodedRecord:
-        names = summarize_command(reading.envelope.data if reading.envelope is not None else None)
-        at = timestamps.from_ms(reading.raw_record.timestamp)
-        row = (reading.id, encoder.command_type(reading), at, *names, None, refusal.reason, reading.detail)
-        await _remember(connection, row)
-        return self._writer.encode_rejection(lane, reading, refusal, names)
 
     async def _publish(self, partition: int, written: list[EncodedRecord]) -> None:
         for record in written:
@@ -172,18 +150,3 @@ async def _fill(
         if (row := found["user"]) is not None:
             user = User(row["status"], row["can_receive_invitations"], frozenset(row["blocked_user_ids"]))
             memory.put_users([user_id], {user_id: (user, row["lane"])}, 0)
-
-
-def _accepted(reading: ParsedRecord, incoming: InputRecord, events: Any) -> outcomes.OutcomeRow:
-    data: Any = incoming.data
-    return (
-        reading.id,
-        encoder.command_type(reading),
-        incoming.timestamp,
-        incoming.key,
-        getattr(data, "invitation_id", None) or getattr(events[-1].data, "invitation_id", None),
-        getattr(data, "actor_id", None),
-        ",".join([type(event.data).__name__ for event in events]),
-        None,
-        None,
-    )

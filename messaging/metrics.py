@@ -59,12 +59,16 @@ class PipelineMetrics:
         self.service_info = Gauge("cohost_service_info", "The service.", ["service"], registry=registry)
         self.service_info.labels(service).set(1)
 
-    def count_batch(self, command_counts: Tally[tuple[str, str]], record_count: int) -> None:
-        """Count the records and command outcomes of a committed batch."""
+    def count_batch(
+        self, command_counts: Tally[tuple[str, str]], dead_letter_counts: Tally[str], record_count: int
+    ) -> None:
+        """Count the records, command outcomes and dead letters of a committed batch."""
         if record_count:
             self.batch_records.observe(record_count)
         for (command_type, outcome), number in command_counts.items():
             self.commands.labels(command_type, outcome).inc(number)
+        for reason, number in dead_letter_counts.items():
+            self.dead_letters.labels(reason).inc(number)
 
     def clear_lanes(self) -> None:
         """Clear the gauges of lanes that are no longer owned; their last values would look current."""

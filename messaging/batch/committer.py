@@ -11,6 +11,7 @@ from aiokafka import ConsumerRecord
 from messaging import lanes, outcomes
 from messaging.batch import decider
 from messaging.batch.decider import BatchDecider, DecidedBatch
+from messaging.batch.record_decider import RecordDecisions
 from messaging.database import Connection
 from messaging.errors import NotConfirmed
 from messaging.lanes import Lane
@@ -99,7 +100,7 @@ class BatchCommitter:
     async def renew_lease(self) -> None:
         """Commit only positions and published offsets, which proves that this worker still owns the lanes."""
         await self.wait_committed()
-        empty_batch = DecidedBatch(self._generation, (), self._processor.new_changes())
+        empty_batch = DecidedBatch(self._generation, (), RecordDecisions(self._processor.new_changes()))
         empty_batch.lane_updates += [decider.snapshot_update(lane) for lane in self._lanes.values()]
         await self._write_batch(empty_batch)
 
@@ -135,7 +136,7 @@ class BatchCommitter:
             raise
 
     async def _find_recorded_ids(self, batch: DecidedBatch) -> frozenset[str]:
-        ids = [command_id for command_id, *_ in batch.outcomes if command_id is not None]
+        ids = [command_id for command_id, *_ in batch.decisions.outcomes if command_id is not None]
         async with self._pool.acquire() as connection:
             return await outcomes.find_recorded_ids(connection, ids)
 
@@ -162,19 +163,23 @@ class BatchCommitter:
             async with self._pool.acquire() as connection, connection.transaction():
                 await lanes.write_updates(connection, batch.lane_updates)
                 await store.update_outbox(connection, batch.outbox_batches, published_ranges)
-                await outcomes.insert_outcomes(connection, self._summary_fields, batch.outcomes)
+                await outcomes.insert_outcomes(connection, self._summary_fields, batch.decisions.outcomes)
                 await self._check_rejected_ids(connection, batch)
-                await self._processor.save(connection, batch.changes)
+                await self._processor.save(connection, batch.decisions.changes)
         if self._commit_listener is not None:
-            self._commit_listener.on_committed(batch.changes)
+            self._commit_listener.on_committed(batch.decisions.changes)
         for number, _, published in published_ranges:
             self._lanes[number].last_deleted_batch = published
             self._lanes[number].lease_renewed_at = started_at
-        self._metrics.count_batch(batch.command_counts, len(batch.input_records))
+        self._metrics.count_batch(
+            batch.decisions.command_counts, batch.decisions.dead_letter_counts, len(batch.input_records)
+        )
 
     async def _check_rejected_ids(self, connection: Connection, batch: DecidedBatch) -> None:
-        if self._command_id_store is not None and batch.rejected_commands:
-            used_ids = await self._command_id_store.find_used_ids(connection, batch.rejected_commands)
+        if self._command_id_store is not None and batch.decisions.rejected_commands:
+            used_ids = await self._command_id_store.find_used_ids(
+                connection, batch.decisions.rejected_commands
+            )
             if used_ids:
                 raise DuplicateCommands(used_ids)
 

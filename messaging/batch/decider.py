@@ -12,16 +12,13 @@ from typing import Any
 import asyncpg
 from aiokafka import ConsumerRecord
 
-from cohost_schemas import timestamps
-from cohost_schemas.types import Message
-from messaging.batch import encoder
 from messaging.batch.encoder import RecordEncoder
+from messaging.batch.record_decider import RecordDecider, RecordDecisions
 from messaging.inputs.parsing import ParsedRecord, RecordParser
 from messaging.lanes import Lane, LaneUpdate
 from messaging.metrics import PipelineMetrics
 from messaging.outbox.store import EncodedRecord, OutboxBatch
-from messaging.outcomes import OutcomeRow
-from messaging.processor import Processor, RejectedCommand, Rejection
+from messaging.processor import Processor
 
 _YIELD_EVERY = 25
 """Number of records decided before the event loop runs other tasks, such as the commit and the publisher.
@@ -43,13 +40,10 @@ class DecidedBatch:
 
     generation: int
     input_records: Sequence[ConsumerRecord]
-    changes: Any
+    decisions: RecordDecisions
     is_complete: bool = True
     lane_updates: list[LaneUpdate] = field(default_factory=list)
     outbox_batches: list[OutboxBatch] = field(default_factory=list)
-    outcomes: list[OutcomeRow] = field(default_factory=list)
-    rejected_commands: list[RejectedCommand] = field(default_factory=list)
-    command_counts: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 class BatchDecider:
@@ -65,7 +59,7 @@ class BatchDecider:
     ) -> None:
         self._processor = processor
         self._parser = parser
-        self._encoder = encoder
+        self._record_decider = RecordDecider(processor, encoder)
         self._metrics = metrics
         self._input_indexes = {topic: index for index, topic in enumerate(input_topics)}
 
@@ -82,7 +76,7 @@ class BatchDecider:
         The batch may cover only the first records. With `duplicate_ids`, the ids of commands that already
         have an outcome, it covers all of them: it then repeats a batch that covered exactly these records.
         """
-        batch = DecidedBatch(generation, records, self._processor.new_changes())
+        batch = DecidedBatch(generation, records, RecordDecisions(self._processor.new_changes()))
         with self._metrics.stage_seconds.labels("read").time():
             parsed_records = await self._parse_records(records, duplicate_ids or frozenset())
         with self._metrics.stage_seconds.labels("load").time():
@@ -142,12 +136,13 @@ class BatchDecider:
         records_by_lane: dict[int, list[EncodedRecord]] = {}
         bytes_by_lane = Counter[int]()
         total = 0
+        decide_record = self._record_decider.decide_record
         for count, parsed in enumerate(parsed_records, 1):
             if total > max_bytes:
                 _truncate_before(batch, parsed.raw_record)
                 break
             number = parsed.raw_record.partition
-            records = self._decide_record(lanes[number], parsed, batch)
+            records = decide_record(lanes[number], parsed, batch.decisions)
             size = sum([record.estimated_size() for record in records])
             bytes_by_lane[number] += size
             total += size
@@ -155,67 +150,6 @@ class BatchDecider:
             if count % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
         return records_by_lane, bytes_by_lane
-
-    def _decide_record(self, lane: Lane, parsed: ParsedRecord, batch: DecidedBatch) -> list[EncodedRecord]:
-        input_record = parsed.input_record
-        if parsed.dead_letter_reason is not None:
-            self._metrics.dead_letters.labels(parsed.dead_letter_reason).inc()
-            return [self._encoder.encode_dead_letter(lane, parsed)]
-        if input_record is None:
-            return [
-                self._reject_command(
-                    lane, parsed, Rejection(parsed.rejection_reason or "invalid_command"), batch
-                )
-            ]
-        result = self._processor.decide(input_record, batch.changes)
-        if isinstance(result, Rejection):
-            return [self._reject_command(lane, parsed, result, batch)]
-        if parsed.is_command:
-            name = type(input_record.data).__name__
-            batch.command_counts[name, "accepted"] += 1
-            batch.outcomes.append(
-                (
-                    parsed.id,
-                    encoder.command_type(parsed),
-                    input_record.timestamp,
-                    *self._summarize(parsed, [event.data for event in result]),
-                    ",".join([type(event.data).__name__ for event in result if event.data is not None]),
-                    None,
-                    None,
-                )
-            )
-        encode_output = self._encoder.encode_output
-        return [encode_output(lane, parsed, input_record.timestamp, output) for output in result]
-
-    def _reject_command(
-        self, lane: Lane, parsed: ParsedRecord, rejection: Rejection, batch: DecidedBatch
-    ) -> EncodedRecord:
-        summary = self._summarize(parsed)
-        is_readable = parsed.input_record is not None
-        batch.command_counts[
-            type(parsed.input_record.data).__name__ if is_readable and parsed.input_record else "-",
-            rejection.reason,
-        ] += 1
-        command_type = encoder.command_type(parsed)
-        batch.rejected_commands.append(RejectedCommand(command_type, parsed.id))
-        batch.outcomes.append(
-            (
-                parsed.id,
-                command_type,
-                timestamps.from_ms(parsed.raw_record.timestamp),
-                *summary,
-                None,
-                rejection.reason,
-                parsed.detail,
-            )
-        )
-        return self._encoder.encode_rejection(lane, parsed, rejection, summary)
-
-    def _summarize(
-        self, parsed: ParsedRecord, events: Sequence[Message | None] = ()
-    ) -> tuple[str | None, ...]:
-        data = parsed.envelope.data if parsed.envelope is not None else None
-        return self._processor.topology.summarize_command(data, events)
 
     def _advance_positions(self, lanes: Mapping[int, Lane], records: Iterable[ConsumerRecord]) -> None:
         for record in records:

@@ -257,6 +257,32 @@ async def test_a_repeated_id_has_no_second_outcome_after_a_restart(fleet: Worker
     assert len(await read_topic(fleet.config, topics.INVITATION_EVENTS)) == 9
 
 
+async def test_a_batch_that_is_decided_again_is_counted_once(
+    fleet: WorkerFleet, producer: AIOKafkaProducer
+) -> None:
+    repeated, new = leave_command(), leave_command()
+    fleet.sent_ids += [repeated[0], new[0]]
+    async with running_pipeline(fleet.config):
+        await fleet.publish_batch([repeated])
+        await wait_until(lambda: _is_decided(fleet, repeated[0]))
+    # While no worker reads, so that one batch has them all. The repeated id is only found at the commit.
+    name = COMMANDS.full_name(fleet.config.prefix)
+    await send_record(producer, name, b"no CloudEvent")
+    await fleet.publish_batch([repeated, new])
+    registry = CollectorRegistry()
+    async with running_pipeline(fleet.config, registry=registry):
+        await fleet.wait_until_decided()
+    labels = {"reason": "not_a_cloud_event"}
+    assert registry.get_sample_value("cohost_dead_letters_total", labels) == 1
+    labels = {"type": "LeaveStage", "outcome": "accepted"}
+    assert registry.get_sample_value("cohost_commands_total", labels) == 1
+    assert len(await read_topic(fleet.config, topics.INVITATION_DEAD_LETTERS)) == 1
+
+
+async def _is_decided(fleet: WorkerFleet, command_id: str) -> bool:
+    return bool(await fetch_rows(fleet.config, "SELECT FROM outcomes WHERE id = $1", command_id))
+
+
 async def test_outcomes_are_deleted_after_seven_days_in_small_steps(fleet: WorkerFleet) -> None:
     async with running_pipeline(fleet.config):
         await fleet.publish_commands(10)

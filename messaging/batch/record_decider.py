@@ -1,0 +1,102 @@
+"""Decide single records: the records that they publish, and the outcomes of commands."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cohost_schemas import timestamps
+from cohost_schemas.types import Message
+from messaging.batch import encoder
+from messaging.batch.encoder import RecordEncoder
+from messaging.inputs.parsing import ParsedRecord
+from messaging.lanes import Lane
+from messaging.outbox.store import EncodedRecord
+from messaging.outcomes import OutcomeRow
+from messaging.processor import Processor, RejectedCommand, Rejection
+
+
+@dataclass(slots=True)
+class RecordDecisions:
+    """What the decided records of a batch lead to, beside the records that they publish.
+
+    Nothing of it may be seen outside before the batch is committed, because it may be decided again. The keys
+    of `command_counts` are a command's name, "-" if it cannot be read, and "accepted" or the reason of its
+    rejection; those of `dead_letter_counts` are reasons.
+    """
+
+    changes: Any
+    outcomes: list[OutcomeRow] = field(default_factory=list)
+    rejected_commands: list[RejectedCommand] = field(default_factory=list)
+    command_counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    dead_letter_counts: Counter[str] = field(default_factory=Counter)
+
+
+class RecordDecider:
+    """Decides parsed records one by one, in the order in which it is given them."""
+
+    def __init__(self, processor: Processor[Any], encoder: RecordEncoder) -> None:
+        self._processor = processor
+        self._encoder = encoder
+        self._summarize_command = processor.topology.summarize_command
+
+    def decide_record(
+        self, lane: Lane, parsed: ParsedRecord, decisions: RecordDecisions
+    ) -> list[EncodedRecord]:
+        """Decide a record of this lane, add to `decisions`, and return the records to publish.
+
+        The lane's sequences are advanced. The processor must have loaded what the record needs.
+        """
+        if parsed.dead_letter_reason is not None:
+            decisions.dead_letter_counts[parsed.dead_letter_reason] += 1
+            return [self._encoder.encode_dead_letter(lane, parsed)]
+        input_record = parsed.input_record
+        if input_record is None:
+            rejection = Rejection(parsed.rejection_reason or "invalid_command")
+            return [self._reject_command(lane, parsed, rejection, decisions)]
+        result = self._processor.decide(input_record, decisions.changes)
+        if isinstance(result, Rejection):
+            return [self._reject_command(lane, parsed, result, decisions)]
+        if parsed.is_command:
+            events = [output.data for output in result]
+            decisions.command_counts[type(input_record.data).__name__, "accepted"] += 1
+            decisions.outcomes.append(
+                (
+                    parsed.id,
+                    encoder.command_type(parsed),
+                    input_record.timestamp,
+                    *self._summarize(parsed, events),
+                    ",".join([type(event).__name__ for event in events if event is not None]),
+                    None,
+                    None,
+                )
+            )
+        encode_output = self._encoder.encode_output
+        return [encode_output(lane, parsed, input_record.timestamp, output) for output in result]
+
+    def _reject_command(
+        self, lane: Lane, parsed: ParsedRecord, rejection: Rejection, decisions: RecordDecisions
+    ) -> EncodedRecord:
+        summary = self._summarize(parsed)
+        name = "-" if parsed.input_record is None else type(parsed.input_record.data).__name__
+        decisions.command_counts[name, rejection.reason] += 1
+        command_type = encoder.command_type(parsed)
+        decisions.rejected_commands.append(RejectedCommand(command_type, parsed.id))
+        decisions.outcomes.append(
+            (
+                parsed.id,
+                command_type,
+                timestamps.from_ms(parsed.raw_record.timestamp),
+                *summary,
+                None,
+                rejection.reason,
+                parsed.detail,
+            )
+        )
+        return self._encoder.encode_rejection(lane, parsed, rejection, summary)
+
+    def _summarize(
+        self, parsed: ParsedRecord, events: Sequence[Message | None] = ()
+    ) -> tuple[str | None, ...]:
+        data = parsed.envelope.data if parsed.envelope is not None else None
+        return self._summarize_command(data, events)
