@@ -91,7 +91,8 @@ async def standing(
     """Return how far the workers of a run have come with a topic; nothing before its tables are there."""
     try:
         rows = await connection.fetch(
-            "SELECT lane, greatest(positions[$1], 0) AS position, decided = acknowledged AS published"
+            "SELECT lane, greatest(positions[$1], 0) AS position,"
+            " decided_sequences = published_sequences AS published"
             " FROM lanes",
             _INPUTS[run.service].index(topic) + 1,
         )

@@ -61,10 +61,11 @@ async def bind_database(connection: Connection, cluster: ClusterInfo, prefix: st
     """
     current = (cluster.cluster_id, prefix, cluster.partitions)
     await connection.execute(
-        "INSERT INTO installation (cluster, prefix, partitions) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        "INSERT INTO installation (cluster_id, prefix, partitions) VALUES ($1, $2, $3)"
+        " ON CONFLICT DO NOTHING",
         *current,
     )
-    row = await connection.fetchrow("SELECT cluster, prefix, partitions FROM installation")
+    row = await connection.fetchrow("SELECT cluster_id, prefix, partitions FROM installation")
     for name, stored, actual in zip(
         ("cluster", "prefix", "partition count"), row or (), current, strict=True
     ):

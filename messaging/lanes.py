@@ -50,7 +50,7 @@ async def create_lanes(
     """Insert the rows of new lanes; `inputs` and `outputs` are numbers of topics."""
     await connection.execute(
         """
-        INSERT INTO lanes (lane, positions, decided, acknowledged, tails)
+        INSERT INTO lanes (lane, positions, decided_sequences, published_sequences, published_end_offsets)
         SELECT lane, array_fill(-1::bigint, ARRAY[$2::int]), nothing, nothing, nothing
         FROM generate_series(0, $1::int - 1) AS lane, array_fill(0::bigint, ARRAY[$3::int]) AS nothing
         ON CONFLICT DO NOTHING
@@ -76,9 +76,11 @@ async def claim_lanes(connection: Connection, numbers: Sequence[int], owner: str
             epoch = epoch + 1,
             owner = $2,
             released = false,
-            unfenced = CASE WHEN lanes.released OR owner IS NULL THEN unfenced ELSE unfenced || owner END
+            unfenced_owners = CASE
+                WHEN lanes.released OR owner IS NULL THEN unfenced_owners ELSE unfenced_owners || owner
+            END
         FROM before WHERE lanes.lane = before.lane
-        RETURNING lanes.*, before.released AS peaceful
+        RETURNING lanes.*, before.released AS clean_handover
         """,
         numbers,
         owner,
@@ -87,14 +89,14 @@ async def claim_lanes(connection: Connection, numbers: Sequence[int], owner: str
         Lane(
             number=row["lane"],
             epoch=row["epoch"],
-            clean_handover=row["peaceful"],
+            clean_handover=row["clean_handover"],
             positions=row["positions"],
             decided_from=tuple(row["positions"]),
-            decided_sequences=row["decided"],
-            published_sequences=row["acknowledged"],
-            published_end_offsets=row["tails"],
-            last_batch_number=row["segment"],
-            unfenced_owners=frozenset(row["unfenced"]),
+            decided_sequences=row["decided_sequences"],
+            published_sequences=row["published_sequences"],
+            published_end_offsets=row["published_end_offsets"],
+            last_batch_number=row["last_batch_number"],
+            unfenced_owners=frozenset(row["unfenced_owners"]),
         )
         for row in rows
     ]
@@ -104,7 +106,7 @@ async def mark_fenced(connection: Connection, claimed: Iterable[Lane]) -> None:
     """Record that no previous owner of the lanes can publish any more. Raises `Fenced` if a lane was lost."""
     await _update_owned_lanes(
         connection,
-        "UPDATE lanes SET unfenced = '{}' FROM unnest($1::int[], $2::bigint[]) AS held (lane, epoch)"
+        "UPDATE lanes SET unfenced_owners = '{}' FROM unnest($1::int[], $2::bigint[]) AS held (lane, epoch)"
         " WHERE lanes.lane = held.lane AND lanes.epoch = held.epoch",
         claimed,
     )
@@ -129,14 +131,18 @@ async def write_updates(connection: Connection, updates: Sequence[LaneUpdate]) -
         """
         UPDATE lanes SET
             positions = new.positions::bigint[],
-            decided = new.decided::bigint[],
-            acknowledged = new.acknowledged::bigint[],
-            tails = new.tails::bigint[],
-            segment = new.segment
+            decided_sequences = new.decided_sequences::bigint[],
+            published_sequences = new.published_sequences::bigint[],
+            published_end_offsets = new.published_end_offsets::bigint[],
+            last_batch_number = new.last_batch_number
         FROM unnest(
             $1::int[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[]
-        ) AS new (lane, epoch, before, positions, decided, acknowledged, tails, segment)
-        WHERE lanes.lane = new.lane AND lanes.epoch = new.epoch AND lanes.positions = new.before::bigint[]
+        ) AS new (
+            lane, epoch, expected_positions, positions,
+            decided_sequences, published_sequences, published_end_offsets, last_batch_number
+        )
+        WHERE lanes.lane = new.lane AND lanes.epoch = new.epoch
+            AND lanes.positions = new.expected_positions::bigint[]
         """,
         [new.lane for new in updates],
         [new.epoch for new in updates],

@@ -81,11 +81,11 @@ async def update_outbox(
     await connection.execute(
         """
         WITH deleted AS (
-            DELETE FROM segments
+            DELETE FROM outbox
             USING unnest($4::int[], $5::bigint[], $6::bigint[]) AS done (lane, after, upto)
-            WHERE segments.lane = done.lane AND number > after AND number <= upto
+            WHERE outbox.lane = done.lane AND batch_number > after AND batch_number <= upto
         )
-        INSERT INTO segments (lane, number, records)
+        INSERT INTO outbox (lane, batch_number, records)
         SELECT * FROM unnest($1::int[], $2::bigint[], $3::bytea[])
         """,
         [row.lane for row in rows],
@@ -100,10 +100,10 @@ async def update_outbox(
 async def load_pending(connection: Connection, lanes: Sequence[int]) -> list[OutboxBatch]:
     """Return the lanes' outbox batches that are not confirmed as published, by lane and number."""
     rows = await connection.fetch(
-        "SELECT lane, number, records FROM segments WHERE lane = ANY($1::int[]) ORDER BY lane, number", lanes
+        "SELECT * FROM outbox WHERE lane = ANY($1::int[]) ORDER BY lane, batch_number", lanes
     )
     return [
-        OutboxBatch(row["lane"], row["number"], decode_records(row["records"]), len(row["records"]))
+        OutboxBatch(row["lane"], row["batch_number"], decode_records(row["records"]), len(row["records"]))
         for row in rows
     ]
 

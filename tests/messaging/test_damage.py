@@ -27,7 +27,7 @@ from tests.messaging.worker_fleet import PARTITIONS, TIMEOUT_SECONDS, WorkerFlee
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ("UPDATE installation SET cluster = 'another'", "cluster 'another'"),
+        ("UPDATE installation SET cluster_id = 'another'", "cluster 'another'"),
         ("UPDATE installation SET prefix = 'another.'", "prefix 'another.'"),
         ("UPDATE installation SET partitions = 7", "partition count 7"),
     ],
@@ -141,7 +141,7 @@ async def test_a_database_that_lost_commits_stops_the_lane(fleet: WorkerFleet) -
         await fleet.publish_batch([leave_command()])
         fleet.sent_ids.append("the one")
         await fleet.wait_until_decided()
-    columns = "positions, decided, acknowledged, tails, segment"
+    columns = "positions, decided_sequences, published_sequences, published_end_offsets, last_batch_number"
     (before,) = await fetch_rows(fleet.config, f"SELECT {columns} FROM lanes WHERE lane = $1", LANE)
     async with running_pipeline(fleet.config):
         await fleet.publish_batch([leave_command()])

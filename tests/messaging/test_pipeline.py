@@ -130,8 +130,8 @@ async def test_highly_compressible_batches_are_published_in_parts(
         await fleet.wait_until_decided()
     letters = await read_topic(fleet.config, topics.INVITATION_DEAD_LETTERS)
     assert [int(dict(letter.headers)["sequence"]) for letter in letters] == list(range(1, 31))
-    (lane,) = await fetch_rows(fleet.config, "SELECT segment FROM lanes WHERE lane = $1", LANE)
-    assert lane["segment"] >= 6
+    (lane,) = await fetch_rows(fleet.config, "SELECT last_batch_number FROM lanes WHERE lane = $1", LANE)
+    assert lane["last_batch_number"] >= 6
     assert (await fleet.run_audit()).violations == []
 
 
@@ -339,7 +339,7 @@ async def test_a_clean_stop_releases_lanes_and_commits_their_offsets(fleet: Work
         await fleet.publish_commands(10)
         await fleet.wait_until_decided()
         await wait_until(lambda: _committed_offsets(fleet))
-    rows = await fetch_rows(fleet.config, "SELECT DISTINCT released, unfenced FROM lanes")
+    rows = await fetch_rows(fleet.config, "SELECT DISTINCT released, unfenced_owners FROM lanes")
     assert [tuple(row) for row in rows] == [(True, [])]
 
 

@@ -102,13 +102,15 @@ def disable_safeguard(safeguard: str) -> None:
         transactions.fence_owners = _skip_fencing
     elif safeguard == "epoch check":
         # The primary key compares the outbox batch's number: it belongs to the same fence.
-        test = "AND lanes.epoch = new.epoch AND lanes.positions = new.before::bigint[]"
+        test = (
+            "AND lanes.epoch = new.epoch\n            AND lanes.positions = new.expected_positions::bigint[]"
+        )
         _replace_source(lanes.write_updates, test, "")
         row = "unnest($1::int[], $2::bigint[], $3::bytea[])"
         _replace_source(
             store.update_outbox,
             row,
-            f"{row} ON CONFLICT (lane, number) DO UPDATE SET records = excluded.records",
+            f"{row} ON CONFLICT (lane, batch_number) DO UPDATE SET records = excluded.records",
         )
 
 

@@ -120,12 +120,12 @@ class WorkerFleet:
         """Wait until every command has its outcome in the database and the outbox is empty."""
         await self._wait_until_true(
             f'SELECT (SELECT count(*) FROM "{self.config.schema}".outcomes) >= {len(self.sent_ids)}'
-            f' AND NOT EXISTS (SELECT FROM "{self.config.schema}".segments)'
+            f' AND NOT EXISTS (SELECT FROM "{self.config.schema}".outbox)'
         )
 
     async def wait_until_published(self) -> None:
         """Wait until the outbox is empty."""
-        await self._wait_until_true(f'SELECT NOT EXISTS (SELECT FROM "{self.config.schema}".segments)')
+        await self._wait_until_true(f'SELECT NOT EXISTS (SELECT FROM "{self.config.schema}".outbox)')
 
     async def _wait_until_true(self, question: str) -> None:
         connection = await asyncpg.connect(self.config.database_url)
