@@ -79,18 +79,18 @@ class _Watch:
 
     async def first(self) -> Moment:
         """Wait for the first commands to be decided."""
-        while not (standing := await worker.standing(self._connection, self._run)).decided:
+        while not (standing := await worker.standing(self._connection)).decided:
             await self._pause()
         return Moment(time.monotonic(), standing.decided, self._meter.read())
 
     async def last(self, commands: Sequence[Command]) -> Moment:
         """Wait until all is published and return when the last of it was."""
         ends = Counter(partition_of(command.room_id, DEFAULT_PARTITIONS) for command in commands)
-        while not (await worker.standing(self._connection, self._run)).past(ends):
+        while not (await worker.standing(self._connection)).past(ends):
             await self._pause()
         # The lanes learn of a publication with the next commit: the moment of it is Kafka's to tell.
         last = await self._published()
-        while not (await worker.standing(self._connection, self._run)).published:
+        while not (await worker.standing(self._connection)).published:
             await self._pause()
             now = await self._published()
             last = now if now.count > last.count else last

@@ -179,7 +179,7 @@ class _Bench:
         return not await self.connection.fetchval("SELECT count(*) FROM members WHERE out_of_sync")
 
     async def _standing(self, topic: Topic) -> Standing:
-        return await worker.standing(self.connection, self.run, topic)
+        return await worker.standing(self.connection, topic)
 
     async def _until(self, done: Callable[[], Awaitable[bool]]) -> None:
         async with asyncio.timeout(_LONGEST_SECONDS):

@@ -33,24 +33,11 @@ class Handler:
     def __init__(self, config: Config, cluster: str, pool: asyncpg.Pool, broker: KafkaBroker) -> None:
         self._pool = pool
         self._broker = broker
-        self._outputs = [topic.full_name(config.prefix) for topic in TOPOLOGY.outputs]
+        self._prefix = config.prefix
         self._intake = RecordParser(TOPOLOGY, config.prefix, config.partitions)
         self._writer = RecordEncoder(TOPOLOGY, config.prefix, cluster)
         # Of a lane only the sequences are used.
-        self._lanes = [
-            Lane(
-                number,
-                1,
-                clean_handover=True,
-                positions=[],
-                decided_from=(),
-                decided_sequences=[0] * len(TOPOLOGY.outputs),
-                published_sequences=[],
-                published_end_offsets=[],
-                last_batch_number=0,
-            )
-            for number in range(config.partitions)
-        ]
+        self._lanes = [Lane(number, epoch=1) for number in range(config.partitions)]
 
     async def handle(self, record: Any) -> None:
         """Decide a command, commit that, then publish; an id that had its outcome before has no other."""
@@ -83,7 +70,7 @@ class Handler:
         for record in written:
             await self._broker.publish(
                 record.value,
-                self._outputs[record.output],
+                self._prefix + record.topic,
                 key=record.key,
                 partition=partition,
                 headers={name: (value or b"").decode() for name, value in record.headers},

@@ -104,7 +104,7 @@ async def _drained(run: Run) -> None:
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):
             while True:
-                standing = await worker.standing(connection, run)
+                standing = await worker.standing(connection)
                 if standing.past(lanes) and standing.published:
                     return
                 await asyncio.sleep(_LOOK_SECONDS)

@@ -11,12 +11,8 @@ import asyncpg
 from bench.place import Run
 from cohost_schemas import topics
 from cohost_schemas.topics import Topic
-from services.broadcast.processor import TOPOLOGY as BROADCAST
-from services.invitations.processor import TOPOLOGY as INVITATIONS
 from stack import ports, process, services
 from stack.process import Process
-
-_INPUTS = {layout.name: [entry.topic for entry in layout.inputs] for layout in (INVITATIONS, BROADCAST)}
 
 
 class Failed(Exception):
@@ -85,16 +81,14 @@ class Standing:
         return all(self.positions.get(lane, 0) >= end for lane, end in ends.items())
 
 
-async def standing(
-    connection: asyncpg.Connection, run: Run, topic: Topic = topics.INVITATION_COMMANDS
-) -> Standing:
-    """Return how far the workers of a run have come with a topic; nothing before its tables are there."""
+async def standing(connection: asyncpg.Connection, topic: Topic = topics.INVITATION_COMMANDS) -> Standing:
+    """Return how far the workers have come with a topic; nothing before its tables are there."""
     try:
         rows = await connection.fetch(
-            "SELECT lane, greatest(positions[$1], 0) AS position,"
+            "SELECT lane, coalesce((positions ->> $1)::bigint, 0) AS position,"
             " decided_sequences = published_sequences AS published"
             " FROM lanes",
-            _INPUTS[run.service].index(topic) + 1,
+            topic.suffix,
         )
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         rows = []

@@ -1,178 +1,176 @@
-"""The lanes table: ownership, positions, and the fence around every write."""
+"""A lane's state in its owner's memory.
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+A topic is named here by its suffix, without the deployment's prefix. A topic that the lane has not read or
+written yet has no entry.
+"""
 
-from messaging.database import Connection
-from messaging.errors import Fenced
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 
-@dataclass(slots=True)
-class Lane:
-    """A lane's state in its owner's memory, ahead of the database by the batches that are not committed yet.
+@dataclass(frozen=True, slots=True)
+class LaneProgress:
+    """What a lane has decided: the next offset to read of each input, the last sequence of each output."""
 
-    Lists follow the order of the topology's inputs (`positions`, `decided_from`) or outputs (the others).
-    `decided_from` are the positions that the database will have once every decided batch is committed.
-    """
-
-    number: int
-    epoch: int
-    clean_handover: bool
-    positions: list[int]
-    decided_from: Sequence[int]
-    decided_sequences: list[int]
-    published_sequences: list[int]
-    published_end_offsets: list[int]
+    positions: Mapping[str, int]
+    decided_sequences: Mapping[str, int]
     last_batch_number: int
-    last_published_batch: int = 0
-    last_deleted_batch: int = 0
-    lease_renewed_at: float = 0.0
-    unfenced_owners: frozenset[str] = field(default_factory=frozenset)
 
 
 @dataclass(frozen=True, slots=True)
 class LaneUpdate:
-    """A lane's next state, to be written only if the lane still has the epoch and the expected positions."""
+    """A lane's next state, to be written only if the lane has the epoch and the positions of `before`."""
 
     lane: int
     epoch: int
-    expected_positions: Sequence[int]
-    positions: Sequence[int]
-    decided_sequences: Sequence[int]
-    published_sequences: Sequence[int]
-    published_end_offsets: Sequence[int]
-    last_batch_number: int
+    before: LaneProgress
+    after: LaneProgress
+    published_sequences: Mapping[str, int]
+    published_end_offsets: Mapping[str, int]
 
 
-async def create_lanes(
-    connection: Connection, partition_count: int, input_count: int, output_count: int
-) -> None:
-    """Insert the rows of new lanes; `inputs` and `outputs` are numbers of topics."""
-    await connection.execute(
-        """
-        INSERT INTO lanes (lane, positions, decided_sequences, published_sequences, published_end_offsets)
-        SELECT lane, array_fill(-1::bigint, ARRAY[$2::int]), nothing, nothing, nothing
-        FROM generate_series(0, $1::int - 1) AS lane, array_fill(0::bigint, ARRAY[$3::int]) AS nothing
-        ON CONFLICT DO NOTHING
-        """,
-        partition_count,
-        input_count,
-        output_count,
-    )
+class Lane:
+    """A lane's state, ahead of the database by the batches that are not committed yet.
 
-
-async def claim_lanes(connection: Connection, numbers: Sequence[int], owner: str) -> list[Lane]:
-    """Claim lanes from their previous owners and return their state.
-
-    Every later write for a lane must carry the returned epoch. Until `mark_fenced`, the previous owners in
-    `unfenced_owners` may still publish: initialise each of these transactional ids before reading a log end.
+    `progress` is what the database has. Only a lane's own methods change it.
     """
-    rows = await connection.fetch(
-        """
-        WITH before AS (
-            SELECT lane, released FROM lanes WHERE lane = ANY($1::int[]) ORDER BY lane FOR UPDATE
+
+    __slots__ = (
+        "_decided_sequences",
+        "_last_batch_number",
+        "_last_deleted_batch",
+        "_last_published_batch",
+        "_lease_renewed_at",
+        "_positions",
+        "_progress",
+        "_published_end_offsets",
+        "_published_sequences",
+        "clean_handover",
+        "epoch",
+        "number",
+        "unfenced_owners",
+    )
+
+    def __init__(  # noqa: PLR0913 - the columns of the table
+        self,
+        number: int,
+        epoch: int,
+        progress: LaneProgress = LaneProgress({}, {}, 0),
+        *,
+        published_sequences: Mapping[str, int] | None = None,
+        published_end_offsets: Mapping[str, int] | None = None,
+        clean_handover: bool = True,
+        unfenced_owners: Iterable[str] = (),
+    ) -> None:
+        self.number = number
+        self.epoch = epoch
+        self.clean_handover = clean_handover
+        self.unfenced_owners = frozenset(unfenced_owners)
+        self._progress = progress
+        self._positions = dict(progress.positions)
+        self._decided_sequences = dict(progress.decided_sequences)
+        self._published_sequences = dict(published_sequences or {})
+        self._published_end_offsets = dict(published_end_offsets or {})
+        self._last_batch_number = progress.last_batch_number
+        self._last_published_batch = 0
+        self._last_deleted_batch = 0
+        self._lease_renewed_at = 0.0
+
+    @property
+    def last_batch_number(self) -> int:
+        """Return the number of the last outbox batch that was decided."""
+        return self._last_batch_number
+
+    @property
+    def unpublished_count(self) -> int:
+        """Return the number of outbox batches that are not confirmed as published."""
+        return self._last_batch_number - self._last_published_batch
+
+    @property
+    def lease_renewed_at(self) -> float:
+        """Return `time.monotonic()` of the beginning of the last commit, or 0.0 before the first."""
+        return self._lease_renewed_at
+
+    @property
+    def decided_sequences(self) -> Mapping[str, int]:
+        """Return the last sequence decided for each output."""
+        return self._decided_sequences
+
+    @property
+    def published_sequences(self) -> Mapping[str, int]:
+        """Return the last sequence confirmed as published to each output."""
+        return self._published_sequences
+
+    def position(self, topic: str) -> int:
+        """Return the next offset to read of an input; -1 before the first read."""
+        return self._positions.get(topic, -1)
+
+    def published_end_offset(self, topic: str) -> int:
+        """Return the offset after the last record confirmed as published to an output."""
+        return self._published_end_offsets.get(topic, 0)
+
+    def advance_position(self, topic: str, offset: int) -> None:
+        """Record that an input is decided up to this offset, unless it is decided further."""
+        if offset > self._positions.get(topic, -1):
+            self._positions[topic] = offset
+
+    def reset_position(self, topic: str, offset: int) -> None:
+        """Continue an input at this offset, whether it lies ahead or behind: the records between are lost."""
+        self._positions[topic] = offset
+
+    def next_sequence(self, topic: str) -> int:
+        """Take the next sequence of an output."""
+        sequence = self._decided_sequences[topic] = self._decided_sequences.get(topic, 0) + 1
+        return sequence
+
+    def next_batch_number(self) -> int:
+        """Take the number of the next outbox batch."""
+        self._last_batch_number += 1
+        return self._last_batch_number
+
+    def snapshot_update(self) -> LaneUpdate:
+        """Return the update from the last snapshot to the present state, which becomes the last snapshot."""
+        before = self._progress
+        self._progress = LaneProgress(
+            self._positions.copy(), self._decided_sequences.copy(), self._last_batch_number
         )
-        UPDATE lanes SET
-            epoch = epoch + 1,
-            owner = $2,
-            released = false,
-            unfenced_owners = CASE
-                WHEN lanes.released OR owner IS NULL THEN unfenced_owners ELSE unfenced_owners || owner
-            END
-        FROM before WHERE lanes.lane = before.lane
-        RETURNING lanes.*, before.released AS clean_handover
-        """,
-        numbers,
-        owner,
-    )
-    return [
-        Lane(
-            number=row["lane"],
-            epoch=row["epoch"],
-            clean_handover=row["clean_handover"],
-            positions=row["positions"],
-            decided_from=tuple(row["positions"]),
-            decided_sequences=row["decided_sequences"],
-            published_sequences=row["published_sequences"],
-            published_end_offsets=row["published_end_offsets"],
-            last_batch_number=row["last_batch_number"],
-            unfenced_owners=frozenset(row["unfenced_owners"]),
+        return LaneUpdate(
+            self.number,
+            self.epoch,
+            before,
+            self._progress,
+            self._published_sequences.copy(),
+            self._published_end_offsets.copy(),
         )
-        for row in rows
-    ]
 
+    def undo_update(self, update: LaneUpdate) -> None:
+        """Return to the state before an update that is not committed. Later updates must be undone first."""
+        self._progress = update.before
+        self._positions = dict(update.before.positions)
+        self._decided_sequences = dict(update.before.decided_sequences)
+        self._last_batch_number = update.before.last_batch_number
 
-async def mark_fenced(connection: Connection, claimed: Iterable[Lane]) -> None:
-    """Record that no previous owner of the lanes can publish any more. Raises `Fenced` if a lane was lost."""
-    await _update_owned_lanes(
-        connection,
-        "UPDATE lanes SET unfenced_owners = '{}' FROM unnest($1::int[], $2::bigint[]) AS held (lane, epoch)"
-        " WHERE lanes.lane = held.lane AND lanes.epoch = held.epoch",
-        claimed,
-    )
-
-
-async def release_lanes(connection: Connection, owned: Iterable[Lane]) -> None:
-    """Release lanes whose batches are all confirmed as published. Raises `Fenced` if a lane was lost."""
-    await _update_owned_lanes(
-        connection,
-        "UPDATE lanes SET released = true FROM unnest($1::int[], $2::bigint[]) AS held (lane, epoch)"
-        " WHERE lanes.lane = held.lane AND lanes.epoch = held.epoch",
-        owned,
-    )
-
-
-async def write_updates(connection: Connection, updates: Sequence[LaneUpdate]) -> None:
-    """Advance lanes, each from exactly the positions it was decided from (a compare-and-set).
-
-    Raises `Fenced` if a lane has another epoch or other positions; the transaction must then be rolled back.
-    """
-    status = await connection.execute(
-        """
-        UPDATE lanes SET
-            positions = new.positions::bigint[],
-            decided_sequences = new.decided_sequences::bigint[],
-            published_sequences = new.published_sequences::bigint[],
-            published_end_offsets = new.published_end_offsets::bigint[],
-            last_batch_number = new.last_batch_number
-        FROM unnest(
-            $1::int[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[]
-        ) AS new (
-            lane, epoch, expected_positions, positions,
-            decided_sequences, published_sequences, published_end_offsets, last_batch_number
+    def restore_outbox(self, stored_batches: Sequence[int], published_count: int) -> None:
+        """Set the numbers of the outbox batches that are stored, of which the log has the first ones."""
+        self._last_deleted_batch = stored_batches[0] - 1 if stored_batches else self._last_batch_number
+        self._last_published_batch = (
+            stored_batches[published_count - 1] if published_count else self._last_deleted_batch
         )
-        WHERE lanes.lane = new.lane AND lanes.epoch = new.epoch
-            AND lanes.positions = new.expected_positions::bigint[]
-        """,
-        [new.lane for new in updates],
-        [new.epoch for new in updates],
-        [_array_literal(new.expected_positions) for new in updates],
-        [_array_literal(new.positions) for new in updates],
-        [_array_literal(new.decided_sequences) for new in updates],
-        [_array_literal(new.published_sequences) for new in updates],
-        [_array_literal(new.published_end_offsets) for new in updates],
-        [new.last_batch_number for new in updates],
-    )
-    if status != f"UPDATE {len(updates)}":
-        msg = "a lane was acquired or advanced by another worker; nothing was committed"
-        raise Fenced(msg)
 
+    def record_published_end(self, topic: str, sequence: int, end_offset: int) -> None:
+        """Record the last sequence that is confirmed as published to an output, and the offset after it."""
+        self._published_sequences[topic] = sequence
+        self._published_end_offsets[topic] = end_offset
 
-async def input_positions(connection: Connection, input_index: int) -> dict[int, int]:
-    """Return each lane's next offset to read of the input with this index; -1 before the first read."""
-    rows = await connection.fetch("SELECT lane, positions[$1] AS position FROM lanes", input_index + 1)
-    return {row["lane"]: row["position"] for row in rows}
+    def record_published_batch(self, number: int) -> None:
+        """Record that every record of this outbox batch is confirmed as published."""
+        self._last_published_batch = number
 
+    def published_range(self) -> tuple[int, int]:
+        """Return the numbers of the last batch that was deleted from the outbox and the last to delete."""
+        return self._last_deleted_batch, self._last_published_batch
 
-async def _update_owned_lanes(connection: Connection, statement: str, owned: Iterable[Lane]) -> None:
-    rows = list(owned)
-    status = await connection.execute(
-        statement, [lane.number for lane in rows], [lane.epoch for lane in rows]
-    )
-    if status != f"UPDATE {len(rows)}":
-        msg = "a lane was acquired by another worker"
-        raise Fenced(msg)
-
-
-def _array_literal(numbers: Sequence[int]) -> str:
-    return "{" + ",".join(map(str, numbers)) + "}"
+    def record_committed(self, deleted_batch: int, started_at: float) -> None:
+        """Record a commit that began at `started_at` and deleted outbox batches up to `deleted_batch`."""
+        self._last_deleted_batch = deleted_batch
+        self._lease_renewed_at = started_at

@@ -1,7 +1,7 @@
 """The pipeline's metrics."""
 
 from collections import Counter as Tally
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import get_args
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -77,14 +77,14 @@ class PipelineMetrics:
         self.outbox_batches.clear()
 
     def update_lanes(
-        self, consumer: AIOKafkaConsumer, topics: Sequence[str], lanes: Mapping[int, Lane]
+        self, consumer: AIOKafkaConsumer, topics: Mapping[str, str], lanes: Mapping[int, Lane]
     ) -> None:
-        """Set the gauges of the owned lanes."""
+        """Set the gauges of the owned lanes; `topics` are the inputs' suffixes by full name."""
         self.clear_lanes()
         self.owned_lanes.set(len(lanes))
         for number, lane in lanes.items():
-            self.outbox_batches.labels(number).set(lane.last_batch_number - lane.last_published_batch)
-            for index, topic in enumerate(topics):
+            self.outbox_batches.labels(number).set(lane.unpublished_count)
+            for topic, suffix in topics.items():
                 end = consumer.highwater(TopicPartition(topic, number))
                 if end is not None:
-                    self.lag_records.labels(topic, number).set(max(0, end - lane.positions[index]))
+                    self.lag_records.labels(topic, number).set(max(0, end - lane.position(suffix)))

@@ -9,7 +9,7 @@ import asyncpg
 import structlog
 
 from cohost.kafka.backoff import Backoff
-from messaging import cluster, database, errors, lanes, outcomes
+from messaging import cluster, database, errors, lane_store, outcomes
 from messaging.cluster import ClusterInfo
 from messaging.config import Config
 from messaging.lane_listeners import LaneListener, LaneListeners
@@ -124,13 +124,8 @@ class Pipeline:
         async with pool.acquire() as connection:
             await database.migrate_schema(connection, self._config, *self._migration_packages)
             await cluster.bind_database(connection, cluster_info, self._config.prefix)
-            service_topology = self._processor.topology
-            await lanes.create_lanes(
-                connection,
-                cluster_info.partitions,
-                len(service_topology.inputs),
-                len(service_topology.outputs),
-            )
+            await lane_store.create_lanes(connection, cluster_info.partitions)
+            await lane_store.check_topics(connection, self._processor.topology)
         return cluster_info
 
     async def _unless_stopped(self, work: Awaitable[ResultT]) -> ResultT | None:

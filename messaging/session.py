@@ -10,7 +10,7 @@ import structlog
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from cohost.kafka.closing import close_within, discard_producer
-from messaging import lanes
+from messaging import lane_store
 from messaging.batch.committer import BatchCommitter
 from messaging.batch.decider import BatchDecider
 from messaging.batch.encoder import RecordEncoder
@@ -54,8 +54,9 @@ class Session:
         self._lane_listeners = lane_listeners
         self._pool = pool
         self._metrics = metrics
-        self._input_topics = [entry.topic.full_name(config.prefix) for entry in topology.inputs]
-        self._output_topics = [topic.full_name(config.prefix) for topic in topology.outputs]
+        self._input_topics = {
+            entry.topic.full_name(config.prefix): entry.topic.suffix for entry in topology.inputs
+        }
         self._group_id = config.prefix + topology.name
         self._max_batch_bytes = cluster.max_batch_bytes
         self.owner = f"{self._group_id}-{uuid.uuid4()}"
@@ -72,7 +73,7 @@ class Session:
             RecordParser(topology, config.prefix, cluster.partitions),
             RecordEncoder(topology, config.prefix, cluster.cluster_id, cluster.max_dead_letter_bytes),
             metrics,
-            self._input_topics,
+            config.prefix,
         )
         self._committer = BatchCommitter(
             pool,
@@ -83,13 +84,13 @@ class Session:
             enqueue=self._enqueue_batches,
             on_failure=self.fail_session,
         )
-        self._consumer = Consumer(config, self._group_id, self._input_topics, self)
+        self._consumer = Consumer(config, self._group_id, list(self._input_topics), self)
         self._takeover = Takeover(config, cluster, topology, pool)
 
     async def start(self) -> None:
         """Start the producer and join the group; no lane is owned or fenced yet."""
         self._producer = await transactions.start_producer(self._config, self.owner, self._max_batch_bytes)
-        self._publisher = OutboxPublisher(self._producer, self._output_topics, self.lanes, self._metrics)
+        self._publisher = OutboxPublisher(self._producer, self._config.prefix, self.lanes, self._metrics)
         self._spawn_task(self._publisher.run())
         await self._consumer.start()
         self._spawn_task(self._tick())
@@ -204,7 +205,7 @@ class Session:
     async def _release_lanes(self) -> None:
         await self._committer.renew_lease()
         async with self._pool.acquire() as connection:
-            await lanes.release_lanes(connection, self.lanes.values())
+            await lane_store.release_lanes(connection, self.lanes.values())
         log.info("lanes released", lanes=sorted(self.lanes))
 
     async def _tick(self) -> None:
@@ -230,25 +231,20 @@ class Session:
         if self._consumer.has_unhandled:
             return
         kafka_consumer = self._consumer.kafka_consumer
-        lane_inputs = [
-            (lane, index) for lane in self.lanes.values() for index in range(len(self._input_topics))
-        ]
-        consumer_positions = [
-            await kafka_consumer.position(TopicPartition(self._input_topics[index], lane.number))
-            for lane, index in lane_inputs
-        ]
+        partitions = [TopicPartition(topic, number) for number in self.lanes for topic in self._input_topics]
+        consumer_positions = [await kafka_consumer.position(partition) for partition in partitions]
         # Checked again: records that arrived during the awaits lie below these positions and are not decided.
         if not self._consumer.has_unhandled and not self.failure.done():
-            for (lane, index), position in zip(lane_inputs, consumer_positions, strict=True):
-                lane.positions[index] = max(lane.positions[index], position)
+            for (topic, number), position in zip(partitions, consumer_positions, strict=True):
+                self.lanes[number].advance_position(self._input_topics[topic], position)
 
     def _offsets_to_mirror(self) -> dict[TopicPartition, int]:
         """Return the lanes' positions for lag monitoring. No worker starts from mirrored offsets."""
         return {
-            TopicPartition(topic, lane.number): lane.positions[index]
-            for lane in self.lanes.values()
-            for index, topic in enumerate(self._input_topics)
-            if lane.positions[index] >= 0
+            TopicPartition(topic, number): position
+            for number, lane in self.lanes.items()
+            for topic, suffix in self._input_topics.items()
+            if (position := lane.position(suffix)) >= 0
         }
 
     def _spawn_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

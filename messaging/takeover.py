@@ -8,7 +8,7 @@ import asyncpg
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from messaging import lanes
+from messaging import lane_store
 from messaging.cluster import ClusterInfo
 from messaging.config import Config
 from messaging.errors import LogMismatch
@@ -31,12 +31,10 @@ class Takeover:
         self._topology = topology
         self._pool = pool
         self._partition_count = cluster.partitions
-        self._input_topics = [entry.topic.full_name(config.prefix) for entry in topology.inputs]
-        self._output_topics = [topic.full_name(config.prefix) for topic in topology.outputs]
-        self._compacted_topics = {
-            topic.full_name(config.prefix) for topic in topology.outputs if topic.is_compacted
-        }
-        self._fact_inputs = [index for index, entry in enumerate(topology.inputs) if entry.kind == "facts"]
+        self._inputs = {entry.topic.full_name(config.prefix): entry for entry in topology.inputs}
+        self._outputs = {topic.suffix: topic.full_name(config.prefix) for topic in topology.outputs}
+        self._facts = {name: entry for name, entry in self._inputs.items() if entry.kind == "facts"}
+        self._compacted_topics = {topic.suffix for topic in topology.outputs if topic.is_compacted}
         self._wait_cancelled = asyncio.Event()
 
     def cancel_wait(self) -> None:
@@ -55,12 +53,14 @@ class Takeover:
         if not numbers:
             return {}, []
         async with self._pool.acquire() as connection, connection.transaction():
-            claimed = await lanes.claim_lanes(connection, numbers, owner)
+            # Checked again: a version with other topics may have owned the lanes since this worker's start.
+            await lane_store.check_topics(connection, self._topology)
+            claimed = await lane_store.claim_lanes(connection, numbers, owner)
         # Claim before fence: an owner that is fenced after the claim finds its lanes claimed and gives up.
         previous_owners = frozenset[str]().union(*(lane.unfenced_owners for lane in claimed))
         await transactions.fence_owners(self._config, sorted(previous_owners))
         async with self._pool.acquire() as connection:
-            await lanes.mark_fenced(connection, claimed)
+            await lane_store.mark_fenced(connection, claimed)
             pending = await store.load_pending(connection, numbers)
         # Fence before reading the log ends: until then they may move.
         unpublished = await self._find_unpublished(claimed, pending)
@@ -74,33 +74,23 @@ class Takeover:
         Return the beginning offsets of fact partitions whose first records were deleted, which compaction
         does not do.
         """
-        partitions = [TopicPartition(topic, number) for number in acquired for topic in self._input_topics]
+        partitions = [TopicPartition(topic, number) for number in acquired for topic in self._inputs]
         beginning_offsets = await consumer.beginning_offsets(partitions)
         end_offsets = await consumer.end_offsets(partitions)
         for lane in acquired.values():
-            for index, topic in enumerate(self._input_topics):
+            for topic in self._inputs:
                 partition = TopicPartition(topic, lane.number)
-                consumer.seek(
-                    partition,
-                    self._start_offset(
-                        lane,
-                        index,
-                        partition,
-                        range(beginning_offsets[partition], end_offsets[partition] + 1),
-                    ),
-                )
-        facts = {self._input_topics[index] for index in self._fact_inputs}
+                log_range = range(beginning_offsets[partition], end_offsets[partition] + 1)
+                consumer.seek(partition, self._start_offset(lane, partition, log_range))
         return {
-            place: begin for place, begin in beginning_offsets.items() if begin > 0 and place.topic in facts
+            partition: begin
+            for partition, begin in beginning_offsets.items()
+            if begin > 0 and partition.topic in self._facts
         }
 
     async def read_facts(self, consumer: AIOKafkaConsumer, owned_lanes: Mapping[int, Lane]) -> bool:
         """Read facts to their current end; return False if the wait was cancelled by a revocation."""
-        facts = [
-            TopicPartition(self._input_topics[index], number)
-            for index in self._fact_inputs
-            for number in owned_lanes
-        ]
+        facts = [TopicPartition(topic, number) for topic in self._facts for number in owned_lanes]
         if facts:
             end_offsets = await consumer.end_offsets(self._partitions_to_await(owned_lanes))
             consumer.resume(*facts)
@@ -111,9 +101,9 @@ class Takeover:
         """Resume the inputs other than facts."""
         others = [
             TopicPartition(topic, number)
-            for index, topic in enumerate(self._input_topics)
+            for topic in self._inputs
             for number in owned_lanes
-            if index not in self._fact_inputs
+            if topic not in self._facts
         ]
         consumer.resume(*others)
 
@@ -121,7 +111,7 @@ class Takeover:
         self, fact_store: FactStore, partition: TopicPartition, begin_offset: int
     ) -> list[ConsumerRecord]:
         """Return synthetic tombstones, before the beginning, for stored keys that the topic has lost."""
-        topic = self._topology.inputs[self._input_topics.index(partition.topic)].topic
+        topic = self._inputs[partition.topic].topic
         async with self._pool.acquire() as connection:
             keys = await fact_store.keys_not_updated_since(
                 connection, topic, partition.partition, begin_offset
@@ -131,7 +121,7 @@ class Takeover:
     def _require_all_topics(self, partitions: Sequence[TopicPartition]) -> list[int]:
         """Return the partitions' lane numbers. Raises `LogMismatch` if a lane lacks one of its topics."""
         numbers = sorted({partition.partition for partition in partitions})
-        if len(partitions) != len(numbers) * len(self._input_topics):
+        if len(partitions) != len(numbers) * len(self._inputs):
             msg = "a lane was assigned without all its topics: every group member must use the range assignor"
             raise LogMismatch(msg)
         return numbers
@@ -140,55 +130,55 @@ class Takeover:
         self, claimed: Sequence[Lane], pending: Sequence[OutboxBatch]
     ) -> list[OutboxBatch]:
         start_offsets = {
-            TopicPartition(topic, lane.number): lane.published_end_offsets[output]
+            TopicPartition(topic, lane.number): lane.published_end_offset(suffix)
             for lane in claimed
-            for output, topic in enumerate(self._output_topics)
+            for suffix, topic in self._outputs.items()
         }
         log_ends = await log_end.read_log_ends(self._config, start_offsets)
         unpublished: list[OutboxBatch] = []
         for lane in claimed:
             lane_batches = [batch for batch in pending if batch.lane == lane.number]
-            lane_log_ends = [log_ends[TopicPartition(topic, lane.number)] for topic in self._output_topics]
+            lane_log_ends = {
+                suffix: log_ends[TopicPartition(topic, lane.number)]
+                for suffix, topic in self._outputs.items()
+            }
             published_count = log_end.confirm_published(
-                lane, self._output_topics, lane_log_ends, lane_batches, self._compacted_topics
+                lane, lane_log_ends, lane_batches, self._compacted_topics
             )
-            lane.last_deleted_batch = lane_batches[0].number - 1 if lane_batches else lane.last_batch_number
-            lane.last_published_batch = (
-                lane_batches[published_count - 1].number if published_count else lane.last_deleted_batch
-            )
+            lane.restore_outbox([batch.number for batch in lane_batches], published_count)
             unpublished += lane_batches[published_count:]
         return unpublished
 
-    def _start_offset(self, lane: Lane, index: int, partition: TopicPartition, log_range: range) -> int:
+    def _start_offset(self, lane: Lane, partition: TopicPartition, log_range: range) -> int:
         """Return the offset to read from; lost facts and signals are skipped.
 
         Raises `LogMismatch` if records of another kind were lost.
         """
-        position = lane.positions[index]
+        entry = self._inputs[partition.topic]
+        topic = entry.topic.suffix
+        position = lane.position(topic)
         if position in log_range:
             return position
         if position >= 0:
-            partition_name = f"{partition.topic}:{partition.partition}"
-            if self._topology.inputs[index].kind not in ("facts", "signals"):
+            if entry.kind not in ("facts", "signals"):
+                new_positions = f"jsonb_set(positions, '{{{topic}}}', '{log_range.start}')"
+                advice = f"SET positions = {new_positions} WHERE lane = {lane.number}"
                 msg = (
-                    f"{partition_name} has offsets {log_range.start} to {log_range.stop - 1}, "
-                    f"but was read to {position}: records are lost; to go on without them, set "
-                    f"positions[{index + 1}] of lane {lane.number} in {self._topology.name}.lanes "
-                    f"to {log_range.start}"
+                    f"{partition.topic}:{lane.number} has offsets {log_range.start} to {log_range.stop - 1}, "
+                    f"but was read to {position}: records are lost; to go on without them, "
+                    f"run UPDATE {self._topology.name}.lanes {advice}"
                 )
                 raise LogMismatch(msg)
             log.warning("input records lost", topic=partition.topic, lane=lane.number, position=position)
-        lane.positions[index] = log_range.start
+        lane.reset_position(topic, log_range.start)
         return log_range.start
 
     def _partitions_to_await(self, owned_lanes: Mapping[int, Lane]) -> list[TopicPartition]:
         """Return the fact partitions to wait for; shared ones may be read by the owners of other lanes."""
         return [
-            TopicPartition(self._input_topics[index], number)
-            for index in self._fact_inputs
-            for number in (
-                range(self._partition_count) if self._topology.inputs[index].shared else owned_lanes
-            )
+            TopicPartition(topic, number)
+            for topic, entry in self._facts.items()
+            for number in (range(self._partition_count) if entry.shared else owned_lanes)
         ]
 
     async def _wait_caught_up(self, end_offsets: Mapping[TopicPartition, int]) -> None:
@@ -201,12 +191,10 @@ class Takeover:
 
     async def _is_behind(self, end_offsets: Mapping[TopicPartition, int]) -> bool:
         async with self._pool.acquire() as connection:
-            for index in self._fact_inputs:
-                reached = await lanes.input_positions(connection, index)
+            for topic, entry in self._facts.items():
+                reached = await lane_store.input_positions(connection, entry.topic)
                 for partition, end_offset in end_offsets.items():
-                    if partition.topic == self._input_topics[index] and end_offset > max(
-                        0, reached[partition.partition]
-                    ):
+                    if partition.topic == topic and end_offset > max(0, reached[partition.partition]):
                         return True
         return False
 

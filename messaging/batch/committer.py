@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 from aiokafka import ConsumerRecord
 
-from messaging import lanes, outcomes
+from messaging import lane_store, outcomes
 from messaging.batch import decider
 from messaging.batch.decider import BatchDecider, DecidedBatch
 from messaging.batch.record_decider import RecordDecisions
@@ -101,7 +101,7 @@ class BatchCommitter:
         """Commit only positions and published offsets, which proves that this worker still owns the lanes."""
         await self.wait_committed()
         empty_batch = DecidedBatch(self._generation, (), RecordDecisions(self._processor.new_changes()))
-        empty_batch.lane_updates += [decider.snapshot_update(lane) for lane in self._lanes.values()]
+        empty_batch.lane_updates += [lane.snapshot_update() for lane in self._lanes.values()]
         await self._write_batch(empty_batch)
 
     async def cancel_commit(self) -> None:
@@ -144,24 +144,27 @@ class BatchCommitter:
         async with self._decide_lock:
             self._generation += 1
             if self._next_batch is not None:
-                decider.undo_batch(self._lanes, self._next_batch)
+                self._undo_batch(self._next_batch)
                 self._next_batch = None
-            decider.undo_batch(self._lanes, batch)
+            self._undo_batch(batch)
             for cache in self._processor.caches:
                 cache.drop_lanes(self._lanes)
             return await self._decider.decide_batch(
                 self._pool, self._lanes, batch.input_records, self._generation, duplicate_ids
             )
 
+    def _undo_batch(self, batch: DecidedBatch) -> None:
+        for update in batch.lane_updates:
+            self._lanes[update.lane].undo_update(update)
+
     async def _write_batch(self, batch: DecidedBatch) -> None:
         started_at = time.monotonic()
         published_ranges = [
-            (lane.number, lane.last_deleted_batch, lane.last_published_batch)
-            for lane in (self._lanes[step.lane] for step in batch.lane_updates)
+            (update.lane, *self._lanes[update.lane].published_range()) for update in batch.lane_updates
         ]
         with self._metrics.stage_seconds.labels("commit").time():
             async with self._pool.acquire() as connection, connection.transaction():
-                await lanes.write_updates(connection, batch.lane_updates)
+                await lane_store.write_updates(connection, batch.lane_updates)
                 await store.update_outbox(connection, batch.outbox_batches, published_ranges)
                 await outcomes.insert_outcomes(connection, self._summary_fields, batch.decisions.outcomes)
                 await self._check_rejected_ids(connection, batch)
@@ -169,8 +172,7 @@ class BatchCommitter:
         if self._commit_listener is not None:
             self._commit_listener.on_committed(batch.decisions.changes)
         for number, _, published in published_ranges:
-            self._lanes[number].last_deleted_batch = published
-            self._lanes[number].lease_renewed_at = started_at
+            self._lanes[number].record_committed(published, started_at)
         self._metrics.count_batch(
             batch.decisions.command_counts, batch.decisions.dead_letter_counts, len(batch.input_records)
         )

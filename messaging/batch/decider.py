@@ -55,13 +55,15 @@ class BatchDecider:
         parser: RecordParser,
         encoder: RecordEncoder,
         metrics: PipelineMetrics,
-        input_topics: Sequence[str],
+        prefix: str,
     ) -> None:
         self._processor = processor
         self._parser = parser
         self._record_decider = RecordDecider(processor, encoder)
         self._metrics = metrics
-        self._input_indexes = {topic: index for index, topic in enumerate(input_topics)}
+        inputs = [entry.topic for entry in processor.topology.inputs]
+        self._input_order = {topic.full_name(prefix): order for order, topic in enumerate(inputs)}
+        self._suffixes = {topic.full_name(prefix): topic.suffix for topic in inputs}
 
     async def decide_batch(
         self,
@@ -99,15 +101,15 @@ class BatchDecider:
         self, lanes: Mapping[int, Lane], fetched: Iterable[ConsumerRecord]
     ) -> list[ConsumerRecord]:
         """Return the records of owned lanes that were not decided before, in the order of their topics."""
-        input_indexes = self._input_indexes
-        ahead = [
+        suffixes, input_order = self._suffixes, self._input_order
+        unprocessed = [
             record
             for record in fetched
             if (lane := lanes.get(record.partition)) is not None
-            and record.offset >= lane.positions[input_indexes[record.topic]]
+            and record.offset >= lane.position(suffixes[record.topic])
         ]
-        ahead.sort(key=lambda record: input_indexes[record.topic])
-        return ahead
+        unprocessed.sort(key=lambda record: input_order[record.topic])
+        return unprocessed
 
     async def _parse_records(
         self, records: Sequence[ConsumerRecord], duplicate_ids: AbstractSet[str]
@@ -153,15 +155,12 @@ class BatchDecider:
 
     def _advance_positions(self, lanes: Mapping[int, Lane], records: Iterable[ConsumerRecord]) -> None:
         for record in records:
-            positions = lanes[record.partition].positions
-            index = self._input_indexes[record.topic]
-            positions[index] = max(positions[index], record.offset + 1)
+            lanes[record.partition].advance_position(self._suffixes[record.topic], record.offset + 1)
 
     def _finish_lane(self, lane: Lane, records: list[EncodedRecord], size: int, batch: DecidedBatch) -> None:
         if records:
-            lane.last_batch_number += 1
-            batch.outbox_batches.append(OutboxBatch(lane.number, lane.last_batch_number, records, size))
-        batch.lane_updates.append(snapshot_update(lane))
+            batch.outbox_batches.append(OutboxBatch(lane.number, lane.next_batch_number(), records, size))
+        batch.lane_updates.append(lane.snapshot_update())
 
 
 def _truncate_before(batch: DecidedBatch, first_excluded: ConsumerRecord) -> None:
@@ -170,31 +169,3 @@ def _truncate_before(batch: DecidedBatch, first_excluded: ConsumerRecord) -> Non
         itertools.takewhile(lambda record: record is not first_excluded, batch.input_records)
     )
     batch.is_complete = False
-
-
-def snapshot_update(lane: Lane) -> LaneUpdate:
-    """Return the update from the lane's last snapshot to its present state, which becomes the last."""
-    expected_positions, lane.decided_from = lane.decided_from, tuple(lane.positions)
-    return LaneUpdate(
-        lane.number,
-        lane.epoch,
-        expected_positions,
-        lane.decided_from,
-        tuple(lane.decided_sequences),
-        tuple(lane.published_sequences),
-        tuple(lane.published_end_offsets),
-        lane.last_batch_number,
-    )
-
-
-def undo_batch(lanes: Mapping[int, Lane], batch: DecidedBatch) -> None:
-    """Undo an uncommitted batch: move its lanes back to their state before it."""
-    for update in batch.lane_updates:
-        lane = lanes[update.lane]
-        lane.positions = list(update.expected_positions)
-        lane.decided_from = update.expected_positions
-    for outbox_batch in batch.outbox_batches:
-        lane = lanes[outbox_batch.lane]
-        lane.last_batch_number = outbox_batch.number - 1
-        for record in reversed(outbox_batch.records):
-            lane.decided_sequences[record.output] = record.sequence - 1

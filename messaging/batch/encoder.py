@@ -32,8 +32,9 @@ class RecordEncoder:
         self, topology: Topology, prefix: str, cluster_id: str, dead_letter_bytes: int = MAX_MESSAGE_BYTES
     ) -> None:
         self._source = topology.source
-        self._output_indexes = {topic: index for index, topic in enumerate(topology.outputs)}
-        self._id_prefixes = [ids.id_prefix(cluster_id, topic.full_name(prefix)) for topic in topology.outputs]
+        self._id_prefixes = {
+            topic.suffix: ids.id_prefix(cluster_id, topic.full_name(prefix)) for topic in topology.outputs
+        }
         self._rejection_topic = topology.rejections
         self._dead_letter_topic = topology.dead_letters
         self._summary_fields = topology.summary_fields
@@ -46,10 +47,10 @@ class RecordEncoder:
         position = self._take_sequence(lane, record.topic)
         key = (record.key or record.subject).encode()
         if record.data is None:
-            return EncodedRecord(position.output, position.sequence, key, None, [_sequence_header(position)])
+            return EncodedRecord(position.topic, position.sequence, key, None, [_sequence_header(position)])
         value = self._encode_cloud_event(position, cause, timestamp, record.subject, record.data)
         return EncodedRecord(
-            position.output, position.sequence, key, value, [_CONTENT_TYPE, _sequence_header(position)]
+            position.topic, position.sequence, key, value, [_CONTENT_TYPE, _sequence_header(position)]
         )
 
     def encode_rejection(
@@ -76,7 +77,7 @@ class RecordEncoder:
         value = self._encode_cloud_event(position, cause, timestamp, cause.subject or "-", data)
         key = parsing.key_within_limit(cause.raw_record)
         return EncodedRecord(
-            position.output, position.sequence, key, value, [_CONTENT_TYPE, _sequence_header(position)]
+            position.topic, position.sequence, key, value, [_CONTENT_TYPE, _sequence_header(position)]
         )
 
     def encode_dead_letter(self, lane: Lane, parsed: ParsedRecord) -> EncodedRecord:
@@ -95,28 +96,26 @@ class RecordEncoder:
             _sequence_header(position),
         ]
         dead_letter = EncodedRecord(
-            position.output, position.sequence, record.key, record.value, [*record.headers, *origin_headers]
+            position.topic, position.sequence, record.key, record.value, [*record.headers, *origin_headers]
         )
         if dead_letter.estimated_size() <= self._max_record_bytes:
             return dead_letter
         origin_headers.append(("dead-letter-truncated", b"%d" % len(record.value or b"")))
         dead_letter = EncodedRecord(
-            position.output, position.sequence, record.key, b"", [*record.headers, *origin_headers]
+            position.topic, position.sequence, record.key, b"", [*record.headers, *origin_headers]
         )
         if dead_letter.estimated_size() <= self._max_record_bytes:
             return dead_letter
-        return EncodedRecord(position.output, position.sequence, None, b"", origin_headers)
+        return EncodedRecord(position.topic, position.sequence, None, b"", origin_headers)
 
     def _take_sequence(self, lane: Lane, topic: Topic) -> "_OutputPosition":
-        output = self._output_indexes[topic]
-        lane.decided_sequences[output] += 1
-        return _OutputPosition(lane.number, output, lane.decided_sequences[output])
+        return _OutputPosition(lane.number, topic.suffix, lane.next_sequence(topic.suffix))
 
     def _encode_cloud_event(
         self, position: "_OutputPosition", cause: ParsedRecord, timestamp: str, subject: str, data: Message
     ) -> bytes:
         """Return the CloudEvent's JSON. It is assembled from parts, since most of them need no escaping."""
-        lane, output, sequence = position
+        lane, topic, sequence = position
         cause_envelope = cause.envelope
         cause_id = _json_string(cause.id)
         correlation = (
@@ -124,7 +123,7 @@ class RecordEncoder:
         )
         correlation_id = _json_string(correlation) if correlation else cause_id
         attributes = (
-            f'{{"specversion":"1.0","id":"{ids.event_id(self._id_prefixes[output], lane, sequence)}"'
+            f'{{"specversion":"1.0","id":"{ids.event_id(self._id_prefixes[topic], lane, sequence)}"'
             f',"source":"{self._source}","type":"{_event_type(type(data))}","subject":{_json_string(subject)},"time":"{timestamp}"'
             f',"datacontenttype":"application/json","correlationid":{correlation_id},"causationid":{cause_id}'
             f',"sequence":"{sequence:020d}"{_trace_attributes(cause_envelope)},"data":'
@@ -133,10 +132,10 @@ class RecordEncoder:
 
 
 class _OutputPosition(NamedTuple):
-    """A record's lane, output and sequence."""
+    """A record's lane, topic (without the prefix) and sequence."""
 
     lane: int
-    output: int
+    topic: str
     sequence: int
 
 

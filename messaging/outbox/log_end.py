@@ -45,19 +45,18 @@ async def read_log_ends(
 
 def confirm_published(
     lane: Lane,
-    topics: Sequence[str],
-    log_ends: Sequence[LogEnd],
+    log_ends: Mapping[str, LogEnd],
     batches: Sequence[OutboxBatch],
     compacted: Collection[str] = (),
 ) -> int:
     """Compare a lane's log ends with its outbox, and return the number of batches found published.
 
-    The lane's published sequences and offsets are advanced. A batch is published if and only if its last
-    record of each output is in the log. The topics in `compacted` may lack records before others. Raises
-    `LogMismatch` if log and database contradict each other.
+    `log_ends` are by topic, without the prefix; the topics in `compacted` may lack records before others. The
+    lane's published sequences and offsets are advanced. A batch is published if and only if its last record
+    of each output is in the log. Raises `LogMismatch` if log and database contradict each other.
     """
-    for output, (topic, log_end) in enumerate(zip(topics, log_ends, strict=True)):
-        _apply_log_end(lane, output, f"{topic}:{lane.number}", log_end, compacted=topic in compacted)
+    for topic, log_end in log_ends.items():
+        _apply_log_end(lane, topic, log_end, compacted=topic in compacted)
     published_count = _count_published(lane, batches)
     _check_no_gap(lane, batches[published_count:])
     return published_count
@@ -65,7 +64,7 @@ def confirm_published(
 
 def _count_published(lane: Lane, batches: Sequence[OutboxBatch]) -> int:
     presence = [
-        {record.sequence <= lane.published_sequences[record.output] for record in batch.records}
+        {record.sequence <= lane.published_sequences.get(record.topic, 0) for record in batch.records}
         for batch in batches
     ]
     count = sum(marks == {True} for marks in presence)
@@ -81,12 +80,12 @@ def _count_published(lane: Lane, batches: Sequence[OutboxBatch]) -> int:
 
 def _check_no_gap(lane: Lane, batches: Sequence[OutboxBatch]) -> None:
     """Check that the unpublished batches continue the log without a gap."""
-    expected = list(lane.published_sequences)
+    expected = dict(lane.published_sequences)
     for record in (record for batch in batches for record in batch.records):
-        expected[record.output] += 1
-        if record.sequence != expected[record.output]:
+        expected[record.topic] = expected.get(record.topic, 0) + 1
+        if record.sequence != expected[record.topic]:
             msg = (
-                f"lane {lane.number}: sequence {expected[record.output]} of output {record.output} "
+                f"lane {lane.number}: sequence {expected[record.topic]} of topic {record.topic} "
                 "is missing from log and outbox"
             )
             raise LogMismatch(msg)
@@ -119,16 +118,18 @@ def _sequence_of(headers: Sequence[tuple[str, bytes]]) -> int:
     return 0
 
 
-def _apply_log_end(lane: Lane, output: int, partition_name: str, log_end: LogEnd, *, compacted: bool) -> None:
-    last_sequence = lane.published_sequences[output]
-    if log_end.end_offset < lane.published_end_offsets[output]:
+def _apply_log_end(lane: Lane, topic: str, log_end: LogEnd, *, compacted: bool) -> None:
+    partition_name = f"{topic}:{lane.number}"
+    last_sequence = lane.published_sequences.get(topic, 0)
+    last_decided = lane.decided_sequences.get(topic, 0)
+    if log_end.end_offset < lane.published_end_offset(topic):
         msg = (
-            f"{partition_name} ends at {log_end.end_offset}, before {lane.published_end_offsets[output]}: "
+            f"{partition_name} ends at {log_end.end_offset}, before {lane.published_end_offset(topic)}: "
             "the topic was truncated or recreated; restore a later state of it"
         )
         raise LogMismatch(msg)
     for sequence, offset in log_end.sequence_offsets:
-        if sequence > lane.decided_sequences[output]:
+        if sequence > last_decided:
             msg = (
                 f"{partition_name} is ahead of the database (sequence {sequence}): "
                 "the database lost commits; restore a later state of it"
@@ -141,5 +142,4 @@ def _apply_log_end(lane: Lane, output: int, partition_name: str, log_end: LogEnd
             )
             raise LogMismatch(msg)
         last_sequence = sequence
-        lane.published_end_offsets[output] = offset + 1
-    lane.published_sequences[output] = last_sequence
+        lane.record_published_end(topic, sequence, offset + 1)

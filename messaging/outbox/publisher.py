@@ -21,12 +21,12 @@ class OutboxPublisher:
     def __init__(
         self,
         producer: AIOKafkaProducer,
-        output_topics: Sequence[str],
+        prefix: str,
         lanes: Mapping[int, Lane],
         metrics: PipelineMetrics,
     ) -> None:
         self._producer = producer
-        self._output_topics = output_topics
+        self._prefix = prefix
         self._lanes = lanes
         self._metrics = metrics
         self._queue: asyncio.Queue[Sequence[OutboxBatch]] = asyncio.Queue(_MAX_QUEUED)
@@ -66,9 +66,11 @@ class OutboxPublisher:
     ) -> dict[TopicPartition, list[EncodedRecord]]:
         grouped: dict[TopicPartition, list[EncodedRecord]] = defaultdict(list)
         for batch in batches:
-            partitions = [TopicPartition(topic, batch.lane) for topic in self._output_topics]
+            by_topic: dict[str, list[EncodedRecord]] = defaultdict(list)
             for record in batch.records:
-                grouped[partitions[record.output]].append(record)
+                by_topic[record.topic].append(record)
+            for topic, records in by_topic.items():
+                grouped[TopicPartition(self._prefix + topic, batch.lane)] += records
         return grouped
 
     def _record_published(
@@ -76,13 +78,12 @@ class OutboxPublisher:
         batches: Sequence[OutboxBatch],
         partition_ends: Mapping[TopicPartition, transactions.PartitionEnd],
     ) -> None:
-        output_indexes = {topic: index for index, topic in enumerate(self._output_topics)}
         for partition, end in partition_ends.items():
-            lane = self._lanes[partition.partition]
-            lane.published_sequences[output_indexes[partition.topic]] = end.sequence
-            lane.published_end_offsets[output_indexes[partition.topic]] = end.offset
+            self._lanes[partition.partition].record_published_end(
+                partition.topic.removeprefix(self._prefix), end.sequence, end.offset
+            )
         for batch in batches:
-            self._lanes[batch.lane].last_published_batch = batch.number
+            self._lanes[batch.lane].record_published_batch(batch.number)
 
 
 def _total_bytes(batches: Sequence[OutboxBatch]) -> int:

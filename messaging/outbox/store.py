@@ -1,21 +1,24 @@
 """The outbox table: records that are decided but not confirmed as published, one row per lane and batch."""
 
-import struct
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from messaging.database import Connection
+from messaging.errors import IncompatibleDeployment
 
 # A list, because aiokafka accepts no other sequence.
 Headers = list[tuple[str, bytes | None]]
 
-_NULL_LENGTH = -1
+_FORMAT_VERSION = 1
+"""The first byte of stored records; the rest is their MessagePack."""
 
 
 class EncodedRecord(NamedTuple):
-    """A record to publish: the index of its output in the topology, its sequence, and the Kafka record."""
+    """A record to publish: its topic without the deployment's prefix, its sequence, and the Kafka record."""
 
-    output: int
+    topic: str
     sequence: int
     key: bytes | None
     value: bytes | None
@@ -41,29 +44,18 @@ class OutboxBatch(NamedTuple):
     byte_size: int
 
 
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(list[EncodedRecord])
+
+
 def encode_records(records: Sequence[EncodedRecord]) -> bytes:
-    """Return the records as bytes: a table of lengths, then the values with these lengths."""
-    lengths: list[int] = [len(records)]
-    chunks: list[bytes] = []
-    for record in records:
-        lengths += (
-            record.output,
-            record.sequence,
-            _append_chunk(record.key, chunks),
-            _append_chunk(record.value, chunks),
-            len(record.headers),
-        )
-        for name, value in record.headers:
-            lengths += (_append_chunk(name.encode(), chunks), _append_chunk(value, chunks))
-    return struct.pack(f"<I{len(lengths)}q", len(lengths), *lengths) + b"".join(chunks)
+    """Return the records as bytes, with the version of their format."""
+    return bytes((_FORMAT_VERSION,)) + _encoder.encode(records)
 
 
 def decode_records(blob: bytes) -> list[EncodedRecord]:
     """Return the records that `encode_records` encoded."""
-    (size,) = struct.unpack_from("<I", blob)
-    lengths = iter(struct.unpack_from(f"<{size}q", blob, 4))
-    chunks = _ChunkReader(memoryview(blob)[4 + 8 * size :])
-    return [_read_record(lengths, chunks) for _ in range(next(lengths))]
+    return _decoder.decode(memoryview(blob)[1:])
 
 
 async def update_outbox(
@@ -98,44 +90,24 @@ async def update_outbox(
 
 
 async def load_pending(connection: Connection, lanes: Sequence[int]) -> list[OutboxBatch]:
-    """Return the lanes' outbox batches that are not confirmed as published, by lane and number."""
+    """Return the lanes' outbox batches that are not confirmed as published, by lane and number.
+
+    Raises `IncompatibleDeployment` if another version wrote one of them in a format of its own.
+    """
     rows = await connection.fetch(
-        "SELECT * FROM outbox WHERE lane = ANY($1::int[]) ORDER BY lane, batch_number", lanes
+        "SELECT lane, batch_number, records FROM outbox WHERE lane = ANY($1::int[])"
+        " ORDER BY lane, batch_number",
+        lanes,
     )
-    return [
-        OutboxBatch(row["lane"], row["batch_number"], decode_records(row["records"]), len(row["records"]))
-        for row in rows
-    ]
+    return [_load_batch(*row) for row in rows]
 
 
-def _append_chunk(chunk: bytes | None, chunks: list[bytes]) -> int:
-    if chunk is None:
-        return _NULL_LENGTH
-    chunks.append(chunk)
-    return len(chunk)
-
-
-class _ChunkReader:
-    """Reads chunks of given lengths from a byte string."""
-
-    def __init__(self, chunks: memoryview) -> None:
-        self._chunks = chunks
-        self._offset = 0
-
-    def next_chunk(self, length: int) -> bytes | None:
-        if length == _NULL_LENGTH:
-            return None
-        start = self._offset
-        self._offset += length
-        return bytes(self._chunks[start : self._offset])
-
-
-def _read_record(lengths: "Iterable[int]", chunks: _ChunkReader) -> EncodedRecord:
-    remaining = iter(lengths)
-    output, sequence = next(remaining), next(remaining)
-    key, value = chunks.next_chunk(next(remaining)), chunks.next_chunk(next(remaining))
-    headers = [
-        ((chunks.next_chunk(next(remaining)) or b"").decode(), chunks.next_chunk(next(remaining)))
-        for _ in range(next(remaining))
-    ]
-    return EncodedRecord(output, sequence, key, value, headers)
+def _load_batch(lane: int, number: int, records: bytes) -> OutboxBatch:
+    version = records[0] if records else None
+    if version != _FORMAT_VERSION:
+        msg = (
+            f"lane {lane}: outbox batch {number} has format {version}, but this version knows only format "
+            f"{_FORMAT_VERSION}; start the version that wrote the batch and stop it once the outbox is empty"
+        )
+        raise IncompatibleDeployment(msg)
+    return OutboxBatch(lane, number, decode_records(records), len(records))

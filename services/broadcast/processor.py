@@ -35,8 +35,6 @@ TOPOLOGY = Topology(
     summary_fields=CommandSummary._fields,
     summarize_command=summarize_command,
 )
-SIGNALS_INPUT = 1
-"""The index of the signals among the inputs."""
 
 _MAX_STAGES = 20_000
 _RELEVANT_EVENTS = (events.StageChanged, events.InvitationAccepted, events.CoHostLeft)

@@ -9,7 +9,7 @@ import asyncpg
 from aiokafka import ConsumerRecord
 from prometheus_client import CollectorRegistry
 
-from messaging import database, lanes
+from messaging import database, lane_store
 from messaging.batch.committer import BatchCommitter
 from messaging.batch.decider import BatchDecider
 from messaging.batch.encoder import RecordEncoder
@@ -53,10 +53,8 @@ class Processor:
     def __post_init__(self) -> None:
         layout, metrics = _LAYOUTS[self.service], PipelineMetrics(CollectorRegistry(), self.service)
         domain = _DOMAINS[self.service]()
-        inputs = [entry.topic.full_name(PREFIX) for entry in layout.inputs]
         intake, writer = RecordParser(layout, PREFIX, PARTITIONS), RecordEncoder(layout, PREFIX, CLUSTER)
-        decider = BatchDecider(domain, intake, writer, metrics, inputs)
-        self._outputs = [topic.full_name(PREFIX) for topic in layout.outputs]
+        decider = BatchDecider(domain, intake, writer, metrics, PREFIX)
         self._batches = BatchCommitter(
             self.pool,
             domain,
@@ -91,9 +89,7 @@ class Processor:
     async def _publish(self, committed: Sequence[OutboxBatch]) -> None:
         for segment in committed:
             self.published.setdefault(segment.lane, []).extend(
-                Published(
-                    self._outputs[record.output], segment.lane, record.key, record.value, record.headers
-                )
+                Published(PREFIX + record.topic, segment.lane, record.key, record.value, record.headers)
                 for record in segment.records
             )
 
@@ -102,13 +98,12 @@ class Processor:
 async def opened(service: str, database_url: str, schema: str) -> AsyncIterator[Processor]:
     """Return a processor that has read nothing yet."""
     config = Config("", database_url, schema, prefix=PREFIX, partitions=PARTITIONS)
-    layout = _LAYOUTS[service]
     pool = await database.create_pool(config, size=4)
     try:
         async with pool.acquire() as connection:
             await database.migrate_schema(connection, config, "messaging", f"services.{service}")
-            await lanes.create_lanes(connection, PARTITIONS, len(layout.inputs), len(layout.outputs))
-            claimed = await lanes.claim_lanes(connection, range(PARTITIONS), "golden")
+            await lane_store.create_lanes(connection, PARTITIONS)
+            claimed = await lane_store.claim_lanes(connection, range(PARTITIONS), "golden")
         yield Processor(service, pool, {lane.number: lane for lane in claimed})
     finally:
         pool.terminate()

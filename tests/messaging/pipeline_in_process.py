@@ -15,17 +15,24 @@ from cohost_schemas.topics import Topic
 from messaging.config import Config
 from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
+from messaging.processor import Processor
 from tests.messaging.counter_processor import CounterProcessor
 from tests.messaging.worker_fleet import PARTITIONS, TIMEOUT_SECONDS
 
 
 @contextlib.asynccontextmanager
 async def running_pipeline(
-    config: Config, domain: CounterProcessor | None = None, registry: CollectorRegistry | None = None
+    config: Config,
+    domain: Processor[Any] | None = None,
+    registry: CollectorRegistry | None = None,
+    migration_packages: tuple[str, ...] = (),
 ) -> AsyncIterator[Pipeline]:
     """Run a pipeline during the block; it must stop without an error."""
     pipeline = Pipeline(
-        config, domain or CounterProcessor(), PipelineMetrics(registry or CollectorRegistry(), "counter")
+        config,
+        domain or CounterProcessor(),
+        PipelineMetrics(registry or CollectorRegistry(), "counter"),
+        migration_packages,
     )
     running = asyncio.create_task(pipeline.run())
     try:
@@ -48,9 +55,9 @@ async def wait_until(condition: Any) -> None:
             await asyncio.sleep(0.02)
 
 
-async def read_topic(config: Config, topic: Topic) -> list[ConsumerRecord]:
+async def read_topic(config: Config, topic: Topic, partitions: int = PARTITIONS) -> list[ConsumerRecord]:
     """Return every record that a read_committed consumer finds in a topic now."""
-    places = [TopicPartition(topic.full_name(config.prefix), number) for number in range(PARTITIONS)]
+    places = [TopicPartition(topic.full_name(config.prefix), number) for number in range(partitions)]
     async with config.kafka.open_consumer() as consumer:
         bounds = await log_reader.offset_bounds(consumer, places)
         return [

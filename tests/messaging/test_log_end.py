@@ -3,7 +3,7 @@
 import pytest
 
 from messaging.errors import LogMismatch
-from messaging.lanes import Lane
+from messaging.lanes import Lane, LaneProgress
 from messaging.outbox import log_end
 from messaging.outbox.log_end import LogEnd
 from messaging.outbox.store import EncodedRecord, OutboxBatch
@@ -13,30 +13,35 @@ TOPICS = ("events", "rejections")
 
 def lane(*, decided: tuple[int, int], acknowledged: tuple[int, int], ends: tuple[int, int]) -> Lane:
     return Lane(
-        number=0,
-        epoch=1,
-        clean_handover=False,
-        positions=[0],
-        decided_from=(0,),
-        decided_sequences=list(decided),
-        published_sequences=list(acknowledged),
-        published_end_offsets=list(ends),
-        last_batch_number=9,
+        0,
+        1,
+        LaneProgress({}, by_topic(decided), 9),
+        published_sequences=by_topic(acknowledged),
+        published_end_offsets=by_topic(ends),
     )
+
+
+def by_topic(numbers: tuple[int, int]) -> dict[str, int]:
+    return dict(zip(TOPICS, numbers, strict=True))
+
+
+def log_ends(events: LogEnd, rejections: LogEnd) -> dict[str, LogEnd]:
+    return dict(zip(TOPICS, (events, rejections), strict=True))
 
 
 def outbox_batch(number: int, *places: tuple[int, int]) -> OutboxBatch:
     return OutboxBatch(
-        0, number, [EncodedRecord(output, sequence, None, b"", []) for output, sequence in places], 0
+        0, number, [EncodedRecord(TOPICS[output], sequence, None, b"", []) for output, sequence in places], 0
     )
 
 
 def test_logged_outbox_batches_are_confirmed_and_the_rest_kept() -> None:
     own_lane = lane(decided=(7, 3), acknowledged=(4, 2), ends=(10, 5))
     pending = [outbox_batch(8, (0, 5), (0, 6)), outbox_batch(9, (0, 7), (1, 3))]
-    log = [LogEnd(14, [(5, 11), (6, 12)]), LogEnd(5, [])]
-    assert log_end.confirm_published(own_lane, TOPICS, log, pending) == 1
-    assert (own_lane.published_sequences, own_lane.published_end_offsets) == ([6, 2], [13, 5])
+    log = log_ends(LogEnd(14, [(5, 11), (6, 12)]), LogEnd(5, []))
+    assert log_end.confirm_published(own_lane, log, pending) == 1
+    assert own_lane.published_sequences == by_topic((6, 2))
+    assert [own_lane.published_end_offset(topic) for topic in TOPICS] == [13, 5]
 
 
 def test_nothing_is_left_to_publish_when_all_is_in_the_log() -> None:
@@ -44,8 +49,7 @@ def test_nothing_is_left_to_publish_when_all_is_in_the_log() -> None:
     assert (
         log_end.confirm_published(
             own_lane,
-            TOPICS,
-            [LogEnd(14, [(5, 11), (6, 12)]), LogEnd(5, [])],
+            log_ends(LogEnd(14, [(5, 11), (6, 12)]), LogEnd(5, [])),
             [outbox_batch(9, (0, 5), (0, 6))],
         )
         == 1
@@ -111,16 +115,26 @@ def test_a_log_contradicting_the_database_stops_the_lane(
 ) -> None:
     with pytest.raises(LogMismatch, match=says):
         log_end.confirm_published(
-            lane(decided=decided, acknowledged=(4, 2), ends=(10, 5)), TOPICS, log, pending
+            lane(decided=decided, acknowledged=(4, 2), ends=(10, 5)), log_ends(*log), pending
         )
 
 
 def test_compaction_may_leave_gaps() -> None:
-    own_lane = lane(decided=(7, 2), acknowledged=(4, 2), ends=(10, 5))
-    pending = [outbox_batch(9, (0, 5), (0, 6), (0, 7))]
-    assert (
-        log_end.confirm_published(
-            own_lane, TOPICS, [LogEnd(14, [(7, 12)]), LogEnd(5, [])], pending, compacted={"events"}
-        )
-        == 1
+    own_lane = Lane(
+        0,
+        1,
+        LaneProgress({}, {"badges": 7}, 9),
+        published_sequences={"badges": 4},
+        published_end_offsets={"badges": 10},
     )
+    records = [EncodedRecord("badges", sequence, None, b"", []) for sequence in (5, 6, 7)]
+    log = {"badges": LogEnd(14, [(7, 12)])}
+    assert (
+        log_end.confirm_published(own_lane, log, [OutboxBatch(0, 9, records, 0)], compacted={"badges"}) == 1
+    )
+
+
+def test_the_first_record_of_a_new_topic_is_published() -> None:
+    own_lane = Lane(0, 1, LaneProgress({}, {"events": 1}, 1))
+    pending = [OutboxBatch(0, 1, [EncodedRecord("events", 1, None, b"", [])], 0)]
+    assert log_end.confirm_published(own_lane, {"events": LogEnd(0, [])}, pending) == 0

@@ -7,7 +7,7 @@ from messaging.outbox.store import EncodedRecord
 headers = st.lists(st.tuples(st.text(st.characters(exclude_categories=["Cs"])), st.none() | st.binary()))
 records = st.builds(
     EncodedRecord,
-    st.integers(0, 9),
+    st.text(st.characters(exclude_categories=["Cs"])),
     st.integers(1, 2**62),
     st.none() | st.binary(),
     st.none() | st.binary(),

@@ -236,7 +236,7 @@ async def test_an_id_used_in_two_lanes_at_once_has_one_outcome(fleet: WorkerFlee
 
 async def _has_read(fleet: WorkerFleet, count: int) -> bool:
     rows = await fetch_rows(
-        fleet.config, "SELECT sum(positions[3]) AS total FROM lanes WHERE positions[3] > 0"
+        fleet.config, "SELECT sum((positions ->> $1)::bigint) AS total FROM lanes", COMMANDS.suffix
     )
     return bool(rows[0]["total"] == count)
 

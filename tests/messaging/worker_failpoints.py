@@ -18,7 +18,8 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from cohost.kafka import patches
-from messaging import database, lanes, outcomes
+from cohost_schemas import topics
+from messaging import database, lane_store, outcomes
 from messaging.config import Config
 from messaging.metrics import PipelineMetrics
 from messaging.outbox import log_end, store, transactions
@@ -27,8 +28,7 @@ from messaging.pipeline import Pipeline
 from messaging.session import Session
 from tests.messaging.counter_processor import CounterProcessor
 
-COMMANDS_INPUT = 2
-"""The index of the commands topic among the inputs."""
+COMMANDS = topics.INVITATION_COMMANDS.suffix
 FAILPOINTS: dict[str, tuple[Any, str, str]] = {
     "before commit": (outcomes, "insert_outcomes", "after"),
     "after commit": (OutboxPublisher, "enqueue_batches", "before"),
@@ -38,8 +38,8 @@ FAILPOINTS: dict[str, tuple[Any, str, str]] = {
     "after claim": (transactions, "fence_owners", "before"),
     "after fence": (transactions, "fence_owners", "after"),
     "after log ends": (log_end, "read_log_ends", "after"),
-    "before release": (lanes, "release_lanes", "before"),
-    "before update": (lanes, "write_updates", "before"),
+    "before release": (lane_store, "release_lanes", "before"),
+    "before update": (lane_store, "write_updates", "before"),
     "fetched": (Session, "handle_batch", "before"),
 }
 
@@ -75,8 +75,8 @@ def _is_relevant(point: str, arguments: tuple[Any, ...]) -> bool:
         return any(record.topic.endswith("commands") for record in arguments[1])
     if point == "before update":
         return any(
-            step.positions[COMMANDS_INPUT] > max(0, step.expected_positions[COMMANDS_INPUT])
-            for step in arguments[1]
+            update.after.positions.get(COMMANDS, 0) > update.before.positions.get(COMMANDS, 0)
+            for update in arguments[1]
         )
     return True
 
@@ -88,7 +88,7 @@ async def _perform_action(action: str, mark: Path) -> None:
     elif action.startswith("stop"):
         os.kill(os.getpid(), signal.SIGSTOP)
         if action == "stop, then go on without Postgres":
-            lanes.write_updates = _wait_forever  # type: ignore[assignment]
+            lane_store.write_updates = _wait_forever  # type: ignore[assignment]
     elif action == "wait":
         while not mark.with_suffix(".go").exists():
             await asyncio.sleep(0.01)
@@ -102,10 +102,8 @@ def disable_safeguard(safeguard: str) -> None:
         transactions.fence_owners = _skip_fencing
     elif safeguard == "epoch check":
         # The primary key compares the outbox batch's number: it belongs to the same fence.
-        test = (
-            "AND lanes.epoch = new.epoch\n            AND lanes.positions = new.expected_positions::bigint[]"
-        )
-        _replace_source(lanes.write_updates, test, "")
+        test = "AND lanes.epoch = new.epoch AND lanes.positions = new.expected_positions"
+        _replace_source(lane_store.write_updates, test, "")
         row = "unnest($1::int[], $2::bigint[], $3::bytea[])"
         _replace_source(
             store.update_outbox,

@@ -10,7 +10,7 @@ import structlog
 from cohost_schemas import timestamps, topics
 from cohost_schemas.signals import Participant, RoomCompared
 from cohost_schemas.types import is_id
-from messaging import errors, lanes
+from messaging import errors, lane_store
 from messaging.batch import ids
 from services.broadcast import store
 from services.broadcast.domain import drift, permissions
@@ -19,7 +19,6 @@ from services.broadcast.domain.state import SeatTimeouts, Stage
 from services.broadcast.effects.dependencies import EffectDependencies
 from services.broadcast.effects.resync_schedule import ResyncSchedule
 from services.broadcast.livekit.client import CallFailed
-from services.broadcast.processor import SIGNALS_INPUT
 
 _MAX_CALLS = 16
 _ROOMS_PER_ROUND = 200
@@ -119,7 +118,7 @@ class RoomResyncer:
         try:
             # Positions before stages before rooms: a snapshot is then never older than it claims to be.
             async with self._pool.acquire() as connection:
-                positions = await lanes.input_positions(connection, SIGNALS_INPUT)
+                positions = await lane_store.input_positions(connection, topics.BROADCAST_SIGNALS)
                 stages = await store.load_stages(connection, list(room_ids))
             rooms = await self._livekit.list_rooms(stages) if stages else {}
         except Exception:

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from cohost_schemas import timestamps, topics
 from cohost_schemas.types import Message
-from messaging import database, lanes
+from messaging import database, lane_store
 from messaging.config import Config
 from messaging.errors import NotConfirmed
 from messaging.pipeline import Pipeline
@@ -25,7 +25,7 @@ from services.broadcast.effects.dependencies import EffectDependencies
 from services.broadcast.effects.lease import LaneLease
 from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.metrics import LiveKitMetrics
-from services.broadcast.processor import SIGNALS_INPUT, TOPOLOGY, BroadcastProcessor
+from services.broadcast.processor import BroadcastProcessor
 
 TIMEOUT_SECONDS = 60
 
@@ -96,8 +96,8 @@ class EffectsHarness:
                     decided = self.processor.decide(record, changes)
                     await self.processor.save(connection, changes)
                     await connection.execute(
-                        "UPDATE lanes SET positions[$1] = $2 WHERE lane = 0",
-                        SIGNALS_INPUT + 1,
+                        "UPDATE lanes SET positions = jsonb_build_object($1::text, $2::int) WHERE lane = 0",
+                        topics.BROADCAST_SIGNALS.suffix,
                         self.offset + 1,
                     )
                 self.processor.on_committed(changes)
@@ -143,7 +143,7 @@ async def open_effects_harness(
     pool = await database.create_pool(config, size=4)
     async with pool.acquire() as connection:
         await database.migrate_schema(connection, config, "messaging", "services.broadcast")
-        await lanes.create_lanes(connection, 1, len(TOPOLOGY.inputs), len(TOPOLOGY.outputs))
+        await lane_store.create_lanes(connection, 1)
     metrics = LiveKitMetrics(CollectorRegistry())
     livekit = LiveKitClient(
         livekit_url, "devkey", "a secret that guards nothing at all", livekit_seconds, metrics
