@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import asyncpg
@@ -57,24 +57,27 @@ class BatchCommitter:
         self._commit_task: asyncio.Task[None] | None = None
 
     async def process_records(self, records: Sequence[ConsumerRecord]) -> None:
-        """Decide the records that were not decided before, and start to commit them."""
-        for part in _split_by_size(self._decider.unprocessed_records(self._lanes, records)):
-            is_complete = False
-            while not is_complete:
-                is_complete = await self._process_part(part)
+        """Decide the records that were not decided before, batch by batch, and start to commit each batch."""
+        while await self._process_next(records):
+            """Records remain if the batch was cut short, or was undone with the one before it."""
 
-    async def _process_part(self, records: Sequence[ConsumerRecord]) -> bool:
-        """Decide records and start to commit them; return whether the batch covers all of them."""
-        batch = await self._decide_next(records)
+    async def _process_next(self, records: Sequence[ConsumerRecord]) -> bool:
+        """Decide the next batch of the records and start to commit it; return False if none is left."""
+        async with self._decide_lock:
+            # Read inside the lock: while a batch is decided again, its lanes have moved back.
+            unprocessed = self._decider.unprocessed_records(self._lanes, records)
+            if not unprocessed:
+                return False
+            batch = self._next_batch = await self._decider.decide_batch(
+                self._pool, self._lanes, _first_part(unprocessed), self._generation
+            )
         await self.wait_committed()
-        if batch.generation != self._generation:
-            batch = await self._decide_next(records)
-        self._next_batch = None
-        for cache in self._processor.caches:
-            cache.end_batch()
-        if batch.lane_updates:
+        if batch.generation == self._generation:
+            self._next_batch = None
+            for cache in self._processor.caches:
+                cache.end_batch()
             self._commit_task = asyncio.create_task(self._commit_batch(batch))
-        return batch.is_complete
+        return True
 
     async def wait_committed(self) -> None:
         """Wait until every decided batch is committed and enqueued. Raises the error of a failed commit."""
@@ -109,14 +112,6 @@ class BatchCommitter:
         if self._commit_task is not None:
             self._commit_task.cancel()
             await asyncio.gather(self._commit_task, return_exceptions=True)
-
-    async def _decide_next(self, records: Sequence[ConsumerRecord]) -> DecidedBatch:
-        async with self._decide_lock:
-            unprocessed = self._decider.unprocessed_records(self._lanes, records)
-            self._next_batch = await self._decider.decide_batch(
-                self._pool, self._lanes, unprocessed, self._generation
-            )
-            return self._next_batch
 
     async def _commit_batch(self, batch: DecidedBatch) -> None:
         """Commit a batch and enqueue it; decide it again if it has duplicate command ids."""
@@ -186,13 +181,11 @@ class BatchCommitter:
                 raise DuplicateCommands(used_ids)
 
 
-def _split_by_size(records: Sequence[ConsumerRecord]) -> Iterator[Sequence[ConsumerRecord]]:
-    """Split records into parts that are small enough to be decided as one batch each."""
-    begin = size = 0
+def _first_part(records: Sequence[ConsumerRecord]) -> Sequence[ConsumerRecord]:
+    """Return the first records, as many as are small enough to be decided as one batch."""
+    size = 0
     for end, record in enumerate(records, 1):
         size += len(record.value or b"") + len(record.key or b"")
         if size > decider.MAX_BATCH_BYTES:
-            yield records[begin:end]
-            begin, size = end, 0
-    if begin < len(records):
-        yield records[begin:]
+            return records[:end]
+    return records

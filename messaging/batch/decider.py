@@ -35,13 +35,12 @@ MAX_BATCH_BYTES = 4 * 1024 * 1024
 class DecidedBatch:
     """A batch as decided. It is void once `generation` is no longer the committer's current one.
 
-    `input_records` are the decided ones; `is_complete` is False if the batch was cut short by its size.
+    `input_records` are the decided ones: fewer than were given if the batch was cut short by its size.
     """
 
     generation: int
     input_records: Sequence[ConsumerRecord]
     decisions: RecordDecisions
-    is_complete: bool = True
     lane_updates: list[LaneUpdate] = field(default_factory=list)
     outbox_batches: list[OutboxBatch] = field(default_factory=list)
 
@@ -168,4 +167,3 @@ def _truncate_before(batch: DecidedBatch, first_excluded: ConsumerRecord) -> Non
     batch.input_records = list(
         itertools.takewhile(lambda record: record is not first_excluded, batch.input_records)
     )
-    batch.is_complete = False
