@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 import structlog
-from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 
 from cohost.kafka.closing import close_within, discard_producer
 from messaging import lane_store
@@ -24,7 +24,6 @@ from messaging.lanes import Lane
 from messaging.metrics import PipelineMetrics
 from messaging.outbox import transactions
 from messaging.outbox.publisher import OutboxPublisher
-from messaging.outbox.store import OutboxBatch
 from messaging.processor import FactStore, Processor
 from messaging.takeover import Takeover
 
@@ -58,13 +57,11 @@ class Session:
             entry.topic.full_name(config.prefix): entry.topic.suffix for entry in topology.inputs
         }
         self._group_id = config.prefix + topology.name
-        self._max_batch_bytes = cluster.max_batch_bytes
         self.owner = f"{self._group_id}-{uuid.uuid4()}"
         self.lanes: dict[int, Lane] = {}
         self.is_reading = False
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._positions_set = False
-        self._producer: AIOKafkaProducer | None = None
         self._handle_lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._takeover_task: asyncio.Task[None] | None = None
@@ -75,13 +72,15 @@ class Session:
             metrics,
             config.prefix,
         )
+        self._producer = transactions.create_producer(config, self.owner, cluster.max_batch_bytes)
+        self._publisher = OutboxPublisher(self._producer, config.prefix, self.lanes, metrics)
         self._committer = BatchCommitter(
             pool,
             processor,
             decider,
             metrics,
             owned_lanes=self.lanes,
-            enqueue=self._enqueue_batches,
+            enqueue=self._publisher.enqueue_batches,
             on_failure=self.fail_session,
         )
         self._consumer = Consumer(config, self._group_id, list(self._input_topics), self)
@@ -89,8 +88,7 @@ class Session:
 
     async def start(self) -> None:
         """Start the producer and join the group; no lane is owned or fenced yet."""
-        self._producer = await transactions.start_producer(self._config, self.owner, self._max_batch_bytes)
-        self._publisher = OutboxPublisher(self._producer, self._config.prefix, self.lanes, self._metrics)
+        await transactions.start_producer(self._producer)
         self._spawn_task(self._publisher.run())
         await self._consumer.start()
         self._spawn_task(self._tick())
@@ -111,8 +109,7 @@ class Session:
         # Wait for the handler, because the next session uses the same processor and its cache.
         async with self._handle_lock:
             self._drop_lanes()
-        if self._producer is not None:
-            await discard_producer(self._producer)
+        await discard_producer(self._producer)
 
     def _drop_lanes(self) -> None:
         self._drop_cached(self.lanes)
@@ -137,9 +134,6 @@ class Session:
                 await self._committer.process_records(records)
             except Exception as error:  # noqa: BLE001 - every error ends the session
                 self.fail_session(error)
-
-    async def _enqueue_batches(self, batches: Sequence[OutboxBatch]) -> None:
-        await self._publisher.enqueue_batches(batches)
 
     def on_assigned(self, partitions: Sequence[TopicPartition]) -> None:
         """Start to take over the lanes of these partitions."""

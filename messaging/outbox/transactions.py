@@ -60,26 +60,17 @@ class SingleAttemptEndTxn(EndTxnHandler):  # type: ignore[misc]
 async def fence_owners(config: Config, transactional_ids: Iterable[str]) -> None:
     """Fence the producers with these transactional ids, so that they cannot publish any more."""
     for transactional_id in transactional_ids:
-        producer = _create_producer(config, transactional_id)
+        producer = create_producer(config, transactional_id)
         try:
-            async with asyncio.timeout(_START_TIMEOUT_SECONDS):
-                await producer.start()
+            await start_producer(producer)
         finally:
             await discard_producer(producer)
 
 
-async def start_producer(config: Config, transactional_id: str, max_batch_bytes: int) -> AIOKafkaProducer:
-    """Return a started transactional producer whose batches have at most `max_batch_bytes`."""
-    producer = _create_producer(
-        config, transactional_id, min(_BATCH_BYTES, max_batch_bytes - _BATCH_OVERHEAD_BYTES)
-    )
-    try:
-        async with asyncio.timeout(_START_TIMEOUT_SECONDS):
-            await producer.start()
-    except BaseException:
-        await discard_producer(producer)
-        raise
-    return producer
+async def start_producer(producer: AIOKafkaProducer) -> None:
+    """Start a transactional producer, which fences an earlier one with its id. After an error, discard it."""
+    async with asyncio.timeout(_START_TIMEOUT_SECONDS):
+        await producer.start()
 
 
 async def publish_transaction(
@@ -124,16 +115,17 @@ async def _send_batch(producer: AIOKafkaProducer, batch: Any, partition: TopicPa
     return await producer.send_batch(batch, partition.topic, partition=partition.partition)
 
 
-def _create_producer(
-    config: Config, transactional_id: str, batch_bytes: int = _BATCH_BYTES
+def create_producer(
+    config: Config, transactional_id: str, max_batch_bytes: int = MAX_MESSAGE_BYTES
 ) -> AIOKafkaProducer:
+    """Return a transactional producer, not started, whose batches have at most `max_batch_bytes`."""
     producer = AIOKafkaProducer(
         **config.kafka.client_options(),
         transactional_id=transactional_id,
         transaction_timeout_ms=_BROKER_TIMEOUT_MS,
         request_timeout_ms=_REQUEST_TIMEOUT_MS,
         retry_backoff_ms=_RETRY_BACKOFF_MS,
-        max_batch_size=batch_bytes,
+        max_batch_size=min(_BATCH_BYTES, max_batch_bytes - _BATCH_OVERHEAD_BYTES),
         max_request_size=MAX_MESSAGE_BYTES,
         linger_ms=0,
     )
