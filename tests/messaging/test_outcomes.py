@@ -1,0 +1,38 @@
+"""Outcomes in Postgres: stored as given, one per id."""
+
+import asyncpg
+import pytest
+
+from messaging import database, outcomes
+from messaging.config import Config
+from messaging.processor import DuplicateCommands
+
+TIME = "2026-01-02T03:04:05.678Z"
+TEXT = "a tab \t, a line\nbreak, a \\N, and ä"
+
+
+@pytest.fixture
+async def connection(database_url: str) -> asyncpg.Connection:
+    connection = await asyncpg.connect(database_url, server_settings={"search_path": "counter"})
+    await database.migrate_schema(connection, Config("", database_url, "counter"), "messaging")
+    return connection
+
+
+def outcome_row(command_id: str, message: str | None = None) -> outcomes.OutcomeRow:
+    return command_id, "type", TIME, "room-1", None, "bob", None, "room_not_found", message
+
+
+async def test_outcomes_are_stored_as_given(connection: asyncpg.Connection) -> None:
+    await outcomes.insert_outcomes(connection, [outcome_row("b", TEXT), outcome_row(TEXT)])
+    found = await outcomes.find_outcome(connection, "b")
+    assert found is not None
+    outcome, actor = found
+    assert (outcome.decided_at, outcome.room_id, outcome.message, actor) == (TIME, "room-1", TEXT, "bob")
+    assert await outcomes.find_recorded_ids(connection, [TEXT, "c"]) == {TEXT}
+
+
+async def test_an_id_with_an_outcome_is_a_duplicate(connection: asyncpg.Connection) -> None:
+    await outcomes.insert_outcomes(connection, [outcome_row("b")])
+    with pytest.raises(DuplicateCommands):
+        await outcomes.insert_outcomes(connection, [outcome_row("a"), outcome_row("b")])
+    assert await outcomes.find_recorded_ids(connection, ["a", "b"]) == {"b"}
