@@ -22,9 +22,10 @@ from messaging.processor import DuplicateCommands, InputRecord
 from services.invitations.domain.stage import Stage
 from services.invitations.domain.state import Policy, Room, Seat, User
 from services.invitations.prefetch import user_to_check
-from services.invitations.processor import TOPOLOGY, InvitationsProcessor
+from services.invitations.processor import InvitationsProcessor
 from services.invitations.stage_cache import StageCache
 from services.invitations.store import rows
+from services.invitations.topology import TOPOLOGY
 
 
 class Handler:

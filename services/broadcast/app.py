@@ -17,8 +17,9 @@ from services.broadcast.http import routes, webhook
 from services.broadcast.http.room_provisioner import RoomProvisioner
 from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.metrics import LiveKitMetrics
-from services.broadcast.processor import TOPOLOGY, BroadcastProcessor
+from services.broadcast.processor import BroadcastProcessor
 from services.broadcast.settings import BroadcastSettings
+from services.broadcast.topology import TOPOLOGY
 from services.runtime import process
 from services.runtime.http import fastapi_app
 

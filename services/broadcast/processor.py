@@ -3,38 +3,18 @@
 from collections.abc import Iterator, Sequence
 from typing import cast
 
-from cohost_schemas import commands, events, signals, topics
-from cohost_schemas.rejections import CommandSummary, summarize_command
+from cohost_schemas import events, topics
 from cohost_schemas.types import Message
 from messaging.cache import LaneCache
 from messaging.database import Connection
-from messaging.processor import InputRecord, InputTopic, OutputRecord, Rejection, Topology
+from messaging.processor import InputRecord, OutputRecord, Rejection
 from services.broadcast import store
 from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.domain import badges, decide
 from services.broadcast.domain.decision import Origin
 from services.broadcast.domain.state import SeatTimeouts, Stage
 from services.broadcast.store import BatchChanges
-
-TOPOLOGY = Topology(
-    name="broadcast",
-    source="/cohost/broadcast",
-    inputs=(
-        InputTopic(topics.INVITATION_EVENTS, "events", events.INVITATIONS),
-        InputTopic(topics.BROADCAST_SIGNALS, "signals", signals.ALL),
-        InputTopic(topics.BROADCAST_COMMANDS, "commands", commands.BROADCAST),
-    ),
-    outputs=(
-        topics.BROADCAST_EVENTS,
-        topics.BROADCAST_REJECTIONS,
-        topics.BADGES,
-        topics.BROADCAST_DEAD_LETTERS,
-    ),
-    rejections=topics.BROADCAST_REJECTIONS,
-    dead_letters=topics.BROADCAST_DEAD_LETTERS,
-    summary_fields=CommandSummary._fields,
-    summarize_command=summarize_command,
-)
+from services.broadcast.topology import TOPOLOGY
 
 _MAX_STAGES = 20_000
 _RELEVANT_EVENTS = (events.StageChanged, events.InvitationAccepted, events.CoHostLeft)

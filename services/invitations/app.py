@@ -8,8 +8,9 @@ from messaging.pipeline import Pipeline
 from messaging.producer import CloudEventProducer
 from services.invitations.effects.sweeper import Sweeper
 from services.invitations.http import routes
-from services.invitations.processor import TOPOLOGY, InvitationsProcessor
+from services.invitations.processor import InvitationsProcessor
 from services.invitations.settings import InvitationsSettings
+from services.invitations.topology import TOPOLOGY
 from services.runtime import process
 from services.runtime.http import fastapi_app
 

@@ -4,20 +4,12 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import cast
 
-from cohost_schemas import commands, envelope, facts, topics
+from cohost_schemas import envelope, topics
 from cohost_schemas.commands import SendInvitation
 from cohost_schemas.facts import RoomChanged, UserChanged
-from cohost_schemas.rejections import CommandSummary, summarize_command
 from cohost_schemas.topics import Topic
 from messaging.database import Connection
-from messaging.processor import (
-    InputRecord,
-    InputTopic,
-    OutputRecord,
-    RejectedCommand,
-    Rejection,
-    Topology,
-)
+from messaging.processor import InputRecord, OutputRecord, RejectedCommand, Rejection
 from services.invitations import domain
 from services.invitations.domain.stage import Stage, StageEvent
 from services.invitations.domain.state import Policy, User
@@ -25,21 +17,7 @@ from services.invitations.prefetch import BatchQueries, user_to_check
 from services.invitations.stage_cache import StageCache
 from services.invitations.store import stages, users, writes
 from services.invitations.store.changes import BatchChanges, UserUpdate
-
-TOPOLOGY = Topology(
-    name="invitations",
-    source="/cohost/invitations",
-    inputs=(
-        InputTopic(topics.ROOMS, "facts", facts.ROOMS),
-        InputTopic(topics.USERS, "facts", facts.USERS, key_field="user_id", shared=True),
-        InputTopic(topics.INVITATION_COMMANDS, "commands", commands.INVITATIONS),
-    ),
-    outputs=(topics.INVITATION_EVENTS, topics.INVITATION_REJECTIONS, topics.INVITATION_DEAD_LETTERS),
-    rejections=topics.INVITATION_REJECTIONS,
-    dead_letters=topics.INVITATION_DEAD_LETTERS,
-    summary_fields=CommandSummary._fields,
-    summarize_command=summarize_command,
-)
+from services.invitations.topology import TOPOLOGY
 
 _SEND_INVITATION_TYPE = envelope.wire_type(SendInvitation.__name__)
 

@@ -19,15 +19,17 @@ from messaging.lanes import Lane
 from messaging.metrics import PipelineMetrics
 from messaging.outbox.store import OutboxBatch
 from services.broadcast import processor as broadcast
+from services.broadcast import topology as broadcast_topology
 from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.domain.state import SeatTimeouts
 from services.invitations import processor as invitations
+from services.invitations import topology as invitations_topology
 from services.invitations.domain.state import Policy
 from tests.golden.log import PARTITIONS, PREFIX, Input, Published
 
 CLUSTER = "golden-cluster"
 
-_LAYOUTS = {"invitations": invitations.TOPOLOGY, "broadcast": broadcast.TOPOLOGY}
+_LAYOUTS = {"invitations": invitations_topology.TOPOLOGY, "broadcast": broadcast_topology.TOPOLOGY}
 _DOMAINS: dict[str, Callable[[], Any]] = {
     "invitations": lambda: invitations.InvitationsProcessor(Policy(max_pending=3)),
     "broadcast": lambda: broadcast.BroadcastProcessor(

@@ -14,8 +14,8 @@ from cohost_schemas import commands, facts, topics
 from cohost_schemas.types import Message
 from messaging.processor import InputRecord
 from services.invitations.http import routes
-from services.invitations.processor import TOPOLOGY
 from services.invitations.settings import InvitationsSettings
+from services.invitations.topology import TOPOLOGY
 from services.runtime.http import fastapi_app
 from tests.invitations.batch_harness import BatchHarness
 from tests.invitations.in_memory_processor import GUEST, HOST, ROOM

@@ -7,6 +7,7 @@ from messaging import database, outcomes
 from messaging.config import Config
 from messaging.processor import DuplicateCommands
 
+FIELDS = ("room_id", "invitation_id", "actor_id")
 TIME = "2026-01-02T03:04:05.678Z"
 TEXT = "a tab \t, a line\nbreak, a \\N, and ä"
 
@@ -23,7 +24,7 @@ def outcome_row(command_id: str, message: str | None = None) -> outcomes.Outcome
 
 
 async def test_outcomes_are_stored_as_given(connection: asyncpg.Connection) -> None:
-    await outcomes.insert_outcomes(connection, [outcome_row("b", TEXT), outcome_row(TEXT)])
+    await outcomes.insert_outcomes(connection, FIELDS, [outcome_row("b", TEXT), outcome_row(TEXT)])
     found = await outcomes.find_outcome(connection, "b")
     assert found is not None
     outcome, actor = found
@@ -32,7 +33,7 @@ async def test_outcomes_are_stored_as_given(connection: asyncpg.Connection) -> N
 
 
 async def test_an_id_with_an_outcome_is_a_duplicate(connection: asyncpg.Connection) -> None:
-    await outcomes.insert_outcomes(connection, [outcome_row("b")])
+    await outcomes.insert_outcomes(connection, FIELDS, [outcome_row("b")])
     with pytest.raises(DuplicateCommands):
-        await outcomes.insert_outcomes(connection, [outcome_row("a"), outcome_row("b")])
+        await outcomes.insert_outcomes(connection, FIELDS, [outcome_row("a"), outcome_row("b")])
     assert await outcomes.find_recorded_ids(connection, ["a", "b"]) == {"b"}
