@@ -3,11 +3,8 @@
 import asyncio
 from collections.abc import Iterable
 
-from services.broadcast.domain.state import Room
+from services.broadcast.domain.state import MemberKey, Room
 from services.broadcast.store import MemberInRoom
-
-MemberKey = tuple[str, str]
-"""A room id and a user id; the user id is empty for the room itself."""
 
 
 class DirtyKeys:
@@ -22,7 +19,7 @@ class DirtyKeys:
     def wake_poller(self, rooms: Iterable[Room] = (), members: Iterable[MemberInRoom] = ()) -> None:
         """Wake the poller; the rooms and members given were just committed as they are."""
         self._rooms.update((room.room_id, room) for room in rooms)
-        self._members.update(((each.room.room_id, each.member.user_id), each) for each in members)
+        self._members.update((each.key, each) for each in members)
         self._woken.set()
 
     def drain_committed(self) -> tuple[list[Room], list[MemberInRoom]]:

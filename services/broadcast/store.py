@@ -8,7 +8,7 @@ import asyncpg
 from pydantic import TypeAdapter
 
 from messaging.database import Connection
-from services.broadcast.domain.state import Member, Room, Stage
+from services.broadcast.domain.state import Member, MemberKey, Room, Stage
 
 _room_adapter = TypeAdapter(Room)
 _member_adapter = TypeAdapter(Member)
@@ -20,17 +20,22 @@ class MemberInRoom(NamedTuple):
     room: Room
     member: Member
 
+    @property
+    def key(self) -> MemberKey:
+        """Return the member's key."""
+        return MemberKey(self.room.room_id, self.member.user_id)
+
 
 @dataclass(slots=True)
 class BatchChanges:
     """The rooms and members that a batch changes, in their final state; a member that is None is deleted.
 
-    `members` maps a room id and user id to the lane and the member. `touched_rooms` are the rooms of all
+    `members` maps each key to the lane and the member. `touched_rooms` are the rooms of all
     changes, changed or not.
     """
 
     rooms: dict[str, Room] = field(default_factory=dict)
-    members: dict[tuple[str, str], tuple[int, Member | None]] = field(default_factory=dict)
+    members: dict[MemberKey, tuple[int, Member | None]] = field(default_factory=dict)
     touched_rooms: dict[str, Room] = field(default_factory=dict)
 
     def add_difference(self, before: Stage | None, after: Stage) -> None:
@@ -43,19 +48,19 @@ class BatchChanges:
             return
         for user_id, member in after.members.items():
             if old.get(user_id) is not member:
-                self.members[room.room_id, user_id] = (room.lane, member)
+                self.members[MemberKey(room.room_id, user_id)] = (room.lane, member)
         for user_id in old:
             if user_id not in after.members:
-                self.members[room.room_id, user_id] = (room.lane, None)
+                self.members[MemberKey(room.room_id, user_id)] = (room.lane, None)
 
 
 def work_from_changes(changes: BatchChanges) -> tuple[list[Room], list[MemberInRoom]]:
     """Return what `rooms_to_delete` and `members_out_of_sync` will find of the changes after the commit."""
     members = [
         MemberInRoom(room, member)
-        for (room_id, _), (_, member) in changes.members.items()
+        for key, (_, member) in changes.members.items()
         if member is not None and member.is_out_of_sync
-        for room in [changes.touched_rooms[room_id]]
+        for room in [changes.touched_rooms[key.room_id]]
         if room.is_open and room.deletion_version is None
     ]
     return [room for room in changes.rooms.values() if room.deletion_version is not None], members
@@ -81,17 +86,21 @@ async def save_changes(connection: Connection, changes: BatchChanges) -> None:
     await _delete_members(connection, [key for key, (_, member) in changes.members.items() if member is None])
     await _save_members(
         connection,
-        [(key[0], lane, member) for key, (lane, member) in changes.members.items() if member is not None],
+        [
+            (key.room_id, lane, member)
+            for key, (lane, member) in changes.members.items()
+            if member is not None
+        ],
     )
 
 
 async def find_work(
-    connection: Connection, keys: Sequence[tuple[str, str]]
+    connection: Connection, keys: Sequence[MemberKey]
 ) -> tuple[list[Room], list[MemberInRoom]]:
-    """Return the rooms to delete and the members out of sync among these keys (room id, user id or empty)."""
+    """Return the rooms to delete and the members out of sync among these keys."""
     rooms = await connection.fetch(
         "SELECT document FROM rooms WHERE deletion_pending AND room_id = ANY($1::text[])",
-        [room_id for room_id, user_id in keys if not user_id],
+        [key.room_id for key in keys if not key.user_id],
     )
     members = await _fetch_members(
         connection,
@@ -101,8 +110,8 @@ async def find_work(
         JOIN members USING (room_id, user_id) JOIN rooms USING (room_id)
         WHERE members.out_of_sync AND rooms.is_open AND NOT rooms.deletion_pending
         """,
-        [room_id for room_id, _ in keys],
-        [user_id for _, user_id in keys],
+        [key.room_id for key in keys],
+        [key.user_id for key in keys],
     )
     return [_room_adapter.validate_json(row["document"]) for row in rooms], members
 
@@ -120,7 +129,7 @@ async def rooms_to_delete(connection: Connection, lanes: Sequence[int], after: s
 
 
 async def members_out_of_sync(
-    connection: Connection, lanes: Sequence[int], after: tuple[str, str], limit: int
+    connection: Connection, lanes: Sequence[int], after: MemberKey, limit: int
 ) -> list[MemberInRoom]:
     """Return members after the key `after` with work on LiveKit, in order.
 
@@ -227,14 +236,14 @@ async def _save_rooms(connection: Connection, rooms: Sequence[Room]) -> None:
     )
 
 
-async def _delete_members(connection: Connection, keys: Sequence[tuple[str, str]]) -> None:
+async def _delete_members(connection: Connection, keys: Sequence[MemberKey]) -> None:
     if not keys:
         return
     await connection.execute(
         "DELETE FROM members USING unnest($1::text[], $2::text[]) AS gone (room_id, user_id)"
         " WHERE members.room_id = gone.room_id AND members.user_id = gone.user_id",
-        [room_id for room_id, _ in keys],
-        [user_id for _, user_id in keys],
+        [key.room_id for key in keys],
+        [key.user_id for key in keys],
     )
 
 

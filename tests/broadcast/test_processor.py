@@ -14,7 +14,7 @@ from messaging.config import Config
 from messaging.processor import InputRecord, OutputRecord, Rejection
 from services.broadcast import store
 from services.broadcast.dirty_keys import DirtyKeys
-from services.broadcast.domain.state import SeatTimeouts
+from services.broadcast.domain.state import MemberKey, SeatTimeouts
 from services.broadcast.processor import BroadcastProcessor
 from tests.broadcast.domain.stage_builder import (
     ROOM,
@@ -126,7 +126,7 @@ async def test_dirty_keys_match_the_pending_work_in_postgres(pool: asyncpg.Pool,
         processor.on_committed(changes)
         rooms, members = dirty_keys.drain_committed()
         async with pool.acquire() as connection:
-            keys = [(room_id, "") for room_id in changes.rooms] + list(changes.members)
+            keys = [*map(MemberKey, changes.rooms), *changes.members]
             assert (rooms, members) == await store.find_work(connection, keys)
         outputs += len(rooms) + len(members)
     assert outputs
@@ -154,11 +154,13 @@ async def test_pending_work_and_due_deadlines_are_found(pool: asyncpg.Pool) -> N
         for record in records:
             processor.decide(record, changes)
         await processor.save(connection, changes)
-        pending = await store.members_out_of_sync(connection, [0], ("", ""), 10)
-        wished = await store.find_work(connection, [(ROOM, "carol"), (ROOM, ""), ("other", "carol")])
+        pending = await store.members_out_of_sync(connection, [0], MemberKey(""), 10)
+        wished = await store.find_work(
+            connection, [MemberKey(ROOM, "carol"), MemberKey(ROOM), MemberKey("other", "carol")]
+        )
         due = await store.expired_deadlines(connection, [0], time_at(10_000), 10)
         nothing_yet = await store.expired_deadlines(connection, [0], time_at(0), 10)
-        elsewhere = await store.members_out_of_sync(connection, [1], ("", ""), 10)
+        elsewhere = await store.members_out_of_sync(connection, [1], MemberKey(""), 10)
     assert [entry.member.user_id for entry in pending] == ["bob", "carol", "mallory"]
     assert [entry.member.user_id for entry in wished[1]] == ["carol"]
     assert [entry.member.user_id for entry in due] == ["carol", "bob"]

@@ -7,11 +7,18 @@ confirmed. Where the two differ, the reconciler has work.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from cohost_schemas.commands import ReleaseReason
 from cohost_schemas.signals import Track
 from cohost_schemas.types import Badge, ConnectionStatus, LeaveReason, MuteSource, RoomStatus
+
+
+class MemberKey(NamedTuple):
+    """The key of a user in a room. Without a user id it is the key of the room itself."""
+
+    room_id: str
+    user_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

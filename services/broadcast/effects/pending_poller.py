@@ -9,7 +9,7 @@ from messaging import errors
 from messaging.database import Connection
 from services.broadcast import store
 from services.broadcast.dirty_keys import DirtyKeys
-from services.broadcast.domain.state import Room
+from services.broadcast.domain.state import MemberKey, Room
 from services.broadcast.effects import work_queue
 from services.broadcast.effects.dependencies import EffectDependencies
 from services.broadcast.effects.work_queue import WorkItem, WorkQueue
@@ -43,11 +43,11 @@ class PendingPoller:
         self._start_work = start_work
         self._next_scan_at = 0.0
         self._room_after = ""
-        self._member_after = ("", "")
+        self._member_after = MemberKey("")
 
     def restart_scan(self) -> None:
         """Scan all rows again from the first one, at once."""
-        self._room_after, self._member_after = "", ("", "")
+        self._room_after, self._member_after = "", MemberKey("")
         self._next_scan_at = 0.0
         self._dirty_keys.wake_poller()
 
@@ -83,7 +83,7 @@ class PendingPoller:
         async with self._pool.acquire() as connection:
             is_new = self._enqueue(*await self._next_page(connection, lanes))
             self._metrics.unfinished.set(await store.count_out_of_sync(connection))
-        if is_new and (self._room_after or self._member_after[0]):
+        if is_new and (self._room_after or self._member_after.room_id):
             self._next_scan_at = 0.0
 
     async def _next_page(
@@ -92,7 +92,7 @@ class PendingPoller:
         rooms = await store.rooms_to_delete(connection, lanes, self._room_after, _PAGE_SIZE)
         members = await store.members_out_of_sync(connection, lanes, self._member_after, _PAGE_SIZE)
         self._room_after = rooms[-1].room_id if len(rooms) == _PAGE_SIZE else ""
-        self._member_after = work_queue.item_for(members[-1]).key if len(members) == _PAGE_SIZE else ("", "")
+        self._member_after = members[-1].key if len(members) == _PAGE_SIZE else MemberKey("")
         return rooms, members
 
     def _enqueue(self, rooms: Iterable[Room], members: Iterable[MemberInRoom]) -> bool:

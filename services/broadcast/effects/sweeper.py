@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from typing import NamedTuple
 
 import structlog
 
@@ -12,7 +13,7 @@ from cohost_schemas.signals import DeadlineReached
 from messaging import errors
 from messaging.batch import ids
 from services.broadcast import store
-from services.broadcast.domain.state import Member, ReleaseRequest, Room, Seat
+from services.broadcast.domain.state import Member, MemberKey, ReleaseRequest, Room, Seat
 from services.broadcast.effects.dependencies import EffectDependencies
 from services.broadcast.effects.resyncer import RoomResyncer
 from services.broadcast.livekit.client import CallFailed
@@ -26,7 +27,17 @@ _MAX_CALLS = 32
 
 log = structlog.get_logger()
 
-SweepKey = tuple[str, ...]
+
+class _DeadlineKey(NamedTuple):
+    """One deadline of a seat: a later deadline of the same seat is another one."""
+
+    member: MemberKey
+    invitation_id: str
+    due_at: str
+
+
+_PostponedKey = _DeadlineKey | str
+"""A deadline, or the command id of a release."""
 
 
 class Sweeper:
@@ -39,7 +50,7 @@ class Sweeper:
         self._lease = dependencies.lease
         self._resyncer = resyncer
         self._call_slots = asyncio.Semaphore(_MAX_CALLS)
-        self._postponed_until: dict[SweepKey, float] = {}
+        self._postponed_until: dict[_PostponedKey, float] = {}
         self._is_livekit_unreachable = False
 
     async def run(self) -> None:
@@ -75,7 +86,7 @@ class Sweeper:
         )
 
     async def _expire_deadline(self, room: Room, member: Member, seat: Seat, due_at: str) -> None:
-        key = (room.room_id, member.user_id, seat.invitation_id, due_at)
+        key = _DeadlineKey(MemberKey(room.room_id, member.user_id), seat.invitation_id, due_at)
         if self._is_postponed(key):
             return
         async with self._call_slots:
@@ -120,7 +131,7 @@ class Sweeper:
         )
 
     async def _send_release(self, room: Room, member: Member, seat: Seat, release: ReleaseRequest) -> None:
-        if self._is_postponed((release.command_id,)):
+        if self._is_postponed(release.command_id):
             return
         command = ReleaseSeat(
             room_id=room.room_id,
@@ -131,12 +142,12 @@ class Sweeper:
         await self._producer.send_message(
             topics.INVITATION_COMMANDS, release.command_id, command, room.room_id
         )
-        self._postpone((release.command_id,), _COMMAND_RESEND_SECONDS)
+        self._postpone(release.command_id, _COMMAND_RESEND_SECONDS)
 
-    def _is_postponed(self, key: SweepKey) -> bool:
+    def _is_postponed(self, key: _PostponedKey) -> bool:
         return self._postponed_until.get(key, 0.0) > time.monotonic()
 
-    def _postpone(self, key: SweepKey, seconds: float) -> None:
+    def _postpone(self, key: _PostponedKey, seconds: float) -> None:
         self._postponed_until[key] = time.monotonic() + seconds
 
 

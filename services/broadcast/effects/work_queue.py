@@ -6,8 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from services.broadcast.dirty_keys import MemberKey
-from services.broadcast.domain.state import Member, OneOffAction, Room
+from services.broadcast.domain.state import Member, MemberKey, OneOffAction, Room
 from services.broadcast.store import MemberInRoom
 
 _FIRST_RETRY_SECONDS = 0.25
@@ -33,8 +32,8 @@ class WorkItem:
 
     @property
     def key(self) -> MemberKey:
-        """Return the room id and the user id, which is empty for the room itself."""
-        return (self.room.room_id, self.member.user_id if self.member is not None else "")
+        """Return the key of the member, or of the room if there is no member."""
+        return MemberKey(self.room.room_id, self.member.user_id if self.member is not None else "")
 
     @property
     def version(self) -> int:
@@ -116,7 +115,7 @@ class WorkQueue:
         key is ignored.
         """
         items = list(items)
-        self._drop_closed_rooms({task.key[0]: task.version for task in items if task.member is None})
+        self._drop_closed_rooms({task.room.room_id: task.version for task in items if task.member is None})
         ready = {
             item.key: item
             for item in items
@@ -179,7 +178,7 @@ class WorkQueue:
         """Drop the items from before a room closed: the deletion of the LiveKit room does their work."""
         if deletions:
             self._keep_waiting(
-                lambda task: task.member is None or task.version > deletions.get(task.key[0], -1)
+                lambda task: task.member is None or task.version > deletions.get(task.room.room_id, -1)
             )
 
     def _keep_waiting(self, is_kept: Callable[[WorkItem], bool]) -> None:

@@ -1,7 +1,7 @@
 """The keys that the reconciler has to check again."""
 
 from services.broadcast.dirty_keys import DirtyKeys
-from services.broadcast.domain.state import Member, Room
+from services.broadcast.domain.state import Member, MemberKey, Room
 from services.broadcast.store import MemberInRoom
 
 ROOM = Room("room", 0, "alice", "", "live", is_open=True)
@@ -21,6 +21,6 @@ def test_the_last_committed_version_of_a_key_is_drained_once() -> None:
 
 def test_a_stale_key_is_drained_once() -> None:
     dirty_keys = DirtyKeys()
-    dirty_keys.mark_stale(("room", "bob"))
-    dirty_keys.mark_stale(("room", "bob"))
-    assert [dirty_keys.drain_stale(), dirty_keys.drain_stale()] == [[("room", "bob")], []]
+    dirty_keys.mark_stale(MemberKey("room", "bob"))
+    dirty_keys.mark_stale(MemberKey("room", "bob"))
+    assert [dirty_keys.drain_stale(), dirty_keys.drain_stale()] == [[MemberKey("room", "bob")], []]
