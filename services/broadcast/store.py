@@ -55,15 +55,18 @@ class BatchChanges:
 
 
 def work_from_changes(changes: BatchChanges) -> tuple[list[Room], list[MemberInRoom]]:
-    """Return what `rooms_to_delete` and `members_out_of_sync` will find of the changes after the commit."""
+    """Return the work that queries will find of the changes after the commit.
+
+    It is found by the properties that the columns are written from.
+    """
     members = [
         MemberInRoom(room, member)
         for key, (_, member) in changes.members.items()
         if member is not None and member.is_out_of_sync
         for room in [changes.touched_rooms[key.room_id]]
-        if room.is_open and room.deletion_version is None
+        if room.can_apply_rights
     ]
-    return [room for room in changes.rooms.values() if room.deletion_version is not None], members
+    return [room for room in changes.rooms.values() if room.is_deletion_pending], members
 
 
 async def load_stages(connection: Connection, room_ids: Sequence[str]) -> dict[str, Stage]:
@@ -108,7 +111,7 @@ async def find_work(
         SELECT rooms.document AS room, members.document AS member
         FROM unnest($1::text[], $2::text[]) AS wanted (room_id, user_id)
         JOIN members USING (room_id, user_id) JOIN rooms USING (room_id)
-        WHERE members.out_of_sync AND rooms.is_open AND NOT rooms.deletion_pending
+        WHERE members.out_of_sync AND rooms.can_apply_rights
         """,
         [key.room_id for key in keys],
         [key.user_id for key in keys],
@@ -131,17 +134,14 @@ async def rooms_to_delete(connection: Connection, lanes: Sequence[int], after: s
 async def members_out_of_sync(
     connection: Connection, lanes: Sequence[int], after: MemberKey, limit: int
 ) -> list[MemberInRoom]:
-    """Return members after the key `after` with work on LiveKit, in order.
-
-    Members of a closed room have no work, nor those of one whose LiveKit room is about to be deleted.
-    """
+    """Return members after the key `after` with work on LiveKit, in order."""
     return await _fetch_members(
         connection,
         """
         SELECT rooms.document AS room, members.document AS member
         FROM members JOIN rooms USING (room_id)
         WHERE members.out_of_sync AND members.lane = ANY($1::int[])
-          AND (members.room_id, members.user_id) > ($2, $3) AND rooms.is_open AND NOT rooms.deletion_pending
+          AND (members.room_id, members.user_id) > ($2, $3) AND rooms.can_apply_rights
         ORDER BY members.room_id, members.user_id LIMIT $4
         """,
         lanes,
@@ -220,19 +220,19 @@ async def _save_rooms(connection: Connection, rooms: Sequence[Room]) -> None:
         return
     await connection.execute(
         """
-        INSERT INTO rooms (room_id, lane, document, is_open, deletion_pending)
-        SELECT room_id, lane, document::jsonb, is_open, deletion_pending
+        INSERT INTO rooms (room_id, lane, document, can_apply_rights, deletion_pending)
+        SELECT room_id, lane, document::jsonb, can_apply_rights, deletion_pending
         FROM unnest($1::text[], $2::int[], $3::text[], $4::boolean[], $5::boolean[])
-            AS new (room_id, lane, document, is_open, deletion_pending)
+            AS new (room_id, lane, document, can_apply_rights, deletion_pending)
         ON CONFLICT (room_id) DO UPDATE SET
-            document = excluded.document, is_open = excluded.is_open,
+            document = excluded.document, can_apply_rights = excluded.can_apply_rights,
             deletion_pending = excluded.deletion_pending
         """,
         [room.room_id for room in rooms],
         [room.lane for room in rooms],
         [_room_adapter.dump_json(room).decode() for room in rooms],
-        [room.is_open for room in rooms],
-        [room.deletion_version is not None for room in rooms],
+        [room.can_apply_rights for room in rooms],
+        [room.is_deletion_pending for room in rooms],
     )
 
 
@@ -271,7 +271,7 @@ async def _save_members(connection: Connection, rows: Sequence[tuple[str, int, M
         [member.is_out_of_sync for _, _, member in rows],
         [member.presence.is_connected for _, _, member in rows],
         [member.seat_deadline for _, _, member in rows],
-        [member.seat is not None and member.seat.release is not None for _, _, member in rows],
+        [member.is_release_pending for _, _, member in rows],
     )
 
 

@@ -13,7 +13,7 @@ def correct_drift(stage: Stage, snapshot: RoomCompared, origin: Origin, timeouts
     if not stage.room.is_open:
         is_outdated = snapshot.room_sid is None or snapshot.version != stage.room.latest_version
         return Decision(stage if is_outdated else presence.delete_unexpected_room(stage))
-    if stage.room.deletion_version is not None:
+    if stage.room.is_deletion_pending:
         return Decision(stage)
     decision = Decision(_adopt_room_sid(stage, snapshot))
     for participant in snapshot.participants:

@@ -73,7 +73,7 @@ def remove_seat(stage: Stage, event: CoHostLeft, origin: Origin) -> Decision:
         )
         return Decision(mark_out_of_sync(stage.with_members(leaving), event.user_id))
     empty = stage.with_members(Member(event.user_id))
-    if stage.room.deletion_version is None:
+    if not stage.room.is_deletion_pending:
         return Decision(empty, room_deleted_revocations(stage.room, (revocation,), origin))
     return Decision(
         empty.with_room(

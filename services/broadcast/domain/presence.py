@@ -222,7 +222,7 @@ def delete_unexpected_room(stage: Stage, *, again: bool = False) -> Stage:
 
     With `again` also when a deletion is pending: it may have reached LiveKit before the room was created.
     """
-    if stage.room.deletion_version is not None and not again:
+    if stage.room.is_deletion_pending and not again:
         return stage
     version = stage.room.latest_version + 1
     return stage.with_room(replace(stage.room, latest_version=version, deletion_version=version))

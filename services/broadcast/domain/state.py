@@ -134,6 +134,11 @@ class Member:
             return None
         return self.presence.grace_ends_at or self.seat.no_show_at
 
+    @property
+    def is_release_pending(self) -> bool:
+        """Return whether the release of the seat was requested and has not happened yet."""
+        return self.seat is not None and self.seat.release is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
@@ -159,6 +164,19 @@ class Room:
     finished_room_sids: tuple[str, ...] = ()
     room_sid_offset: int = -1
     recent_webhook_ids: tuple[str, ...] = ()
+
+    @property
+    def is_deletion_pending(self) -> bool:
+        """Return whether the LiveKit room is to be deleted."""
+        return self.deletion_version is not None
+
+    @property
+    def can_apply_rights(self) -> bool:
+        """Return whether members may have work on LiveKit.
+
+        They have none in a closed room, nor in one whose LiveKit room is about to be deleted.
+        """
+        return self.is_open and not self.is_deletion_pending
 
 
 @dataclass(frozen=True, slots=True)

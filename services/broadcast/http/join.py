@@ -58,7 +58,7 @@ async def ensure_livekit_room(pool: asyncpg.Pool, provisioner: RoomProvisioner, 
 
 async def _wait_for_deletion(pool: asyncpg.Pool, stage: Stage) -> None:
     """Wait until a pending deletion is done: it would disconnect everybody who joins the old LiveKit room."""
-    while stage.room.deletion_version is not None:
+    while stage.room.is_deletion_pending:
         await asyncio.sleep(_POLL_SECONDS)
         stage = await load_stage(pool, stage.room.room_id)
 
