@@ -13,6 +13,7 @@ from messaging import cluster, database, errors, lane_store, outcomes
 from messaging.cluster import ClusterInfo
 from messaging.config import Config
 from messaging.lane_listeners import LaneListener, LaneListeners
+from messaging.lease import LaneLease
 from messaging.metrics import PipelineMetrics
 from messaging.processor import Processor
 from messaging.session import Session
@@ -32,15 +33,18 @@ class Pipeline:
 
     `migration_packages` are packages whose `sql/` is applied to the service's schema after the pipeline's.
     `lane_listeners` are called in their order, whenever lanes are acquired or about to be released.
+    `lease` is written by the pipeline, for background effects that ask which lanes they may act for.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a pipeline
         self,
         config: Config,
         processor: Processor[Any],
         metrics: PipelineMetrics,
         migration_packages: tuple[str, ...] = (),
+        *,
         lane_listeners: Sequence[LaneListener] = (),
+        lease: LaneLease | None = None,
     ) -> None:
         self._config = config
         self._processor = processor
@@ -50,21 +54,17 @@ class Pipeline:
         self._stopping = asyncio.Event()
         self._session: Session | None = None
         self._backoff = Backoff(_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS)
+        self._lease = lease if lease is not None else LaneLease()
 
     @property
     def is_ready(self) -> bool:
         """Return whether the worker is connected and reads every lane that is assigned to it."""
-        return self._session is not None and self._session.is_reading and not self._session.failure.done()
+        return self._session is not None and self._session.is_active
 
     @property
     def owned_lanes(self) -> frozenset[int]:
         """Return the lanes that are owned and read now."""
-        return frozenset(self._session.lanes) if self._session is not None and self.is_ready else frozenset()
-
-    def lease_renewed_at(self, lane: int) -> float:
-        """Return `time.monotonic()` of the lane's last lease renewal, or 0.0 if the lane is not owned."""
-        owned_lane = self._session.lanes.get(lane) if self._session is not None else None
-        return owned_lane.lease_renewed_at if owned_lane is not None else 0.0
+        return self._lease.owned_lanes
 
     def stop(self) -> None:
         """Make `run` finish its session and return."""
@@ -101,6 +101,7 @@ class Pipeline:
             lane_listeners=self._lane_listeners,
         )
         self._session = session
+        self._lease.start_session(session)
         background = [
             asyncio.create_task(self._prune_outcomes(pool)),
             asyncio.create_task(self._reset_backoff_when_ready()),
@@ -111,13 +112,17 @@ class Pipeline:
             async with asyncio.timeout(_STOP_TIMEOUT_SECONDS):
                 await session.stop()
         except BaseException:
-            self._session = None
+            self._end_session()
             await session.abandon()
             raise
         finally:
-            self._session = None
+            self._end_session()
             for task in background:
                 task.cancel()
+
+    def _end_session(self) -> None:
+        self._session = None
+        self._lease.end_session()
 
     async def _prepare(self, pool: asyncpg.Pool) -> ClusterInfo:
         cluster_info = await cluster.ensure_topics(self._config)

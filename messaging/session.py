@@ -86,6 +86,21 @@ class Session:
         self._consumer = Consumer(config, self._group_id, list(self._input_topics), self)
         self._takeover = Takeover(config, cluster, topology, pool)
 
+    @property
+    def is_active(self) -> bool:
+        """Return whether every assigned lane is read and nothing has failed."""
+        return self.is_reading and not self.failure.done()
+
+    @property
+    def owned_lanes(self) -> Collection[int]:
+        """Return the lanes that are owned and read now."""
+        return self.lanes.keys() if self.is_active else ()
+
+    def lease_renewed_at(self, lane: int) -> float:
+        """Return `time.monotonic()` of the lane's last lease renewal, or 0.0 if the lane is not owned."""
+        owned_lane = self.lanes.get(lane)
+        return owned_lane.lease_renewed_at if owned_lane is not None else 0.0
+
     async def start(self) -> None:
         """Start the producer and join the group; no lane is owned or fenced yet."""
         await transactions.start_producer(self._producer)

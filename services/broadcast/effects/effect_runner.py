@@ -1,31 +1,25 @@
 """Run one work item on LiveKit and return the result to report. Every step here may be repeated safely."""
 
-from collections.abc import Awaitable, Callable
-
 from cohost_schemas import envelope, signals
 from cohost_schemas.events import CoHostUnmuteRequested
 from cohost_schemas.signals import ErrandDone, GrantApplied, Participant, RoomDeleted
+from messaging.lease import LaneLease
 from services.broadcast.domain import permissions
 from services.broadcast.domain.state import Member, OneOffAction, Room, Stage
+from services.broadcast.effects.report_writer import ReportWriter
 from services.broadcast.livekit.client import CallFailed, LiveKitClient
 
 
 class EffectRunner:
     """Makes an item's LiveKit calls one after the other, as long as the lease on the room's lane is valid.
 
-    `report_intruder` is called before an intruder is demoted. Methods raise `CallFailed`, or `LeaseLost`
-    between two calls.
+    Methods raise `CallFailed`, or `LeaseLost` between two calls.
     """
 
-    def __init__(
-        self,
-        livekit: LiveKitClient,
-        is_lease_valid: Callable[[int], bool],
-        report_intruder: Callable[[Room, Member], Awaitable[None]],
-    ) -> None:
+    def __init__(self, livekit: LiveKitClient, lease: LaneLease, reports: ReportWriter) -> None:
         self._livekit = livekit
-        self._is_lease_valid = is_lease_valid
-        self._report_intruder = report_intruder
+        self._lease = lease
+        self._reports = reports
 
     async def delete_room(self, room: Room, version: int) -> RoomDeleted:
         """Delete the LiveKit room; the result carries the sid that it had."""
@@ -47,7 +41,7 @@ class EffectRunner:
             if not permissions.exceeds_viewer(participant):
                 return _grant_applied(room, member, "clean")
             if not member.confirmed_intruder:
-                await self._report_intruder(room, member)
+                await self._reports.write_intruder(room, member)
             self._check_lease(room)
         stage = Stage(room, {member.user_id: member})
         badge = stage.badge_of(member.user_id)
@@ -89,7 +83,7 @@ class EffectRunner:
         return participant.model_copy(update={"tracks": tuple(tracks)})
 
     def _check_lease(self, room: Room) -> None:
-        if not self._is_lease_valid(room.lane):
+        if not self._lease.is_valid(room.lane):
             raise LeaseLost
 
 

@@ -1,18 +1,21 @@
 """Find work that LiveKit has not confirmed: what was just committed, and page by page all rows."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 
+import asyncpg
 import structlog
 
+from cohost.kafka.backoff import Backoff
 from messaging import errors
 from messaging.database import Connection
+from messaging.lease import LaneLease
 from services.broadcast import store
 from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.domain.state import MemberKey, Room
 from services.broadcast.effects import work_queue
-from services.broadcast.effects.dependencies import EffectDependencies
 from services.broadcast.effects.work_queue import WorkItem, WorkQueue
+from services.broadcast.metrics import LiveKitMetrics
 from services.broadcast.store import MemberInRoom
 
 _PAGE_SIZE = 500
@@ -22,7 +25,7 @@ log = structlog.get_logger()
 
 
 class PendingPoller:
-    """Queues work items and calls `start_work` after that.
+    """Puts work on the queue.
 
     Work that was just committed comes from memory. Nothing relies on that: all of it is found in Postgres
     too.
@@ -30,28 +33,34 @@ class PendingPoller:
 
     def __init__(
         self,
-        dependencies: EffectDependencies,
+        pool: asyncpg.Pool,
+        lease: LaneLease,
         dirty_keys: DirtyKeys,
         queue: WorkQueue,
-        start_work: Callable[[], None],
+        metrics: LiveKitMetrics,
     ) -> None:
-        self._pool = dependencies.pool
-        self._lease = dependencies.lease
-        self._metrics = dependencies.metrics
+        self._pool = pool
+        self._lease = lease
         self._dirty_keys = dirty_keys
         self._queue = queue
-        self._start_work = start_work
+        self._metrics = metrics
+        self._backoff = Backoff(_SCAN_SECONDS, _SCAN_SECONDS)
         self._next_scan_at = 0.0
         self._room_after = ""
         self._member_after = MemberKey("")
 
-    def restart_scan(self) -> None:
-        """Scan all rows again from the first one, at once."""
+    async def run(self) -> None:
+        """Poll until cancelled."""
+        while True:
+            await self._poll_work()
+
+    async def on_lanes_acquired(self, _: Mapping[int, bool]) -> None:
+        """Scan all rows again from the first one, at once: the lanes may have work that is not queued."""
         self._room_after, self._member_after = "", MemberKey("")
         self._next_scan_at = 0.0
         self._dirty_keys.wake_poller()
 
-    async def poll_work(self) -> None:
+    async def _poll_work(self) -> None:
         """Wait until woken or until the next scan is due, then queue the work that is found."""
         await self._dirty_keys.wait_for_wakeup(max(0.0, self._next_scan_at - time.monotonic()))
         self._enqueue(*self._dirty_keys.drain_committed())
@@ -62,8 +71,9 @@ class PendingPoller:
         except Exception as error:
             if not errors.is_transient(error):
                 raise
-            log.info("pending work query failed", error=type(error).__name__)
-            self._next_scan_at = time.monotonic() + _SCAN_SECONDS
+            if not self._backoff.failing:
+                log.info("pending work query failed", error=type(error).__name__)
+            self._next_scan_at = time.monotonic() + self._backoff.next_wait()
 
     async def _poll_stale(self) -> None:
         """Read the stale keys again, most of which failed, and queue the work that they still have."""
@@ -83,6 +93,9 @@ class PendingPoller:
         async with self._pool.acquire() as connection:
             is_new = self._enqueue(*await self._next_page(connection, lanes))
             self._metrics.unfinished.set(await store.count_out_of_sync(connection))
+        if self._backoff.failing:
+            log.info("pending work query recovered")
+        self._backoff.reset()
         if is_new and (self._room_after or self._member_after.room_id):
             self._next_scan_at = 0.0
 
@@ -97,6 +110,4 @@ class PendingPoller:
 
     def _enqueue(self, rooms: Iterable[Room], members: Iterable[MemberInRoom]) -> bool:
         """Queue the work; return whether any of it was not known."""
-        is_new = self._queue.add_items([*map(WorkItem, rooms), *map(work_queue.item_for, members)])
-        self._start_work()
-        return is_new
+        return self._queue.add_items([*map(WorkItem, rooms), *map(work_queue.item_for, members)])

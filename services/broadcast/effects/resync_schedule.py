@@ -5,6 +5,8 @@ import random
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 
+from cohost.kafka.backoff import Backoff
+
 _FIRST_RETRY_SECONDS = 2.0
 _MIN_PERIOD_FRACTION = 0.9
 """The least part of a period between two resyncs; the rest is random, so that rooms in step drift apart."""
@@ -19,12 +21,12 @@ class ResyncSchedule:
         self._due: dict[str, float] = {}
         self._spread: set[str] = set()
         self._requested: dict[str, float] = {}
-        self._failures: dict[str, int] = {}
+        self._backoffs: dict[str, Backoff] = {}
         self._repeat_at = 0.0
 
     def reset_schedule(self, repeat_after_seconds: float) -> None:
         """Drop all rooms; those that `set_rooms` adds next are due at once, and again after this time."""
-        for memory in (self._due, self._spread, self._requested, self._failures):
+        for memory in (self._due, self._spread, self._requested, self._backoffs):
             memory.clear()
         self._repeat_at = self._clock() + repeat_after_seconds
 
@@ -63,7 +65,7 @@ class ResyncSchedule:
 
     def mark_synced(self, room_id: str) -> None:
         """Schedule a resynced room's next turn; the second one comes at a random time in the period."""
-        self._failures.pop(room_id, None)
+        self._backoffs.pop(room_id, None)
         if room_id not in self._due:
             return
         min_fraction = _MIN_PERIOD_FRACTION if room_id in self._spread else 0.0
@@ -73,10 +75,9 @@ class ResyncSchedule:
 
     def mark_failed(self, room_id: str) -> None:
         """Schedule the retry of a room that failed, with exponential back-off."""
-        failures = self._failures.get(room_id, 0)
-        self._failures[room_id] = failures + 1
-        delay = min(self._period_seconds, _FIRST_RETRY_SECONDS * 2.0 ** min(failures, 10))
-        retry_at = self._clock() + delay * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        first_seconds = min(_FIRST_RETRY_SECONDS, self._period_seconds)
+        backoff = self._backoffs.setdefault(room_id, Backoff(first_seconds, self._period_seconds))
+        retry_at = self._clock() + backoff.next_wait()
         if room_id in self._due:
             self._due[room_id] = retry_at
         else:
@@ -100,4 +101,4 @@ class ResyncSchedule:
     def _drop_periodic(self, room_id: str) -> None:
         self._due.pop(room_id, None)
         self._spread.discard(room_id)
-        self._failures.pop(room_id, None)
+        self._backoffs.pop(room_id, None)

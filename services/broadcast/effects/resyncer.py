@@ -3,28 +3,23 @@
 import asyncio
 import random
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
+import asyncpg
 import structlog
 
-from cohost_schemas import timestamps, topics
-from cohost_schemas.signals import Participant, RoomCompared
+from cohost.kafka.backoff import Backoff
+from cohost_schemas import topics
 from cohost_schemas.types import is_id
 from messaging import errors, lane_store
-from messaging.batch import ids
+from messaging.lease import LaneLease
 from services.broadcast import store
-from services.broadcast.domain import drift, permissions
-from services.broadcast.domain.decision import Origin
-from services.broadcast.domain.state import SeatTimeouts, Stage
-from services.broadcast.effects.dependencies import EffectDependencies
+from services.broadcast.domain.state import Stage
 from services.broadcast.effects.resync_schedule import ResyncSchedule
-from services.broadcast.livekit.client import CallFailed
+from services.broadcast.effects.room_snapshots import SnapshotWriter
+from services.broadcast.livekit.client import CallFailed, LiveKitClient
 
-_MAX_CALLS = 16
 _ROOMS_PER_ROUND = 200
-_MAX_PARTICIPANTS = 500
-"""How many participants one record may list: it has to fit into Kafka."""
-
 _TAKEOVER_DELAY_SECONDS = 1.0
 _RETRY_SECONDS = 2.0
 _GATHERING_SECONDS = 0.2
@@ -40,25 +35,28 @@ class RoomResyncer:
     """
 
     def __init__(
-        self, dependencies: EffectDependencies, timeouts: SeatTimeouts, period_seconds: float
+        self,
+        livekit: LiveKitClient,
+        pool: asyncpg.Pool,
+        lease: LaneLease,
+        snapshots: SnapshotWriter,
+        period_seconds: float,
     ) -> None:
-        self._livekit = dependencies.livekit
-        self._producer = dependencies.producer
-        self._pool = dependencies.pool
-        self._lease = dependencies.lease
-        self._timeouts = timeouts
-        self.period_seconds = period_seconds
-        """The longest time between two snapshots of a room."""
+        self._livekit = livekit
+        self._pool = pool
+        self._lease = lease
+        self._snapshots = snapshots
+        self._period_seconds = period_seconds
         self._schedule = ResyncSchedule(time.monotonic, period_seconds)
         self._next_discovery_at = 0.0
         self._woken = asyncio.Event()
-        self._call_slots = asyncio.Semaphore(_MAX_CALLS)
-        self._failing = False
+        retry_seconds = min(_RETRY_SECONDS, period_seconds)
+        self._backoff = Backoff(retry_seconds, retry_seconds)
 
     async def run(self) -> None:
         """Resync rooms until cancelled."""
         while True:
-            pause = min(_GATHERING_SECONDS, self.period_seconds / 4)
+            pause = min(_GATHERING_SECONDS, self._period_seconds / 4)
             try:
                 if time.monotonic() >= self._next_discovery_at:
                     await self._discover_rooms()
@@ -66,8 +64,7 @@ class RoomResyncer:
             except Exception as error:
                 if not _is_transient(error):
                     raise
-                pause = min(_RETRY_SECONDS, self.period_seconds)
-                self._log_failure(error)
+                pause = self._back_off(error)
             await asyncio.sleep(pause)
             await self._wait_for_request(
                 min(self._schedule.seconds_until_due(), self._next_discovery_at - time.monotonic())
@@ -103,13 +100,13 @@ class RoomResyncer:
         """Schedule the rooms of our lanes that exist on LiveKit or have connected members."""
         owned = self._lease.valid_lanes()
         if not owned:
-            self._next_discovery_at = time.monotonic() + min(_RETRY_SECONDS, self.period_seconds)
+            self._next_discovery_at = time.monotonic() + min(_RETRY_SECONDS, self._period_seconds)
             return
         rooms = await self._livekit.list_rooms()
         async with self._pool.acquire() as connection:
             found = await store.rooms_to_resync(connection, owned, list(filter(is_id, rooms)))
         self._schedule.set_rooms(found)
-        self._next_discovery_at = time.monotonic() + self.period_seconds * random.uniform(0.9, 1.0)  # noqa: S311 - jitter
+        self._next_discovery_at = time.monotonic() + self._period_seconds * random.uniform(0.9, 1.0)  # noqa: S311 - jitter
 
     async def _resync_rooms(self, room_ids: Collection[str]) -> None:
         """Resync rooms. A room that fails is retried and does not hold up the others."""
@@ -126,7 +123,7 @@ class RoomResyncer:
                 self._schedule.schedule_now(room_id)
             raise
         snapshots = {
-            room_id: self._take_snapshot(stage, rooms.get(room_id), max(0, positions[stage.room.lane]))
+            room_id: self._write_snapshot(stage, rooms.get(room_id), max(0, positions[stage.room.lane]))
             for room_id, stage in stages.items()
             if self._lease.is_valid(stage.room.lane)
         }
@@ -139,60 +136,25 @@ class RoomResyncer:
             (self._schedule.mark_synced if error is None else self._schedule.mark_failed)(room_id)
         self._handle_errors([error for error in found.values() if error is not None])
 
+    async def _write_snapshot(self, stage: Stage, room_sid: str | None, position: int) -> None:
+        if not await self._snapshots.write_snapshot(stage, room_sid, position):
+            self.schedule_resync(stage.room.room_id, _RETRY_SECONDS)
+
     def _handle_errors(self, room_errors: Collection[BaseException]) -> None:
         for error in room_errors:
             if not _is_transient(error):
                 raise error
         if room_errors:
-            self._log_failure(next(iter(room_errors)), len(room_errors))
-        elif self._failing:
-            self._failing = False
+            self._back_off(next(iter(room_errors)), len(room_errors))
+        elif self._backoff.failing:
+            self._backoff.reset()
             log.info("room resync recovered")
 
-    def _log_failure(self, error: BaseException, rooms: int | None = None) -> None:
-        if not self._failing:
+    def _back_off(self, error: BaseException, rooms: int | None = None) -> float:
+        """Log the first of several failures; return how many seconds to wait."""
+        if not self._backoff.failing:
             log.info("room resync failed", error=type(error).__name__, rooms=rooms)
-        self._failing = True
-
-    async def _take_snapshot(self, stage: Stage, room_sid: str | None, position: int) -> None:
-        async with self._call_slots:
-            participants = (
-                await self._livekit.list_participants(stage.room.room_id) if room_sid is not None else []
-            )
-        relevant = _relevant_participants(stage, participants)
-        snapshot = RoomCompared(
-            room_id=stage.room.room_id,
-            look_id=ids.uuid7(),
-            room_sid=room_sid,
-            position=position,
-            version=stage.room.latest_version,
-            participants=tuple(relevant[:_MAX_PARTICIPANTS]),
-        )
-        if self._has_drift(stage, snapshot):
-            await self._producer.send_message(
-                topics.BROADCAST_SIGNALS, snapshot.look_id, snapshot, stage.room.room_id
-            )
-        if len(relevant) > _MAX_PARTICIPANTS:
-            self.schedule_resync(stage.room.room_id, _RETRY_SECONDS)
-
-    def _has_drift(self, stage: Stage, snapshot: RoomCompared) -> bool:
-        """Return whether the snapshot would change anything if it were decided now."""
-        origin = Origin(snapshot.look_id, timestamps.current_timestamp(), snapshot.position, stage.room.lane)
-        decision = drift.correct_drift(stage, snapshot, origin, self._timeouts)
-        return decision.stage != stage or bool(decision.events)
-
-
-def _relevant_participants(stage: Stage, participants: Iterable[Participant]) -> list[Participant]:
-    """Return all participants with a badge, then those without one who have more rights than a viewer."""
-    has_badge = {
-        participant.sid: stage.badge_of(participant.user_id) is not None for participant in participants
-    }
-    relevant = [
-        participant
-        for participant in participants
-        if has_badge[participant.sid] or permissions.exceeds_viewer(participant)
-    ]
-    return sorted(relevant, key=lambda who: not has_badge[who.sid])
+        return self._backoff.next_wait()
 
 
 def _is_transient(error: BaseException) -> bool:

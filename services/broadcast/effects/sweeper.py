@@ -5,18 +5,21 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple
 
+import asyncpg
 import structlog
 
+from cohost.kafka.backoff import Backoff
 from cohost_schemas import timestamps, topics
 from cohost_schemas.commands import ReleaseSeat
 from cohost_schemas.signals import DeadlineReached
 from messaging import errors
 from messaging.batch import ids
+from messaging.lease import LaneLease
+from messaging.producer import CloudEventProducer
 from services.broadcast import store
 from services.broadcast.domain.state import Member, MemberKey, ReleaseRequest, Room, Seat
-from services.broadcast.effects.dependencies import EffectDependencies
 from services.broadcast.effects.resyncer import RoomResyncer
-from services.broadcast.livekit.client import CallFailed
+from services.broadcast.livekit.client import CallFailed, LiveKitClient
 
 _PERIOD_SECONDS = 0.5
 _RECHECK_SECONDS = 1.0
@@ -43,11 +46,18 @@ _PostponedKey = _DeadlineKey | str
 class Sweeper:
     """Sweeps our lanes twice a second. Its records are harmless when written twice."""
 
-    def __init__(self, dependencies: EffectDependencies, resyncer: RoomResyncer) -> None:
-        self._livekit = dependencies.livekit
-        self._producer = dependencies.producer
-        self._pool = dependencies.pool
-        self._lease = dependencies.lease
+    def __init__(
+        self,
+        livekit: LiveKitClient,
+        producer: CloudEventProducer,
+        pool: asyncpg.Pool,
+        lease: LaneLease,
+        resyncer: RoomResyncer,
+    ) -> None:
+        self._livekit = livekit
+        self._producer = producer
+        self._pool = pool
+        self._lease = lease
         self._resyncer = resyncer
         self._call_slots = asyncio.Semaphore(_MAX_CALLS)
         self._postponed_until: dict[_PostponedKey, float] = {}
@@ -61,15 +71,23 @@ class Sweeper:
         )
 
     async def _sweep_periodically(self, sweep: Callable[[list[int]], Awaitable[None]]) -> None:
+        backoff = Backoff(_PERIOD_SECONDS, _PERIOD_SECONDS)
         while True:
+            pause = _PERIOD_SECONDS
             try:
                 if lanes := self._lease.valid_lanes():
                     await sweep(lanes)
             except Exception as error:
                 if not errors.is_transient(error):
                     raise
-                log.info("sweep failed", error=type(error).__name__)
-            await asyncio.sleep(_PERIOD_SECONDS)
+                if not backoff.failing:
+                    log.info("sweep failed", error=type(error).__name__)
+                pause = backoff.next_wait()
+            else:
+                if backoff.failing:
+                    log.info("sweep recovered")
+                backoff.reset()
+            await asyncio.sleep(pause)
 
     async def _sweep_deadlines(self, lanes: list[int]) -> None:
         now = time.monotonic()

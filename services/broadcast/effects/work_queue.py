@@ -1,11 +1,12 @@
 """The reconciler's queue: the newest work item of each key, with back-off after failures."""
 
+import asyncio
 import math
-import random
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from cohost.kafka.backoff import Backoff
 from services.broadcast.domain.state import Member, MemberKey, OneOffAction, Room
 from services.broadcast.store import MemberInRoom
 
@@ -53,6 +54,7 @@ class _FailureRun:
     version: int
     attempts: int
     retry_at: float
+    backoff: Backoff
 
 
 class _ExpiringVersions:
@@ -92,7 +94,8 @@ class WorkQueue:
 
     def __init__(self, clock: Callable[[], float], refused_retry_seconds: float) -> None:
         self._clock = clock
-        self._refused_retry_seconds = refused_retry_seconds
+        self._refused_backoff = Backoff(refused_retry_seconds, refused_retry_seconds)
+        self._changed = asyncio.Event()
         # Not a plain dict: that finds its first entry by passing all the removed ones before it.
         self._waiting: OrderedDict[MemberKey, WorkItem] = OrderedDict()
         self._running: dict[MemberKey, WorkItem] = {}
@@ -123,6 +126,8 @@ class WorkQueue:
         }
         is_new = any(key not in self._running and key not in self._waiting for key in ready)
         self._waiting.update(ready)
+        if ready:
+            self._changed.set()
         return is_new
 
     def start_next(self) -> WorkItem | None:
@@ -138,6 +143,12 @@ class WorkQueue:
     def finish_item(self, item: WorkItem) -> None:
         """Record that an item is not running any more."""
         self._running.pop(item.key, None)
+        self._changed.set()
+
+    async def wait_for_change(self) -> None:
+        """Wait until `start_next` may find an item that it did not find before."""
+        await self._changed.wait()
+        self._changed.clear()
 
     def mark_reported(self, item: WorkItem, reported: int | str) -> None:
         """Remember a reported version (int) or action id (str) until the decision on it is committed."""
@@ -162,11 +173,14 @@ class WorkQueue:
 
         A refused call is retried as well: an operator may correct the API key or the clock.
         """
-        attempts = self.failed_attempts(item) + 1
-        ceiling = min(_MAX_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2.0 ** min(attempts - 1, 10))
-        delay = (ceiling if retryable else self._refused_retry_seconds) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        before = self._failures.get(item.key)
+        backoff = before.backoff if before is not None else Backoff(_FIRST_RETRY_SECONDS, _MAX_RETRY_SECONDS)
+        delay = backoff.next_wait()
+        if not retryable:
+            delay = self._refused_backoff.next_wait()
         delay = max(min_seconds, delay)
-        self._failures[item.key] = _FailureRun(item.version, attempts, self._clock() + delay)
+        attempts = self.failed_attempts(item) + 1
+        self._failures[item.key] = _FailureRun(item.version, attempts, self._clock() + delay, backoff)
         return delay
 
     def drop_lanes(self, lanes: Collection[int]) -> None:

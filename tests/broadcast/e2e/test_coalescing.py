@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from services.broadcast.effects import reconciler
+from services.broadcast.effects import call_limits
 from tests.broadcast.e2e import killable_service
 from tests.broadcast.e2e.killable_service import KillableService
 from tests.broadcast.e2e.scenario_steps import (
@@ -17,7 +17,7 @@ from tests.broadcast.e2e.scenario_steps import (
 from tests.broadcast.e2e.service_under_test import wait_until
 
 SERVICE, SETTINGS = killable_service.SERVICE, killable_service.SETTINGS
-MAX_CALLS = reconciler._MAX_CALLS  # noqa: SLF001 - this many calls make all others wait
+MAX_CALLS = call_limits._MAX_CALLS  # noqa: SLF001 - this many calls make all others wait
 
 
 @contextlib.asynccontextmanager

@@ -15,14 +15,13 @@ from cohost_schemas.types import Message
 from messaging import database, lane_store
 from messaging.config import Config
 from messaging.errors import NotConfirmed
-from messaging.pipeline import Pipeline
+from messaging.lease import LaneLease
 from messaging.processor import InputRecord, OutputRecord
 from messaging.producer import CloudEventProducer
-from services.broadcast import store
+from services.broadcast import app, store
 from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.domain.state import Room, SeatTimeouts
-from services.broadcast.effects.dependencies import EffectDependencies
-from services.broadcast.effects.lease import LaneLease
+from services.broadcast.effects.background_effects import BackgroundEffects
 from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.metrics import LiveKitMetrics
 from services.broadcast.processor import BroadcastProcessor
@@ -31,8 +30,8 @@ TIMEOUT_SECONDS = 60
 
 
 @dataclass
-class PipelineStub:
-    """Pretends to be a pipeline that owns these lanes."""
+class LaneOwnerStub:
+    """Pretends to be a session that owns these lanes."""
 
     owned_lanes: frozenset[int] = frozenset({0})
 
@@ -49,10 +48,11 @@ class EffectsHarness:
     """
 
     pool: asyncpg.Pool
-    dependencies: EffectDependencies
+    livekit: LiveKitClient
+    timeouts: SeatTimeouts
     processor: BroadcastProcessor
     dirty_keys: DirtyKeys
-    pipeline: PipelineStub
+    lane_owner: LaneOwnerStub = field(default_factory=LaneOwnerStub)
     written: list[Message] = field(default_factory=list)
     events: list[Message] = field(default_factory=list)
     is_kafka_up: bool = True
@@ -61,6 +61,26 @@ class EffectsHarness:
     record_age_seconds: int = 0
     offset: int = 0
     decision_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def producer(self) -> CloudEventProducer:
+        """Return the producer to hand to effects: the harness itself."""
+        return cast("CloudEventProducer", self)
+
+    def create_effects(self, period_seconds: float = 3600) -> BackgroundEffects:
+        """Return effects that are wired as in the service."""
+        lease = LaneLease()
+        lease.start_session(self.lane_owner)
+        return app.create_effects(
+            self.livekit,
+            self.producer,
+            self.pool,
+            lease,
+            self.dirty_keys,
+            livekit_metrics=LiveKitMetrics(CollectorRegistry()),
+            timeouts=self.timeouts,
+            period_seconds=period_seconds,
+        )
 
     async def send_message(self, topic: topics.Topic, message_id: str, data: Message, key: str) -> None:
         """Write a record, as `CloudEventProducer` does, and decide it if it is a signal."""
@@ -144,21 +164,17 @@ async def open_effects_harness(
     async with pool.acquire() as connection:
         await database.migrate_schema(connection, config, "messaging", "services.broadcast")
         await lane_store.create_lanes(connection, 1)
-    metrics = LiveKitMetrics(CollectorRegistry())
     livekit = LiveKitClient(
-        livekit_url, "devkey", "a secret that guards nothing at all", livekit_seconds, metrics
+        livekit_url,
+        "devkey",
+        "a secret that guards nothing at all",
+        livekit_seconds,
+        LiveKitMetrics(CollectorRegistry()),
     )
-    pipeline = PipelineStub()
-    ownership = LaneLease()
-    ownership.use_pipeline(cast("Pipeline", pipeline))
-    dependencies = EffectDependencies(livekit, cast("CloudEventProducer", None), pool, ownership, metrics)
     dirty_keys = DirtyKeys()
-    harness = EffectsHarness(
-        pool, dependencies, BroadcastProcessor(timeouts, dirty_keys), dirty_keys, pipeline
-    )
-    object.__setattr__(dependencies, "producer", harness)
+    processor = BroadcastProcessor(timeouts, dirty_keys)
     try:
-        yield harness
+        yield EffectsHarness(pool, livekit, timeouts, processor, dirty_keys)
     finally:
         await livekit.close()
         await pool.close()

@@ -1,6 +1,7 @@
 """The reconciler applies the desired state despite LiveKit's errors: real Postgres, fake LiveKit."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -8,9 +9,7 @@ import structlog
 from livekit.protocol import models
 
 from cohost_schemas import signals
-from services.broadcast.domain.state import SeatTimeouts
 from services.broadcast.effects.reconciler import Reconciler
-from services.broadcast.effects.resyncer import RoomResyncer
 from tests.broadcast import fake_livekit
 from tests.broadcast.domain.stage_builder import (
     ROOM,
@@ -37,12 +36,11 @@ async def harness(database_url: str, fake: FakeLiveKit) -> AsyncIterator[Effects
         yield opened
 
 
-def create_reconciler(harness: EffectsHarness, period: float = 3600) -> Reconciler:
-    return Reconciler(
-        harness.dependencies,
-        RoomResyncer(harness.dependencies, SeatTimeouts(60, 0), period),
-        harness.dirty_keys,
-    )
+@contextlib.asynccontextmanager
+async def run_reconciler(harness: EffectsHarness, period: float = 3600) -> AsyncIterator[Reconciler]:
+    effects = harness.create_effects(period)
+    async with run_effects(effects.poller, effects.reconciler):
+        yield effects.reconciler
 
 
 async def test_a_failed_grant_is_not_applied_after_its_revocation(
@@ -51,7 +49,7 @@ async def test_a_failed_grant_is_not_applied_after_its_revocation(
     bob = fake.add_participant(ROOM, "bob")
     fake.error_replies["UpdateParticipant"] = lambda: twirp_error(503, "unavailable")
     await harness.decide_records(stage_changed(), invitation_accepted())
-    async with run_effects(create_reconciler(harness)):
+    async with run_reconciler(harness):
         await harness.wait_until(lambda: "GrantFailed" in harness.event_names())
         fake.hanging_methods.add("UpdateParticipant")
         await harness.decide_records(co_host_left())
@@ -73,7 +71,7 @@ async def test_a_refused_revocation_removes_the_participant(
     fake.add_participant(ROOM, "bob", can_publish=True)
     await harness.decide_records(stage_changed(), invitation_accepted(), co_host_left())
     fake.error_replies["UpdateParticipant"] = lambda: twirp_error(400, "invalid_argument")
-    async with run_effects(create_reconciler(harness)):
+    async with run_reconciler(harness):
         await harness.wait_until(lambda: "GrantRevoked" in harness.event_names())
     assert "bob" not in fake.rooms[ROOM]
     assert harness.event_names() == ["GrantRevoked"]
@@ -85,7 +83,7 @@ async def test_a_repeatedly_failing_revocation_removes_the_participant(
     fake.add_participant(ROOM, "bob", can_publish=True)
     await harness.decide_records(stage_changed(), invitation_accepted(), co_host_left())
     fake.error_replies["UpdateParticipant"] = lambda: twirp_error(503, "unavailable")
-    async with run_effects(create_reconciler(harness)):
+    async with run_reconciler(harness):
         await harness.wait_until(lambda: "GrantRevoked" in harness.event_names())
     assert fake.calls["UpdateParticipant"] > 3
     assert "bob" not in fake.rooms[ROOM]
@@ -95,7 +93,7 @@ async def test_a_refused_call_is_retried_after_a_period(harness: EffectsHarness,
     bob = fake.add_participant(ROOM, "bob")
     fake.error_replies["UpdateParticipant"] = lambda: twirp_error(401, "unauthenticated")
     await harness.decide_records(stage_changed(), invitation_accepted())
-    async with run_effects(create_reconciler(harness, period=1.0)):
+    async with run_reconciler(harness, period=1.0):
         await harness.wait_until(lambda: fake.calls["UpdateParticipant"] >= 2)
         fake.error_replies.clear()
         await harness.wait_until(lambda: "GrantProvisioned" in harness.event_names())
@@ -112,14 +110,13 @@ async def test_calls_finished_while_lanes_are_released_are_reported(
     bob = fake.add_participant(ROOM, "bob")
     bob.tracks.add(sid="TR_1", source=models.TrackSource.MICROPHONE)
     await harness.decide_records(stage_changed(), invitation_accepted())
-    working = create_reconciler(harness)
-    async with run_effects(working):
+    async with run_reconciler(harness) as reconciler:
         await harness.wait_until(lambda: "GrantProvisioned" in harness.event_names())
         fake.hanging_methods.add("MutePublishedTrack")
         await harness.decide_records(mute_command())
         await harness.wait_until(lambda: fake.calls["MutePublishedTrack"] == 1)
-        harness.pipeline.owned_lanes = frozenset()
-        letting_go = asyncio.create_task(working.on_lanes_releasing([0]))
+        harness.lane_owner.owned_lanes = frozenset()
+        letting_go = asyncio.create_task(reconciler.on_lanes_releasing([0]))
         fake.clear_faults()
         await letting_go
     assert isinstance(harness.written[-1], signals.ErrandDone)
@@ -131,19 +128,18 @@ async def test_an_unreportable_result_does_not_block_the_handover(
     fake.add_participant(ROOM, "bob")
     await harness.decide_records(stage_changed(), invitation_accepted())
     harness.is_kafka_up = False
-    working = create_reconciler(harness)
-    async with run_effects(working):
+    async with run_reconciler(harness) as reconciler:
         await harness.wait_until(lambda: harness.failed_sends >= 1)
-        harness.pipeline.owned_lanes = frozenset()
+        harness.lane_owner.owned_lanes = frozenset()
         async with asyncio.timeout(2):
-            await working.on_lanes_releasing([0])
+            await reconciler.on_lanes_releasing([0])
 
 
 async def test_a_soft_mute_outlasts_an_outage(harness: EffectsHarness, fake: FakeLiveKit) -> None:
     bob = fake.add_participant(ROOM, "bob")
     bob.tracks.add(sid="TR_1", source=models.TrackSource.MICROPHONE)
     await harness.decide_records(stage_changed(), invitation_accepted())
-    async with run_effects(create_reconciler(harness)):
+    async with run_reconciler(harness):
         await harness.wait_until(lambda: "GrantProvisioned" in harness.event_names())
         harness.record_age_seconds = 120
         await harness.decide_records(mute_command())
@@ -154,7 +150,7 @@ async def test_intermittent_failures_log_one_line(harness: EffectsHarness, fake:
     users = [f"user-{number}" for number in range(10)]
     await harness.decide_records(stage_changed())
     with structlog.testing.capture_logs() as logs:
-        async with run_effects(create_reconciler(harness)):
+        async with run_reconciler(harness):
             for user_id in users:
                 fake.error_replies["UpdateParticipant"] = lambda: twirp_error(503, "unavailable")
                 await harness.decide_records(invitation_accepted(user_id, f"invitation-{user_id}"))
@@ -176,7 +172,7 @@ async def test_unreported_results_do_not_block_other_calls(
         stage_changed(), *(invitation_accepted(user_id, f"invitation-{user_id}") for user_id in users)
     )
     harness.is_kafka_up = False
-    async with run_effects(create_reconciler(harness)):
+    async with run_reconciler(harness):
         await harness.wait_until(lambda: fake.calls["UpdateParticipant"] == len(users))
         harness.is_kafka_up = True
         await harness.wait_until(lambda: harness.event_names().count("GrantProvisioned") == len(users))
@@ -191,7 +187,7 @@ async def test_a_failing_livekit_is_called_few_times_a_second(
         stage_changed(), *(invitation_accepted(user_id, f"invitation-{user_id}") for user_id in users)
     )
     fake.error_replies["UpdateParticipant"] = lambda: twirp_error(503, "unavailable")
-    async with run_effects(create_reconciler(harness)):
+    async with run_reconciler(harness):
         await harness.wait_until(lambda: fake.calls["UpdateParticipant"] >= 20)
         await harness.wait_seconds(1.0)
         assert fake.calls["UpdateParticipant"] < 150
@@ -205,11 +201,11 @@ async def test_a_deletion_is_confirmed_only_after_others_have_timed_out(
     fake.rooms[ROOM] = {}
     await harness.decide_records(stage_changed(), stage_changed("ended"))
     fake.hanging_methods.add("DeleteRoom")
-    async with run_effects(create_reconciler(harness)):
+    async with run_reconciler(harness):
         await harness.wait_until(lambda: fake.calls["DeleteRoom"] == 1)
         began = asyncio.get_running_loop().time()
         fake.hanging_methods.clear()
         await harness.wait_until(
             lambda: any(isinstance(record, signals.RoomDeleted) for record in harness.written)
         )
-    assert asyncio.get_running_loop().time() - began > 1.5 * harness.dependencies.livekit.timeout_seconds
+    assert asyncio.get_running_loop().time() - began > 1.5 * harness.livekit.timeout_seconds

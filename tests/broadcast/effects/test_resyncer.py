@@ -5,9 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cohost_schemas import signals
-from services.broadcast.domain.state import SeatTimeouts
-from services.broadcast.effects import resyncer
-from services.broadcast.effects.resyncer import RoomResyncer
+from services.broadcast.effects import resyncer, room_snapshots
 from tests.broadcast import fake_livekit
 from tests.broadcast.domain.stage_builder import ROOM, invitation_accepted, stage_changed
 from tests.broadcast.effects.effects_harness import EffectsHarness, open_effects_harness, run_effects
@@ -28,10 +26,6 @@ async def harness(database_url: str, fake: FakeLiveKit) -> AsyncIterator[Effects
         yield opened
 
 
-def create_resyncer(harness: EffectsHarness, seconds: float) -> RoomResyncer:
-    return RoomResyncer(harness.dependencies, SeatTimeouts(60, 0), seconds)
-
-
 async def test_a_failing_room_does_not_block_the_resync_of_others(
     harness: EffectsHarness, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -40,7 +34,7 @@ async def test_a_failing_room_does_not_block_the_resync_of_others(
         await harness.decide_records(stage_changed().model_copy(update={"room_id": room_id}))
         fake.add_participant(room_id, "mallory", can_publish=True)
     fake.unlistable_rooms |= {"room-0", "room-3"}
-    async with run_effects(create_resyncer(harness, 60)):
+    async with run_effects(harness.create_effects(60).resyncer):
         await harness.wait_until(lambda: len(compared_rooms(harness)) == len(ROOMS) - 2)
         assert {"room-0", "room-3"}.isdisjoint(compared_rooms(harness))
         await harness.wait_until(lambda: set(ROOMS) == set(listed_rooms(fake)))
@@ -65,7 +59,7 @@ async def test_rooms_of_other_workers_lanes_are_skipped(harness: EffectsHarness,
         await connection.execute(
             "UPDATE rooms SET lane = 7, document = document || '{\"lane\": 7}' WHERE room_id = 'room-1'"
         )
-    async with run_effects(create_resyncer(harness, 0.2)):
+    async with run_effects(harness.create_effects(0.2).resyncer):
         await harness.wait_until(lambda: fake.calls["ListRooms"] > 5)
     assert set(compared_rooms(harness)) == {"room-0", "room-2"}
 
@@ -73,13 +67,13 @@ async def test_rooms_of_other_workers_lanes_are_skipped(harness: EffectsHarness,
 async def test_a_large_snapshot_keeps_every_badge_holder(
     harness: EffectsHarness, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resyncer, "_MAX_PARTICIPANTS", 4)
+    monkeypatch.setattr(room_snapshots, "_MAX_PARTICIPANTS", 4)
     monkeypatch.setattr(resyncer, "_RETRY_SECONDS", 0.1)
     await harness.decide_records(stage_changed(), invitation_accepted("zoe"))
     for number in range(6):
         fake.add_participant(ROOM, f"mallory-{number}", can_publish=True)
     fake.add_participant(ROOM, "zoe", can_publish=True)
-    async with run_effects(create_resyncer(harness, 3600)):
+    async with run_effects(harness.create_effects(3600).resyncer):
         await harness.wait_until(lambda: len(compared_rooms(harness)) >= 1)
         snapshot = next(
             snapshot for snapshot in harness.written if isinstance(snapshot, signals.RoomCompared)
@@ -102,7 +96,7 @@ async def test_a_resync_is_retried_while_kafka_is_down(harness: EffectsHarness, 
     await harness.decide_records(stage_changed())
     fake.add_participant(ROOM, "mallory", can_publish=True)
     harness.is_kafka_up = False
-    async with run_effects(create_resyncer(harness, 0.4)):
+    async with run_effects(harness.create_effects(0.4).resyncer):
         await harness.wait_until(lambda: fake.calls["ListParticipants"] >= 2)
         harness.is_kafka_up = True
         await harness.wait_until(lambda: compared_rooms(harness) == [ROOM])

@@ -28,7 +28,7 @@ async def harness(database_url: str, fake: FakeLiveKit) -> AsyncIterator[Effects
 
 
 def create_provisioner(harness: EffectsHarness) -> RoomProvisioner:
-    return RoomProvisioner(harness.dependencies.livekit, harness.pool, harness.dependencies.producer, 60)
+    return RoomProvisioner(harness.livekit, harness.pool, harness.producer, 60)
 
 
 async def test_requests_during_a_call_share_the_next_call(fake: FakeLiveKit, harness: EffectsHarness) -> None:
@@ -56,7 +56,7 @@ async def test_room_creations_are_limited_in_number(
     requests = [asyncio.create_task(rooms.ensure_room(f"room-{number}")) for number in range(9)]
     while fake.calls["CreateRoom"] < 3:
         await asyncio.sleep(0)
-    await harness.dependencies.livekit.list_rooms()
+    await harness.livekit.list_rooms()
     assert fake.calls["CreateRoom"] == 3
     fake.hanging_methods.clear()
     fake.release.set()

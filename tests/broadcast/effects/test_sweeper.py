@@ -1,14 +1,12 @@
 """Deadlines, checked against LiveKit before they expire: real Postgres, fake LiveKit."""
 
+import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 
 import pytest
 
 from cohost_schemas import commands, signals
 from services.broadcast.domain.state import SeatTimeouts
-from services.broadcast.effects.resyncer import RoomResyncer
-from services.broadcast.effects.sweeper import Sweeper
 from tests.broadcast import fake_livekit
 from tests.broadcast.domain.stage_builder import (
     ROOM,
@@ -37,19 +35,12 @@ async def harness(database_url: str, fake: FakeLiveKit) -> AsyncIterator[Effects
         yield opened
 
 
-@dataclass
-class SweeperWithResync:
-    """The sweeper with the resyncer that it requests snapshots from."""
-
-    harness: EffectsHarness
-    resyncer: RoomResyncer = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.resyncer = RoomResyncer(self.harness.dependencies, ZERO_TIMEOUTS, 3600)
-
-    async def run(self) -> None:
-        async with run_effects(self.resyncer):
-            await Sweeper(self.harness.dependencies, self.resyncer).run()
+@contextlib.asynccontextmanager
+async def run_sweeper(harness: EffectsHarness) -> AsyncIterator[None]:
+    """Run the sweeper with the resyncer that it requests snapshots from."""
+    effects = harness.create_effects()
+    async with run_effects(effects.resyncer, effects.sweeper):
+        yield
 
 
 async def disconnect_co_hosts(harness: EffectsHarness, *user_ids: str) -> None:
@@ -64,7 +55,7 @@ async def disconnect_co_hosts(harness: EffectsHarness, *user_ids: str) -> None:
 
 async def test_a_co_host_who_does_not_return_is_lost(harness: EffectsHarness) -> None:
     await disconnect_co_hosts(harness, "bob")
-    async with run_effects(SweeperWithResync(harness)):
+    async with run_sweeper(harness):
         await harness.wait_until(
             lambda: any(isinstance(record, commands.ReleaseSeat) for record in harness.written)
         )
@@ -76,7 +67,7 @@ async def test_a_co_host_back_without_a_webhook_keeps_the_seat(
 ) -> None:
     await disconnect_co_hosts(harness, "bob", "carol")
     fake.add_participant(ROOM, "bob")
-    async with run_effects(SweeperWithResync(harness)):
+    async with run_sweeper(harness):
         await harness.wait_until(lambda: "CoHostReconnected" in harness.event_names("bob"))
         await harness.wait_until(lambda: "CoHostLost" in harness.event_names("carol"))
     assert "CoHostLost" not in harness.event_names("bob")
@@ -87,7 +78,7 @@ async def test_an_unavailable_livekit_does_not_delay_deadlines(
 ) -> None:
     await disconnect_co_hosts(harness, "bob")
     fake.error_replies["GetParticipant"] = lambda: twirp_error(503, "unavailable")
-    async with run_effects(SweeperWithResync(harness)):
+    async with run_sweeper(harness):
         await harness.wait_until(lambda: "CoHostLost" in harness.event_names("bob"))
     assert fake.calls["GetParticipant"] >= 1
 
@@ -95,7 +86,7 @@ async def test_an_unavailable_livekit_does_not_delay_deadlines(
 async def test_unconfirmed_records_are_written_once_kafka_is_back(harness: EffectsHarness) -> None:
     await disconnect_co_hosts(harness, *(f"user-{number}" for number in range(40)))
     harness.is_kafka_up = False
-    async with run_effects(SweeperWithResync(harness)):
+    async with run_sweeper(harness):
         await harness.wait_until(lambda: harness.failed_sends >= 40)
         harness.is_kafka_up = True
         await harness.wait_until(
@@ -107,7 +98,7 @@ async def test_unconfirmed_records_are_written_once_kafka_is_back(harness: Effec
 async def test_an_unconfirmed_release_is_retried_without_delay(harness: EffectsHarness) -> None:
     await disconnect_co_hosts(harness, "bob")
     harness.reads_signals = False
-    async with run_effects(SweeperWithResync(harness)):
+    async with run_sweeper(harness):
         await harness.wait_until(
             lambda: any(isinstance(record, signals.DeadlineReached) for record in harness.written)
         )

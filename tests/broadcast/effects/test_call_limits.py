@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.broadcast.effects.failure_throttle import FailureThrottle
+from services.broadcast.effects.call_limits import FailureThrottle
 
 
 @dataclass

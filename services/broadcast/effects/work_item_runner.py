@@ -1,0 +1,101 @@
+"""Run one work item: its calls, the reports of their results, and the retry if a call fails."""
+
+import structlog
+
+from cohost_schemas import timestamps
+from cohost_schemas.signals import CallResult, ErrandDone, GrantCallFailed
+from services.broadcast.domain.state import Member, OneOffAction
+from services.broadcast.effects.call_limits import CallSlot, FailureThrottle
+from services.broadcast.effects.effect_runner import EffectRunner, LeaseLost
+from services.broadcast.effects.report_writer import ReportWriter
+from services.broadcast.effects.retry_scheduler import RetryScheduler
+from services.broadcast.effects.work_queue import WorkItem, WorkQueue
+from services.broadcast.livekit.client import CallFailed
+
+_ATTEMPTS_BEFORE_REMOVAL = 5
+"""How often a demotion may fail before the participant is removed instead."""
+
+_MAX_ACTION_AGE_MS = 600_000
+"""How late an action may run: longer than a survivable outage plus the difference between two clocks."""
+
+log = structlog.get_logger()
+
+
+class WorkItemRunner:
+    """Runs work items; every step may be repeated safely."""
+
+    def __init__(
+        self,
+        queue: WorkQueue,
+        effects: EffectRunner,
+        reports: ReportWriter,
+        throttle: FailureThrottle,
+        retries: RetryScheduler,
+    ) -> None:
+        self._queue = queue
+        self._effects = effects
+        self._reports = reports
+        self._throttle = throttle
+        self._retries = retries
+
+    async def run_item(self, item: WorkItem, slot: CallSlot) -> None:
+        """Run an item, and release the slot for calls at its first report."""
+        try:
+            if item.member is None:
+                deleted = await self._effects.delete_room(item.room, item.version)
+                await self._report_result(item, deleted, item.version, slot)
+            else:
+                await self._run_member_item(item, item.member, slot)
+        except LeaseLost:
+            return
+        except CallFailed as error:
+            self._retries.schedule_item(item, error)
+
+    async def _run_member_item(self, item: WorkItem, member: Member, slot: CallSlot) -> None:
+        if item.apply_rights:
+            may_retry = self._queue.failed_attempts(item) < _ATTEMPTS_BEFORE_REMOVAL
+            try:
+                applied = await self._effects.apply_rights(item.room, member, may_retry=may_retry)
+            except CallFailed as error:
+                if not member.failing and self._queue.is_first_failure(item):
+                    await self._report_failure(item, member, error)
+                raise
+            await self._report_result(item, applied, item.version, slot)
+        for action in item.actions:
+            completed = await self._run_action(item, member, action)
+            await self._report_result(item, completed, action.command_id, slot)
+
+    async def _run_action(self, item: WorkItem, member: Member, action: OneOffAction) -> ErrandDone:
+        skipped = ErrandDone(room_id=item.room.room_id, user_id=member.user_id, errand_id=action.command_id)
+        if (
+            timestamps.to_ms(timestamps.current_timestamp()) - timestamps.to_ms(action.requested_at)
+            > _MAX_ACTION_AGE_MS
+        ):
+            log.warning("expired action skipped", kind=action.kind)
+            return skipped
+        try:
+            return await self._effects.run_action(item.room, member, action)
+        except CallFailed as error:
+            if error.retryable:
+                raise
+            log.warning("failed action skipped", kind=action.kind, error=error.error)
+            return skipped
+
+    async def _report_result(
+        self, item: WorkItem, result: CallResult, reported: int | str, slot: CallSlot
+    ) -> None:
+        self._throttle.record_success()
+        slot.finish_calls()
+        if await self._reports.write_result(item.room, result):
+            self._queue.mark_reported(item, reported)
+
+    async def _report_failure(self, item: WorkItem, member: Member, error: CallFailed) -> None:
+        failure = GrantCallFailed(
+            room_id=item.room.room_id,
+            user_id=member.user_id,
+            version=item.version,
+            error=error.error,
+            attempts=self._queue.failed_attempts(item) + 1,
+            retryable=error.retryable,
+        )
+        await self._reports.write_failure(item.room, failure)
