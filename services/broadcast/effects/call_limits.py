@@ -42,7 +42,11 @@ class CallSlots:
     async def acquire_slot(self) -> CallSlot:
         """Wait for a slot."""
         await self._running.acquire()
-        await self._calling.acquire()
+        try:
+            await self._calling.acquire()
+        except asyncio.CancelledError:
+            self._running.release()
+            raise
         return CallSlot(self._calling, self._running)
 
 

@@ -1,8 +1,12 @@
-"""The throttle that slows calls while all of them fail."""
+"""The limits of calls: slots for running items, and the throttle that slows calls while all of them fail."""
 
+import asyncio
 from dataclasses import dataclass
 
-from services.broadcast.effects.call_limits import FailureThrottle
+import pytest
+
+from services.broadcast.effects import call_limits
+from services.broadcast.effects.call_limits import CallSlot, CallSlots, FailureThrottle
 
 
 @dataclass
@@ -38,3 +42,37 @@ def test_calls_are_throttled_until_one_succeeds() -> None:
     throttle.record_success()
     throttle.record_start()
     assert throttle.seconds_until_start() == 0.0
+
+
+async def acquired(slots: CallSlots) -> CallSlot | None:
+    """Return a slot, or None if there is none now."""
+    try:
+        async with asyncio.timeout(0):
+            return await slots.acquire_slot()
+    except TimeoutError:
+        return None
+
+
+async def test_an_item_being_reported_leaves_its_calls_to_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call_limits, "_MAX_CALLS", 1)
+    monkeypatch.setattr(call_limits, "_MAX_UNREPORTED", 2)
+    slots = CallSlots()
+    first = await slots.acquire_slot()
+    assert await acquired(slots) is None
+    first.finish_calls()
+    second = await slots.acquire_slot()
+    second.finish_calls()
+    assert await acquired(slots) is None
+    first.release()
+    assert await acquired(slots) is not None
+
+
+async def test_a_slot_is_released_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call_limits, "_MAX_CALLS", 1)
+    slots = CallSlots()
+    slot = await slots.acquire_slot()
+    for _ in range(2):
+        slot.finish_calls()
+        slot.release()
+    assert await acquired(slots) is not None
+    assert await acquired(slots) is None
