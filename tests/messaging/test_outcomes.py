@@ -1,5 +1,7 @@
 """Outcomes in Postgres: stored as given, one per id."""
 
+import datetime as dt
+
 import asyncpg
 import pytest
 
@@ -25,10 +27,11 @@ def outcome_row(command_id: str, message: str | None = None) -> outcomes.Outcome
 
 async def test_outcomes_are_stored_as_given(connection: asyncpg.Connection) -> None:
     await outcomes.insert_outcomes(connection, FIELDS, [outcome_row("b", TEXT), outcome_row(TEXT)])
-    found = await outcomes.find_outcome(connection, "b")
+    found = await connection.fetchrow("SELECT * FROM outcomes WHERE id = 'b'")
     assert found is not None
-    outcome, actor = found
-    assert (outcome.decided_at, outcome.room_id, outcome.message, actor) == (TIME, "room-1", TEXT, "bob")
+    decided_at = dt.datetime.fromisoformat(TIME)
+    expected = ("b", "type", decided_at, "room-1", None, "bob", None, "room_not_found", TEXT)
+    assert tuple(found) == expected
     assert await outcomes.find_recorded_ids(connection, [TEXT, "c"]) == {TEXT}
 
 
