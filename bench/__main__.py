@@ -1,11 +1,11 @@
-"""`python -m bench`: measure the pipeline on a Kafka and a Postgres of its own, which are gone afterwards.
+"""`python -m bench`: measure the pipeline on a temporary Kafka and Postgres.
 
-drain    one worker drains prefilled topics, beside plain FastStream handlers; CPU by Linux' /proc
-latency  an open loop at 1 000 and 5 000 commands a second
-grants   one worker of broadcast gives rights on a stand-in for LiveKit: all at once, and at steady rates
+drain    one worker drains prefilled topics, beside plain FastStream handlers; CPU from Linux' /proc
+latency  an open loop at 1 000 and 5 000 commands per second
+grants   one broadcast worker grants permissions on a fake LiveKit server: all at once, and at steady rates
 kills    two workers under load, one killed ten times, one stopped; then the audit of the topics
 
-Without a word: all of them. The exit status is 1 where an outcome was wrong.
+Without an argument: all of them. The exit status is 1 if an outcome was wrong.
 """
 
 import argparse
@@ -37,9 +37,9 @@ _MEASUREMENTS: dict[str, Measurement] = {
 
 
 def main() -> int:
-    """Measure what the command line asks for and return the exit status."""
+    """Run the requested measurements and return the exit status."""
     options = _options()
-    # The clients log every hiccup of a broker whose topics are seconds old.
+    # The clients log every transient error of a broker whose topics are seconds old.
     logging.disable(logging.CRITICAL)
     patches.apply_patches()
     try:
@@ -67,7 +67,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--profile",
         type=Path,
-        help="run the worker that drains, or makes all grants at once, under cProfile into this file",
+        help="profile the drain worker, or the burst-grants worker, with cProfile into this file",
     )
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""The plain handler, measured the way the pipeline's worker is."""
+"""Measurement of the baseline handler, with the same meter as the pipeline's worker."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ _LONGEST_SECONDS = 120
 
 
 async def measure(run: Run, commands: Sequence[Command], rooms: int, seed: int, workers: int) -> Measured:
-    """Let a plain handler work through filled topics; the first tenth is its warm-up."""
+    """Drain filled topics with the baseline handler; the first tenth of the commands is warm-up."""
     warm_up = len(commands) // 10
     count = len(commands) - warm_up
     options = {
@@ -56,5 +56,5 @@ async def _process(options: dict[str, object]) -> AsyncIterator[asyncio.subproce
 
 async def _said(process: asyncio.subprocess.Process, mark: str) -> None:
     if process.stdout is None or (await process.stdout.readline()).decode().strip() != mark:
-        msg = f"the plain handler ended before it said {mark!r}"
+        msg = f"the baseline handler exited before printing {mark!r}"
         raise RuntimeError(msg)

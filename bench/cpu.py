@@ -1,4 +1,4 @@
-"""Processor time of whole process trees, as Linux counts it in /proc."""
+"""CPU time of whole process trees, from Linux' /proc."""
 
 import asyncio
 import contextlib
@@ -16,30 +16,30 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Usage(NamedTuple):
-    """Seconds of processor time."""
+    """CPU time in seconds, per component."""
 
     worker: float = 0.0
     postgres: float = 0.0
     kafka: float = 0.0
 
     def minus(self, other: "Usage") -> "Usage":
-        """Return the difference, part by part."""
+        """Return the difference, per component."""
         return Usage(*(mine - theirs for mine, theirs in zip(self, other, strict=True)))
 
     def times(self, factor: float) -> "Usage":
-        """Return the usage scaled."""
+        """Return the usage, scaled by `factor`."""
         return Usage(*(seconds * factor for seconds in self))
 
 
 class Meter(NamedTuple):
-    """The processes whose trees are measured, by their ids; a part without one takes no time."""
+    """Pids of the process trees to measure; a component without a pid uses no time."""
 
     postgres: int | None
     kafka: int | None
     worker: int | None = None
 
     def read(self) -> Usage:
-        """Return what each part has taken since it started."""
+        """Return the CPU time of each component since it started."""
         processes = _processes()
         children: dict[int, list[int]] = defaultdict(list)
         for process, (parent, _) in processes.items():
@@ -48,7 +48,7 @@ class Meter(NamedTuple):
 
 
 async def at_rest(meter: Meter) -> Usage:
-    """Return what the parts take in a second in which nothing is asked of them."""
+    """Return the CPU time that the idle components use per second."""
     await asyncio.sleep(_SETTLE_SECONDS)
     before, began = meter.read(), time.monotonic()
     await asyncio.sleep(_IDLE_SECONDS)
@@ -67,11 +67,11 @@ def _tree(
 
 
 def _processes() -> dict[int, tuple[int, float]]:
-    """Return each process' parent and the seconds that it and its dead children have taken."""
+    """Return each process' parent pid and the CPU seconds of it and its reaped children."""
     found = {}
     for folder in _PROC.glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            # The second field is the command's name in parentheses, which may hold anything.
+            # The second field is the command's name in parentheses; it can contain any character.
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
             found[int(folder.name)] = (int(fields[1]), sum(map(int, fields[11:15])) / _TICKS)
     return found

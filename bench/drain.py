@@ -1,4 +1,4 @@
-"""How fast one worker drains commands that lie there already."""
+"""Measurement of one worker that drains prefilled command topics."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ _LONGEST_SECONDS = 300
 
 @dataclass(frozen=True)
 class Moment:
-    """What was seen at a moment: commands decided, or offsets published, and the time taken so far."""
+    """Progress at one moment: decided commands or published offsets, and the CPU usage so far."""
 
     at: float
     count: int
@@ -34,7 +34,7 @@ class Moment:
 
 
 async def fill(run: Run, count: int, rooms: int, seed: int) -> list[Command]:
-    """Write the traffic into the topics and return its commands."""
+    """Write generated traffic to the topics and return its commands."""
     made = traffic.make(rooms, seed)
     short = made.short()
     commands = [*short, *islice(made.turns(), count - 2 * len(short))]
@@ -48,7 +48,7 @@ async def fill(run: Run, count: int, rooms: int, seed: int) -> list[Command]:
 
 
 async def measure(run: Run, commands: Sequence[Command], profile: Path | None = None) -> Measured:
-    """Start a worker on filled topics and measure it from its first progress to its last publication."""
+    """Start a worker on filled topics and measure it from its first progress to its last published event."""
     async with worker.started(run, profile) as process, outcomes.consumer(run) as reader:
         connection = await run.connect()
         try:
@@ -65,7 +65,7 @@ async def measure(run: Run, commands: Sequence[Command], profile: Path | None = 
 
 
 class _Watch:
-    """Looks at a worker from outside, as cheaply as one can."""
+    """Polls a worker's progress from outside, as cheaply as possible."""
 
     def __init__(
         self, process: Worker, connection: asyncpg.Connection, reader: AIOKafkaConsumer, run: Run
@@ -78,17 +78,17 @@ class _Watch:
         self._meter = run.meter._replace(worker=process.running.pid)
 
     async def first(self) -> Moment:
-        """Wait for the first commands to be decided."""
+        """Wait until the first commands are decided."""
         while not (standing := await worker.standing(self._connection)).decided:
             await self._pause()
         return Moment(time.monotonic(), standing.decided, self._meter.read())
 
     async def last(self, commands: Sequence[Command]) -> Moment:
-        """Wait until all is published and return when the last of it was."""
+        """Wait until all events are published and return the sample taken at the last one."""
         ends = Counter(partition_of(command.room_id, DEFAULT_PARTITIONS) for command in commands)
         while not (await worker.standing(self._connection)).past(ends):
             await self._pause()
-        # The lanes learn of a publication with the next commit: the moment of it is Kafka's to tell.
+        # A lane records a publication with its next commit, so only Kafka's end offsets give its exact time.
         last = await self._published()
         while not (await worker.standing(self._connection)).published:
             await self._pause()

@@ -1,4 +1,4 @@
-"""How fast one worker of broadcast gives co-hosts their rights."""
+"""Measurement of one broadcast worker that grants permissions to co-hosts."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ ROOMS = 2_000
 
 _WARM_UP = 0.1
 _LOOKS = 2
-"""How often a room is looked at when its lane is taken over."""
+"""Resyncs of a room after a takeover of its lane."""
 
 _LOOK_SECONDS = 0.025
 _LONGEST_SECONDS = 300
@@ -34,7 +34,11 @@ _LONGEST_SECONDS = 300
 
 @dataclass(frozen=True)
 class Granted:
-    """What it took, of the stand-in too; `waited` are the seconds from event to answered call, sorted."""
+    """Result of a grants measurement.
+
+    `livekit_cpu` is the fake LiveKit server's CPU time in seconds; `waits` holds the seconds from event to
+    answered call, sorted.
+    """
 
     measured: Measured
     livekit: float
@@ -43,7 +47,7 @@ class Granted:
 
 
 async def drain(run: Run, made: Seats, seed: int, profile: Path | None = None) -> Granted:
-    """Let a worker that is at work find all seats at once."""
+    """Write all seats at once while the worker is paused, then measure how it grants them."""
     async with _Bench.set_up(run, made, seed, profile) as bench:
         bench.worker.running.pause()
         await bench.producer.write(map(bench.invitations.accepted, made.seats))
@@ -56,7 +60,7 @@ async def drain(run: Run, made: Seats, seed: int, profile: Path | None = None) -
 
 
 async def steady(run: Run, made: Seats, rate: int, seed: int) -> Granted:
-    """Let a worker have so many new seats a second; the first tenth of them is its warm-up."""
+    """Write `rate` new seats per second and measure their grants; the first tenth of the seats is warm-up."""
     warm_up = int(len(made.seats) * _WARM_UP)
     coming = iter(made.seats)
     count = len(made.seats) - warm_up
@@ -72,7 +76,7 @@ async def steady(run: Run, made: Seats, rate: int, seed: int) -> Granted:
 
 
 class _Measuring:
-    """What is taken from now on."""
+    """Time and CPU usage since the object was created."""
 
     def __init__(self, run: Run, meter: Meter, stand_in: Meter) -> None:
         self._idle = run.idle
@@ -82,7 +86,7 @@ class _Measuring:
         self._began = time.monotonic()
 
     def over(self, count: int) -> tuple[Measured, float]:
-        """Return what so many grants took until now, and how many seconds of processor the stand-in."""
+        """Return the measurement of `count` grants until now, and the fake server's CPU seconds."""
         seconds = time.monotonic() - self._began
         usage = self._meter.read().minus(self._before).minus(self._idle.times(seconds))
         return Measured(count, seconds, usage), self._stand_in.read().minus(self._stand_in_before).worker
@@ -90,9 +94,9 @@ class _Measuring:
 
 @dataclass
 class _Bench:
-    """A worker that has come to rest with all rooms open, and what is around it.
+    """An idle worker with all rooms open, and its environment.
 
-    `signals` is where each lane then is.
+    `signals` holds the position of each lane in the signals topic at that point.
     """
 
     run: Run
@@ -108,7 +112,7 @@ class _Bench:
     async def set_up(
         cls, run: Run, made: Seats, seed: int, profile: Path | None = None
     ) -> AsyncIterator["_Bench"]:
-        """Open the rooms, and start a worker that then has looked at each as it does after a take-over."""
+        """Open the rooms, then start a worker and wait until it has resynced each, as after a takeover."""
         invitations = Invitations(made)
         async with (
             livekit.started(made.rooms, seed) as stand_in,
@@ -128,21 +132,21 @@ class _Bench:
             yield bench
 
     async def seat(self, seat: Seat) -> asyncio.Future[object]:
-        """Hand a seat's event over."""
+        """Send the event of a seat; the returned future is done when Kafka confirms it."""
         return await self.producer.send(*self.invitations.accepted(seat))
 
     def measuring(self) -> _Measuring:
-        """Measure from now on."""
+        """Start measuring time and CPU usage."""
         pid = self.worker.running.pid
         return _Measuring(self.run, self.run.meter._replace(worker=pid), Meter(None, None, self.stand_in.pid))
 
     async def opened(self, made: Seats) -> None:
-        """Wait until every room is taken in."""
+        """Wait until the worker has loaded every room."""
         await self._past(topics.INVITATION_EVENTS, Counter(map(_lane, made.rooms)))
         await self.published()
 
     async def looked(self, made: Seats) -> None:
-        """Wait until a take-over is over."""
+        """Wait until the resync after a takeover is complete."""
 
         async def done() -> bool:
             return (await self.stand_in.state()).calls.get("ListParticipants", 0) >= _LOOKS * len(made.rooms)
@@ -152,17 +156,17 @@ class _Bench:
         self.signals = (await self._standing(topics.BROADCAST_SIGNALS)).positions
 
     async def decided(self, given: Sequence[Seat]) -> None:
-        """Wait until it is decided that all of them have their rights."""
+        """Wait until the worker has decided the call results of all `given` seats."""
         reports = Counter(_lane(seat.room_id) for seat in given)
         await self._past(
             topics.BROADCAST_SIGNALS,
             {lane: count + self.signals.get(lane, 0) for lane, count in reports.items()},
         )
-        # Some of the reports may have been of failures.
+        # Some of the call results may have been failures, which are retried.
         await self._until(self._settled)
 
     async def published(self) -> None:
-        """Wait until all that is decided is known to be published."""
+        """Wait until everything decided is acknowledged as published."""
 
         async def done() -> bool:
             return (await self._standing(topics.BROADCAST_SIGNALS)).published
@@ -193,7 +197,7 @@ def _lane(room_id: str) -> int:
 
 
 def _waited(given: Sequence[Seat], due: Mapping[str, float], state: State) -> list[float]:
-    """Return how long each seat that was due waited for LiveKit's first answer, sorted."""
+    """Return the seconds from each seat's due time to LiveKit's first answer, sorted."""
     keys: dict[str, Key] = {seat.id: seat.key for seat in given}
     holders = state.holders
     return sorted(

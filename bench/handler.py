@@ -1,8 +1,8 @@
-"""One command at a time: a transaction that decides it, then the publication.
+"""The baseline handler: for each command one transaction that decides it, then the publication.
 
-The plainest program that has the pipeline's rules, validation, tables and memory of ids, without cache,
-batches and exactly-once. It takes as few round trips to Postgres as one can who does not batch: the lock
-brings the room, one query everything else, and the memory of ids is written, not asked.
+It is the simplest program with the pipeline's rules, validation, tables and command memory, but without
+cache, batches and exactly-once. It needs as few round trips to Postgres as possible without batching: locking
+the room also loads it, one query loads everything else, and the command memory is written without being read.
 """
 
 from typing import Any
@@ -29,7 +29,7 @@ from services.invitations.topology import TOPOLOGY
 
 
 class Handler:
-    """Handles one command at a time, or several when several workers call it."""
+    """Handles one command at a time per caller; several FastStream workers may call it concurrently."""
 
     def __init__(self, config: Config, cluster: str, pool: asyncpg.Pool, broker: KafkaBroker) -> None:
         self._pool = pool
@@ -37,11 +37,11 @@ class Handler:
         self._prefix = config.prefix
         self._intake = RecordParser(TOPOLOGY, config.prefix, config.partitions)
         self._writer = RecordEncoder(TOPOLOGY, config.prefix, cluster)
-        # Of a lane only the sequences are used.
+        # Only the sequences of a lane are used.
         self._lanes = [Lane(number, epoch=1) for number in range(config.partitions)]
 
     async def handle(self, record: Any) -> None:
-        """Decide a command, commit that, then publish; an id that had its outcome before has no other."""
+        """Decide a command, commit, then publish; a command id that already has an outcome is ignored."""
         reading = self._intake.parse_record(record)
         await self._publish(record.partition, await self._committed(self._lanes[record.partition], reading))
 
@@ -79,7 +79,7 @@ class Handler:
 
 
 async def _remember(connection: Connection, row: outcomes.OutcomeRow) -> None:
-    """Keep one outcome: for one row, COPY takes a round trip more than this."""
+    """Insert one outcome: for a single row, COPY needs one round trip more. Raises `DuplicateCommands`."""
     status = await connection.execute(
         "INSERT INTO outcomes"
         " (id, type, decided_at, room_id, invitation_id, actor_id, events, reason, message)"
@@ -91,7 +91,7 @@ async def _remember(connection: Connection, row: outcomes.OutcomeRow) -> None:
 
 
 async def remembered(connection: Connection, incoming: InputRecord) -> StageCache:
-    """Lock the command's room, and return all that deciding the command may ask for."""
+    """Lock the command's room and return a cache with everything that the decision may read."""
     stage, memory = Stage(incoming.lane), StageCache()
     room = await connection.fetchrow(
         "SELECT host_id, status, max_co_hosts, incarnation, deleted, position FROM rooms"

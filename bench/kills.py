@@ -1,4 +1,4 @@
-"""Two workers under load, killed and stopped at random, and what the log then says."""
+"""Two workers under load, killed and stopped at random moments, and the audit of their topics."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,7 +23,7 @@ Say = Callable[[str], None]
 
 
 async def torment(run: Run, seed: int, say: Say) -> tuple[int, audit.Report]:
-    """Do it; return how many commands were sent, and the audit once all of them are decided."""
+    """Return the number of commands sent, and the audit report once all of them are decided."""
     made = traffic.make(_ROOMS, seed)
     crew = await _Crew.start(run)
     try:
@@ -45,7 +45,7 @@ async def torment(run: Run, seed: int, say: Say) -> tuple[int, audit.Report]:
 
 
 class _Crew:
-    """Two workers: the victim is killed again and again, the other is stopped once."""
+    """Two workers: the victim is killed repeatedly, the other one is stopped once."""
 
     def __init__(self, run: Run, victim: Worker, other: Worker) -> None:
         self._run = run
@@ -54,17 +54,17 @@ class _Crew:
 
     @classmethod
     async def start(cls, run: Run) -> "_Crew":
-        """Start both."""
+        """Start both workers."""
         return cls(run, await _worker(run), await _worker(run))
 
     async def kill(self) -> None:
-        """Kill the victim and start another in its place."""
+        """Kill the victim and start a new worker in its place."""
         self.victim.running.kill()
         await self.victim.running.stop()
         self.victim = await _worker(self._run)
 
     async def stop(self) -> None:
-        """End both."""
+        """Stop both workers."""
         await asyncio.gather(self.victim.running.stop(), self.other.running.stop())
 
 
@@ -73,7 +73,7 @@ async def _worker(run: Run) -> Worker:
 
 
 async def _strike(crew: _Crew, random: Random, say: Say) -> None:
-    """Kill at any moment; three times out of four it has lanes by then."""
+    """Kill the victim at random moments; in three cases out of four it owns lanes by then."""
     stop_after = random.randrange(KILLS)
     for number in range(KILLS):
         if number % 4:
@@ -97,7 +97,7 @@ async def _send(producer: producing.Producer, made: traffic.Traffic, done: async
 
 async def _drained(run: Run) -> None:
     async with outcomes.consumer(run) as reader:
-        # The service's own clock may have written commands besides: the ends tell, not the number sent.
+        # The service's sweeper may have written commands too, so only the end offsets tell the total.
         ends = await reader.end_offsets(outcomes.command_places(run))
     lanes = {place.partition: end for place, end in ends.items()}
     connection = await run.connect()

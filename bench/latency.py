@@ -1,4 +1,4 @@
-"""How long a command takes to its outcome, at a steady rate."""
+"""Measurement of the latency from command to outcome at a steady rate."""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _ROOMS = 1000
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds from when a command was due to its outcome at a reader of what is committed."""
+    """Milliseconds from a command's due time to its outcome at a read_committed consumer."""
 
     rate: int
     commands: int
@@ -24,7 +24,7 @@ class Latency:
 
 
 async def measure(run: Run, rate: int, seconds: int, seed: int) -> Latency:
-    """Load one worker at this rate and time what comes after the warm-up."""
+    """Load one worker at `rate` commands per second for `seconds` and time them; a warm-up comes first."""
     made = traffic.make(_ROOMS, seed)
     arrivals = load.Arrivals(run)
     async with producing.Producer(run.kafka, run.prefix) as producer, worker.started(run) as process:

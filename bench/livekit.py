@@ -1,4 +1,4 @@
-"""The stand-in for LiveKit, started, asked and ended."""
+"""Starts, queries and stops the fake LiveKit server."""
 
 import asyncio
 import contextlib
@@ -17,12 +17,12 @@ _END_SECONDS = 5
 _LONGEST_LINE = 64 * 1024 * 1024
 
 Key = tuple[str, str]
-"""A room and the identity of somebody in it."""
+"""A room id and the identity of a participant in it."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """What somebody may do by LiveKit's names, and when each update of it was answered."""
+    """A participant's permissions by LiveKit's names, and the time of the answer to each update."""
 
     permission: tuple[str, ...]
     answered: Sequence[float]
@@ -30,7 +30,10 @@ class Holder:
 
 @dataclass(frozen=True)
 class State:
-    """What the stand-in was asked for; `overlaps` are updates that came while another of their key lasted."""
+    """The calls that the fake server received.
+
+    `overlaps` counts the updates that arrived while another update of the same participant was in progress.
+    """
 
     calls: Mapping[str, int]
     overlaps: int
@@ -38,7 +41,7 @@ class State:
 
 
 class StandIn:
-    """A running stand-in."""
+    """A running fake LiveKit server."""
 
     def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
         self._process = process
@@ -46,16 +49,16 @@ class StandIn:
 
     @property
     def pid(self) -> int:
-        """Its process."""
+        """The pid of its process."""
         return self._process.pid
 
     async def state(self) -> State:
-        """Return what it was asked for so far."""
+        """Return the calls received so far. Raises `RuntimeError` if the server has exited."""
         if self._process.stdin is None or self._process.stdout is None:
             raise LookupError
         self._process.stdin.write(b"\n")
         if not (line := await self._process.stdout.readline()):
-            msg = "the stand-in for LiveKit ended"
+            msg = "the fake LiveKit server exited"
             raise RuntimeError(msg)
         said = json.loads(line)
         holders = {
@@ -67,7 +70,7 @@ class StandIn:
 
 @contextlib.asynccontextmanager
 async def started(rooms: Sequence[str], seed: int) -> AsyncIterator[StandIn]:
-    """Start a stand-in that has these rooms, and end it at the end."""
+    """Run a fake LiveKit server with these rooms for the duration of the block."""
     port = ports.choose()
     options = {"port": port, "rooms": rooms, "seed": seed, "seconds": SECONDS, "jitter": JITTER}
     process = await asyncio.create_subprocess_exec(
@@ -78,7 +81,7 @@ async def started(rooms: Sequence[str], seed: int) -> AsyncIterator[StandIn]:
     )
     try:
         stand_in = StandIn(process, port)
-        # It answers once it serves.
+        # It answers once it is listening.
         await stand_in.state()
         yield stand_in
         if process.stdin is not None:

@@ -1,4 +1,4 @@
-"""An open loop: so many a second, whatever becomes of them, and what becomes of them in time."""
+"""Open-loop load: a fixed rate that does not depend on the outcomes, and the arrival time of each outcome."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ _POLL_MS = 50
 
 
 class Named(Protocol):
-    """What has an id."""
+    """An item with an id."""
 
     @property
     def id(self) -> str:
@@ -28,9 +28,9 @@ T = TypeVar("T", bound=Named)
 async def send(
     hand_over: Callable[[T], Awaitable[asyncio.Future[Any]]], things: Iterator[T], rate: int, count: int
 ) -> dict[str, float]:
-    """Send so many at this rate; return when each was due, by its id, as `time.monotonic()` tells it.
+    """Send `count` items at `rate` per second; return each item's due time by its id, in `time.monotonic()`.
 
-    What is sent late, because everything was busy, counts from when it was due.
+    Latency counts from the due time, even for an item that was sent late because the machine was busy.
     """
     due: dict[str, float] = {}
     began = time.monotonic()
@@ -48,7 +48,7 @@ async def send(
 
 
 class Arrivals:
-    """When the outcome of each command reached a reader of what is committed."""
+    """The time at which the outcome of each command reached a read_committed consumer."""
 
     def __init__(self, run: Run) -> None:
         self.at: dict[str, float] = {}
@@ -56,7 +56,7 @@ class Arrivals:
         self._run = run
 
     async def read(self) -> None:
-        """Read until cancelled; `reading` is set once nothing can be missed any more."""
+        """Read outcomes until cancelled; `is_reading` is set once no later outcome can be missed."""
         async with outcomes.consumer(self._run) as reader:
             everywhere = outcomes.places(self._run)
             reader.assign(everywhere)

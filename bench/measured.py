@@ -1,4 +1,4 @@
-"""What a measurement found."""
+"""Results of a measurement."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from bench.cpu import Usage
 
 @dataclass(frozen=True)
 class Measured:
-    """So many commands took so many seconds, and of each part so much processor time."""
+    """Number of commands, elapsed seconds, and CPU time of each component."""
 
     commands: int
     seconds: float
@@ -15,10 +15,10 @@ class Measured:
 
     @property
     def rate(self) -> float:
-        """Commands a second."""
+        """Commands per second."""
         return self.commands / self.seconds
 
     @property
     def microseconds(self) -> Usage:
-        """Processor time of one command."""
+        """CPU time of one command, in microseconds."""
         return self.usage.times(1e6 / self.commands)

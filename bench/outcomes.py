@@ -1,4 +1,4 @@
-"""What became of commands, read from the topics as any subscriber may."""
+"""Outcomes of commands, read from the topics like any subscriber does."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -18,14 +18,14 @@ _OUTPUTS = (topics.INVITATION_EVENTS, topics.INVITATION_REJECTIONS)
 
 
 def consumer(run: Run) -> AIOKafkaConsumer:
-    """Return a reader of what is committed, without a group."""
+    """Return a read_committed consumer without a group."""
     return AIOKafkaConsumer(
         bootstrap_servers=run.kafka, isolation_level="read_committed", auto_offset_reset="earliest"
     )
 
 
 def places(run: Run, of: Sequence[Topic] = _OUTPUTS) -> list[TopicPartition]:
-    """Return every partition of these topics, or of those that have outcomes."""
+    """Return every partition of the topics, by default of those with outcomes."""
     return [
         TopicPartition(topic.full_name(run.prefix), number)
         for topic in of
@@ -34,18 +34,18 @@ def places(run: Run, of: Sequence[Topic] = _OUTPUTS) -> list[TopicPartition]:
 
 
 def command_places(run: Run) -> list[TopicPartition]:
-    """Return every partition that has commands."""
+    """Return every partition of the command topic."""
     return places(run, (topics.INVITATION_COMMANDS,))
 
 
 def outcome(record: ConsumerRecord) -> tuple[str, str]:
-    """Return which command a record answers, and with `accepted` or the reason of a refusal."""
+    """Return the id of the command that a record answers, and `accepted` or the rejection reason."""
     event: Mapping[str, Any] = from_json(record.value)
     return event["causationid"], event["data"].get("reason", ACCEPTED) if _refuses(event) else ACCEPTED
 
 
 async def read(run: Run) -> dict[str, str]:
-    """Return every outcome there is at present, by the command's id."""
+    """Return every outcome published so far, by command id."""
     found: dict[str, str] = {}
     async for record in records(run):
         command_id, answer = outcome(record)
@@ -54,7 +54,7 @@ async def read(run: Run) -> dict[str, str]:
 
 
 async def records(run: Run, of: Sequence[Topic] = _OUTPUTS) -> AsyncIterator[ConsumerRecord]:
-    """Yield every record that these topics, or those with outcomes, have at present."""
+    """Yield every record that the topics contain now, by default of those with outcomes."""
     async with run.config().kafka.open_consumer() as reader:
         begins, ends = await log_reader.offset_bounds(reader, places(run, of))
         async for fetched in log_reader.poll_partitions(reader, begins, ends):
@@ -64,7 +64,7 @@ async def records(run: Run, of: Sequence[Topic] = _OUTPUTS) -> AsyncIterator[Con
 
 
 def unexpected(commands: Iterable[Command], found: Mapping[str, str]) -> list[str]:
-    """Return a line for each command whose outcome is another than it should be."""
+    """Return a line for each command with an outcome other than the expected one."""
     return [
         f"{command.name} {command.id}: {found.get(command.id, 'no outcome')}, not {command.expected}"
         for command in commands
@@ -73,12 +73,12 @@ def unexpected(commands: Iterable[Command], found: Mapping[str, str]) -> list[st
 
 
 def accepted(commands: Sequence[Command], found: Mapping[str, str]) -> float:
-    """Return which share of the commands was accepted."""
+    """Return the share of accepted commands, from 0 to 1."""
     return sum(found.get(command.id) == ACCEPTED for command in commands) / len(commands)
 
 
 def mix(commands: Iterable[Command], found: Mapping[str, str]) -> str:
-    """Return a table of the commands by type and outcome."""
+    """Return the number and share of commands by type and outcome, as a table."""
     counts = Counter((command.name, found.get(command.id, "no outcome")) for command in commands)
     total = sum(counts.values())
     accepted = sum(number for (_, answer), number in counts.items() if answer == ACCEPTED)

@@ -1,4 +1,4 @@
-"""Where a measurement runs: a stack of its own, and for each run new topics and a new database."""
+"""Environment of the measurements: a temporary stack, and new topics and a new database for each run."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from stack import Stack
 
 @dataclass(frozen=True)
 class Run:
-    """New topics and a new database for a service; `idle` is what the parts take in a second at rest."""
+    """New topics and a new database for one service; `idle` is the idle components' CPU usage per second."""
 
     up: Stack
     service: str
@@ -26,15 +26,15 @@ class Run:
 
     @property
     def kafka(self) -> str:
-        """Where Kafka is."""
+        """Kafka's bootstrap servers."""
         return self.up.kafka_bootstrap_servers
 
     def config(self) -> Config:
-        """Return what the service's pipeline is told."""
+        """Return the configuration of the service's pipeline."""
         return Config(self.kafka, self.database_url, self.service, prefix=self.prefix)
 
     async def connect(self) -> asyncpg.Connection:
-        """Connect to the database, to find the service's tables by their bare names."""
+        """Connect to the database, with the service's schema as search path."""
         return await asyncpg.connect(self.database_url, server_settings={"search_path": self.service})
 
 
@@ -48,7 +48,7 @@ class Place:
     runs: int = 0
 
     async def run(self, name: str, service: str = "invitations") -> Run:
-        """Return the place of a run: its topics are there and its database is empty."""
+        """Create the topics and an empty database for a run of `service`."""
         self.runs += 1
         label = f"{name}{self.runs}"
         url = await self.up.create_database(label)
@@ -59,7 +59,7 @@ class Place:
 
 @contextlib.asynccontextmanager
 async def opened() -> AsyncIterator[Place]:
-    """Start Kafka and Postgres, look at them at rest, and stop them at the end."""
+    """Run Kafka and Postgres for the duration of the block and measure their idle CPU usage first."""
     async with Stack(parts=("kafka", "postgres"), alone=True) as up:
         meter = Meter(postgres=up.pid("postgres"), kafka=up.pid("kafka"))
         yield Place(up, meter, await cpu.at_rest(meter))

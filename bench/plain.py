@@ -1,7 +1,7 @@
-"""The plain handler that the pipeline is compared with, under FastStream's own defaults.
+"""Consumer process of the baseline handler, with FastStream's own defaults.
 
-Run as `python -m bench.plain '{"bootstrap_servers": …}'`; it writes a line when the
-first `warm_up` messages are done, and another `count` messages later.
+Started as `python -m bench.plain '{"bootstrap_servers": …}'`; it prints a line after the first `warm_up`
+messages and another one `count` messages later.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _FACTS_AT_ONCE = 500
 
 
 async def keep_facts(connection: Any, made: traffic.Traffic) -> None:
-    """Store the rooms and users of the traffic, as if they had been read."""
+    """Store the rooms and users of the traffic as if they had been consumed."""
     facts = [
         *(_incoming(topics.USERS, fact.user_id, fact) for fact in made.people()),
         *(_incoming(topics.ROOMS, fact.room_id, fact) for fact in made.stages()),
@@ -54,7 +54,7 @@ def _incoming(topic: Topic, key: str, fact: Message) -> InputRecord:
 
 
 class Counter:
-    """Says on standard output when the warm-up is over, and when the measurement is."""
+    """Counts handled messages and prints when the warm-up and the measurement are over."""
 
     def __init__(self, warm_up: int, count: int) -> None:
         self._marks = {warm_up: "began", warm_up + count: "ended"}
@@ -63,7 +63,7 @@ class Counter:
         self.ended = asyncio.Event()
 
     def count(self) -> None:
-        """Count a message that is done."""
+        """Count a handled message."""
         self._handled += 1
         if mark := self._marks.get(self._handled):
             sys.stdout.write(f"{mark}\n")
@@ -73,7 +73,7 @@ class Counter:
 
 
 async def main(options: dict[str, Any]) -> None:
-    """Handle the commands that lie in the topics."""
+    """Handle the commands in the topics until `warm_up + count` are done."""
     patches.apply_patches()
     config = Config(
         options["bootstrap_servers"], options["database_url"], "invitations", prefix=options["prefix"]

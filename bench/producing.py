@@ -1,4 +1,4 @@
-"""Writing the traffic: facts and commands as CloudEvents, in the partitions where they belong."""
+"""Producer of the traffic: facts and commands as CloudEvents, in the partition of their key."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -18,11 +18,11 @@ _CONTENT_TYPE = ("content-type", envelope.CONTENT_TYPE)
 _AT_ONCE = 5_000
 
 Entry = tuple[Topic, str, Mapping[str, Any]]
-"""A topic, a key, and the CloudEvent that goes there."""
+"""A topic, a key, and the CloudEvent to write."""
 
 
 class Producer:
-    """An idempotent producer. What it sends in order lies in order in each partition."""
+    """An idempotent producer; each partition keeps the order of sending."""
 
     def __init__(self, bootstrap_servers: str, prefix: str, linger_ms: int = 0) -> None:
         self._prefix = prefix
@@ -43,20 +43,20 @@ class Producer:
         await self._producer.stop()
 
     async def facts(self, traffic: Traffic) -> None:
-        """Write the users and the rooms, and wait until they are confirmed."""
+        """Write the users and the rooms, and wait until Kafka confirms them."""
         await self.write(fact(topics.USERS, each.user_id, each) for each in traffic.people())
         await self.write(fact(topics.ROOMS, each.room_id, each) for each in traffic.stages())
 
     async def commands(self, commands: Iterable[Command]) -> None:
-        """Write commands and wait until they are confirmed."""
+        """Write commands and wait until Kafka confirms them."""
         await self.write(map(cloud_event, commands))
 
     async def command(self, command: Command) -> asyncio.Future[Any]:
-        """Hand one command over; the future is done when it is confirmed."""
+        """Send one command; the returned future is done when Kafka confirms it."""
         return await self.send(*cloud_event(command))
 
     async def write(self, entries: Iterable[Entry]) -> None:
-        """Write entries and wait until they are confirmed."""
+        """Write events and wait until Kafka confirms them."""
         waiting: list[asyncio.Future[Any]] = []
         for entry in entries:
             waiting.append(await self.send(*entry))
@@ -66,7 +66,7 @@ class Producer:
         await asyncio.gather(*waiting)
 
     async def send(self, topic: Topic, key: str, event: Mapping[str, Any]) -> asyncio.Future[Any]:
-        """Hand one entry over; the future is done when it is confirmed."""
+        """Send one event; the returned future is done when Kafka confirms it."""
         future: asyncio.Future[Any] = await self._producer.send(
             topic.full_name(self._prefix),
             envelope.encode_event(dict(event)),
@@ -77,18 +77,18 @@ class Producer:
 
 
 def fact(topic: Topic, key: str, data: RoomChanged | UserChanged) -> Entry:
-    """Return a fact's topic, key and CloudEvent."""
+    """Return the topic, key and CloudEvent of a fact."""
     return topic, key, event(f"fact-{key}", type(data).__name__, key, data)
 
 
 def cloud_event(command: Command) -> Entry:
-    """Return a command's topic, key and CloudEvent."""
+    """Return the topic, key and CloudEvent of a command."""
     made = event(command.id, command.name, command.room_id, command.data)
     return topics.INVITATION_COMMANDS, command.room_id, made
 
 
 def event(id_: str, name: str, subject: str, data: Message | Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a CloudEvent about a subject."""
+    """Return a CloudEvent with this id, type name, subject and data."""
     return envelope.build_cloud_event(name, data, event_id=id_, source="/bench", subject=subject)
 
 

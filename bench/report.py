@@ -1,4 +1,4 @@
-"""The measurements as a person reads them. Each returns what is wrong with the result, which is nothing."""
+"""Reports of the measurements. Each run function returns a line per wrong result, or an empty list."""
 
 import time
 from argparse import Namespace
@@ -22,7 +22,7 @@ _SHOWN = 5
 
 
 async def drained(place: Place, options: Namespace) -> list[str]:
-    """Drain with one worker, then let plain handlers do the same, and print both side by side."""
+    """Drain with one worker, then with the baseline handler, and print both side by side."""
     warm = await place.run("warm")
     await drain.measure(warm, await drain.fill(warm, WARM_UP, WARM_UP // COMMANDS_A_ROOM, options.seed))
     drained_, wrong = await _worker(place, options)
@@ -30,12 +30,12 @@ async def drained(place: Place, options: Namespace) -> list[str]:
     say("")
     say(_side_by_side(drained_, plain[1], plain[12]))
     say("\nWith several workers the plain handler gives up the order of commands.")
-    # What comes out of order may be decided otherwise, but one worker keeps the order.
+    # Several workers decide out of order and may reject other commands; a single one keeps the order.
     return wrong + [f"the plain handler: {line}" for line in plain[1].unexpected]
 
 
 async def timed(place: Place, options: Namespace) -> list[str]:
-    """Print how long commands take at steady rates."""
+    """Print the latency of commands at steady rates."""
     rows = []
     for rate in RATES:
         say(f"{rate} commands a second for {options.seconds} s …")
@@ -49,7 +49,7 @@ async def timed(place: Place, options: Namespace) -> list[str]:
 
 
 async def granted(place: Place, options: Namespace) -> list[str]:
-    """Print how many grants a second one worker makes, how long they take, and what they cost."""
+    """Print how many grants per second one worker makes, their latency and their CPU cost."""
     found: dict[str, Granted] = {}
     wrong: list[str] = []
     for rate in (None, *RATES):
@@ -79,7 +79,7 @@ async def granted(place: Place, options: Namespace) -> list[str]:
 
 
 async def tormented(place: Place, options: Namespace) -> list[str]:
-    """Print what the audit finds after kills."""
+    """Print the audit of the topics after kills under load."""
     began = time.monotonic()
     say(f"two workers, {kills.RATE} commands a second, seed {options.seed}")
     sent, report = await kills.torment(
@@ -91,13 +91,13 @@ async def tormented(place: Place, options: Namespace) -> list[str]:
 
 
 def say(text: str) -> None:
-    """Print it at once."""
+    """Print a line and flush it."""
     print(text, flush=True)  # noqa: T201 - the report
 
 
 @dataclass(frozen=True)
 class Drained:
-    """What a drain took, and what it came to."""
+    """Measurement of a drain, and its outcomes."""
 
     measured: Measured
     accepted: float
@@ -105,7 +105,7 @@ class Drained:
 
     @classmethod
     async def of(cls, run: Run, measured: Measured, commands: Sequence[Command]) -> "Drained":
-        """Look at the outcomes of all commands."""
+        """Read the outcomes of all commands from the topics."""
         found = await outcomes.read(run)
         unexpected = outcomes.unexpected(commands, found)
         return cls(measured, outcomes.accepted(commands, found), unexpected)
@@ -136,7 +136,7 @@ def _audited(report: audit.Report, sent: int) -> list[str]:
     )
     for violation in report.violations[:_SHOWN]:
         say(f"  {violation}")
-    # The service's own clock may have written commands besides.
+    # The service's sweeper may have written commands too.
     missing = [f"{sent - report.commands} commands are missing"] if report.commands < sent else []
     return [*report.violations, *missing]
 

@@ -1,4 +1,4 @@
-"""A room of the benchmark: what its commands have made of it so far, if they are decided in order."""
+"""Simulated room of the benchmark: its expected state if all commands are decided in order."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ STRANGER = "nobody"
 
 
 class Command(NamedTuple):
-    """A command before it is encoded; `expected` is `accepted` or the reason of its refusal."""
+    """A command before encoding; `expected` is `accepted` or the expected rejection reason."""
 
     id: str
     name: str
@@ -23,7 +23,7 @@ class Command(NamedTuple):
 
 @dataclass
 class Room:
-    """Who waits and who sits, each with the invitation; `closed` are past invitations with their users."""
+    """A room; `pending` and `seats` map user to invitation, `closed` holds past (user, invitation) pairs."""
 
     room_id: str
     users: list[str]
@@ -35,7 +35,7 @@ class Room:
 
     @property
     def host(self) -> str:
-        """The room's host."""
+        """The user id of the host."""
         return f"host-{self.room_id}"
 
     def command(self, name: str, expected: str = ACCEPTED, **data: Any) -> Command:
@@ -43,23 +43,23 @@ class Room:
         return Command(self.new_id(), name, self.room_id, {"roomId": self.room_id, **data}, expected)
 
     def invite(self, user: str, *, actor: str | None = None, expected: str = ACCEPTED) -> Command:
-        """Return an invitation of a user, by the host where nobody else is named."""
+        """Return a command that invites a user; the default actor is the host."""
         return self.command("SendInvitation", expected, userId=user, actorId=actor or self.host)
 
     def answer(self, name: str, actor: str, invitation_id: str, expected: str = ACCEPTED) -> Command:
-        """Return a command about an invitation."""
+        """Return a command about an existing invitation."""
         return self.command(name, expected, invitationId=invitation_id, actorId=actor)
 
     def waiting(self) -> tuple[str, str] | None:
-        """Return one of those who wait, with the invitation."""
+        """Return a random user with a pending invitation, and the invitation."""
         return self._any(self.pending)
 
     def seated(self) -> tuple[str, str] | None:
-        """Return one of the co-hosts, with the invitation."""
+        """Return a random co-host, and the invitation."""
         return self._any(self.seats)
 
     def close(self, user: str) -> str:
-        """Take a pending invitation out and return its id."""
+        """Move a user's pending invitation to the closed ones and return its id."""
         invitation_id = self.pending.pop(user)
         self.closed.append((user, invitation_id))
         return invitation_id

@@ -1,4 +1,4 @@
-"""Rooms that open and co-hosts who get a seat, as the service of invitations writes it."""
+"""Rooms and seats for the grants measurement, as the events that the invitations service publishes."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ _PENDING_SECONDS = 60
 
 
 class Seat(NamedTuple):
-    """A seat that somebody gets; `id` is the invitation's, `cause` the accepting command's."""
+    """A seat to fill; `id` is the invitation id, `cause` the id of the accepting command."""
 
     id: str
     cause: str
@@ -30,20 +30,20 @@ class Seat(NamedTuple):
 
     @property
     def key(self) -> tuple[str, str]:
-        """Whom LiveKit is told to give rights."""
+        """The LiveKit room and identity that get the permissions."""
         return self.room_id, self.user_id
 
 
 @dataclass(frozen=True)
 class Seats:
-    """Rooms, and who gets a seat in them, from every room in turn; at most `most` in one."""
+    """Rooms and their seats, in round-robin order of the rooms, at most `most` per room."""
 
     rooms: Sequence[str]
     seats: Sequence[Seat]
     most: int
 
     def causes(self) -> Iterator[Entry]:
-        """Yield what the service of invitations was told."""
+        """Yield the facts and commands that cause the service's events."""
         for room_id in self.rooms:
             fact = RoomChanged(
                 room_id=room_id, host_id=_host(room_id), status=_STATUS, max_co_hosts=self.most
@@ -55,7 +55,7 @@ class Seats:
 
 
 class Invitations:
-    """Makes the service's events. They must be written in the order in which they are made."""
+    """Builds the service's events; they must be written in the order of building."""
 
     def __init__(self, seats: Seats) -> None:
         self._seats = seats
@@ -63,7 +63,7 @@ class Invitations:
         self._now = timestamps.current_timestamp()
 
     def opened(self) -> Iterator[Entry]:
-        """Yield that every room is open."""
+        """Yield an event per room that says it is open."""
         for room_id in self._seats.rooms:
             data = StageChanged(
                 room_id=room_id,
@@ -75,7 +75,7 @@ class Invitations:
             yield self._entry(room_id, f"opened-{room_id}", f"fact-{room_id}", data)
 
     def accepted(self, seat: Seat) -> Entry:
-        """Return that there is a seat."""
+        """Return the event of a filled seat."""
         data = InvitationAccepted(
             invitation_id=seat.id,
             room_id=seat.room_id,
@@ -102,7 +102,7 @@ class Invitations:
 
 
 def make(name: str, rooms: int, seats: int, seed: int) -> Seats:
-    """Return so many seats over so many rooms of this name."""
+    """Return a plan of `seats` seats in `rooms` rooms whose ids start with `name`."""
     random = Random(seed)  # noqa: S311 - traffic, not secrets
     room_ids = [f"{name}-{number}" for number in range(rooms)]
     made: list[Seat] = []

@@ -1,10 +1,10 @@
-"""A stand-in for LiveKit's room service, as a process of its own: it answers as LiveKit does, after a while.
+"""A fake of LiveKit's room service, as a process of its own: it answers like LiveKit, after a delay.
 
     python -m bench.standin '{"port": 7880, "rooms": ["a"], "seed": 1, "seconds": 0.005, "jitter": 0.002}'
 
-Whoever is asked for is there. A line on standard input is answered with one of JSON, which is all that it was
-asked for; it ends with its input. It keeps HTTP/1.1 connections and knows no more of HTTP than its one client
-needs: a server that knew it all would take the processor from what is measured.
+Every requested participant exists. It answers each line on standard input with a line of JSON that lists all
+calls so far, and exits at the end of input. It keeps HTTP/1.1 connections and implements only as much of HTTP
+as its one client needs: a complete server would use CPU time that the measured processes need.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _ABSENT = b"HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-
 
 @dataclass(slots=True)
 class Participant:
-    """Somebody in a room; `answered` is when each update was, as `time.monotonic()` tells it."""
+    """A participant of a room; `answered` holds the time of each answered update, in `time.monotonic()`."""
 
     info: models.ParticipantInfo
     under_way: int = 0
@@ -38,7 +38,7 @@ class Participant:
 
 
 class RoomService:
-    """Rooms and who is in them."""
+    """Rooms and their participants."""
 
     def __init__(self, rooms: Iterable[str]) -> None:
         self._rooms: dict[str, dict[str, Participant]] = {name: {} for name in rooms}
@@ -52,17 +52,17 @@ class RoomService:
         }
 
     def take(self, method: str, body: bytes) -> tuple[bytes | None, Participant | None]:
-        """Take a call: return its answer, None for a name that is not known, and whom it updates."""
+        """Handle a call; return its answer, None if not found, and the participant that it updates."""
         self._calls[method] += 1
         return self._methods[method](body) if method in self._methods else (None, None)
 
     def done(self, updated: Participant) -> None:
-        """Note that an update is answered."""
+        """Record that an update is answered."""
         updated.under_way -= 1
         updated.answered.append(time.monotonic())
 
     def state(self) -> dict[str, Any]:
-        """Return what it was asked for: `participants` are room, identity, permission, and their answers."""
+        """Return the calls so far; `participants` holds room, identity, permissions, and times of answers."""
         return {
             "calls": self._calls,
             "overlaps": self._overlaps,
@@ -102,7 +102,7 @@ class RoomService:
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection: one request at a time, each answered after `delay()`."""
+    """One client's connection: one request at a time, each answered after `delay()` seconds."""
 
     def __init__(self, service: RoomService, delay: Callable[[], float]) -> None:
         self._service = service
@@ -111,12 +111,12 @@ class Connection(asyncio.Protocol):
         self._read = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way back."""
+        """Keep the transport for the answers."""
         assert isinstance(transport, asyncio.WriteTransport)  # noqa: S101 - TCP's is
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Take in what is there of a request."""
+        """Buffer the data and handle the request once it is complete."""
         self._read += data
         head, found, rest = self._read.partition(b"\r\n\r\n")
         if found and len(rest) >= (length := _content_length(head)):
@@ -136,7 +136,7 @@ class Connection(asyncio.Protocol):
 
 
 async def serve(port: int, rooms: Iterable[str], seed: int, seconds: float, jitter: float) -> None:
-    """Serve until standard input ends."""
+    """Serve until standard input ends; `seconds` ± `jitter` is the delay of an answer."""
     service = RoomService(rooms)
     random = Random(seed)  # noqa: S311 - a network's whims
     loop = asyncio.get_running_loop()
@@ -161,7 +161,7 @@ def _arrived(name: str, identity: str) -> models.ParticipantInfo:
 
 
 def _permission(had: models.ParticipantPermission) -> list[str]:
-    """Return all that somebody may do, by LiveKit's names."""
+    """Return the granted permissions and sources, by LiveKit's names."""
     said = [descriptor.name for descriptor, value in had.ListFields() if value is True]
     return said + [models.TrackSource.Name(source) for source in had.can_publish_sources]
 

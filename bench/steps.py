@@ -1,4 +1,4 @@
-"""What can come next in a room: what takes effect, and what is refused."""
+"""Possible next commands of a room: accepted ones and rejected ones."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ REFUSED_SHARE = 0.3
 
 
 def following(room: Room) -> Command:
-    """Return the room's next command."""
+    """Return the room's next command, chosen at random."""
     choices = _REFUSED if room.random.random() < REFUSED_SHARE else _EFFECTIVE
     while True:
         command = room.random.choice(choices)(room)

@@ -1,17 +1,17 @@
-"""Aligned tables for a terminal."""
+"""Aligned text tables."""
 
 from collections.abc import Sequence
 
 
 def show(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return the rows under their head: the first column to the left, the others to the right."""
+    """Return head and rows as lines; the first column is aligned left, the others right."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [_line(head, widths), "-" * (sum(widths) + 2 * len(widths) - 2)]
     return "\n".join([*lines, *(_line(row, widths) for row in rows)])
 
 
 def number(value: float) -> str:
-    """Return a figure with as many digits as are worth reading."""
+    """Return a number with thousands separated by spaces, or with one decimal below 100."""
     return f"{value:,.0f}".replace(",", " ") if abs(value) >= 100 else f"{value:.1f}"  # noqa: PLR2004
 
 

@@ -1,4 +1,4 @@
-"""Mixed commands over many rooms in turn, each with what must become of it; ids aside, a seed tells all."""
+"""Mixed commands over many rooms in turn, each with its expected outcome; the seed fixes all but the ids."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,24 +12,24 @@ from cohost_schemas.facts import RoomChanged, UserChanged
 EXPIRY_SECONDS = 10
 USERS_A_ROOM = 8
 SHORT_ROOMS = 20
-"""An invitation runs out in one of so many rooms."""
+"""One room in this many has an invitation that expires."""
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """Rooms, the facts that their commands stand on, and the commands."""
+    """Simulated rooms, the facts that their commands need, and the commands."""
 
     rooms: Sequence[Room]
 
     def stages(self) -> list[RoomChanged]:
-        """Return every room, live."""
+        """Return a fact for every room, with status live."""
         return [
             RoomChanged(room_id=room.room_id, host_id=room.host, status="live", max_co_hosts=MAX_CO_HOSTS)
             for room in self.rooms
         ]
 
     def people(self) -> list[UserChanged]:
-        """Return every user who is known."""
+        """Return a fact for every known user."""
         names = {name for room in self.rooms for name in (*room.users, _late(room))}
         return [
             UserChanged(user_id=BANNED, status="banned"),
@@ -37,7 +37,7 @@ class Traffic:
         ]
 
     def short(self) -> list[Command]:
-        """Return invitations that run out after `EXPIRY_SECONDS`."""
+        """Return commands that send invitations which expire after `EXPIRY_SECONDS`."""
         return [
             room.command(
                 "SendInvitation", userId=_late(room), actorId=room.host, expiresInSeconds=EXPIRY_SECONDS
@@ -46,19 +46,19 @@ class Traffic:
         ]
 
     def ends(self, short: Sequence[Command]) -> list[Command]:
-        """Return the ends of invitations that have run out by now."""
+        """Return commands that expire the given invitations, whose time must be over by now."""
         rooms = {room.room_id: room for room in self.rooms}
         return [rooms[sent.room_id].command("ExpireInvitation", invitationId=sent.id) for sent in short]
 
     def turns(self) -> Iterator[Command]:
-        """Yield commands without end, from every room in turn."""
+        """Yield an endless sequence of commands, from every room in turn."""
         while True:
             for room in self.rooms:
                 yield steps.following(room)
 
 
 def make(rooms: int, seed: int) -> Traffic:
-    """Return the traffic of so many rooms."""
+    """Return the traffic of `rooms` rooms."""
     random = Random(seed)  # noqa: S311 - traffic, not secrets
     return Traffic([_room(number, random) for number in range(rooms)])
 

@@ -1,4 +1,4 @@
-"""What is wrong with seats that were given: nothing, or LiveKit and the log say something else."""
+"""Check of granted seats against LiveKit's permissions and the published events."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,16 +21,16 @@ CO_HOST = frozenset(
 )
 
 _TOLD = ("GrantProvisioned", "CoHostConnected")
-"""What is told of each seat: whoever gets rights in place is there."""
+"""Expected events of each seat; the second because permissions granted in place imply a connection."""
 
 
 async def told(run: Run) -> list[tuple[str, str]]:
-    """Return the name and the invitation of every event of broadcast."""
+    """Return name and invitation id of every event that broadcast published."""
     return [_told(record) async for record in outcomes.records(run, (topics.BROADCAST_EVENTS,))]
 
 
 def wrong(seats: Sequence[Seat], events: Iterable[tuple[str, str]], state: State) -> list[str]:
-    """Return a line for each seat without its rights or its events, and for all that is too much."""
+    """Return a line for each missing or unexpected permission or event."""
     expected = Counter((name, seat.id) for seat in seats for name in _TOLD)
     found = Counter(events)
     rights = {key: frozenset(holder.permission) for key, holder in state.holders.items()}

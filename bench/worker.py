@@ -1,4 +1,4 @@
-"""A service's own worker as a process, and how far it has come."""
+"""Worker process of a service, and its progress."""
 
 import contextlib
 import sys
@@ -16,7 +16,7 @@ from stack.process import Process
 
 
 class Failed(Exception):
-    """A process ended that should not have; the text is the end of its log."""
+    """A worker process exited unexpectedly; the text contains the end of its log."""
 
 
 @dataclass(frozen=True)
@@ -27,18 +27,18 @@ class Worker:
     url: str
 
     def check(self) -> None:
-        """Raise `Failed` where the process has ended."""
+        """Raise `WorkerExited` if the process has exited."""
         if not self.running.alive:
-            msg = f"the worker ended:\n{self.running.log()}"
+            msg = f"the worker exited; the end of its log:\n{self.running.log()}"
             raise Failed(msg)
 
     async def ready(self) -> None:
-        """Wait until it reads every lane that is assigned to it."""
+        """Wait until it reads every lane assigned to it."""
         await self.running.answers(lambda: services.ready(self.url))
 
 
 async def start(run: Run, profile: Path | None = None, **more: str) -> Worker:
-    """Start a worker; `more` are further settings of it, `profile` is where cProfile puts what it finds."""
+    """Start a worker; `more` are further environment variables, `profile` is the output file for cProfile."""
     port = ports.choose()
     under = () if profile is None else ("-m", "cProfile", "-o", str(profile))
     log = run.up.root / f"{run.prefix}worker.log"
@@ -56,7 +56,7 @@ async def start(run: Run, profile: Path | None = None, **more: str) -> Worker:
 
 @contextlib.asynccontextmanager
 async def started(run: Run, profile: Path | None = None, **more: str) -> AsyncIterator[Worker]:
-    """Start a worker and stop it at the end."""
+    """Run a worker for the duration of the block."""
     worker = await start(run, profile, **more)
     try:
         yield worker
@@ -66,23 +66,23 @@ async def started(run: Run, profile: Path | None = None, **more: str) -> AsyncIt
 
 @dataclass(frozen=True)
 class Standing:
-    """How far every lane has decided a topic, and whether all it published is known to be published."""
+    """Position of every lane in a topic, and whether everything decided is acknowledged as published."""
 
     positions: Mapping[int, int]
     published: bool
 
     @property
     def decided(self) -> int:
-        """The records decided in all lanes together."""
+        """The number of decided records, in all lanes together."""
         return sum(self.positions.values())
 
     def past(self, ends: Mapping[int, int]) -> bool:
-        """Say whether every lane has come to its end."""
+        """Return whether every lane has reached its end."""
         return all(self.positions.get(lane, 0) >= end for lane, end in ends.items())
 
 
 async def standing(connection: asyncpg.Connection, topic: Topic = topics.INVITATION_COMMANDS) -> Standing:
-    """Return how far the workers have come with a topic; nothing before its tables are there."""
+    """Return the progress of a run's workers in a topic; it is empty until the tables exist."""
     try:
         rows = await connection.fetch(
             "SELECT lane, coalesce((positions ->> $1)::bigint, 0) AS position,"

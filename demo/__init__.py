@@ -1,1 +1,1 @@
-"""A live show, played by real processes and real participants on a stack of its own."""
+"""Demo of a live show, with real servers, services and LiveKit participants."""

@@ -1,4 +1,4 @@
-"""`python -m demo`: sets everything up, plays the show, and exits 1 where anything of it did not happen."""
+"""`python -m demo`: start everything, run the demo, and exit 1 if any expected step did not happen."""
 
 import argparse
 import asyncio
@@ -19,15 +19,15 @@ from demo.timeline import Timeline
 from stack import Stack, StartError
 
 PREFIX = f"demo-{secrets.token_hex(4)}."
-"""New with every run: Kafka may run elsewhere, and still have what the last show wrote."""
+"""New in every run: an external Kafka still contains the topics of the last run."""
 
 _GRACE_SECONDS = "30"
 
 
 def main() -> int:
-    """Play the show and return the exit status."""
+    """Run the demo and return the exit status."""
     argparse.ArgumentParser(prog="python -m demo", description=__doc__).parse_args()
-    # The clients log every hiccup of a broker that is just starting; the show prints what matters.
+    # The clients log every transient error of a broker that is just starting; the demo prints what matters.
     logging.disable(logging.CRITICAL)
     try:
         return asyncio.run(_perform())
@@ -52,11 +52,11 @@ async def _perform() -> int:
 async def _house() -> AsyncIterator[House]:
     began = time.monotonic()
     grace = {"COHOST_RECONNECT_GRACE_SECONDS": _GRACE_SECONDS}
-    _say("Setting up Kafka, Postgres and LiveKit (a first run fetches and builds them) …")
+    _say("Starting Kafka, Postgres and LiveKit (a first run fetches and builds them) …")
     async with Stack() as up:
-        _say(f"They run after {time.monotonic() - began:.1f} s. Starting the two services …")
+        _say(f"Ready after {time.monotonic() - began:.1f} s. Starting the two services …")
         async with up.services(PREFIX, extra_env=grace) as running:
-            _say(f"Everything runs after {time.monotonic() - began:.1f} s. The show's own clock starts now.")
+            _say(f"Everything is ready after {time.monotonic() - began:.1f} s. The demo's clock starts now.")
             yield House(
                 up.kafka_bootstrap_servers,
                 running.invitations_url,
@@ -93,13 +93,13 @@ async def _play(house: House) -> Show:
                     task.cancel()
                 for ended in await asyncio.gather(*following, return_exceptions=True):
                     if isinstance(ended, Exception):
-                        timeline.wrong(f"the topics were followed no further: {ended!r}")
+                        timeline.wrong(f"reading the topics failed: {ended!r}")
     await _audit(playing)
     return playing
 
 
 async def _audit(playing: Show) -> None:
-    playing.timeline.say("the log of it all is read again, from the beginning")
+    playing.timeline.say("the audit reads all topics again, from the beginning")
     report = await audit.audit(playing.house.kafka, PREFIX)
     for violation in report.violations:
         playing.timeline.wrong(violation)
@@ -109,12 +109,12 @@ async def _audit(playing: Show) -> None:
 
 def _summary(playing: Show) -> list[tuple[bool, str]]:
     broken = playing.claims.broken
-    verdict = f"{len(broken)} of {len(Claim)} did not happen" if broken else "all of it happened"
+    verdict = f"{len(broken)} of {len(Claim)} claims not verified" if broken else "every claim is verified"
     return [
         (True, ""),
         *playing.claims.table(),
         (True, ""),
-        (not broken, f"What was seen: {verdict}."),
+        (not broken, f"Result: {verdict}."),
         *((False, f"MISSING: {claim}") for claim in broken),
     ]
 

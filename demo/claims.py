@@ -1,4 +1,4 @@
-"""What the show claims, and the table at its end."""
+"""Claims that the demo verifies, and the table of them at its end."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ _KEPT, _BROKEN = "yes", "NO"
 
 
 class Claim(StrEnum):
-    """Everything that must have happened by the end of the show, in the order of the show."""
+    """Everything that must have happened by the end of the demo, in its order."""
 
     OPENED = "the room goes from idle to live"
     CONNECTED = "host and viewers are connected to LiveKit"
@@ -18,30 +18,30 @@ class Claim(StrEnum):
     ABSENT = "frank accepts while absent, then joins"
     RETURNED = "carol drops out and comes back in time"
     MUTED = "carol is muted hard"
-    INTRUDER = "mallory, promoted by hand, is thrown out"
+    INTRUDER = "mallory, promoted outside of Co-Host, is removed"
     EXPIRED = "erin's invitation runs out"
     REMOVED = "the host removes bob: his track disappears"
-    ENDED = "the room ends, and everybody's rights with it"
+    ENDED = "the room ends, and everybody's permissions with it"
     AUDITED = "every command has exactly one outcome"
 
 
 class Claims:
-    """Which claims were kept so far."""
+    """The claims verified so far."""
 
     def __init__(self) -> None:
         self._kept: dict[Claim, str] = {}
 
     def kept(self, claim: Claim, seen: str) -> None:
-        """Note that a claim was kept, and what was seen of it."""
+        """Record that a claim is verified, with the evidence."""
         self._kept[claim] = seen
 
     @property
     def broken(self) -> list[Claim]:
-        """The claims that were not kept."""
+        """The claims that are not verified."""
         return [claim for claim in Claim if claim not in self._kept]
 
     def table(self) -> list[tuple[bool, str]]:
-        """Return a line for each claim, and whether it was kept."""
+        """Return for each claim whether it is verified, and a line of text."""
         width = max(map(len, Claim))
         return [
             (

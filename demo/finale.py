@@ -1,4 +1,4 @@
-"""How it ends: for those whose time runs out, for those who are removed, and for all."""
+"""Closing steps of the demo: an expired invitation, a removed co-host, and the end of the room."""
 
 import cohost
 from demo.claims import Claim
@@ -7,14 +7,14 @@ from demo.timeline import Missing
 
 
 async def expired(show: Show) -> None:
-    """Erin's time is over."""
-    show.timeline.say("meanwhile erin's time runs out")
+    """Wait until erin's invitation expires."""
+    show.timeline.say("meanwhile erin's invitation expires")
     await show.timeline.saw("InvitationExpired", "erin", close_reason="expired")
     show.claims.kept(Claim.EXPIRED, "InvitationExpired")
 
 
 async def removed(show: Show) -> None:
-    """Bob is removed."""
+    """Remove bob from the stage."""
     show.timeline.say(f"{HOST} removes bob from the stage")
     bob = show.people["bob"]
     await show.client.remove_co_host(ROOM, "bob", HOST)
@@ -22,12 +22,12 @@ async def removed(show: Show) -> None:
     await show.timeline.saw("(badge removed)", "bob")
     await show.falls_silent("bob")
     show.timeline.right(f"bob's track disappears for {HOST}")
-    await until(lambda: bob.connected and not bob.may_publish, "bob watches on without rights")
+    await until(lambda: bob.connected and not bob.may_publish, "bob watches on without permissions")
     show.claims.kept(Claim.REMOVED, "GrantRevoked in_place, he watches on")
 
 
 async def ending(show: Show) -> None:
-    """End the show."""
+    """End the room, and verify that everybody loses the permissions and the connection."""
     show.timeline.say(f"{HOST} invites dave again, and ends the show before he answers")
     await show.invite("dave")
     await show.room("ended")
@@ -41,10 +41,10 @@ async def ending(show: Show) -> None:
     people = show.people.values()
     await until(
         lambda: all(not person.connected and person.dismissed == "ROOM_DELETED" for person in people),
-        "everybody is told that the room is deleted",
+        "everybody is disconnected because the room is deleted",
     )
     await show.room_gone()
-    show.timeline.right("LiveKit has no such room any more, and everybody was told so")
+    show.timeline.right("the room is deleted on LiveKit, and everybody is disconnected")
     await _refused_to_return(show)
     show.claims.kept(Claim.ENDED, "GrantRevoked room_deleted for all, badges gone")
 

@@ -1,4 +1,4 @@
-"""The people of the show: real LiveKit participants, who can play a tone and know one by ear."""
+"""Participants of the demo: LiveKit clients that play a tone and recognise the tones of others."""
 
 import asyncio
 import contextlib
@@ -17,10 +17,11 @@ _LEAVE_SECONDS = 5
 
 
 class Person:
-    """Somebody with a LiveKit client.
+    """A participant with a LiveKit client.
 
-    `hears` maps the names of those whose own tone comes in right now to the number of windows of 100 ms that
-    held it; `promoted_at` is `time.monotonic()` of the moment LiveKit allowed the client to publish.
+    `heard_windows` maps the name of each audible participant to the number of windows of 100 ms with that
+    participant's tone; `promoted_at` is the time, in `time.monotonic()`, at which LiveKit allowed the client
+    to publish.
     """
 
     def __init__(self, name: str, ears: dict[str, int]) -> None:
@@ -36,21 +37,21 @@ class Person:
 
     @property
     def connected(self) -> bool:
-        """Whether the client is in the room."""
+        """Whether the client is connected to the room."""
         return self._room is not None and self._room.isconnected()
 
     @property
     def may_publish(self) -> bool:
-        """Whether LiveKit lets the client publish."""
+        """Whether LiveKit allows the client to publish."""
         return self._room is not None and self._room.local_participant.permissions.can_publish
 
     @property
     def badge(self) -> str:
-        """The badge that everybody in the room sees on this person."""
+        """The badge in the participant's LiveKit attributes, or an empty string."""
         return "" if self._room is None else self._room.local_participant.attributes.get("cohost.badge", "")
 
     async def join(self, url: str, token: str) -> None:
-        """Connect with a new client."""
+        """Connect to LiveKit with a new client."""
         room = rtc.Room()
         room.on("participant_permissions_changed", self._permitted)
         room.on("track_subscribed", self._subscribed)
@@ -62,10 +63,10 @@ class Person:
             await room.connect(url, token, rtc.RoomOptions(auto_subscribe=True, dynacast=False))
 
     async def play(self) -> None:
-        """Publish this person's own tone as a microphone, until the client leaves."""
+        """Publish the participant's own tone as microphone track until the client leaves."""
         if self._room is None:
             return
-        # A track whose publication was refused, or which was taken away, cannot be used again.
+        # A track cannot be used again after its publication was refused or revoked.
         source = rtc.AudioSource(tone.RATE, 1, queue_size_ms=200)
         track = rtc.LocalAudioTrack.create_audio_track(self.name, source)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
@@ -74,7 +75,7 @@ class Person:
         self._spawn(self._sing(source))
 
     async def leave(self) -> None:
-        """Disconnect, as somebody does who closes the window."""
+        """Disconnect, like a user who closes the window."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""The scenes of the show, in their order."""
+"""Steps of the demo, in their order."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ _STAGE_SOURCES = [
 
 
 async def opening(show: Show) -> None:
-    """Go live and let people in."""
+    """Open the room, go live, and connect host and viewers."""
     show.timeline.say(f"{HOST} opens a room and goes live")
     await show.tell()
     await show.room("idle")
@@ -36,19 +36,19 @@ async def opening(show: Show) -> None:
     await asyncio.gather(*(show.join(name, as_viewer=True) for name in VIEWERS))
     rights = {name: person.may_publish for name, person in show.people.items() if person.connected}
     if rights != {HOST: True, **dict.fromkeys(VIEWERS, False)}:
-        msg = f"who may publish is wrong: {rights}"
+        msg = f"wrong permissions to publish: {rights}"
         raise Missing(msg)
     show.claims.kept(Claim.CONNECTED, f"{len(rights)} participants, the host alone may publish")
 
 
 async def short_invitation(show: Show) -> None:
-    """Somebody is invited who will not answer."""
+    """Invite erin, who does not answer."""
     show.timeline.say(f"{HOST} invites erin, who has {_EXPIRY_SECONDS} s and will not answer")
     await show.invite("erin", _EXPIRY_SECONDS)
 
 
 async def first(show: Show) -> None:
-    """Bob is promoted in place and heard."""
+    """Promote bob in place and verify that the host hears his tone."""
     show.timeline.say(f"{HOST} invites bob, who accepts")
     milliseconds = await show.promote("bob")
     show.timeline.right(f"bob's client may publish {milliseconds:.0f} ms after his command")
@@ -62,7 +62,7 @@ async def first(show: Show) -> None:
 
 
 async def second_accept(show: Show) -> None:
-    """Bob accepts again."""
+    """Accept bob's invitation again, which is rejected with a reason."""
     show.timeline.say("bob accepts once more")
     try:
         await show.accept("bob")
@@ -74,7 +74,7 @@ async def second_accept(show: Show) -> None:
 
 
 async def declined(show: Show) -> None:
-    """Carol declines and is invited again."""
+    """Decline carol's invitation and invite her again."""
     show.timeline.say(f"{HOST} invites carol, who declines and is invited again")
     before = await show.invite("carol")
     await show.client.decline_invitation(ROOM, before, "carol")
@@ -85,15 +85,15 @@ async def declined(show: Show) -> None:
 
 
 async def cancelled(show: Show) -> None:
-    """Dave's invitation is taken back."""
-    show.timeline.say(f"{HOST} invites dave and thinks better of it")
+    """Cancel dave's invitation."""
+    show.timeline.say(f"{HOST} invites dave and cancels the invitation")
     await show.client.cancel_invitation(ROOM, await show.invite("dave"), HOST)
     await show.timeline.saw("InvitationCancelled", "dave", close_reason="cancelled_by_host")
     show.claims.kept(Claim.CANCELLED, "InvitationCancelled, cancelled_by_host")
 
 
 async def absent(show: Show) -> None:
-    """Frank accepts before he is there."""
+    """Accept frank's invitation before he is connected; he joins afterwards."""
     show.timeline.say(f"{HOST} invites {ABSENT}, who is not there; he accepts, then joins")
     await show.invite(ABSENT)
     await show.accept(ABSENT)
@@ -107,7 +107,7 @@ async def absent(show: Show) -> None:
 
 
 async def returning(show: Show) -> None:
-    """Carol accepts, drops out and comes back."""
+    """Accept carol's invitation, disconnect her, and reconnect within the grace period."""
     show.timeline.say("carol accepts after all, and loses her connection")
     carol = show.people["carol"]
     await show.accept("carol")
@@ -124,8 +124,8 @@ async def returning(show: Show) -> None:
 
 
 async def muted(show: Show) -> None:
-    """Carol is muted hard."""
-    show.timeline.say(f"{HOST} mutes carol's microphone for good")
+    """Mute carol hard."""
+    show.timeline.say(f"{HOST} mutes carol's microphone hard")
     await show.client.mute_co_host(ROOM, "carol", HOST, "microphone", hard=True)
     await show.timeline.saw("CoHostMuted", "carol", hard=True)
     await show.falls_silent("carol")
@@ -136,8 +136,8 @@ async def muted(show: Show) -> None:
 
 
 async def intruder(show: Show) -> None:
-    """Somebody with the server's key lets mallory publish."""
-    show.timeline.say("somebody with LiveKit's key promotes mallory by hand")
+    """Grant mallory permissions with LiveKit's key, outside of Co-Host."""
+    show.timeline.say("mallory is promoted with LiveKit's key, outside of Co-Host")
     permission = api.ParticipantPermission(
         can_subscribe=True, can_publish=True, can_publish_data=True, can_publish_sources=_STAGE_SOURCES
     )
@@ -147,13 +147,13 @@ async def intruder(show: Show) -> None:
             api.UpdateParticipantRequest(room=ROOM, identity="mallory", permission=permission)
         )
     await until(lambda: mallory.may_publish, "mallory may publish")
-    # She may be thrown out at any moment from now on: before she plays, or before anybody has her track.
+    # She may be removed at any moment from now on: before she plays, or before anybody subscribes.
     with contextlib.suppress(PublishTrackError, TimeoutError):
         await mallory.play()
     seen = await show.timeline.saw("IntruderRemoved", "mallory")
     await until(lambda: not mallory.may_publish, "mallory may not publish any more")
     await show.falls_silent("mallory")
-    show.timeline.right("mallory watches without rights again")
+    show.timeline.right("mallory watches without permissions again")
     track = "her track gone" if "mallory" in show.people[HOST].has_seen else "before anybody had her track"
     show.claims.kept(Claim.INTRUDER, f"IntruderRemoved, {getattr(seen, 'action', '')}, {track}")
 

@@ -1,4 +1,4 @@
-"""The show: who takes part, where, and what everybody can do in it."""
+"""Context of the demo: its participants, its environment, and the actions that the steps share."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ _LOOK_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class House:
-    """Where everything runs."""
+    """Addresses and secrets of the servers and services."""
 
     kafka: str
     invitations_url: str
@@ -44,7 +44,7 @@ class House:
 
 
 class Show:
-    """What the scenes share."""
+    """State and actions that the steps share."""
 
     def __init__(self, house: House, client: cohost.Client, timeline: Timeline) -> None:
         self.house = house
@@ -55,16 +55,16 @@ class Show:
         self.invitations: dict[str, str] = {}
 
     async def tell(self) -> None:
-        """Say who there is."""
+        """Publish a fact for every user."""
         for name in self.people:
             await self.client.set_user(UserChanged(user_id=name, status="active"))
 
     async def room(self, status: Any) -> None:
-        """Say how the room is."""
+        """Publish the room's status."""
         await self.client.set_room(RoomChanged(room_id=ROOM, host_id=HOST, status=status))
 
     async def data(self, name: str, *, as_viewer: bool = False) -> BroadcastData:
-        """Return what this person needs to connect."""
+        """Return the broadcast data of a participant: the LiveKit URL, a token, and the role."""
         token = tokens.sign(self.house.jwt_secret, name)
         reads = HttpReader(self.house.invitations_url, self.house.broadcast_url, token, _SECONDS)
         try:
@@ -73,25 +73,25 @@ class Show:
             await reads.close()
 
     async def join(self, name: str, *, as_viewer: bool = False) -> BroadcastData:
-        """Connect this person to LiveKit as the broadcast data say."""
+        """Connect a participant to LiveKit with new broadcast data."""
         data = await self.data(name, as_viewer=as_viewer)
         await self.people[name].join(data.server_url, data.token)
         return data
 
     async def invite(self, name: str, expires_in_seconds: int = 300) -> str:
-        """Invite somebody and return the invitation's id."""
+        """Invite a user and return the invitation's id."""
         sent = await self.client.send_invitation(ROOM, name, HOST, expires_in_seconds=expires_in_seconds)
         self.invitations[name] = sent.command_id
         return sent.command_id
 
     async def accept(self, name: str) -> float:
-        """Accept the last invitation and return when the command was sent."""
+        """Accept the user's last invitation; return the time of sending, in `time.monotonic()`."""
         began = time.monotonic()
         await self.client.accept_invitation(ROOM, self.invitations[name], name)
         return began
 
     async def promote(self, name: str) -> float:
-        """Invite somebody who is there, accept, and return the milliseconds from command to permission."""
+        """Invite a connected user, accept, and return the milliseconds from command to permission."""
         await self.invite(name)
         person = self.people[name]
         person.promoted_at = None
@@ -101,36 +101,36 @@ class Show:
         return 1000 * ((person.promoted_at or began) - began)
 
     async def plays(self, name: str, windows: int = 5) -> None:
-        """Let somebody play, until the host has heard this very tone for so many tenths of a second."""
+        """Play a participant's tone until the host has heard it in `windows` windows of 100 ms."""
         host = self.people[HOST]
         host.hears.pop(name, None)
         await self.people[name].play()
         await until(lambda: host.hears.get(name, 0) >= windows, f"{HOST} hears {name}'s tone")
 
     async def falls_silent(self, name: str) -> None:
-        """Wait until the host has no track of this person any more."""
+        """Wait until the host has no track of the participant any more."""
         host = self.people[HOST]
         await until(lambda: name not in host.sees, f"{name}'s track disappears for {HOST}")
 
     async def room_gone(self) -> None:
-        """Wait until LiveKit has no such room any more. Raises `Missing`."""
+        """Wait until the room is deleted on LiveKit. Raises `NotObserved`."""
         async with self.livekit() as livekit:
             deadline = time.monotonic() + _SECONDS
             while (await livekit.room.list_rooms(api.ListRoomsRequest(names=[ROOM]))).rooms:
                 if time.monotonic() > deadline:
-                    msg = f"not within {_SECONDS} s: LiveKit's room is gone"
+                    msg = f"not within {_SECONDS} s: the room is deleted on LiveKit"
                     raise Missing(msg)
                 await asyncio.sleep(_LOOK_SECONDS)
 
     @contextlib.asynccontextmanager
     async def livekit(self) -> AsyncIterator[api.LiveKitAPI]:
-        """Open LiveKit's own API, which only somebody with the server's key can do."""
+        """Open LiveKit's server API, with the server's key."""
         house = self.house
         async with api.LiveKitAPI(house.livekit_url, house.livekit_key, house.livekit_secret) as opened:
             yield opened
 
     async def close(self) -> None:
-        """Send everybody home."""
+        """Disconnect every participant."""
         await asyncio.gather(*(person.leave() for person in self.people.values()))
 
 
@@ -151,7 +151,7 @@ _TROUBLE = (
 
 
 async def play(show: Show, scenes: tuple[Scene, ...]) -> None:
-    """Play the scenes one after the other; only a first one that goes wrong ends the show."""
+    """Run the steps one after the other; only a failure of the first one ends the demo."""
     for scene in scenes:
         try:
             await scene(show)
@@ -162,7 +162,7 @@ async def play(show: Show, scenes: tuple[Scene, ...]) -> None:
 
 
 async def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait until it is so. Raises `Missing`, naming what is missing."""
+    """Wait until the condition is true. Raises `NotObserved` with the description."""
     deadline = time.monotonic() + _SECONDS
     while not condition():
         if time.monotonic() > deadline:

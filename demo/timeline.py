@@ -1,4 +1,4 @@
-"""What happens, as it happens: the narrator's words and the topics' events, each with its time."""
+"""Timeline of the demo: steps and events, printed with their times as they happen."""
 
 import asyncio
 import sys
@@ -51,14 +51,14 @@ class Missing(Exception):
 
 
 class Seen(NamedTuple):
-    """An event that came. A badge that was taken off has no data."""
+    """An observed event. A removed badge has no data."""
 
     name: str
     who: str
     data: Message | None
 
     def matches(self, name: str, who: str | None, fields: dict[str, object]) -> bool:
-        """Say whether this is the event of this name, about this person, with these fields."""
+        """Return whether the event has this name, user and fields; None stands for any user."""
         return (
             self.name == name
             and who in (None, self.who)
@@ -67,7 +67,7 @@ class Seen(NamedTuple):
 
 
 class Timeline:
-    """Prints what comes and remembers it."""
+    """Prints events and remembers them."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -76,41 +76,41 @@ class Timeline:
         self._grown = asyncio.Condition()
 
     def say(self, text: str) -> None:
-        """Print the narrator's words."""
+        """Print the heading of a step."""
         self._print("told", f"\n{self._time()}  {text}")
 
     def right(self, text: str) -> None:
-        """Print something to see besides events."""
+        """Print an observation other than an event."""
         self._print("right", f"{self._time()}    {text}")
 
     def wrong(self, text: str) -> None:
-        """Print that something went wrong."""
+        """Print a failure."""
         self._print("wrong", f"{self._time()}  !! {text}")
 
     def lines(self, lines: list[tuple[bool, str]]) -> None:
-        """Print lines, those that are wrong in red."""
+        """Print lines in green, or in red where the flag is false."""
         for right, line in lines:
             self._print("right" if right else "wrong", line)
 
     def refused(self, rejected: cohost.Rejected) -> None:
-        """Print a rejection, which is no event but an outcome as well."""
+        """Print a rejection, which is an outcome of a command but no event."""
         current = "" if rejected.current is None else f", it is {rejected.current.status}"
         self._print("invitations.rejections", self._line("CommandRejected", "", rejected.reason + current))
 
     async def follow_events(self, events: cohost.Stream[cohost.Event]) -> None:
-        """Take in events until cancelled."""
+        """Record events until cancelled."""
         async for event in events:
             name = envelope.model_name(event.envelope.type)
             await self._take(event.topic, Seen(name, getattr(event.data, "user_id", ""), event.data))
 
     async def follow_badges(self, badges: cohost.Stream[cohost.Badge]) -> None:
-        """Take in badges until cancelled."""
+        """Record badges until cancelled."""
         async for badge in badges:
             name = "BadgeChanged" if badge.data is not None else "(badge removed)"
             await self._take("badges", Seen(name, badge.user_id, badge.data))
 
     async def saw(self, name: str, who: str | None = None, **fields: object) -> Message | None:
-        """Wait for an event, or find it among those that came, and return its data. Raises `Missing`."""
+        """Wait for a past or future event and return its data. Raises `NotObserved`."""
         try:
             async with asyncio.timeout(_SECONDS), self._grown:
                 while (found := self._find(name, who, fields)) is None:

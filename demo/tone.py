@@ -1,4 +1,4 @@
-"""A tone that one participant plays, and how another knows it by ear."""
+"""Synthesis of a participant's tone, and its detection in received audio."""
 
 import math
 from array import array
@@ -16,7 +16,7 @@ _PURE = 0.8
 
 
 def frame(pitch: int, number: int) -> rtc.AudioFrame:
-    """Return the tone's frame of this number: 10 ms, mono."""
+    """Return frame `number` of a tone of `pitch` Hz: 10 ms, mono."""
     start = number * FRAME
     turn = 2 * math.pi * pitch / RATE
     samples = array("h", (round(_LOUD * math.sin(turn * (start + index))) for index in range(FRAME)))
@@ -24,7 +24,7 @@ def frame(pitch: int, number: int) -> rtc.AudioFrame:
 
 
 def holds(samples: Sequence[int], pitch: int) -> bool:
-    """Say whether the samples are audible and next to nothing but this tone."""
+    """Return whether the samples are audible and consist almost only of a tone of `pitch` Hz."""
     energy = sum(sample * sample for sample in samples)
     if energy < len(samples) * _AUDIBLE * _AUDIBLE:
         return False
@@ -32,7 +32,7 @@ def holds(samples: Sequence[int], pitch: int) -> bool:
 
 
 def power(samples: Sequence[int], pitch: int) -> float:
-    """Return the squared magnitude of the samples' spectrum at the pitch (Goertzel)."""
+    """Return the squared magnitude of the samples' spectrum at `pitch` Hz (Goertzel)."""
     factor = 2 * math.cos(2 * math.pi * pitch / RATE)
     last = before = 0.0
     for sample in samples:
