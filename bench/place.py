@@ -61,5 +61,5 @@ class Place:
 async def opened() -> AsyncIterator[Place]:
     """Run Kafka and Postgres for the duration of the block and measure their idle CPU usage first."""
     async with Stack(parts=("kafka", "postgres"), alone=True) as up:
-        meter = Meter(postgres=up.pid("postgres"), kafka=up.pid("kafka"))
+        meter = Meter(postgres=up.process_of("postgres").pid, kafka=up.process_of("kafka").pid)
         yield Place(up, meter, await cpu.at_rest(meter))

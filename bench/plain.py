@@ -1,7 +1,7 @@
 """Consumer process of the baseline handler, with FastStream's own defaults.
 
-Started as `python -m bench.plain '{"bootstrap_servers": …}'`; it prints a line after the first `warm_up`
-messages and another one `count` messages later.
+Started as `python -m bench.plain '{"bootstrap_servers": …}'`. It prints a line
+after the first `warm_up` messages and another one `count` messages later.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """Worker process of a service, and its progress."""
 
 import contextlib
+import dataclasses
 import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ class Worker:
     """A process of `python -m services.<name>`."""
 
     running: Process
-    url: str
+    copy: services.Copy
 
     def check(self) -> None:
         """Raise `WorkerExited` if the process has exited."""
@@ -34,24 +35,18 @@ class Worker:
 
     async def ready(self) -> None:
         """Wait until it reads every lane assigned to it."""
-        await self.running.answers(lambda: services.ready(self.url))
+        await self.running.answers(self.copy.answers)
 
 
 async def start(run: Run, profile: Path | None = None, **more: str) -> Worker:
     """Start a worker; `more` are further environment variables, `profile` is the output file for cProfile."""
-    port = ports.choose()
-    under = () if profile is None else ("-m", "cProfile", "-o", str(profile))
-    log = run.up.root / f"{run.prefix}worker.log"
-    program = process.Program(
-        name="worker",
-        command=(sys.executable, *under, "-m", f"services.{run.service}"),
-        folder=services.REPOSITORY,
-        log=log,
-        environment={**run.up.inherited, **_settings(run, port), **more},
-        remove=(log,),
-        within=run.up.root,
-    )
-    return Worker(await process.start(program), f"http://{ports.ADDRESS}:{port}")
+    environment = {**run.up.inherited, **_settings(run), **more}
+    copy = services.Copy(run.service, (ports.choose(),), environment, run.up.root / f"{run.prefix}worker.log")
+    program = await copy.program()
+    if profile is not None:
+        command = (sys.executable, "-m", "cProfile", "-o", str(profile), *program.command[1:])
+        program = dataclasses.replace(program, command=command)
+    return Worker(process.start(program), copy)
 
 
 @contextlib.asynccontextmanager
@@ -95,7 +90,7 @@ async def standing(connection: asyncpg.Connection, topic: Topic = topics.INVITAT
     return Standing({row["lane"]: row["position"] for row in rows}, all(row["published"] for row in rows))
 
 
-def _settings(run: Run, port: int) -> dict[str, str]:
+def _settings(run: Run) -> dict[str, str]:
     return {
         "COHOST_KAFKA_BOOTSTRAP_SERVERS": run.kafka,
         "COHOST_DATABASE_URL": run.database_url,
@@ -105,5 +100,4 @@ def _settings(run: Run, port: int) -> dict[str, str]:
         "COHOST_LOG_LEVEL": "warning",
         "COHOST_LIVEKIT_API_KEY": run.up.livekit_api_key,
         "COHOST_LIVEKIT_API_SECRET": run.up.livekit_api_secret,
-        "COHOST_HTTP_PORT": str(port),
     }

@@ -1,4 +1,4 @@
-"""What is fetched or built once and then kept for every checkout of the user."""
+"""Artifacts that are fetched or built once, for all checkouts of the user."""
 
 import asyncio
 import fcntl
@@ -8,24 +8,19 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 PAUSE = 0.1
-SECONDS_BETWEEN_LINES = 15
 
 
 async def obtain(base: Path, name: str, doing: str, build: Callable[[Path], Awaitable[None]]) -> Path:
-    """Return the folder `name` under `base`, which `build` fills first where it is missing.
-
-    It appears whole or not at all, and two who ask at once build it once.
-    """
+    """Return the folder `name` in `base`, complete; if it is missing, one of the callers builds it first."""
     target = base / name
-    if target.exists():
-        return target
-    async with locked(base / f"{name}.lock"):
-        if not target.exists():
-            await _build(target, doing, build)
+    if not target.exists():
+        async with locked(base / f"{name}.lock"):
+            if not target.exists():
+                await _build(target, doing, build)
     return target
 
 
@@ -33,12 +28,15 @@ async def _build(target: Path, doing: str, build: Callable[[Path], Awaitable[Non
     for left in target.parent.glob(f".{target.name}-*"):
         shutil.rmtree(left)
     partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    began = time.monotonic()
+    # Progress goes to standard error; standard output is for results.
+    sys.stderr.write(f"{doing} …\n")
     try:
-        async with _progress(doing):
-            await build(partial)
+        await build(partial)
         _publish(partial, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+    sys.stderr.write(f"{doing}: done in {time.monotonic() - began:.0f} s\n")
 
 
 def _publish(partial: Path, target: Path) -> None:
@@ -48,44 +46,15 @@ def _publish(partial: Path, target: Path) -> None:
 
 @asynccontextmanager
 async def locked(path: Path) -> AsyncIterator[None]:
-    """Hold a lock that the system takes away from a process that dies."""
+    """Hold a lock between processes, which the system releases if its holder dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        while not _taken(descriptor):
+        while True:
+            with suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
             await asyncio.sleep(PAUSE)
         yield
     finally:
         os.close(descriptor)
-
-
-def _taken(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-@asynccontextmanager
-async def _progress(doing: str) -> AsyncIterator[None]:
-    start = time.monotonic()
-    say(f"{doing} …")
-    speaking = asyncio.create_task(_speak(doing, start))
-    try:
-        yield
-    finally:
-        speaking.cancel()
-    say(f"{doing}: done in {time.monotonic() - start:.0f} s")
-
-
-async def _speak(doing: str, start: float) -> None:
-    while True:
-        await asyncio.sleep(SECONDS_BETWEEN_LINES)
-        say(f"{doing} … {time.monotonic() - start:.0f} s")
-
-
-def say(line: str) -> None:
-    """Tell whoever waits; standard output stays for results."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()

@@ -1,32 +1,25 @@
-"""Stand between a starter and its process, and end the process when the starter is gone.
+"""Reaper of child processes: it ends them when the process that started them is gone.
 
-Run by file and without its folder on the path, so that it imports nothing of this package. The first
-line on standard input is the order, as JSON; the child's pid goes to standard output. Another line
-before the end of input is a farewell, or sets the child free to outlive its starter; an end without one
-means that the starter died, and what the order names is removed.
+It runs as a file, without its folder on the path, so it imports nothing of this package. Standard input has a
+line `pid <number>` per process and `remove <path>` per temporary file or folder. At the end of input it ends
+the processes and removes the paths; after the line `detach` it leaves both alone.
 """
 
-import json
-import os
 import shutil
 import signal
-import subprocess
 import sys
-import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-FAREWELL = "farewell"
-FREE = "free"
 PAUSE = 0.02
+SECONDS = 10
 
 
 def alive(process: psutil.Process) -> bool:
-    """Tell whether the very same process still runs; one that waits to be reaped does not."""
+    """Return whether this very process still runs; a zombie does not."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -34,7 +27,7 @@ def alive(process: psutil.Process) -> bool:
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:
-    """Return the process and all that descend from it."""
+    """Return the process and all its descendants."""
     try:
         return [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
@@ -42,28 +35,26 @@ def family(process: psutil.Process) -> list[psutil.Process]:
 
 
 def send(processes: list[psutil.Process], number: int) -> None:
-    """Signal the processes that are still there."""
+    """Send a signal to the processes that still exist."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(number)
 
 
-def kill(process: psutil.Process) -> None:
-    """Kill the process and all that descend from it, and wait until they are gone."""
-    members = family(process)
-    send(members, signal.SIGKILL)
-    _wait(members, 10)
+def kill(processes: list[psutil.Process]) -> None:
+    """Kill the processes that still run, and wait for their end."""
+    send([process for process in processes if alive(process)], signal.SIGKILL)
+    _wait(processes, SECONDS)
 
 
-def end(process: psutil.Process, number: int, patience: float) -> None:
-    """Ask the process to end, and kill what is still there after `patience` seconds."""
-    members = family(process)
-    # A stopped process sees no other signal until it goes on.
+def end(processes: list[psutil.Process], number: int, patience: float) -> None:
+    """Send a signal to the processes; after `timeout` seconds, kill them and their descendants."""
+    members = [member for process in processes for member in family(process)]
+    # A stopped process handles no other signal until it continues.
     send(members, signal.SIGCONT)
-    send([process], number)
-    _wait([process], patience)
-    send([member for member in members if alive(member)], signal.SIGKILL)
-    _wait(members, 10)
+    send(processes, number)
+    _wait(processes, patience)
+    kill(members)
 
 
 def _wait(processes: list[psutil.Process], seconds: float) -> None:
@@ -72,59 +63,34 @@ def _wait(processes: list[psutil.Process], seconds: float) -> None:
         time.sleep(PAUSE)
 
 
-def spawn(order: dict[str, Any], output: int) -> subprocess.Popen[bytes]:
-    """Start what the order says in a session of its own; root may name another user for it."""
-    other = {"user": order["user"], "group": order["group"], "extra_groups": []} if order["user"] else {}
-    return subprocess.Popen(  # noqa: S603 - the command is this package's own
-        order["command"],
-        cwd=order["folder"],
-        env=order["environment"],
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        start_new_session=True,
-        **other,
-    )
-
-
-def _remove(paths: list[str], within: str | None) -> None:
-    for path in map(Path, paths):
-        if path.is_symlink() or path.is_file():
-            path.unlink()
+def remove(path: Path) -> None:
+    """Remove a file or folder; for a link, also remove the folder that it points to."""
+    if path.is_symlink():
+        shutil.rmtree(path.resolve(), ignore_errors=True)
+    if path.is_symlink() or path.is_file():
+        path.unlink(missing_ok=True)
+    else:
         shutil.rmtree(path, ignore_errors=True)
-    if within is not None:
-        with suppress(OSError):
-            Path(within).rmdir()
-
-
-def _follow(child: subprocess.Popen[bytes], parting: threading.Event) -> None:
-    status = child.wait()
-    if not parting.is_set():
-        os._exit(status if status >= 0 else 128 - status)
 
 
 def main() -> None:
-    """Start the child, and end it at the end of input."""
+    """Read lines until the end of input, then end the processes and remove the paths."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Handled and not ignored, because a child would inherit that.
-        signal.signal(number, lambda *_: None)
-    line = sys.stdin.readline()
-    if not line:
-        return
-    order = json.loads(line)
-    child = spawn(order, sys.stderr.fileno())
-    process = psutil.Process(child.pid)
-    parting = threading.Event()
-    with suppress(OSError):
-        os.write(sys.stdout.fileno(), f"{child.pid}\n".encode())
-    threading.Thread(target=_follow, args=(child, parting), daemon=True).start()
-    parted = sys.stdin.read().strip()
-    parting.set()
-    if parted == FREE:
-        return
-    end(process, order["stop"], order["patience"])
-    if parted != FAREWELL:
-        _remove(order["remove"], order["within"])
+        signal.signal(number, signal.SIG_IGN)
+    processes, paths = [], []
+    for line in sys.stdin:
+        word, _, value = line.rstrip("\n").partition(" ")
+        if word == "detach":
+            return
+        if word == "remove":
+            paths.append(Path(value))
+        else:
+            with suppress(psutil.NoSuchProcess):
+                processes.append(psutil.Process(int(value)))
+    # Postgres waits for its clients then, which end as well.
+    end(processes, signal.SIGTERM, SECONDS)
+    for path in paths:
+        remove(path)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,25 @@
-"""One Kafka broker in KRaft mode, run from the artifacts that Maven fetches."""
+"""Local Kafka: one broker in KRaft mode, run from the jars that Maven fetches."""
 
-import asyncio
-import dataclasses
+import hashlib
+import json
+import secrets
 import shutil
-import uuid
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from stack import artifacts, ports, process, toolchain
-from stack.errors import StartError
-from stack.place import Place
+from stack import cache, ports, process, toolchain
+from stack.settings import Place, Settings
 
-PORT = 9092
-HEAP = ("-Xmx1g", "-XX:+UseSerialGC")
-# Spends a third of the processor time on coming up, and is slower in the long run.
-QUICK = ("-XX:TieredStopAtLevel=1",)
-
+VERSION = "4.3.0"
+PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
+POM = Path(__file__).with_name("pom.xml")
+# C1 alone: C2 takes a third of the CPU time of a start, and pays off only in the long run.
+OPTIONS = ("-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+# Without a configuration of its own log4j shows errors alone, on the console.
+LOGGING = "-Dorg.apache.logging.log4j.level=WARN"
 CONFIG = """\
 process.roles=broker,controller
 node.id=1
@@ -44,139 +44,106 @@ broker.heartbeat.interval.ms=500
 
 @dataclass(frozen=True, slots=True)
 class Kafka:
-    """A broker on two ports, its data in a folder of its own.
+    """A broker on two ports: for clients, and for its controller.
 
-    `more` are lines of configuration that stand against the stack's own, `users` the SCRAM credentials that
-    the data folder is formatted with, as Kafka's tool takes them.
+    `extra_config` are lines of configuration that override the stack's own, `scram_users` the SCRAM
+    credentials to format the data folder with, in the syntax of Kafka's storage tool.
     """
 
     place: Place
-    port: int
-    controller: int
+    ports: tuple[int, ...]
     more: str = field(default="", kw_only=True)
     users: tuple[str, ...] = field(default=(), kw_only=True)
 
     name = "kafka"
 
     @property
-    def folder(self) -> Path:
-        """Where configuration, data and log lie."""
+    def address(self) -> str:
+        """The bootstrap servers."""
+        return f"{ports.ADDRESS}:{self.ports[0]}"
+
+    async def program(self) -> process.Program:
+        """Fetch Kafka if it is missing, format the data folder once, and return the program to run."""
+        jars = await _jars(self.place.settings)
+        config = self._configure()
+        if not self._cluster.exists():
+            shutil.rmtree(self._folder / "data", ignore_errors=True)
+            # A leading dash would be read as an option.
+            identifier = f"k{secrets.token_urlsafe(16)[1:]}"
+            arguments = ("kafka.tools.StorageTool", "format", "-t", identifier, "-c", config)
+            users = (word for user in self.users for word in ("--add-scram", user))
+            await process.run(self._java(jars, *arguments, *users))
+            self._cluster.write_text(identifier)
+        return self._java(jars, _class_archive(self.place.settings), "kafka.Kafka", config)
+
+    async def answers(self) -> bool:
+        """Return whether this very broker, and not another one on its port, returns its metadata."""
+        # aiokafka logs every refused connection as an error, so it connects only once something listens.
+        if not await ports.accepts(self.address):
+            return False
+        client = AIOKafkaAdminClient(bootstrap_servers=self.address, request_timeout_ms=5000)
+        try:
+            await client.start()
+            answer = await client.describe_cluster()
+            # A broker that is not registered yet answers too, with no brokers in its answer.
+            return bool(answer["brokers"] and answer["cluster_id"] == self._cluster.read_text())
+        except (KafkaError, OSError):
+            return False
+        finally:
+            await client.close()
+
+    @property
+    def _folder(self) -> Path:
         return self.place.root / self.name
 
     @property
-    def address(self) -> str:
-        """The bootstrap servers."""
-        return f"{ports.ADDRESS}:{self.port}"
-
-    @property
-    def ports(self) -> tuple[int, ...]:
-        """Every port that it takes."""
-        return (self.port, self.controller)
-
-    async def program(self) -> process.Program:
-        """Fetch Kafka where it is missing, format the data folder once, and return what to run."""
-        jars = await artifacts.jars(self.place.settings)
-        self._configure()
-        if not self._cluster.exists():
-            await self._format(jars)
-        classes = await artifacts.classes(self.place.settings, lambda folder: self._record(jars, folder))
-        options = (*HEAP, *(() if self.place.measuring else QUICK))
-        if classes.exists():
-            options = (*options, f"-XX:SharedArchiveFile={classes}")
-        return self._java(jars, options, ("kafka.Kafka", str(self._config)))
-
-    async def answers(self) -> bool:
-        """Ask for the cluster's metadata; another broker on the port is none of ours."""
-        return await cluster(self.address) == self._cluster.read_text()
-
-    @property
-    def _config(self) -> Path:
-        return self.folder / "server.properties"
-
-    @property
-    def _data(self) -> Path:
-        return self.folder / "data"
-
-    @property
     def _cluster(self) -> Path:
-        return self.folder / "cluster"
+        return self._folder / "cluster"
 
-    def _configure(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        data = _property(self._data)
-        lines = CONFIG.format(port=self.port, controller=self.controller, data=data)
-        # Of a name that comes twice the last value counts.
-        self._config.write_text(lines + self.more)
+    def _configure(self) -> str:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        data, path = str(self._folder / "data"), self._folder / "server.properties"
+        if "," in data:
+            raise process.StartError(self.name, f"cannot use a folder with a comma in its name: {data}")
+        # A properties file is Latin-1 and has JSON's escapes.
+        lines = CONFIG.format(port=self.ports[0], controller=self.ports[1], data=json.dumps(data)[1:-1])
+        # The last value of a repeated name counts.
+        path.write_text(lines + self.more)
+        return str(path)
 
-    async def _format(self, jars: Path) -> None:
-        shutil.rmtree(self._data, ignore_errors=True)
-        identifier = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        # A leading dash would be read as an option.
-        identifier = identifier.replace("-", "0", 1) if identifier.startswith("-") else identifier
-        arguments = ("kafka.tools.StorageTool", "format", "-t", identifier, "-c", str(self._config))
-        users = tuple(word for user in self.users for word in ("--add-scram", user))
-        await process.run(self._java(jars, QUICK, (*arguments, *users)))
-        self._cluster.write_text(identifier)
-
-    async def _record(self, jars: Path, folder: Path) -> None:
-        """Run a broker once for the archive of its classes, with which every other starts in a third."""
-        ports_once = ports.choose_all((), 2)
-        broker = Kafka(dataclasses.replace(self.place, root=folder, keep=False), *ports_once)
-        broker._configure()
-        await broker._format(jars)
-        options = (*HEAP, f"-XX:ArchiveClassesAtExit={folder / artifacts.CLASSES}")
-        once = broker._java(jars, options, ("kafka.Kafka", str(broker._config)))
-        running = await process.start(dataclasses.replace(once, patience=60))
-        try:
-            await running.answers(broker.answers, 120)
-        finally:
-            await running.stop()
-            ports.give_back(*ports_once)
-            await asyncio.to_thread(shutil.rmtree, broker.folder, ignore_errors=True)
-
-    def _java(self, jars: Path, options: tuple[str, ...], arguments: tuple[str, ...]) -> process.Program:
-        # Without a configuration of its own log4j shows errors alone, on the console.
-        level = "-Dorg.apache.logging.log4j.level=WARN"
-        command = (str(toolchain.java()), *options, level, "-cp", f"{jars}/*", *arguments)
+    def _java(self, jars: Path, *words: str) -> process.Program:
         return process.Program(
             name="Kafka",
-            command=command,
-            folder=self.folder,
-            log=self.folder / "log",
-            # In the plain C locale Java finds no file whose name has other letters than ASCII's.
+            command=(str(toolchain.java()), "-cp", f"{jars}/*", LOGGING, *OPTIONS, *words),
+            folder=self._folder,
+            log=self._folder / "log",
+            # In the plain C locale Java finds no file with non-ASCII letters in its name.
             environment={**self.place.settings.inherited, "LC_ALL": "C.UTF-8"},
             patience=15,
-            remove=() if self.place.keep else (self.folder,),
-            within=self.place.temporary,
         )
 
 
-def _property(folder: Path) -> str:
-    """Return a path as a properties file has it, whose letters are Latin-1; Kafka parts paths at commas."""
-    text = str(folder)
-    if "," in text:
-        raise StartError(Kafka.name, f"takes no folder with a comma in its name: {text}")
-    units = text.encode("utf-16-be")
-    numbers = [int.from_bytes(units[at : at + 2]) for at in range(0, len(units), 2)]
-    return "".join(chr(number) if _plain(number) else f"\\u{number:04x}" for number in numbers)
+async def _jars(settings: Settings) -> Path:
+    """Return the folder of Kafka's jars, which Maven fetches if it is missing."""
+
+    async def fetch(target: Path) -> None:
+        goal = (f"{PLUGIN}:copy-dependencies", f"-DoutputDirectory={target}")
+        command = (str(toolchain.maven()), "--batch-mode", "--quiet", f"--file={POM}", *goal)
+        environment = {"JAVA_HOME": str(toolchain.java().resolve().parents[1]), **settings.inherited}
+        await process.run(process.Program("Maven", command, target, target / "log", environment))
+
+    return await cache.obtain(settings.cache, f"kafka-{VERSION}", f"fetching Kafka {VERSION} (once)", fetch)
 
 
-def _plain(number: int) -> bool:
-    return ord(" ") < number < ord("\x7f") and chr(number) != "\\"
+def _class_archive(settings: Settings) -> str:
+    """Return the JVM option that loads the archive of Kafka's classes, for quicker starts, or records it.
 
-
-async def cluster(bootstrap_servers: str) -> str | None:
-    """Return the id of the cluster, or nothing where none is ready."""
-    # aiokafka logs every refused connection as an error, so it is asked only once something listens.
-    if not await ports.accepts(bootstrap_servers):
-        return None
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=5000)
-    try:
-        await client.start()
-        answer = await client.describe_cluster()
-        # A broker that is not registered yet answers too, and knows of no broker.
-        return str(answer["cluster_id"]) if answer["brokers"] else None
-    except (KafkaError, OSError):
-        return None
-    finally:
-        await client.close()
+    It is recorded at a broker's end, for one Java and one path of the jars.
+    """
+    identity = f"{settings.cache} {toolchain.version(toolchain.java())}"
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
+    for archive in settings.cache.glob(f"kafka-{VERSION}-{digest}-*.jsa"):
+        return f"-XX:SharedArchiveFile={archive}"
+    # Java ignores an incomplete archive, but two brokers that end at once must not write the same one.
+    own = settings.cache / f"kafka-{VERSION}-{digest}-{secrets.token_hex(4)}.jsa"
+    return f"-XX:ArchiveClassesAtExit={own}"

@@ -1,4 +1,4 @@
-"""Ports on the loopback address that nobody listens on."""
+"""Free ports on the loopback address."""
 
 import asyncio
 import random
@@ -13,9 +13,9 @@ _given: dict[int, socket.socket] = {}
 
 
 def choose(preferred: int | None = None) -> int:
-    """Return the preferred port if it is free, else any that is; none is given twice until it is given back.
+    """Return the preferred port if it is free, else a random free one, and reserve it until it is given back.
 
-    The port's UDP side is held meanwhile, so that it is not free for other processes that choose.
+    The port's UDP side stays bound meanwhile, so that other processes do not choose it.
     """
     dice = random.SystemRandom()
     port = preferred if preferred is not None else dice.choice(RANGE)
@@ -25,25 +25,25 @@ def choose(preferred: int | None = None) -> int:
 
 
 def choose_all(preferred: tuple[int, ...], count: int) -> tuple[int, ...]:
-    """Return as many ports, the preferred ones where they are free."""
+    """Return `count` ports, the preferred ones where they are free."""
     return tuple(choose(port) for port in preferred or (None,) * count)
 
 
 def give_back(*ports: int) -> None:
-    """Let the ports be chosen again."""
+    """End the reservation of ports."""
     for port in ports:
-        if port in _given:
-            _given.pop(port).close()
+        if held := _given.pop(port, None):
+            held.close()
 
 
 def let_go(port: int) -> None:
-    """Stop holding a port whose UDP side is about to be used; it stays given."""
+    """Unbind the UDP side of a port for the server that will use it; the port stays reserved."""
     if port in _given:
         _given[port].close()
 
 
 def _taken(port: int) -> bool:
-    """Take a port if both TCP and UDP can be bound there."""
+    """Reserve a port and return whether both TCP and UDP can be bound there."""
     if port in _given:
         return False
     with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as attempt:
@@ -61,7 +61,7 @@ def _taken(port: int) -> bool:
 
 
 async def accepts(addresses: str) -> bool:
-    """Tell whether one of the addresses, given as `host:port,host:port`, takes a connection."""
+    """Return whether one of the addresses, given as `host:port,host:port`, accepts a connection."""
     for address in addresses.split(","):
         host, _, port = address.rpartition(":")
         with suppress(OSError, TimeoutError, ValueError):

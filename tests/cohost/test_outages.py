@@ -42,14 +42,14 @@ async def test_a_timeout_while_kafka_is_paused_leaves_the_outcome_unknown(
     isolated_stack: Stack, service: FakeServices
 ) -> None:
     async with create_client(isolated_stack, service, 2) as impatient:
-        isolated_stack.pause("kafka")
+        isolated_stack.process_of("kafka").pause()
         try:
             with pytest.raises(cohost.OutcomeUnknown) as raised:
                 await impatient.leave_stage("room", "bob")
             with pytest.raises(cohost.NotConfirmed):
                 await impatient.user_gone("bob")
         finally:
-            isolated_stack.resume("kafka")
+            isolated_stack.process_of("kafka").resume()
     assert raised.value.published in (None, False)
     assert raised.value.offset is None
 
@@ -60,7 +60,7 @@ async def test_commands_and_streams_survive_a_kafka_crash(
     async with create_client(isolated_stack, service, TIMEOUT_SECONDS) as patient, patient.events() as events:
         await service.publish_outcome("before", "room", co_host_left("room", "ann"))
         first = await asyncio.wait_for(anext(events), TIMEOUT_SECONDS)
-        isolated_stack.kill("kafka")
+        isolated_stack.process_of("kafka").kill()
         command_task = asyncio.ensure_future(patient.leave_stage("room", "bob", command_id="asked-in-vain"))
         await isolated_stack.restart("kafka")
         await answer_command(isolated_stack, service.prefix, "asked-in-vain", "bob")

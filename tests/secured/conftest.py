@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stack import Stack, keys, ports, process
+from stack import Stack, parts, ports, process, settings
 from stack import services as stack_services
 from stack.services import Copy
 from tests.broadcast import fake_livekit
@@ -27,17 +27,16 @@ class SecuredServices:
     environment: dict[str, str]
     folder: Path
     exit_stack: AsyncExitStack
-    processes: dict[str, Copy] = field(default_factory=dict)
+    processes: dict[str, process.Process] = field(default_factory=dict)
 
     async def start_copy(self, name: str) -> None:
         """Start a copy and wait until it is ready."""
         port = ports.choose()
         self.exit_stack.callback(ports.give_back, port)
         environment = {**self.environment, **self.secured.client_variables(name)}
-        copy = Copy(name, port, environment, self.folder / f"{name}-{port}.log")
-        self.exit_stack.push_async_callback(copy.stop)
-        await copy.start()
-        self.processes[name] = copy
+        copy = Copy(name, (port,), environment, self.folder / f"{name}-{port}.log")
+        self.processes[name] = await parts.launch(copy)
+        self.exit_stack.push_async_callback(self.processes[name].stop)
 
 
 @pytest.fixture(scope="package")
@@ -56,7 +55,7 @@ async def environment(secured: SecuredBroker, stack: Stack) -> AsyncIterator[dic
         yield {
             **stack.inherited,
             **stack_services.variables(
-                secured.address, database_url, livekit.url, keys.new(), documented_acls.PREFIX
+                secured.address, database_url, livekit.url, settings.new_keys(), documented_acls.PREFIX
             ),
             "COHOST_CREATE_TOPICS": "false",
             "COHOST_NO_SHOW_SECONDS": "1",

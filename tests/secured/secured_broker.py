@@ -13,9 +13,9 @@ from aiokafka.helpers import create_ssl_context
 from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest
 
 from cohost_schemas import topics
-from stack import keys, parts, ports, settings
+from stack import parts, ports, settings
 from stack.kafka import Kafka
-from stack.place import Place
+from stack.settings import Place
 from tests.secured.certificates import CertificateAuthority
 from tests.secured.documented_acls import Acl, WireAcl
 
@@ -120,13 +120,13 @@ async def run_secured_broker(folder: Path, principals: Iterable[str]) -> AsyncIt
     passwords = {name: secrets.token_urlsafe(12) for name in principals}
     users = tuple(f"SCRAM-SHA-512=[name={name},password={word}]" for name, word in passwords.items())
     keystore = authority.issue_broker_keystore()
-    place = Place(folder, settings.load(alone=True), keys.new(), keep=False)
+    place = Place(folder, settings.load(alone=True), settings.new_keys())
     clients = ports.choose()
 
     def make() -> Kafka:
         port, controller = ports.choose_all((), 2)
         more = _CONFIG.format(port=port, controller=controller, clients=clients, keystore=keystore)
-        return Kafka(place, port, controller, more=more, users=users)
+        return Kafka(place, (port, controller), more=more, users=users)
 
     try:
         part, process = await parts.start(make)

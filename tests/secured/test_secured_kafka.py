@@ -137,7 +137,7 @@ async def test_a_forbidden_operation_is_retried_and_named(
     service = services.processes["invitations"]
 
     def interrupted() -> bool:
-        lines = [json.loads(line) for line in service.log.read_text().splitlines()]
+        lines = [json.loads(line) for line in service.program.log.read_text().splitlines()]
         return any(
             line["event"] == "pipeline interrupted" and "cohost.invitations.events" in line["error"]
             for line in lines
@@ -152,7 +152,7 @@ async def test_a_forbidden_operation_is_retried_and_named(
             while not interrupted():
                 await platform.set_user(UserChanged(user_id="bob", status="active"))
     assert (await declining).data.status == "rejected"
-    assert "Traceback" not in service.log.read_text()
+    assert "Traceback" not in service.program.log.read_text()
 
 
 async def test_a_service_that_may_create_topics_creates_them(secured: SecuredBroker) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from stack import Stack, StartError, data, exports, keys, parts, ports, services, settings
-from stack.place import Place
+from stack import Stack, StartError, guard, kept, parts, ports, services, settings
+from stack.postgres import Postgres
+from stack.settings import Place
 
 
 @pytest.fixture
@@ -20,25 +21,27 @@ def port_in_use() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def context(root: Path, *wanted: int) -> Place:
-    return Place(root, settings.load(), keys.load(root), keep=False, wanted=wanted)
+def context(root: Path) -> Place:
+    return Place(root, settings.load(), settings.load_keys(root))
 
 
 async def test_a_component_whose_port_is_in_use_gets_another(tmp_path: Path, port_in_use: int) -> None:
-    part, running = await parts.start(lambda: parts.create("postgres", context(tmp_path, port_in_use)))
+    part, running = await parts.start(
+        lambda: Postgres(context(tmp_path), ports.choose_all((port_in_use,), 1))
+    )
     assert (part.ports != (port_in_use,), running.alive) == (True, True)
     await running.stop()
-    data.wipe(tmp_path)
+    guard.remove(tmp_path / "postgres")
 
 
 async def test_a_component_losing_its_port_during_start_is_restarted(
     tmp_path: Path, port_in_use: int
 ) -> None:
     numbers = iter([port_in_use, ports.choose()])
-    part, running = await parts.start(lambda: parts.at("postgres", context(tmp_path), (next(numbers),)))
+    part, running = await parts.start(lambda: Postgres(context(tmp_path), (next(numbers),)))
     assert (part.ports != (port_in_use,), running.alive) == (True, True)
     await running.stop()
-    data.wipe(tmp_path)
+    guard.remove(tmp_path / "postgres")
 
 
 def test_no_port_is_given_twice_not_even_by_two_processes() -> None:
@@ -83,7 +86,7 @@ async def test_an_external_component_is_used(monkeypatch: pytest.MonkeyPatch) ->
         async with Stack(parts=["postgres"]) as up:
             assert up.database_url == other.database_url
             with pytest.raises(LookupError):
-                up.kill("postgres")
+                up.process_of("postgres").kill()
 
 
 def test_an_isolated_stack_uses_no_external_component(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +106,7 @@ def test_the_stacks_own_variables_are_not_an_external_stack(
 def test_a_shell_reads_every_value_of_env_unchanged(tmp_path: Path) -> None:
     root = tmp_path / "it's a folder"
     root.mkdir()
-    path = exports.write(root, {"COHOST_ONE": "a 'quoted' $HOME `value`\\"})
+    path = kept.write_env(root, {"COHOST_ONE": "a 'quoted' $HOME `value`\\"})
     script = '. "$1"; printf "%s|%s" "$COHOST_ONE" "$COHOST_STACK"'
     said = subprocess.run(["sh", "-c", script, "sh", path], capture_output=True, text=True, check=True)  # noqa: S607
     assert (said.stdout, path.stat().st_mode & 0o777) == (f"a 'quoted' $HOME `value`\\|{root}", 0o600)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from stack import StartError, data, kept, services
+from stack import StartError, kept, services
 
 
 async def test_a_hanging_component_is_given_its_timeout_and_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hanging = await asyncio.start_server(lambda _, __: None, "127.0.0.1", 0)
-    copy = services.Copy("broadcast", hanging.sockets[0].getsockname()[1], {}, tmp_path / "log")
+    copy = services.Copy("broadcast", (hanging.sockets[0].getsockname()[1],), {}, tmp_path / "log")
     monkeypatch.setattr(kept, "SECONDS", 0.2)
     began = time.monotonic()
     assert not await kept.soon(copy)
@@ -21,22 +21,10 @@ async def test_a_hanging_component_is_given_its_timeout_and_no_more(
     hanging.close()
 
 
-@pytest.mark.parametrize("lent", ["kafka", "postgres"])
-async def test_data_used_with_an_external_component_is_left_alone(tmp_path: Path, lent: str) -> None:
-    (tmp_path / lent).mkdir()
-    data.lend(tmp_path, lent)
+@pytest.mark.parametrize("local", ["kafka", "postgres"])
+async def test_data_used_with_an_external_component_is_left_alone(tmp_path: Path, local: str) -> None:
+    (tmp_path / local).mkdir()
+    (tmp_path / "local_data").write_text(local)
     with pytest.raises(StartError, match="do not belong together; `python -m stack wipe`"):
         await kept.Kept(tmp_path).up()
-    assert (tmp_path / lent / "partner").exists()
-
-
-def test_data_used_together_is_paired(tmp_path: Path) -> None:
-    for name in data.NAMES:
-        (tmp_path / name).mkdir()
-    (tmp_path / "kafka" / "cluster").write_text("one")
-    assert data.belong_together(tmp_path)
-    data.marry(tmp_path)
-    assert data.belong_together(tmp_path)
-    for name in data.NAMES:
-        data.lend(tmp_path, name)
-    assert not data.belong_together(tmp_path)
+    assert (tmp_path / local).exists()

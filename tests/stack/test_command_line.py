@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from stack import services
-from stack.ledger import Ledger
+from stack.kept import Ledger
 
 
 def run_stack(root: Path, *words: str) -> tuple[int, dict[str, str]]:

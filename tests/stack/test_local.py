@@ -13,7 +13,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from stack import Stack, StartError, data, postgres, services
+from stack import Stack, StartError, guard, postgres, services
 
 SECONDS = 60
 PARENT_PROGRAM = """
@@ -24,7 +24,8 @@ from stack import Stack
 async def main():
     async with Stack(parts=["postgres", "livekit"]) as up:
         folders = [str(up.root), str((up.root / "postgres").resolve())]
-        print(json.dumps({"pids": [up.pid("postgres"), up.pid("livekit")], "folders": folders}), flush=True)
+        pids = [up.process_of(name).pid for name in ("postgres", "livekit")]
+        print(json.dumps({"pids": pids, "folders": folders}), flush=True)
         await asyncio.sleep(600)
 
 asyncio.run(main())
@@ -32,8 +33,8 @@ asyncio.run(main())
 
 
 def child_pids() -> set[int]:
-    """Return the direct child processes: grandchildren, like Postgres' backends, come and go."""
-    return {child.pid for child in psutil.Process().children()}
+    """Return the direct child processes, without the reaper of them all."""
+    return {child.pid for child in psutil.Process().children() if guard.__file__ not in child.cmdline()}
 
 
 async def test_a_killed_parent_leaves_neither_process_nor_data_behind() -> None:
@@ -74,7 +75,7 @@ async def test_the_end_of_the_block_leaves_nothing_behind() -> None:
 async def test_a_killed_kafka_restarts_with_its_port_and_data(tmp_path: Path) -> None:
     async with Stack(tmp_path / "für Käfer \\ 😀", parts=["kafka"]) as up:
         await make_topic(up, "kept")
-        up.kill("kafka")
+        up.process_of("kafka").kill()
         address = up.kafka_bootstrap_servers
         await up.restart("kafka")
         await make_topic(up, "new")
@@ -94,22 +95,22 @@ async def test_a_killed_postgres_keeps_acknowledged_commits(tmp_path: Path) -> N
     async with Stack(tmp_path / "a folder", parts=["postgres"]) as up:
         url = await up.create_database("rooms")
         await execute_sql(url, "CREATE TABLE kept ()")
-        up.kill("postgres")
+        up.process_of("postgres").kill()
         await up.restart("postgres")
         await execute_sql(url, "SELECT FROM kept")
     async with Stack(tmp_path / "a folder", parts=["postgres"]) as up:
         await execute_sql(up.database_url.replace("/cohost", "/rooms"), "SELECT FROM kept")
-    data.wipe(tmp_path / "a folder")
+    guard.remove(tmp_path / "a folder" / "postgres")
 
 
 async def test_a_paused_postgres_answers_after_resuming() -> None:
     async with Stack(parts=["postgres"]) as up:
         connection = await asyncpg.connect(up.database_url)
-        up.pause("postgres")
+        up.process_of("postgres").pause()
         question = asyncio.create_task(connection.fetchval("SELECT 1"))
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(asyncio.shield(question), 0.3)
-        up.resume("postgres")
+        up.process_of("postgres").resume()
         assert await asyncio.wait_for(question, SECONDS) == 1
         await connection.close()
 

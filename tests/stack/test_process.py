@@ -1,7 +1,5 @@
 """Processes stop on request, and when their parent process is gone."""
 
-import dataclasses
-import json
 import os
 import signal
 import subprocess
@@ -11,7 +9,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from stack import StartError, guard, ledger, process
+from stack import StartError, guard, kept, process
 
 SLEEP = "import time; time.sleep(600)"
 STUBBORN = f"import signal; signal.signal(15, signal.SIG_IGN); print('here', flush=True); {SLEEP}"
@@ -33,63 +31,68 @@ async def first_output(running: process.Process) -> str:
     return running.log()
 
 
-@pytest.mark.parametrize("free", [True, False])
-async def test_a_process_ignoring_termination_is_killed_after_the_timeout(tmp_path: Path, free: bool) -> None:  # noqa: FBT001
-    running = await process.start(program(tmp_path, STUBBORN, patience=0.2))
+async def test_a_process_ignoring_termination_is_killed_after_the_timeout(tmp_path: Path) -> None:
+    running = process.start(program(tmp_path, STUBBORN, patience=0.2))
     await first_output(running)
-    if free:
-        await running.set_free()
-        assert running.alive
+    await running.stop()
+    assert not running.alive
+
+
+async def test_a_detached_process_outlives_the_reaper_and_can_be_stopped(tmp_path: Path) -> None:
+    running = process.start(program(tmp_path, SLEEP))
+    process.detach()
+    assert running.alive
     await running.stop()
     assert not running.alive
 
 
 async def test_a_paused_process_can_be_stopped(tmp_path: Path) -> None:
-    running = await process.start(program(tmp_path, SLEEP))
+    running = process.start(program(tmp_path, SLEEP))
     running.pause()
     await running.stop()
     assert not running.alive
 
 
 async def test_killing_a_process_kills_its_children(tmp_path: Path) -> None:
-    running = await process.start(program(tmp_path, FAMILY))
+    running = process.start(program(tmp_path, FAMILY))
     child = psutil.Process(int(await first_output(running)))
     assert guard.alive(child)
     running.kill()
     assert (running.alive, guard.alive(child)) == (False, False)
-    assert await running.ended() == 128 + signal.SIGKILL
+    assert await running.ended() == -signal.SIGKILL
 
 
-def test_an_orphaned_supervisor_removes_exactly_what_it_was_given(
-    tmp_path: Path,
-) -> None:
+def test_an_orphaned_reaper_ends_and_removes_exactly_what_it_was_given(tmp_path: Path) -> None:
     root, home = tmp_path / "temporary" / "root", tmp_path / "open" / "home"
     for folder in (root, home):
         folder.mkdir(parents=True)
-    (root / "data").touch()
-    order = dataclasses.replace(program(tmp_path, SLEEP), remove=(home, root / "data"), within=root).order()
-    subprocess.run(process.GUARD, input=json.dumps(order) + "\n", text=True, capture_output=True, check=True)
+    (root / "data").symlink_to(home)
+    with subprocess.Popen([sys.executable, "-c", SLEEP]) as child:
+        lines = f"pid {child.pid}\nremove {root / 'data'}\nremove {root}\n"
+        command = [sys.executable, "-P", guard.__file__]
+        subprocess.run(command, input=lines, text=True, capture_output=True, check=True)
+        assert child.wait() == -signal.SIGTERM
     assert sorted(path.name for path in tmp_path.iterdir()) == ["open", "temporary"]
     assert [*(tmp_path / "open").iterdir(), *(tmp_path / "temporary").iterdir()] == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-async def test_a_stopped_process_ends_despite_signals_to_its_supervisor(tmp_path: Path, number: int) -> None:
+async def test_a_stopped_process_ends_despite_signals_to_the_reaper(tmp_path: Path, number: int) -> None:
+    process.detach()
     before = set(psutil.Process().children())
-    running = await process.start(program(tmp_path, SLEEP))
-    (its_guard,) = set(psutil.Process().children()) - before
-    its_guard.send_signal(number)
+    running = process.start(program(tmp_path, SLEEP))
+    (reaper,) = set(psutil.Process().children()) - before - {psutil.Process(running.pid)}
+    reaper.send_signal(number)
     await running.stop()
     assert not running.alive
+    process.detach()
 
 
 async def test_a_program_exiting_during_start_is_reported_with_its_output(tmp_path: Path) -> None:
     async def never() -> bool:
         return False
 
-    running = await process.start(
-        program(tmp_path, "import time; time.sleep(0.3); raise SystemExit('no disk')")
-    )
+    running = process.start(program(tmp_path, "import time; time.sleep(0.3); raise SystemExit('no disk')"))
     with pytest.raises(StartError, match="ended while it was starting") as caught:
         await running.answers(never)
     assert caught.value.log == "no disk"
@@ -99,7 +102,7 @@ async def test_a_program_exiting_during_start_is_reported_with_its_output(tmp_pa
 async def test_a_missing_program_is_reported(tmp_path: Path) -> None:
     missing = process.Program("example", ("/no/such",), tmp_path, tmp_path / "log", {})
     with pytest.raises(StartError, match="example"):
-        await process.start(missing)
+        process.start(missing)
 
 
 async def test_a_run_with_a_bad_status_is_an_error(tmp_path: Path) -> None:
@@ -107,10 +110,14 @@ async def test_a_run_with_a_bad_status_is_an_error(tmp_path: Path) -> None:
         await process.run(program(tmp_path, "raise SystemExit(3)"))
 
 
+def entry(running: process.Process, identity: int) -> kept.Entry:
+    return kept.Entry(running.pid, identity, (1,), signal.SIGTERM, 1, "")
+
+
 async def test_a_pid_that_now_belongs_to_another_process_is_left_alone(tmp_path: Path) -> None:
-    running = await process.start(program(tmp_path, SLEEP))
-    true = ledger.entry(running, (1,), [])
-    reused = ledger.Entry(true.pid, "another", (1,), signal.SIGKILL, 1, "", "")
+    running = process.start(program(tmp_path, SLEEP))
+    identity = hash(psutil.Process(running.pid))
+    true, reused = entry(running, identity), entry(running, identity + 1)
     await reused.end()
     assert (reused.alive, true.alive) == (False, True)
     await true.end()
@@ -122,8 +129,8 @@ async def test_a_pid_that_now_belongs_to_another_process_is_left_alone(tmp_path:
 async def test_a_process_is_found_after_the_clock_was_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    running = await process.start(program(tmp_path, SLEEP))
-    true = ledger.entry(running, (1,), [])
+    running = process.start(program(tmp_path, SLEEP))
+    true = entry(running, hash(psutil.Process(running.pid)))
     boot_time = psutil.boot_time()
     monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: boot_time + 3600)  # noqa: SLF001 - the clock
     assert true.alive

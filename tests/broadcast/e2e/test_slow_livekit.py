@@ -111,7 +111,7 @@ async def test_a_livekit_restart_costs_no_co_host_the_seat(
         await wait_until(lambda bob=bob: rights_of(bob) == MUTED)
     before = {name: await stage_items(service, name) for name in names}
     if not gently:
-        proxied_setup.livekit.kill("livekit")
+        proxied_setup.livekit.process_of("livekit").kill()
     await asyncio.gather(clients.disconnect_all(), proxied_setup.livekit.restart("livekit"))
     assert not await livekit_room_exists(service, names[0])
     back = [await clients.connect_user(service, name, "bob") for name in names]

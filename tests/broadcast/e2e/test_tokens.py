@@ -72,7 +72,7 @@ async def test_no_token_is_logged(stack: Stack, clients: LiveKitClients, tmp_pat
                 await service.wait_for_event("IntruderRemoved", name, "mallory")
                 mute = commands.MuteCoHost(room_id=name, user_id="bob", actor_id="alice", source="camera")
                 await service.publish_record(topics.BROADCAST_COMMANDS, mute, name)
-                livekit.kill("livekit")
+                livekit.process_of("livekit").kill()
                 await service.end_seat(name, "bob", seat)
                 await service.wait_for_event("GrantFailed", name, "bob")
                 refusal = await service.http_get(f"/v1/rooms/{name}/broadcast-data", "alice")
