@@ -68,11 +68,11 @@ async def granted(place: Place, options: Namespace) -> list[str]:
     for line in wrong[:_SHOWN]:
         say(f"  {line}")
     milliseconds = [1000 * each for each in (livekit.SECONDS, livekit.JITTER)]
-    say("\nLiveKit is a stand-in that answers within {:.0f} ± {:.0f} ms".format(*milliseconds))
+    say("\nLiveKit is a fake server that answers within {:.0f} ± {:.0f} ms".format(*milliseconds))
     say("waiting is from when an event was due to LiveKit's answer, in ms; CPU in µs of one grant")
     head = [
         *("seats", "grants/s", "p50", "p99", "longest"),
-        *("CPU: Python", "Postgres", "Kafka", "all", "stand-in"),
+        *("CPU: Python", "Postgres", "Kafka", "all", "fake LiveKit"),
     ]
     say(table.show(head, [_grants(name, each) for name, each in found.items()]))
     return wrong

@@ -193,7 +193,7 @@ class Kept:
 
 
 async def soon(asked: Part) -> bool:
-    """Return whether a running component answers within `SECONDS`."""
+    """Return whether a running component answers within `ANSWER_SECONDS`."""
     with suppress(TimeoutError):
         async with asyncio.timeout(SECONDS):
             while not await asked.answers():

@@ -23,7 +23,7 @@ class Stack:
     The data are in the folder `root` and are kept; without one they are in a temporary folder. The processes
     end with the block, and also if this process is killed. A component that runs elsewhere by the environment
     is used there, except with `isolated`. LiveKit reports to `livekit_webhook`, by default to the broadcast
-    service of `run_services`. `inherited_variables` is the environment without the COHOST_ variables.
+    service of `run_services`. `inherited` is the environment without the COHOST_ variables.
     """
 
     def __init__(

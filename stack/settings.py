@@ -20,7 +20,7 @@ ADDRESSES = {
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The environment: `cohost_variables` are the COHOST_ ones, `inherited_variables` all others."""
+    """The environment: `overrides` are the COHOST_ variables, `inherited` all others."""
 
     given: Mapping[str, str]
     inherited: Mapping[str, str]
