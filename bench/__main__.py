@@ -20,30 +20,30 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from bench import report
-from bench.place import Place, opened
+from bench.place import BenchEnvironment, open_environment
 from cohost.kafka import patches
 from stack import StartError
 
 _HOTTEST = 30
 
-Measurement = Callable[[Place, argparse.Namespace], Awaitable[list[str]]]
+Measurement = Callable[[BenchEnvironment, argparse.Namespace], Awaitable[list[str]]]
 
 _MEASUREMENTS: dict[str, Measurement] = {
-    "drain": report.drained,
-    "latency": report.timed,
-    "grants": report.granted,
-    "kills": report.tormented,
+    "drain": report.run_drain,
+    "latency": report.run_latency,
+    "grants": report.run_grants,
+    "kills": report.run_kills,
 }
 
 
 def main() -> int:
     """Run the requested measurements and return the exit status."""
-    options = _options()
+    options = _parse_options()
     # The clients log every transient error of a broker whose topics are seconds old.
     logging.disable(logging.CRITICAL)
     patches.apply_patches()
     try:
-        wrong = asyncio.run(_measure(options))
+        wrong = asyncio.run(_run_measurements(options))
     except StartError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -55,7 +55,7 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def _options() -> argparse.Namespace:
+def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -72,21 +72,21 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _measure(options: argparse.Namespace) -> list[str]:
+async def _run_measurements(options: argparse.Namespace) -> list[str]:
     if (task := asyncio.current_task()) is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     began = time.monotonic()
     wrong: list[str] = []
-    async with opened() as place:
-        report.say(
+    async with open_environment() as environment:
+        report.print_line(
             f"Kafka and Postgres on {os.cpu_count()} processors with the rest, "
             f"load average {os.getloadavg()[0]:.1f}, seed {options.seed}"
         )
         for name, measure in _MEASUREMENTS.items():
             if options.what in (None, name):
-                report.say(f"\n== {name}")
-                wrong += await measure(place, options)
-    report.say(f"\n{time.monotonic() - began:.0f} s in all")
+                report.print_line(f"\n== {name}")
+                wrong += await measure(environment, options)
+    report.print_line(f"\n{time.monotonic() - began:.0f} s in all")
     return wrong
 
 

@@ -7,20 +7,22 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 
-from bench.measured import Measured
-from bench.place import Run
-from bench.room import Command
+from bench.measured import Measurement
+from bench.place import BenchRun
+from bench.room import PlannedCommand
 
 _END_SECONDS = 5
 _LONGEST_SECONDS = 120
 
 
-async def measure(run: Run, commands: Sequence[Command], rooms: int, seed: int, workers: int) -> Measured:
+async def measure_baseline(
+    run: BenchRun, commands: Sequence[PlannedCommand], rooms: int, seed: int, workers: int
+) -> Measurement:
     """Drain filled topics with the baseline handler; the first tenth of the commands is warm-up."""
     warm_up = len(commands) // 10
     count = len(commands) - warm_up
     options = {
-        "bootstrap_servers": run.kafka,
+        "bootstrap_servers": run.bootstrap_servers,
         "database_url": run.database_url,
         "prefix": run.prefix,
         "rooms": rooms,
@@ -29,18 +31,18 @@ async def measure(run: Run, commands: Sequence[Command], rooms: int, seed: int, 
         "warm_up": warm_up,
         "count": count,
     }
-    async with _process(options) as process, asyncio.timeout(_LONGEST_SECONDS):
+    async with _run_consumer(options) as process, asyncio.timeout(_LONGEST_SECONDS):
         meter = run.meter._replace(worker=process.pid)
-        await _said(process, "began")
-        began, before = time.monotonic(), meter.read()
-        await _said(process, "ended")
+        await _wait_for_line(process, "began")
+        began, before = time.monotonic(), meter.read_usage()
+        await _wait_for_line(process, "ended")
         seconds = time.monotonic() - began
-        usage = meter.read().minus(before).minus(run.idle.times(seconds))
-    return Measured(count, seconds, usage)
+        usage = meter.read_usage().subtract(before).subtract(run.idle.scale(seconds))
+    return Measurement(count, seconds, usage)
 
 
 @contextlib.asynccontextmanager
-async def _process(options: dict[str, object]) -> AsyncIterator[asyncio.subprocess.Process]:
+async def _run_consumer(options: dict[str, object]) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.plain", json.dumps(options), stdout=asyncio.subprocess.PIPE
     )
@@ -54,7 +56,7 @@ async def _process(options: dict[str, object]) -> AsyncIterator[asyncio.subproce
         await process.wait()
 
 
-async def _said(process: asyncio.subprocess.Process, mark: str) -> None:
-    if process.stdout is None or (await process.stdout.readline()).decode().strip() != mark:
-        msg = f"the baseline handler exited before printing {mark!r}"
+async def _wait_for_line(process: asyncio.subprocess.Process, line: str) -> None:
+    if process.stdout is None or (await process.stdout.readline()).decode().strip() != line:
+        msg = f"the baseline handler exited before printing {line!r}"
         raise RuntimeError(msg)

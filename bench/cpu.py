@@ -15,47 +15,49 @@ _IDLE_SECONDS = 2
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-class Usage(NamedTuple):
+class CpuUsage(NamedTuple):
     """CPU time in seconds, per component."""
 
     worker: float = 0.0
     postgres: float = 0.0
     kafka: float = 0.0
 
-    def minus(self, other: "Usage") -> "Usage":
+    def subtract(self, other: "CpuUsage") -> "CpuUsage":
         """Return the difference, per component."""
-        return Usage(*(mine - theirs for mine, theirs in zip(self, other, strict=True)))
+        return CpuUsage(*(mine - theirs for mine, theirs in zip(self, other, strict=True)))
 
-    def times(self, factor: float) -> "Usage":
+    def scale(self, factor: float) -> "CpuUsage":
         """Return the usage, scaled by `factor`."""
-        return Usage(*(seconds * factor for seconds in self))
+        return CpuUsage(*(seconds * factor for seconds in self))
 
 
-class Meter(NamedTuple):
+class CpuMeter(NamedTuple):
     """Pids of the process trees to measure; a component without a pid uses no time."""
 
     postgres: int | None
     kafka: int | None
     worker: int | None = None
 
-    def read(self) -> Usage:
+    def read_usage(self) -> CpuUsage:
         """Return the CPU time of each component since it started."""
-        processes = _processes()
+        processes = _read_processes()
         children: dict[int, list[int]] = defaultdict(list)
         for process, (parent, _) in processes.items():
             children[parent].append(process)
-        return Usage(*(_tree(processes, children, root) for root in (self.worker, self.postgres, self.kafka)))
+        return CpuUsage(
+            *(_tree_seconds(processes, children, root) for root in (self.worker, self.postgres, self.kafka))
+        )
 
 
-async def at_rest(meter: Meter) -> Usage:
+async def measure_idle(meter: CpuMeter) -> CpuUsage:
     """Return the CPU time that the idle components use per second."""
     await asyncio.sleep(_SETTLE_SECONDS)
-    before, began = meter.read(), time.monotonic()
+    before, began = meter.read_usage(), time.monotonic()
     await asyncio.sleep(_IDLE_SECONDS)
-    return meter.read().minus(before).times(1 / (time.monotonic() - began))
+    return meter.read_usage().subtract(before).scale(1 / (time.monotonic() - began))
 
 
-def _tree(
+def _tree_seconds(
     processes: Mapping[int, tuple[int, float]], children: Mapping[int, list[int]], root: int | None
 ) -> float:
     total, left = 0.0, [] if root is None else [root]
@@ -66,7 +68,7 @@ def _tree(
     return total
 
 
-def _processes() -> dict[int, tuple[int, float]]:
+def _read_processes() -> dict[int, tuple[int, float]]:
     """Return each process' parent pid and the CPU seconds of it and its reaped children."""
     found = {}
     for folder in _PROC.glob("[0-9]*"):

@@ -12,11 +12,11 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer
 
 from bench import outcomes, producing, traffic, worker
-from bench.cpu import Usage
-from bench.measured import Measured
-from bench.place import Run
-from bench.room import Command
-from bench.worker import Worker
+from bench.cpu import CpuUsage
+from bench.measured import Measurement
+from bench.place import BenchRun
+from bench.room import PlannedCommand
+from bench.worker import WorkerProcess
 from cohost_schemas.partitions import partition_of
 from cohost_schemas.topics import DEFAULT_PARTITIONS
 
@@ -25,81 +25,85 @@ _LONGEST_SECONDS = 300
 
 
 @dataclass(frozen=True)
-class Moment:
+class ProgressSample:
     """Progress at one moment: decided commands or published offsets, and the CPU usage so far."""
 
-    at: float
+    taken_at: float
     count: int
-    usage: Usage
+    usage: CpuUsage
 
 
-async def fill(run: Run, count: int, rooms: int, seed: int) -> list[Command]:
+async def fill_topics(run: BenchRun, count: int, rooms: int, seed: int) -> list[PlannedCommand]:
     """Write generated traffic to the topics and return its commands."""
-    made = traffic.make(rooms, seed)
-    short = made.short()
-    commands = [*short, *islice(made.turns(), count - 2 * len(short))]
-    async with producing.Producer(run.kafka, run.prefix, linger_ms=5) as producer:
-        await producer.facts(made)
-        await producer.commands(commands)
+    made = traffic.generate_traffic(rooms, seed)
+    short = made.short_invitations()
+    commands = [*short, *islice(made.iterate_commands(), count - 2 * len(short))]
+    async with producing.TrafficProducer(run.bootstrap_servers, run.prefix, linger_ms=5) as producer:
+        await producer.send_facts(made)
+        await producer.send_commands(commands)
         await asyncio.sleep(traffic.EXPIRY_SECONDS)
-        ends = made.ends(short)
-        await producer.commands(ends)
+        ends = made.expire_commands(short)
+        await producer.send_commands(ends)
     return [*commands, *ends]
 
 
-async def measure(run: Run, commands: Sequence[Command], profile: Path | None = None) -> Measured:
+async def measure_drain(
+    run: BenchRun, commands: Sequence[PlannedCommand], profile: Path | None = None
+) -> Measurement:
     """Start a worker on filled topics and measure it from its first progress to its last published event."""
-    async with worker.started(run, profile) as process, outcomes.consumer(run) as reader:
-        connection = await run.connect()
+    async with worker.run_worker(run, profile) as process, outcomes.open_consumer(run) as reader:
+        connection = await run.connect_database()
         try:
-            watch = _Watch(process, connection, reader, run)
+            watch = _ProgressWatch(process, connection, reader, run)
             async with asyncio.timeout(_LONGEST_SECONDS):
-                first = await watch.first()
-                last = await watch.last(commands)
+                first = await watch.wait_started()
+                last = await watch.wait_published(commands)
         finally:
             await connection.close()
-    seconds = last.at - first.at
-    return Measured(
-        len(commands) - first.count, seconds, last.usage.minus(first.usage).minus(run.idle.times(seconds))
+    seconds = last.taken_at - first.taken_at
+    return Measurement(
+        len(commands) - first.count,
+        seconds,
+        last.usage.subtract(first.usage).subtract(run.idle.scale(seconds)),
     )
 
 
-class _Watch:
+class _ProgressWatch:
     """Polls a worker's progress from outside, as cheaply as possible."""
 
     def __init__(
-        self, process: Worker, connection: asyncpg.Connection, reader: AIOKafkaConsumer, run: Run
+        self, process: WorkerProcess, connection: asyncpg.Connection, reader: AIOKafkaConsumer, run: BenchRun
     ) -> None:
         self._process = process
         self._connection = connection
         self._reader = reader
         self._run = run
-        self._places = outcomes.places(run)
-        self._meter = run.meter._replace(worker=process.running.pid)
+        self._partitions = outcomes.topic_partitions(run)
+        self._meter = run.meter._replace(worker=process.process.pid)
 
-    async def first(self) -> Moment:
+    async def wait_started(self) -> ProgressSample:
         """Wait until the first commands are decided."""
-        while not (standing := await worker.standing(self._connection)).decided:
-            await self._pause()
-        return Moment(time.monotonic(), standing.decided, self._meter.read())
+        while not (standing := await worker.read_progress(self._connection)).decided_count:
+            await self._check_and_sleep()
+        return ProgressSample(time.monotonic(), standing.decided_count, self._meter.read_usage())
 
-    async def last(self, commands: Sequence[Command]) -> Moment:
+    async def wait_published(self, commands: Sequence[PlannedCommand]) -> ProgressSample:
         """Wait until all events are published and return the sample taken at the last one."""
         ends = Counter(partition_of(command.room_id, DEFAULT_PARTITIONS) for command in commands)
-        while not (await worker.standing(self._connection)).past(ends):
-            await self._pause()
+        while not (await worker.read_progress(self._connection)).has_reached(ends):
+            await self._check_and_sleep()
         # A lane records a publication with its next commit, so only Kafka's end offsets give its exact time.
-        last = await self._published()
-        while not (await worker.standing(self._connection)).published:
-            await self._pause()
-            now = await self._published()
+        last = await self._published_sample()
+        while not (await worker.read_progress(self._connection)).all_published:
+            await self._check_and_sleep()
+            now = await self._published_sample()
             last = now if now.count > last.count else last
         return last
 
-    async def _published(self) -> Moment:
-        ends = await self._reader.end_offsets(self._places)
-        return Moment(time.monotonic(), sum(ends.values()), self._meter.read())
+    async def _published_sample(self) -> ProgressSample:
+        ends = await self._reader.end_offsets(self._partitions)
+        return ProgressSample(time.monotonic(), sum(ends.values()), self._meter.read_usage())
 
-    async def _pause(self) -> None:
-        self._process.check()
+    async def _check_and_sleep(self) -> None:
+        self._process.check_alive()
         await asyncio.sleep(_LOOK_SECONDS)

@@ -28,7 +28,7 @@ from services.invitations.store import rows
 from services.invitations.topology import TOPOLOGY
 
 
-class Handler:
+class BaselineHandler:
     """Handles one command at a time per caller; several FastStream workers may call it concurrently."""
 
     def __init__(self, config: Config, cluster: str, pool: asyncpg.Pool, broker: KafkaBroker) -> None:
@@ -40,7 +40,7 @@ class Handler:
         # Only the sequences of a lane are used.
         self._lanes = [Lane(number, epoch=1) for number in range(config.partitions)]
 
-    async def handle(self, record: Any) -> None:
+    async def handle_command(self, record: Any) -> None:
         """Decide a command, commit, then publish; a command id that already has an outcome is ignored."""
         reading = self._intake.parse_record(record)
         await self._publish(record.partition, await self._committed(self._lanes[record.partition], reading))
@@ -54,12 +54,12 @@ class Handler:
 
     async def _decide(self, connection: Connection, lane: Lane, reading: ParsedRecord) -> list[EncodedRecord]:
         incoming = reading.input_record
-        memory = StageCache() if incoming is None else await remembered(connection, incoming)
+        memory = StageCache() if incoming is None else await load_stage_cache(connection, incoming)
         processor = InvitationsProcessor(Policy(), memory)
         decisions = RecordDecisions(processor.new_changes())
         written = RecordDecider(processor, self._writer).decide_record(lane, reading, decisions)
         for row in decisions.outcomes:
-            await _remember(connection, row)
+            await _insert_outcome(connection, row)
         if decisions.rejected_commands:
             used_ids = await processor.find_used_ids(connection, decisions.rejected_commands)
             if used_ids:
@@ -78,7 +78,7 @@ class Handler:
             )
 
 
-async def _remember(connection: Connection, row: outcomes.OutcomeRow) -> None:
+async def _insert_outcome(connection: Connection, row: outcomes.OutcomeRow) -> None:
     """Insert one outcome: for a single row, COPY needs one round trip more. Raises `DuplicateCommands`."""
     status = await connection.execute(
         "INSERT INTO outcomes"
@@ -90,7 +90,7 @@ async def _remember(connection: Connection, row: outcomes.OutcomeRow) -> None:
         raise DuplicateCommands(())
 
 
-async def remembered(connection: Connection, incoming: InputRecord) -> StageCache:
+async def load_stage_cache(connection: Connection, incoming: InputRecord) -> StageCache:
     """Lock the command's room and return a cache with everything that the decision may read."""
     stage, memory = Stage(incoming.lane), StageCache()
     room = await connection.fetchrow(
@@ -100,12 +100,12 @@ async def remembered(connection: Connection, incoming: InputRecord) -> StageCach
     )
     if room is not None:
         stage.room = Room(*room)
-        await _fill(connection, incoming, stage, stage.room.incarnation, memory)
+        await _fill_stage(connection, incoming, stage, stage.room.incarnation, memory)
     memory.add_stage(incoming.key, stage)
     return memory
 
 
-async def _fill(
+async def _fill_stage(
     connection: Connection, incoming: InputRecord, stage: Stage, incarnation: int, memory: StageCache
 ) -> None:
     user_id = user_to_check(incoming.data)

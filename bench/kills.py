@@ -5,8 +5,8 @@ from collections.abc import Callable
 from random import Random
 
 from bench import load, outcomes, producing, traffic, worker
-from bench.place import Run
-from bench.worker import Worker
+from bench.place import BenchRun
+from bench.worker import WorkerProcess
 from cohost import audit
 
 RATE = 800
@@ -19,93 +19,97 @@ _LONGEST_PAUSE = 4.0
 _DRAIN_SECONDS = 60
 _LOOK_SECONDS = 0.1
 
-Say = Callable[[str], None]
+PrintLine = Callable[[str], None]
 
 
-async def torment(run: Run, seed: int, say: Say) -> tuple[int, audit.Report]:
+async def measure_kills(run: BenchRun, seed: int, print_line: PrintLine) -> tuple[int, audit.Report]:
     """Return the number of commands sent, and the audit report once all of them are decided."""
-    made = traffic.make(_ROOMS, seed)
-    crew = await _Crew.start(run)
+    made = traffic.generate_traffic(_ROOMS, seed)
+    crew = await _WorkerPair.start_pair(run)
     try:
-        async with producing.Producer(run.kafka, run.prefix) as producer:
-            await producer.facts(made)
-            await crew.victim.ready()
+        async with producing.TrafficProducer(run.bootstrap_servers, run.prefix) as producer:
+            await producer.send_facts(made)
+            await crew.victim.wait_ready()
             done = asyncio.Event()
-            sending = asyncio.create_task(_send(producer, made, done))
+            sending = asyncio.create_task(_send_commands(producer, made, done))
             try:
-                await _strike(crew, Random(seed), say)  # noqa: S311 - a bad day, not a secret
+                await _inject_faults(crew, Random(seed), print_line)  # noqa: S311 - a bad day, not a secret
             finally:
                 done.set()
                 sent = await sending
-        say(f"waiting until all {sent} commands are decided and published")
-        await _drained(run)
+        print_line(f"waiting until all {sent} commands are decided and published")
+        await _wait_drained(run)
     finally:
-        await crew.stop()
-    return sent, await audit.audit(run.kafka, run.prefix)
+        await crew.stop_pair()
+    return sent, await audit.audit(run.bootstrap_servers, run.prefix)
 
 
-class _Crew:
+class _WorkerPair:
     """Two workers: the victim is killed repeatedly, the other one is stopped once."""
 
-    def __init__(self, run: Run, victim: Worker, other: Worker) -> None:
+    def __init__(self, run: BenchRun, victim: WorkerProcess, other: WorkerProcess) -> None:
         self._run = run
         self.victim = victim
         self.other = other
 
     @classmethod
-    async def start(cls, run: Run) -> "_Crew":
+    async def start_pair(cls, run: BenchRun) -> "_WorkerPair":
         """Start both workers."""
-        return cls(run, await _worker(run), await _worker(run))
+        return cls(run, await _start_worker(run), await _start_worker(run))
 
-    async def kill(self) -> None:
+    async def replace_victim(self) -> None:
         """Kill the victim and start a new worker in its place."""
-        self.victim.running.kill()
-        await self.victim.running.stop()
-        self.victim = await _worker(self._run)
+        self.victim.process.kill()
+        await self.victim.process.stop()
+        self.victim = await _start_worker(self._run)
 
-    async def stop(self) -> None:
+    async def stop_pair(self) -> None:
         """Stop both workers."""
-        await asyncio.gather(self.victim.running.stop(), self.other.running.stop())
+        await asyncio.gather(self.victim.process.stop(), self.other.process.stop())
 
 
-async def _worker(run: Run) -> Worker:
-    return await worker.start(run, COHOST_SESSION_TIMEOUT_MS=str(_SESSION_MS))
+async def _start_worker(run: BenchRun) -> WorkerProcess:
+    return await worker.start_worker(run, COHOST_SESSION_TIMEOUT_MS=str(_SESSION_MS))
 
 
-async def _strike(crew: _Crew, random: Random, say: Say) -> None:
+async def _inject_faults(workers: _WorkerPair, random: Random, print_line: PrintLine) -> None:
     """Kill the victim at random moments; in three cases out of four it owns lanes by then."""
     stop_after = random.randrange(KILLS)
     for number in range(KILLS):
         if number % 4:
-            await crew.victim.ready()
+            await workers.victim.wait_ready()
         await asyncio.sleep(random.uniform(0, _LONGEST_PAUSE))
-        say(f"SIGKILL {number + 1} of {KILLS}")
-        await crew.kill()
+        print_line(f"SIGKILL {number + 1} of {KILLS}")
+        await workers.replace_victim()
         if number == stop_after:
-            say(f"SIGSTOP of the other for {_STOPPED_SECONDS:.1f} s (session time-out {_SESSION_MS} ms)")
-            crew.other.running.pause()
+            print_line(
+                f"SIGSTOP of the other for {_STOPPED_SECONDS:.1f} s (session time-out {_SESSION_MS} ms)"
+            )
+            workers.other.process.pause()
             await asyncio.sleep(_STOPPED_SECONDS)
-            crew.other.running.resume()
+            workers.other.process.resume()
 
 
-async def _send(producer: producing.Producer, made: traffic.Traffic, done: asyncio.Event) -> int:
-    commands, sent = made.turns(), 0
+async def _send_commands(
+    producer: producing.TrafficProducer, made: traffic.Traffic, done: asyncio.Event
+) -> int:
+    commands, sent = made.iterate_commands(), 0
     while not done.is_set():
-        sent += len(await load.send(producer.command, commands, RATE, RATE // 2))
+        sent += len(await load.send_at_rate(producer.send_command, commands, RATE, RATE // 2))
     return sent
 
 
-async def _drained(run: Run) -> None:
-    async with outcomes.consumer(run) as reader:
+async def _wait_drained(run: BenchRun) -> None:
+    async with outcomes.open_consumer(run) as reader:
         # The service's sweeper may have written commands too, so only the end offsets tell the total.
-        ends = await reader.end_offsets(outcomes.command_places(run))
+        ends = await reader.end_offsets(outcomes.command_partitions(run))
     lanes = {place.partition: end for place, end in ends.items()}
-    connection = await run.connect()
+    connection = await run.connect_database()
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):
             while True:
-                standing = await worker.standing(connection)
-                if standing.past(lanes) and standing.published:
+                standing = await worker.read_progress(connection)
+                if standing.has_reached(lanes) and standing.all_published:
                     return
                 await asyncio.sleep(_LOOK_SECONDS)
     finally:

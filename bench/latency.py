@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench import load, producing, traffic, worker
-from bench.place import Run
+from bench.place import BenchRun
 
 WARM_UP_SECONDS = 3
 _LATE_SECONDS = 20
@@ -13,7 +13,7 @@ _ROOMS = 1000
 
 
 @dataclass(frozen=True)
-class Latency:
+class LatencyResult:
     """Milliseconds from a command's due time to its outcome at a read_committed consumer."""
 
     rate: int
@@ -23,32 +23,35 @@ class Latency:
     longest: float
 
 
-async def measure(run: Run, rate: int, seconds: int, seed: int) -> Latency:
+async def measure_latency(run: BenchRun, rate: int, seconds: int, seed: int) -> LatencyResult:
     """Load one worker at `rate` commands per second for `seconds` and time them; a warm-up comes first."""
-    made = traffic.make(_ROOMS, seed)
-    arrivals = load.Arrivals(run)
-    async with producing.Producer(run.kafka, run.prefix) as producer, worker.started(run) as process:
-        await producer.facts(made)
-        await process.ready()
-        reading = asyncio.create_task(arrivals.read())
+    made = traffic.generate_traffic(_ROOMS, seed)
+    arrivals = load.OutcomeTimes(run)
+    async with (
+        producing.TrafficProducer(run.bootstrap_servers, run.prefix) as producer,
+        worker.run_worker(run) as process,
+    ):
+        await producer.send_facts(made)
+        await process.wait_ready()
+        reading = asyncio.create_task(arrivals.record_outcomes())
         try:
-            await arrivals.reading.wait()
-            commands = made.turns()
-            await load.send(producer.command, commands, rate, WARM_UP_SECONDS * rate)
-            due = await load.send(producer.command, commands, rate, seconds * rate)
-            await _arrived(arrivals, due)
+            await arrivals.is_reading.wait()
+            commands = made.iterate_commands()
+            await load.send_at_rate(producer.send_command, commands, rate, WARM_UP_SECONDS * rate)
+            due = await load.send_at_rate(producer.send_command, commands, rate, seconds * rate)
+            await _wait_for_outcomes(arrivals, due)
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
-    return _summary(rate, sorted(1000 * (arrivals.at[id_] - at) for id_, at in due.items()))
+    return _summarize(rate, sorted(1000 * (arrivals.arrived_at[id_] - at) for id_, at in due.items()))
 
 
-async def _arrived(arrivals: load.Arrivals, due: Mapping[str, float]) -> None:
+async def _wait_for_outcomes(arrivals: load.OutcomeTimes, due: Mapping[str, float]) -> None:
     async with asyncio.timeout(_LATE_SECONDS):
-        while not due.keys() <= arrivals.at.keys():
+        while not due.keys() <= arrivals.arrived_at.keys():
             await asyncio.sleep(0.05)
 
 
-def _summary(rate: int, sorted_ms: list[float]) -> Latency:
+def _summarize(rate: int, sorted_ms: list[float]) -> LatencyResult:
     count = len(sorted_ms)
-    return Latency(rate, count, sorted_ms[count // 2], sorted_ms[count * 99 // 100], sorted_ms[-1])
+    return LatencyResult(rate, count, sorted_ms[count // 2], sorted_ms[count * 99 // 100], sorted_ms[-1])

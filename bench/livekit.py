@@ -10,26 +10,26 @@ from dataclasses import dataclass
 from bench import standin
 from stack import ports
 
-SECONDS = 0.005
-JITTER = 0.002
+ANSWER_SECONDS = 0.005
+ANSWER_JITTER = 0.002
 
 _END_SECONDS = 5
 _LONGEST_LINE = 64 * 1024 * 1024
 
-Key = tuple[str, str]
+ParticipantKey = tuple[str, str]
 """A room id and the identity of a participant in it."""
 
 
 @dataclass(frozen=True)
-class Holder:
+class ParticipantState:
     """A participant's permissions by LiveKit's names, and the time of the answer to each update."""
 
-    permission: tuple[str, ...]
-    answered: Sequence[float]
+    permissions: tuple[str, ...]
+    answered_at: Sequence[float]
 
 
 @dataclass(frozen=True)
-class State:
+class FakeLiveKitState:
     """The calls that the fake server received.
 
     `overlaps` counts the updates that arrived while another update of the same participant was in progress.
@@ -37,10 +37,10 @@ class State:
 
     calls: Mapping[str, int]
     overlaps: int
-    holders: Mapping[Key, Holder]
+    participants: Mapping[ParticipantKey, ParticipantState]
 
 
-class StandIn:
+class FakeLiveKitProcess:
     """A running fake LiveKit server."""
 
     def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
@@ -52,7 +52,7 @@ class StandIn:
         """The pid of its process."""
         return self._process.pid
 
-    async def state(self) -> State:
+    async def read_state(self) -> FakeLiveKitState:
         """Return the calls received so far. Raises `RuntimeError` if the server has exited."""
         if self._process.stdin is None or self._process.stdout is None:
             raise LookupError
@@ -62,17 +62,17 @@ class StandIn:
             raise RuntimeError(msg)
         said = json.loads(line)
         holders = {
-            (room_id, identity): Holder(tuple(permission), answered)
+            (room_id, identity): ParticipantState(tuple(permission), answered)
             for room_id, identity, permission, answered in said["participants"]
         }
-        return State(said["calls"], said["overlaps"], holders)
+        return FakeLiveKitState(said["calls"], said["overlaps"], holders)
 
 
 @contextlib.asynccontextmanager
-async def started(rooms: Sequence[str], seed: int) -> AsyncIterator[StandIn]:
+async def run_fake_livekit(rooms: Sequence[str], seed: int) -> AsyncIterator[FakeLiveKitProcess]:
     """Run a fake LiveKit server with these rooms for the duration of the block."""
-    port = ports.choose()
-    options = {"port": port, "rooms": rooms, "seed": seed, "seconds": SECONDS, "jitter": JITTER}
+    port = ports.reserve_port()
+    options = {"port": port, "rooms": rooms, "seed": seed, "seconds": ANSWER_SECONDS, "jitter": ANSWER_JITTER}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bench.standin", json.dumps(options)),
         stdin=asyncio.subprocess.PIPE,
@@ -80,9 +80,9 @@ async def started(rooms: Sequence[str], seed: int) -> AsyncIterator[StandIn]:
         limit=_LONGEST_LINE,
     )
     try:
-        stand_in = StandIn(process, port)
+        stand_in = FakeLiveKitProcess(process, port)
         # It answers once it is listening.
-        await stand_in.state()
+        await stand_in.read_state()
         yield stand_in
         if process.stdin is not None:
             process.stdin.close()
@@ -92,4 +92,4 @@ async def started(rooms: Sequence[str], seed: int) -> AsyncIterator[StandIn]:
         if process.returncode is None:
             process.kill()
         await process.wait()
-        ports.give_back(port)
+        ports.release_ports(port)

@@ -7,13 +7,13 @@ from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 from bench import outcomes
-from bench.place import Run
+from bench.place import BenchRun
 
 _STEP_SECONDS = 0.004
 _POLL_MS = 50
 
 
-class Named(Protocol):
+class HasId(Protocol):
     """An item with an id."""
 
     @property
@@ -22,11 +22,11 @@ class Named(Protocol):
         ...
 
 
-T = TypeVar("T", bound=Named)
+T = TypeVar("T", bound=HasId)
 
 
-async def send(
-    hand_over: Callable[[T], Awaitable[asyncio.Future[Any]]], things: Iterator[T], rate: int, count: int
+async def send_at_rate(
+    send_one: Callable[[T], Awaitable[asyncio.Future[Any]]], items: Iterator[T], rate: int, count: int
 ) -> dict[str, float]:
     """Send `count` items at `rate` per second; return each item's due time by its id, in `time.monotonic()`.
 
@@ -37,9 +37,9 @@ async def send(
     unconfirmed: set[asyncio.Future[Any]] = set()
     while len(due) < count:
         by_now = min(count, int((time.monotonic() - began) * rate))
-        for thing in islice(things, by_now - len(due)):
+        for thing in islice(items, by_now - len(due)):
             due[thing.id] = began + len(due) / rate
-            future = await hand_over(thing)
+            future = await send_one(thing)
             unconfirmed.add(future)
             future.add_done_callback(unconfirmed.discard)
         await asyncio.sleep(_STEP_SECONDS)
@@ -47,24 +47,24 @@ async def send(
     return due
 
 
-class Arrivals:
+class OutcomeTimes:
     """The time at which the outcome of each command reached a read_committed consumer."""
 
-    def __init__(self, run: Run) -> None:
-        self.at: dict[str, float] = {}
-        self.reading = asyncio.Event()
+    def __init__(self, run: BenchRun) -> None:
+        self.arrived_at: dict[str, float] = {}
+        self.is_reading = asyncio.Event()
         self._run = run
 
-    async def read(self) -> None:
+    async def record_outcomes(self) -> None:
         """Read outcomes until cancelled; `is_reading` is set once no later outcome can be missed."""
-        async with outcomes.consumer(self._run) as reader:
-            everywhere = outcomes.places(self._run)
+        async with outcomes.open_consumer(self._run) as reader:
+            everywhere = outcomes.topic_partitions(self._run)
             reader.assign(everywhere)
             for place, end in (await reader.end_offsets(everywhere)).items():
                 reader.seek(place, end)
-            self.reading.set()
+            self.is_reading.set()
             while True:
                 for records in (await reader.getmany(timeout_ms=_POLL_MS)).values():
                     now = time.monotonic()
                     for record in records:
-                        self.at.setdefault(outcomes.outcome(record)[0], now)
+                        self.arrived_at.setdefault(outcomes.parse_outcome(record)[0], now)

@@ -2,23 +2,23 @@
 
 from dataclasses import dataclass
 
-from bench.cpu import Usage
+from bench.cpu import CpuUsage
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """Number of commands, elapsed seconds, and CPU time of each component."""
 
     commands: int
     seconds: float
-    usage: Usage
+    usage: CpuUsage
 
     @property
-    def rate(self) -> float:
+    def per_second(self) -> float:
         """Commands per second."""
         return self.commands / self.seconds
 
     @property
-    def microseconds(self) -> Usage:
+    def cpu_microseconds(self) -> CpuUsage:
         """CPU time of one command, in microseconds."""
-        return self.usage.times(1e6 / self.commands)
+        return self.usage.scale(1e6 / self.commands)

@@ -8,8 +8,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from pydantic_core import from_json
 
 from bench import table
-from bench.place import Run
-from bench.room import ACCEPTED, Command
+from bench.place import BenchRun
+from bench.room import ACCEPTED, PlannedCommand
 from cohost.kafka import log_reader
 from cohost_schemas import topics
 from cohost_schemas.topics import DEFAULT_PARTITIONS, Topic
@@ -17,53 +17,55 @@ from cohost_schemas.topics import DEFAULT_PARTITIONS, Topic
 _OUTPUTS = (topics.INVITATION_EVENTS, topics.INVITATION_REJECTIONS)
 
 
-def consumer(run: Run) -> AIOKafkaConsumer:
+def open_consumer(run: BenchRun) -> AIOKafkaConsumer:
     """Return a read_committed consumer without a group."""
     return AIOKafkaConsumer(
-        bootstrap_servers=run.kafka, isolation_level="read_committed", auto_offset_reset="earliest"
+        bootstrap_servers=run.bootstrap_servers,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
     )
 
 
-def places(run: Run, of: Sequence[Topic] = _OUTPUTS) -> list[TopicPartition]:
+def topic_partitions(run: BenchRun, sources: Sequence[Topic] = _OUTPUTS) -> list[TopicPartition]:
     """Return every partition of the topics, by default of those with outcomes."""
     return [
         TopicPartition(topic.full_name(run.prefix), number)
-        for topic in of
+        for topic in sources
         for number in range(DEFAULT_PARTITIONS)
     ]
 
 
-def command_places(run: Run) -> list[TopicPartition]:
+def command_partitions(run: BenchRun) -> list[TopicPartition]:
     """Return every partition of the command topic."""
-    return places(run, (topics.INVITATION_COMMANDS,))
+    return topic_partitions(run, (topics.INVITATION_COMMANDS,))
 
 
-def outcome(record: ConsumerRecord) -> tuple[str, str]:
+def parse_outcome(record: ConsumerRecord) -> tuple[str, str]:
     """Return the id of the command that a record answers, and `accepted` or the rejection reason."""
     event: Mapping[str, Any] = from_json(record.value)
-    return event["causationid"], event["data"].get("reason", ACCEPTED) if _refuses(event) else ACCEPTED
+    return event["causationid"], event["data"].get("reason", ACCEPTED) if _is_rejection(event) else ACCEPTED
 
 
-async def read(run: Run) -> dict[str, str]:
+async def read_outcomes(run: BenchRun) -> dict[str, str]:
     """Return every outcome published so far, by command id."""
     found: dict[str, str] = {}
-    async for record in records(run):
-        command_id, answer = outcome(record)
+    async for record in read_records(run):
+        command_id, answer = parse_outcome(record)
         found[command_id] = answer
     return found
 
 
-async def records(run: Run, of: Sequence[Topic] = _OUTPUTS) -> AsyncIterator[ConsumerRecord]:
+async def read_records(run: BenchRun, of: Sequence[Topic] = _OUTPUTS) -> AsyncIterator[ConsumerRecord]:
     """Yield every record that the topics contain now, by default of those with outcomes."""
-    async with run.config().kafka.open_consumer() as reader:
-        begins, ends = await log_reader.offset_bounds(reader, places(run, of))
+    async with run.pipeline_config().kafka.open_consumer() as reader:
+        begins, ends = await log_reader.offset_bounds(reader, topic_partitions(run, of))
         async for fetched in log_reader.poll_partitions(reader, begins, ends):
             for found in fetched.values():
                 for record in found:
                     yield record
 
 
-def unexpected(commands: Iterable[Command], found: Mapping[str, str]) -> list[str]:
+def find_unexpected(commands: Iterable[PlannedCommand], found: Mapping[str, str]) -> list[str]:
     """Return a line for each command with an outcome other than the expected one."""
     return [
         f"{command.name} {command.id}: {found.get(command.id, 'no outcome')}, not {command.expected}"
@@ -72,12 +74,12 @@ def unexpected(commands: Iterable[Command], found: Mapping[str, str]) -> list[st
     ]
 
 
-def accepted(commands: Sequence[Command], found: Mapping[str, str]) -> float:
+def accepted_share(commands: Sequence[PlannedCommand], found: Mapping[str, str]) -> float:
     """Return the share of accepted commands, from 0 to 1."""
     return sum(found.get(command.id) == ACCEPTED for command in commands) / len(commands)
 
 
-def mix(commands: Iterable[Command], found: Mapping[str, str]) -> str:
+def format_mix(commands: Iterable[PlannedCommand], found: Mapping[str, str]) -> str:
     """Return the number and share of commands by type and outcome, as a table."""
     counts = Counter((command.name, found.get(command.id, "no outcome")) for command in commands)
     total = sum(counts.values())
@@ -87,8 +89,8 @@ def mix(commands: Iterable[Command], found: Mapping[str, str]) -> str:
         for (name, answer), number in sorted(counts.items())
     ]
     rows.append(["all accepted", str(accepted), f"{accepted / total:.1%}"])
-    return table.show(["command and outcome", "number", "share"], rows)
+    return table.format_table(["command and outcome", "number", "share"], rows)
 
 
-def _refuses(event: Mapping[str, Any]) -> bool:
+def _is_rejection(event: Mapping[str, Any]) -> bool:
     return bool(event["type"] == "cohost.CommandRejected.v1")

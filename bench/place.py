@@ -7,59 +7,59 @@ from dataclasses import dataclass
 import asyncpg
 
 from bench import cpu
-from bench.cpu import Meter, Usage
+from bench.cpu import CpuMeter, CpuUsage
 from messaging import cluster
 from messaging.config import Config
 from stack import Stack
 
 
 @dataclass(frozen=True)
-class Run:
+class BenchRun:
     """New topics and a new database for one service; `idle` is the idle components' CPU usage per second."""
 
-    up: Stack
+    stack: Stack
     service: str
     prefix: str
     database_url: str
-    meter: Meter
-    idle: Usage
+    meter: CpuMeter
+    idle: CpuUsage
 
     @property
-    def kafka(self) -> str:
+    def bootstrap_servers(self) -> str:
         """Kafka's bootstrap servers."""
-        return self.up.kafka_bootstrap_servers
+        return self.stack.kafka_bootstrap_servers
 
-    def config(self) -> Config:
+    def pipeline_config(self) -> Config:
         """Return the configuration of the service's pipeline."""
-        return Config(self.kafka, self.database_url, self.service, prefix=self.prefix)
+        return Config(self.bootstrap_servers, self.database_url, self.service, prefix=self.prefix)
 
-    async def connect(self) -> asyncpg.Connection:
+    async def connect_database(self) -> asyncpg.Connection:
         """Connect to the database, with the service's schema as search path."""
         return await asyncpg.connect(self.database_url, server_settings={"search_path": self.service})
 
 
 @dataclass
-class Place:
+class BenchEnvironment:
     """A running stack."""
 
-    up: Stack
-    meter: Meter
-    idle: Usage
+    stack: Stack
+    meter: CpuMeter
+    idle: CpuUsage
     runs: int = 0
 
-    async def run(self, name: str, service: str = "invitations") -> Run:
+    async def create_run(self, name: str, service: str = "invitations") -> BenchRun:
         """Create the topics and an empty database for a run of `service`."""
         self.runs += 1
         label = f"{name}{self.runs}"
-        url = await self.up.create_database(label)
-        run = Run(self.up, service, f"{label}.", url, self.meter, self.idle)
-        await cluster.ensure_topics(run.config())
+        url = await self.stack.create_database(label)
+        run = BenchRun(self.stack, service, f"{label}.", url, self.meter, self.idle)
+        await cluster.ensure_topics(run.pipeline_config())
         return run
 
 
 @contextlib.asynccontextmanager
-async def opened() -> AsyncIterator[Place]:
+async def open_environment() -> AsyncIterator[BenchEnvironment]:
     """Run Kafka and Postgres for the duration of the block and measure their idle CPU usage first."""
-    async with Stack(parts=("kafka", "postgres"), alone=True) as up:
-        meter = Meter(postgres=up.process_of("postgres").pid, kafka=up.process_of("kafka").pid)
-        yield Place(up, meter, await cpu.at_rest(meter))
+    async with Stack(components=("kafka", "postgres"), isolated=True) as up:
+        meter = CpuMeter(postgres=up.process_of("postgres").pid, kafka=up.process_of("kafka").pid)
+        yield BenchEnvironment(up, meter, await cpu.measure_idle(meter))

@@ -13,7 +13,7 @@ from typing import Any
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from bench import traffic
-from bench.handler import Handler
+from bench.handler import BaselineHandler
 from cohost.kafka import patches
 from cohost_schemas import timestamps, topics
 from cohost_schemas.partitions import partition_of
@@ -28,18 +28,18 @@ from services.invitations.processor import InvitationsProcessor
 _FACTS_AT_ONCE = 500
 
 
-async def keep_facts(connection: Any, made: traffic.Traffic) -> None:
+async def store_facts(connection: Any, generated: traffic.Traffic) -> None:
     """Store the rooms and users of the traffic as if they had been consumed."""
     facts = [
-        *(_incoming(topics.USERS, fact.user_id, fact) for fact in made.people()),
-        *(_incoming(topics.ROOMS, fact.room_id, fact) for fact in made.stages()),
+        *(_fact_record(topics.USERS, fact.user_id, fact) for fact in generated.user_facts()),
+        *(_fact_record(topics.ROOMS, fact.room_id, fact) for fact in generated.room_facts()),
     ]
     domain = InvitationsProcessor(Policy())
     for start in range(0, len(facts), _FACTS_AT_ONCE):
-        await _keep(domain, connection, facts[start : start + _FACTS_AT_ONCE])
+        await _store_batch(domain, connection, facts[start : start + _FACTS_AT_ONCE])
 
 
-async def _keep(domain: InvitationsProcessor, connection: Any, facts: Sequence[InputRecord]) -> None:
+async def _store_batch(domain: InvitationsProcessor, connection: Any, facts: Sequence[InputRecord]) -> None:
     async with connection.transaction():
         changes = domain.new_changes()
         await domain.load(connection, facts)
@@ -48,28 +48,28 @@ async def _keep(domain: InvitationsProcessor, connection: Any, facts: Sequence[I
         await domain.save(connection, changes)
 
 
-def _incoming(topic: Topic, key: str, fact: Message) -> InputRecord:
+def _fact_record(topic: Topic, key: str, fact: Message) -> InputRecord:
     lane = partition_of(key, topics.DEFAULT_PARTITIONS)
     return InputRecord(lane, topic, 0, timestamps.current_timestamp(), key, f"fact-{key}", fact)
 
 
-class Counter:
+class ProgressCounter:
     """Counts handled messages and prints when the warm-up and the measurement are over."""
 
     def __init__(self, warm_up: int, count: int) -> None:
         self._marks = {warm_up: "began", warm_up + count: "ended"}
         self._end = warm_up + count
         self._handled = 0
-        self.ended = asyncio.Event()
+        self.finished = asyncio.Event()
 
-    def count(self) -> None:
+    def count_handled(self) -> None:
         """Count a handled message."""
         self._handled += 1
         if mark := self._marks.get(self._handled):
             sys.stdout.write(f"{mark}\n")
             sys.stdout.flush()
         if self._handled == self._end:
-            self.ended.set()
+            self.finished.set()
 
 
 async def main(options: dict[str, Any]) -> None:
@@ -82,7 +82,7 @@ async def main(options: dict[str, Any]) -> None:
     pool = await database.create_pool(config, size=options["workers"] + 1)
     async with pool.acquire() as connection:
         await database.migrate_schema(connection, config, "messaging", "services.invitations")
-        await keep_facts(connection, traffic.make(options["rooms"], options["seed"]))
+        await store_facts(connection, traffic.generate_traffic(options["rooms"], options["seed"]))
     broker = KafkaBroker(
         config.bootstrap_servers,
         acks="all",
@@ -90,8 +90,8 @@ async def main(options: dict[str, Any]) -> None:
         allow_auto_create_topics=False,
         logger=None,
     )
-    handler = Handler(config, found.cluster_id, pool, broker)
-    counter = Counter(options["warm_up"], options["count"])
+    handler = BaselineHandler(config, found.cluster_id, pool, broker)
+    counter = ProgressCounter(options["warm_up"], options["count"])
 
     @broker.subscriber(  # type: ignore[untyped-decorator]
         topics.INVITATION_COMMANDS.full_name(config.prefix),
@@ -100,12 +100,12 @@ async def main(options: dict[str, Any]) -> None:
         max_workers=options["workers"],
     )
     async def handle(message: KafkaMessage) -> None:
-        await handler.handle(message.raw_message)
-        counter.count()
+        await handler.handle_command(message.raw_message)
+        counter.count_handled()
 
     async with broker:
         await broker.start()
-        await counter.ended.wait()
+        await counter.finished.wait()
     await pool.close()
 
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer
 
-from bench.room import Command
+from bench.room import PlannedCommand
 from bench.traffic import Traffic
 from cohost_schemas import envelope, topics
 from cohost_schemas.facts import RoomChanged, UserChanged
@@ -17,11 +17,11 @@ from cohost_schemas.types import Message
 _CONTENT_TYPE = ("content-type", envelope.CONTENT_TYPE)
 _AT_ONCE = 5_000
 
-Entry = tuple[Topic, str, Mapping[str, Any]]
+TopicEvent = tuple[Topic, str, Mapping[str, Any]]
 """A topic, a key, and the CloudEvent to write."""
 
 
-class Producer:
+class TrafficProducer:
     """An idempotent producer; each partition keeps the order of sending."""
 
     def __init__(self, bootstrap_servers: str, prefix: str, linger_ms: int = 0) -> None:
@@ -42,30 +42,30 @@ class Producer:
     ) -> None:
         await self._producer.stop()
 
-    async def facts(self, traffic: Traffic) -> None:
+    async def send_facts(self, traffic: Traffic) -> None:
         """Write the users and the rooms, and wait until Kafka confirms them."""
-        await self.write(fact(topics.USERS, each.user_id, each) for each in traffic.people())
-        await self.write(fact(topics.ROOMS, each.room_id, each) for each in traffic.stages())
+        await self.send_events(fact_event(topics.USERS, each.user_id, each) for each in traffic.user_facts())
+        await self.send_events(fact_event(topics.ROOMS, each.room_id, each) for each in traffic.room_facts())
 
-    async def commands(self, commands: Iterable[Command]) -> None:
+    async def send_commands(self, commands: Iterable[PlannedCommand]) -> None:
         """Write commands and wait until Kafka confirms them."""
-        await self.write(map(cloud_event, commands))
+        await self.send_events(map(command_event, commands))
 
-    async def command(self, command: Command) -> asyncio.Future[Any]:
+    async def send_command(self, command: PlannedCommand) -> asyncio.Future[Any]:
         """Send one command; the returned future is done when Kafka confirms it."""
-        return await self.send(*cloud_event(command))
+        return await self.send_event(*command_event(command))
 
-    async def write(self, entries: Iterable[Entry]) -> None:
+    async def send_events(self, entries: Iterable[TopicEvent]) -> None:
         """Write events and wait until Kafka confirms them."""
         waiting: list[asyncio.Future[Any]] = []
         for entry in entries:
-            waiting.append(await self.send(*entry))
+            waiting.append(await self.send_event(*entry))
             if len(waiting) >= _AT_ONCE:
                 await asyncio.gather(*waiting)
                 waiting.clear()
         await asyncio.gather(*waiting)
 
-    async def send(self, topic: Topic, key: str, event: Mapping[str, Any]) -> asyncio.Future[Any]:
+    async def send_event(self, topic: Topic, key: str, event: Mapping[str, Any]) -> asyncio.Future[Any]:
         """Send one event; the returned future is done when Kafka confirms it."""
         future: asyncio.Future[Any] = await self._producer.send(
             topic.full_name(self._prefix),
@@ -76,20 +76,22 @@ class Producer:
         return future
 
 
-def fact(topic: Topic, key: str, data: RoomChanged | UserChanged) -> Entry:
+def fact_event(topic: Topic, key: str, data: RoomChanged | UserChanged) -> TopicEvent:
     """Return the topic, key and CloudEvent of a fact."""
-    return topic, key, event(f"fact-{key}", type(data).__name__, key, data)
+    return topic, key, build_event(f"fact-{key}", type(data).__name__, key, data)
 
 
-def cloud_event(command: Command) -> Entry:
+def command_event(command: PlannedCommand) -> TopicEvent:
     """Return the topic, key and CloudEvent of a command."""
-    made = event(command.id, command.name, command.room_id, command.data)
+    made = build_event(command.id, command.name, command.room_id, command.data)
     return topics.INVITATION_COMMANDS, command.room_id, made
 
 
-def event(id_: str, name: str, subject: str, data: Message | Mapping[str, Any]) -> Mapping[str, Any]:
+def build_event(
+    event_id: str, name: str, subject: str, data: Message | Mapping[str, Any]
+) -> Mapping[str, Any]:
     """Return a CloudEvent with this id, type name, subject and data."""
-    return envelope.build_cloud_event(name, data, event_id=id_, source="/bench", subject=subject)
+    return envelope.build_cloud_event(name, data, event_id=event_id, source="/bench", subject=subject)
 
 
 def _headers(event: Mapping[str, Any]) -> list[tuple[str, bytes]]:

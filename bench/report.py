@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench import baseline, drain, grants, kills, latency, livekit, outcomes, seats, table, verdict
-from bench.grants import Granted
-from bench.measured import Measured
-from bench.place import Place, Run
-from bench.room import Command
+from bench.grants import GrantsResult
+from bench.measured import Measurement
+from bench.place import BenchEnvironment, BenchRun
+from bench.room import PlannedCommand
 from cohost import audit
 
 COMMANDS_A_ROOM = 50
@@ -21,165 +21,180 @@ RATES = (1_000, 5_000)
 _SHOWN = 5
 
 
-async def drained(place: Place, options: Namespace) -> list[str]:
+async def run_drain(environment: BenchEnvironment, options: Namespace) -> list[str]:
     """Drain with one worker, then with the baseline handler, and print both side by side."""
-    warm = await place.run("warm")
-    await drain.measure(warm, await drain.fill(warm, WARM_UP, WARM_UP // COMMANDS_A_ROOM, options.seed))
-    drained_, wrong = await _worker(place, options)
-    plain = {workers: await _plain(place, workers, count, options.seed) for workers, count in PLAIN.items()}
-    say("")
-    say(_side_by_side(drained_, plain[1], plain[12]))
-    say("\nWith several workers the plain handler gives up the order of commands.")
+    warm = await environment.create_run("warm")
+    await drain.measure_drain(
+        warm, await drain.fill_topics(warm, WARM_UP, WARM_UP // COMMANDS_A_ROOM, options.seed)
+    )
+    result, wrong = await _run_worker(environment, options)
+    plain = {
+        workers: await _run_baseline(environment, workers, count, options.seed)
+        for workers, count in PLAIN.items()
+    }
+    print_line("")
+    print_line(_format_comparison(result, plain[1], plain[12]))
+    print_line("\nWith several workers the plain handler gives up the order of commands.")
     # Several workers decide out of order and may reject other commands; a single one keeps the order.
     return wrong + [f"the plain handler: {line}" for line in plain[1].unexpected]
 
 
-async def timed(place: Place, options: Namespace) -> list[str]:
+async def run_latency(environment: BenchEnvironment, options: Namespace) -> list[str]:
     """Print the latency of commands at steady rates."""
     rows = []
     for rate in RATES:
-        say(f"{rate} commands a second for {options.seconds} s …")
-        found = await latency.measure(await place.run("steady"), rate, options.seconds, options.seed)
+        print_line(f"{rate} commands a second for {options.seconds} s …")
+        found = await latency.measure_latency(
+            await environment.create_run("steady"), rate, options.seconds, options.seed
+        )
         rows.append(
             [str(rate), str(found.commands), *(f"{ms:.0f}" for ms in (found.p50, found.p99, found.longest))]
         )
-    say("\nfrom a command's due time to its outcome at a read_committed reader, in ms")
-    say(table.show(["rate", "commands", "p50", "p99", "longest"], rows))
+    print_line("\nfrom a command's due time to its outcome at a read_committed reader, in ms")
+    print_line(table.format_table(["rate", "commands", "p50", "p99", "longest"], rows))
     return []
 
 
-async def granted(place: Place, options: Namespace) -> list[str]:
+async def run_grants(environment: BenchEnvironment, options: Namespace) -> list[str]:
     """Print how many grants per second one worker makes, their latency and their CPU cost."""
-    found: dict[str, Granted] = {}
+    found: dict[str, GrantsResult] = {}
     wrong: list[str] = []
     for rate in (None, *RATES):
         name = "all at once" if rate is None else f"{rate} a second"
-        say(f"{options.grants} seats in {grants.ROOMS} rooms, {name} …")
-        run = await place.run("grants", "broadcast")
-        made = seats.make("room", grants.ROOMS, options.grants, options.seed)
+        print_line(f"{options.grants} seats in {grants.ROOMS} rooms, {name} …")
+        run = await environment.create_run("grants", "broadcast")
+        made = seats.plan_seats("room", grants.ROOMS, options.grants, options.seed)
         if rate is None:
             profile = options.profile if options.what == "grants" else None
-            found[name] = await grants.drain(run, made, options.seed, profile)
+            found[name] = await grants.measure_burst(run, made, options.seed, profile)
         else:
-            found[name] = await grants.steady(run, made, rate, options.seed)
-        wrong += [*verdict.wrong(made.seats, await verdict.told(run), found[name].state)]
-        wrong += _audited(await audit.audit(run.kafka, run.prefix), len(made.seats))
-        say(f"calls: {', '.join(f'{method} {count}' for method, count in found[name].state.calls.items())}")
+            found[name] = await grants.measure_steady(run, made, rate, options.seed)
+        wrong += [
+            *verdict.find_grant_errors(
+                made.seats, await verdict.read_broadcast_events(run), found[name].state
+            )
+        ]
+        wrong += _print_audit(await audit.audit(run.bootstrap_servers, run.prefix), len(made.seats))
+        print_line(
+            f"calls: {', '.join(f'{method} {count}' for method, count in found[name].state.calls.items())}"
+        )
     for line in wrong[:_SHOWN]:
-        say(f"  {line}")
-    milliseconds = [1000 * each for each in (livekit.SECONDS, livekit.JITTER)]
-    say("\nLiveKit is a fake server that answers within {:.0f} ± {:.0f} ms".format(*milliseconds))
-    say("waiting is from when an event was due to LiveKit's answer, in ms; CPU in µs of one grant")
+        print_line(f"  {line}")
+    milliseconds = [1000 * each for each in (livekit.ANSWER_SECONDS, livekit.ANSWER_JITTER)]
+    print_line("\nLiveKit is a fake server that answers within {:.0f} ± {:.0f} ms".format(*milliseconds))
+    print_line("waiting is from when an event was due to LiveKit's answer, in ms; CPU in µs of one grant")
     head = [
         *("seats", "grants/s", "p50", "p99", "longest"),
         *("CPU: Python", "Postgres", "Kafka", "all", "fake LiveKit"),
     ]
-    say(table.show(head, [_grants(name, each) for name, each in found.items()]))
+    print_line(table.format_table(head, [_grants_row(name, each) for name, each in found.items()]))
     return wrong
 
 
-async def tormented(place: Place, options: Namespace) -> list[str]:
+async def run_kills(environment: BenchEnvironment, options: Namespace) -> list[str]:
     """Print the audit of the topics after kills under load."""
     began = time.monotonic()
-    say(f"two workers, {kills.RATE} commands a second, seed {options.seed}")
-    sent, report = await kills.torment(
-        await place.run("kills"),
+    print_line(f"two workers, {kills.RATE} commands a second, seed {options.seed}")
+    sent, report = await kills.measure_kills(
+        await environment.create_run("kills"),
         options.seed,
-        lambda text: say(f"{time.monotonic() - began:6.1f} s  {text}"),
+        lambda text: print_line(f"{time.monotonic() - began:6.1f} s  {text}"),
     )
-    return _audited(report, sent)
+    return _print_audit(report, sent)
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     """Print a line and flush it."""
     print(text, flush=True)  # noqa: T201 - the report
 
 
 @dataclass(frozen=True)
-class Drained:
+class DrainResult:
     """Measurement of a drain, and its outcomes."""
 
-    measured: Measured
+    measurement: Measurement
     accepted: float
     unexpected: list[str]
 
     @classmethod
-    async def of(cls, run: Run, measured: Measured, commands: Sequence[Command]) -> "Drained":
+    async def from_topics(
+        cls, run: BenchRun, measured: Measurement, commands: Sequence[PlannedCommand]
+    ) -> "DrainResult":
         """Read the outcomes of all commands from the topics."""
-        found = await outcomes.read(run)
-        unexpected = outcomes.unexpected(commands, found)
-        return cls(measured, outcomes.accepted(commands, found), unexpected)
+        found = await outcomes.read_outcomes(run)
+        unexpected = outcomes.find_unexpected(commands, found)
+        return cls(measured, outcomes.accepted_share(commands, found), unexpected)
 
 
-async def _worker(place: Place, options: Namespace) -> tuple[Drained, list[str]]:
+async def _run_worker(environment: BenchEnvironment, options: Namespace) -> tuple[DrainResult, list[str]]:
     count = options.commands
-    run = await place.run("drain")
-    say(f"filling in {count} commands …")
-    commands = await drain.fill(run, count, max(1, count // COMMANDS_A_ROOM), options.seed)
-    say("draining them …")
-    measured = await drain.measure(run, commands, options.profile)
-    say("")
-    say(outcomes.mix(commands, await outcomes.read(run)))
-    found = await Drained.of(run, measured, commands)
-    say(f"\n{len(commands)} commands, {len(found.unexpected)} with another outcome than expected")
+    run = await environment.create_run("drain")
+    print_line(f"filling in {count} commands …")
+    commands = await drain.fill_topics(run, count, max(1, count // COMMANDS_A_ROOM), options.seed)
+    print_line("draining them …")
+    measured = await drain.measure_drain(run, commands, options.profile)
+    print_line("")
+    print_line(outcomes.format_mix(commands, await outcomes.read_outcomes(run)))
+    found = await DrainResult.from_topics(run, measured, commands)
+    print_line(f"\n{len(commands)} commands, {len(found.unexpected)} with another outcome than expected")
     for line in found.unexpected[:_SHOWN]:
-        say(f"  {line}")
+        print_line(f"  {line}")
     few = [f"only {found.accepted:.1%} were accepted"] if found.accepted < LEAST_ACCEPTED else []
-    audited = _audited(await audit.audit(run.kafka, run.prefix), len(commands))
+    audited = _print_audit(await audit.audit(run.bootstrap_servers, run.prefix), len(commands))
     return found, [*found.unexpected, *few, *audited]
 
 
-def _audited(report: audit.Report, sent: int) -> list[str]:
-    say(
+def _print_audit(report: audit.Report, sent: int) -> list[str]:
+    print_line(
         f"audit of the topics: {report.commands} commands, {report.outcomes} outcomes, "
         f"{len(report.violations)} violations"
     )
     for violation in report.violations[:_SHOWN]:
-        say(f"  {violation}")
+        print_line(f"  {violation}")
     # The service's sweeper may have written commands too.
     missing = [f"{sent - report.commands} commands are missing"] if report.commands < sent else []
     return [*report.violations, *missing]
 
 
-async def _plain(place: Place, workers: int, count: int, seed: int) -> Drained:
+async def _run_baseline(environment: BenchEnvironment, workers: int, count: int, seed: int) -> DrainResult:
     rooms = count // COMMANDS_A_ROOM
-    run = await place.run("plain")
-    say(f"a plain handler with max_workers={workers}: {count} commands …")
-    commands = await drain.fill(run, count, rooms, seed)
-    measured = await baseline.measure(run, commands, rooms, seed, workers)
-    return await Drained.of(run, measured, commands)
+    run = await environment.create_run("plain")
+    print_line(f"a plain handler with max_workers={workers}: {count} commands …")
+    commands = await drain.fill_topics(run, count, rooms, seed)
+    measured = await baseline.measure_baseline(run, commands, rooms, seed, workers)
+    return await DrainResult.from_topics(run, measured, commands)
 
 
-def _grants(name: str, granted_: Granted) -> list[str]:
-    measured, waited = granted_.measured, granted_.waited
+def _grants_row(name: str, result: GrantsResult) -> list[str]:
+    measured, waited = result.measurement, result.waits
     quantiles = [waited[len(waited) // 2], waited[len(waited) * 99 // 100], waited[-1]] if waited else []
-    cost = measured.microseconds
-    own = 1e6 * granted_.livekit / measured.commands
+    cost = measured.cpu_microseconds
+    own = 1e6 * result.livekit_cpu / measured.commands
     return [
         name,
-        table.number(measured.rate),
+        table.format_number(measured.per_second),
         *([f"{1000 * seconds:.0f}" for seconds in quantiles] or ["-"] * 3),
-        *map(table.number, (*cost, sum(cost), own)),
+        *map(table.format_number, (*cost, sum(cost), own)),
     ]
 
 
-def _side_by_side(worker: Drained, plain: Drained, plain12: Drained) -> str:
-    rates = [plain.measured.rate, plain12.measured.rate]
+def _format_comparison(worker: DrainResult, plain: DrainResult, plain12: DrainResult) -> str:
+    rates = [plain.measurement.per_second, plain12.measurement.per_second]
     rows = [
-        _row("one worker, everything on", worker, rates),
-        _row("plain handler", plain, rates),
-        _row("plain handler, max_workers=12", plain12, rates),
+        _drain_row("one worker, everything on", worker, rates),
+        _drain_row("plain handler", plain, rates),
+        _drain_row("plain handler, max_workers=12", plain12, rates),
     ]
     head = [
         *("", "commands/s", "times plain", "times plain 12"),
         *("CPU µs: Python", "Postgres", "Kafka", "all", "accepted", "unexpected"),
     ]
-    return table.show(head, rows)
+    return table.format_table(head, rows)
 
 
-def _row(name: str, drained_: Drained, rates: Sequence[float]) -> list[str]:
-    measured = drained_.measured
-    cost = measured.microseconds
-    figures = [measured.rate, *(measured.rate / rate for rate in rates), *cost, sum(cost)]
-    outcome = [f"{drained_.accepted:.1%}", str(len(drained_.unexpected))]
-    return [name, *map(table.number, figures), *outcome]
+def _drain_row(name: str, result: DrainResult, rates: Sequence[float]) -> list[str]:
+    measured = result.measurement
+    cost = measured.cpu_microseconds
+    figures = [measured.per_second, *(measured.per_second / rate for rate in rates), *cost, sum(cost)]
+    outcome = [f"{result.accepted:.1%}", str(len(result.unexpected))]
+    return [name, *map(table.format_number, figures), *outcome]

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 ACCEPTED = "accepted"
 MAX_CO_HOSTS = 3
-BANNED = "banned"
-STRANGER = "nobody"
+BANNED_USER = "banned"
+UNKNOWN_USER = "nobody"
 
 
-class Command(NamedTuple):
+class PlannedCommand(NamedTuple):
     """A command before encoding; `expected` is `accepted` or the expected rejection reason."""
 
     id: str
@@ -22,7 +22,7 @@ class Command(NamedTuple):
 
 
 @dataclass
-class Room:
+class SimulatedRoom:
     """A room; `pending` and `seats` map user to invitation, `closed` holds past (user, invitation) pairs."""
 
     room_id: str
@@ -34,35 +34,37 @@ class Room:
     closed: list[tuple[str, str]] = field(default_factory=list)
 
     @property
-    def host(self) -> str:
+    def host_id(self) -> str:
         """The user id of the host."""
         return f"host-{self.room_id}"
 
-    def command(self, name: str, expected: str = ACCEPTED, **data: Any) -> Command:
+    def new_command(self, name: str, expected: str = ACCEPTED, **data: Any) -> PlannedCommand:
         """Return a new command of this room."""
-        return Command(self.new_id(), name, self.room_id, {"roomId": self.room_id, **data}, expected)
+        return PlannedCommand(self.new_id(), name, self.room_id, {"roomId": self.room_id, **data}, expected)
 
-    def invite(self, user: str, *, actor: str | None = None, expected: str = ACCEPTED) -> Command:
+    def invite_user(self, user: str, *, actor: str | None = None, expected: str = ACCEPTED) -> PlannedCommand:
         """Return a command that invites a user; the default actor is the host."""
-        return self.command("SendInvitation", expected, userId=user, actorId=actor or self.host)
+        return self.new_command("SendInvitation", expected, userId=user, actorId=actor or self.host_id)
 
-    def answer(self, name: str, actor: str, invitation_id: str, expected: str = ACCEPTED) -> Command:
+    def answer_invitation(
+        self, name: str, actor: str, invitation_id: str, expected: str = ACCEPTED
+    ) -> PlannedCommand:
         """Return a command about an existing invitation."""
-        return self.command(name, expected, invitationId=invitation_id, actorId=actor)
+        return self.new_command(name, expected, invitationId=invitation_id, actorId=actor)
 
-    def waiting(self) -> tuple[str, str] | None:
+    def pick_pending(self) -> tuple[str, str] | None:
         """Return a random user with a pending invitation, and the invitation."""
-        return self._any(self.pending)
+        return self._pick(self.pending)
 
-    def seated(self) -> tuple[str, str] | None:
+    def pick_seated(self) -> tuple[str, str] | None:
         """Return a random co-host, and the invitation."""
-        return self._any(self.seats)
+        return self._pick(self.seats)
 
-    def close(self, user: str) -> str:
+    def close_invitation(self, user: str) -> str:
         """Move a user's pending invitation to the closed ones and return its id."""
         invitation_id = self.pending.pop(user)
         self.closed.append((user, invitation_id))
         return invitation_id
 
-    def _any(self, of: dict[str, str]) -> tuple[str, str] | None:
+    def _pick(self, of: dict[str, str]) -> tuple[str, str] | None:
         return self.random.choice(list(of.items())) if of else None

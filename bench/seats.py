@@ -7,8 +7,8 @@ from random import Random
 from typing import Any, NamedTuple
 
 from bench import producing
-from bench.producing import Entry
-from bench.room import Command
+from bench.producing import TopicEvent
+from bench.room import PlannedCommand
 from cohost_schemas import ids, timestamps, topics
 from cohost_schemas.events import InvitationAccepted, StageChanged
 from cohost_schemas.facts import RoomChanged
@@ -20,49 +20,51 @@ _STATUS: RoomStatus = "live"
 _PENDING_SECONDS = 60
 
 
-class Seat(NamedTuple):
+class PlannedSeat(NamedTuple):
     """A seat to fill; `id` is the invitation id, `cause` the id of the accepting command."""
 
     id: str
-    cause: str
+    command_id: str
     room_id: str
     user_id: str
 
     @property
-    def key(self) -> tuple[str, str]:
+    def participant_key(self) -> tuple[str, str]:
         """The LiveKit room and identity that get the permissions."""
         return self.room_id, self.user_id
 
 
 @dataclass(frozen=True)
-class Seats:
+class SeatPlan:
     """Rooms and their seats, in round-robin order of the rooms, at most `most` per room."""
 
     rooms: Sequence[str]
-    seats: Sequence[Seat]
-    most: int
+    seats: Sequence[PlannedSeat]
+    max_per_room: int
 
-    def causes(self) -> Iterator[Entry]:
+    def input_events(self) -> Iterator[TopicEvent]:
         """Yield the facts and commands that cause the service's events."""
         for room_id in self.rooms:
             fact = RoomChanged(
-                room_id=room_id, host_id=_host(room_id), status=_STATUS, max_co_hosts=self.most
+                room_id=room_id, host_id=_host(room_id), status=_STATUS, max_co_hosts=self.max_per_room
             )
-            yield producing.fact(topics.ROOMS, room_id, fact)
+            yield producing.fact_event(topics.ROOMS, room_id, fact)
         for seat in self.seats:
             data = {"roomId": seat.room_id, "invitationId": seat.id, "actorId": seat.user_id}
-            yield producing.cloud_event(Command(seat.cause, "AcceptInvitation", seat.room_id, data, ""))
+            yield producing.command_event(
+                PlannedCommand(seat.command_id, "AcceptInvitation", seat.room_id, data, "")
+            )
 
 
-class Invitations:
+class InvitationEvents:
     """Builds the service's events; they must be written in the order of building."""
 
-    def __init__(self, seats: Seats) -> None:
+    def __init__(self, seats: SeatPlan) -> None:
         self._seats = seats
         self._sequences = Counter[int]()
         self._now = timestamps.current_timestamp()
 
-    def opened(self) -> Iterator[Entry]:
+    def rooms_opened(self) -> Iterator[TopicEvent]:
         """Yield an event per room that says it is open."""
         for room_id in self._seats.rooms:
             data = StageChanged(
@@ -70,11 +72,11 @@ class Invitations:
                 host_id=_host(room_id),
                 status=_STATUS,
                 open=True,
-                max_co_hosts=self._seats.most,
+                max_co_hosts=self._seats.max_per_room,
             )
-            yield self._entry(room_id, f"opened-{room_id}", f"fact-{room_id}", data)
+            yield self._build_entry(room_id, f"opened-{room_id}", f"fact-{room_id}", data)
 
-    def accepted(self, seat: Seat) -> Entry:
+    def invitation_accepted(self, seat: PlannedSeat) -> TopicEvent:
         """Return the event of a filled seat."""
         data = InvitationAccepted(
             invitation_id=seat.id,
@@ -87,13 +89,15 @@ class Invitations:
             responded_at=self._now,
             updated_at=self._now,
         )
-        return self._entry(seat.room_id, f"accepted-{seat.id}", seat.cause, data)
+        return self._build_entry(seat.room_id, f"accepted-{seat.id}", seat.command_id, data)
 
-    def _entry(self, room_id: str, id_: str, cause: str, data: StageChanged | InvitationAccepted) -> Entry:
+    def _build_entry(
+        self, room_id: str, event_id: str, cause: str, data: StageChanged | InvitationAccepted
+    ) -> TopicEvent:
         lane = partition_of(room_id, DEFAULT_PARTITIONS)
         self._sequences[lane] += 1
         event: Mapping[str, Any] = {
-            **producing.event(id_, type(data).__name__, room_id, data),
+            **producing.build_event(event_id, type(data).__name__, room_id, data),
             "time": self._now,
             "causationid": cause,
             "sequence": f"{self._sequences[lane]:020d}",
@@ -101,17 +105,17 @@ class Invitations:
         return topics.INVITATION_EVENTS, room_id, event
 
 
-def make(name: str, rooms: int, seats: int, seed: int) -> Seats:
+def plan_seats(name: str, rooms: int, seats: int, seed: int) -> SeatPlan:
     """Return a plan of `seats` seats in `rooms` rooms whose ids start with `name`."""
     random = Random(seed)  # noqa: S311 - traffic, not secrets
     room_ids = [f"{name}-{number}" for number in range(rooms)]
-    made: list[Seat] = []
+    made: list[PlannedSeat] = []
     while len(made) < seats:
         turn = len(made) // rooms
         for room_id in random.sample(room_ids, min(rooms, seats - len(made))):
             new = (ids.uuid7(random.getrandbits), ids.uuid7(random.getrandbits))
-            made.append(Seat(*new, room_id, f"user-{turn}-{room_id}"))
-    return Seats(room_ids, made, -(-seats // rooms))
+            made.append(PlannedSeat(*new, room_id, f"user-{turn}-{room_id}"))
+    return SeatPlan(room_ids, made, -(-seats // rooms))
 
 
 def _host(room_id: str) -> str:

@@ -29,61 +29,61 @@ _ABSENT = b"HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-
 
 
 @dataclass(slots=True)
-class Participant:
+class FakeParticipant:
     """A participant of a room; `answered` holds the time of each answered update, in `time.monotonic()`."""
 
     info: models.ParticipantInfo
-    under_way: int = 0
-    answered: list[float] = field(default_factory=list)
+    updates_in_progress: int = 0
+    answered_at: list[float] = field(default_factory=list)
 
 
-class RoomService:
+class FakeRoomService:
     """Rooms and their participants."""
 
     def __init__(self, rooms: Iterable[str]) -> None:
-        self._rooms: dict[str, dict[str, Participant]] = {name: {} for name in rooms}
+        self._rooms: dict[str, dict[str, FakeParticipant]] = {name: {} for name in rooms}
         self._overlaps = 0
         self._calls: Counter[str] = Counter()
-        self._methods: Mapping[str, Callable[[bytes], tuple[bytes | None, Participant | None]]] = {
+        self._methods: Mapping[str, Callable[[bytes], tuple[bytes | None, FakeParticipant | None]]] = {
             "UpdateParticipant": self._update,
             "GetParticipant": self._get,
             "ListRooms": self._list_rooms,
             "ListParticipants": self._list_participants,
         }
 
-    def take(self, method: str, body: bytes) -> tuple[bytes | None, Participant | None]:
+    def handle_call(self, method: str, body: bytes) -> tuple[bytes | None, FakeParticipant | None]:
         """Handle a call; return its answer, None if not found, and the participant that it updates."""
         self._calls[method] += 1
         return self._methods[method](body) if method in self._methods else (None, None)
 
-    def done(self, updated: Participant) -> None:
+    def update_answered(self, updated: FakeParticipant) -> None:
         """Record that an update is answered."""
-        updated.under_way -= 1
-        updated.answered.append(time.monotonic())
+        updated.updates_in_progress -= 1
+        updated.answered_at.append(time.monotonic())
 
-    def state(self) -> dict[str, Any]:
+    def describe_state(self) -> dict[str, Any]:
         """Return the calls so far; `participants` holds room, identity, permissions, and times of answers."""
         return {
             "calls": self._calls,
             "overlaps": self._overlaps,
             "participants": [
-                [name, identity, _permission(each.info.permission), each.answered]
+                [name, identity, _permission_names(each.info.permission), each.answered_at]
                 for name, there in self._rooms.items()
                 for identity, each in there.items()
             ],
         }
 
-    def _update(self, body: bytes) -> tuple[bytes, Participant]:
-        wanted = api.UpdateParticipantRequest.FromString(body)
-        there = self._rooms.setdefault(wanted.room, {})
-        if wanted.identity not in there:
-            there[wanted.identity] = Participant(_arrived(wanted.room, wanted.identity))
-        found = there[wanted.identity]
-        self._overlaps += found.under_way > 0
-        found.under_way += 1
-        found.info.permission.CopyFrom(wanted.permission)
-        found.info.attributes.update(wanted.attributes)
-        return found.info.SerializeToString(), found
+    def _update(self, body: bytes) -> tuple[bytes, FakeParticipant]:
+        request = api.UpdateParticipantRequest.FromString(body)
+        participants = self._rooms.setdefault(request.room, {})
+        if request.identity not in participants:
+            participants[request.identity] = FakeParticipant(_new_participant(request.room, request.identity))
+        participant = participants[request.identity]
+        self._overlaps += participant.updates_in_progress > 0
+        participant.updates_in_progress += 1
+        participant.info.permission.CopyFrom(request.permission)
+        participant.info.attributes.update(request.attributes)
+        return participant.info.SerializeToString(), participant
 
     def _get(self, body: bytes) -> tuple[bytes | None, None]:
         wanted = api.RoomParticipantIdentity.FromString(body)
@@ -101,10 +101,10 @@ class RoomService:
         return listed.SerializeToString(), None
 
 
-class Connection(asyncio.Protocol):
+class ClientConnection(asyncio.Protocol):
     """One client's connection: one request at a time, each answered after `delay()` seconds."""
 
-    def __init__(self, service: RoomService, delay: Callable[[], float]) -> None:
+    def __init__(self, service: FakeRoomService, delay: Callable[[], float]) -> None:
         self._service = service
         self._delay = delay
         self._transport: asyncio.WriteTransport
@@ -121,37 +121,39 @@ class Connection(asyncio.Protocol):
         head, found, rest = self._read.partition(b"\r\n\r\n")
         if found and len(rest) >= (length := _content_length(head)):
             self._read = rest[length:]
-            self._take(head, rest[:length])
+            self._handle_request(head, rest[:length])
 
-    def _take(self, head: bytes, body: bytes) -> None:
+    def _handle_request(self, head: bytes, body: bytes) -> None:
         method = head.split(b" ", 2)[1].rpartition(b"/")[2].decode()
-        answer, updated = self._service.take(method, body)
-        asyncio.get_running_loop().call_later(self._delay(), self._answer, answer, updated)
+        answer, updated = self._service.handle_call(method, body)
+        asyncio.get_running_loop().call_later(self._delay(), self._write_answer, answer, updated)
 
-    def _answer(self, answer: bytes | None, updated: Participant | None) -> None:
+    def _write_answer(self, answer: bytes | None, updated: FakeParticipant | None) -> None:
         body = _NOT_FOUND if answer is None else answer
         self._transport.write((_ABSENT if answer is None else _OK) % (len(body), body))
         if updated is not None:
-            self._service.done(updated)
+            self._service.update_answered(updated)
 
 
-async def serve(port: int, rooms: Iterable[str], seed: int, seconds: float, jitter: float) -> None:
+async def run_server(port: int, rooms: Iterable[str], seed: int, seconds: float, jitter: float) -> None:
     """Serve until standard input ends; `seconds` ± `jitter` is the delay of an answer."""
-    service = RoomService(rooms)
+    service = FakeRoomService(rooms)
     random = Random(seed)  # noqa: S311 - a network's whims
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: Connection(service, lambda: random.uniform(seconds - jitter, seconds + jitter)), ADDRESS, port
+        lambda: ClientConnection(service, lambda: random.uniform(seconds - jitter, seconds + jitter)),
+        ADDRESS,
+        port,
     )
     lines = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     async with server:
         while await lines.readline():
-            sys.stdout.write(f"{json.dumps(service.state())}\n")
+            sys.stdout.write(f"{json.dumps(service.describe_state())}\n")
             sys.stdout.flush()
 
 
-def _arrived(name: str, identity: str) -> models.ParticipantInfo:
+def _new_participant(name: str, identity: str) -> models.ParticipantInfo:
     return models.ParticipantInfo(
         identity=identity,
         sid=f"PA_{name}_{identity}",
@@ -160,7 +162,7 @@ def _arrived(name: str, identity: str) -> models.ParticipantInfo:
     )
 
 
-def _permission(had: models.ParticipantPermission) -> list[str]:
+def _permission_names(had: models.ParticipantPermission) -> list[str]:
     """Return the granted permissions and sources, by LiveKit's names."""
     said = [descriptor.name for descriptor, value in had.ListFields() if value is True]
     return said + [models.TrackSource.Name(source) for source in had.can_publish_sources]
@@ -176,4 +178,4 @@ def _content_length(head: bytes) -> int:
 
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(**json.loads(sys.argv[1])))
+        asyncio.run(run_server(**json.loads(sys.argv[1])))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 from bench import steps
-from bench.room import BANNED, MAX_CO_HOSTS, Command, Room
+from bench.room import BANNED_USER, MAX_CO_HOSTS, PlannedCommand, SimulatedRoom
 from cohost_schemas import ids
 from cohost_schemas.facts import RoomChanged, UserChanged
 
@@ -19,54 +19,57 @@ SHORT_ROOMS = 20
 class Traffic:
     """Simulated rooms, the facts that their commands need, and the commands."""
 
-    rooms: Sequence[Room]
+    rooms: Sequence[SimulatedRoom]
 
-    def stages(self) -> list[RoomChanged]:
+    def room_facts(self) -> list[RoomChanged]:
         """Return a fact for every room, with status live."""
         return [
-            RoomChanged(room_id=room.room_id, host_id=room.host, status="live", max_co_hosts=MAX_CO_HOSTS)
+            RoomChanged(room_id=room.room_id, host_id=room.host_id, status="live", max_co_hosts=MAX_CO_HOSTS)
             for room in self.rooms
         ]
 
-    def people(self) -> list[UserChanged]:
+    def user_facts(self) -> list[UserChanged]:
         """Return a fact for every known user."""
-        names = {name for room in self.rooms for name in (*room.users, _late(room))}
+        names = {name for room in self.rooms for name in (*room.users, _late_user(room))}
         return [
-            UserChanged(user_id=BANNED, status="banned"),
+            UserChanged(user_id=BANNED_USER, status="banned"),
             *(UserChanged(user_id=name, status="active") for name in sorted(names)),
         ]
 
-    def short(self) -> list[Command]:
+    def short_invitations(self) -> list[PlannedCommand]:
         """Return commands that send invitations which expire after `EXPIRY_SECONDS`."""
         return [
-            room.command(
-                "SendInvitation", userId=_late(room), actorId=room.host, expiresInSeconds=EXPIRY_SECONDS
+            room.new_command(
+                "SendInvitation",
+                userId=_late_user(room),
+                actorId=room.host_id,
+                expiresInSeconds=EXPIRY_SECONDS,
             )
             for room in self.rooms[::SHORT_ROOMS]
         ]
 
-    def ends(self, short: Sequence[Command]) -> list[Command]:
+    def expire_commands(self, short: Sequence[PlannedCommand]) -> list[PlannedCommand]:
         """Return commands that expire the given invitations, whose time must be over by now."""
         rooms = {room.room_id: room for room in self.rooms}
-        return [rooms[sent.room_id].command("ExpireInvitation", invitationId=sent.id) for sent in short]
+        return [rooms[sent.room_id].new_command("ExpireInvitation", invitationId=sent.id) for sent in short]
 
-    def turns(self) -> Iterator[Command]:
+    def iterate_commands(self) -> Iterator[PlannedCommand]:
         """Yield an endless sequence of commands, from every room in turn."""
         while True:
             for room in self.rooms:
-                yield steps.following(room)
+                yield steps.next_command(room)
 
 
-def make(rooms: int, seed: int) -> Traffic:
+def generate_traffic(rooms: int, seed: int) -> Traffic:
     """Return the traffic of `rooms` rooms."""
     random = Random(seed)  # noqa: S311 - traffic, not secrets
     return Traffic([_room(number, random) for number in range(rooms)])
 
 
-def _room(number: int, random: Random) -> Room:
+def _room(number: int, random: Random) -> SimulatedRoom:
     users = [f"user-{number}-{seat}" for seat in range(USERS_A_ROOM)]
-    return Room(f"room-{number}", users, random, lambda: ids.uuid7(random.getrandbits))
+    return SimulatedRoom(f"room-{number}", users, random, lambda: ids.uuid7(random.getrandbits))
 
 
-def _late(room: Room) -> str:
+def _late_user(room: SimulatedRoom) -> str:
     return f"late-{room.room_id}"

@@ -9,74 +9,78 @@ from pathlib import Path
 
 import asyncpg
 
-from bench.place import Run
+from bench.place import BenchRun
 from cohost_schemas import topics
 from cohost_schemas.topics import Topic
 from stack import ports, process, services
 from stack.process import Process
 
 
-class Failed(Exception):
+class WorkerExited(Exception):
     """A worker process exited unexpectedly; the text contains the end of its log."""
 
 
 @dataclass(frozen=True)
-class Worker:
+class WorkerProcess:
     """A process of `python -m services.<name>`."""
 
-    running: Process
-    copy: services.Copy
+    process: Process
+    service: services.ServiceProcess
 
-    def check(self) -> None:
+    def check_alive(self) -> None:
         """Raise `WorkerExited` if the process has exited."""
-        if not self.running.alive:
-            msg = f"the worker exited; the end of its log:\n{self.running.log()}"
-            raise Failed(msg)
+        if not self.process.is_alive:
+            msg = f"the worker exited; the end of its log:\n{self.process.log_tail()}"
+            raise WorkerExited(msg)
 
-    async def ready(self) -> None:
+    async def wait_ready(self) -> None:
         """Wait until it reads every lane assigned to it."""
-        await self.running.answers(self.copy.answers)
+        await self.process.wait_until_ready(self.service.is_ready)
 
 
-async def start(run: Run, profile: Path | None = None, **more: str) -> Worker:
+async def start_worker(run: BenchRun, profile: Path | None = None, **more: str) -> WorkerProcess:
     """Start a worker; `more` are further environment variables, `profile` is the output file for cProfile."""
-    environment = {**run.up.inherited, **_settings(run), **more}
-    copy = services.Copy(run.service, (ports.choose(),), environment, run.up.root / f"{run.prefix}worker.log")
-    program = await copy.program()
+    environment = {**run.stack.inherited, **_worker_variables(run), **more}
+    copy = services.ServiceProcess(
+        run.service, (ports.reserve_port(),), environment, run.stack.root / f"{run.prefix}worker.log"
+    )
+    program = await copy.prepare_program()
     if profile is not None:
         command = (sys.executable, "-m", "cProfile", "-o", str(profile), *program.command[1:])
         program = dataclasses.replace(program, command=command)
-    return Worker(process.start(program), copy)
+    return WorkerProcess(process.start_program(program), copy)
 
 
 @contextlib.asynccontextmanager
-async def started(run: Run, profile: Path | None = None, **more: str) -> AsyncIterator[Worker]:
+async def run_worker(run: BenchRun, profile: Path | None = None, **more: str) -> AsyncIterator[WorkerProcess]:
     """Run a worker for the duration of the block."""
-    worker = await start(run, profile, **more)
+    worker = await start_worker(run, profile, **more)
     try:
         yield worker
     finally:
-        await worker.running.stop()
+        await worker.process.stop()
 
 
 @dataclass(frozen=True)
-class Standing:
+class WorkerProgress:
     """Position of every lane in a topic, and whether everything decided is acknowledged as published."""
 
     positions: Mapping[int, int]
-    published: bool
+    all_published: bool
 
     @property
-    def decided(self) -> int:
+    def decided_count(self) -> int:
         """The number of decided records, in all lanes together."""
         return sum(self.positions.values())
 
-    def past(self, ends: Mapping[int, int]) -> bool:
+    def has_reached(self, ends: Mapping[int, int]) -> bool:
         """Return whether every lane has reached its end."""
         return all(self.positions.get(lane, 0) >= end for lane, end in ends.items())
 
 
-async def standing(connection: asyncpg.Connection, topic: Topic = topics.INVITATION_COMMANDS) -> Standing:
+async def read_progress(
+    connection: asyncpg.Connection, topic: Topic = topics.INVITATION_COMMANDS
+) -> WorkerProgress:
     """Return the progress of a run's workers in a topic; it is empty until the tables exist."""
     try:
         rows = await connection.fetch(
@@ -87,17 +91,19 @@ async def standing(connection: asyncpg.Connection, topic: Topic = topics.INVITAT
         )
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         rows = []
-    return Standing({row["lane"]: row["position"] for row in rows}, all(row["published"] for row in rows))
+    return WorkerProgress(
+        {row["lane"]: row["position"] for row in rows}, all(row["published"] for row in rows)
+    )
 
 
-def _settings(run: Run) -> dict[str, str]:
+def _worker_variables(run: BenchRun) -> dict[str, str]:
     return {
-        "COHOST_KAFKA_BOOTSTRAP_SERVERS": run.kafka,
+        "COHOST_KAFKA_BOOTSTRAP_SERVERS": run.bootstrap_servers,
         "COHOST_DATABASE_URL": run.database_url,
         "COHOST_TOPIC_PREFIX": run.prefix,
-        "COHOST_JWT_SECRET": run.up.jwt_secret,
+        "COHOST_JWT_SECRET": run.stack.jwt_secret,
         "COHOST_ENVIRONMENT": "development",
         "COHOST_LOG_LEVEL": "warning",
-        "COHOST_LIVEKIT_API_KEY": run.up.livekit_api_key,
-        "COHOST_LIVEKIT_API_SECRET": run.up.livekit_api_secret,
+        "COHOST_LIVEKIT_API_KEY": run.stack.livekit_api_key,
+        "COHOST_LIVEKIT_API_SECRET": run.stack.livekit_api_secret,
     }

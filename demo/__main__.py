@@ -14,7 +14,7 @@ import cohost
 from cohost import audit, tokens
 from demo import scenes, show
 from demo.claims import Claim
-from demo.show import House, Show
+from demo.show import DemoContext, DemoEnvironment
 from demo.timeline import Timeline
 from stack import Stack, StartError
 
@@ -30,7 +30,7 @@ def main() -> int:
     # The clients log every transient error of a broker that is just starting; the demo prints what matters.
     logging.disable(logging.CRITICAL)
     try:
-        return asyncio.run(_perform())
+        return asyncio.run(_run())
     except StartError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -39,25 +39,27 @@ def main() -> int:
         return 130
 
 
-async def _perform() -> int:
+async def _run() -> int:
     if (task := asyncio.current_task()) is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    async with _house() as house:
-        playing = await _play(house)
-    playing.timeline.lines(_summary(playing))
-    return 1 if playing.claims.broken else 0
+    async with _start_environment() as house:
+        playing = await _run_demo(house)
+    playing.timeline.print_lines(_summary_lines(playing))
+    return 1 if playing.claims.unverified else 0
 
 
 @contextlib.asynccontextmanager
-async def _house() -> AsyncIterator[House]:
+async def _start_environment() -> AsyncIterator[DemoEnvironment]:
     began = time.monotonic()
     grace = {"COHOST_RECONNECT_GRACE_SECONDS": _GRACE_SECONDS}
-    _say("Starting Kafka, Postgres and LiveKit (a first run fetches and builds them) …")
+    _print_line("Starting Kafka, Postgres and LiveKit (a first run fetches and builds them) …")
     async with Stack() as up:
-        _say(f"Ready after {time.monotonic() - began:.1f} s. Starting the two services …")
-        async with up.services(PREFIX, extra_env=grace) as running:
-            _say(f"Everything is ready after {time.monotonic() - began:.1f} s. The demo's clock starts now.")
-            yield House(
+        _print_line(f"Ready after {time.monotonic() - began:.1f} s. Starting the two services …")
+        async with up.run_services(PREFIX, extra_env=grace) as running:
+            _print_line(
+                f"Everything is ready after {time.monotonic() - began:.1f} s. The demo's clock starts now."
+            )
+            yield DemoEnvironment(
                 up.kafka_bootstrap_servers,
                 running.invitations_url,
                 running.broadcast_url,
@@ -68,7 +70,7 @@ async def _house() -> AsyncIterator[House]:
             )
 
 
-async def _play(house: House) -> Show:
+async def _run_demo(house: DemoEnvironment) -> DemoContext:
     timeline = Timeline()
     token = tokens.sign(house.jwt_secret, show.HOST, ops=True)
     async with cohost.Client(
@@ -79,47 +81,47 @@ async def _play(house: House) -> Show:
         token=token,
         source="/demo",
     ) as client:
-        playing = Show(house, client, timeline)
+        session = DemoContext(house, client, timeline)
         async with client.events(room_id=show.ROOM) as events, client.badges(room_id=show.ROOM) as badges:
             following = [
                 asyncio.create_task(timeline.follow_events(events)),
                 asyncio.create_task(timeline.follow_badges(badges)),
             ]
             try:
-                await show.play(playing, scenes.ALL)
+                await show.run_steps(session, scenes.STEPS)
             finally:
-                await playing.close()
+                await session.close()
                 for task in following:
                     task.cancel()
                 for ended in await asyncio.gather(*following, return_exceptions=True):
                     if isinstance(ended, Exception):
-                        timeline.wrong(f"reading the topics failed: {ended!r}")
-    await _audit(playing)
-    return playing
+                        timeline.print_failure(f"reading the topics failed: {ended!r}")
+    await _audit_topics(session)
+    return session
 
 
-async def _audit(playing: Show) -> None:
-    playing.timeline.say("the audit reads all topics again, from the beginning")
-    report = await audit.audit(playing.house.kafka, PREFIX)
+async def _audit_topics(context: DemoContext) -> None:
+    context.timeline.print_step("the audit reads all topics again, from the beginning")
+    report = await audit.audit(context.environment.kafka, PREFIX)
     for violation in report.violations:
-        playing.timeline.wrong(violation)
+        context.timeline.print_failure(violation)
     if not report.violations and report.commands:
-        playing.claims.kept(Claim.AUDITED, f"{report.commands} commands, {report.outcomes} outcomes")
+        context.claims.mark_verified(Claim.AUDITED, f"{report.commands} commands, {report.outcomes} outcomes")
 
 
-def _summary(playing: Show) -> list[tuple[bool, str]]:
-    broken = playing.claims.broken
+def _summary_lines(context: DemoContext) -> list[tuple[bool, str]]:
+    broken = context.claims.unverified
     verdict = f"{len(broken)} of {len(Claim)} claims not verified" if broken else "every claim is verified"
     return [
         (True, ""),
-        *playing.claims.table(),
+        *context.claims.table(),
         (True, ""),
         (not broken, f"Result: {verdict}."),
         *((False, f"MISSING: {claim}") for claim in broken),
     ]
 
 
-def _say(text: str) -> None:
+def _print_line(text: str) -> None:
     print(text, flush=True)  # noqa: T201 - the show
 
 

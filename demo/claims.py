@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-_KEPT, _BROKEN = "yes", "NO"
+_VERIFIED, _UNVERIFIED = "yes", "NO"
 
 
 class Claim(StrEnum):
@@ -25,31 +25,31 @@ class Claim(StrEnum):
     AUDITED = "every command has exactly one outcome"
 
 
-class Claims:
+class ClaimList:
     """The claims verified so far."""
 
     def __init__(self) -> None:
-        self._kept: dict[Claim, str] = {}
+        self._evidence: dict[Claim, str] = {}
 
-    def kept(self, claim: Claim, seen: str) -> None:
+    def mark_verified(self, claim: Claim, evidence: str) -> None:
         """Record that a claim is verified, with the evidence."""
-        self._kept[claim] = seen
+        self._evidence[claim] = evidence
 
     @property
-    def broken(self) -> list[Claim]:
+    def unverified(self) -> list[Claim]:
         """The claims that are not verified."""
-        return [claim for claim in Claim if claim not in self._kept]
+        return [claim for claim in Claim if claim not in self._evidence]
 
     def table(self) -> list[tuple[bool, str]]:
         """Return for each claim whether it is verified, and a line of text."""
         width = max(map(len, Claim))
         return [
             (
-                claim in self._kept,
-                f"{self._mark(claim):<4} {claim:<{width}}  {self._kept.get(claim, '')}".rstrip(),
+                claim in self._evidence,
+                f"{self._mark(claim):<4} {claim:<{width}}  {self._evidence.get(claim, '')}".rstrip(),
             )
             for claim in Claim
         ]
 
     def _mark(self, claim: Claim) -> str:
-        return _KEPT if claim in self._kept else _BROKEN
+        return _VERIFIED if claim in self._evidence else _UNVERIFIED

@@ -2,59 +2,61 @@
 
 import cohost
 from demo.claims import Claim
-from demo.show import ABSENT, HOST, ROOM, Show, until
-from demo.timeline import Missing
+from demo.show import ABSENT, HOST, ROOM, DemoContext, wait_until
+from demo.timeline import NotObserved
 
 
-async def expired(show: Show) -> None:
+async def expire_invitation(context: DemoContext) -> None:
     """Wait until erin's invitation expires."""
-    show.timeline.say("meanwhile erin's invitation expires")
-    await show.timeline.saw("InvitationExpired", "erin", close_reason="expired")
-    show.claims.kept(Claim.EXPIRED, "InvitationExpired")
+    context.timeline.print_step("meanwhile erin's invitation expires")
+    await context.timeline.wait_for_event("InvitationExpired", "erin", close_reason="expired")
+    context.claims.mark_verified(Claim.EXPIRED, "InvitationExpired")
 
 
-async def removed(show: Show) -> None:
+async def remove_co_host(context: DemoContext) -> None:
     """Remove bob from the stage."""
-    show.timeline.say(f"{HOST} removes bob from the stage")
-    bob = show.people["bob"]
-    await show.client.remove_co_host(ROOM, "bob", HOST)
-    await show.timeline.saw("GrantRevoked", "bob", reason="removed_by_host", mode="in_place")
-    await show.timeline.saw("(badge removed)", "bob")
-    await show.falls_silent("bob")
-    show.timeline.right(f"bob's track disappears for {HOST}")
-    await until(lambda: bob.connected and not bob.may_publish, "bob watches on without permissions")
-    show.claims.kept(Claim.REMOVED, "GrantRevoked in_place, he watches on")
+    context.timeline.print_step(f"{HOST} removes bob from the stage")
+    bob = context.participants["bob"]
+    await context.client.remove_co_host(ROOM, "bob", HOST)
+    await context.timeline.wait_for_event("GrantRevoked", "bob", reason="removed_by_host", mode="in_place")
+    await context.timeline.wait_for_event("(badge removed)", "bob")
+    await context.wait_until_silent("bob")
+    context.timeline.print_success(f"bob's track disappears for {HOST}")
+    await wait_until(lambda: bob.is_connected and not bob.may_publish, "bob watches on without permissions")
+    context.claims.mark_verified(Claim.REMOVED, "GrantRevoked in_place, he watches on")
 
 
-async def ending(show: Show) -> None:
+async def end_room(context: DemoContext) -> None:
     """End the room, and verify that everybody loses the permissions and the connection."""
-    show.timeline.say(f"{HOST} invites dave again, and ends the show before he answers")
-    await show.invite("dave")
-    await show.room("ended")
-    await show.timeline.saw("StageChanged", status="ended", open=False)
-    await show.timeline.saw("InvitationCancelled", "dave", close_reason="room_ended")
+    context.timeline.print_step(f"{HOST} invites dave again, and ends the show before he answers")
+    await context.invite_user("dave")
+    await context.publish_room("ended")
+    await context.timeline.wait_for_event("StageChanged", status="ended", open=False)
+    await context.timeline.wait_for_event("InvitationCancelled", "dave", close_reason="room_ended")
     for name in ("carol", ABSENT):
-        await show.timeline.saw("CoHostLeft", name, reason="room_ended")
-        await show.timeline.saw("GrantRevoked", name, reason="room_ended", mode="room_deleted")
-        await show.timeline.saw("(badge removed)", name)
-    await show.timeline.saw("(badge removed)", HOST)
-    people = show.people.values()
-    await until(
-        lambda: all(not person.connected and person.dismissed == "ROOM_DELETED" for person in people),
+        await context.timeline.wait_for_event("CoHostLeft", name, reason="room_ended")
+        await context.timeline.wait_for_event("GrantRevoked", name, reason="room_ended", mode="room_deleted")
+        await context.timeline.wait_for_event("(badge removed)", name)
+    await context.timeline.wait_for_event("(badge removed)", HOST)
+    people = context.participants.values()
+    await wait_until(
+        lambda: all(
+            not person.is_connected and person.disconnect_reason == "ROOM_DELETED" for person in people
+        ),
         "everybody is disconnected because the room is deleted",
     )
-    await show.room_gone()
-    show.timeline.right("the room is deleted on LiveKit, and everybody is disconnected")
-    await _refused_to_return(show)
-    show.claims.kept(Claim.ENDED, "GrantRevoked room_deleted for all, badges gone")
+    await context.wait_room_deleted()
+    context.timeline.print_success("the room is deleted on LiveKit, and everybody is disconnected")
+    await _verify_join_is_rejected(context)
+    context.claims.mark_verified(Claim.ENDED, "GrantRevoked room_deleted for all, badges gone")
 
 
-async def _refused_to_return(show: Show) -> None:
+async def _verify_join_is_rejected(context: DemoContext) -> None:
     try:
-        await show.data(HOST)
+        await context.fetch_broadcast_data(HOST)
     except cohost.ProblemError as problem:
         if problem.reason == "room_not_open":
             return
         raise
     msg = "the ended room still gives broadcast data"
-    raise Missing(msg)
+    raise NotObserved(msg)

@@ -9,8 +9,8 @@ from livekit.rtc.participant import PublishTrackError
 import cohost
 from demo import finale
 from demo.claims import Claim
-from demo.show import ABSENT, HOST, PITCHES, ROOM, VIEWERS, Scene, Show, until
-from demo.timeline import Missing
+from demo.show import ABSENT, HOST, PITCHES, ROOM, VIEWERS, DemoContext, Step, wait_until
+from demo.timeline import NotObserved
 
 _EXPIRY_SECONDS = 10
 _STAGE_SOURCES = [
@@ -21,155 +21,161 @@ _STAGE_SOURCES = [
 ]
 
 
-async def opening(show: Show) -> None:
+async def open_room(context: DemoContext) -> None:
     """Open the room, go live, and connect host and viewers."""
-    show.timeline.say(f"{HOST} opens a room and goes live")
-    await show.tell()
-    await show.room("idle")
-    await show.timeline.saw("StageChanged", status="idle", open=True)
-    await show.room("live")
-    await show.timeline.saw("StageChanged", status="live", open=True)
-    await show.timeline.saw("BadgeChanged", HOST, badge="host")
-    show.claims.kept(Claim.OPENED, "StageChanged idle, StageChanged live")
-    show.timeline.say(f"{HOST} connects as host; {', '.join(VIEWERS)} come to watch")
-    await show.join(HOST)
-    await asyncio.gather(*(show.join(name, as_viewer=True) for name in VIEWERS))
-    rights = {name: person.may_publish for name, person in show.people.items() if person.connected}
+    context.timeline.print_step(f"{HOST} opens a room and goes live")
+    await context.publish_users()
+    await context.publish_room("idle")
+    await context.timeline.wait_for_event("StageChanged", status="idle", open=True)
+    await context.publish_room("live")
+    await context.timeline.wait_for_event("StageChanged", status="live", open=True)
+    await context.timeline.wait_for_event("BadgeChanged", HOST, badge="host")
+    context.claims.mark_verified(Claim.OPENED, "StageChanged idle, StageChanged live")
+    context.timeline.print_step(f"{HOST} connects as host; {', '.join(VIEWERS)} come to watch")
+    await context.join_room(HOST)
+    await asyncio.gather(*(context.join_room(name, as_viewer=True) for name in VIEWERS))
+    rights = {
+        name: person.may_publish for name, person in context.participants.items() if person.is_connected
+    }
     if rights != {HOST: True, **dict.fromkeys(VIEWERS, False)}:
         msg = f"wrong permissions to publish: {rights}"
-        raise Missing(msg)
-    show.claims.kept(Claim.CONNECTED, f"{len(rights)} participants, the host alone may publish")
+        raise NotObserved(msg)
+    context.claims.mark_verified(Claim.CONNECTED, f"{len(rights)} participants, the host alone may publish")
 
 
-async def short_invitation(show: Show) -> None:
+async def invite_erin(context: DemoContext) -> None:
     """Invite erin, who does not answer."""
-    show.timeline.say(f"{HOST} invites erin, who has {_EXPIRY_SECONDS} s and will not answer")
-    await show.invite("erin", _EXPIRY_SECONDS)
+    context.timeline.print_step(f"{HOST} invites erin, who has {_EXPIRY_SECONDS} s and will not answer")
+    await context.invite_user("erin", _EXPIRY_SECONDS)
 
 
-async def first(show: Show) -> None:
+async def promote_bob(context: DemoContext) -> None:
     """Promote bob in place and verify that the host hears his tone."""
-    show.timeline.say(f"{HOST} invites bob, who accepts")
-    milliseconds = await show.promote("bob")
-    show.timeline.right(f"bob's client may publish {milliseconds:.0f} ms after his command")
-    await show.timeline.saw("BadgeChanged", "bob", badge="coHost")
-    await until(lambda: show.people["bob"].badge == "coHost", "bob wears the badge on LiveKit")
-    show.claims.kept(Claim.PROMOTED, f"{milliseconds:.0f} ms from command to permission")
-    show.timeline.say(f"bob plays a tone of {PITCHES['bob']} Hz")
-    await show.plays("bob")
-    show.timeline.right(f"{HOST} hears {PITCHES['bob']} Hz from bob")
-    show.claims.kept(Claim.HEARD, f"{PITCHES['bob']} Hz in the frames she receives")
+    context.timeline.print_step(f"{HOST} invites bob, who accepts")
+    milliseconds = await context.promote_user("bob")
+    context.timeline.print_success(f"bob's client may publish {milliseconds:.0f} ms after his command")
+    await context.timeline.wait_for_event("BadgeChanged", "bob", badge="coHost")
+    await wait_until(lambda: context.participants["bob"].badge == "coHost", "bob wears the badge on LiveKit")
+    context.claims.mark_verified(Claim.PROMOTED, f"{milliseconds:.0f} ms from command to permission")
+    context.timeline.print_step(f"bob plays a tone of {PITCHES['bob']} Hz")
+    await context.play_until_heard("bob")
+    context.timeline.print_success(f"{HOST} hears {PITCHES['bob']} Hz from bob")
+    context.claims.mark_verified(Claim.HEARD, f"{PITCHES['bob']} Hz in the frames she receives")
 
 
-async def second_accept(show: Show) -> None:
+async def reject_second_accept(context: DemoContext) -> None:
     """Accept bob's invitation again, which is rejected with a reason."""
-    show.timeline.say("bob accepts once more")
+    context.timeline.print_step("bob accepts once more")
     try:
-        await show.accept("bob")
+        await context.accept_invitation("bob")
     except cohost.Rejected as rejected:
-        show.timeline.refused(rejected)
-        show.timeline.right(f'"{rejected.message}"')
+        context.timeline.print_rejection(rejected)
+        context.timeline.print_success(f'"{rejected.message}"')
         if rejected.reason == "invitation_not_pending" and rejected.current is not None:
-            show.claims.kept(Claim.REFUSED, f"{rejected.reason}: it is {rejected.current.status}")
+            context.claims.mark_verified(Claim.REFUSED, f"{rejected.reason}: it is {rejected.current.status}")
 
 
-async def declined(show: Show) -> None:
+async def decline_and_reinvite(context: DemoContext) -> None:
     """Decline carol's invitation and invite her again."""
-    show.timeline.say(f"{HOST} invites carol, who declines and is invited again")
-    before = await show.invite("carol")
-    await show.client.decline_invitation(ROOM, before, "carol")
-    await show.timeline.saw("InvitationDeclined", "carol", close_reason="declined")
-    await show.invite("carol")
-    await show.timeline.saw("InvitationSent", "carol", previous_invitation_id=before)
-    show.claims.kept(Claim.DECLINED, "InvitationDeclined, InvitationSent names it")
+    context.timeline.print_step(f"{HOST} invites carol, who declines and is invited again")
+    before = await context.invite_user("carol")
+    await context.client.decline_invitation(ROOM, before, "carol")
+    await context.timeline.wait_for_event("InvitationDeclined", "carol", close_reason="declined")
+    await context.invite_user("carol")
+    await context.timeline.wait_for_event("InvitationSent", "carol", previous_invitation_id=before)
+    context.claims.mark_verified(Claim.DECLINED, "InvitationDeclined, InvitationSent names it")
 
 
-async def cancelled(show: Show) -> None:
+async def cancel_invitation(context: DemoContext) -> None:
     """Cancel dave's invitation."""
-    show.timeline.say(f"{HOST} invites dave and cancels the invitation")
-    await show.client.cancel_invitation(ROOM, await show.invite("dave"), HOST)
-    await show.timeline.saw("InvitationCancelled", "dave", close_reason="cancelled_by_host")
-    show.claims.kept(Claim.CANCELLED, "InvitationCancelled, cancelled_by_host")
+    context.timeline.print_step(f"{HOST} invites dave and cancels the invitation")
+    await context.client.cancel_invitation(ROOM, await context.invite_user("dave"), HOST)
+    await context.timeline.wait_for_event("InvitationCancelled", "dave", close_reason="cancelled_by_host")
+    context.claims.mark_verified(Claim.CANCELLED, "InvitationCancelled, cancelled_by_host")
 
 
-async def absent(show: Show) -> None:
+async def accept_while_absent(context: DemoContext) -> None:
     """Accept frank's invitation before he is connected; he joins afterwards."""
-    show.timeline.say(f"{HOST} invites {ABSENT}, who is not there; he accepts, then joins")
-    await show.invite(ABSENT)
-    await show.accept(ABSENT)
-    await show.timeline.saw("GrantProvisioned", ABSENT, mode="on_join")
-    await show.timeline.saw("BadgeChanged", ABSENT, badge="coHost")
-    data = await show.join(ABSENT)
-    await show.timeline.saw("CoHostConnected", ABSENT)
-    await show.plays(ABSENT)
-    show.timeline.right(f"{ABSENT} joined as {data.role}; {HOST} hears {PITCHES[ABSENT]} Hz")
-    show.claims.kept(Claim.ABSENT, f"GrantProvisioned on_join, {data.role}, heard")
+    context.timeline.print_step(f"{HOST} invites {ABSENT}, who is not there; he accepts, then joins")
+    await context.invite_user(ABSENT)
+    await context.accept_invitation(ABSENT)
+    await context.timeline.wait_for_event("GrantProvisioned", ABSENT, mode="on_join")
+    await context.timeline.wait_for_event("BadgeChanged", ABSENT, badge="coHost")
+    data = await context.join_room(ABSENT)
+    await context.timeline.wait_for_event("CoHostConnected", ABSENT)
+    await context.play_until_heard(ABSENT)
+    context.timeline.print_success(f"{ABSENT} joined as {data.role}; {HOST} hears {PITCHES[ABSENT]} Hz")
+    context.claims.mark_verified(Claim.ABSENT, f"GrantProvisioned on_join, {data.role}, heard")
 
 
-async def returning(show: Show) -> None:
+async def reconnect_in_time(context: DemoContext) -> None:
     """Accept carol's invitation, disconnect her, and reconnect within the grace period."""
-    show.timeline.say("carol accepts after all, and loses her connection")
-    carol = show.people["carol"]
-    await show.accept("carol")
-    await until(lambda: carol.may_publish, "carol may publish")
-    await show.plays("carol")
-    await carol.leave()
-    await show.timeline.saw("CoHostDisconnected", "carol")
-    show.timeline.say("carol comes back with new broadcast data")
-    await show.join("carol")
-    await show.timeline.saw("CoHostReconnected", "carol")
-    await show.plays("carol")
-    show.timeline.right(f"{HOST} hears {PITCHES['carol']} Hz from carol again")
-    show.claims.kept(Claim.RETURNED, "CoHostDisconnected, CoHostReconnected, heard")
+    context.timeline.print_step("carol accepts after all, and loses her connection")
+    carol = context.participants["carol"]
+    await context.accept_invitation("carol")
+    await wait_until(lambda: carol.may_publish, "carol may publish")
+    await context.play_until_heard("carol")
+    await carol.disconnect()
+    await context.timeline.wait_for_event("CoHostDisconnected", "carol")
+    context.timeline.print_step("carol comes back with new broadcast data")
+    await context.join_room("carol")
+    await context.timeline.wait_for_event("CoHostReconnected", "carol")
+    await context.play_until_heard("carol")
+    context.timeline.print_success(f"{HOST} hears {PITCHES['carol']} Hz from carol again")
+    context.claims.mark_verified(Claim.RETURNED, "CoHostDisconnected, CoHostReconnected, heard")
 
 
-async def muted(show: Show) -> None:
+async def mute_carol(context: DemoContext) -> None:
     """Mute carol hard."""
-    show.timeline.say(f"{HOST} mutes carol's microphone hard")
-    await show.client.mute_co_host(ROOM, "carol", HOST, "microphone", hard=True)
-    await show.timeline.saw("CoHostMuted", "carol", hard=True)
-    await show.falls_silent("carol")
-    show.timeline.right(f"carol's track disappears for {HOST}")
-    sources = (await show.data("carol")).permissions.can_publish_sources
+    context.timeline.print_step(f"{HOST} mutes carol's microphone hard")
+    await context.client.mute_co_host(ROOM, "carol", HOST, "microphone", hard=True)
+    await context.timeline.wait_for_event("CoHostMuted", "carol", hard=True)
+    await context.wait_until_silent("carol")
+    context.timeline.print_success(f"carol's track disappears for {HOST}")
+    sources = (await context.fetch_broadcast_data("carol")).permissions.can_publish_sources
     if "microphone" not in sources:
-        show.claims.kept(Claim.MUTED, "CoHostMuted, track gone, source taken")
+        context.claims.mark_verified(Claim.MUTED, "CoHostMuted, track gone, source taken")
 
 
-async def intruder(show: Show) -> None:
+async def remove_intruder(context: DemoContext) -> None:
     """Grant mallory permissions with LiveKit's key, outside of Co-Host."""
-    show.timeline.say("mallory is promoted with LiveKit's key, outside of Co-Host")
+    context.timeline.print_step("mallory is promoted with LiveKit's key, outside of Co-Host")
     permission = api.ParticipantPermission(
         can_subscribe=True, can_publish=True, can_publish_data=True, can_publish_sources=_STAGE_SOURCES
     )
-    mallory = show.people["mallory"]
-    async with show.livekit() as livekit:
+    mallory = context.participants["mallory"]
+    async with context.open_livekit_api() as livekit:
         await livekit.room.update_participant(
             api.UpdateParticipantRequest(room=ROOM, identity="mallory", permission=permission)
         )
-    await until(lambda: mallory.may_publish, "mallory may publish")
+    await wait_until(lambda: mallory.may_publish, "mallory may publish")
     # She may be removed at any moment from now on: before she plays, or before anybody subscribes.
     with contextlib.suppress(PublishTrackError, TimeoutError):
-        await mallory.play()
-    seen = await show.timeline.saw("IntruderRemoved", "mallory")
-    await until(lambda: not mallory.may_publish, "mallory may not publish any more")
-    await show.falls_silent("mallory")
-    show.timeline.right("mallory watches without permissions again")
-    track = "her track gone" if "mallory" in show.people[HOST].has_seen else "before anybody had her track"
-    show.claims.kept(Claim.INTRUDER, f"IntruderRemoved, {getattr(seen, 'action', '')}, {track}")
+        await mallory.publish_tone()
+    seen = await context.timeline.wait_for_event("IntruderRemoved", "mallory")
+    await wait_until(lambda: not mallory.may_publish, "mallory may not publish any more")
+    await context.wait_until_silent("mallory")
+    context.timeline.print_success("mallory watches without permissions again")
+    track = (
+        "her track gone"
+        if "mallory" in context.participants[HOST].ever_subscribed_to
+        else "before anybody had her track"
+    )
+    context.claims.mark_verified(Claim.INTRUDER, f"IntruderRemoved, {getattr(seen, 'action', '')}, {track}")
 
 
-ALL: tuple[Scene, ...] = (
-    opening,
-    short_invitation,
-    first,
-    second_accept,
-    declined,
-    cancelled,
-    absent,
-    returning,
-    muted,
-    intruder,
-    finale.expired,
-    finale.removed,
-    finale.ending,
+STEPS: tuple[Step, ...] = (
+    open_room,
+    invite_erin,
+    promote_bob,
+    reject_second_accept,
+    decline_and_reinvite,
+    cancel_invitation,
+    accept_while_absent,
+    reconnect_in_time,
+    mute_carol,
+    remove_intruder,
+    finale.expire_invitation,
+    finale.remove_co_host,
+    finale.end_room,
 )

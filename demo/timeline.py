@@ -20,25 +20,25 @@ _COLOURS = {
     "right": "32",
     "wrong": "1;31",
 }
-_CLOSING = ("close_reason",)
-_SEAT_ENDS = ("reason", "mode")
+_CLOSING_FIELDS = ("close_reason",)
+_SEAT_END_FIELDS = ("reason", "mode")
 _DETAILS: dict[str, tuple[str, ...]] = {
     "StageChanged": ("status",),
     "InvitationSent": ("expires_at", "previous_invitation_id"),
     "InvitationAccepted": ("invitation_id",),
-    "InvitationDeclined": _CLOSING,
-    "InvitationCancelled": _CLOSING,
-    "InvitationExpired": _CLOSING,
-    "CoHostLeft": _SEAT_ENDS,
+    "InvitationDeclined": _CLOSING_FIELDS,
+    "InvitationCancelled": _CLOSING_FIELDS,
+    "InvitationExpired": _CLOSING_FIELDS,
+    "CoHostLeft": _SEAT_END_FIELDS,
     "GrantProvisioned": ("mode",),
-    "GrantRevoked": _SEAT_ENDS,
+    "GrantRevoked": _SEAT_END_FIELDS,
     "GrantFailed": ("error",),
     "CoHostDisconnected": ("grace_ends_at",),
     "CoHostMuted": ("source",),
     "IntruderRemoved": ("action",),
     "BadgeChanged": ("badge",),
 }
-_SPOKEN = {
+_PHRASES = {
     "expires_at": "until ",
     "previous_invitation_id": "after the invitation ",
     "invitation_id": "the invitation ",
@@ -46,22 +46,22 @@ _SPOKEN = {
 }
 
 
-class Missing(Exception):
+class NotObserved(Exception):
     """Something did not happen in time; the text says what."""
 
 
-class Seen(NamedTuple):
+class ObservedEvent(NamedTuple):
     """An observed event. A removed badge has no data."""
 
     name: str
-    who: str
+    user_id: str
     data: Message | None
 
-    def matches(self, name: str, who: str | None, fields: dict[str, object]) -> bool:
+    def is_match(self, name: str, user_id: str | None, fields: dict[str, object]) -> bool:
         """Return whether the event has this name, user and fields; None stands for any user."""
         return (
             self.name == name
-            and who in (None, self.who)
+            and user_id in (None, self.user_id)
             and all(getattr(self.data, field, None) == value for field, value in fields.items())
         )
 
@@ -72,68 +72,72 @@ class Timeline:
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._coloured = sys.stdout.isatty()
-        self._seen: list[Seen] = []
-        self._grown = asyncio.Condition()
+        self._events: list[ObservedEvent] = []
+        self._changed = asyncio.Condition()
 
-    def say(self, text: str) -> None:
+    def print_step(self, text: str) -> None:
         """Print the heading of a step."""
-        self._print("told", f"\n{self._time()}  {text}")
+        self._print("told", f"\n{self._elapsed()}  {text}")
 
-    def right(self, text: str) -> None:
+    def print_success(self, text: str) -> None:
         """Print an observation other than an event."""
-        self._print("right", f"{self._time()}    {text}")
+        self._print("right", f"{self._elapsed()}    {text}")
 
-    def wrong(self, text: str) -> None:
+    def print_failure(self, text: str) -> None:
         """Print a failure."""
-        self._print("wrong", f"{self._time()}  !! {text}")
+        self._print("wrong", f"{self._elapsed()}  !! {text}")
 
-    def lines(self, lines: list[tuple[bool, str]]) -> None:
+    def print_lines(self, lines: list[tuple[bool, str]]) -> None:
         """Print lines in green, or in red where the flag is false."""
         for right, line in lines:
             self._print("right" if right else "wrong", line)
 
-    def refused(self, rejected: cohost.Rejected) -> None:
+    def print_rejection(self, rejected: cohost.Rejected) -> None:
         """Print a rejection, which is an outcome of a command but no event."""
         current = "" if rejected.current is None else f", it is {rejected.current.status}"
-        self._print("invitations.rejections", self._line("CommandRejected", "", rejected.reason + current))
+        self._print(
+            "invitations.rejections", self._format_line("CommandRejected", "", rejected.reason + current)
+        )
 
     async def follow_events(self, events: cohost.Stream[cohost.Event]) -> None:
         """Record events until cancelled."""
         async for event in events:
             name = envelope.model_name(event.envelope.type)
-            await self._take(event.topic, Seen(name, getattr(event.data, "user_id", ""), event.data))
+            await self._record_event(
+                event.topic, ObservedEvent(name, getattr(event.data, "user_id", ""), event.data)
+            )
 
     async def follow_badges(self, badges: cohost.Stream[cohost.Badge]) -> None:
         """Record badges until cancelled."""
         async for badge in badges:
             name = "BadgeChanged" if badge.data is not None else "(badge removed)"
-            await self._take("badges", Seen(name, badge.user_id, badge.data))
+            await self._record_event("badges", ObservedEvent(name, badge.user_id, badge.data))
 
-    async def saw(self, name: str, who: str | None = None, **fields: object) -> Message | None:
+    async def wait_for_event(self, name: str, user_id: str | None = None, **fields: object) -> Message | None:
         """Wait for a past or future event and return its data. Raises `NotObserved`."""
         try:
-            async with asyncio.timeout(_SECONDS), self._grown:
-                while (found := self._find(name, who, fields)) is None:
-                    await self._grown.wait()
+            async with asyncio.timeout(_SECONDS), self._changed:
+                while (found := self._find(name, user_id, fields)) is None:
+                    await self._changed.wait()
                 return found.data
         except TimeoutError:
-            wanted = " ".join([name, who or "", *(f"{field}={value}" for field, value in fields.items())])
+            wanted = " ".join([name, user_id or "", *(f"{field}={value}" for field, value in fields.items())])
             msg = f"no {wanted} within {_SECONDS} s"
-            raise Missing(msg) from None
+            raise NotObserved(msg) from None
 
-    def _find(self, name: str, who: str | None, fields: dict[str, object]) -> Seen | None:
-        return next((seen for seen in self._seen if seen.matches(name, who, fields)), None)
+    def _find(self, name: str, user_id: str | None, fields: dict[str, object]) -> ObservedEvent | None:
+        return next((seen for seen in self._events if seen.is_match(name, user_id, fields)), None)
 
-    async def _take(self, topic: str, seen: Seen) -> None:
-        self._print(topic, self._line(seen.name, seen.who, _details(seen)))
-        async with self._grown:
-            self._seen.append(seen)
-            self._grown.notify_all()
+    async def _record_event(self, topic: str, event: ObservedEvent) -> None:
+        self._print(topic, self._format_line(event.name, event.user_id, _format_details(event)))
+        async with self._changed:
+            self._events.append(event)
+            self._changed.notify_all()
 
-    def _line(self, name: str, who: str, details: str) -> str:
-        return f"{self._time()}    {name:<21} {who:<8} {details}"
+    def _format_line(self, name: str, user_id: str, details: str) -> str:
+        return f"{self._elapsed()}    {name:<21} {user_id:<8} {details}"
 
-    def _time(self) -> str:
+    def _elapsed(self) -> str:
         return f"{time.monotonic() - self._began:+8.3f} s"
 
     def _print(self, kind: str, line: str) -> None:
@@ -141,13 +145,13 @@ class Timeline:
         print(f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m" if self._coloured else text, flush=True)  # noqa: T201 - the show
 
 
-def _details(seen: Seen) -> str:
-    fields = _DETAILS.get(seen.name, ())
-    found = {field: value for field in fields if (value := getattr(seen.data, field, None)) is not None}
-    return ", ".join(_SPOKEN.get(field, "") + _short(str(value)) for field, value in found.items())
+def _format_details(event: ObservedEvent) -> str:
+    fields = _DETAILS.get(event.name, ())
+    found = {field: value for field in fields if (value := getattr(event.data, field, None)) is not None}
+    return ", ".join(_PHRASES.get(field, "") + _shorten(str(value)) for field, value in found.items())
 
 
-def _short(value: str) -> str:
+def _shorten(value: str) -> str:
     if value[10:11] == "T" and value.endswith("Z"):
         return value[11:19]
     return f"…{value[-4:]}" if len(value) == len("00000000-0000-7000-8000-000000000000") else value

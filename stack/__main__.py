@@ -11,11 +11,11 @@ from stack import StartError, kept, services
 ROOT = services.REPOSITORY / ".stack"
 
 
-def main(words: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the command and return the exit status; 0 means success."""
-    arguments = _parser().parse_args(words)
+    arguments = _parser().parse_args(argv)
     try:
-        return asyncio.run(_do(kept.Kept(arguments.root.resolve()), arguments))
+        return asyncio.run(_run_action(kept.BackgroundStack(arguments.root.resolve()), arguments))
     except StartError as error:
         sys.stderr.write(f"{error}\n")
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _do(stack: kept.Kept, arguments: argparse.Namespace) -> int:
+async def _run_action(stack: kept.BackgroundStack, arguments: argparse.Namespace) -> int:
     if (task := asyncio.current_task()) is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     if arguments.action in ("down", "wipe"):

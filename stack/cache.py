@@ -11,32 +11,34 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-PAUSE = 0.1
+LOCK_POLL_SECONDS = 0.1
 
 
-async def obtain(base: Path, name: str, doing: str, build: Callable[[Path], Awaitable[None]]) -> Path:
+async def build_once(
+    base: Path, name: str, description: str, build: Callable[[Path], Awaitable[None]]
+) -> Path:
     """Return the folder `name` in `base`, complete; if it is missing, one of the callers builds it first."""
     target = base / name
     if not target.exists():
-        async with locked(base / f"{name}.lock"):
+        async with hold_lock(base / f"{name}.lock"):
             if not target.exists():
-                await _build(target, doing, build)
+                await _build(target, description, build)
     return target
 
 
-async def _build(target: Path, doing: str, build: Callable[[Path], Awaitable[None]]) -> None:
-    for left in target.parent.glob(f".{target.name}-*"):
-        shutil.rmtree(left)
+async def _build(target: Path, description: str, build: Callable[[Path], Awaitable[None]]) -> None:
+    for leftover in target.parent.glob(f".{target.name}-*"):
+        shutil.rmtree(leftover)
     partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     began = time.monotonic()
     # Progress goes to standard error; standard output is for results.
-    sys.stderr.write(f"{doing} …\n")
+    sys.stderr.write(f"{description} …\n")
     try:
         await build(partial)
         _publish(partial, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    sys.stderr.write(f"{doing}: done in {time.monotonic() - began:.0f} s\n")
+    sys.stderr.write(f"{description}: done in {time.monotonic() - began:.0f} s\n")
 
 
 def _publish(partial: Path, target: Path) -> None:
@@ -45,7 +47,7 @@ def _publish(partial: Path, target: Path) -> None:
 
 
 @asynccontextmanager
-async def locked(path: Path) -> AsyncIterator[None]:
+async def hold_lock(path: Path) -> AsyncIterator[None]:
     """Hold a lock between processes, which the system releases if its holder dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -54,7 +56,7 @@ async def locked(path: Path) -> AsyncIterator[None]:
             with suppress(BlockingIOError):
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(LOCK_POLL_SECONDS)
         yield
     finally:
         os.close(descriptor)

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
-PAUSE = 0.02
-SECONDS = 10
+POLL_SECONDS = 0.02
+EXIT_SECONDS = 10
 
 
-def alive(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
     """Return whether this very process still runs; a zombie does not."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
@@ -26,7 +26,7 @@ def alive(process: psutil.Process) -> bool:
         return False
 
 
-def family(process: psutil.Process) -> list[psutil.Process]:
+def process_tree(process: psutil.Process) -> list[psutil.Process]:
     """Return the process and all its descendants."""
     try:
         return [process, *process.children(recursive=True)]
@@ -34,36 +34,36 @@ def family(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def send(processes: list[psutil.Process], number: int) -> None:
+def send_signal(processes: list[psutil.Process], signal_number: int) -> None:
     """Send a signal to the processes that still exist."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):
-            process.send_signal(number)
+            process.send_signal(signal_number)
 
 
-def kill(processes: list[psutil.Process]) -> None:
+def kill_processes(processes: list[psutil.Process]) -> None:
     """Kill the processes that still run, and wait for their end."""
-    send([process for process in processes if alive(process)], signal.SIGKILL)
-    _wait(processes, SECONDS)
+    send_signal([process for process in processes if is_alive(process)], signal.SIGKILL)
+    _wait_for_exit(processes, EXIT_SECONDS)
 
 
-def end(processes: list[psutil.Process], number: int, patience: float) -> None:
+def stop_all(processes: list[psutil.Process], signal_number: int, timeout: float) -> None:
     """Send a signal to the processes; after `timeout` seconds, kill them and their descendants."""
-    members = [member for process in processes for member in family(process)]
+    members = [member for process in processes for member in process_tree(process)]
     # A stopped process handles no other signal until it continues.
-    send(members, signal.SIGCONT)
-    send(processes, number)
-    _wait(processes, patience)
-    kill(members)
+    send_signal(members, signal.SIGCONT)
+    send_signal(processes, signal_number)
+    _wait_for_exit(processes, timeout)
+    kill_processes(members)
 
 
-def _wait(processes: list[psutil.Process], seconds: float) -> None:
+def _wait_for_exit(processes: list[psutil.Process], seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while any(map(alive, processes)) and time.monotonic() < deadline:
-        time.sleep(PAUSE)
+    while any(map(is_alive, processes)) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
 
 
-def remove(path: Path) -> None:
+def remove_path(path: Path) -> None:
     """Remove a file or folder; for a link, also remove the folder that it points to."""
     if path.is_symlink():
         shutil.rmtree(path.resolve(), ignore_errors=True)
@@ -75,22 +75,22 @@ def remove(path: Path) -> None:
 
 def main() -> None:
     """Read lines until the end of input, then end the processes and remove the paths."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signal_number, signal.SIG_IGN)
     processes, paths = [], []
     for line in sys.stdin:
-        word, _, value = line.rstrip("\n").partition(" ")
-        if word == "detach":
+        action, _, value = line.rstrip("\n").partition(" ")
+        if action == "detach":
             return
-        if word == "remove":
+        if action == "remove":
             paths.append(Path(value))
         else:
             with suppress(psutil.NoSuchProcess):
                 processes.append(psutil.Process(int(value)))
     # Postgres waits for its clients then, which end as well.
-    end(processes, signal.SIGTERM, SECONDS)
+    stop_all(processes, signal.SIGTERM, EXIT_SECONDS)
     for path in paths:
-        remove(path)
+        remove_path(path)
 
 
 if __name__ == "__main__":

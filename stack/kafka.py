@@ -11,16 +11,16 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from stack import cache, ports, process, toolchain
-from stack.settings import Place, Settings
+from stack.settings import ComponentContext, Settings
 
 VERSION = "4.3.0"
-PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
+MAVEN_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
 POM = Path(__file__).with_name("pom.xml")
 # C1 alone: C2 takes a third of the CPU time of a start, and pays off only in the long run.
-OPTIONS = ("-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+JVM_OPTIONS = ("-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 # Without a configuration of its own log4j shows errors alone, on the console.
-LOGGING = "-Dorg.apache.logging.log4j.level=WARN"
-CONFIG = """\
+LOG_OPTION = "-Dorg.apache.logging.log4j.level=WARN"
+PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
@@ -50,10 +50,10 @@ class Kafka:
     credentials to format the data folder with, in the syntax of Kafka's storage tool.
     """
 
-    place: Place
+    context: ComponentContext
     ports: tuple[int, ...]
-    more: str = field(default="", kw_only=True)
-    users: tuple[str, ...] = field(default=(), kw_only=True)
+    extra_config: str = field(default="", kw_only=True)
+    scram_users: tuple[str, ...] = field(default=(), kw_only=True)
 
     name = "kafka"
 
@@ -62,31 +62,31 @@ class Kafka:
         """The bootstrap servers."""
         return f"{ports.ADDRESS}:{self.ports[0]}"
 
-    async def program(self) -> process.Program:
+    async def prepare_program(self) -> process.Program:
         """Fetch Kafka if it is missing, format the data folder once, and return the program to run."""
-        jars = await _jars(self.place.settings)
-        config = self._configure()
-        if not self._cluster.exists():
+        jars = await _obtain_jars(self.context.settings)
+        config = self._write_config()
+        if not self._cluster_id_file.exists():
             shutil.rmtree(self._folder / "data", ignore_errors=True)
             # A leading dash would be read as an option.
             identifier = f"k{secrets.token_urlsafe(16)[1:]}"
             arguments = ("kafka.tools.StorageTool", "format", "-t", identifier, "-c", config)
-            users = (word for user in self.users for word in ("--add-scram", user))
-            await process.run(self._java(jars, *arguments, *users))
-            self._cluster.write_text(identifier)
-        return self._java(jars, _class_archive(self.place.settings), "kafka.Kafka", config)
+            users = (word for user in self.scram_users for word in ("--add-scram", user))
+            await process.run_program(self._java_program(jars, *arguments, *users))
+            self._cluster_id_file.write_text(identifier)
+        return self._java_program(jars, _class_archive_option(self.context.settings), "kafka.Kafka", config)
 
-    async def answers(self) -> bool:
+    async def is_ready(self) -> bool:
         """Return whether this very broker, and not another one on its port, returns its metadata."""
         # aiokafka logs every refused connection as an error, so it connects only once something listens.
-        if not await ports.accepts(self.address):
+        if not await ports.accepts_connection(self.address):
             return False
         client = AIOKafkaAdminClient(bootstrap_servers=self.address, request_timeout_ms=5000)
         try:
             await client.start()
             answer = await client.describe_cluster()
             # A broker that is not registered yet answers too, with no brokers in its answer.
-            return bool(answer["brokers"] and answer["cluster_id"] == self._cluster.read_text())
+            return bool(answer["brokers"] and answer["cluster_id"] == self._cluster_id_file.read_text())
         except (KafkaError, OSError):
             return False
         finally:
@@ -94,56 +94,58 @@ class Kafka:
 
     @property
     def _folder(self) -> Path:
-        return self.place.root / self.name
+        return self.context.root / self.name
 
     @property
-    def _cluster(self) -> Path:
+    def _cluster_id_file(self) -> Path:
         return self._folder / "cluster"
 
-    def _configure(self) -> str:
+    def _write_config(self) -> str:
         self._folder.mkdir(parents=True, exist_ok=True)
         data, path = str(self._folder / "data"), self._folder / "server.properties"
         if "," in data:
             raise process.StartError(self.name, f"cannot use a folder with a comma in its name: {data}")
         # A properties file is Latin-1 and has JSON's escapes.
-        lines = CONFIG.format(port=self.ports[0], controller=self.ports[1], data=json.dumps(data)[1:-1])
+        lines = PROPERTIES.format(port=self.ports[0], controller=self.ports[1], data=json.dumps(data)[1:-1])
         # The last value of a repeated name counts.
-        path.write_text(lines + self.more)
+        path.write_text(lines + self.extra_config)
         return str(path)
 
-    def _java(self, jars: Path, *words: str) -> process.Program:
+    def _java_program(self, jars: Path, *words: str) -> process.Program:
         return process.Program(
             name="Kafka",
-            command=(str(toolchain.java()), "-cp", f"{jars}/*", LOGGING, *OPTIONS, *words),
+            command=(str(toolchain.find_java()), "-cp", f"{jars}/*", LOG_OPTION, *JVM_OPTIONS, *words),
             folder=self._folder,
             log=self._folder / "log",
             # In the plain C locale Java finds no file with non-ASCII letters in its name.
-            environment={**self.place.settings.inherited, "LC_ALL": "C.UTF-8"},
-            patience=15,
+            environment={**self.context.settings.inherited, "LC_ALL": "C.UTF-8"},
+            stop_timeout=15,
         )
 
 
-async def _jars(settings: Settings) -> Path:
+async def _obtain_jars(settings: Settings) -> Path:
     """Return the folder of Kafka's jars, which Maven fetches if it is missing."""
 
     async def fetch(target: Path) -> None:
-        goal = (f"{PLUGIN}:copy-dependencies", f"-DoutputDirectory={target}")
-        command = (str(toolchain.maven()), "--batch-mode", "--quiet", f"--file={POM}", *goal)
-        environment = {"JAVA_HOME": str(toolchain.java().resolve().parents[1]), **settings.inherited}
-        await process.run(process.Program("Maven", command, target, target / "log", environment))
+        goal = (f"{MAVEN_PLUGIN}:copy-dependencies", f"-DoutputDirectory={target}")
+        command = (str(toolchain.find_maven()), "--batch-mode", "--quiet", f"--file={POM}", *goal)
+        environment = {"JAVA_HOME": str(toolchain.find_java().resolve().parents[1]), **settings.inherited}
+        await process.run_program(process.Program("Maven", command, target, target / "log", environment))
 
-    return await cache.obtain(settings.cache, f"kafka-{VERSION}", f"fetching Kafka {VERSION} (once)", fetch)
+    return await cache.build_once(
+        settings.cache_folder, f"kafka-{VERSION}", f"fetching Kafka {VERSION} (once)", fetch
+    )
 
 
-def _class_archive(settings: Settings) -> str:
+def _class_archive_option(settings: Settings) -> str:
     """Return the JVM option that loads the archive of Kafka's classes, for quicker starts, or records it.
 
     It is recorded at a broker's end, for one Java and one path of the jars.
     """
-    identity = f"{settings.cache} {toolchain.version(toolchain.java())}"
+    identity = f"{settings.cache_folder} {toolchain.java_version(toolchain.find_java())}"
     digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
-    for archive in settings.cache.glob(f"kafka-{VERSION}-{digest}-*.jsa"):
+    for archive in settings.cache_folder.glob(f"kafka-{VERSION}-{digest}-*.jsa"):
         return f"-XX:SharedArchiveFile={archive}"
     # Java ignores an incomplete archive, but two brokers that end at once must not write the same one.
-    own = settings.cache / f"kafka-{VERSION}-{digest}-{secrets.token_hex(4)}.jsa"
-    return f"-XX:ArchiveClassesAtExit={own}"
+    new_archive = settings.cache_folder / f"kafka-{VERSION}-{digest}-{secrets.token_hex(4)}.jsa"
+    return f"-XX:ArchiveClassesAtExit={new_archive}"

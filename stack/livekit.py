@@ -9,7 +9,7 @@ import httpx
 import jwt
 
 from stack import cache, ports, process, toolchain
-from stack.settings import Place
+from stack.settings import ComponentContext
 
 VERSION = "1.13.5"
 MODULE = f"github.com/livekit/livekit-server/cmd/server@v{VERSION}"
@@ -19,7 +19,7 @@ MODULE = f"github.com/livekit/livekit-server/cmd/server@v{VERSION}"
 class LiveKit:
     """A server on three ports: for its API, for media over TCP, and for media over UDP."""
 
-    place: Place
+    context: ComponentContext
     ports: tuple[int, ...]
 
     name = "livekit"
@@ -29,30 +29,32 @@ class LiveKit:
         """The URL for clients and services."""
         return f"ws://{ports.ADDRESS}:{self.ports[0]}"
 
-    async def program(self) -> process.Program:
+    async def prepare_program(self) -> process.Program:
         """Build LiveKit if it is missing, write its configuration, and return the program to run."""
         doing = f"building LiveKit {VERSION} (about 90 s, once)"
-        built = await cache.obtain(self.place.settings.cache, f"livekit-{VERSION}", doing, self._build)
-        folder = self.place.root / self.name
+        built = await cache.build_once(
+            self.context.settings.cache_folder, f"livekit-{VERSION}", doing, self._build_server
+        )
+        folder = self.context.root / self.name
         folder.mkdir(parents=True, exist_ok=True)
-        ports.let_go(self.ports[2])
+        ports.unbind_udp(self.ports[2])
         config = folder / "config.yaml"
         config.touch(mode=0o600)
         # Every JSON document is a YAML document.
-        config.write_text(json.dumps(self.config(), indent=2))
+        config.write_text(json.dumps(self.server_config(), indent=2))
         return process.Program(
             name="LiveKit",
             command=(str(built / "server"), "--config", str(config)),
             folder=folder,
             log=folder / "log",
-            environment=self.place.settings.inherited,
+            environment=self.context.settings.inherited,
             # After one signal it waits for its participants; it stores nothing that a kill could harm.
-            patience=0.5,
+            stop_timeout=0.5,
         )
 
-    async def answers(self) -> bool:
+    async def is_ready(self) -> bool:
         """Return whether this server lists its rooms; another one on the port has another key."""
-        keys = self.place.keys
+        keys = self.context.secrets
         claims = {"iss": keys.livekit_key, "exp": int(time.time()) + 60, "video": {"roomList": True}}
         token = jwt.encode(claims, keys.livekit_secret, algorithm="HS256")
         try:
@@ -66,9 +68,9 @@ class LiveKit:
             return False
         return answer.is_success
 
-    def config(self) -> dict[str, object]:
+    def server_config(self) -> dict[str, object]:
         """Return the server's configuration."""
-        keys = self.place.keys
+        keys = self.context.secrets
         api, tcp, udp = self.ports
         return {
             "port": api,
@@ -83,13 +85,13 @@ class LiveKit:
             },
             "keys": {keys.livekit_key: keys.livekit_secret},
             "room": {"auto_create": False},
-            "webhook": {"api_key": keys.livekit_key, "urls": [self.place.webhook]},
+            "webhook": {"api_key": keys.livekit_key, "urls": [self.context.webhook_url]},
         }
 
-    async def _build(self, target: Path) -> None:
-        command = (str(toolchain.go()), "install", MODULE)
+    async def _build_server(self, target: Path) -> None:
+        command = (str(toolchain.find_go()), "install", MODULE)
         options = {"GOBIN": str(target), "GOFLAGS": "-buildvcs=false"}
-        environment = {**self.place.settings.inherited, **options}
-        await process.run(
+        environment = {**self.context.settings.inherited, **options}
+        await process.run_program(
             process.Program("the build of LiveKit", command, target, target / "log", environment)
         )

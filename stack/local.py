@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from stack import guard, parts, ports, process, services, settings
-from stack.parts import Name, Part
-from stack.services import Copy
-from stack.settings import Keys, Place
+from stack.parts import Component, ComponentName
+from stack.services import ServiceProcess
+from stack.settings import ComponentContext, StackSecrets
 
 
 class Stack:
@@ -29,41 +29,41 @@ class Stack:
     def __init__(
         self,
         root: Path | None = None,
-        parts: Iterable[Name] = parts.NAMES,
+        components: Iterable[ComponentName] = parts.COMPONENT_NAMES,
         livekit_webhook: str | None = None,
         *,
-        alone: bool = False,
+        isolated: bool = False,
     ) -> None:
-        self._wanted = tuple(parts)
-        self._settings = settings.load(alone=alone)
+        self._initial_components = tuple(components)
+        self._settings = settings.load_settings(isolated=isolated)
         self.inherited = self._settings.inherited
-        self._kept_root = root
-        self._broadcast_port = ports.choose()
-        self._webhook = livekit_webhook or services.webhook(self._broadcast_port)
-        self._parts: dict[Name, Part] = {}
-        self._processes: dict[Name, process.Process] = {}
+        self._given_root = root
+        self._broadcast_port = ports.reserve_port()
+        self._webhook_url = livekit_webhook or services.webhook_url(self._broadcast_port)
+        self._components: dict[ComponentName, Component] = {}
+        self._processes: dict[ComponentName, process.Process] = {}
 
     async def __aenter__(self) -> Self:
-        self.root = self._kept_root or Path(tempfile.mkdtemp(prefix="cohost-"))
-        if self._kept_root is None:
+        self.root = self._given_root or Path(tempfile.mkdtemp(prefix="cohost-"))
+        if self._given_root is None:
             # The data of Postgres may be a link.
-            process.remove_at_death(self.root / "postgres")
-            process.remove_at_death(self.root)
+            process.remove_at_exit(self.root / "postgres")
+            process.remove_at_exit(self.root)
         self.root.mkdir(parents=True, exist_ok=True)
-        self._keys = settings.load_keys(self.root)
-        self.jwt_secret = self._keys.jwt_secret
-        given = self._settings.given
-        self.livekit_api_key = given.get("COHOST_LIVEKIT_API_KEY", self._keys.livekit_key)
-        self.livekit_api_secret = given.get("COHOST_LIVEKIT_API_SECRET", self._keys.livekit_secret)
+        self._secrets = settings.load_secrets(self.root)
+        self.jwt_secret = self._secrets.jwt_secret
+        given = self._settings.overrides
+        self.livekit_api_key = given.get("COHOST_LIVEKIT_API_KEY", self._secrets.livekit_key)
+        self.livekit_api_secret = given.get("COHOST_LIVEKIT_API_SECRET", self._secrets.livekit_secret)
         try:
-            await process.together(*map(self.start, self._wanted))
+            await process.run_concurrently(*map(self.start, self._initial_components))
         except BaseException:
-            await self._end()
+            await self._stop_all()
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._end()
+        await self._stop_all()
 
     @property
     def kafka_bootstrap_servers(self) -> str:
@@ -80,23 +80,23 @@ class Stack:
         """LiveKit's URL, which starts with `ws://` for a local one."""
         return self._address("livekit")
 
-    async def start(self, name: Name) -> None:
+    async def start(self, name: ComponentName) -> None:
         """Start a component unless it runs. Raises `StartError`."""
-        if self._settings.elsewhere(name):
-            await parts.check(name, self._settings)
+        if self._settings.external_address(name):
+            await parts.require_reachable(name, self._settings)
         elif name not in self._processes:
-            place = Place(self.root, self._settings, self._keys, self._webhook)
-            count = len(parts.PORTS[name])
-            self._parts[name], self._processes[name] = await parts.start(
-                lambda: parts.KINDS[name](place, ports.choose_all((), count))
+            place = ComponentContext(self.root, self._settings, self._secrets, self._webhook_url)
+            count = len(parts.COMPONENT_PORTS[name])
+            self._components[name], self._processes[name] = await parts.start_component(
+                lambda: parts.CLASSES[name](place, ports.reserve_ports((), count))
             )
 
-    async def restart(self, name: Name) -> None:
+    async def restart(self, name: ComponentName) -> None:
         """Stop a component and start it again, on the same ports and with its data."""
         await self.process_of(name).stop()
-        self._processes[name] = await parts.launch(self._parts[name])
+        self._processes[name] = await parts.launch_component(self._components[name])
 
-    def process_of(self, name: Name) -> process.Process:
+    def process_of(self, name: ComponentName) -> process.Process:
         """Return the process of a component. Raises `LookupError` unless this stack started it."""
         if name not in self._processes:
             message = f"{name} was not started by this stack"
@@ -113,34 +113,38 @@ class Stack:
         return urlsplit(self.database_url)._replace(path=f"/{name}").geturl()
 
     @asynccontextmanager
-    async def services(
+    async def run_services(
         self, prefix: str, extra_env: Mapping[str, str] | None = None
-    ) -> AsyncIterator[services.Running]:
+    ) -> AsyncIterator[services.RunningServices]:
         """Run both services, with this topic prefix and a new database. Raises `StartError`."""
         await self.start("livekit")
         url = await self.create_database(f"services_{secrets.token_hex(6)}")
-        keys = Keys(self.jwt_secret, self.livekit_api_key, self.livekit_api_secret)
-        shared = services.variables(self.kafka_bootstrap_servers, url, self.livekit_url, keys, prefix)
+        keys = StackSecrets(self.jwt_secret, self.livekit_api_key, self.livekit_api_secret)
+        shared = services.service_variables(self.kafka_bootstrap_servers, url, self.livekit_url, keys, prefix)
         environment = {**self.inherited, **shared, **(extra_env or {})}
         async with AsyncExitStack() as ending:
 
-            async def launched(name: str, port: int) -> str:
-                copy = Copy(name, (port,), environment, self.root / "services" / f"{name}-{port}.log")
-                ending.push_async_callback((await parts.launch(copy)).stop)
+            async def launch_service(name: str, port: int) -> str:
+                copy = ServiceProcess(
+                    name, (port,), environment, self.root / "services" / f"{name}-{port}.log"
+                )
+                ending.push_async_callback((await parts.launch_component(copy)).stop)
                 return copy.address
 
-            port = ports.choose()
-            ending.callback(ports.give_back, port)
-            starting = launched("invitations", port), launched("broadcast", self._broadcast_port)
-            invitations, broadcast = await process.together(*starting)
-            yield services.Running(invitations, broadcast, self.jwt_secret, prefix)
+            port = ports.reserve_port()
+            ending.callback(ports.release_ports, port)
+            starting = launch_service("invitations", port), launch_service("broadcast", self._broadcast_port)
+            invitations, broadcast = await process.run_concurrently(*starting)
+            yield services.RunningServices(invitations, broadcast, self.jwt_secret, prefix)
 
-    def _address(self, name: Name) -> str:
-        return self._settings.elsewhere(name) or self._parts[name].address
+    def _address(self, name: ComponentName) -> str:
+        return self._settings.external_address(name) or self._components[name].address
 
-    async def _end(self) -> None:
+    async def _stop_all(self) -> None:
         await asyncio.gather(*(running.stop() for running in self._processes.values()))
-        ports.give_back(self._broadcast_port, *(port for part in self._parts.values() for port in part.ports))
-        if self._kept_root is None:
+        ports.release_ports(
+            self._broadcast_port, *(port for part in self._components.values() for port in part.ports)
+        )
+        if self._given_root is None:
             for path in (self.root / "postgres", self.root):
-                await asyncio.to_thread(guard.remove, path)
+                await asyncio.to_thread(guard.remove_path, path)

@@ -9,51 +9,55 @@ from stack.kafka import Kafka
 from stack.livekit import LiveKit
 from stack.postgres import Postgres
 from stack.process import Process, StartError
-from stack.process import start as start_process
-from stack.services import Copy
-from stack.settings import ADDRESSES, Settings
+from stack.process import start_program as start_process
+from stack.services import ServiceProcess
+from stack.settings import ADDRESS_VARIABLES, Settings
 
-Name: TypeAlias = Literal["kafka", "postgres", "livekit"]
-Server: TypeAlias = Kafka | Postgres | LiveKit
-Part: TypeAlias = Server | Copy
-NAMES: tuple[Name, ...] = ("kafka", "postgres", "livekit")
-PORTS = {"kafka": (9092, 9093), "postgres": (5432,), "livekit": (7880, 7881, 7882)}
-KINDS: dict[str, type[Server]] = {"kafka": Kafka, "postgres": Postgres, "livekit": LiveKit}
-SCHEMES = {"postgres": 5432, "postgresql": 5432, "http": 80, "ws": 80, "https": 443, "wss": 443}
+ComponentName: TypeAlias = Literal["kafka", "postgres", "livekit"]
+ServerComponent: TypeAlias = Kafka | Postgres | LiveKit
+Component: TypeAlias = ServerComponent | ServiceProcess
+COMPONENT_NAMES: tuple[ComponentName, ...] = ("kafka", "postgres", "livekit")
+COMPONENT_PORTS = {"kafka": (9092, 9093), "postgres": (5432,), "livekit": (7880, 7881, 7882)}
+CLASSES: dict[str, type[ServerComponent]] = {"kafka": Kafka, "postgres": Postgres, "livekit": LiveKit}
+SCHEME_PORTS = {"postgres": 5432, "postgresql": 5432, "http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
-async def start(make: Callable[[], Part], attempts: int = 3) -> tuple[Part, Process]:
+async def start_component(create: Callable[[], Component], attempts: int = 3) -> tuple[Component, Process]:
     """Start a component; retry with new ports if another process took one. Raises `StartError`."""
-    part = make()
+    component = create()
     try:
-        return part, await launch(part)
+        return component, await launch_component(component)
     except StartError as error:
-        ports.give_back(*part.ports)
+        ports.release_ports(*component.ports)
         if attempts == 1 or "in use" not in error.log.lower():
             raise
-    return await start(make, attempts - 1)
+    return await start_component(create, attempts - 1)
 
 
-async def launch(part: Part, started: Callable[[Process], None] = lambda _: None) -> Process:
+async def launch_component(
+    component: Component, on_started: Callable[[Process], None] = lambda _: None
+) -> Process:
     """Start a component, call `on_started`, and wait until it answers, or end it and raise `StartError`."""
-    running = start_process(await part.program())
-    started(running)
+    process = start_process(await component.prepare_program())
+    on_started(process)
     try:
-        await running.answers(part.answers)
+        await process.wait_until_ready(component.is_ready)
     except BaseException:
-        await running.stop()
+        await process.stop()
         raise
-    return running
+    return process
 
 
-async def check(name: Name, environment: Settings) -> None:
+async def require_reachable(name: ComponentName, settings: Settings) -> None:
     """Raise `StartError` unless a component that runs elsewhere accepts connections."""
-    if not await reachable(environment.given[ADDRESSES[name]]):
-        raise StartError(name, f"does not answer where {ADDRESSES[name]} says it is")
+    if not await is_reachable(settings.overrides[ADDRESS_VARIABLES[name]]):
+        raise StartError(name, f"does not answer where {ADDRESS_VARIABLES[name]} says it is")
 
 
-async def reachable(address: str) -> bool:
+async def is_reachable(address: str) -> bool:
     """Return whether a server at this URL, or one of these bootstrap servers, accepts a connection."""
-    found = urlsplit(address)
-    hosts = found.netloc.rpartition("@")[2] if found.netloc else address
-    return await ports.accepts(hosts if ":" in hosts else f"{hosts}:{SCHEMES.get(found.scheme, 0)}")
+    url = urlsplit(address)
+    hosts = url.netloc.rpartition("@")[2] if url.netloc else address
+    return await ports.accepts_connection(
+        hosts if ":" in hosts else f"{hosts}:{SCHEME_PORTS.get(url.scheme, 0)}"
+    )

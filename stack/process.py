@@ -18,8 +18,8 @@ from stack import guard
 
 T = TypeVar("T")
 
-PAUSE = 0.05
-LINES = 20
+POLL_SECONDS = 0.05
+LOG_TAIL_LINES = 20
 
 
 class StartError(Exception):
@@ -39,8 +39,8 @@ class Program:
     folder: Path
     log: Path
     environment: Mapping[str, str]
-    stop: int = signal.SIGTERM
-    patience: float = 10.0
+    stop_signal: int = signal.SIGTERM
+    stop_timeout: float = 10.0
     user: tuple[int, int] | None = None
 
 
@@ -54,49 +54,51 @@ class Process:
         self._process = psutil.Process(child.pid)
 
     @property
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether it still runs."""
         return self._child.poll() is None
 
-    def log(self) -> str:
+    def log_tail(self) -> str:
         """Return the last lines of its log."""
         lines = self.program.log.read_text(errors="replace").splitlines()
-        return "\n".join(lines[-LINES:])
+        return "\n".join(lines[-LOG_TAIL_LINES:])
 
     def kill(self) -> None:
         """Kill it and its children, and wait for their end."""
-        guard.kill(guard.family(self._process))
+        guard.kill_processes(guard.process_tree(self._process))
         self._child.wait()
 
     def pause(self) -> None:
         """Send SIGSTOP to it and its children, parent first."""
-        guard.send(guard.family(self._process), signal.SIGSTOP)
+        guard.send_signal(guard.process_tree(self._process), signal.SIGSTOP)
 
     def resume(self) -> None:
         """Send SIGCONT to it and its children."""
-        guard.send(guard.family(self._process), signal.SIGCONT)
+        guard.send_signal(guard.process_tree(self._process), signal.SIGCONT)
 
-    async def ended(self) -> int:
+    async def wait_for_exit(self) -> int:
         """Wait for its end; return the exit status, or minus the number of the signal that killed it."""
         return await asyncio.to_thread(self._child.wait)
 
     async def stop(self) -> None:
         """End it and wait for its end."""
-        await asyncio.to_thread(guard.end, [self._process], self.program.stop, self.program.patience)
-        await self.ended()
+        await asyncio.to_thread(
+            guard.stop_all, [self._process], self.program.stop_signal, self.program.stop_timeout
+        )
+        await self.wait_for_exit()
 
-    async def answers(self, ask: Callable[[], Awaitable[bool]], seconds: float = 120) -> None:
+    async def wait_until_ready(self, is_ready: Callable[[], Awaitable[bool]], seconds: float = 120) -> None:
         """Poll until `is_ready` returns true. Raises `StartError` if the process ends or the time is over."""
         deadline = time.monotonic() + seconds
-        while not await ask():
-            if not self.alive:
-                raise StartError(self.program.name, "ended while it was starting", self.log())
+        while not await is_ready():
+            if not self.is_alive:
+                raise StartError(self.program.name, "ended while it was starting", self.log_tail())
             if time.monotonic() > deadline:
-                raise StartError(self.program.name, f"did not answer within {seconds:.0f} s", self.log())
-            await asyncio.sleep(PAUSE)
+                raise StartError(self.program.name, f"did not answer within {seconds:.0f} s", self.log_tail())
+            await asyncio.sleep(POLL_SECONDS)
 
 
-def start(program: Program) -> Process:
+def start_program(program: Program) -> Process:
     """Start a program in a session of its own. Raises `StartError` if it cannot be run."""
     program.log.parent.mkdir(parents=True, exist_ok=True)
     user, group = program.user or (None, None)
@@ -116,35 +118,35 @@ def start(program: Program) -> Process:
             )
     except OSError as error:
         raise StartError(program.name, f"cannot be run: {error}") from error
-    _tell(f"pid {child.pid}")
+    _tell_reaper(f"pid {child.pid}")
     return Process(program, child)
 
 
-async def run(program: Program) -> None:
+async def run_program(program: Program) -> None:
     """Run a program to its end. Raises `StartError` unless its exit status is 0."""
-    process = start(program)
+    process = start_program(program)
     try:
-        status = await process.ended()
+        status = await process.wait_for_exit()
     finally:
         await process.stop()
     if status:
-        raise StartError(program.name, f"ended with status {status}", process.log())
+        raise StartError(program.name, f"ended with status {status}", process.log_tail())
 
 
-def remove_at_death(path: Path) -> None:
+def remove_at_exit(path: Path) -> None:
     """Have a temporary file or folder removed when this process ends, even by SIGKILL."""
-    _tell(f"remove {path}")
+    _tell_reaper(f"remove {path}")
 
 
-def detach() -> None:
+def detach_processes() -> None:
     """Let all processes that were started so far outlive this one."""
-    _tell("detach")
-    _guard().wait()
-    _guard.cache_clear()
+    _tell_reaper("detach")
+    _start_reaper().wait()
+    _start_reaper.cache_clear()
 
 
 @functools.cache
-def _guard() -> "subprocess.Popen[bytes]":
+def _start_reaper() -> "subprocess.Popen[bytes]":
     command = (sys.executable, "-P", guard.__file__)
     return subprocess.Popen(  # noqa: S603 - this package's own file
         command,
@@ -155,19 +157,19 @@ def _guard() -> "subprocess.Popen[bytes]":
     )
 
 
-def _tell(line: str) -> None:
-    order = _guard().stdin
-    assert order is not None  # noqa: S101 - it is a pipe
+def _tell_reaper(line: str) -> None:
+    stdin = _start_reaper().stdin
+    assert stdin is not None  # noqa: S101 - it is a pipe
     with suppress(BrokenPipeError):
-        order.write(f"{line}\n".encode())
-        order.flush()
+        stdin.write(f"{line}\n".encode())
+        stdin.flush()
 
 
-async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
+async def run_concurrently(*coroutines: Coroutine[Any, Any, T]) -> list[T]:
     """Run all concurrently and return their results; the first error cancels the others and is raised."""
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(each) for each in work]
+            tasks = [group.create_task(each) for each in coroutines]
     except BaseExceptionGroup as errors_found:
         raise errors_found.exceptions[0] from None
     return [task.result() for task in tasks]

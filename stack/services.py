@@ -8,12 +8,12 @@ from pathlib import Path
 import httpx
 
 from stack import ports, process
-from stack.settings import Keys
+from stack.settings import StackSecrets
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PORTS = {"invitations": (8081,), "broadcast": (8082,)}
-PREFIX = "cohost."
-DEFAULTS = {
+SERVICE_PORTS = {"invitations": (8081,), "broadcast": (8082,)}
+TOPIC_PREFIX = "cohost."
+DEFAULT_VARIABLES = {
     "COHOST_KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
     "COHOST_PARTITIONS": "12",
     "COHOST_REPLICATION_FACTOR": "1",
@@ -26,7 +26,7 @@ DEFAULTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class ServiceProcess:
     """A process of a service; `ports` is the one of its HTTP."""
 
     name: str
@@ -39,7 +39,7 @@ class Copy:
         """The URL of its HTTP."""
         return f"http://{ports.ADDRESS}:{self.ports[0]}"
 
-    async def program(self) -> process.Program:
+    async def prepare_program(self) -> process.Program:
         """Return the program to run."""
         return process.Program(
             name=self.name,
@@ -47,10 +47,10 @@ class Copy:
             folder=REPOSITORY,
             log=self.log,
             environment={**self.environment, "COHOST_HTTP_PORT": str(self.ports[0])},
-            patience=15,
+            stop_timeout=15,
         )
 
-    async def answers(self) -> bool:
+    async def is_ready(self) -> bool:
         """Return whether it is ready."""
         try:
             async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
@@ -61,7 +61,7 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningServices:
     """Addresses and secrets of both services."""
 
     invitations_url: str
@@ -70,8 +70,8 @@ class Running:
     prefix: str
 
 
-def variables(
-    kafka: str, database_url: str, livekit: str, keys: Keys, prefix: str = PREFIX
+def service_variables(
+    kafka: str, database_url: str, livekit: str, secrets: StackSecrets, prefix: str = TOPIC_PREFIX
 ) -> dict[str, str]:
     """Return the environment variables that both services share on a stack."""
     return {
@@ -79,15 +79,15 @@ def variables(
         "COHOST_KAFKA_BOOTSTRAP_SERVERS": kafka,
         "COHOST_DATABASE_URL": database_url,
         "COHOST_TOPIC_PREFIX": prefix,
-        **DEFAULTS,
+        **DEFAULT_VARIABLES,
         "COHOST_LIVEKIT_URL": livekit,
-        "COHOST_LIVEKIT_API_KEY": keys.livekit_key,
-        "COHOST_LIVEKIT_API_SECRET": keys.livekit_secret,
-        "COHOST_JWT_SECRET": keys.jwt_secret,
+        "COHOST_LIVEKIT_API_KEY": secrets.livekit_key,
+        "COHOST_LIVEKIT_API_SECRET": secrets.livekit_secret,
+        "COHOST_JWT_SECRET": secrets.jwt_secret,
         "COHOST_HTTP_HOST": ports.ADDRESS,
     }
 
 
-def webhook(port: int) -> str:
+def webhook_url(port: int) -> str:
     """Return the URL at which broadcast receives LiveKit's webhooks."""
     return f"http://{ports.ADDRESS}:{port}/livekit/webhook"

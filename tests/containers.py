@@ -12,7 +12,7 @@ from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
 from stack import ports, settings
 from stack.livekit import LiveKit
-from stack.settings import Place
+from stack.settings import ComponentContext
 from tests.livekit_servers import IN_CONTAINERS
 
 _KAFKA = "apache/kafka:4.3.0"
@@ -49,16 +49,16 @@ class ContainerServers:
 @asynccontextmanager
 async def run_livekit_container(webhook: str) -> AsyncIterator["LiveKitContainer"]:
     """Run a LiveKit that sends its webhooks to this URL."""
-    place = Place(Path(), settings.load(), settings.new_keys(), webhook)
-    part = LiveKit(place, ports.choose_all((), 3))
+    place = ComponentContext(Path(), settings.load_settings(), settings.generate_secrets(), webhook)
+    part = LiveKit(place, ports.reserve_ports((), 3))
     contained = LiveKitContainer(part)
-    ports.let_go(part.ports[2])
+    ports.unbind_udp(part.ports[2])
     try:
         await asyncio.to_thread(contained.container.start)
         yield contained
     finally:
         await asyncio.to_thread(contained.container.stop)
-        ports.give_back(*part.ports)
+        ports.release_ports(*part.ports)
 
 
 class LiveKitContainer:
@@ -69,7 +69,7 @@ class LiveKitContainer:
         self.container = (
             DockerContainer(_LIVEKIT)
             .with_kwargs(network_mode="host")
-            .with_env("LIVEKIT_CONFIG", json.dumps(part.config()))
+            .with_env("LIVEKIT_CONFIG", json.dumps(part.server_config()))
             .waiting_for(LogMessageWaitStrategy("starting LiveKit server"))
         )
 
@@ -81,17 +81,17 @@ class LiveKitContainer:
     @property
     def livekit_api_key(self) -> str:
         """Return the API key."""
-        return self._component.place.keys.livekit_key
+        return self._component.context.secrets.livekit_key
 
     @property
     def livekit_api_secret(self) -> str:
         """Return the secret of the API key."""
-        return self._component.place.keys.livekit_secret
+        return self._component.context.secrets.livekit_secret
 
 
 def _kafka() -> tuple[DockerContainer, int]:
     """Return a broker with two listeners: to end transactions it needs one valid inside the container."""
-    port = ports.choose()
+    port = ports.reserve_port()
     container = (
         DockerContainer(_KAFKA)
         .with_envs(
@@ -118,7 +118,7 @@ def _kafka() -> tuple[DockerContainer, int]:
 
 def _postgres() -> PostgresContainer:
     container = PostgresContainer(_POSTGRES, driver=None).with_command("-c max_connections=200")
-    _publish(container, 5432, ports.choose())
+    _publish(container, 5432, ports.reserve_port())
     return container
 
 

@@ -39,5 +39,5 @@ async def run_livekit(webhook: str) -> AsyncIterator[LiveKitServer]:
         async with containers.run_livekit_container(webhook) as contained:
             yield contained
     else:
-        async with Stack(parts=["livekit"], livekit_webhook=webhook) as process:
+        async with Stack(components=["livekit"], livekit_webhook=webhook) as process:
             yield process

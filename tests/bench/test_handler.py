@@ -7,8 +7,8 @@ from typing import Any, cast
 from faststream.kafka import KafkaBroker
 
 from bench import plain, producing, traffic
-from bench.handler import Handler
-from bench.room import ACCEPTED, Command
+from bench.handler import BaselineHandler
+from bench.room import ACCEPTED, PlannedCommand
 from cohost.audit.topology import LogRecord
 from cohost_schemas import envelope
 from cohost_schemas.partitions import partition_of
@@ -35,8 +35,8 @@ class RecordingBroker:
         }
 
 
-def command_record(command: Command, offset: int) -> LogRecord:
-    topic, key, event = producing.cloud_event(command)
+def command_record(command: PlannedCommand, offset: int) -> LogRecord:
+    topic, key, event = producing.command_event(command)
     partition = partition_of(key, DEFAULT_PARTITIONS)
     value = envelope.encode_event(dict(event))
     headers = (("content-type", envelope.CONTENT_TYPE),)
@@ -49,20 +49,20 @@ async def test_the_baseline_handler_gives_each_command_one_outcome(
     database_url: str,
 ) -> None:
     config = Config("", database_url, "invitations", prefix="cohost.")
-    made, broker = traffic.make(rooms=6, seed=3), RecordingBroker()
-    commands = list(islice(made.turns(), 600))
+    made, broker = traffic.generate_traffic(rooms=6, seed=3), RecordingBroker()
+    commands = list(islice(made.iterate_commands(), 600))
     pool = await database.create_pool(config, size=2)
     async with pool.acquire() as connection:
         await database.migrate_schema(connection, config, "messaging", "services.invitations")
-        await plain.keep_facts(connection, made)
-    handler = Handler(config, "cluster", pool, cast("KafkaBroker", broker))
+        await plain.store_facts(connection, made)
+    handler = BaselineHandler(config, "cluster", pool, cast("KafkaBroker", broker))
     offsets = count()
     for command in commands:
-        await handler.handle(command_record(command, next(offsets)))
+        await handler.handle_command(command_record(command, next(offsets)))
     assert broker.outcomes() == {command.id: command.expected for command in commands}
     published = len(broker.events)
     for command in commands[:50]:
-        await handler.handle(command_record(command, next(offsets)))
+        await handler.handle_command(command_record(command, next(offsets)))
     assert len(broker.events) == published
     await pool.close()
 

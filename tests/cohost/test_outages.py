@@ -14,7 +14,7 @@ TIMEOUT_SECONDS = 60
 @pytest.fixture(scope="module")
 async def isolated_stack() -> AsyncIterator[Stack]:
     """A Kafka for this module alone, to be paused and killed."""
-    async with Stack(parts=("kafka",), alone=True) as up:
+    async with Stack(components=("kafka",), isolated=True) as up:
         yield up
 
 

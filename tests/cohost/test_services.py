@@ -11,7 +11,7 @@ from cohost_schemas.answers import CoHost
 from cohost_schemas.facts import RoomChanged, UserChanged
 from cohost_schemas.invitation import Invitation
 from stack import Stack
-from stack.services import Running
+from stack.services import RunningServices
 
 SECONDS = 30
 
@@ -21,7 +21,7 @@ class RunningServices:
     """Running services, and clients for them."""
 
     kafka: str
-    running: Running
+    running: RunningServices
 
     def create_client(self, user: str, *, ops: bool = False, http: bool = True) -> cohost.Client:
         return cohost.Client(
@@ -35,7 +35,7 @@ class RunningServices:
 
 @pytest.fixture(scope="module")
 async def services(stack: Stack) -> AsyncIterator[RunningServices]:
-    async with stack.services(f"t{secrets.token_hex(4)}.") as running:
+    async with stack.run_services(f"t{secrets.token_hex(4)}.") as running:
         yield RunningServices(stack.kafka_bootstrap_servers, running)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from demo.show import House
+from demo.show import DemoEnvironment
 from stack import ports
 
 ROOT = Path(__file__).parents[2]
@@ -52,10 +52,10 @@ class ComposeProject:
         output = await self.run_compose("port", "--index", str(index), service, str(inside))
         return int(output.rpartition(":")[2])
 
-    async def demo_environment(self) -> House:
+    async def demo_environment(self) -> DemoEnvironment:
         """Return the addresses and secrets for clients outside the containers."""
         settings = self.settings
-        return House(
+        return DemoEnvironment(
             f"127.0.0.1:{settings['KAFKA_PORT']}",
             f"http://127.0.0.1:{await self.published_port('invitations', 8081)}",
             f"http://127.0.0.1:{await self.published_port('broadcast', 8082)}",
@@ -89,14 +89,14 @@ async def run_compose_project(folder: Path) -> AsyncIterator[ComposeProject]:
     names = ("KAFKA", "POSTGRES", "LIVEKIT", "LIVEKIT_TCP", "LIVEKIT_UDP")
     settings = {
         "COHOST_ENVIRONMENT": "production",
-        **{f"{name}_PORT": str(ports.choose()) for name in names},
+        **{f"{name}_PORT": str(ports.reserve_port()) for name in names},
         **{f"{name}_PORTS": _two_ports() for name in ("INVITATIONS", "BROADCAST")},
         "LIVEKIT_API_KEY": secrets.token_hex(6),
         **{name: secrets.token_hex(20) for name in _SECRETS},
     }
     file = folder / ".env"
     file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-    ports.let_go(int(settings["LIVEKIT_UDP_PORT"]))
+    ports.unbind_udp(int(settings["LIVEKIT_UDP_PORT"]))
     project = ComposeProject(f"cohost-test-{secrets.token_hex(4)}", file, settings)
     try:
         await project.start_containers("--build")
@@ -111,8 +111,8 @@ async def run_compose_project(folder: Path) -> AsyncIterator[ComposeProject]:
 def _two_ports() -> str:
     """Return a range of two free ports, as scaling to two copies needs."""
     while True:
-        first = ports.choose()
-        second = ports.choose(first + 1)
+        first = ports.reserve_port()
+        second = ports.reserve_port(first + 1)
         if second == first + 1:
             return f"{first}-{second}"
 

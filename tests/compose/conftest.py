@@ -8,7 +8,7 @@ import pytest
 import cohost
 from cohost import tokens
 from demo import show
-from demo.show import Show
+from demo.show import DemoContext
 from demo.timeline import Timeline
 from tests.compose.compose_project import ComposeProject, run_compose_project
 
@@ -22,7 +22,7 @@ async def project(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Com
 
 
 @pytest.fixture(scope="session")
-async def running_demo(project: ComposeProject) -> AsyncIterator[Show]:
+async def running_demo(project: ComposeProject) -> AsyncIterator[DemoContext]:
     """The demo against the containers, with its events recorded."""
     house, timeline = await project.demo_environment(), Timeline()
     async with cohost.Client(
@@ -33,7 +33,7 @@ async def running_demo(project: ComposeProject) -> AsyncIterator[Show]:
         source="/tests",
         timeout=CLIENT_TIMEOUT_SECONDS,
     ) as client:
-        running_demo = Show(house, client, timeline)
+        running_demo = DemoContext(house, client, timeline)
         async with client.events(room_id=show.ROOM) as events, client.badges(room_id=show.ROOM) as badges:
             following = [
                 asyncio.create_task(timeline.follow_events(events)),

@@ -13,7 +13,7 @@ from cohost import audit, tokens
 from cohost_schemas import topics
 from demo import scenes
 from demo.claims import Claim
-from demo.show import HOST, ROOM, Show
+from demo.show import HOST, ROOM, DemoContext
 from tests.compose.compose_project import ComposeProject, run_command
 from tests.messaging.pipeline_in_process import wait_until
 
@@ -76,11 +76,17 @@ async def test_an_image_lists_its_installed_packages(project: ComposeProject) ->
     assert listed == set(ast.literal_eval(installed))
 
 
-async def test_the_demo_runs_against_the_containers(running_demo: Show) -> None:
-    for scene in (scenes.opening, scenes.first, scenes.second_accept, scenes.declined, scenes.cancelled):
+async def test_the_demo_runs_against_the_containers(running_demo: DemoContext) -> None:
+    for scene in (
+        scenes.open_room,
+        scenes.promote_bob,
+        scenes.reject_second_accept,
+        scenes.decline_and_reinvite,
+        scenes.cancel_invitation,
+    ):
         await scene(running_demo)
-    await scenes.absent(running_demo)
-    seen = {claim for claim in Claim if claim not in running_demo.claims.broken}
+    await scenes.accept_while_absent(running_demo)
+    seen = {claim for claim in Claim if claim not in running_demo.claims.unverified}
     assert seen == {
         Claim.OPENED,
         Claim.CONNECTED,
@@ -95,30 +101,30 @@ async def test_the_demo_runs_against_the_containers(running_demo: Show) -> None:
 
 @pytest.mark.parametrize("service", [*SERVERS, *SERVICES])
 async def test_commands_continue_after_any_container_restarts(
-    project: ComposeProject, running_demo: Show, service: str
+    project: ComposeProject, running_demo: DemoContext, service: str
 ) -> None:
     await project.run_compose("restart", "--timeout", "20", service)
     await project.wait_until_healthy()
-    invited = await running_demo.invite("erin")
+    invited = await running_demo.invite_user("erin")
     await running_demo.client.cancel_invitation(ROOM, invited, HOST)
 
 
 async def test_the_host_reconnects_after_livekits_restart(
-    project: ComposeProject, running_demo: Show
+    project: ComposeProject, running_demo: DemoContext
 ) -> None:
-    running_demo.house = await project.demo_environment()
+    running_demo.environment = await project.demo_environment()
     for name in (HOST, "bob"):
-        await running_demo.people[name].leave()
-        await running_demo.join(name)
-    assert running_demo.people["bob"].may_publish
-    await running_demo.plays("bob")
+        await running_demo.participants[name].disconnect()
+        await running_demo.join_room(name)
+    assert running_demo.participants["bob"].may_publish
+    await running_demo.play_until_heard("bob")
 
 
-async def test_scaled_copies_share_the_lanes(project: ComposeProject, running_demo: Show) -> None:
+async def test_scaled_copies_share_the_lanes(project: ComposeProject, running_demo: DemoContext) -> None:
     await project.start_containers("--no-recreate", "--scale", "invitations=2", "--scale", "broadcast=2")
     await wait_until(lambda: _are_lanes_shared(project, "invitations", 8081))
     await wait_until(lambda: _are_lanes_shared(project, "broadcast", 8082))
-    invited = await running_demo.invite("erin")
+    invited = await running_demo.invite_user("erin")
     await running_demo.client.cancel_invitation(ROOM, invited, HOST)
     await project.start_containers("--no-recreate", "--scale", "invitations=1", "--scale", "broadcast=1")
 

@@ -4,32 +4,32 @@ import pytest
 
 from cohost_schemas.events import BadgeChanged
 from demo import timeline
-from demo.claims import Claim, Claims
-from demo.timeline import Missing, Seen, Timeline
+from demo.claims import Claim, ClaimList
+from demo.timeline import NotObserved, ObservedEvent, Timeline
 
 WORN = BadgeChanged(room_id="room-1", user_id="bob", badge="coHost", since="2026-01-01T12:00:00.000Z")
 
 
 def test_a_broken_claim_is_named_and_marked() -> None:
-    claims = Claims()
+    claims = ClaimList()
     for claim in Claim:
         if claim is not Claim.HEARD:
-            claims.kept(claim, "seen")
-    assert claims.broken == [Claim.HEARD]
+            claims.mark_verified(claim, "seen")
+    assert claims.unverified == [Claim.HEARD]
     assert [line.split()[0] for right, line in claims.table() if not right] == ["NO"]
 
 
 def test_a_complete_demo_has_no_broken_claim() -> None:
-    claims = Claims()
+    claims = ClaimList()
     for claim in Claim:
-        claims.kept(claim, "seen")
-    assert claims.broken == []
+        claims.mark_verified(claim, "seen")
+    assert claims.unverified == []
 
 
 async def test_an_event_that_does_not_come_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timeline, "_SECONDS", 0.01)
-    with pytest.raises(Missing, match="no BadgeChanged bob badge=host"):
-        await Timeline().saw("BadgeChanged", "bob", badge="host")
+    with pytest.raises(NotObserved, match="no BadgeChanged bob badge=host"):
+        await Timeline().wait_for_event("BadgeChanged", "bob", badge="host")
 
 
 @pytest.mark.parametrize(
@@ -45,4 +45,4 @@ async def test_an_event_that_does_not_come_is_missing(monkeypatch: pytest.Monkey
 def test_an_event_is_known_by_name_person_and_fields(
     name: str, who: str | None, fields: dict[str, object], *, matches: bool
 ) -> None:
-    assert Seen("BadgeChanged", "bob", WORN).matches(name, who, fields) is matches
+    assert ObservedEvent("BadgeChanged", "bob", WORN).is_match(name, who, fields) is matches

@@ -11,7 +11,7 @@ from tests.golden.test_golden import SERVICES, batches, result
 
 async def main(*, inputs: bool) -> None:
     """Write the files."""
-    async with Stack(parts=["postgres"]) as stack:
+    async with Stack(components=["postgres"]) as stack:
         for service in SERVICES:
             url = await stack.create_database(f"golden_{service}")
             if inputs and service == "invitations":

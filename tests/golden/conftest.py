@@ -10,7 +10,7 @@ from stack import Stack
 
 @pytest.fixture(scope="session")
 async def postgres() -> AsyncIterator[Stack]:
-    async with Stack(parts=["postgres"]) as up:
+    async with Stack(components=["postgres"]) as up:
         yield up
 
 

@@ -14,7 +14,7 @@ from zipfile import ZipFile
 import pytest
 
 from stack import Stack
-from stack.services import PREFIX, REPOSITORY
+from stack.services import REPOSITORY, TOPIC_PREFIX
 
 SECONDS = 60
 PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -24,7 +24,7 @@ CLIENT_DEPENDENCIES = ["aiokafka[lz4,snappy,zstd]", "httpx", "pydantic", "pyjwt"
 @pytest.fixture(scope="module")
 async def client_environment(stack: Stack) -> AsyncIterator[dict[str, str]]:
     """The variables of a client of running services, under the default topic prefix."""
-    async with stack.services(PREFIX):
+    async with stack.run_services(TOPIC_PREFIX):
         yield {"COHOST_KAFKA_BOOTSTRAP_SERVERS": stack.kafka_bootstrap_servers}
 
 

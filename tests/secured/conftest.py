@@ -10,7 +10,7 @@ import pytest
 
 from stack import Stack, parts, ports, process, settings
 from stack import services as stack_services
-from stack.services import Copy
+from stack.services import ServiceProcess
 from tests.broadcast import fake_livekit
 from tests.secured import documented_acls, secured_broker
 from tests.secured.secured_broker import SecuredBroker
@@ -31,11 +31,11 @@ class SecuredServices:
 
     async def start_copy(self, name: str) -> None:
         """Start a copy and wait until it is ready."""
-        port = ports.choose()
-        self.exit_stack.callback(ports.give_back, port)
+        port = ports.reserve_port()
+        self.exit_stack.callback(ports.release_ports, port)
         environment = {**self.environment, **self.secured.client_variables(name)}
-        copy = Copy(name, (port,), environment, self.folder / f"{name}-{port}.log")
-        self.processes[name] = await parts.launch(copy)
+        copy = ServiceProcess(name, (port,), environment, self.folder / f"{name}-{port}.log")
+        self.processes[name] = await parts.launch_component(copy)
         self.exit_stack.push_async_callback(self.processes[name].stop)
 
 
@@ -54,8 +54,12 @@ async def environment(secured: SecuredBroker, stack: Stack) -> AsyncIterator[dic
     async with fake_livekit.serve_fake_livekit() as livekit:
         yield {
             **stack.inherited,
-            **stack_services.variables(
-                secured.address, database_url, livekit.url, settings.new_keys(), documented_acls.PREFIX
+            **stack_services.service_variables(
+                secured.address,
+                database_url,
+                livekit.url,
+                settings.generate_secrets(),
+                documented_acls.PREFIX,
             ),
             "COHOST_CREATE_TOPICS": "false",
             "COHOST_NO_SHOW_SECONDS": "1",
@@ -69,5 +73,5 @@ async def services(
 ) -> AsyncIterator[SecuredServices]:
     async with AsyncExitStack() as ending:
         started = SecuredServices(secured, environment, tmp_path_factory.mktemp("logs"), ending)
-        await process.together(started.start_copy("invitations"), started.start_copy("broadcast"))
+        await process.run_concurrently(started.start_copy("invitations"), started.start_copy("broadcast"))
         yield started

@@ -15,7 +15,7 @@ from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest, Descri
 from cohost_schemas import topics
 from stack import parts, ports, settings
 from stack.kafka import Kafka
-from stack.settings import Place
+from stack.settings import ComponentContext
 from tests.secured.certificates import CertificateAuthority
 from tests.secured.documented_acls import Acl, WireAcl
 
@@ -120,22 +120,22 @@ async def run_secured_broker(folder: Path, principals: Iterable[str]) -> AsyncIt
     passwords = {name: secrets.token_urlsafe(12) for name in principals}
     users = tuple(f"SCRAM-SHA-512=[name={name},password={word}]" for name, word in passwords.items())
     keystore = authority.issue_broker_keystore()
-    place = Place(folder, settings.load(alone=True), settings.new_keys())
-    clients = ports.choose()
+    place = ComponentContext(folder, settings.load_settings(isolated=True), settings.generate_secrets())
+    clients = ports.reserve_port()
 
     def make() -> Kafka:
-        port, controller = ports.choose_all((), 2)
+        port, controller = ports.reserve_ports((), 2)
         more = _CONFIG.format(port=port, controller=controller, clients=clients, keystore=keystore)
-        return Kafka(place, (port, controller), more=more, users=users)
+        return Kafka(place, (port, controller), extra_config=more, scram_users=users)
 
     try:
-        part, process = await parts.start(make)
+        part, process = await parts.start_component(make)
         try:
             yield SecuredBroker(f"{ports.ADDRESS}:{clients}", part.address, authority, passwords)
         finally:
             # Its data is not needed, and an orderly shutdown would take seconds.
             process.kill()
             await process.stop()
-            ports.give_back(*part.ports)
+            ports.release_ports(*part.ports)
     finally:
-        ports.give_back(clients)
+        ports.release_ports(clients)

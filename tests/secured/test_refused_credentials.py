@@ -19,7 +19,7 @@ async def run_refused(environment: dict[str, str], variables: dict[str, str]) ->
     """Start a service that exits by itself; return its exit status and its one line."""
     service = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.invitations"),
-        env={**environment, **variables, "COHOST_HTTP_PORT": str(ports.choose())},
+        env={**environment, **variables, "COHOST_HTTP_PORT": str(ports.reserve_port())},
         cwd=REPOSITORY,
         stdout=PIPE,
         stderr=PIPE,

@@ -10,7 +10,7 @@ import pytest
 
 from stack import Stack, StartError, guard, kept, parts, ports, services, settings
 from stack.postgres import Postgres
-from stack.settings import Place
+from stack.settings import ComponentContext
 
 
 @pytest.fixture
@@ -21,39 +21,39 @@ def port_in_use() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def context(root: Path) -> Place:
-    return Place(root, settings.load(), settings.load_keys(root))
+def context(root: Path) -> ComponentContext:
+    return ComponentContext(root, settings.load_settings(), settings.load_secrets(root))
 
 
 async def test_a_component_whose_port_is_in_use_gets_another(tmp_path: Path, port_in_use: int) -> None:
-    part, running = await parts.start(
-        lambda: Postgres(context(tmp_path), ports.choose_all((port_in_use,), 1))
+    part, running = await parts.start_component(
+        lambda: Postgres(context(tmp_path), ports.reserve_ports((port_in_use,), 1))
     )
-    assert (part.ports != (port_in_use,), running.alive) == (True, True)
+    assert (part.ports != (port_in_use,), running.is_alive) == (True, True)
     await running.stop()
-    guard.remove(tmp_path / "postgres")
+    guard.remove_path(tmp_path / "postgres")
 
 
 async def test_a_component_losing_its_port_during_start_is_restarted(
     tmp_path: Path, port_in_use: int
 ) -> None:
-    numbers = iter([port_in_use, ports.choose()])
-    part, running = await parts.start(lambda: Postgres(context(tmp_path), (next(numbers),)))
-    assert (part.ports != (port_in_use,), running.alive) == (True, True)
+    numbers = iter([port_in_use, ports.reserve_port()])
+    part, running = await parts.start_component(lambda: Postgres(context(tmp_path), (next(numbers),)))
+    assert (part.ports != (port_in_use,), running.is_alive) == (True, True)
     await running.stop()
-    guard.remove(tmp_path / "postgres")
+    guard.remove_path(tmp_path / "postgres")
 
 
 def test_no_port_is_given_twice_not_even_by_two_processes() -> None:
-    port = ports.choose()
+    port = ports.reserve_port()
     script = f"from stack import ports; print(ports.choose({port}))"
     other = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=services.REPOSITORY
     )
     assert int(other.stdout) != port
-    assert ports.choose(port) != port
-    ports.give_back(port)
-    assert ports.choose(port) == port
+    assert ports.reserve_port(port) != port
+    ports.release_ports(port)
+    assert ports.reserve_port(port) == port
 
 
 @pytest.mark.parametrize(
@@ -72,18 +72,18 @@ def test_no_port_is_given_twice_not_even_by_two_processes() -> None:
     ],
 )
 async def test_an_external_component_must_answer(
-    monkeypatch: pytest.MonkeyPatch, name: parts.Name, variables: dict[str, str]
+    monkeypatch: pytest.MonkeyPatch, name: parts.ComponentName, variables: dict[str, str]
 ) -> None:
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
     with pytest.raises(StartError, match=f"does not answer where {next(iter(variables))} says"):
-        await Stack(parts=[name]).__aenter__()
+        await Stack(components=[name]).__aenter__()
 
 
 async def test_an_external_component_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with Stack(parts=["postgres"]) as other:
+    async with Stack(components=["postgres"]) as other:
         monkeypatch.setenv("COHOST_DATABASE_URL", other.database_url)
-        async with Stack(parts=["postgres"]) as up:
+        async with Stack(components=["postgres"]) as up:
             assert up.database_url == other.database_url
             with pytest.raises(LookupError):
                 up.process_of("postgres").kill()
@@ -91,8 +91,8 @@ async def test_an_external_component_is_used(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_an_isolated_stack_uses_no_external_component(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COHOST_DATABASE_URL", "postgresql://127.0.0.1:1/cohost")
-    assert settings.load(alone=True).given == {}
-    assert "COHOST_DATABASE_URL" not in settings.load(alone=True).inherited
+    assert settings.load_settings(isolated=True).overrides == {}
+    assert "COHOST_DATABASE_URL" not in settings.load_settings(isolated=True).inherited
 
 
 def test_the_stacks_own_variables_are_not_an_external_stack(
@@ -100,13 +100,13 @@ def test_the_stacks_own_variables_are_not_an_external_stack(
 ) -> None:
     monkeypatch.setenv("COHOST_DATABASE_URL", "postgresql://127.0.0.1/cohost")
     monkeypatch.setenv("COHOST_STACK", str(tmp_path))
-    assert settings.load().given == {}
+    assert settings.load_settings().overrides == {}
 
 
 def test_a_shell_reads_every_value_of_env_unchanged(tmp_path: Path) -> None:
     root = tmp_path / "it's a folder"
     root.mkdir()
-    path = kept.write_env(root, {"COHOST_ONE": "a 'quoted' $HOME `value`\\"})
+    path = kept.write_env_file(root, {"COHOST_ONE": "a 'quoted' $HOME `value`\\"})
     script = '. "$1"; printf "%s|%s" "$COHOST_ONE" "$COHOST_STACK"'
     said = subprocess.run(["sh", "-c", script, "sh", path], capture_output=True, text=True, check=True)  # noqa: S607
     assert (said.stdout, path.stat().st_mode & 0o777) == (f"a 'quoted' $HOME `value`\\|{root}", 0o600)

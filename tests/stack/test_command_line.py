@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from stack import services
-from stack.kept import Ledger
+from stack.kept import StateFile
 
 
 def run_stack(root: Path, *words: str) -> tuple[int, dict[str, str]]:
@@ -62,10 +62,10 @@ async def test_a_stack_goes_up_stays_up_comes_back_and_goes_down(tmp_path: Path)
         await execute_sql(url, "CREATE TABLE kept ()")
 
         os.kill(first["livekit"], signal.SIGKILL)
-        livekit = Ledger(root).get("livekit")
+        livekit = StateFile(root).read_entry("livekit")
         assert livekit is not None
         async with asyncio.timeout(10):
-            while livekit.alive:
+            while livekit.is_alive:
                 await asyncio.sleep(0.02)
         assert run_stack(root, "status") == (1, PARTS_UP | {"livekit": "down"})
         assert run_stack(root, "up", "--parts-only") == (0, PARTS_UP)

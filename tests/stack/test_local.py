@@ -56,8 +56,8 @@ async def test_a_component_that_cannot_start_raises_with_its_log(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = child_pids()
-    monkeypatch.setitem(postgres.CONFIG, "max_connections", "many")
-    up = Stack(parts=["postgres", "livekit"])
+    monkeypatch.setitem(postgres.SERVER_SETTINGS, "max_connections", "many")
+    up = Stack(components=["postgres", "livekit"])
     with pytest.raises(StartError) as caught:
         await up.__aenter__()
     assert 'invalid value for parameter "max_connections": "many"' in caught.value.log
@@ -66,14 +66,14 @@ async def test_a_component_that_cannot_start_raises_with_its_log(
 
 async def test_the_end_of_the_block_leaves_nothing_behind() -> None:
     before = child_pids()
-    async with Stack(parts=["postgres", "livekit"]) as up:
+    async with Stack(components=["postgres", "livekit"]) as up:
         home = (up.root / "postgres").resolve()
         assert home.exists()
     assert (child_pids(), up.root.exists(), home.exists()) == (before, False, False)
 
 
 async def test_a_killed_kafka_restarts_with_its_port_and_data(tmp_path: Path) -> None:
-    async with Stack(tmp_path / "für Käfer \\ 😀", parts=["kafka"]) as up:
+    async with Stack(tmp_path / "für Käfer \\ 😀", components=["kafka"]) as up:
         await make_topic(up, "kept")
         up.process_of("kafka").kill()
         address = up.kafka_bootstrap_servers
@@ -88,23 +88,23 @@ async def test_a_killed_kafka_restarts_with_its_port_and_data(tmp_path: Path) ->
 
 async def test_kafka_refuses_a_folder_name_with_a_comma(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="comma"):
-        await Stack(tmp_path / "one,two", parts=["kafka"]).__aenter__()
+        await Stack(tmp_path / "one,two", components=["kafka"]).__aenter__()
 
 
 async def test_a_killed_postgres_keeps_acknowledged_commits(tmp_path: Path) -> None:
-    async with Stack(tmp_path / "a folder", parts=["postgres"]) as up:
+    async with Stack(tmp_path / "a folder", components=["postgres"]) as up:
         url = await up.create_database("rooms")
         await execute_sql(url, "CREATE TABLE kept ()")
         up.process_of("postgres").kill()
         await up.restart("postgres")
         await execute_sql(url, "SELECT FROM kept")
-    async with Stack(tmp_path / "a folder", parts=["postgres"]) as up:
+    async with Stack(tmp_path / "a folder", components=["postgres"]) as up:
         await execute_sql(up.database_url.replace("/cohost", "/rooms"), "SELECT FROM kept")
-    guard.remove(tmp_path / "a folder" / "postgres")
+    guard.remove_path(tmp_path / "a folder" / "postgres")
 
 
 async def test_a_paused_postgres_answers_after_resuming() -> None:
-    async with Stack(parts=["postgres"]) as up:
+    async with Stack(components=["postgres"]) as up:
         connection = await asyncpg.connect(up.database_url)
         up.process_of("postgres").pause()
         question = asyncio.create_task(connection.fetchval("SELECT 1"))
@@ -116,7 +116,7 @@ async def test_a_paused_postgres_answers_after_resuming() -> None:
 
 
 async def test_postgres_is_durable_and_takes_many_connections() -> None:
-    async with Stack(parts=["postgres"]) as up:
+    async with Stack(components=["postgres"]) as up:
         connection = await asyncpg.connect(up.database_url)
         found = [await connection.fetchval(f"SHOW {name}") for name in ("fsync", "max_connections")]
         await connection.close()

@@ -19,47 +19,47 @@ FAMILY = f"import subprocess; print(subprocess.Popen(['sleep', '600']).pid, flus
 def program(tmp_path: Path, code: str, patience: float = 10) -> process.Program:
     command = (sys.executable, "-c", code)
     return process.Program(
-        "example", command, tmp_path, tmp_path / "log", dict(os.environ), patience=patience
+        "example", command, tmp_path, tmp_path / "log", dict(os.environ), stop_timeout=patience
     )
 
 
 async def first_output(running: process.Process) -> str:
     async def anything() -> bool:
-        return bool(running.log())
+        return bool(running.log_tail())
 
-    await running.answers(anything, 30)
-    return running.log()
+    await running.wait_until_ready(anything, 30)
+    return running.log_tail()
 
 
 async def test_a_process_ignoring_termination_is_killed_after_the_timeout(tmp_path: Path) -> None:
-    running = process.start(program(tmp_path, STUBBORN, patience=0.2))
+    running = process.start_program(program(tmp_path, STUBBORN, patience=0.2))
     await first_output(running)
     await running.stop()
-    assert not running.alive
+    assert not running.is_alive
 
 
 async def test_a_detached_process_outlives_the_reaper_and_can_be_stopped(tmp_path: Path) -> None:
-    running = process.start(program(tmp_path, SLEEP))
-    process.detach()
-    assert running.alive
+    running = process.start_program(program(tmp_path, SLEEP))
+    process.detach_processes()
+    assert running.is_alive
     await running.stop()
-    assert not running.alive
+    assert not running.is_alive
 
 
 async def test_a_paused_process_can_be_stopped(tmp_path: Path) -> None:
-    running = process.start(program(tmp_path, SLEEP))
+    running = process.start_program(program(tmp_path, SLEEP))
     running.pause()
     await running.stop()
-    assert not running.alive
+    assert not running.is_alive
 
 
 async def test_killing_a_process_kills_its_children(tmp_path: Path) -> None:
-    running = process.start(program(tmp_path, FAMILY))
+    running = process.start_program(program(tmp_path, FAMILY))
     child = psutil.Process(int(await first_output(running)))
-    assert guard.alive(child)
+    assert guard.is_alive(child)
     running.kill()
-    assert (running.alive, guard.alive(child)) == (False, False)
-    assert await running.ended() == -signal.SIGKILL
+    assert (running.is_alive, guard.is_alive(child)) == (False, False)
+    assert await running.wait_for_exit() == -signal.SIGKILL
 
 
 def test_an_orphaned_reaper_ends_and_removes_exactly_what_it_was_given(tmp_path: Path) -> None:
@@ -78,23 +78,25 @@ def test_an_orphaned_reaper_ends_and_removes_exactly_what_it_was_given(tmp_path:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 async def test_a_stopped_process_ends_despite_signals_to_the_reaper(tmp_path: Path, number: int) -> None:
-    process.detach()
+    process.detach_processes()
     before = set(psutil.Process().children())
-    running = process.start(program(tmp_path, SLEEP))
+    running = process.start_program(program(tmp_path, SLEEP))
     (reaper,) = set(psutil.Process().children()) - before - {psutil.Process(running.pid)}
     reaper.send_signal(number)
     await running.stop()
-    assert not running.alive
-    process.detach()
+    assert not running.is_alive
+    process.detach_processes()
 
 
 async def test_a_program_exiting_during_start_is_reported_with_its_output(tmp_path: Path) -> None:
     async def never() -> bool:
         return False
 
-    running = process.start(program(tmp_path, "import time; time.sleep(0.3); raise SystemExit('no disk')"))
+    running = process.start_program(
+        program(tmp_path, "import time; time.sleep(0.3); raise SystemExit('no disk')")
+    )
     with pytest.raises(StartError, match="ended while it was starting") as caught:
-        await running.answers(never)
+        await running.wait_until_ready(never)
     assert caught.value.log == "no disk"
     await running.stop()
 
@@ -102,26 +104,26 @@ async def test_a_program_exiting_during_start_is_reported_with_its_output(tmp_pa
 async def test_a_missing_program_is_reported(tmp_path: Path) -> None:
     missing = process.Program("example", ("/no/such",), tmp_path, tmp_path / "log", {})
     with pytest.raises(StartError, match="example"):
-        process.start(missing)
+        process.start_program(missing)
 
 
 async def test_a_run_with_a_bad_status_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="status 3"):
-        await process.run(program(tmp_path, "raise SystemExit(3)"))
+        await process.run_program(program(tmp_path, "raise SystemExit(3)"))
 
 
-def entry(running: process.Process, identity: int) -> kept.Entry:
-    return kept.Entry(running.pid, identity, (1,), signal.SIGTERM, 1, "")
+def entry(running: process.Process, identity: int) -> kept.ProcessEntry:
+    return kept.ProcessEntry(running.pid, identity, (1,), signal.SIGTERM, 1, "")
 
 
 async def test_a_pid_that_now_belongs_to_another_process_is_left_alone(tmp_path: Path) -> None:
-    running = process.start(program(tmp_path, SLEEP))
+    running = process.start_program(program(tmp_path, SLEEP))
     identity = hash(psutil.Process(running.pid))
     true, reused = entry(running, identity), entry(running, identity + 1)
-    await reused.end()
-    assert (reused.alive, true.alive) == (False, True)
-    await true.end()
-    assert not true.alive
+    await reused.terminate()
+    assert (reused.is_alive, true.is_alive) == (False, True)
+    await true.terminate()
+    assert not true.is_alive
     await running.stop()
 
 
@@ -129,9 +131,9 @@ async def test_a_pid_that_now_belongs_to_another_process_is_left_alone(tmp_path:
 async def test_a_process_is_found_after_the_clock_was_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    running = process.start(program(tmp_path, SLEEP))
+    running = process.start_program(program(tmp_path, SLEEP))
     true = entry(running, hash(psutil.Process(running.pid)))
     boot_time = psutil.boot_time()
     monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: boot_time + 3600)  # noqa: SLF001 - the clock
-    assert true.alive
+    assert true.is_alive
     await running.stop()

@@ -26,7 +26,7 @@ Join = Callable[..., Awaitable[rtc.Room]]
 @pytest.fixture(scope="session")
 async def service(stack: Stack) -> AsyncIterator[ServiceUnderTest]:
     """The service on a real LiveKit that sends it webhooks."""
-    port = ports.choose()
+    port = ports.reserve_port()
     async with livekit_servers.run_livekit(_webhook_url(port)) as livekit:
         endpoints = await create_endpoints(stack, port, livekit)
         async with run_service_under_test(
@@ -39,7 +39,7 @@ async def service(stack: Stack) -> AsyncIterator[ServiceUnderTest]:
 async def service_without_webhooks(stack: Stack) -> AsyncIterator[ServiceUnderTest]:
     """The service on a real LiveKit whose webhooks all get lost; it resyncs twice a second."""
     async with livekit_servers.run_livekit(UNREACHABLE_URL) as livekit:
-        endpoints = await create_endpoints(stack, ports.choose(), livekit)
+        endpoints = await create_endpoints(stack, ports.reserve_port(), livekit)
         async with run_service_under_test(
             endpoints, COHOST_COMPARISON_SECONDS="0.5", COHOST_RECONNECT_GRACE_SECONDS=str(GRACE_SECONDS)
         ) as opened:
@@ -56,7 +56,7 @@ async def fake_server() -> AsyncIterator[FakeLiveKit]:
 @pytest.fixture(scope="session")
 async def service_on_fake_livekit(stack: Stack, fake_server: FakeLiveKit) -> AsyncIterator[ServiceUnderTest]:
     """The service on the fake LiveKit, with a short call timeout and no periodic resync."""
-    endpoints = await create_endpoints(stack, ports.choose(), None, fake_server.url)
+    endpoints = await create_endpoints(stack, ports.reserve_port(), None, fake_server.url)
     async with run_service_under_test(
         endpoints, COHOST_LIVEKIT_TIMEOUT_SECONDS="0.5", COHOST_COMPARISON_SECONDS="3600"
     ) as opened:
@@ -88,12 +88,12 @@ async def proxied_setup(
     A test module sets `SETTINGS` (more environment variables), `SERVICE` (the module to run) and
     `WITHOUT_WEBHOOKS` (webhooks get lost).
     """
-    module, port = request.module, ports.choose()
+    module, port = request.module, ports.reserve_port()
     webhook = UNREACHABLE_URL if getattr(module, "WITHOUT_WEBHOOKS", False) else _webhook_url(port)
     program = getattr(module, "SERVICE", "services.broadcast")
     settings = {FAILPOINTS_FOLDER: str(tmp_path_factory.mktemp("points")), **getattr(module, "SETTINGS", {})}
     async with (
-        Stack(parts=["livekit"], livekit_webhook=webhook) as livekit,
+        Stack(components=["livekit"], livekit_webhook=webhook) as livekit,
         serve_livekit_proxy(livekit.livekit_url) as proxy,
     ):
         endpoints = await create_endpoints(stack, port, livekit, proxy.url)

@@ -12,7 +12,7 @@ from tests.broadcast.e2e.service_under_test import ServiceUnderTest
 async def start_second_copy(service: ServiceUnderTest) -> AsyncIterator[ServiceUnderTest]:
     """Run a second copy of the service, on another port, during the block."""
     other = ServiceUnderTest(
-        dataclasses.replace(service.endpoints, http_port=ports.choose()), settings=service.settings
+        dataclasses.replace(service.endpoints, http_port=ports.reserve_port()), settings=service.settings
     )
     other.start_process()
     try:

@@ -11,7 +11,7 @@ from tests.broadcast.e2e.service_under_test import ServiceUnderTest, run_service
 async def test_the_service_is_ready_only_while_livekit_answers(stack: Stack) -> None:
     async with contextlib.AsyncExitStack() as opened:
         async with fake_livekit.serve_fake_livekit() as fake:
-            endpoints = await create_endpoints(stack, ports.choose(), None, fake.url)
+            endpoints = await create_endpoints(stack, ports.reserve_port(), None, fake.url)
             service = await opened.enter_async_context(run_service_under_test(endpoints))
         await wait_until(lambda: _is_waiting_for_livekit(service))
 

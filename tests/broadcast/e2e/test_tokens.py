@@ -56,9 +56,9 @@ async def test_a_clock_skew_under_a_minute_does_no_harm(
 
 
 async def test_no_token_is_logged(stack: Stack, clients: LiveKitClients, tmp_path: Path) -> None:
-    port = ports.choose()
+    port = ports.reserve_port()
     webhook = f"http://127.0.0.1:{port}/livekit/webhook"
-    async with Stack(parts=["livekit"], livekit_webhook=webhook) as livekit:
+    async with Stack(components=["livekit"], livekit_webhook=webhook) as livekit:
         endpoints = await create_endpoints(stack, port, livekit)
         log = tmp_path / "log"
         with log.open("wb") as written:
