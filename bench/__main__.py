@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from bench import report
-from bench.place import BenchEnvironment, open_environment
+from bench.environment import BenchEnvironment, open_environment
 from cohost.kafka import patches
 from stack import StartError
 

@@ -7,9 +7,9 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from pydantic_core import from_json
 
-from bench import table
-from bench.place import BenchRun
-from bench.room import ACCEPTED, PlannedCommand
+from bench import tables
+from bench.environment import BenchRun
+from bench.workload.simulated_room import ACCEPTED, PlannedCommand
 from cohost.kafka import log_reader
 from cohost_schemas import topics
 from cohost_schemas.topics import DEFAULT_PARTITIONS, Topic
@@ -89,7 +89,7 @@ def format_mix(commands: Iterable[PlannedCommand], found: Mapping[str, str]) -> 
         for (name, answer), number in sorted(counts.items())
     ]
     rows.append(["all accepted", str(accepted), f"{accepted / total:.1%}"])
-    return table.format_table(["command and outcome", "number", "share"], rows)
+    return tables.format_table(["command and outcome", "number", "share"], rows)
 
 
 def _is_rejection(event: Mapping[str, Any]) -> bool:

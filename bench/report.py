@@ -5,11 +5,15 @@ from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench import baseline, drain, grants, kills, latency, livekit, outcomes, seats, table, verdict
-from bench.grants import GrantsResult
-from bench.measured import Measurement
-from bench.place import BenchEnvironment, BenchRun
-from bench.room import PlannedCommand
+from bench import outcomes, tables
+from bench.baseline import measurement
+from bench.environment import BenchEnvironment, BenchRun
+from bench.fake_livekit import process
+from bench.measurements import drain, grant_check, grants, kills, latency
+from bench.measurements.grants import GrantsResult
+from bench.results import Measurement
+from bench.workload import seat_plan
+from bench.workload.simulated_room import PlannedCommand
 from cohost import audit
 
 COMMANDS_A_ROOM = 50
@@ -51,7 +55,7 @@ async def run_latency(environment: BenchEnvironment, options: Namespace) -> list
             [str(rate), str(found.commands), *(f"{ms:.0f}" for ms in (found.p50, found.p99, found.longest))]
         )
     print_line("\nfrom a command's due time to its outcome at a read_committed reader, in ms")
-    print_line(table.format_table(["rate", "commands", "p50", "p99", "longest"], rows))
+    print_line(tables.format_table(["rate", "commands", "p50", "p99", "longest"], rows))
     return []
 
 
@@ -63,15 +67,15 @@ async def run_grants(environment: BenchEnvironment, options: Namespace) -> list[
         name = "all at once" if rate is None else f"{rate} a second"
         print_line(f"{options.grants} seats in {grants.ROOMS} rooms, {name} …")
         run = await environment.create_run("grants", "broadcast")
-        made = seats.plan_seats("room", grants.ROOMS, options.grants, options.seed)
+        made = seat_plan.plan_seats("room", grants.ROOMS, options.grants, options.seed)
         if rate is None:
             profile = options.profile if options.what == "grants" else None
             found[name] = await grants.measure_burst(run, made, options.seed, profile)
         else:
             found[name] = await grants.measure_steady(run, made, rate, options.seed)
         wrong += [
-            *verdict.find_grant_errors(
-                made.seats, await verdict.read_broadcast_events(run), found[name].state
+            *grant_check.find_grant_errors(
+                made.seats, await grant_check.read_broadcast_events(run), found[name].state
             )
         ]
         wrong += _print_audit(await audit.audit(run.bootstrap_servers, run.prefix), len(made.seats))
@@ -80,14 +84,14 @@ async def run_grants(environment: BenchEnvironment, options: Namespace) -> list[
         )
     for line in wrong[:_SHOWN]:
         print_line(f"  {line}")
-    milliseconds = [1000 * each for each in (livekit.ANSWER_SECONDS, livekit.ANSWER_JITTER)]
+    milliseconds = [1000 * each for each in (process.ANSWER_SECONDS, process.ANSWER_JITTER)]
     print_line("\nLiveKit is a fake server that answers within {:.0f} ± {:.0f} ms".format(*milliseconds))
     print_line("waiting is from when an event was due to LiveKit's answer, in ms; CPU in µs of one grant")
     head = [
         *("seats", "grants/s", "p50", "p99", "longest"),
         *("CPU: Python", "Postgres", "Kafka", "all", "fake LiveKit"),
     ]
-    print_line(table.format_table(head, [_grants_row(name, each) for name, each in found.items()]))
+    print_line(tables.format_table(head, [_grants_row(name, each) for name, each in found.items()]))
     return wrong
 
 
@@ -161,7 +165,7 @@ async def _run_baseline(environment: BenchEnvironment, workers: int, count: int,
     run = await environment.create_run("plain")
     print_line(f"a plain handler with max_workers={workers}: {count} commands …")
     commands = await drain.fill_topics(run, count, rooms, seed)
-    measured = await baseline.measure_baseline(run, commands, rooms, seed, workers)
+    measured = await measurement.measure_baseline(run, commands, rooms, seed, workers)
     return await DrainResult.from_topics(run, measured, commands)
 
 
@@ -172,9 +176,9 @@ def _grants_row(name: str, result: GrantsResult) -> list[str]:
     own = 1e6 * result.livekit_cpu / measured.commands
     return [
         name,
-        table.format_number(measured.per_second),
+        tables.format_number(measured.per_second),
         *([f"{1000 * seconds:.0f}" for seconds in quantiles] or ["-"] * 3),
-        *map(table.format_number, (*cost, sum(cost), own)),
+        *map(tables.format_number, (*cost, sum(cost), own)),
     ]
 
 
@@ -189,7 +193,7 @@ def _format_comparison(worker: DrainResult, plain: DrainResult, plain12: DrainRe
         *("", "commands/s", "times plain", "times plain 12"),
         *("CPU µs: Python", "Postgres", "Kafka", "all", "accepted", "unexpected"),
     ]
-    return table.format_table(head, rows)
+    return tables.format_table(head, rows)
 
 
 def _drain_row(name: str, result: DrainResult, rates: Sequence[float]) -> list[str]:
@@ -197,4 +201,4 @@ def _drain_row(name: str, result: DrainResult, rates: Sequence[float]) -> list[s
     cost = measured.cpu_microseconds
     figures = [measured.per_second, *(measured.per_second / rate for rate in rates), *cost, sum(cost)]
     outcome = [f"{result.accepted:.1%}", str(len(result.unexpected))]
-    return [name, *map(table.format_number, figures), *outcome]
+    return [name, *map(tables.format_number, figures), *outcome]

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import asyncpg
 
-from bench.place import BenchRun
+from bench.environment import BenchRun
 from cohost_schemas import topics
 from cohost_schemas.topics import Topic
-from stack import ports, process, services
-from stack.process import Process
+from stack import ports, services
+from stack.processes import process
+from stack.processes.process import Process
 
 
 class WorkerExited(Exception):

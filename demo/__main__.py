@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator
 
 import cohost
 from cohost import audit, tokens
-from demo import scenes, show
+from demo import context, steps
 from demo.claims import Claim
-from demo.show import DemoContext, DemoEnvironment
+from demo.context import DemoContext, DemoEnvironment
 from demo.timeline import Timeline
 from stack import Stack, StartError
 
@@ -72,7 +72,7 @@ async def _start_environment() -> AsyncIterator[DemoEnvironment]:
 
 async def _run_demo(house: DemoEnvironment) -> DemoContext:
     timeline = Timeline()
-    token = tokens.sign(house.jwt_secret, show.HOST, ops=True)
+    token = tokens.sign(house.jwt_secret, context.HOST, ops=True)
     async with cohost.Client(
         house.kafka,
         prefix=PREFIX,
@@ -82,13 +82,16 @@ async def _run_demo(house: DemoEnvironment) -> DemoContext:
         source="/demo",
     ) as client:
         session = DemoContext(house, client, timeline)
-        async with client.events(room_id=show.ROOM) as events, client.badges(room_id=show.ROOM) as badges:
+        async with (
+            client.events(room_id=context.ROOM) as events,
+            client.badges(room_id=context.ROOM) as badges,
+        ):
             following = [
                 asyncio.create_task(timeline.follow_events(events)),
                 asyncio.create_task(timeline.follow_badges(badges)),
             ]
             try:
-                await show.run_steps(session, scenes.STEPS)
+                await context.run_steps(session, steps.STEPS)
             finally:
                 await session.close()
                 for task in following:

@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from stack import StartError, kept, services
+from stack import StartError, background, services
 
 ROOT = services.REPOSITORY / ".stack"
 
@@ -15,7 +15,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command and return the exit status; 0 means success."""
     arguments = _parser().parse_args(argv)
     try:
-        return asyncio.run(_run_action(kept.BackgroundStack(arguments.root.resolve()), arguments))
+        return asyncio.run(_run_action(background.BackgroundStack(arguments.root.resolve()), arguments))
     except StartError as error:
         sys.stderr.write(f"{error}\n")
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _run_action(stack: kept.BackgroundStack, arguments: argparse.Namespace) -> int:
+async def _run_action(stack: background.BackgroundStack, arguments: argparse.Namespace) -> int:
     if (task := asyncio.current_task()) is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     if arguments.action in ("down", "wipe"):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import httpx
 
-from stack import ports, process
+from stack import ports
+from stack.processes import process
 from stack.settings import StackSecrets
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -6,7 +6,7 @@ import subprocess
 from importlib import util
 from pathlib import Path
 
-from stack.process import StartError
+from stack.processes.process import StartError
 
 MIN_JAVA = 17
 

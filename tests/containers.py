@@ -11,7 +11,7 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
 from stack import ports, settings
-from stack.livekit import LiveKit
+from stack.servers.livekit import LiveKit
 from stack.settings import ComponentContext
 from tests.livekit_servers import IN_CONTAINERS
 

@@ -6,9 +6,10 @@ from typing import Any, cast
 
 from faststream.kafka import KafkaBroker
 
-from bench import plain, producing, traffic
-from bench.handler import BaselineHandler
-from bench.room import ACCEPTED, PlannedCommand
+from bench.baseline import consumer
+from bench.baseline.handler import BaselineHandler
+from bench.workload import traffic, traffic_producer
+from bench.workload.simulated_room import ACCEPTED, PlannedCommand
 from cohost.audit.topology import LogRecord
 from cohost_schemas import envelope
 from cohost_schemas.partitions import partition_of
@@ -36,7 +37,7 @@ class RecordingBroker:
 
 
 def command_record(command: PlannedCommand, offset: int) -> LogRecord:
-    topic, key, event = producing.command_event(command)
+    topic, key, event = traffic_producer.command_event(command)
     partition = partition_of(key, DEFAULT_PARTITIONS)
     value = envelope.encode_event(dict(event))
     headers = (("content-type", envelope.CONTENT_TYPE),)
@@ -54,7 +55,7 @@ async def test_the_baseline_handler_gives_each_command_one_outcome(
     pool = await database.create_pool(config, size=2)
     async with pool.acquire() as connection:
         await database.migrate_schema(connection, config, "messaging", "services.invitations")
-        await plain.store_facts(connection, made)
+        await consumer.store_facts(connection, made)
     handler = BaselineHandler(config, "cluster", pool, cast("KafkaBroker", broker))
     offsets = count()
     for command in commands:

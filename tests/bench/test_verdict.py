@@ -4,12 +4,13 @@ import pytest
 from livekit import api
 from livekit.protocol import models
 
-from bench import seats, verdict
-from bench.livekit import FakeLiveKitState, ParticipantState
-from bench.standin import FakeRoomService
+from bench.fake_livekit.process import FakeLiveKitState, ParticipantState
+from bench.fake_livekit.server import FakeRoomService
+from bench.measurements import grant_check
+from bench.workload import seat_plan
 
-CO_HOST = tuple(sorted(verdict.CO_HOST_PERMISSIONS))
-MADE = seats.plan_seats("room", rooms=2, seats=3, seed=1)
+CO_HOST = tuple(sorted(grant_check.CO_HOST_PERMISSIONS))
+MADE = seat_plan.plan_seats("room", rooms=2, seats=3, seed=1)
 EVENTS = [(name, seat.id) for seat in MADE.seats for name in ("GrantProvisioned", "CoHostConnected")]
 FIRST = MADE.seats[0]
 
@@ -23,7 +24,7 @@ def grant_state(overlaps: int = 0, **changed: tuple[str, ...]) -> FakeLiveKitSta
 
 
 def test_seats_with_permissions_and_events_pass() -> None:
-    assert verdict.find_grant_errors(MADE.seats, EVENTS, grant_state()) == []
+    assert grant_check.find_grant_errors(MADE.seats, EVENTS, grant_state()) == []
 
 
 @pytest.mark.parametrize(
@@ -35,22 +36,22 @@ def test_seats_with_permissions_and_events_pass() -> None:
     ],
 )
 def test_missing_repeated_or_extra_events_fail(events: list[tuple[str, str]], found: str) -> None:
-    assert verdict.find_grant_errors(MADE.seats, events, grant_state()) == [found.format(FIRST.id)]
+    assert grant_check.find_grant_errors(MADE.seats, events, grant_state()) == [found.format(FIRST.id)]
 
 
 def test_concurrent_calls_for_one_key_fail() -> None:
-    assert verdict.find_grant_errors(MADE.seats, EVENTS, grant_state(overlaps=1)) == [
+    assert grant_check.find_grant_errors(MADE.seats, EVENTS, grant_state(overlaps=1)) == [
         "1 calls of a key while it had another"
     ]
 
 
 def test_permissions_other_than_a_co_hosts_fail() -> None:
     less = grant_state(**{FIRST.user_id.replace("-", "_"): CO_HOST[1:]})
-    assert len(verdict.find_grant_errors(MADE.seats, EVENTS, less)) == 1
+    assert len(grant_check.find_grant_errors(MADE.seats, EVENTS, less)) == 1
 
 
 def test_permissions_without_a_seat_fail() -> None:
-    assert len(verdict.find_grant_errors(MADE.seats[1:], EVENTS[2:], grant_state())) == 1
+    assert len(grant_check.find_grant_errors(MADE.seats[1:], EVENTS[2:], grant_state())) == 1
 
 
 def test_the_fake_livekit_server_records_calls_and_overlaps() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from demo.show import DemoEnvironment
+from demo.context import DemoEnvironment
 from stack import ports
 
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ import pytest
 
 import cohost
 from cohost import tokens
-from demo import show
-from demo.show import DemoContext
+from demo import context
+from demo.context import DemoContext
 from demo.timeline import Timeline
 from tests.compose.compose_project import ComposeProject, run_compose_project
 
@@ -29,12 +29,15 @@ async def running_demo(project: ComposeProject) -> AsyncIterator[DemoContext]:
         house.kafka,
         invitations_url=house.invitations_url,
         broadcast_url=house.broadcast_url,
-        token=lambda: tokens.sign(house.jwt_secret, show.HOST, ops=True),
+        token=lambda: tokens.sign(house.jwt_secret, context.HOST, ops=True),
         source="/tests",
         timeout=CLIENT_TIMEOUT_SECONDS,
     ) as client:
         running_demo = DemoContext(house, client, timeline)
-        async with client.events(room_id=show.ROOM) as events, client.badges(room_id=show.ROOM) as badges:
+        async with (
+            client.events(room_id=context.ROOM) as events,
+            client.badges(room_id=context.ROOM) as badges,
+        ):
             following = [
                 asyncio.create_task(timeline.follow_events(events)),
                 asyncio.create_task(timeline.follow_badges(badges)),

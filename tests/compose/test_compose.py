@@ -11,9 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cohost import audit, tokens
 from cohost_schemas import topics
-from demo import scenes
+from demo import steps
 from demo.claims import Claim
-from demo.show import HOST, ROOM, DemoContext
+from demo.context import HOST, ROOM, DemoContext
 from tests.compose.compose_project import ComposeProject, run_command
 from tests.messaging.pipeline_in_process import wait_until
 
@@ -78,14 +78,14 @@ async def test_an_image_lists_its_installed_packages(project: ComposeProject) ->
 
 async def test_the_demo_runs_against_the_containers(running_demo: DemoContext) -> None:
     for scene in (
-        scenes.open_room,
-        scenes.promote_bob,
-        scenes.reject_second_accept,
-        scenes.decline_and_reinvite,
-        scenes.cancel_invitation,
+        steps.open_room,
+        steps.promote_bob,
+        steps.reject_second_accept,
+        steps.decline_and_reinvite,
+        steps.cancel_invitation,
     ):
         await scene(running_demo)
-    await scenes.accept_while_absent(running_demo)
+    await steps.accept_while_absent(running_demo)
     seen = {claim for claim in Claim if claim not in running_demo.claims.unverified}
     assert seen == {
         Claim.OPENED,

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from stack import Stack, parts, ports, process, settings
+from stack import Stack, components, ports, settings
 from stack import services as stack_services
+from stack.processes import process
 from stack.services import ServiceProcess
 from tests.broadcast import fake_livekit
 from tests.secured import documented_acls, secured_broker
@@ -35,7 +36,7 @@ class SecuredServices:
         self.exit_stack.callback(ports.release_ports, port)
         environment = {**self.environment, **self.secured.client_variables(name)}
         copy = ServiceProcess(name, (port,), environment, self.folder / f"{name}-{port}.log")
-        self.processes[name] = await parts.launch_component(copy)
+        self.processes[name] = await components.launch_component(copy)
         self.exit_stack.push_async_callback(self.processes[name].stop)
 
 

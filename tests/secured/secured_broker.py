@@ -13,8 +13,8 @@ from aiokafka.helpers import create_ssl_context
 from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest
 
 from cohost_schemas import topics
-from stack import parts, ports, settings
-from stack.kafka import Kafka
+from stack import components, ports, settings
+from stack.servers.kafka import Kafka
 from stack.settings import ComponentContext
 from tests.secured.certificates import CertificateAuthority
 from tests.secured.documented_acls import Acl, WireAcl
@@ -129,7 +129,7 @@ async def run_secured_broker(folder: Path, principals: Iterable[str]) -> AsyncIt
         return Kafka(place, (port, controller), extra_config=more, scram_users=users)
 
     try:
-        part, process = await parts.start_component(make)
+        part, process = await components.start_component(make)
         try:
             yield SecuredBroker(f"{ports.ADDRESS}:{clients}", part.address, authority, passwords)
         finally:

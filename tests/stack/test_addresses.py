@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from stack import Stack, StartError, guard, kept, parts, ports, services, settings
-from stack.postgres import Postgres
+from stack import Stack, StartError, background, components, ports, services, settings
+from stack.processes import reaper
+from stack.servers.postgres import Postgres
 from stack.settings import ComponentContext
 
 
@@ -26,27 +27,27 @@ def context(root: Path) -> ComponentContext:
 
 
 async def test_a_component_whose_port_is_in_use_gets_another(tmp_path: Path, port_in_use: int) -> None:
-    part, running = await parts.start_component(
+    part, running = await components.start_component(
         lambda: Postgres(context(tmp_path), ports.reserve_ports((port_in_use,), 1))
     )
     assert (part.ports != (port_in_use,), running.is_alive) == (True, True)
     await running.stop()
-    guard.remove_path(tmp_path / "postgres")
+    reaper.remove_path(tmp_path / "postgres")
 
 
 async def test_a_component_losing_its_port_during_start_is_restarted(
     tmp_path: Path, port_in_use: int
 ) -> None:
     numbers = iter([port_in_use, ports.reserve_port()])
-    part, running = await parts.start_component(lambda: Postgres(context(tmp_path), (next(numbers),)))
+    part, running = await components.start_component(lambda: Postgres(context(tmp_path), (next(numbers),)))
     assert (part.ports != (port_in_use,), running.is_alive) == (True, True)
     await running.stop()
-    guard.remove_path(tmp_path / "postgres")
+    reaper.remove_path(tmp_path / "postgres")
 
 
 def test_no_port_is_given_twice_not_even_by_two_processes() -> None:
     port = ports.reserve_port()
-    script = f"from stack import ports; print(ports.choose({port}))"
+    script = f"from stack import ports; print(ports.reserve_port({port}))"
     other = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=services.REPOSITORY
     )
@@ -72,7 +73,7 @@ def test_no_port_is_given_twice_not_even_by_two_processes() -> None:
     ],
 )
 async def test_an_external_component_must_answer(
-    monkeypatch: pytest.MonkeyPatch, name: parts.ComponentName, variables: dict[str, str]
+    monkeypatch: pytest.MonkeyPatch, name: components.ComponentName, variables: dict[str, str]
 ) -> None:
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
@@ -106,7 +107,7 @@ def test_the_stacks_own_variables_are_not_an_external_stack(
 def test_a_shell_reads_every_value_of_env_unchanged(tmp_path: Path) -> None:
     root = tmp_path / "it's a folder"
     root.mkdir()
-    path = kept.write_env_file(root, {"COHOST_ONE": "a 'quoted' $HOME `value`\\"})
+    path = background.write_env_file(root, {"COHOST_ONE": "a 'quoted' $HOME `value`\\"})
     script = '. "$1"; printf "%s|%s" "$COHOST_ONE" "$COHOST_STACK"'
     said = subprocess.run(["sh", "-c", script, "sh", path], capture_output=True, text=True, check=True)  # noqa: S607
     assert (said.stdout, path.stat().st_mode & 0o777) == (f"a 'quoted' $HOME `value`\\|{root}", 0o600)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stack import StartError, kept, services
+from stack import StartError, background, services
 
 
 async def test_a_hanging_component_is_given_its_timeout_and_no_more(
@@ -14,9 +14,9 @@ async def test_a_hanging_component_is_given_its_timeout_and_no_more(
 ) -> None:
     hanging = await asyncio.start_server(lambda _, __: None, "127.0.0.1", 0)
     copy = services.ServiceProcess("broadcast", (hanging.sockets[0].getsockname()[1],), {}, tmp_path / "log")
-    monkeypatch.setattr(kept, "SECONDS", 0.2)
+    monkeypatch.setattr(background, "ANSWER_SECONDS", 0.2)
     began = time.monotonic()
-    assert not await kept.is_ready_soon(copy)
+    assert not await background.is_ready_soon(copy)
     assert time.monotonic() - began < 2
     hanging.close()
 
@@ -26,5 +26,5 @@ async def test_data_used_with_an_external_component_is_left_alone(tmp_path: Path
     (tmp_path / local).mkdir()
     (tmp_path / "local_data").write_text(local)
     with pytest.raises(StartError, match="do not belong together; `python -m stack wipe`"):
-        await kept.BackgroundStack(tmp_path).up()
+        await background.BackgroundStack(tmp_path).up()
     assert (tmp_path / local).exists()

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from stack import services
-from stack.kept import StateFile
+from stack.background import StateFile
 
 
 def run_stack(root: Path, *words: str) -> tuple[int, dict[str, str]]:

@@ -13,7 +13,9 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from stack import Stack, StartError, guard, postgres, services
+from stack import Stack, StartError, services
+from stack.processes import reaper
+from stack.servers import postgres
 
 SECONDS = 60
 PARENT_PROGRAM = """
@@ -22,7 +24,7 @@ from pathlib import Path
 from stack import Stack
 
 async def main():
-    async with Stack(parts=["postgres", "livekit"]) as up:
+    async with Stack(components=["postgres", "livekit"]) as up:
         folders = [str(up.root), str((up.root / "postgres").resolve())]
         pids = [up.process_of(name).pid for name in ("postgres", "livekit")]
         print(json.dumps({"pids": pids, "folders": folders}), flush=True)
@@ -34,7 +36,7 @@ asyncio.run(main())
 
 def child_pids() -> set[int]:
     """Return the direct child processes, without the reaper of them all."""
-    return {child.pid for child in psutil.Process().children() if guard.__file__ not in child.cmdline()}
+    return {child.pid for child in psutil.Process().children() if reaper.__file__ not in child.cmdline()}
 
 
 async def test_a_killed_parent_leaves_neither_process_nor_data_behind() -> None:
@@ -100,7 +102,7 @@ async def test_a_killed_postgres_keeps_acknowledged_commits(tmp_path: Path) -> N
         await execute_sql(url, "SELECT FROM kept")
     async with Stack(tmp_path / "a folder", components=["postgres"]) as up:
         await execute_sql(up.database_url.replace("/cohost", "/rooms"), "SELECT FROM kept")
-    guard.remove_path(tmp_path / "a folder" / "postgres")
+    reaper.remove_path(tmp_path / "a folder" / "postgres")
 
 
 async def test_a_paused_postgres_answers_after_resuming() -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from stack import StartError, guard, kept, process
+from stack import StartError, background
+from stack.processes import process, reaper
 
 SLEEP = "import time; time.sleep(600)"
 STUBBORN = f"import signal; signal.signal(15, signal.SIG_IGN); print('here', flush=True); {SLEEP}"
@@ -56,9 +57,9 @@ async def test_a_paused_process_can_be_stopped(tmp_path: Path) -> None:
 async def test_killing_a_process_kills_its_children(tmp_path: Path) -> None:
     running = process.start_program(program(tmp_path, FAMILY))
     child = psutil.Process(int(await first_output(running)))
-    assert guard.is_alive(child)
+    assert reaper.is_alive(child)
     running.kill()
-    assert (running.is_alive, guard.is_alive(child)) == (False, False)
+    assert (running.is_alive, reaper.is_alive(child)) == (False, False)
     assert await running.wait_for_exit() == -signal.SIGKILL
 
 
@@ -69,7 +70,7 @@ def test_an_orphaned_reaper_ends_and_removes_exactly_what_it_was_given(tmp_path:
     (root / "data").symlink_to(home)
     with subprocess.Popen([sys.executable, "-c", SLEEP]) as child:
         lines = f"pid {child.pid}\nremove {root / 'data'}\nremove {root}\n"
-        command = [sys.executable, "-P", guard.__file__]
+        command = [sys.executable, "-P", reaper.__file__]
         subprocess.run(command, input=lines, text=True, capture_output=True, check=True)
         assert child.wait() == -signal.SIGTERM
     assert sorted(path.name for path in tmp_path.iterdir()) == ["open", "temporary"]
@@ -112,8 +113,8 @@ async def test_a_run_with_a_bad_status_is_an_error(tmp_path: Path) -> None:
         await process.run_program(program(tmp_path, "raise SystemExit(3)"))
 
 
-def entry(running: process.Process, identity: int) -> kept.ProcessEntry:
-    return kept.ProcessEntry(running.pid, identity, (1,), signal.SIGTERM, 1, "")
+def entry(running: process.Process, identity: int) -> background.ProcessEntry:
+    return background.ProcessEntry(running.pid, identity, (1,), signal.SIGTERM, 1, "")
 
 
 async def test_a_pid_that_now_belongs_to_another_process_is_left_alone(tmp_path: Path) -> None:

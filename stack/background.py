@@ -13,11 +13,12 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-from stack import cache, guard, parts, ports, process, services, settings
-from stack.parts import Component, ComponentName
+from stack import cache, components, ports, services, settings
+from stack.components import Component, ComponentName
+from stack.processes import process, reaper
 from stack.settings import ComponentContext
 
-ALL_PORTS = {**parts.COMPONENT_PORTS, **services.SERVICE_PORTS}
+ALL_PORTS = {**components.COMPONENT_PORTS, **services.SERVICE_PORTS}
 # A component that is busy, or was stopped for a moment, gets this time to answer.
 ANSWER_SECONDS = 10
 # The files and folders of a stack. Everything else in its folder belongs to the user and is never removed.
@@ -46,12 +47,12 @@ class ProcessEntry:
     async def terminate(self) -> None:
         """End the process if it still runs, and wait for its end."""
         if found := self._find_process():
-            await asyncio.to_thread(guard.stop_all, [found], self.stop, self.patience)
+            await asyncio.to_thread(reaper.stop_all, [found], self.stop, self.patience)
 
     def _find_process(self) -> psutil.Process | None:
         with suppress(psutil.NoSuchProcess):
             process = psutil.Process(self.pid)
-            return process if hash(process) == self.identity and guard.is_alive(process) else None
+            return process if hash(process) == self.identity and reaper.is_alive(process) else None
         return None
 
 
@@ -111,11 +112,11 @@ class BackgroundStack:
         if not self._root.exists():
             return
         async with cache.hold_lock(self._root / "lock"):
-            for names in (services.SERVICE_PORTS, parts.COMPONENT_PORTS):
+            for names in (services.SERVICE_PORTS, components.COMPONENT_PORTS):
                 entries = map(self._state_file.read_entry, names)
                 await asyncio.gather(*(entry.terminate() for entry in entries if entry))
             for name in OWN_PATHS if wipe else ("env",):
-                await asyncio.to_thread(guard.remove_path, self._root / name)
+                await asyncio.to_thread(reaper.remove_path, self._root / name)
 
     async def status(self) -> list[StatusLine]:
         """Return a line per component and service."""
@@ -131,7 +132,7 @@ class BackgroundStack:
             how = f"in {self._root} do not belong together; `python -m stack wipe` removes them"
             raise process.StartError(whose, how)
         kafka, url, livekit = await process.run_concurrently(
-            *(self._ensure_component(name, numbers[name], webhook) for name in parts.COMPONENT_NAMES)
+            *(self._ensure_component(name, numbers[name], webhook) for name in components.COMPONENT_NAMES)
         )
         if own:
             data.write_text(own)
@@ -153,7 +154,7 @@ class BackgroundStack:
 
     async def _ensure_component(self, name: ComponentName, numbers: tuple[int, ...], webhook: str) -> str:
         if address := self._settings.external_address(name):
-            await parts.require_reachable(name, self._settings)
+            await components.require_reachable(name, self._settings)
             return address
         part = self._component(name, numbers, webhook)
         await self._ensure_running(part, webhook if name == "livekit" else "")
@@ -161,7 +162,7 @@ class BackgroundStack:
 
     def _component(self, name: str, numbers: tuple[int, ...], webhook: str = "") -> Component:
         place = ComponentContext(self._root, self._settings, settings.load_secrets(self._root), webhook)
-        return parts.CLASSES[name](place, numbers)
+        return components.CLASSES[name](place, numbers)
 
     def _service(
         self, name: str, numbers: tuple[int, ...], variables: Mapping[str, str]
@@ -181,7 +182,7 @@ class BackgroundStack:
             return
         if entry:
             await entry.terminate()
-        await parts.launch_component(component, partial(self._record_started, component, config))
+        await components.launch_component(component, partial(self._record_started, component, config))
 
     def _record_started(self, component: Component, config: object, running: process.Process) -> None:
         program, identity = running.program, hash(psutil.Process(running.pid))
@@ -194,7 +195,7 @@ class BackgroundStack:
 
     async def _status_line(self, name: str) -> StatusLine:
         if address := self._settings.external_address(name):
-            found = await parts.is_reachable(address)
+            found = await components.is_reachable(address)
             return StatusLine(name, "elsewhere" if found else "not answering", address.rpartition("@")[2])
         entry = self._state_file.read_entry(name)
         if not entry or not entry.is_alive:

@@ -7,9 +7,9 @@ from livekit import api
 from livekit.rtc.participant import PublishTrackError
 
 import cohost
-from demo import finale
+from demo import closing_steps
 from demo.claims import Claim
-from demo.show import ABSENT, HOST, PITCHES, ROOM, VIEWERS, DemoContext, Step, wait_until
+from demo.context import ABSENT, HOST, PITCHES, ROOM, VIEWERS, DemoContext, Step, wait_until
 from demo.timeline import NotObserved
 
 _EXPIRY_SECONDS = 10
@@ -175,7 +175,7 @@ STEPS: tuple[Step, ...] = (
     reconnect_in_time,
     mute_carol,
     remove_intruder,
-    finale.expire_invitation,
-    finale.remove_co_host,
-    finale.end_room,
+    closing_steps.expire_invitation,
+    closing_steps.remove_co_host,
+    closing_steps.end_room,
 )

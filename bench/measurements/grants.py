@@ -10,14 +10,16 @@ from pathlib import Path
 
 import asyncpg
 
-from bench import livekit, load, producing, worker
+from bench import worker
 from bench.cpu import CpuMeter
-from bench.livekit import FakeLiveKitProcess, FakeLiveKitState, ParticipantKey
-from bench.measured import Measurement
-from bench.place import BenchRun
-from bench.producing import TrafficProducer
-from bench.seats import InvitationEvents, PlannedSeat, SeatPlan
+from bench.environment import BenchRun
+from bench.fake_livekit import process
+from bench.fake_livekit.process import FakeLiveKitProcess, FakeLiveKitState, ParticipantKey
+from bench.results import Measurement
 from bench.worker import WorkerProcess, WorkerProgress
+from bench.workload import open_loop, traffic_producer
+from bench.workload.seat_plan import InvitationEvents, PlannedSeat, SeatPlan
+from bench.workload.traffic_producer import TrafficProducer
 from cohost_schemas import topics
 from cohost_schemas.partitions import partition_of
 from cohost_schemas.topics import DEFAULT_PARTITIONS, Topic
@@ -67,9 +69,9 @@ async def measure_steady(run: BenchRun, plan: SeatPlan, rate: int, seed: int) ->
     remaining = iter(plan.seats)
     count = len(plan.seats) - warm_up
     async with _GrantsScenario.prepare(run, plan, seed) as bench:
-        await load.send_at_rate(bench.send_seat, remaining, rate, warm_up)
+        await open_loop.send_at_rate(bench.send_seat, remaining, rate, warm_up)
         measuring = bench.start_measuring()
-        due = await load.send_at_rate(bench.send_seat, remaining, rate, count)
+        due = await open_loop.send_at_rate(bench.send_seat, remaining, rate, count)
         await bench.wait_decided(plan.seats)
         measured, cost = measuring.finish(len(due))
         await bench.wait_published()
@@ -119,8 +121,8 @@ class _GrantsScenario:
         """Open the rooms, then start a worker and wait until it has resynced each, as after a takeover."""
         invitations = InvitationEvents(plan)
         async with (
-            livekit.run_fake_livekit(plan.rooms, seed) as stand_in,
-            producing.TrafficProducer(run.bootstrap_servers, run.prefix) as producer,
+            process.run_fake_livekit(plan.rooms, seed) as stand_in,
+            traffic_producer.TrafficProducer(run.bootstrap_servers, run.prefix) as producer,
             contextlib.AsyncExitStack() as stack,
         ):
             connection = await run.connect_database()

@@ -5,11 +5,11 @@ from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from stack import ports
-from stack.kafka import Kafka
-from stack.livekit import LiveKit
-from stack.postgres import Postgres
-from stack.process import Process, StartError
-from stack.process import start_program as start_process
+from stack.processes.process import Process, StartError
+from stack.processes.process import start_program as start_process
+from stack.servers.kafka import Kafka
+from stack.servers.livekit import LiveKit
+from stack.servers.postgres import Postgres
 from stack.services import ServiceProcess
 from stack.settings import ADDRESS_VARIABLES, Settings
 

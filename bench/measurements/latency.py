@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench import load, producing, traffic, worker
-from bench.place import BenchRun
+from bench import worker
+from bench.environment import BenchRun
+from bench.workload import open_loop, traffic, traffic_producer
 
 WARM_UP_SECONDS = 3
 _LATE_SECONDS = 20
@@ -26,9 +27,9 @@ class LatencyResult:
 async def measure_latency(run: BenchRun, rate: int, seconds: int, seed: int) -> LatencyResult:
     """Load one worker at `rate` commands per second for `seconds` and time them; a warm-up comes first."""
     made = traffic.generate_traffic(_ROOMS, seed)
-    arrivals = load.OutcomeTimes(run)
+    arrivals = open_loop.OutcomeTimes(run)
     async with (
-        producing.TrafficProducer(run.bootstrap_servers, run.prefix) as producer,
+        traffic_producer.TrafficProducer(run.bootstrap_servers, run.prefix) as producer,
         worker.run_worker(run) as process,
     ):
         await producer.send_facts(made)
@@ -37,8 +38,8 @@ async def measure_latency(run: BenchRun, rate: int, seconds: int, seed: int) -> 
         try:
             await arrivals.is_reading.wait()
             commands = made.iterate_commands()
-            await load.send_at_rate(producer.send_command, commands, rate, WARM_UP_SECONDS * rate)
-            due = await load.send_at_rate(producer.send_command, commands, rate, seconds * rate)
+            await open_loop.send_at_rate(producer.send_command, commands, rate, WARM_UP_SECONDS * rate)
+            due = await open_loop.send_at_rate(producer.send_command, commands, rate, seconds * rate)
             await _wait_for_outcomes(arrivals, due)
         finally:
             reading.cancel()
@@ -46,7 +47,7 @@ async def measure_latency(run: BenchRun, rate: int, seconds: int, seed: int) -> 
     return _summarize(rate, sorted(1000 * (arrivals.arrived_at[id_] - at) for id_, at in due.items()))
 
 
-async def _wait_for_outcomes(arrivals: load.OutcomeTimes, due: Mapping[str, float]) -> None:
+async def _wait_for_outcomes(arrivals: open_loop.OutcomeTimes, due: Mapping[str, float]) -> None:
     async with asyncio.timeout(_LATE_SECONDS):
         while not due.keys() <= arrivals.arrived_at.keys():
             await asyncio.sleep(0.05)

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from bench import steps
-from bench.room import BANNED_USER, MAX_CO_HOSTS, PlannedCommand, SimulatedRoom
+from bench.workload import command_mix
+from bench.workload.simulated_room import BANNED_USER, MAX_CO_HOSTS, PlannedCommand, SimulatedRoom
 from cohost_schemas import ids
 from cohost_schemas.facts import RoomChanged, UserChanged
 
@@ -57,7 +57,7 @@ class Traffic:
         """Yield an endless sequence of commands, from every room in turn."""
         while True:
             for room in self.rooms:
-                yield steps.next_command(room)
+                yield command_mix.next_command(room)
 
 
 def generate_traffic(rooms: int, seed: int) -> Traffic:

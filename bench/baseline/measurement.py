@@ -7,9 +7,9 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 
-from bench.measured import Measurement
-from bench.place import BenchRun
-from bench.room import PlannedCommand
+from bench.environment import BenchRun
+from bench.results import Measurement
+from bench.workload.simulated_room import PlannedCommand
 
 _END_SECONDS = 5
 _LONGEST_SECONDS = 120
@@ -44,7 +44,7 @@ async def measure_baseline(
 @contextlib.asynccontextmanager
 async def _run_consumer(options: dict[str, object]) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.plain", json.dumps(options), stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "bench.baseline.consumer", json.dumps(options), stdout=asyncio.subprocess.PIPE
     )
     try:
         yield process

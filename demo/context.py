@@ -17,7 +17,7 @@ from cohost.http_reader import HttpReader
 from cohost_schemas.answers import BroadcastData
 from cohost_schemas.facts import RoomChanged, UserChanged
 from demo.claims import ClaimList
-from demo.people import DemoParticipant
+from demo.participants import DemoParticipant
 from demo.timeline import NotObserved, Timeline
 
 ROOM = "evening-show"

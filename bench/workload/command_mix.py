@@ -2,7 +2,13 @@
 
 from collections.abc import Callable
 
-from bench.room import BANNED_USER, MAX_CO_HOSTS, UNKNOWN_USER, PlannedCommand, SimulatedRoom
+from bench.workload.simulated_room import (
+    BANNED_USER,
+    MAX_CO_HOSTS,
+    UNKNOWN_USER,
+    PlannedCommand,
+    SimulatedRoom,
+)
 
 REFUSED_SHARE = 0.3
 

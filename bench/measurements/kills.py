@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Callable
 from random import Random
 
-from bench import load, outcomes, producing, traffic, worker
-from bench.place import BenchRun
+from bench import outcomes, worker
+from bench.environment import BenchRun
 from bench.worker import WorkerProcess
+from bench.workload import open_loop, traffic, traffic_producer
 from cohost import audit
 
 RATE = 800
@@ -27,7 +28,7 @@ async def measure_kills(run: BenchRun, seed: int, print_line: PrintLine) -> tupl
     made = traffic.generate_traffic(_ROOMS, seed)
     crew = await _WorkerPair.start_pair(run)
     try:
-        async with producing.TrafficProducer(run.bootstrap_servers, run.prefix) as producer:
+        async with traffic_producer.TrafficProducer(run.bootstrap_servers, run.prefix) as producer:
             await producer.send_facts(made)
             await crew.victim.wait_ready()
             done = asyncio.Event()
@@ -91,11 +92,11 @@ async def _inject_faults(workers: _WorkerPair, random: Random, print_line: Print
 
 
 async def _send_commands(
-    producer: producing.TrafficProducer, made: traffic.Traffic, done: asyncio.Event
+    producer: traffic_producer.TrafficProducer, made: traffic.Traffic, done: asyncio.Event
 ) -> int:
     commands, sent = made.iterate_commands(), 0
     while not done.is_set():
-        sent += len(await load.send_at_rate(producer.send_command, commands, RATE, RATE // 2))
+        sent += len(await open_loop.send_at_rate(producer.send_command, commands, RATE, RATE // 2))
     return sent
 
 

@@ -2,7 +2,7 @@
 
 import cohost
 from demo.claims import Claim
-from demo.show import ABSENT, HOST, ROOM, DemoContext, wait_until
+from demo.context import ABSENT, HOST, ROOM, DemoContext, wait_until
 from demo.timeline import NotObserved
 
 

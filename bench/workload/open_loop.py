@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 from bench import outcomes
-from bench.place import BenchRun
+from bench.environment import BenchRun
 
 _STEP_SECONDS = 0.004
 _POLL_MS = 50

@@ -8,7 +8,8 @@ from pathlib import Path
 import httpx
 import jwt
 
-from stack import cache, ports, process, toolchain
+from stack import cache, ports, toolchain
+from stack.processes import process
 from stack.settings import ComponentContext
 
 VERSION = "1.13.5"

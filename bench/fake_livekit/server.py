@@ -1,6 +1,7 @@
 """A fake of LiveKit's room service, as a process of its own: it answers like LiveKit, after a delay.
 
-    python -m bench.standin '{"port": 7880, "rooms": ["a"], "seed": 1, "seconds": 0.005, "jitter": 0.002}'
+    python -m bench.fake_livekit.server
+        '{"port": 7880, "rooms": ["a"], "seed": 1, "seconds": 0.005, "jitter": 0.002}'
 
 Every requested participant exists. It answers each line on standard input with a line of JSON that lists all
 calls so far, and exits at the end of input. It keeps HTTP/1.1 connections and implements only as much of HTTP

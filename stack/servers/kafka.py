@@ -10,7 +10,8 @@ from pathlib import Path
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from stack import cache, ports, process, toolchain
+from stack import cache, ports, toolchain
+from stack.processes import process
 from stack.settings import ComponentContext, Settings
 
 VERSION = "4.3.0"

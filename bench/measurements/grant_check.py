@@ -8,9 +8,9 @@ from aiokafka import ConsumerRecord
 from pydantic_core import from_json
 
 from bench import outcomes
-from bench.livekit import FakeLiveKitState, ParticipantKey
-from bench.place import BenchRun
-from bench.seats import PlannedSeat
+from bench.environment import BenchRun
+from bench.fake_livekit.process import FakeLiveKitState, ParticipantKey
+from bench.workload.seat_plan import PlannedSeat
 from cohost_schemas import envelope, topics
 
 CO_HOST_PERMISSIONS = frozenset(

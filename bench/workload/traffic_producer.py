@@ -7,8 +7,8 @@ from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer
 
-from bench.room import PlannedCommand
-from bench.traffic import Traffic
+from bench.workload.simulated_room import PlannedCommand
+from bench.workload.traffic import Traffic
 from cohost_schemas import envelope, topics
 from cohost_schemas.facts import RoomChanged, UserChanged
 from cohost_schemas.topics import Topic

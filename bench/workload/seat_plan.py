@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, NamedTuple
 
-from bench import producing
-from bench.producing import TopicEvent
-from bench.room import PlannedCommand
+from bench.workload import traffic_producer
+from bench.workload.simulated_room import PlannedCommand
+from bench.workload.traffic_producer import TopicEvent
 from cohost_schemas import ids, timestamps, topics
 from cohost_schemas.events import InvitationAccepted, StageChanged
 from cohost_schemas.facts import RoomChanged
@@ -48,10 +48,10 @@ class SeatPlan:
             fact = RoomChanged(
                 room_id=room_id, host_id=_host(room_id), status=_STATUS, max_co_hosts=self.max_per_room
             )
-            yield producing.fact_event(topics.ROOMS, room_id, fact)
+            yield traffic_producer.fact_event(topics.ROOMS, room_id, fact)
         for seat in self.seats:
             data = {"roomId": seat.room_id, "invitationId": seat.id, "actorId": seat.user_id}
-            yield producing.command_event(
+            yield traffic_producer.command_event(
                 PlannedCommand(seat.command_id, "AcceptInvitation", seat.room_id, data, "")
             )
 
@@ -97,7 +97,7 @@ class InvitationEvents:
         lane = partition_of(room_id, DEFAULT_PARTITIONS)
         self._sequences[lane] += 1
         event: Mapping[str, Any] = {
-            **producing.build_event(event_id, type(data).__name__, room_id, data),
+            **traffic_producer.build_event(event_id, type(data).__name__, room_id, data),
             "time": self._now,
             "causationid": cause,
             "sequence": f"{self._sequences[lane]:020d}",

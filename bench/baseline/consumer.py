@@ -1,6 +1,6 @@
 """Consumer process of the baseline handler, with FastStream's own defaults.
 
-Started as `python -m bench.plain '{"bootstrap_servers": …}'`. It prints a line
+Started as `python -m bench.baseline.consumer '{"bootstrap_servers": …}'`. It prints a line
 after the first `warm_up` messages and another one `count` messages later.
 """
 
@@ -12,8 +12,8 @@ from typing import Any
 
 from faststream.kafka import KafkaBroker, KafkaMessage
 
-from bench import traffic
-from bench.handler import BaselineHandler
+from bench.baseline.handler import BaselineHandler
+from bench.workload import traffic
 from cohost.kafka import patches
 from cohost_schemas import timestamps, topics
 from cohost_schemas.partitions import partition_of

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from stack import guard, parts, ports, process, services, settings
-from stack.parts import Component, ComponentName
+from stack import components, ports, services, settings
+from stack.components import Component, ComponentName
+from stack.processes import process, reaper
 from stack.services import ServiceProcess
 from stack.settings import ComponentContext, StackSecrets
 
@@ -29,7 +30,7 @@ class Stack:
     def __init__(
         self,
         root: Path | None = None,
-        components: Iterable[ComponentName] = parts.COMPONENT_NAMES,
+        components: Iterable[ComponentName] = components.COMPONENT_NAMES,
         livekit_webhook: str | None = None,
         *,
         isolated: bool = False,
@@ -83,18 +84,18 @@ class Stack:
     async def start(self, name: ComponentName) -> None:
         """Start a component unless it runs. Raises `StartError`."""
         if self._settings.external_address(name):
-            await parts.require_reachable(name, self._settings)
+            await components.require_reachable(name, self._settings)
         elif name not in self._processes:
             place = ComponentContext(self.root, self._settings, self._secrets, self._webhook_url)
-            count = len(parts.COMPONENT_PORTS[name])
-            self._components[name], self._processes[name] = await parts.start_component(
-                lambda: parts.CLASSES[name](place, ports.reserve_ports((), count))
+            count = len(components.COMPONENT_PORTS[name])
+            self._components[name], self._processes[name] = await components.start_component(
+                lambda: components.CLASSES[name](place, ports.reserve_ports((), count))
             )
 
     async def restart(self, name: ComponentName) -> None:
         """Stop a component and start it again, on the same ports and with its data."""
         await self.process_of(name).stop()
-        self._processes[name] = await parts.launch_component(self._components[name])
+        self._processes[name] = await components.launch_component(self._components[name])
 
     def process_of(self, name: ComponentName) -> process.Process:
         """Return the process of a component. Raises `LookupError` unless this stack started it."""
@@ -128,7 +129,7 @@ class Stack:
                 copy = ServiceProcess(
                     name, (port,), environment, self.root / "services" / f"{name}-{port}.log"
                 )
-                ending.push_async_callback((await parts.launch_component(copy)).stop)
+                ending.push_async_callback((await components.launch_component(copy)).stop)
                 return copy.address
 
             port = ports.reserve_port()
@@ -147,4 +148,4 @@ class Stack:
         )
         if self._given_root is None:
             for path in (self.root / "postgres", self.root):
-                await asyncio.to_thread(guard.remove_path, path)
+                await asyncio.to_thread(reaper.remove_path, path)

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import asyncpg
 
-from stack import cache, ports, process, toolchain
+from stack import cache, ports, toolchain
+from stack.processes import process
 from stack.settings import ComponentContext
 
 DATABASE = "cohost"

@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench import standin
+from bench.fake_livekit import server
 from stack import ports
 
 ANSWER_SECONDS = 0.005
@@ -45,7 +45,7 @@ class FakeLiveKitProcess:
 
     def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
         self._process = process
-        self.url = f"http://{standin.ADDRESS}:{port}"
+        self.url = f"http://{server.ADDRESS}:{port}"
 
     @property
     def pid(self) -> int:
@@ -74,7 +74,7 @@ async def run_fake_livekit(rooms: Sequence[str], seed: int) -> AsyncIterator[Fak
     port = ports.reserve_port()
     options = {"port": port, "rooms": rooms, "seed": seed, "seconds": ANSWER_SECONDS, "jitter": ANSWER_JITTER}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.standin", json.dumps(options)),
+        *(sys.executable, "-m", "bench.fake_livekit.server", json.dumps(options)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=_LONGEST_LINE,

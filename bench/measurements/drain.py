@@ -11,12 +11,13 @@ from pathlib import Path
 import asyncpg
 from aiokafka import AIOKafkaConsumer
 
-from bench import outcomes, producing, traffic, worker
+from bench import outcomes, worker
 from bench.cpu import CpuUsage
-from bench.measured import Measurement
-from bench.place import BenchRun
-from bench.room import PlannedCommand
+from bench.environment import BenchRun
+from bench.results import Measurement
 from bench.worker import WorkerProcess
+from bench.workload import traffic, traffic_producer
+from bench.workload.simulated_room import PlannedCommand
 from cohost_schemas.partitions import partition_of
 from cohost_schemas.topics import DEFAULT_PARTITIONS
 
@@ -38,7 +39,7 @@ async def fill_topics(run: BenchRun, count: int, rooms: int, seed: int) -> list[
     made = traffic.generate_traffic(rooms, seed)
     short = made.short_invitations()
     commands = [*short, *islice(made.iterate_commands(), count - 2 * len(short))]
-    async with producing.TrafficProducer(run.bootstrap_servers, run.prefix, linger_ms=5) as producer:
+    async with traffic_producer.TrafficProducer(run.bootstrap_servers, run.prefix, linger_ms=5) as producer:
         await producer.send_facts(made)
         await producer.send_commands(commands)
         await asyncio.sleep(traffic.EXPIRY_SECONDS)

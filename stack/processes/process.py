@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import psutil  # type: ignore[import-untyped]
 
-from stack import guard
+from stack.processes import reaper
 
 T = TypeVar("T")
 
@@ -65,16 +65,16 @@ class Process:
 
     def kill(self) -> None:
         """Kill it and its children, and wait for their end."""
-        guard.kill_processes(guard.process_tree(self._process))
+        reaper.kill_processes(reaper.process_tree(self._process))
         self._child.wait()
 
     def pause(self) -> None:
         """Send SIGSTOP to it and its children, parent first."""
-        guard.send_signal(guard.process_tree(self._process), signal.SIGSTOP)
+        reaper.send_signal(reaper.process_tree(self._process), signal.SIGSTOP)
 
     def resume(self) -> None:
         """Send SIGCONT to it and its children."""
-        guard.send_signal(guard.process_tree(self._process), signal.SIGCONT)
+        reaper.send_signal(reaper.process_tree(self._process), signal.SIGCONT)
 
     async def wait_for_exit(self) -> int:
         """Wait for its end; return the exit status, or minus the number of the signal that killed it."""
@@ -83,7 +83,7 @@ class Process:
     async def stop(self) -> None:
         """End it and wait for its end."""
         await asyncio.to_thread(
-            guard.stop_all, [self._process], self.program.stop_signal, self.program.stop_timeout
+            reaper.stop_all, [self._process], self.program.stop_signal, self.program.stop_timeout
         )
         await self.wait_for_exit()
 
@@ -147,7 +147,7 @@ def detach_processes() -> None:
 
 @functools.cache
 def _start_reaper() -> "subprocess.Popen[bytes]":
-    command = (sys.executable, "-P", guard.__file__)
+    command = (sys.executable, "-P", reaper.__file__)
     return subprocess.Popen(  # noqa: S603 - this package's own file
         command,
         stdin=subprocess.PIPE,

@@ -1,0 +1,1 @@
+"""The baseline: FastStream handlers that decide one command at a time."""

@@ -1,0 +1,1 @@
+"""A fake of LiveKit's room service, and the process that runs it."""

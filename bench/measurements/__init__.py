@@ -1,0 +1,1 @@
+"""The measurements: drain, latency, grants and kills."""

@@ -1,0 +1,1 @@
+"""Generated commands and seats, and the ways to send them."""

@@ -1,0 +1,1 @@
+"""Child processes of a stack, and the reaper that ends them."""

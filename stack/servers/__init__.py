@@ -1,0 +1,1 @@
+"""Kafka, Postgres and LiveKit as local processes."""
