@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
+from typing import NamedTuple
 
 _FENCE = re.compile(r" *(?P<fence>```+|~~~+)")
 _CODE_SPAN = re.compile(r"(?<!`)(?P<ticks>`+)(?!`)((?!\n\n).)+?(?<!`)(?P=ticks)(?!`)", re.DOTALL)
@@ -15,6 +16,23 @@ _HEADING = re.compile(r"^ {0,3}#{1,6} +(?P<title>.*?)(?: +#+)? *$", re.MULTILINE
 _HTML_ANCHOR = re.compile(r"<a (?:id|name)=\"(?P<anchor>[^\"]+)\"")
 _MARKUP = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 _NOT_IN_ANCHORS = re.compile(r"[^\w\- ]")
+_NAMED_TEST = re.compile(
+    r"`(?:[\w./]+/)?(?P<file>test_\w+\.py)(?:::(?P<name>test\w*)(?:\[(?P<parameters>[^\]`]+)\])?)?`"
+)
+
+
+class NamedTest(NamedTuple):
+    """A test file that a page names, perhaps with a test in it and the id of its parameters."""
+
+    text: str
+    file: str
+    name: str | None
+    parameters: str | None
+
+    def is_in(self, source: str) -> bool:
+        """Return whether a file with this source has the test, and mentions the id of the parameters."""
+        has_name = self.name is None or f"def {self.name}(" in source
+        return has_name and (self.parameters is None or f'"{self.parameters}"' in source)
 
 
 def table_faults(page: str) -> list[str]:
@@ -27,6 +45,14 @@ def link_targets(page: str) -> list[str]:
     prose = _CODE_SPAN.sub("code", _without_fences(page))
     return [
         found["target"] for pattern in (_INLINE_LINK, _LINK_DEFINITION) for found in pattern.finditer(prose)
+    ]
+
+
+def named_tests(page: str) -> list[NamedTest]:
+    """Return the tests that the page names in code spans."""
+    return [
+        NamedTest(found[0].strip("`"), found["file"], found["name"], found["parameters"])
+        for found in _NAMED_TEST.finditer(page)
     ]
 
 

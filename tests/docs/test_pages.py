@@ -1,4 +1,4 @@
-"""The repository's Markdown pages render: no broken table, no link to something that does not exist."""
+"""The repository's Markdown pages hold: no broken table, no link, test or file that does not exist."""
 
 import re
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ import pytest
 from tests.docs import markdown
 
 _REPOSITORY = Path(__file__).parents[2]
+_TESTS = _REPOSITORY / "tests"
 _HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _FOLDERS = [path for path in _REPOSITORY.iterdir() if path.is_dir() and not path.name.startswith(".")]
 _PAGES = sorted([*_REPOSITORY.glob("*.md"), *(page for folder in _FOLDERS for page in folder.rglob("*.md"))])
@@ -29,6 +30,12 @@ def link_faults(page: Path) -> Iterator[str]:
             yield f"{target}: no such heading"
 
 
+def missing_tests(page: str) -> Iterator[str]:
+    for named in markdown.named_tests(page):
+        if not any(named.is_in(path.read_text()) for path in _TESTS.rglob(named.file)):
+            yield f"{named.text}: no such test"
+
+
 def test_the_pages_that_are_checked_include_the_contract_and_the_decisions() -> None:
     checked = {str(page.relative_to(_REPOSITORY)) for page in _PAGES}
     assert {"README.md", "ARCHITECTURE.md", "docs/contract.md", "docs/adr/README.md"} <= checked
@@ -42,6 +49,11 @@ def test_every_table_row_has_as_many_cells_as_its_header(page: Path) -> None:
 @every_page
 def test_every_relative_link_points_to_a_file_or_heading(page: Path) -> None:
     assert list(link_faults(page)) == []
+
+
+@every_page
+def test_every_named_test_exists(page: Path) -> None:
+    assert list(missing_tests(page.read_text())) == []
 
 
 @pytest.mark.parametrize(
@@ -82,4 +94,18 @@ def test_a_link_to_nothing_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "#bottom: no such heading",
         "gone.md: no such file in the repository",
         "..: no such file in the repository",
+    ]
+
+
+def test_a_missing_test_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{__name__}._TESTS", tmp_path)
+    (tmp_path / "test_a.py").write_text('NAMES = ["after x"]\nasync def test_b() -> None:')
+    page = (
+        "`test_a.py` `tests/test_c.py` `test_a.py::test_b` `test_a.py::test` "
+        "`test_a.py::test_b[after x]` `test_a.py::test_b[y]`"
+    )
+    assert list(missing_tests(page)) == [
+        "tests/test_c.py: no such test",
+        "test_a.py::test: no such test",
+        "test_a.py::test_b[y]: no such test",
     ]
