@@ -1,0 +1,67 @@
+"""The README's FastStream consumer runs as it is written there."""
+
+import asyncio
+import os
+import re
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+import cohost
+from cohost_schemas.facts import RoomChanged, UserChanged
+from stack import Stack
+from stack.services import REPOSITORY, Running
+
+SECONDS = 60
+PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def consumer_example(prefix: str) -> str:
+    """Return the README's FastStream application, for topics with this prefix."""
+    blocks = PYTHON_BLOCK.findall((REPOSITORY / "README.md").read_text())
+    (example,) = (block for block in blocks if "KafkaBroker(" in block)
+    topic = '"cohost.invitations.events"'
+    assert topic in example
+    return str(example).replace(topic, f'"{prefix}invitations.events"')
+
+
+async def take_and_leave_a_seat(kafka: str, running: Running) -> None:
+    async with cohost.Client(kafka, prefix=running.prefix) as client:
+        await client.set_room(RoomChanged(room_id="room-1", host_id="alice", status="live"))
+        await client.set_user(UserChanged(user_id="bob", status="active"))
+        sent = await cohost.retry_until_known(lambda: client.send_invitation("room-1", "bob", "alice"))
+        await client.accept_invitation("room-1", sent.data.invitation_id, "bob")
+        await client.leave_stage("room-1", "bob")
+
+
+async def read_lines(process: asyncio.subprocess.Process, last: str) -> list[str]:
+    """Return what the process prints, with its log, up to the line `last`."""
+    assert process.stdout is not None
+    lines: list[str] = []
+    async with asyncio.timeout(SECONDS):
+        while last not in lines:
+            line = (await process.stdout.readline()).decode()
+            assert line, f"the consumer ended: {lines}"
+            lines.append(line.rstrip())
+    return lines
+
+
+async def test_the_readmes_faststream_consumer_prints_seats(stack: Stack, tmp_path: Path) -> None:
+    prefix = f"t{secrets.token_hex(4)}."
+    (tmp_path / "stage_screen.py").write_text(consumer_example(prefix))
+    async with stack.services(prefix) as running:
+        await take_and_leave_a_seat(stack.kafka_bootstrap_servers, running)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "faststream", "run", "stage_screen:app"),
+            cwd=tmp_path,
+            env={**os.environ, "COHOST_KAFKA_BOOTSTRAP_SERVERS": stack.kafka_bootstrap_servers},
+            stdout=subprocess.PIPE,
+        )
+        try:
+            lines = await read_lines(process, last="bob left room-1: left")
+        finally:
+            process.terminate()
+            await process.wait()
+    seats = [line for line in lines if line.startswith("bob ")]
+    assert seats == ["bob is on stage in room-1", "bob left room-1: left"]
