@@ -1,13 +1,13 @@
 FROM python:3.11-slim-bookworm AS packages
-# A mirror of the package index, where there is one: --build-arg PIP_INDEX_URL=…
+# A mirror of the package index, if there is one: --build-arg PIP_INDEX_URL=…
 ARG PIP_INDEX_URL
 COPY requirements.txt .
-# Wheels alone, so that no compiler is needed; what installs is gone from the result.
+# Wheels only, so that no compiler is needed; the installers are removed from the result.
 RUN python -m venv /venv \
     && /venv/bin/pip install --no-cache-dir --only-binary=:all: --require-hashes --requirement requirements.txt \
     && /venv/bin/pip uninstall --yes pip setuptools
 
-# What is installed, told by a tool that is not.
+# A list of the installed packages, made by a tool that is not among them.
 FROM packages AS bill
 ARG PIP_INDEX_URL
 COPY requirements-sbom.txt pyproject.toml ./
@@ -33,10 +33,10 @@ COPY messaging messaging
 COPY services services
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     COHOST_HTTP_HOST=0.0.0.0 COHOST_HTTP_PORT=8081
-# By number: whoever forbids root cannot tell by a name.
+# By number: a policy that forbids root cannot check a name.
 USER 10001:10001
 STOPSIGNAL SIGTERM
-# That the process lives. Whether it consumes is asked with `readyz`: restarting does not help where it does not.
+# Whether the process is alive. `readyz` asks whether it consumes: if it does not, a restart does not help.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=20s --retries=6 \
     CMD ["python", "-m", "services.runtime.healthcheck"]
 # The other service: python -m services.broadcast, with COHOST_HTTP_PORT=8082.

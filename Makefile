@@ -1,9 +1,9 @@
-# Every word is one line; `make` alone lists them. Python 3.11 or newer and Maven must be there; Java and Go come as wheels.
+# `make` alone lists the targets. Python 3.11 or newer and Maven must be installed; Java and Go come as wheels.
 PYTHON ?= python3
 PY := .venv/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
-help: ## list these words
+help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
 
 setup: .venv/locked ## install the locked requirements and this checkout
@@ -23,13 +23,13 @@ demo: setup ## play a live show on real Kafka, Postgres and LiveKit
 test: setup ## run every test on the real stack
 	@$(PY) -m pytest -n 3 --dist loadfile
 
-# Without those in which LiveKit is killed or stands behind a proxy: that one is a process in any case.
+# Without the tests that kill LiveKit or put a proxy in front of it: there it is a process in any case.
 test-containers: setup ## run the tests of the services on Kafka, Postgres and LiveKit from testcontainers
 	@TESTCONTAINERS_RYUK_DISABLED=$${TESTCONTAINERS_RYUK_DISABLED:-true} $(PY) -m pytest -n 3 --dist loadfile --containers \
 		--ignore-glob='*/test_kills_*' --ignore-glob='*/test_faults.py' --ignore-glob='*/test_slow_livekit.py' \
 		tests/messaging tests/invitations tests/runtime tests/broadcast tests/cohost
 
-compose-test: setup ## bring docker-compose.yml up on ports of its own, play in it, take it down
+compose-test: setup ## start docker-compose.yml on ports of its own, test it, stop it
 	@$(PY) -m tests.compose
 
 up: setup ## start the whole stack in the background and write .stack/env
@@ -38,7 +38,7 @@ up: setup ## start the whole stack in the background and write .stack/env
 down: setup ## stop it
 	@$(PY) -m stack down
 
-status: setup ## say what runs where
+status: setup ## show what is running, and where
 	@$(PY) -m stack status
 
 check: setup ## format, lint, types, import contracts, published schemas
@@ -48,7 +48,7 @@ check: setup ## format, lint, types, import contracts, published schemas
 	$(PY) .venv/bin/lint-imports
 	$(PY) -m cohost_schemas.export --check
 
-fmt: setup ## format, and mend what the linter can
+fmt: setup ## format, and fix what the linter can
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
