@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from messaging.inputs.parsing import DeadLetterReason, ParseRejectionReason
-from messaging.lanes import Lane
+from messaging.lanes.lane import Lane
 
 _SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _RECORDS_BUCKETS = (1, 3, 10, 30, 100, 300, 1000, 3000)

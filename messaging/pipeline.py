@@ -9,11 +9,12 @@ import asyncpg
 import structlog
 
 from cohost.kafka.backoff import Backoff
-from messaging import cluster, database, errors, lane_store, outcomes
+from messaging import cluster, database, errors, outcomes
 from messaging.cluster import ClusterInfo
 from messaging.config import Config
-from messaging.lane_listeners import LaneListener, LaneListeners
-from messaging.lease import LaneLease
+from messaging.lanes import lane_store
+from messaging.lanes.lane_listeners import LaneListener, LaneListeners
+from messaging.lanes.lease import LaneLease
 from messaging.metrics import PipelineMetrics
 from messaging.processor import Processor
 from messaging.session import Session

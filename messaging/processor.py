@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from cohost_schemas.rejections import RejectionReason
 from cohost_schemas.topics import Topic
 from cohost_schemas.types import Message
-from messaging.cache import LaneCache
 from messaging.database import Connection
+from messaging.lanes.cache import LaneCache
 
 InputKind = Literal["facts", "events", "signals", "commands"]
 

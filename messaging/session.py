@@ -10,7 +10,6 @@ import structlog
 from aiokafka import ConsumerRecord, TopicPartition
 
 from cohost.kafka.closing import close_within, discard_producer
-from messaging import lane_store
 from messaging.batch.committer import BatchCommitter
 from messaging.batch.decider import BatchDecider
 from messaging.batch.encoder import RecordEncoder
@@ -19,13 +18,14 @@ from messaging.config import Config
 from messaging.errors import NotConfirmed
 from messaging.inputs.consumer import Consumer
 from messaging.inputs.parsing import RecordParser
-from messaging.lane_listeners import LaneListeners
-from messaging.lanes import Lane
+from messaging.lanes import lane_store
+from messaging.lanes.lane import Lane
+from messaging.lanes.lane_listeners import LaneListeners
+from messaging.lanes.takeover import Takeover
 from messaging.metrics import PipelineMetrics
 from messaging.outbox import transactions
 from messaging.outbox.publisher import OutboxPublisher
 from messaging.processor import FactStore, Processor
-from messaging.takeover import Takeover
 
 _DRAIN_TIMEOUT_SECONDS = 6
 _LEAVE_TIMEOUT_SECONDS = 2

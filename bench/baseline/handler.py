@@ -16,7 +16,7 @@ from messaging.batch.record_decider import RecordDecider, RecordDecisions
 from messaging.config import Config
 from messaging.database import Connection
 from messaging.inputs.parsing import ParsedRecord, RecordParser
-from messaging.lanes import Lane
+from messaging.lanes.lane import Lane
 from messaging.outbox.store import EncodedRecord
 from messaging.processor import DuplicateCommands, InputRecord
 from services.invitations.domain.stage import Stage

@@ -8,13 +8,14 @@ from typing import Any
 import asyncpg
 from aiokafka import ConsumerRecord
 
-from messaging import lane_store, outcomes
+from messaging import outcomes
 from messaging.batch import decider
 from messaging.batch.decider import BatchDecider, DecidedBatch
 from messaging.batch.record_decider import RecordDecisions
 from messaging.database import Connection
 from messaging.errors import NotConfirmed
-from messaging.lanes import Lane
+from messaging.lanes import lane_store
+from messaging.lanes.lane import Lane
 from messaging.metrics import PipelineMetrics
 from messaging.outbox import store
 from messaging.outbox.store import OutboxBatch

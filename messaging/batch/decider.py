@@ -15,7 +15,7 @@ from aiokafka import ConsumerRecord
 from messaging.batch.encoder import RecordEncoder
 from messaging.batch.record_decider import RecordDecider, RecordDecisions
 from messaging.inputs.parsing import ParsedRecord, RecordParser
-from messaging.lanes import Lane, LaneUpdate
+from messaging.lanes.lane import Lane, LaneUpdate
 from messaging.metrics import PipelineMetrics
 from messaging.outbox.store import EncodedRecord, OutboxBatch
 from messaging.processor import Processor

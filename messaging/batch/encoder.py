@@ -13,7 +13,7 @@ from cohost_schemas.types import Message, build_message, is_id
 from messaging.batch import ids
 from messaging.inputs import parsing
 from messaging.inputs.parsing import ParsedRecord
-from messaging.lanes import Lane
+from messaging.lanes.lane import Lane
 from messaging.outbox.store import EncodedRecord
 from messaging.outbox.transactions import MAX_MESSAGE_BYTES
 from messaging.processor import OutputRecord, Rejection, Topology

@@ -10,7 +10,7 @@ from cohost_schemas.types import Message
 from messaging.batch import encoder
 from messaging.batch.encoder import RecordEncoder
 from messaging.inputs.parsing import ParsedRecord
-from messaging.lanes import Lane
+from messaging.lanes.lane import Lane
 from messaging.outbox.store import EncodedRecord
 from messaging.outcomes import OutcomeRow
 from messaging.processor import Processor, RejectedCommand, Rejection

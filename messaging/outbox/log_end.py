@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from cohost.kafka import log_reader
 from messaging.config import Config
 from messaging.errors import LogMismatch
-from messaging.lanes import Lane
+from messaging.lanes.lane import Lane
 from messaging.outbox.store import OutboxBatch
 
 _READ_SECONDS = 60

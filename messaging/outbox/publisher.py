@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from messaging.lanes import Lane
+from messaging.lanes.lane import Lane
 from messaging.metrics import PipelineMetrics
 from messaging.outbox import transactions
 from messaging.outbox.store import EncodedRecord, OutboxBatch

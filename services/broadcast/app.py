@@ -6,7 +6,7 @@ import asyncpg
 from prometheus_client import CollectorRegistry
 
 from messaging import database, metrics
-from messaging.lease import LaneLease
+from messaging.lanes.lease import LaneLease
 from messaging.pipeline import Pipeline
 from messaging.producer import CloudEventProducer
 from services.broadcast.dirty_keys import DirtyKeys

@@ -5,8 +5,8 @@ from typing import cast
 
 from cohost_schemas import events, topics
 from cohost_schemas.types import Message
-from messaging.cache import LaneCache
 from messaging.database import Connection
+from messaging.lanes.cache import LaneCache
 from messaging.processor import InputRecord, OutputRecord, Rejection
 from services.broadcast import store
 from services.broadcast.dirty_keys import DirtyKeys

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from messaging.cache import LaneCache
+from messaging.lanes.cache import LaneCache
 from services.invitations.domain.stage import Stage
 from services.invitations.domain.state import User
 

@@ -9,13 +9,14 @@ import asyncpg
 from aiokafka import ConsumerRecord
 from prometheus_client import CollectorRegistry
 
-from messaging import database, lane_store
+from messaging import database
 from messaging.batch.committer import BatchCommitter
 from messaging.batch.decider import BatchDecider
 from messaging.batch.encoder import RecordEncoder
 from messaging.config import Config
 from messaging.inputs.parsing import RecordParser
-from messaging.lanes import Lane
+from messaging.lanes import lane_store
+from messaging.lanes.lane import Lane
 from messaging.metrics import PipelineMetrics
 from messaging.outbox.store import OutboxBatch
 from services.broadcast import processor as broadcast

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from cohost_schemas import commands, events, facts, topics
 from cohost_schemas.rejections import CommandSummary, summarize_command
-from messaging.cache import LaneCache
 from messaging.database import Connection
+from messaging.lanes.cache import LaneCache
 from messaging.processor import InputRecord, InputTopic, OutputRecord, Rejection, Topology
 
 TOPOLOGY = Topology(

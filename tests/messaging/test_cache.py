@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging.cache import LaneCache
+from messaging.lanes.cache import LaneCache
 
 LANE, OTHER_LANE = 0, 1
 KEYS = "abcdefgh"

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from messaging.lane_listeners import LaneListeners
+from messaging.lanes.lane_listeners import LaneListeners
 
 
 class Starter:

@@ -1,6 +1,6 @@
 """A lane in memory: progress by topic, snapshots, and undoing what was not committed."""
 
-from messaging.lanes import Lane, LaneProgress
+from messaging.lanes.lane import Lane, LaneProgress
 
 COMMANDS, EVENTS, REJECTIONS = "commands", "events", "rejections"
 

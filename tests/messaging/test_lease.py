@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
-from messaging.lease import LaneLease
+from messaging.lanes.lease import LaneLease
 
 
 @dataclass

@@ -3,7 +3,7 @@
 import pytest
 
 from messaging.errors import LogMismatch
-from messaging.lanes import Lane, LaneProgress
+from messaging.lanes.lane import Lane, LaneProgress
 from messaging.outbox import log_end
 from messaging.outbox.log_end import LogEnd
 from messaging.outbox.store import EncodedRecord, OutboxBatch

@@ -19,8 +19,9 @@ from prometheus_client import CollectorRegistry
 
 from cohost.kafka import patches
 from cohost_schemas import topics
-from messaging import database, lane_store, outcomes
+from messaging import database, outcomes
 from messaging.config import Config
+from messaging.lanes import lane_store
 from messaging.metrics import PipelineMetrics
 from messaging.outbox import log_end, store, transactions
 from messaging.outbox.publisher import OutboxPublisher

@@ -3,7 +3,7 @@
 from cohost_schemas import envelope, signals
 from cohost_schemas.events import CoHostUnmuteRequested
 from cohost_schemas.signals import ErrandDone, GrantApplied, Participant, RoomDeleted
-from messaging.lease import LaneLease
+from messaging.lanes.lease import LaneLease
 from services.broadcast.domain import permissions
 from services.broadcast.domain.state import Member, OneOffAction, Room, Stage
 from services.broadcast.effects.report_writer import ReportWriter

@@ -9,7 +9,7 @@ import structlog
 from cohost.kafka.backoff import Backoff
 from messaging import errors
 from messaging.database import Connection
-from messaging.lease import LaneLease
+from messaging.lanes.lease import LaneLease
 from services.broadcast import store
 from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.domain.state import MemberKey, Room

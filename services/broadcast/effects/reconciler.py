@@ -4,7 +4,7 @@ import asyncio
 import functools
 from collections.abc import Collection
 
-from messaging.lease import LaneLease
+from messaging.lanes.lease import LaneLease
 from services.broadcast.effects.call_limits import CallSlot, CallSlots, FailureThrottle
 from services.broadcast.effects.work_item_runner import WorkItemRunner
 from services.broadcast.effects.work_queue import WorkItem, WorkQueue

@@ -10,7 +10,7 @@ from cohost_schemas import topics
 from cohost_schemas.signals import CallResult, GrantCallFailed, IntruderSeen
 from messaging import errors
 from messaging.batch import ids
-from messaging.lease import LaneLease
+from messaging.lanes.lease import LaneLease
 from messaging.producer import CloudEventProducer
 from services.broadcast.domain.state import Member, Room
 

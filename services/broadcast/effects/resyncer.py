@@ -11,8 +11,9 @@ import structlog
 from cohost.kafka.backoff import Backoff
 from cohost_schemas import topics
 from cohost_schemas.types import is_id
-from messaging import errors, lane_store
-from messaging.lease import LaneLease
+from messaging import errors
+from messaging.lanes import lane_store
+from messaging.lanes.lease import LaneLease
 from services.broadcast import store
 from services.broadcast.domain.state import Stage
 from services.broadcast.effects.resync_schedule import ResyncSchedule

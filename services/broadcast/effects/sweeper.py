@@ -14,7 +14,7 @@ from cohost_schemas.commands import ReleaseSeat
 from cohost_schemas.signals import DeadlineReached
 from messaging import errors
 from messaging.batch import ids
-from messaging.lease import LaneLease
+from messaging.lanes.lease import LaneLease
 from messaging.producer import CloudEventProducer
 from services.broadcast import store
 from services.broadcast.domain.state import Member, MemberKey, ReleaseRequest, Room, Seat

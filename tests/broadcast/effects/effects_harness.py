@@ -12,10 +12,11 @@ from prometheus_client import CollectorRegistry
 
 from cohost_schemas import timestamps, topics
 from cohost_schemas.types import Message
-from messaging import database, lane_store
+from messaging import database
 from messaging.config import Config
 from messaging.errors import NotConfirmed
-from messaging.lease import LaneLease
+from messaging.lanes import lane_store
+from messaging.lanes.lease import LaneLease
 from messaging.processor import InputRecord, OutputRecord
 from messaging.producer import CloudEventProducer
 from services.broadcast import app, store

@@ -8,11 +8,11 @@ import asyncpg
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from messaging import lane_store
 from messaging.cluster import ClusterInfo
 from messaging.config import Config
 from messaging.errors import LogMismatch
-from messaging.lanes import Lane
+from messaging.lanes import lane_store
+from messaging.lanes.lane import Lane
 from messaging.outbox import log_end, store, transactions
 from messaging.outbox.store import OutboxBatch
 from messaging.processor import FactStore, Topology

@@ -7,7 +7,7 @@ from pydantic_core import from_json, to_json
 from cohost_schemas.topics import Topic
 from messaging.database import Connection
 from messaging.errors import Fenced, IncompatibleDeployment
-from messaging.lanes import Lane, LaneProgress, LaneUpdate
+from messaging.lanes.lane import Lane, LaneProgress, LaneUpdate
 from messaging.processor import Topology
 
 _INPUT_COLUMNS = ("positions",)

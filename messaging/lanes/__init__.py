@@ -1,0 +1,1 @@
+"""Own lanes: their state and cache, their table, the takeover, the lease, the listeners."""
