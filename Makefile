@@ -41,9 +41,10 @@ down: setup ## stop it
 status: setup ## show what is running, and where
 	@$(PY) -m stack status
 
-check: setup ## format, lint, types, import contracts, published schemas
+check: setup ## format, lint, names, types, import contracts, published schemas
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
+	$(PY) .ci/names.py
 	$(PY) -m mypy
 	$(PY) .venv/bin/lint-imports
 	$(PY) -m cohost_schemas.export --check
