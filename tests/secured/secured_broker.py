@@ -8,15 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import trustme
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.helpers import create_ssl_context
 from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from cohost_schemas import topics
 from stack import components, ports, settings
 from stack.servers.kafka import Kafka
 from stack.settings import ComponentContext
-from tests.secured.certificates import CertificateAuthority
 from tests.secured.documented_acls import Acl, WireAcl
 
 _SECONDS = 10
@@ -43,7 +49,7 @@ class SecuredBroker:
 
     address: str
     admin_address: str
-    authority: CertificateAuthority
+    authority_file: Path
     passwords: Mapping[str, str]
 
     def client_variables(self, principal: str, **others: str) -> dict[str, str]:
@@ -54,7 +60,7 @@ class SecuredBroker:
             "SASL_MECHANISM": "SCRAM-SHA-512",
             "SASL_PLAIN_USERNAME": principal,
             "SASL_PLAIN_PASSWORD": self.passwords[principal],
-            "SSL_CAFILE": str(self.authority.certificate),
+            "SSL_CAFILE": str(self.authority_file),
         }
         return {f"COHOST_KAFKA_{name}": value for name, value in (own | others).items()}
 
@@ -65,7 +71,7 @@ class SecuredBroker:
             "sasl_mechanism": "SCRAM-SHA-512",
             "sasl_plain_username": principal,
             "sasl_plain_password": self.passwords[principal],
-            "ssl_context": create_ssl_context(cafile=str(self.authority.certificate)),
+            "ssl_context": create_ssl_context(cafile=str(self.authority_file)),
         }
 
     async def create_topics(self, prefix: str, partitions: int) -> None:
@@ -113,13 +119,24 @@ async def _existing_acls(admin: AIOKafkaAdminClient) -> set[WireAcl]:
     return {(kind, name, pattern, *acl) for kind, name, pattern, acls in found.resources for acl in acls}
 
 
+def _issue_keystore(authority: trustme.CA) -> bytes:
+    """Return a broker's key and certificate as PEM; Kafka reads a key in PKCS #8 alone."""
+    issued = authority.issue_cert(ports.ADDRESS)
+    key = load_pem_private_key(issued.private_key_pem.bytes(), password=None)
+    pkcs8 = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return b"".join([pkcs8, *(certificate.bytes() for certificate in issued.cert_chain_pems)])
+
+
 @asynccontextmanager
 async def run_secured_broker(folder: Path, principals: Iterable[str]) -> AsyncIterator[SecuredBroker]:
     """Run a secured broker without any ACL."""
-    authority = CertificateAuthority(folder, "authority")
+    authority = trustme.CA()
+    authority_file = folder / "authority.pem"
+    authority.cert_pem.write_to_path(authority_file)
     passwords = {name: secrets.token_urlsafe(12) for name in principals}
     users = tuple(f"SCRAM-SHA-512=[name={name},password={word}]" for name, word in passwords.items())
-    keystore = authority.issue_broker_keystore()
+    keystore = folder / "broker.pem"
+    keystore.write_bytes(_issue_keystore(authority))
     place = ComponentContext(folder, settings.load_settings(isolated=True), settings.generate_secrets())
     clients = ports.reserve_port()
 
@@ -131,7 +148,7 @@ async def run_secured_broker(folder: Path, principals: Iterable[str]) -> AsyncIt
     try:
         part, process = await components.start_component(make)
         try:
-            yield SecuredBroker(f"{ports.ADDRESS}:{clients}", part.address, authority, passwords)
+            yield SecuredBroker(f"{ports.ADDRESS}:{clients}", part.address, authority_file, passwords)
         finally:
             # Its data is not needed, and an orderly shutdown would take seconds.
             process.kill()

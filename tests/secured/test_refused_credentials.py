@@ -6,10 +6,10 @@ from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import pytest
+import trustme
 
 from stack import ports
 from stack.services import REPOSITORY
-from tests.secured.certificates import CertificateAuthority
 from tests.secured.secured_broker import SecuredBroker
 
 SECONDS = 20
@@ -52,8 +52,9 @@ async def test_an_unsupported_mechanism_gives_one_line_and_status_2(
 async def test_an_untrusted_certificate_gives_one_line_and_status_2(
     secured: SecuredBroker, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    other = CertificateAuthority(tmp_path, "other")
-    variables = secured.client_variables("invitations", SSL_CAFILE=str(other.certificate))
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(other)
+    variables = secured.client_variables("invitations", SSL_CAFILE=str(other))
     status, line = await run_refused(environment, variables)
     assert (status, line.count("\n")) == (2, 1)
     assert line.startswith("COHOST_KAFKA_SSL_CAFILE: Kafka's certificate cannot be verified: ")
