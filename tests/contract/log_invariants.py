@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 
 from tests.contract.contract_client import ContractClient
+from tests.contract.published_schemas import published_validator
 from tests.contract.topic_log import COMMANDS, OUTPUTS, SIGNALS, TopicRecord
 
 SERVICES = ("/cohost/invitations", "/cohost/broadcast")
@@ -95,6 +96,13 @@ async def service_commands_and_signals_are_structured_events(client: ContractCli
             assert record.partition == client.partition_for(record.key or b"")
 
 
+async def service_records_are_valid_by_the_published_schemas(client: ContractClient) -> None:
+    for record in client.log.records:
+        is_event = record.topic in OUTPUTS and record.value and not record.topic.endswith("dead-letters")
+        if is_event or (record.topic in COMMANDS and record.attribute("source") in SERVICES):
+            published_validator(record.name).validate(record.event)
+
+
 async def no_livekit_token_is_on_a_topic(client: ContractClient) -> None:
     for record in client.log.records:
         if record.topic in OUTPUTS:
@@ -109,5 +117,6 @@ INVARIANTS: tuple[Callable[[ContractClient], Awaitable[None]], ...] = (
     event_ids_are_unique,
     records_are_in_their_rooms_partition,
     service_commands_and_signals_are_structured_events,
+    service_records_are_valid_by_the_published_schemas,
     no_livekit_token_is_on_a_topic,
 )

@@ -9,7 +9,7 @@ import pytest
 from tests.contract.murmur2 import murmur2
 
 FOLDER = Path(__file__).parent
-ALLOWED = {"aiokafka", "httpx", "jwt", "livekit", "pytest", "tests"}
+ALLOWED = {"aiokafka", "httpx", "jsonschema", "jwt", "livekit", "pytest", "tests"}
 
 
 def imported_modules(source: str) -> set[str]:

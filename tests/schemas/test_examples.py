@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from cohost_schemas import envelope
-from cohost_schemas.export import catalog, json_schema
-from tests.schemas import example_models, schema_validator
+from cohost_schemas.export import catalog
+from tests.contract.published_schemas import published_validator
+from tests.golden import log
+from tests.schemas import example_models
 
 NAMES = [model.__name__ for model in catalog.PUBLISHED_MODELS]
 MODELS = {model.__name__: model for model in catalog.PUBLISHED_MODELS}
@@ -39,15 +41,25 @@ def test_an_example_is_read_as_its_message(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_is_valid_by_the_published_schema(name: str) -> None:
-    schema = json_schema.schema_document(MODELS[name])
-    assert schema_validator.is_valid(example(name), schema, schema)
-    envelope_alone = json_schema.envelope_schema()
-    assert schema_validator.is_valid(example(name), envelope_alone, envelope_alone)
+    published_validator(name).validate(example(name))
+    published_validator("CloudEvent").validate(example(name))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_published_schema_requires_the_envelopes_attributes(name: str) -> None:
-    schema = json_schema.schema_document(MODELS[name])
     for attribute in ("specversion", "id", "source", "type", "subject", "data"):
         left_out = {key: value for key, value in example(name).items() if key != attribute}
-        assert not schema_validator.is_valid(left_out, schema, schema)
+        assert not published_validator(name).is_valid(left_out)
+
+
+@pytest.mark.parametrize("service", ["invitations", "broadcast"])
+def test_the_golden_records_are_valid_by_the_published_schemas(service: str) -> None:
+    records = [json.loads(line) for line in log.read(service, "records")]
+    events = [
+        record["value"]["json"]
+        for record in records
+        if record["value"] is not None and not record["topic"].endswith(".dead-letters")
+    ]
+    assert events
+    for event in events:
+        published_validator(envelope.model_name(event["type"])).validate(event)
