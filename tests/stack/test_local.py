@@ -35,8 +35,9 @@ asyncio.run(main())
 
 
 def child_pids() -> set[int]:
-    """Return the direct child processes, without the reaper of them all."""
-    return {child.pid for child in psutil.Process().children() if reaper.__file__ not in child.cmdline()}
+    """Return the direct child processes that run, without the reaper of them all."""
+    running = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    return {child.pid for child in running if reaper.__file__ not in child.cmdline()}
 
 
 async def test_a_killed_parent_leaves_neither_process_nor_data_behind() -> None:
