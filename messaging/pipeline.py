@@ -12,6 +12,7 @@ from cohost.kafka.backoff import Backoff
 from messaging import cluster, database, errors, outcomes
 from messaging.cluster import ClusterInfo
 from messaging.config import Config
+from messaging.inputs.broker import LaneBroker
 from messaging.lanes import lane_store
 from messaging.lanes.lane_listeners import LaneListener, LaneListeners
 from messaging.lanes.lease import LaneLease
@@ -40,6 +41,7 @@ class Pipeline:
     def __init__(  # noqa: PLR0913 - the parts of a pipeline
         self,
         config: Config,
+        broker: LaneBroker,
         processor: Processor[Any],
         metrics: PipelineMetrics,
         migration_packages: tuple[str, ...] = (),
@@ -48,6 +50,7 @@ class Pipeline:
         lease: LaneLease | None = None,
     ) -> None:
         self._config = config
+        self._broker = broker
         self._processor = processor
         self._metrics = metrics
         self._migration_packages = ("messaging", *migration_packages)
@@ -95,6 +98,7 @@ class Pipeline:
             return
         session = Session(
             self._config,
+            self._broker,
             cluster_info,
             self._processor,
             pool,

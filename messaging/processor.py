@@ -50,6 +50,14 @@ class Topology:
     summary_fields: tuple[str, ...]
     summarize_command: Callable[[Any, Sequence[Message | None]], tuple[str | None, ...]]
 
+    def input_names(self, prefix: str) -> list[str]:
+        """Return the full names of the topics that the service reads."""
+        return [entry.topic.full_name(prefix) for entry in self.inputs]
+
+    def group_id(self, prefix: str) -> str:
+        """Return the name of the service's consumer group."""
+        return prefix + self.name
+
 
 class InputRecord(NamedTuple):
     """One valid input record: a command, a fact, an event or a signal; `data` is None for a tombstone.

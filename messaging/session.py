@@ -16,6 +16,7 @@ from messaging.batch.encoder import RecordEncoder
 from messaging.cluster import ClusterInfo
 from messaging.config import Config
 from messaging.errors import NotConfirmed
+from messaging.inputs.broker import LaneBroker
 from messaging.inputs.consumer import Consumer
 from messaging.inputs.parsing import RecordParser
 from messaging.lanes import lane_store
@@ -37,9 +38,10 @@ log = structlog.get_logger()
 class Session:
     """A worker between two recoveries. Any error ends the session and is set on `failure`."""
 
-    def __init__(  # noqa: PLR0913 - the process's parts, which outlive the session
+    def __init__(  # noqa: PLR0913, PLR0917 - the process's parts, which outlive the session
         self,
         config: Config,
+        broker: LaneBroker,
         cluster: ClusterInfo,
         processor: Processor[Any],
         pool: asyncpg.Pool,
@@ -56,8 +58,7 @@ class Session:
         self._input_topics = {
             entry.topic.full_name(config.prefix): entry.topic.suffix for entry in topology.inputs
         }
-        self._group_id = config.prefix + topology.name
-        self.owner = f"{self._group_id}-{uuid.uuid4()}"
+        self.owner = f"{topology.group_id(config.prefix)}-{uuid.uuid4()}"
         self.lanes: dict[int, Lane] = {}
         self.is_reading = False
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -83,7 +84,7 @@ class Session:
             enqueue=self._publisher.enqueue_batches,
             on_failure=self.fail_session,
         )
-        self._consumer = Consumer(config, self._group_id, list(self._input_topics), self)
+        self._consumer = Consumer(config, broker, self)
         self._takeover = Takeover(config, cluster, topology, pool)
 
     @property

@@ -1,13 +1,13 @@
-"""The FastStream subscriber that feeds a session with raw records and partition assignments."""
+"""A session's use of the FastStream subscriber: raw records and partition assignments, paced and paused."""
 
 import asyncio
-import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from itertools import chain
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
     CommitFailedError,
     ConsumerStoppedError,
@@ -16,22 +16,14 @@ from aiokafka.errors import (
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
 )
-from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
-from faststream.security import (
-    SASLGSSAPI,
-    BaseSecurity,
-    SASLPlaintext,
-    SASLScram256,
-    SASLScram512,
-)
 
 from messaging.config import Config
 from messaging.errors import NotConfirmed
 
-_POLL_MS = 200
+POLL_MS = 200
+
 _COMMIT_TIMEOUT_SECONDS = 5
-_REBALANCE_TIMEOUT_MS = 15_000
 
 
 class ConsumerListener(Protocol):
@@ -55,56 +47,23 @@ class ConsumerListener(Protocol):
 
 
 class Consumer:
-    """A member of the service's consumer group. It is for one use: `start`, then `stop`."""
+    """A member of the service's consumer group. It is for one use: `start`, then `stop`.
 
-    def __init__(
-        self, config: Config, group_id: str, topics: Sequence[str], listener: ConsumerListener
-    ) -> None:
+    The broker and its subscriber live as long as the process; each start makes a new aiokafka consumer.
+    """
+
+    def __init__(self, config: Config, broker: KafkaBroker, listener: ConsumerListener) -> None:
+        (subscriber,) = broker.subscribers
         self._config = config
+        self._broker = broker
+        self._subscriber: Any = subscriber
         self._listener = listener
-        self._broker = KafkaBroker(
-            config.bootstrap_servers.split(","),
-            security=_faststream_security(config),
-            # FastStream's SASLGSSAPI does not pass these on.
-            **{name: value for name, value in config.security.items() if name.startswith("sasl_kerberos_")},
-            consumer_only=True,
-            allow_auto_create_topics=False,
-            graceful_timeout=None,
-            logger=logging.getLogger("cohost.consumer"),
-            log_level=logging.DEBUG,
-            retry_backoff_ms=50,
-            # The broker answers JoinGroup only after the other members gave up their partitions.
-            request_timeout_ms=_REBALANCE_TIMEOUT_MS + 5_000,
-        )
-        self._subscriber = self._broker.subscriber(
-            *topics,
-            batch=True,
-            group_id=group_id,
-            # FastStream's Kafka default is ACK_FIRST, which commits the offset before the work is done.
-            ack_policy=AckPolicy.MANUAL,
-            # The positions are in the database; if the log lacks one, records were lost.
-            auto_offset_reset="none",
-            isolation_level="read_committed",
-            # Round robin, FastStream's default, would assign the topics of one lane to different members.
-            partition_assignment_strategy=[RangePartitionAssignor],
-            session_timeout_ms=config.session_timeout_ms,
-            heartbeat_interval_ms=max(200, min(3000, config.session_timeout_ms // 6)),
-            rebalance_timeout_ms=_REBALANCE_TIMEOUT_MS,
-            fetch_max_wait_ms=config.fetch_max_wait_ms,
-            max_partition_fetch_bytes=1024 * 1024,
-            max_records=config.max_records,
-            batch_timeout_ms=_POLL_MS,
-            listener=_RebalanceListener(self, listener),
-            parser=self._parse,
-            decoder=_decode,
-            no_reply=True,
-        )
-        self._subscriber(self._handle_message)
         self._stopping = False
         self.has_unhandled = False
         """Whether fetched records are waiting to be handled."""
         self._discard_fetched = False
         self._positions_set = False
+        self._last_fetch_at = 0.0
 
     @property
     def kafka_consumer(self) -> AIOKafkaConsumer:
@@ -112,13 +71,19 @@ class Consumer:
         return self._subscriber.consumer
 
     async def start(self) -> None:
-        """Join the group."""
-        await self._broker.start()
+        """Join the group.
+
+        The tasks that this starts inherit the context, and so find this object: a consumer that is slow to
+        stop must never call the session that follows.
+        """
+        _current.set(self)
+        await self._broker.connect()
+        await self._subscriber.start()
 
     async def stop(self) -> None:
         """Leave the group. The lanes must be released before: stopping does not call `on_revoked`."""
         self._stopping = True
-        await self._broker.stop()
+        await self._subscriber.stop()
 
     def invalidate_fetched(self) -> None:
         """Discard fetched records that are not handled: they may no longer follow the lanes' positions."""
@@ -148,10 +113,36 @@ class Consumer:
             msg = "Kafka did not answer the commit of offsets in time"
             raise NotConfirmed(msg) from error
 
-    async def _parse(self, records: Sequence[ConsumerRecord]) -> KafkaMessage:
-        return KafkaMessage(raw_message=records, body=(), headers={}, consumer=self.kafka_consumer)
+    async def poll(self, kafka_consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
+        """Wait for records and return them, at most once per `batch_pause_ms`."""
+        await asyncio.sleep(self._last_fetch_at + self._config.batch_pause_ms / 1000 - time.monotonic())
+        while not self._stopping:
+            try:
+                records = await kafka_consumer.getmany(
+                    timeout_ms=POLL_MS, max_records=self._config.max_records
+                )
+            except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
+                if await self._is_input_lost(error):
+                    self._listener.fail_session(error)
+                    await asyncio.Event().wait()
+                # Each partition may have such an error pending; nothing is fetched until it was raised.
+                if not self._positions_set:
+                    await asyncio.sleep(POLL_MS / 1000)
+                continue
+            except Exception as error:  # noqa: BLE001 - this session loses the records that were drained before it
+                if self._stopping:
+                    break
+                self._listener.fail_session(error)
+                await asyncio.Event().wait()
+            if records:
+                self.has_unhandled = True
+                self._discard_fetched = False
+                self._last_fetch_at = time.monotonic()
+                return tuple(chain.from_iterable(records.values()))
+        raise ConsumerStoppedError
 
-    async def _handle_message(self, message: KafkaMessage) -> None:
+    async def handle_message(self, message: KafkaMessage) -> None:
+        """Pass a batch on to the session, unless a rebalance or a seek made it invalid."""
         records: Any = message.raw_message
         try:
             if not self._discard_fetched:
@@ -159,41 +150,23 @@ class Consumer:
         finally:
             self.has_unhandled = False
 
-    def install_paced_poll(self) -> None:
-        """Replace the aiokafka consumer's `getmany` by one that waits for records and limits the poll rate.
+    def on_assigned(self, partitions: Sequence[TopicPartition]) -> None:
+        """Pause the partitions and start their takeover."""
+        if self._stopping:
+            return
+        try:
+            # Fetching has already resumed, and no heartbeats are sent in here: pause, and work outside.
+            self.kafka_consumer.pause(*partitions)
+            self._listener.on_assigned(list(partitions))
+        except Exception as error:  # noqa: BLE001 - see `RebalanceListener`
+            self._listener.fail_session(error)
 
-        FastStream sleeps after an empty poll, unresponsive to new records, and five seconds after an error.
-        """
-        fetch = self.kafka_consumer.getmany
-        last_fetch_at = 0.0
-
-        async def getmany(**options: Any) -> dict[TopicPartition, list[ConsumerRecord]]:
-            nonlocal last_fetch_at
-            await asyncio.sleep(last_fetch_at + self._config.batch_pause_ms / 1000 - time.monotonic())
-            while not self._stopping:
-                try:
-                    records: dict[TopicPartition, list[ConsumerRecord]] = await fetch(**options)
-                except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
-                    if await self._is_input_lost(error):
-                        self._listener.fail_session(error)
-                        await asyncio.Event().wait()
-                    # Each partition may have such an error pending; nothing is fetched until it was raised.
-                    if not self._positions_set:
-                        await asyncio.sleep(_POLL_MS / 1000)
-                    continue
-                except Exception as error:  # noqa: BLE001 - this session loses the records that were drained before it
-                    if self._stopping:
-                        break
-                    self._listener.fail_session(error)
-                    await asyncio.Event().wait()
-                if records:
-                    self.has_unhandled = True
-                    self._discard_fetched = False
-                    last_fetch_at = time.monotonic()
-                    return records
-            raise ConsumerStoppedError
-
-        self.kafka_consumer.getmany = getmany
+    async def on_revoked(self) -> None:
+        """Give up every partition."""
+        try:
+            await self._listener.on_revoked()
+        except Exception as error:  # noqa: BLE001 - see `RebalanceListener`
+            self._listener.fail_session(error)
 
     async def _is_input_lost(self, error: KafkaError) -> bool:
         """Return whether the log lacks the offset to read next; offsets from before the seek do not count."""
@@ -210,48 +183,36 @@ class Consumer:
             return False  # the partition is no longer assigned to this worker
 
 
-class _RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Pauses assigned partitions, gives up revoked ones. It must not raise: aiokafka hides the error."""
+_current: ContextVar[Consumer] = ContextVar("consumer")
 
-    def __init__(self, consumer: Consumer, listener: ConsumerListener) -> None:
-        self._consumer = consumer
-        self._listener = listener
-        self._poll_installed = False
+
+def current() -> Consumer:
+    """Return the consumer whose start began the task that calls this."""
+    return _current.get()
+
+
+async def poll_current(consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
+    """Poll for the current consumer; FastStream's loop calls this once per round."""
+    return await current().poll(consumer)
+
+
+class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Tells the current consumer of assigned and revoked partitions. aiokafka hides what this raises."""
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
-        try:
-            if not self._poll_installed:
-                self._poll_installed = True
-                self._consumer.install_paced_poll()
-            # Fetching has already resumed, and no heartbeats are sent in here: pause, and work outside.
-            self._consumer.kafka_consumer.pause(*assigned)
-            self._listener.on_assigned(list(assigned))
-        except Exception as error:  # noqa: BLE001 - see above
-            self._listener.fail_session(error)
+        """Start to take over assigned partitions."""
+        current().on_assigned(assigned)
 
     async def on_partitions_revoked(self, _: Sequence[TopicPartition]) -> None:
-        try:
-            await self._listener.on_revoked()
-        except Exception as error:  # noqa: BLE001 - see above
-            self._listener.fail_session(error)
+        """Give up every partition."""
+        await current().on_revoked()
 
 
-async def _decode(_: object) -> tuple[()]:
+async def pass_through(records: Sequence[ConsumerRecord]) -> KafkaMessage:
+    """Return a message of the raw records, of which nothing is parsed."""
+    return KafkaMessage(raw_message=records, body=(), headers={}, consumer=current().kafka_consumer)
+
+
+async def decode_nothing(_: KafkaMessage) -> tuple[()]:
+    """Return an empty body: each record is validated on its own by the session."""
     return ()
-
-
-def _faststream_security(config: Config) -> BaseSecurity | None:
-    options = dict(config.security)
-    protocol = options.get("security_protocol", "PLAINTEXT")
-    tls = {"ssl_context": options.get("ssl_context"), "use_ssl": protocol.endswith("SSL")}
-    if not protocol.startswith("SASL"):
-        return BaseSecurity(**tls) if protocol == "SSL" else None
-    mechanism = options.get("sasl_mechanism", "PLAIN")
-    if mechanism == "GSSAPI":
-        return SASLGSSAPI(**tls)
-    kinds: dict[str, Callable[..., BaseSecurity]] = {
-        "PLAIN": SASLPlaintext,
-        "SCRAM-SHA-256": SASLScram256,
-        "SCRAM-SHA-512": SASLScram512,
-    }
-    return kinds[mechanism](options["sasl_plain_username"], options["sasl_plain_password"], **tls)

@@ -1,11 +1,20 @@
-"""The wiring of the service: pipeline, background effects and HTTP."""
+"""The broadcast service as a FastStream application: topics in, handler, topics out, HTTP and effects.
+
+`faststream run services.broadcast.app:create --factory` runs it, as `python -m services.broadcast` does.
+"""
 
 import time
+from functools import partial
 
 import asyncpg
+from faststream import AckPolicy, FastStream
+from faststream.kafka import KafkaMessage
 from prometheus_client import CollectorRegistry
 
+from cohost_schemas import commands, events, signals, topics
+from cohost_schemas.rejections import CommandRejected
 from messaging import database, metrics
+from messaging.inputs.broker import LaneBroker
 from messaging.lanes.lease import LaneLease
 from messaging.pipeline import Pipeline
 from messaging.producer import CloudEventProducer
@@ -30,12 +39,74 @@ from services.broadcast.metrics import LiveKitMetrics
 from services.broadcast.processor import BroadcastProcessor
 from services.broadcast.settings import BroadcastSettings
 from services.broadcast.topology import TOPOLOGY
-from services.runtime import process
+from services.runtime import asyncapi, process
 from services.runtime.http import fastapi_app
+from services.runtime.settings import load_settings
+
+TITLE = "Co-host broadcast"
 
 
-async def build_service(settings: BroadcastSettings) -> process.Service:
-    """Return the service with these settings, not started yet."""
+def create() -> FastStream:
+    """Create the application from the environment; nothing is connected until it runs."""
+    settings = load_settings(BroadcastSettings)
+    broker = create_broker(settings)
+    lifecycle = process.Lifecycle(settings, partial(build_service, settings, broker))
+    return FastStream(
+        broker,
+        specification=asyncapi.ServiceSpecification(
+            TITLE, TOPOLOGY, settings.topic_prefix, settings.partitions
+        ),
+        lifespan=lifecycle.lifespan,
+        on_shutdown=[lifecycle.stop],
+    )
+
+
+def create_broker(settings: BroadcastSettings) -> LaneBroker:
+    """Create the broker with the topics that the service reads and writes."""
+    prefix = settings.topic_prefix
+    broker = LaneBroker(settings.pipeline_config(TOPOLOGY.name))
+
+    @broker.subscriber(
+        *TOPOLOGY.input_names(prefix),
+        batch=True,
+        group_id=TOPOLOGY.group_id(prefix),
+        # Postgres has the positions: they are committed together with the decisions.
+        ack_policy=AckPolicy.MANUAL,
+    )
+    async def handle_batch(message: KafkaMessage) -> None:
+        """Decide a batch, commit the decisions with the new positions, and publish the outputs."""
+        await broker.deliver(message)
+
+    # The pipeline publishes to these in transactions, which FastStream's producer does not offer.
+    broker.publisher(
+        topics.BROADCAST_EVENTS.full_name(prefix),
+        schema=asyncapi.union_of(events.BROADCAST),
+        title="Broadcast events",
+    )
+    broker.publisher(
+        topics.BROADCAST_REJECTIONS.full_name(prefix), schema=CommandRejected, title="Rejected commands"
+    )
+    broker.publisher(
+        topics.BADGES.full_name(prefix),
+        schema=events.BadgeChanged,
+        title="Badges, compacted by room and user",
+    )
+    broker.publisher(topics.BROADCAST_DEAD_LETTERS.full_name(prefix), schema=bytes, title="Dead letters")
+    broker.publisher(
+        topics.BROADCAST_SIGNALS.full_name(prefix),
+        schema=asyncapi.union_of(signals.ALL),
+        title="Reports from LiveKit",
+    )
+    broker.publisher(
+        topics.INVITATION_COMMANDS.full_name(prefix),
+        schema=commands.ReleaseSeat,
+        title="Seats of co-hosts who did not come back",
+    )
+    return broker
+
+
+async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> process.Service:
+    """Build the service, to be run in the application's lifespan: pipeline, HTTP and effects."""
     config = settings.pipeline_config(TOPOLOGY.name)
     registry = CollectorRegistry()
     livekit_metrics = LiveKitMetrics(registry)
@@ -57,6 +128,7 @@ async def build_service(settings: BroadcastSettings) -> process.Service:
     )
     pipeline = Pipeline(
         config,
+        broker,
         BroadcastProcessor(settings.seat_timeouts, dirty_keys),
         metrics.PipelineMetrics(registry, TOPOLOGY.name),
         ("services.broadcast",),
@@ -65,7 +137,7 @@ async def build_service(settings: BroadcastSettings) -> process.Service:
     )
     provisioner = RoomProvisioner(livekit, pool, producer, settings.departure_seconds)
     http_app = fastapi_app.create_app(
-        "Co-host broadcast",
+        TITLE,
         settings=settings,
         pipeline=pipeline,
         registry=registry,

@@ -1,9 +1,6 @@
-"""`python -m services.invitations`: run the service until it is stopped."""
-
-import sys
+"""`python -m services.invitations`: run the service until SIGTERM or SIGINT."""
 
 from services.invitations import app
-from services.invitations.settings import InvitationsSettings
-from services.runtime import process, settings
+from services.runtime import process
 
-sys.exit(process.run_service(settings.load_settings(InvitationsSettings), app.build_service))
+process.run_app(app.create)

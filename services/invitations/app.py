@@ -1,8 +1,18 @@
-"""Wiring of the service: processor, sweeper and HTTP."""
+"""The invitations service as a FastStream application: topics in, handler, topics out, HTTP and sweeper.
 
+`faststream run services.invitations.app:create --factory` runs it, as `python -m services.invitations` does.
+"""
+
+from functools import partial
+
+from faststream import AckPolicy, FastStream
+from faststream.kafka import KafkaMessage
 from prometheus_client import CollectorRegistry
 
+from cohost_schemas import commands, events, topics
+from cohost_schemas.rejections import CommandRejected
 from messaging import database
+from messaging.inputs.broker import LaneBroker
 from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
 from messaging.producer import CloudEventProducer
@@ -11,21 +21,72 @@ from services.invitations.http import routes
 from services.invitations.processor import InvitationsProcessor
 from services.invitations.settings import InvitationsSettings
 from services.invitations.topology import TOPOLOGY
-from services.runtime import process
+from services.runtime import asyncapi, process
 from services.runtime.http import fastapi_app
+from services.runtime.settings import load_settings
+
+TITLE = "Co-host invitations"
 
 
-async def build_service(settings: InvitationsSettings) -> process.Service:
-    """Build the service from its settings."""
-    config = settings.pipeline_config("invitations")
-    registry = CollectorRegistry()
-    metrics = PipelineMetrics(registry, "invitations")
-    pipeline = Pipeline(
-        config, InvitationsProcessor(settings.invitation_policy()), metrics, ("services.invitations",)
+def create() -> FastStream:
+    """Create the application from the environment; nothing is connected until it runs."""
+    settings = load_settings(InvitationsSettings)
+    broker = create_broker(settings)
+    lifecycle = process.Lifecycle(settings, partial(build_service, settings, broker))
+    return FastStream(
+        broker,
+        specification=asyncapi.ServiceSpecification(
+            TITLE, TOPOLOGY, settings.topic_prefix, settings.partitions
+        ),
+        lifespan=lifecycle.lifespan,
+        on_shutdown=[lifecycle.stop],
     )
+
+
+def create_broker(settings: InvitationsSettings) -> LaneBroker:
+    """Create the broker with the topics that the service reads and writes."""
+    prefix = settings.topic_prefix
+    broker = LaneBroker(settings.pipeline_config(TOPOLOGY.name))
+
+    @broker.subscriber(
+        *TOPOLOGY.input_names(prefix),
+        batch=True,
+        group_id=TOPOLOGY.group_id(prefix),
+        # Postgres has the positions: they are committed together with the decisions.
+        ack_policy=AckPolicy.MANUAL,
+    )
+    async def handle_batch(message: KafkaMessage) -> None:
+        """Decide a batch, commit the decisions with the new positions, and publish the outputs."""
+        await broker.deliver(message)
+
+    # The pipeline publishes to these in transactions, which FastStream's producer does not offer.
+    broker.publisher(
+        topics.INVITATION_EVENTS.full_name(prefix),
+        schema=asyncapi.union_of(events.INVITATIONS),
+        title="Invitation events",
+    )
+    broker.publisher(
+        topics.INVITATION_REJECTIONS.full_name(prefix), schema=CommandRejected, title="Rejected commands"
+    )
+    broker.publisher(topics.INVITATION_DEAD_LETTERS.full_name(prefix), schema=bytes, title="Dead letters")
+    broker.publisher(
+        topics.INVITATION_COMMANDS.full_name(prefix),
+        schema=commands.ExpireInvitation | commands.ExcludeUser,
+        title="Commands of the sweeper",
+    )
+    return broker
+
+
+async def build_service(settings: InvitationsSettings, broker: LaneBroker) -> process.Service:
+    """Build the service, to be run in the application's lifespan: pipeline, HTTP and sweeper."""
+    config = settings.pipeline_config(TOPOLOGY.name)
+    registry = CollectorRegistry()
+    metrics = PipelineMetrics(registry, TOPOLOGY.name)
+    processor = InvitationsProcessor(settings.invitation_policy())
+    pipeline = Pipeline(config, broker, processor, metrics, ("services.invitations",))
     pool = await database.create_pool(config, size=8)
     http_app = fastapi_app.create_app(
-        "Co-host invitations",
+        TITLE,
         settings=settings,
         pipeline=pipeline,
         registry=registry,
@@ -37,4 +98,4 @@ async def build_service(settings: InvitationsSettings) -> process.Service:
     producer = CloudEventProducer(config, TOPOLOGY.source)
     sweeper = Sweeper(pipeline, sweeper_pool, producer)
     closers = (producer.stop, sweeper_pool.close, pool.close)
-    return process.Service("invitations", pipeline, http_app, background=(sweeper.run,), closers=closers)
+    return process.Service(TOPOLOGY.name, pipeline, http_app, background=(sweeper.run,), closers=closers)

@@ -1,9 +1,14 @@
 """The topics that a service reads and writes: as an AsyncAPI 3.0 document, and as a page without scripts."""
 
+import functools
 import html
 import json
+import operator
 from collections.abc import Iterable
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from faststream.specification.base import SpecificationFactory
 
 from cohost_schemas import envelope
 from cohost_schemas.export import catalog, json_schema
@@ -14,6 +19,12 @@ from messaging.processor import Topology
 Schema = dict[str, Any]
 Action = Literal["receive", "send"]
 
+API_VERSION = "1"
+
+_DESCRIPTION = (
+    "CloudEvents 1.0 in structured mode. What the service writes is committed in transactions: read with"
+    " isolation.level=read_committed."
+)
 _REFERENCE = "#/components/schemas/{model}"
 _CLOUD_EVENT = "application/cloudevents+json"
 _SEQUENCE: Schema = {"type": "string", "description": "The attribute `sequence`, in plain decimal."}
@@ -46,6 +57,64 @@ _DEAD_LETTER: Schema = {
 }
 
 
+class ServiceSpecification(SpecificationFactory):
+    """A service's AsyncAPI document, in FastStream's place for it: `faststream docs gen` writes it."""
+
+    contact = None
+    license = None
+
+    def __init__(self, title: str, topology: Topology, prefix: str, partitions: int) -> None:
+        self.title = title
+        self.version = API_VERSION
+        self.description = _DESCRIPTION
+        self._topology = topology
+        self._prefix = prefix
+        self._partitions = partitions
+
+    def add_broker(self, _: object, /) -> Self:
+        """Return the specification unchanged: the topology has the broker's topics."""
+        return self
+
+    def add_http_route(self, path: str, handler: object) -> Self:  # noqa: ARG002 - FastStream passes them by name
+        """Return the specification unchanged: HTTP is described by OpenAPI."""
+        return self
+
+    def to_specification(self) -> "AsyncApiDocument":
+        """Return the document."""
+        return AsyncApiDocument(
+            build_document(self.title, self.version, self._topology, self._prefix, self._partitions)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncApiDocument:
+    """The document in the forms that FastStream asks for."""
+
+    content: Schema
+
+    @property
+    def title(self) -> str:
+        """Return the service's title."""
+        return str(self.content["info"]["title"])
+
+    def to_jsonable(self) -> Schema:
+        """Return the document as JSON values."""
+        return self.content
+
+    def to_json(self) -> str:
+        """Return the document as JSON text."""
+        return json.dumps(self.content)
+
+    def to_yaml(self) -> str:
+        """Return the document as JSON text, which is YAML too."""
+        return json.dumps(self.content, indent=2)
+
+
+def union_of(models: Iterable[type[Message]]) -> Any:
+    """Return the union of the data types of a topic, as FastStream declares a publisher's schema."""
+    return functools.reduce(operator.or_, models)
+
+
 def build_document(title: str, version: str, topology: Topology, prefix: str, partitions: int) -> Schema:
     """Build the AsyncAPI document of a service, with the real topic names."""
     received = {entry.topic: _message_names(entry.topic) for entry in topology.inputs}
@@ -61,8 +130,7 @@ def build_document(title: str, version: str, topology: Topology, prefix: str, pa
         "info": {
             "title": title,
             "version": version,
-            "description": "CloudEvents 1.0 in structured mode. What the service writes is committed in"
-            " transactions: read with isolation.level=read_committed.",
+            "description": _DESCRIPTION,
         },
         "defaultContentType": _CLOUD_EVENT,
         "channels": {topic.suffix: _channel(topic, prefix, partitions) for topic in channels},

@@ -1,34 +1,36 @@
-"""Process lifecycle of a service: start, run, stop gracefully within ten seconds, exit status."""
+"""Process lifecycle of a service in FastStream's: start, run, stop within ten seconds, exit status."""
 
 import asyncio
 import contextlib
-import errno
 import gc
 import os
-import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import asyncpg
+import jwt
 import structlog
 import uvicorn
 from fastapi import FastAPI
+from faststream import FastStream
+from faststream.annotations import FastStream as RunningApp
 
-from cohost.kafka import patches, security
-from messaging.errors import IncompatibleDeployment, is_transient
+from cohost.kafka import patches
+from messaging.errors import IncompatibleDeployment
 from messaging.pipeline import Pipeline
-from services.runtime import logs
+from services.runtime import logs, startup_checks
 from services.runtime.settings import EXIT_WRONG_SETTING, ServiceSettings, variable_name
+from services.runtime.startup_checks import WrongSetting
 
 EXIT_REFUSED = 3
 
 _DRAIN_SECONDS = 8
 _CLOSE_SECONDS = 0.5
 _SHUTDOWN_SECONDS = 9.7
-_CHECK_SECONDS = 2
 _POLL_SECONDS = 0.1
 _REFUSED_ERRORS = (
     IncompatibleDeployment,
@@ -38,8 +40,6 @@ _REFUSED_ERRORS = (
 )
 
 log = structlog.get_logger()
-
-S = TypeVar("S", bound=ServiceSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +57,73 @@ class Service:
     closers: tuple[Callable[[], Awaitable[object]], ...] = ()
 
 
-class WrongSetting(Exception):
-    """A setting failed when it was first used; the text is one line that names the variable."""
+def run_app(create: Callable[[], FastStream]) -> None:
+    """Run an application until a signal stops it, as `faststream run` does.
 
-
-def run_service(settings: S, build: Callable[[S], Awaitable[Service]]) -> int:
-    """Run the service that `build` returns until a signal stops it, and return the exit status.
-
-    0: stopped gracefully. 1: a bug. 2: a wrong setting. 3: a database or Kafka that it must not use.
+    Exit statuses: 0 for a graceful stop, 1 for a bug, 2 for a wrong setting, 3 for a database or Kafka that
+    the service must not use.
     """
+    asyncio.run(create().run())
+
+
+class Lifecycle:
+    """The hooks by which FastStream's application runs a service: `lifespan`, and `stop` on shutdown."""
+
+    def __init__(self, settings: ServiceSettings, build: Callable[[], Awaitable[Service]]) -> None:
+        self._settings = settings
+        self._build = build
+        self._runner: _Runner | None = None
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: RunningApp) -> AsyncIterator[None]:
+        """Check the settings, build the service, run its tasks during the block, and close it."""
+        _prepare_process(self._settings)
+        with _exit_statuses():
+            with startup_checks.listen(self._settings) as listener:
+                await startup_checks.check_connections(self._settings)
+                service = await self._build()
+                _tune_gc()
+                self._runner = _Runner(service, app.exit)
+                self._runner.start(listener)
+                try:
+                    yield
+                finally:
+                    await self._runner.stop()
+                    await _close_service(service)
+            self._runner.raise_failure()
+        log.info("stopped")
+
+    async def stop(self) -> None:
+        """Release the lanes and end every task. FastStream's broker must stop after this."""
+        if self._runner is not None:
+            await self._runner.stop()
+
+
+def _prepare_process(settings: ServiceSettings) -> None:
+    """Change what concerns the whole process; importing a module changes nothing."""
     logs.configure_logging(settings.log_level)
     patches.apply_patches()
+    # A short secret is the operator's choice; PyJWT would warn about it at every request.
+    warnings.filterwarnings("ignore", category=jwt.InsecureKeyLengthWarning)
+
+
+@contextlib.contextmanager
+def _exit_statuses() -> Iterator[None]:
+    """Turn an error that ends the process into one line and the exit status."""
     try:
-        asyncio.run(_run_until_stopped(settings, build))
+        yield
     except WrongSetting as wrong:
-        return _print_error(wrong, EXIT_WRONG_SETTING)
+        _exit_with_line(str(wrong), EXIT_WRONG_SETTING)
     except _REFUSED_ERRORS as refused:
-        return _print_error(_name_variable(refused), EXIT_REFUSED)
+        _exit_with_line(_name_variable(refused), EXIT_REFUSED)
     except Exception:
         log.exception("stopped by an error")
-        return 1
-    log.info("stopped")
-    return 0
+        raise SystemExit(1) from None
 
 
-def _print_error(error: object, status: int) -> int:
-    sys.stderr.write(" ".join(str(error).split()) + "\n")
-    return status
+def _exit_with_line(text: str, status: int) -> None:
+    sys.stderr.write(" ".join(text.split()) + "\n")
+    raise SystemExit(status) from None
 
 
 def _name_variable(refused: Exception) -> str:
@@ -92,22 +132,11 @@ def _name_variable(refused: Exception) -> str:
     return str(refused) if setting is None else f"{refused} ({variable_name(setting)})"
 
 
-async def _run_until_stopped(settings: S, build: Callable[[S], Awaitable[Service]]) -> None:
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    with _listen(settings) as listener:
-        await _check_database(settings.database_url.get_secret_value())
-        await _check_kafka_credentials(settings)
-        service = await build(settings)
-        _tune_gc()
-        try:
-            await _Runner(service, stopping).run(listener)
-        finally:
-            for close in service.closers:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_CLOSE_SECONDS):
-                        await close()
+async def _close_service(service: Service) -> None:
+    for close in service.closers:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await close()
 
 
 def _tune_gc() -> None:
@@ -120,62 +149,6 @@ def _tune_gc() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-@contextlib.contextmanager
-def _listen(settings: ServiceSettings) -> Iterator[socket.socket]:
-    host, port = settings.http_host, settings.http_port
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a valid host name"
-        msg = f"COHOST_HTTP_HOST: {reason}"
-        raise WrongSetting(msg) from error
-    # Without the protocol number asyncio leaves Nagle's algorithm on: 40 ms per response.
-    with socket.socket(family, kind, protocol) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(address)
-            listener.listen()
-        except OSError as error:
-            wrong = "HOST" if error.errno == errno.EADDRNOTAVAIL else "PORT"
-            msg = f"COHOST_HTTP_{wrong}: cannot listen on {host}:{port}: {error.strerror}"
-            raise WrongSetting(msg) from error
-        yield listener
-
-
-async def _check_database(url: str) -> None:
-    """Fail at once if the database URL or login is wrong. The pipeline waits for a database that is down."""
-    try:
-        connection = await asyncpg.connect(url, timeout=_CHECK_SECONDS)
-    except (ValueError, OverflowError) as error:
-        # The text of errors other than asyncpg's own may show part of the URL, and so of the password.
-        own = isinstance(error, asyncpg.InterfaceError)
-        msg = f"COHOST_DATABASE_URL: {error if own else 'not a valid Postgres URL'}"
-        raise WrongSetting(msg) from error
-    except asyncpg.InvalidAuthorizationSpecificationError as error:
-        msg = f"COHOST_DATABASE_URL: {error}"
-        raise WrongSetting(msg) from error
-    except asyncpg.PostgresError as error:
-        if not is_transient(error):
-            raise IncompatibleDeployment(str(error)) from error
-    except Exception as error:
-        if not is_transient(error):
-            raise
-    else:
-        connection.terminate()
-
-
-async def _check_kafka_credentials(settings: ServiceSettings) -> None:
-    """Fail at once if Kafka rejects the credentials."""
-    if settings.kafka_security_protocol == "PLAINTEXT":
-        return
-    try:
-        await security.check_kafka_access(
-            settings.kafka_bootstrap_servers, settings.kafka_options(), _CHECK_SECONDS
-        )
-    except ValueError as error:
-        raise WrongSetting(str(error)) from error
-
-
 class _Server(uvicorn.Server):
     """A server that leaves signal handling to the process."""
 
@@ -185,12 +158,14 @@ class _Server(uvicorn.Server):
 
 
 class _Runner:
-    """Run a service's tasks; the first one that fails stops all."""
+    """Run a service's tasks; the first one that fails makes the application exit."""
 
-    def __init__(self, service: Service, stopping: asyncio.Event) -> None:
+    def __init__(self, service: Service, exit_app: Callable[[], None]) -> None:
         self._service = service
-        self._stopping = stopping
+        self._exit_app = exit_app
+        self._main_tasks: list[asyncio.Task[None]] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
         self._server = _Server(
             uvicorn.Config(
                 service.http,
@@ -205,23 +180,34 @@ class _Runner:
             )
         )
 
-    async def run(self, listener: socket.socket) -> None:
-        """Run until stopping is set; raise the error of the task that failed."""
+    def start(self, listener: socket.socket) -> None:
+        """Start every task."""
         service = self._service
-        main_tasks = [self._spawn(self._server.serve([listener])), self._spawn(service.pipeline.run())]
-        ready_task = self._spawn(self._log_when_ready())
+        self._main_tasks = [
+            self._spawn(self._server.serve([listener])),
+            self._spawn(service.pipeline.run()),
+        ]
+        self._ready_task = self._spawn(self._log_when_ready())
         for work in service.background:
             self._spawn(work())
-        await self._stopping.wait()
-        failed = any(task.done() for task in self._tasks if task is not ready_task)
+
+    async def stop(self) -> None:
+        """End every task, in bounded time."""
+        if self._stopping:
+            return
+        self._stopping = True
+        failed = any(task.done() for task in self._tasks if task is not self._ready_task)
         asyncio.get_running_loop().call_later(_SHUTDOWN_SECONDS, _abort, int(failed))
         self._server.should_exit = True
-        service.pipeline.stop()
+        self._service.pipeline.stop()
         # Stop background tasks last: releasing lanes may wait for effects that they run.
-        await asyncio.wait(main_tasks, timeout=_DRAIN_SECONDS)
+        await asyncio.wait(self._main_tasks, timeout=_DRAIN_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks, timeout=_CLOSE_SECONDS)
+
+    def raise_failure(self) -> None:
+        """Raise the error of the task that failed, if one did."""
         for task in self._tasks:
             if task.done() and not task.cancelled():
                 task.result()
@@ -234,7 +220,7 @@ class _Runner:
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
-            self._stopping.set()
+            self._exit_app()
 
     async def _log_when_ready(self) -> None:
         while not self._service.pipeline.is_ready:

@@ -58,7 +58,7 @@ async def next_event(events: cohost.Stream[cohost.Event], kind: type[Any]) -> An
 @contextlib.asynccontextmanager
 async def run_in_process(settings: InvitationsSettings) -> AsyncIterator[None]:
     """Run the service as its process does, without listening on a port."""
-    service = await app.build_service(settings)
+    service = await app.build_service(settings, app.create_broker(settings))
     running = asyncio.create_task(service.pipeline.run())
     background = [asyncio.create_task(work()) for work in service.background]
     try:

@@ -12,6 +12,7 @@ from cohost_schemas.topics import Topic
 from cohost_schemas.types import Message
 from messaging.config import Config
 from messaging.errors import NotConfirmed
+from messaging.inputs.broker import LaneBroker
 from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
 from messaging.processor import InputRecord
@@ -90,7 +91,12 @@ class SweeperHarness:
 @pytest.fixture
 def sweeper_harness(batch_harness: BatchHarness) -> SweeperHarness:
     config = Config("127.0.0.1:1", "", SCHEMA)
-    pipeline = Pipeline(config, batch_harness.processor, PipelineMetrics(CollectorRegistry(), "invitations"))
+    pipeline = Pipeline(
+        config,
+        LaneBroker(config),
+        batch_harness.processor,
+        PipelineMetrics(CollectorRegistry(), "invitations"),
+    )
     box = RecordingProducer()
     return SweeperHarness(batch_harness, box, Sweeper(pipeline, batch_harness.pool, box))  # type: ignore[arg-type]
 

@@ -19,6 +19,7 @@ from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
 from messaging.processor import InputRecord
 from tests.messaging.counter_processor import CounterProcessor
+from tests.messaging.lane_brokers import create_broker
 from tests.messaging.lane_inputs import COMMANDS, LANE, leave_command, send_record
 from tests.messaging.pipeline_in_process import create_topic, fetch_rows, running_pipeline, wait_until
 from tests.messaging.worker_fleet import PARTITIONS, TIMEOUT_SECONDS, WorkerFleet
@@ -123,7 +124,8 @@ async def test_commands_deleted_ahead_of_a_running_worker_stop_the_lane(
     fleet: WorkerFleet, producer: AIOKafkaProducer
 ) -> None:
     domain = _PausedProcessor()
-    pipeline = Pipeline(fleet.config, domain, PipelineMetrics(CollectorRegistry(), "counter"))
+    metrics = PipelineMetrics(CollectorRegistry(), "counter")
+    pipeline = Pipeline(fleet.config, create_broker(fleet.config, domain.topology), domain, metrics)
     running = asyncio.create_task(pipeline.run())
     await wait_until(lambda: pipeline.is_ready)
     await fleet.publish_batch([leave_command()])

@@ -28,6 +28,7 @@ from messaging.outbox.publisher import OutboxPublisher
 from messaging.pipeline import Pipeline
 from messaging.session import Session
 from tests.messaging.counter_processor import CounterProcessor
+from tests.messaging.lane_brokers import create_broker
 
 COMMANDS = topics.INVITATION_COMMANDS.suffix
 FAILPOINTS: dict[str, tuple[Any, str, str]] = {
@@ -137,9 +138,10 @@ async def main(options: dict[str, Any]) -> None:
     # A stopped worker must keep its transaction open while other workers start.
     database._TIMEOUTS["idle_in_transaction_session_timeout"] = "90s"  # noqa: SLF001 - a timeout of the product
     patches.apply_patches()
-    pipeline = Pipeline(
-        Config(**options), CounterProcessor(), PipelineMetrics(CollectorRegistry(), "counter")
-    )
+    config = Config(**options)
+    processor = CounterProcessor()
+    metrics = PipelineMetrics(CollectorRegistry(), "counter")
+    pipeline = Pipeline(config, create_broker(config, processor.topology), processor, metrics)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, pipeline.stop)
     running = asyncio.create_task(pipeline.run())
     while not running.done() and not pipeline.is_ready:

@@ -2,13 +2,14 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
 
 import structlog
 from fastapi import FastAPI
+from faststream import FastStream
 
 from messaging import database
 from messaging.errors import IncompatibleDeployment, LogMismatch
+from messaging.inputs.broker import LaneBroker
 from services.runtime import process
 from services.runtime.settings import load_settings
 from tests.runtime import example_service
@@ -71,8 +72,10 @@ PIPELINES = {
 BACKGROUND = {"broken background": raise_error}
 
 
-def service_builder(what: str) -> Callable[[ExampleSettings], Awaitable[process.Service]]:
-    async def build(settings: ExampleSettings) -> process.Service:
+def create_app(what: str) -> FastStream:
+    settings = load_settings(ExampleSettings)
+
+    async def build() -> process.Service:
         pool = await database.create_pool(settings.pipeline_config("example"), 2)
         instead = PIPELINES.get(what)
         pipeline = FakePipeline(
@@ -84,7 +87,9 @@ def service_builder(what: str) -> Callable[[ExampleSettings], Awaitable[process.
         background = BACKGROUND.get(what, wait_for_cancellation)
         return process.Service("example", pipeline, web, (background,), (hang, log_closed, pool.close))  # type: ignore[arg-type]
 
-    return build
+    lifecycle = process.Lifecycle(settings, build)
+    broker = LaneBroker(settings.pipeline_config("example"))
+    return FastStream(broker, lifespan=lifecycle.lifespan, on_shutdown=[lifecycle.stop])
 
 
 def _add_slow_route(web: FastAPI) -> None:
@@ -96,4 +101,4 @@ def _add_slow_route(web: FastAPI) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(process.run_service(load_settings(ExampleSettings), service_builder(sys.argv[1])))
+    process.run_app(lambda: create_app(sys.argv[1]))

@@ -36,14 +36,8 @@ class Authenticator:
     def __init__(self, secret: str | None, jwks: Mapping[str, Any] | None) -> None:
         self._secret = secret
         self._keys = _usable_keys(jwks) if jwks is not None else []
-        # A short secret is the operator's choice; PyJWT would warn about it at every request.
-        warnings.filterwarnings("ignore", category=jwt.InsecureKeyLengthWarning)
         if secret is not None:
-            try:
-                jwt.encode({}, secret, "HS256")
-            except jwt.PyJWTError as error:
-                msg = "not usable as an HS256 secret"
-                raise ValueError(msg) from error
+            _check_secret(secret)
 
     def authenticate_token(self, token: str) -> Caller:
         """Return the caller that the token identifies. Raises `HttpProblem` (401)."""
@@ -73,6 +67,17 @@ class Authenticator:
             msg = "no key or several keys match this token"
             raise ValueError(msg)
         return {"key": matching[0], "algorithms": [algorithm]}
+
+
+def _check_secret(secret: str) -> None:
+    with warnings.catch_warnings():
+        # A short secret is the operator's choice.
+        warnings.simplefilter("ignore", category=jwt.InsecureKeyLengthWarning)
+        try:
+            jwt.encode({}, secret, "HS256")
+        except jwt.PyJWTError as error:
+            msg = "not usable as an HS256 secret"
+            raise ValueError(msg) from error
 
 
 def _usable_keys(jwks: Mapping[str, Any]) -> list[jwt.PyJWK]:

@@ -15,8 +15,6 @@ from services.runtime.http import auth, command_status, middleware, openapi, pro
 from services.runtime.readiness import Readiness
 from services.runtime.settings import ServiceSettings
 
-API_VERSION = "1"
-
 
 class _Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
@@ -42,7 +40,7 @@ def create_app(  # noqa: PLR0913 - an application has these parts
     `checks` are further parts of `/readyz`, by name.
     """
     application = _Application(
-        title=title, version=API_VERSION, docs_url=None, redoc_url=None, redirect_slashes=False
+        title=title, version=asyncapi.API_VERSION, docs_url=None, redoc_url=None, redirect_slashes=False
     )
     application.state.authenticator = settings.build_authenticator()
     problems.install_handlers(application)
@@ -50,16 +48,18 @@ def create_app(  # noqa: PLR0913 - an application has these parts
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
     readiness = Readiness(settings.pipeline_config(topology.name), pipeline, pool, checks or {})
-    document = asyncapi.build_document(
-        title, API_VERSION, topology, settings.topic_prefix, settings.partitions
-    )
+    specification = asyncapi.ServiceSpecification(title, topology, settings.topic_prefix, settings.partitions)
     # Authenticate before validation: a caller without a token must not learn what is wrong with the request.
     authenticated = [Depends(auth.authenticate_request)]
     for router in (*routers, command_status.create_status_router(pool)):
         application.include_router(
             router, dependencies=authenticated, responses=problems.problem_responses(401)
         )
-    for router in (*public_routers, _operations_router(readiness, registry), _documents_router(document)):
+    for router in (
+        *public_routers,
+        _operations_router(readiness, registry),
+        _documents_router(specification),
+    ):
         application.include_router(router)
     return application
 
@@ -89,8 +89,9 @@ def _operations_router(readiness: Readiness, registry: CollectorRegistry) -> API
     return routes
 
 
-def _documents_router(document: dict[str, Any]) -> APIRouter:
+def _documents_router(specification: asyncapi.ServiceSpecification) -> APIRouter:
     routes = APIRouter(tags=["documents"])
+    document = specification.to_specification().to_jsonable()
     page = asyncapi.render_page(document)
 
     @routes.get("/asyncapi", response_class=HTMLResponse)

@@ -9,7 +9,6 @@ renamed to `….reached`. While a file with the action `wait` exists, calls wait
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,7 @@ from typing import Any
 from messaging.producer import CloudEventProducer
 from services.broadcast import app
 from services.broadcast.livekit.client import LiveKitClient
-from services.broadcast.settings import BroadcastSettings
-from services.runtime import process, settings
+from services.runtime import process
 
 FAILPOINTS_FOLDER = "TEST_POINTS"
 METHOD_NAMES = {
@@ -76,4 +74,4 @@ async def _wait_at_failpoint(point: Path) -> None:
 
 if __name__ == "__main__":
     install_failpoints(Path(os.environ[FAILPOINTS_FOLDER]))
-    sys.exit(process.run_service(settings.load_settings(BroadcastSettings), app.build_service))
+    process.run_app(app.create)

@@ -1,0 +1,80 @@
+"""Checks before a service is built: settings that only their first use can prove wrong."""
+
+import contextlib
+import errno
+import socket
+from collections.abc import Iterator
+
+import asyncpg
+
+from cohost.kafka import security
+from messaging.errors import IncompatibleDeployment, is_transient
+from services.runtime.settings import ServiceSettings
+
+_CHECK_SECONDS = 2
+
+
+class WrongSetting(Exception):
+    """A setting failed when it was first used; the text is one line that names the variable."""
+
+
+@contextlib.contextmanager
+def listen(settings: ServiceSettings) -> Iterator[socket.socket]:
+    """Listen on the HTTP port during the block. Raises `WrongSetting`."""
+    host, port = settings.http_host, settings.http_port
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a valid host name"
+        msg = f"COHOST_HTTP_HOST: {reason}"
+        raise WrongSetting(msg) from error
+    # Without the protocol number asyncio leaves Nagle's algorithm on: 40 ms per response.
+    with socket.socket(family, kind, protocol) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+            listener.listen()
+        except OSError as error:
+            wrong = "HOST" if error.errno == errno.EADDRNOTAVAIL else "PORT"
+            msg = f"COHOST_HTTP_{wrong}: cannot listen on {host}:{port}: {error.strerror}"
+            raise WrongSetting(msg) from error
+        yield listener
+
+
+async def check_connections(settings: ServiceSettings) -> None:
+    """Fail at once if Postgres or Kafka rejects the credentials. Raises `WrongSetting`."""
+    await _check_database(settings.database_url.get_secret_value())
+    await _check_kafka_credentials(settings)
+
+
+async def _check_database(url: str) -> None:
+    """Fail at once if the database URL or login is wrong. The pipeline waits for a database that is down."""
+    try:
+        connection = await asyncpg.connect(url, timeout=_CHECK_SECONDS)
+    except (ValueError, OverflowError) as error:
+        # The text of errors other than asyncpg's own may show part of the URL, and so of the password.
+        own = isinstance(error, asyncpg.InterfaceError)
+        msg = f"COHOST_DATABASE_URL: {error if own else 'not a valid Postgres URL'}"
+        raise WrongSetting(msg) from error
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        msg = f"COHOST_DATABASE_URL: {error}"
+        raise WrongSetting(msg) from error
+    except asyncpg.PostgresError as error:
+        if not is_transient(error):
+            raise IncompatibleDeployment(str(error)) from error
+    except Exception as error:
+        if not is_transient(error):
+            raise
+    else:
+        connection.terminate()
+
+
+async def _check_kafka_credentials(settings: ServiceSettings) -> None:
+    if settings.kafka_security_protocol == "PLAINTEXT":
+        return
+    try:
+        await security.check_kafka_access(
+            settings.kafka_bootstrap_servers, settings.kafka_options(), _CHECK_SECONDS
+        )
+    except ValueError as error:
+        raise WrongSetting(str(error)) from error
