@@ -1,0 +1,96 @@
+"""A session's consumer on the subscriber that all sessions of a process share."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import ConsumerStoppedError
+
+from messaging.config import Config
+from messaging.inputs import consumer
+from messaging.inputs.consumer import Consumer
+from tests.messaging.counter_processor import TOPOLOGY
+from tests.messaging.lane_brokers import create_broker
+
+PARTITION = TopicPartition("rooms", 0)
+
+
+class RecordingListener:
+    """A session that records what its consumer tells it."""
+
+    def __init__(self) -> None:
+        self.calls: list[object] = []
+
+    async def handle_batch(self, records: Sequence[object]) -> None:
+        self.calls.append(tuple(records))
+
+    def on_assigned(self, partitions: Sequence[TopicPartition]) -> None:
+        self.calls.append(list(partitions))
+
+    async def on_revoked(self) -> None:
+        self.calls.append("revoked")
+
+    def fail_session(self, error: BaseException) -> None:
+        self.calls.append(error)
+
+
+class FakeKafkaConsumer:
+    """An aiokafka consumer whose rebalances come after `rebalanced`, in a task of its own."""
+
+    def __init__(self) -> None:
+        self.rebalanced = asyncio.Event()
+        self.rebalancing = asyncio.create_task(self._rebalance())
+
+    def pause(self, *_: TopicPartition) -> None:
+        """Pause nothing."""
+
+    async def _rebalance(self) -> None:
+        await self.rebalanced.wait()
+        listener = consumer.RebalanceListener()
+        await listener.on_partitions_revoked([PARTITION])
+        await listener.on_partitions_assigned([PARTITION])
+
+
+class FakeSubscriber:
+    """A subscriber that makes a new consumer at each start, as FastStream's does."""
+
+    def __init__(self) -> None:
+        self.consumer: FakeKafkaConsumer | None = None
+
+    async def start(self) -> None:
+        self.consumer = FakeKafkaConsumer()
+
+    async def stop(self) -> None:
+        """Leave the old consumer running: it is slow to stop."""
+
+
+async def start_consumer(
+    subscriber: FakeSubscriber,
+) -> tuple[Consumer, RecordingListener, FakeKafkaConsumer]:
+    config = Config("127.0.0.1:1", "", "counter")
+    listener = RecordingListener()
+    started = Consumer(config, create_broker(config, TOPOLOGY), listener)
+    started._subscriber = subscriber  # noqa: SLF001 - no Kafka is there to start the real one
+    await started.start()
+    assert subscriber.consumer is not None
+    return started, listener, subscriber.consumer
+
+
+async def test_a_consumer_that_is_slow_to_stop_never_calls_the_next_session() -> None:
+    subscriber = FakeSubscriber()
+    old, old_listener, old_kafka_consumer = await start_consumer(subscriber)
+    await old.stop()
+    _, listener, kafka_consumer = await start_consumer(subscriber)
+    for each in (old_kafka_consumer, kafka_consumer):
+        each.rebalanced.set()
+        await each.rebalancing
+    assert old_listener.calls == ["revoked"]
+    assert listener.calls == ["revoked", [PARTITION]]
+
+
+async def test_a_stopped_consumer_polls_no_more() -> None:
+    stopped, _, _ = await start_consumer(FakeSubscriber())
+    await stopped.stop()
+    with pytest.raises(ConsumerStoppedError):
+        await stopped.poll(None)
