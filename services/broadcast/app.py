@@ -77,7 +77,7 @@ def create_broker(settings: BroadcastSettings) -> LaneBroker:
         """Decide a batch, commit the decisions with the new positions, and publish the outputs."""
         await broker.deliver(message)
 
-    # The pipeline publishes to these in transactions, which FastStream's producer does not offer.
+    # Declared only: the pipeline publishes in transactions, which FastStream's producer does not offer.
     broker.publisher(
         topics.BROADCAST_EVENTS.full_name(prefix),
         schema=asyncapi.union_of(events.BROADCAST),
@@ -92,6 +92,7 @@ def create_broker(settings: BroadcastSettings) -> LaneBroker:
         title="Badges, compacted by room and user",
     )
     broker.publisher(topics.BROADCAST_DEAD_LETTERS.full_name(prefix), schema=bytes, title="Dead letters")
+    # Written by the effects and the webhook, outside of the transactions.
     broker.publisher(
         topics.BROADCAST_SIGNALS.full_name(prefix),
         schema=asyncapi.union_of(signals.ALL),

@@ -59,7 +59,7 @@ def create_broker(settings: InvitationsSettings) -> LaneBroker:
         """Decide a batch, commit the decisions with the new positions, and publish the outputs."""
         await broker.deliver(message)
 
-    # The pipeline publishes to these in transactions, which FastStream's producer does not offer.
+    # Declared only: the pipeline publishes in transactions, which FastStream's producer does not offer.
     broker.publisher(
         topics.INVITATION_EVENTS.full_name(prefix),
         schema=asyncapi.union_of(events.INVITATIONS),
@@ -69,6 +69,7 @@ def create_broker(settings: InvitationsSettings) -> LaneBroker:
         topics.INVITATION_REJECTIONS.full_name(prefix), schema=CommandRejected, title="Rejected commands"
     )
     broker.publisher(topics.INVITATION_DEAD_LETTERS.full_name(prefix), schema=bytes, title="Dead letters")
+    # Written by the sweeper, outside of the transactions.
     broker.publisher(
         topics.INVITATION_COMMANDS.full_name(prefix),
         schema=commands.ExpireInvitation | commands.ExcludeUser,
