@@ -63,7 +63,7 @@ BROADCAST = OldService(
     ("broadcast.events", "broadcast.rejections", "badges", "broadcast.dead-letters"),
     topics.BROADCAST_COMMANDS,
     commands.UnmuteCoHost(room_id="room-b", user_id="bob", actor_id="host", source="microphone"),
-    lambda: BroadcastProcessor(SeatTimeouts(30, 120), DirtyKeys(), ()),
+    lambda: BroadcastProcessor(SeatTimeouts(30, 120), DirtyKeys()),
 )
 
 
