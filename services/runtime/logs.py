@@ -2,11 +2,12 @@
 
 import logging
 import sys
-import time
 
 import structlog
+from cachetools import TTLCache
 
 _QUIET_SECONDS = 30
+_MAX_QUIET_LINES = 1000
 # Below these levels libraries log their internals. `cohost.consumer` is FastStream's logger: it warns about
 # settings that are intended.
 _LIBRARY_LEVELS = {
@@ -20,17 +21,16 @@ class RateLimitFilter(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._quiet_until: dict[tuple[str, object], float] = {}
+        self._quiet: TTLCache[tuple[str, object], None] = TTLCache(_MAX_QUIET_LINES, _QUIET_SECONDS)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the line may be logged now."""
         if not record.name.startswith("aiokafka"):
             return True
-        now = time.monotonic()
         line = (record.name, record.msg)
-        if self._quiet_until.get(line, now) > now:
+        if line in self._quiet:
             return False
-        self._quiet_until[line] = now + _QUIET_SECONDS
+        self._quiet[line] = None
         return True
 
 

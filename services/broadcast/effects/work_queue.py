@@ -2,9 +2,11 @@
 
 import asyncio
 import math
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+
+from cachetools import TTLCache
 
 from cohost.kafka.backoff import Backoff
 from services.broadcast.domain.state import Member, MemberKey, OneOffAction, Room
@@ -57,35 +59,6 @@ class _FailureRun:
     backoff: Backoff
 
 
-class _ExpiringVersions:
-    """The newest version that was reported for each key; a version expires after `ttl_seconds`."""
-
-    def __init__(self, clock: Callable[[], float], ttl_seconds: float) -> None:
-        self._clock = clock
-        self._ttl_seconds = ttl_seconds
-        self._newest: dict[object, tuple[int, float]] = {}
-        self._expiring: deque[tuple[float, object]] = deque()
-
-    def __len__(self) -> int:
-        return len(self._newest)
-
-    def remember_version(self, key: object, version: int) -> None:
-        """Remember a version of a key, if no newer one is known, and drop the expired ones."""
-        now = self._clock()
-        while self._expiring and self._expiring[0][0] <= now:
-            _, old = self._expiring.popleft()
-            if self._newest.get(old, (0, math.inf))[1] <= now:
-                del self._newest[old]
-        until = now + self._ttl_seconds
-        self._newest[key] = (max(version, self.newest_version(key)), until)
-        self._expiring.append((until, key))
-
-    def newest_version(self, key: object) -> int:
-        """Return the key's newest version that has not expired, -1 for none."""
-        version, until = self._newest.get(key, (-1, 0.0))
-        return version if until > self._clock() else -1
-
-
 class WorkQueue:
     """Waiting and running work items, at most one of each per key.
 
@@ -100,8 +73,11 @@ class WorkQueue:
         self._waiting: OrderedDict[MemberKey, WorkItem] = OrderedDict()
         self._running: dict[MemberKey, WorkItem] = {}
         self._failures: dict[MemberKey, _FailureRun] = {}
-        self._applied_versions = _ExpiringVersions(clock, _APPLIED_TTL_SECONDS)
-        self._completed_actions = _ExpiringVersions(clock, _ACTION_TTL_SECONDS)
+        # Only age drops what was reported: a bound on their number could apply rights or run actions again.
+        self._applied_versions: TTLCache[MemberKey, int] = TTLCache(math.inf, _APPLIED_TTL_SECONDS, clock)
+        self._completed_actions: TTLCache[tuple[MemberKey, str], None] = TTLCache(
+            math.inf, _ACTION_TTL_SECONDS, clock
+        )
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -153,9 +129,10 @@ class WorkQueue:
     def mark_reported(self, item: WorkItem, reported: int | str) -> None:
         """Remember a reported version (int) or action id (str) until the decision on it is committed."""
         if isinstance(reported, str):
-            self._completed_actions.remember_version((item.key, reported), 0)
+            self._completed_actions[item.key, reported] = None
         else:
-            self._applied_versions.remember_version(item.key, reported)
+            newest = max(reported, self._applied_versions.get(item.key, reported))
+            self._applied_versions[item.key] = newest
         self._failures.pop(item.key, None)
 
     def failed_attempts(self, item: WorkItem) -> int:
@@ -209,11 +186,9 @@ class WorkQueue:
             return None
         if failure is not None and item.version == failure.version and self._clock() < failure.retry_at:
             return None
-        apply_rights = item.apply_rights and item.version > self._applied_versions.newest_version(item.key)
+        apply_rights = item.apply_rights and item.version > self._applied_versions.get(item.key, -1)
         actions = tuple(
-            action
-            for action in item.actions
-            if self._completed_actions.newest_version((item.key, action.command_id)) < 0
+            action for action in item.actions if (item.key, action.command_id) not in self._completed_actions
         )
         if not apply_rights and not actions:
             return None

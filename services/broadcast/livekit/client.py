@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import aiohttp
 import jwt
+from cachetools import TTLCache
 from google.protobuf.json_format import ParseError
 from livekit import api
 from livekit.api.room_service import RoomService
@@ -68,7 +69,9 @@ class _CachedTokenRoomService(RoomService):
 
     def __init__(self, session: aiohttp.ClientSession, url: str, key: str, secret: str) -> None:
         super().__init__(session, url, key, secret, failover=False)
-        self._signed: dict[tuple[object, ...], tuple[float, float, dict[str, str]]] = {}
+        self._signed: TTLCache[tuple[object, ...], tuple[float, dict[str, str]]] = TTLCache(
+            _MAX_API_TOKENS, _API_TOKEN_REUSE_SECONDS
+        )
 
     def drop_tokens(self) -> None:
         """Drop the cached tokens, so that the next calls sign new ones."""
@@ -76,19 +79,14 @@ class _CachedTokenRoomService(RoomService):
 
     def _auth_header(self, grants: Any, sip: Any = None) -> dict[str, str]:  # noqa: ARG002 - its parent's
         scope = (grants.room, grants.room_admin, grants.room_create, grants.room_list)
-        signed_monotonic, signed_at, header = self._signed.get(scope, (0.0, 0.0, {}))
-        # Both clocks are needed: one stands still while the machine sleeps, the other may be set.
-        is_stale = (
-            max(time.monotonic() - signed_monotonic, abs(time.time() - signed_at)) > _API_TOKEN_REUSE_SECONDS
-        )
-        if is_stale or not header:
-            if len(self._signed) >= _MAX_API_TOKENS:
-                self._signed.clear()
+        signed_at, header = self._signed.get(scope, (0.0, {}))
+        # Both clocks are needed: the cache's stands still while the machine sleeps, this one may be set.
+        if abs(time.time() - signed_at) > _API_TOKEN_REUSE_SECONDS:
             token = (
                 api.AccessToken(self.api_key, self.api_secret).with_ttl(_API_TOKEN_TTL).with_grants(grants)
             )
             header = {"authorization": f"Bearer {token.to_jwt()}"}
-            self._signed[scope] = (time.monotonic(), time.time(), header)
+            self._signed[scope] = (time.time(), header)
         return header
 
 
