@@ -136,7 +136,7 @@ class Stack:
             ending.callback(ports.release_ports, port)
             starting = launch_service("invitations", port), launch_service("broadcast", self._broadcast_port)
             invitations, broadcast = await process.run_concurrently(*starting)
-            yield services.RunningServices(invitations, broadcast, self.jwt_secret, prefix)
+            yield services.RunningServices(invitations, broadcast, self.jwt_secret, prefix, environment)
 
     def _address(self, name: ComponentName) -> str:
         return self._settings.external_address(name) or self._components[name].address

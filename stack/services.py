@@ -63,12 +63,13 @@ class ServiceProcess:
 
 @dataclass(frozen=True, slots=True)
 class RunningServices:
-    """Addresses and secrets of both services."""
+    """Addresses and secrets of both services, and the environment variables that they were started with."""
 
     invitations_url: str
     broadcast_url: str
     jwt_secret: str
     prefix: str
+    environment: Mapping[str, str]
 
 
 def service_variables(

@@ -42,13 +42,13 @@ async def deployment(stack: Any) -> AsyncIterator[Deployment]:
         patch.setenv("COHOST_KAFKA_BOOTSTRAP_SERVERS", stack.kafka_bootstrap_servers)
         patch.setenv("COHOST_DATABASE_URL", stack.database_url)
         # Not the shared LiveKit: other tests set its webhooks.
-        own = type(stack)(parts=["livekit"])
+        own = type(stack)(components=["livekit"])
     async with own:
         settings = {
             "COHOST_RECONNECT_GRACE_SECONDS": "3",
             "COHOST_LIVEKIT_PUBLIC_URL": own.livekit_url.replace("127.0.0.1", "localhost"),
         }
-        async with own.services(f"{unique_id('contract')}.", extra_env=settings) as running:
+        async with own.run_services(f"{unique_id('contract')}.", extra_env=settings) as running:
             urls = {
                 "COHOST_INVITATIONS_URL": running.invitations_url,
                 "COHOST_BROADCAST_URL": running.broadcast_url,
