@@ -158,6 +158,6 @@ async def test_faststream_runs_the_service_and_releases_its_lanes_on_sigterm(
         assert sent.data.user_id == "bob"
         assert await running.stop() == 0
     connection = await asyncpg.connect(database_url)
-    lanes = await connection.fetch("SELECT DISTINCT released, unfenced FROM invitations.lanes")
+    lanes = await connection.fetch("SELECT DISTINCT released, unfenced_owners FROM invitations.lanes")
     await connection.close()
     assert [tuple(lane) for lane in lanes] == [(True, [])]
