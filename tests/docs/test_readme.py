@@ -11,7 +11,7 @@ from pathlib import Path
 import cohost
 from cohost_schemas.facts import RoomChanged, UserChanged
 from stack import Stack
-from stack.services import REPOSITORY, Running
+from stack.services import REPOSITORY, RunningServices
 
 SECONDS = 60
 PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -26,7 +26,7 @@ def consumer_example(prefix: str) -> str:
     return str(example).replace(topic, f'"{prefix}invitations.events"')
 
 
-async def take_and_leave_a_seat(kafka: str, running: Running) -> None:
+async def take_and_leave_a_seat(kafka: str, running: RunningServices) -> None:
     async with cohost.Client(kafka, prefix=running.prefix) as client:
         await client.set_room(RoomChanged(room_id="room-1", host_id="alice", status="live"))
         await client.set_user(UserChanged(user_id="bob", status="active"))
@@ -50,7 +50,7 @@ async def read_lines(process: asyncio.subprocess.Process, last: str) -> list[str
 async def test_the_readmes_faststream_consumer_prints_seats(stack: Stack, tmp_path: Path) -> None:
     prefix = f"t{secrets.token_hex(4)}."
     (tmp_path / "stage_screen.py").write_text(consumer_example(prefix))
-    async with stack.services(prefix) as running:
+    async with stack.run_services(prefix) as running:
         await take_and_leave_a_seat(stack.kafka_bootstrap_servers, running)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "faststream", "run", "stage_screen:app"),

@@ -1,5 +1,6 @@
 """Resyncs of rooms with LiveKit: on a real Postgres and a fake LiveKit."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
@@ -38,7 +39,11 @@ async def test_a_failing_room_does_not_block_the_resync_of_others(
         await harness.wait_until(lambda: len(compared_rooms(harness)) == len(ROOMS) - 2)
         assert {"room-0", "room-3"}.isdisjoint(compared_rooms(harness))
         await harness.wait_until(lambda: set(ROOMS) == set(listed_rooms(fake)))
-        assert len(listed_rooms(fake)) == len(ROOMS)
+        # The failing ones are tried again after a second; on a slow machine that is meanwhile.
+        looks = Counter(listed_rooms(fake))
+        assert [looks[room_id] for room_id in ROOMS if room_id not in fake.unlistable_rooms] == [1] * (
+            len(ROOMS) - 2
+        )
         fake.unlistable_rooms.clear()
         await harness.wait_until(lambda: sorted(compared_rooms(harness)) == ROOMS)
 
