@@ -13,9 +13,10 @@ from prometheus_client import CollectorRegistry
 
 from cohost_schemas import commands, events, signals, topics
 from cohost_schemas.rejections import CommandRejected
-from messaging import database, metrics
+from messaging import database
 from messaging.inputs.broker import LaneBroker
 from messaging.lanes.lease import LaneLease
+from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
 from messaging.producer import CloudEventProducer
 from services.broadcast.dirty_keys import DirtyKeys
@@ -131,7 +132,7 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
         config,
         broker,
         BroadcastProcessor(settings.seat_timeouts, dirty_keys),
-        metrics.PipelineMetrics(registry, TOPOLOGY.name),
+        PipelineMetrics(registry, TOPOLOGY.name),
         ("services.broadcast",),
         lane_listeners=(effects,),
         lease=lease,
@@ -152,12 +153,7 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
         TOPOLOGY.name,
         pipeline,
         http_app,
-        background=(
-            effects.poller.run,
-            effects.reconciler.run,
-            effects.resyncer.run,
-            effects.sweeper.run,
-        ),
+        background=effects.tasks,
         closers=(producer.stop, livekit.close, effects_pool.close, pool.close),
     )
 

@@ -1,7 +1,8 @@
 """All background effects of a worker."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from services.broadcast.effects.pending_poller import PendingPoller
 from services.broadcast.effects.reconciler import Reconciler
@@ -17,6 +18,11 @@ class BackgroundEffects:
     reconciler: Reconciler
     resyncer: RoomResyncer
     sweeper: Sweeper
+
+    @property
+    def tasks(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
+        """Return the coroutine functions that run until they are cancelled."""
+        return self.poller.run, self.reconciler.run, self.resyncer.run, self.sweeper.run
 
     async def on_lanes_acquired(self, lanes: Mapping[int, bool]) -> None:
         """Look for the work of the lanes that were acquired."""
