@@ -111,11 +111,7 @@ async def add_commands(connection: Connection, scheduled: Sequence[ScheduledComm
         SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[])
         ON CONFLICT DO NOTHING
         """,
-        [command.item.lane for command in scheduled],
-        [command.item.command for command in scheduled],
-        [command.item.room_id for command in scheduled],
-        [command.item.subject for command in scheduled],
-        [command.command_id for command in scheduled],
+        *_columns(scheduled),
     )
 
 
@@ -146,11 +142,7 @@ async def mark_published(connection: Connection, published: Sequence[ScheduledCo
         WHERE s.lane = done.lane AND s.command = done.command AND s.room_id = done.room_id
             AND s.subject = done.subject AND s.command_id = done.command_id
         """,
-        [command.item.lane for command in published],
-        [command.item.command for command in published],
-        [command.item.room_id for command in published],
-        [command.item.subject for command in published],
-        [command.command_id for command in published],
+        *_columns(published),
     )
 
 
@@ -165,3 +157,9 @@ async def delete_decided(connection: Connection, lanes: Collection[int]) -> None
         list(lanes),
         _DELETE_AFTER,
     )
+
+
+def _columns(commands: Sequence[ScheduledCommand]) -> tuple[list[object], ...]:
+    """Return the columns lane, command, room id, subject and command id."""
+    rows = [(*item, command_id) for item, command_id in commands]
+    return tuple([row[number] for row in rows] for number in range(5))

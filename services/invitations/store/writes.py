@@ -41,6 +41,10 @@ async def find_stored_ids(connection: Connection, ids: Sequence[str]) -> list[st
 
 async def _close_invitations(connection: Connection, invitations: Sequence[Invitation]) -> None:
     """Update invitations that were pending before the batch, and delete their `pending` rows."""
+    rows = [
+        (i.invitation_id, i.room_id, i.user_id, i.status, i.responded_at, i.updated_at, i.close_reason)
+        for i in invitations
+    ]
     await connection.execute(
         """
         WITH closed AS (
@@ -56,22 +60,13 @@ async def _close_invitations(connection: Connection, invitations: Sequence[Invit
             close_reason = closed.close_reason
         FROM closed WHERE i.invitation_id = closed.invitation_id
         """,
-        [invitation.invitation_id for invitation in invitations],
-        [invitation.room_id for invitation in invitations],
-        [invitation.user_id for invitation in invitations],
-        [invitation.status for invitation in invitations],
-        [invitation.responded_at for invitation in invitations],
-        [invitation.updated_at for invitation in invitations],
-        [invitation.close_reason for invitation in invitations],
+        *zip(*rows, strict=True),
     )
 
 
 async def _insert_invitations(connection: Connection, sent: Sequence[tuple[str, SentInvitation]]) -> None:
     """Insert new invitations in their final state. Raises `DuplicateCommands` for ids that are stored."""
-    invitations = [entry.invitation for _, entry in sent]
-    ids = [invitation_id for invitation_id, _ in sent]
-    lanes = [entry.lane for _, entry in sent]
-    positions = [entry.position for _, entry in sent]
+    rows = [_invitation_row(invitation_id, entry) for invitation_id, entry in sent]
     status = await connection.execute(
         """
         WITH new AS (
@@ -93,29 +88,22 @@ async def _insert_invitations(connection: Connection, sent: Sequence[tuple[str, 
         )
         SELECT * FROM new ON CONFLICT DO NOTHING
         """,
-        ids,
-        [invitation.room_id for invitation in invitations],
-        [invitation.user_id for invitation in invitations],
-        [invitation.invited_by for invitation in invitations],
-        [invitation.status for invitation in invitations],
-        [invitation.sent_at for invitation in invitations],
-        [invitation.expires_at for invitation in invitations],
-        [invitation.responded_at for invitation in invitations],
-        [invitation.updated_at for invitation in invitations],
-        [invitation.close_reason for invitation in invitations],
-        [invitation.message for invitation in invitations],
-        [invitation.previous_invitation_id for invitation in invitations],
-        lanes,
-        [entry.incarnation for _, entry in sent],
-        positions,
+        *zip(*rows, strict=True),
     )
     if status != f"INSERT 0 {len(sent)}":
-        raise DuplicateCommands(await _duplicate_ids(connection, ids, lanes, positions))
+        raise DuplicateCommands(await _duplicate_ids(connection, sent))
 
 
-async def _duplicate_ids(
-    connection: Connection, ids: Sequence[str], lanes: Sequence[int], positions: Sequence[int]
-) -> list[str]:
+def _invitation_row(invitation_id: str, entry: SentInvitation) -> tuple[object, ...]:
+    i = entry.invitation
+    return (
+        *(invitation_id, i.room_id, i.user_id, i.invited_by, i.status, i.sent_at, i.expires_at),
+        *(i.responded_at, i.updated_at, i.close_reason, i.message, i.previous_invitation_id),
+        *(entry.lane, entry.incarnation, entry.position),
+    )
+
+
+async def _duplicate_ids(connection: Connection, sent: Sequence[tuple[str, SentInvitation]]) -> list[str]:
     """Return the ids that are stored under another command's lane and offset."""
     rows = await connection.fetch(
         """
@@ -124,9 +112,9 @@ async def _duplicate_ids(
         JOIN invitations AS i USING (invitation_id)
         WHERE (i.lane, i.position) <> (new.lane, new.position)
         """,
-        ids,
-        lanes,
-        positions,
+        [invitation_id for invitation_id, _ in sent],
+        [entry.lane for _, entry in sent],
+        [entry.position for _, entry in sent],
     )
     return [row["invitation_id"] for row in rows]
 
@@ -135,15 +123,18 @@ async def _save_seats(
     connection: Connection, seats: Mapping[tuple[str, str], tuple[int, Seat | None]]
 ) -> None:
     ended = [key for key, (_, seat) in seats.items() if seat is None]
-    occupied = [(*key, lane, seat) for key, (lane, seat) in seats.items() if seat is not None]
+    occupied = [
+        (*key, lane, seat.position, seat.invitation_id, seat.since)
+        for key, (lane, seat) in seats.items()
+        if seat is not None
+    ]
     if ended:
         await connection.execute(
             """
             DELETE FROM seats USING unnest($1::text[], $2::text[]) AS ended (room_id, user_id)
             WHERE seats.room_id = ended.room_id AND seats.user_id = ended.user_id
             """,
-            [room_id for room_id, _ in ended],
-            [user_id for _, user_id in ended],
+            *zip(*ended, strict=True),
         )
     if occupied:
         await connection.execute(
@@ -153,17 +144,12 @@ async def _save_seats(
             ON CONFLICT (room_id, user_id) DO UPDATE SET
                 position = excluded.position, invitation_id = excluded.invitation_id, since = excluded.since
             """,
-            [room_id for room_id, _, _, _ in occupied],
-            [user_id for _, user_id, _, _ in occupied],
-            [lane for _, _, lane, _ in occupied],
-            [seat.position for _, _, _, seat in occupied],
-            [seat.invitation_id for _, _, _, seat in occupied],
-            [seat.since for _, _, _, seat in occupied],
+            *zip(*occupied, strict=True),
         )
 
 
 async def _save_rooms(connection: Connection, rooms: Mapping[str, tuple[int, Room]]) -> None:
-    columns = [(room_id, lane, *room) for room_id, (lane, room) in rooms.items()]
+    rows = [(room_id, lane, *room) for room_id, (lane, room) in rooms.items()]
     await connection.execute(
         """
         INSERT INTO rooms (room_id, lane, host_id, status, max_co_hosts, incarnation, deleted, position)
@@ -175,12 +161,16 @@ async def _save_rooms(connection: Connection, rooms: Mapping[str, tuple[int, Roo
             host_id = excluded.host_id, status = excluded.status, max_co_hosts = excluded.max_co_hosts,
             incarnation = excluded.incarnation, deleted = excluded.deleted, position = excluded.position
         """,
-        *zip(*columns, strict=True),
+        *zip(*rows, strict=True),
     )
 
 
 async def _save_users(connection: Connection, users: Mapping[str, UserUpdate]) -> None:
     """Replace users; ids contain no space, so a space separates the blocked ids."""
+    rows = [
+        (user_id, lane, position, user.status, user.can_receive_invitations, " ".join(user.blocked_user_ids))
+        for user_id, (lane, position, user) in users.items()
+    ]
     await connection.execute(
         """
         INSERT INTO users (user_id, lane, position, status, can_receive_invitations, blocked_user_ids)
@@ -192,10 +182,5 @@ async def _save_users(connection: Connection, users: Mapping[str, UserUpdate]) -
             can_receive_invitations = excluded.can_receive_invitations,
             blocked_user_ids = excluded.blocked_user_ids, changed_at = now()
         """,
-        list(users),
-        [update.lane for update in users.values()],
-        [update.position for update in users.values()],
-        [update.user.status for update in users.values()],
-        [update.user.can_receive_invitations for update in users.values()],
-        [" ".join(update.user.blocked_user_ids) for update in users.values()],
+        *zip(*rows, strict=True),
     )
