@@ -15,7 +15,7 @@ _RECORDS_BUCKETS = (1, 3, 10, 30, 100, 300, 1000, 3000)
 
 
 class PipelineMetrics:
-    """The pipeline's collectors, in the service's own registry."""
+    """The pipeline's collectors, in the service's own registry. A stage here is a step of the pipeline."""
 
     def __init__(self, registry: CollectorRegistry, service: str) -> None:
         self.registry = registry

@@ -36,9 +36,9 @@ class InputTopic:
 class Topology:
     """The topics that a service reads and writes. A batch handles its inputs in the order given here.
 
-    `summarize_command` returns the texts that a command's outcome remembers of it, given the command's data,
-    valid or not, and the events of an accepted command. `summary_fields` are the names of these texts:
-    columns of the table `outcomes`, and fields of `CommandRejected`.
+    `summarize_command` returns the values of `summary_fields` to store with a command's outcome, from the
+    command's data, valid or not, and the events of an accepted command. The summary fields are columns of the
+    table `outcomes`, and fields of `CommandRejected`.
     """
 
     name: str
@@ -89,7 +89,10 @@ class OutputRecord(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """The reason why a command is rejected. `current` is what it was about, for readers who may see it."""
+    """The reason why a command is rejected.
+
+    `current` is the current state of what the command refers to, if the actor may see it.
+    """
 
     reason: RejectionReason
     current: BaseModel | None = None
@@ -122,9 +125,8 @@ class Processor(Protocol[ChangesT]):
     a batch touched must stay in memory until that batch is committed. Therefore a processor keeps its state
     in `caches`: the pipeline ends their batches, and drops the state of lanes that may differ from Postgres.
 
-    This is what every processor needs. A processor that needs more also implements `CommitListener`,
-    `CommandIdStore` or `FactStore`; effects follow the worker's lanes as
-    `lane_listeners`.
+    Every processor implements these methods. A processor that needs more also implements `CommitListener`,
+    `CommandIdStore` or `FactStore`. Effects that follow the worker's lanes are `lane_listeners` instead.
     """
 
     topology: Topology
@@ -160,7 +162,7 @@ class Processor(Protocol[ChangesT]):
 
 @runtime_checkable
 class CommitListener(Protocol[ChangesT_contra]):
-    """Implemented by a processor that hands work over to effects once it is committed."""
+    """Implemented by a processor that hands committed work to background effects."""
 
     def on_committed(self, changes: ChangesT_contra) -> None:
         """Handle the commit of a batch with these changes, as `save` wrote them.
@@ -174,7 +176,7 @@ class CommitListener(Protocol[ChangesT_contra]):
 class CommandIdStore(Protocol):
     """Implemented by a processor that keeps commands' ids as keys of its own rows.
 
-    It may know an id longer than the pipeline does, which forgets outcomes after `outcomes.RETENTION`.
+    It may keep an id longer than the pipeline, which deletes outcomes after `outcomes.RETENTION`.
     """
 
     async def find_used_ids(

@@ -36,9 +36,12 @@ log = structlog.get_logger()
 
 
 class Session:
-    """A worker between two recoveries. Any error ends the session and is set on `failure`."""
+    """A worker between two recoveries. Any error ends the session and is set on `failure`.
 
-    def __init__(  # noqa: PLR0913, PLR0917 - the process's parts, which outlive the session
+    `owner` identifies the session: it is the owner in the lanes table and the producer's transactional id.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - the worker's parts, which outlive the session
         self,
         config: Config,
         broker: LaneBroker,
@@ -177,7 +180,7 @@ class Session:
     async def _tombstone_lost_facts(
         self, fact_store: FactStore, truncated: Mapping[TopicPartition, int]
     ) -> None:
-        """Decide tombstones for stored facts whose records were deleted from the beginning of their topic."""
+        """Decide a tombstone for each stored fact whose record was deleted from the start of its topic."""
         for partition, begin in truncated.items():
             while tombstones := await self._takeover.tombstones_for_lost_keys(fact_store, partition, begin):
                 log.warning(
@@ -190,7 +193,7 @@ class Session:
                     await self._committer.process_synthetic(tombstones)
 
     async def on_revoked(self) -> None:
-        """Give up every lane: commit and publish what is decided, then release the lanes if that succeeds."""
+        """Give up every lane: commit and publish decided batches, then release the lanes if that succeeds."""
         self.is_reading = False
         self._positions_set = False
         self._consumer.invalidate_fetched()
@@ -230,7 +233,7 @@ class Session:
                 if self.lanes and self._positions_set:
                     await self._skip_markers()
                     await self._committer.renew_lease()
-                # Only committed positions: every record before a mirrored offset must be done.
+                # Mirror committed positions only: no record before a mirrored offset may be undecided.
                 offsets = self._offsets_to_mirror()
             if self.is_reading:
                 await self._consumer.mirror_offsets(offsets)

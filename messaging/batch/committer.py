@@ -59,13 +59,14 @@ class BatchCommitter:
 
     async def process_records(self, records: Sequence[ConsumerRecord]) -> None:
         """Decide the records that were not decided before, batch by batch, and start to commit each batch."""
+        # Records remain if the batch was cut short, or was undone with the one before it.
         while await self._process_next(records):
-            """Records remain if the batch was cut short, or was undone with the one before it."""
+            pass
 
     async def _process_next(self, records: Sequence[ConsumerRecord]) -> bool:
         """Decide the next batch of the records and start to commit it; return False if none is left."""
         async with self._decide_lock:
-            # Read inside the lock: while a batch is decided again, its lanes have moved back.
+            # Read inside the lock: while a batch is decided again, its lanes are back at its first positions.
             unprocessed = self._decider.unprocessed_records(self._lanes, records)
             if not unprocessed:
                 return False
@@ -102,7 +103,7 @@ class BatchCommitter:
             records = records[len(batch.input_records) :]
 
     async def renew_lease(self) -> None:
-        """Commit only positions and published offsets, which proves that this worker still owns the lanes."""
+        """Commit positions and published offsets alone, to prove that this worker still owns the lanes."""
         await self.wait_committed()
         empty_batch = DecidedBatch(self._generation, (), RecordDecisions(self._processor.new_changes()))
         empty_batch.lane_updates += [lane.snapshot_update() for lane in self._lanes.values()]

@@ -23,8 +23,8 @@ from messaging.processor import Processor
 _YIELD_EVERY = 25
 """Number of records decided before the event loop runs other tasks, such as the commit and the publisher.
 
-A commit takes a dozen round trips, and each round trip two turns of the event loop: the commit must be
-finished by the time the next batch is decided.
+A commit takes a dozen round trips, and each round trip two turns of the event loop: without enough turns the
+commit would still be running when the next batch is decided.
 """
 
 MAX_BATCH_BYTES = 4 * 1024 * 1024
@@ -74,8 +74,9 @@ class BatchDecider:
     ) -> DecidedBatch:
         """Parse, load and decide records, and advance the lanes in memory.
 
-        The batch may cover only the first records. With `duplicate_ids`, the ids of commands that already
-        have an outcome, it covers all of them: it then repeats a batch that covered exactly these records.
+        The batch may cover only the first records. `duplicate_ids` are the ids of commands that already have
+        an outcome; with them the batch covers all records, because it repeats a batch that covered exactly
+        these.
         """
         batch = DecidedBatch(generation, records, RecordDecisions(self._processor.new_changes()))
         with self._metrics.stage_seconds.labels("read").time():

@@ -18,10 +18,10 @@ from messaging.processor import Processor, RejectedCommand, Rejection
 
 @dataclass(slots=True)
 class RecordDecisions:
-    """What the decided records of a batch lead to, beside the records that they publish.
+    """The changes, outcomes and counts of a batch's decided records, beside the records that they publish.
 
-    Nothing of it may be seen outside before the batch is committed, because it may be decided again. The keys
-    of `command_counts` are a command's name, "-" if it cannot be read, and "accepted" or the reason of its
+    None of it may become visible before the commit, because the batch may be decided again. The keys of
+    `command_counts` are a command's name ("-" if it cannot be read), and "accepted" or the reason of its
     rejection; those of `dead_letter_counts` are reasons.
     """
 
@@ -33,7 +33,7 @@ class RecordDecisions:
 
 
 class RecordDecider:
-    """Decides parsed records one by one, in the order in which it is given them."""
+    """Decides parsed records one by one, in the order of the calls."""
 
     def __init__(self, processor: Processor[Any], encoder: RecordEncoder) -> None:
         self._processor = processor

@@ -17,8 +17,8 @@ _REBALANCE_TIMEOUT_MS = 15_000
 class LaneBroker(KafkaBroker):
     """A broker whose one subscriber is started and stopped by the pipeline's sessions.
 
-    Starting the application does not start the subscriber: Kafka or Postgres may be away then, and a session
-    that ended with an error is followed by another one, which starts the subscriber again.
+    Starting the application does not start the subscriber, because Kafka or Postgres may be unavailable then.
+    A session starts it, and after an error the next session starts it again.
     """
 
     def __init__(self, config: Config) -> None:
@@ -39,13 +39,13 @@ class LaneBroker(KafkaBroker):
         self._pipeline_config = config
 
     async def start(self) -> None:
-        """Get ready to start the subscriber, without connecting to Kafka."""
+        """Prepare the broker without starting its subscriber, which a session does."""
         await self.connect()
 
     def subscriber(  # type: ignore[override]
         self, *topics: str, group_id: str, batch: Literal[True], ack_policy: Literal[AckPolicy.MANUAL]
     ) -> BatchSubscriber:
-        """Create the subscriber, with every option whose default in FastStream or aiokafka would not do."""
+        """Create the subscriber, overriding each default of FastStream and aiokafka that does not fit."""
         config = self._pipeline_config
         subscriber = super().subscriber(
             *topics,

@@ -1,4 +1,4 @@
-"""A session's use of the FastStream subscriber: raw records and partition assignments, paced and paused."""
+"""The consumer of a session: raw records and partition assignments from FastStream's subscriber."""
 
 import asyncio
 import time
@@ -73,8 +73,8 @@ class Consumer:
     async def start(self) -> None:
         """Join the group.
 
-        The tasks that this starts inherit the context, and so find this object: a consumer that is slow to
-        stop must never call the session that follows.
+        The tasks that this starts inherit the context, so that `current()` returns this object in them: a
+        consumer that is slow to stop must never call the next session.
         """
         _current.set(self)
         await self._broker.connect()
@@ -129,7 +129,7 @@ class Consumer:
                 if not self._positions_set:
                     await asyncio.sleep(POLL_MS / 1000)
                 continue
-            except Exception as error:  # noqa: BLE001 - this session loses the records that were drained before it
+            except Exception as error:  # noqa: BLE001 - `getmany` lost the records that it had drained
                 if self._stopping:
                     break
                 self._listener.fail_session(error)
@@ -187,7 +187,7 @@ _current: ContextVar[Consumer] = ContextVar("consumer")
 
 
 def current() -> Consumer:
-    """Return the consumer whose start began the task that calls this."""
+    """Return the consumer whose `start` created the calling task."""
     return _current.get()
 
 
@@ -197,7 +197,7 @@ async def poll_current(consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]
 
 
 class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Tells the current consumer of assigned and revoked partitions. aiokafka hides what this raises."""
+    """Passes assigned and revoked partitions to the current consumer. aiokafka swallows their errors."""
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """Start to take over assigned partitions."""
@@ -209,7 +209,7 @@ class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]
 
 
 async def pass_through(records: Sequence[ConsumerRecord]) -> KafkaMessage:
-    """Return a message of the raw records, of which nothing is parsed."""
+    """Return a message with the raw records, none of them parsed."""
     return KafkaMessage(raw_message=records, body=(), headers={}, consumer=current().kafka_consumer)
 
 

@@ -113,6 +113,7 @@ class RecordParser:
         return parsed
 
     def _parse_fact(self, record: ConsumerRecord, input_topic: InputTopic) -> ParsedRecord:
+        """Parse a fact, an event or a signal; an invalid one becomes a dead letter."""
         try:
             event = envelope.decode_event(record.value, record.headers)
         except envelope.NotACloudEvent:

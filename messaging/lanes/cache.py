@@ -85,7 +85,7 @@ class LaneCache(Mapping[str, StateT]):
         return True
 
     def drop_lanes(self, lanes: Collection[int]) -> None:
-        """Drop all states of these lanes, also those just used: they may differ from the stored ones."""
+        """Drop all states of these lanes, even those just used, because they may differ from Postgres."""
         for key in [key for key, entry in self._entries.items() if entry.lane in lanes]:
             self.discard(key)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LaneProgress:
-    """What a lane has decided: the next offset to read of each input, the last sequence of each output."""
+    """A lane's decided state: the next offset to read of each input, the last sequence of each output."""
 
     positions: Mapping[str, int]
     decided_sequences: Mapping[str, int]
@@ -32,7 +32,7 @@ class LaneUpdate:
 class Lane:
     """A lane's state, ahead of the database by the batches that are not committed yet.
 
-    `progress` is what the database has. Only a lane's own methods change it.
+    `progress` is the state in the database. Only a lane's own methods change the lane.
     """
 
     __slots__ = (
@@ -151,7 +151,7 @@ class Lane:
         self._last_batch_number = update.before.last_batch_number
 
     def restore_outbox(self, stored_batches: Sequence[int], published_count: int) -> None:
-        """Set the numbers of the outbox batches that are stored, of which the log has the first ones."""
+        """Set the numbers of the stored outbox batches; the log already has the first `published_count`."""
         self._last_deleted_batch = stored_batches[0] - 1 if stored_batches else self._last_batch_number
         self._last_published_batch = (
             stored_batches[published_count - 1] if published_count else self._last_deleted_batch

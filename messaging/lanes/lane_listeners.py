@@ -1,4 +1,4 @@
-"""Effects outside the processor that follow which lanes this worker owns."""
+"""Listeners for the lanes that this worker acquires and releases, for effects outside the processor."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol, runtime_checkable
@@ -15,7 +15,7 @@ class LanesAcquiredListener(Protocol):
 
 @runtime_checkable
 class LanesReleasingListener(Protocol):
-    """Implemented by an effect that must not act any more for a lane that another worker owns."""
+    """Implemented by an effect that must stop acting for a lane before another worker owns it."""
 
     async def on_lanes_releasing(self, lanes: Collection[int]) -> None:
         """Finish or cancel every running effect of lanes that are about to be released."""

@@ -25,8 +25,8 @@ async def create_lanes(connection: Connection, partition_count: int) -> None:
 async def check_topics(connection: Connection, topology: Topology) -> None:
     """Check that the service still reads and writes every topic that a lane has read or written.
 
-    Raises `IncompatibleDeployment` otherwise: a topic that is gone by mistake would be
-    neither read nor checked against its log.
+    Raises `IncompatibleDeployment` otherwise: a topic that was removed by mistake would be neither read nor
+    compared with its log.
     """
     for kind, columns, known in (
         ("read", _INPUT_COLUMNS, [entry.topic for entry in topology.inputs]),

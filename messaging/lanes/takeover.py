@@ -1,4 +1,4 @@
-"""Take over lanes: claim them in Postgres, fence in Kafka, compare log and outbox, and then read on."""
+"""Take over lanes: claim them in Postgres, fence in Kafka, compare log and outbox, seek and resume."""
 
 import asyncio
 import time
@@ -110,7 +110,7 @@ class Takeover:
     async def tombstones_for_lost_keys(
         self, fact_store: FactStore, partition: TopicPartition, begin_offset: int
     ) -> list[ConsumerRecord]:
-        """Return synthetic tombstones, before the beginning, for stored keys that the topic has lost."""
+        """Return tombstones with an offset before the topic's beginning, for stored keys that it lost."""
         topic = self._inputs[partition.topic].topic
         async with self._pool.acquire() as connection:
             keys = await fact_store.keys_not_updated_since(

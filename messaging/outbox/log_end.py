@@ -13,7 +13,7 @@ from messaging.lanes.lane import Lane
 from messaging.outbox.store import OutboxBatch
 
 _READ_SECONDS = 60
-# A takeover waits for this: short waits, whatever they cost the broker.
+# Short waits, although they cost the broker more: a takeover waits for these reads.
 _OPTIONS = {"fetch_max_wait_ms": 10, "retry_backoff_ms": 10}
 
 
@@ -101,14 +101,20 @@ async def _read_to_ends(
 ) -> dict[TopicPartition, LogEnd]:
     beginning_offsets = await consumer.beginning_offsets(list(start_offsets))
     # Records may have been deleted since the last session; compaction leaves gaps, which are checked later.
-    first_offsets = {where: max(offset, beginning_offsets[where]) for where, offset in start_offsets.items()}
-    sequence_offsets: dict[TopicPartition, list[tuple[int, int]]] = {where: [] for where in start_offsets}
+    first_offsets = {
+        partition: max(offset, beginning_offsets[partition]) for partition, offset in start_offsets.items()
+    }
+    sequence_offsets: dict[TopicPartition, list[tuple[int, int]]] = {
+        partition: [] for partition in start_offsets
+    }
     async for fetched in log_reader.poll_partitions(consumer, first_offsets, end_offsets):
         for partition, records in fetched.items():
             sequence_offsets[partition] += [
                 (_sequence_of(record.headers), record.offset) for record in records
             ]
-    return {where: LogEnd(end_offsets[where], sequence_offsets[where]) for where in start_offsets}
+    return {
+        partition: LogEnd(end_offsets[partition], sequence_offsets[partition]) for partition in start_offsets
+    }
 
 
 def _sequence_of(headers: Sequence[tuple[str, bytes]]) -> int:

@@ -84,12 +84,12 @@ async def publish_transaction(
         await producer.begin_transaction()
         # Every future is awaited before the commit: after a failed batch, aiokafka would commit the others.
         end_offsets = await asyncio.gather(
-            *(_send_records(producer, where, what) for where, what in records.items())
+            *(_send_records(producer, partition, part) for partition, part in records.items())
         )
         await producer.commit_transaction()
     return {
-        where: PartitionEnd(records[where][-1].sequence, end)
-        for where, end in zip(records, end_offsets, strict=True)
+        partition: PartitionEnd(records[partition][-1].sequence, end)
+        for partition, end in zip(records, end_offsets, strict=True)
     }
 
 
