@@ -1,1 +1,1 @@
-"""The two services, and what both of them need to be a process."""
+"""The two services, and the runtime that they share."""

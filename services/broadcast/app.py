@@ -158,7 +158,7 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
     )
 
 
-def create_effects(  # noqa: PLR0913 - what the effects act on
+def create_effects(  # noqa: PLR0913 - the dependencies of the effects
     livekit: LiveKitClient,
     producer: CloudEventProducer,
     pool: asyncpg.Pool,

@@ -1,4 +1,4 @@
-"""Keys with committed work for the reconciler, handed over without waiting for it."""
+"""Keys with work that was just committed, handed to the poller in memory."""
 
 import asyncio
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ class DirtyKeys:
         self._stale: set[MemberKey] = set()
 
     def wake_poller(self, rooms: Iterable[Room] = (), members: Iterable[MemberInRoom] = ()) -> None:
-        """Wake the poller; the rooms and members given were just committed as they are."""
+        """Add rooms and members in the state that was just committed, and wake the poller."""
         self._rooms.update((room.room_id, room) for room in rooms)
         self._members.update((each.key, each) for each in members)
         self._woken.set()
@@ -30,7 +30,7 @@ class DirtyKeys:
         return rooms, members
 
     def mark_stale(self, key: MemberKey) -> None:
-        """Have a key read again from Postgres: what memory has of it may be out of date."""
+        """Request that the poller reads a key from Postgres again: its state in memory may be outdated."""
         self._stale.add(key)
         self._woken.set()
 

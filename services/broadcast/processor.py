@@ -21,7 +21,7 @@ _RELEVANT_EVENTS = (events.StageChanged, events.InvitationAccepted, events.CoHos
 
 
 class BroadcastProcessor:
-    """Decides broadcast's records for the pipeline; what it commits wakes the reconciler."""
+    """Decides broadcast's records for the pipeline, and hands committed work to the reconciler's poller."""
 
     topology = TOPOLOGY
 
@@ -29,7 +29,7 @@ class BroadcastProcessor:
         self._timeouts = timeouts
         self._dirty_keys = dirty_keys
         self._stages = LaneCache[Stage | None](_MAX_STAGES)
-        """Stages by room id; None is a room that Postgres has not."""
+        """Stages by room id; None for a room that is not in Postgres."""
         self.caches = (self._stages,)
 
     def new_changes(self) -> BatchChanges:
@@ -38,7 +38,7 @@ class BroadcastProcessor:
 
     async def load(self, connection: Connection, records: Sequence[InputRecord]) -> None:
         """Load the batch's stages into memory."""
-        lanes = {incoming.key: incoming.lane for incoming in records if _is_relevant(incoming.data)}
+        lanes = {record.key: record.lane for record in records if _is_relevant(record.data)}
         missing = self._stages.mark_used(lanes)
         found = await store.load_stages(connection, missing) if missing else {}
         for room_id in missing:
@@ -67,7 +67,7 @@ class BroadcastProcessor:
         await store.save_changes(connection, changes)
 
     def on_committed(self, changes: BatchChanges) -> None:
-        """Hand the work that the batch created to the reconciler."""
+        """Hand the batch's work on LiveKit to the reconciler's poller."""
         rooms, members = store.work_from_changes(changes)
         if rooms or members:
             self._dirty_keys.wake_poller(rooms, members)

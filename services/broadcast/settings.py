@@ -24,7 +24,7 @@ LiveKitUrl = Annotated[
 ]
 DurationSeconds = Annotated[int, Field(ge=0, le=86_400)]
 # LiveKit must not end an empty room before the grace of a disconnected co-host is over.
-_DEPARTURE_SECONDS = 60
+_DEPARTURE_MARGIN_SECONDS = 60
 
 NonEmptySecret = Annotated[SecretStr, Field(min_length=1)]
 
@@ -43,7 +43,7 @@ class BroadcastSettings(settings.ServiceSettings):
     comparison_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 30.0
 
     @model_validator(mode="after")
-    def _reject_example_secret(self) -> Self:
+    def _reject_example_livekit_secret(self) -> Self:
         if self.is_production and is_example_secret(self.livekit_api_secret.get_secret_value()):
             msg = "COHOST_LIVEKIT_API_SECRET: the example's secret is for COHOST_ENVIRONMENT=development"
             raise ValueError(msg)
@@ -56,10 +56,10 @@ class BroadcastSettings(settings.ServiceSettings):
 
     @property
     def departure_seconds(self) -> int:
-        """Return how many seconds LiveKit keeps a room after its last participant left."""
-        return self.reconnect_grace_seconds + _DEPARTURE_SECONDS
+        """Return the seconds that LiveKit keeps a room after its last participant left."""
+        return self.reconnect_grace_seconds + _DEPARTURE_MARGIN_SECONDS
 
     @property
     def seat_timeouts(self) -> SeatTimeouts:
-        """Return how long seats are kept for co-hosts who are not connected."""
+        """Return the times that seats are kept for co-hosts who are not connected."""
         return SeatTimeouts(grace_seconds=self.reconnect_grace_seconds, no_show_seconds=self.no_show_seconds)

@@ -30,8 +30,8 @@ class MemberInRoom(NamedTuple):
 class BatchChanges:
     """The rooms and members that a batch changes, in their final state; a member that is None is deleted.
 
-    `members` maps each key to the lane and the member. `touched_rooms` are the rooms of all
-    changes, changed or not.
+    `members` maps each key to the lane and the member. `touched_rooms` are the rooms of all changes, whether
+    the room itself changed or not.
     """
 
     rooms: dict[str, Room] = field(default_factory=dict)
@@ -55,9 +55,9 @@ class BatchChanges:
 
 
 def work_from_changes(changes: BatchChanges) -> tuple[list[Room], list[MemberInRoom]]:
-    """Return the work that queries will find of the changes after the commit.
+    """Return the work on LiveKit among the changes: the same that `find_work` finds after the commit.
 
-    It is found by the properties that the columns are written from.
+    Both use the same properties of rooms and members, here directly, there as stored columns.
     """
     members = [
         MemberInRoom(room, member)
@@ -151,7 +151,7 @@ async def members_out_of_sync(
 
 
 async def count_out_of_sync(connection: Connection) -> int:
-    """Return how many members and rooms LiveKit is out of sync with, in all lanes."""
+    """Return the number of members and rooms that LiveKit is out of sync with, in all lanes."""
     count = await connection.fetchval(
         "SELECT (SELECT count(*) FROM members WHERE out_of_sync)"
         " + (SELECT count(*) FROM rooms WHERE deletion_pending)"

@@ -1,1 +1,1 @@
-"""The invitations service: who may be on a room's stage, by invitation, answer and seat."""
+"""The invitations service: decides which users may be on a room's stage, from invitation to seat."""

@@ -1,4 +1,4 @@
-"""Find out which users and invitations a batch's commands need."""
+"""Collect the users and invitations that a batch's commands need."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,7 +48,7 @@ class BatchQueries:
     def from_batch(cls, batch: Sequence[InputRecord], stages: Mapping[str, Stage]) -> "BatchQueries":
         """Return the queries for a batch's commands."""
         queries = cls()
-        sent_ids = {incoming.id for incoming in batch if type(incoming.data) is SendInvitation}
+        sent_ids = {record.id for record in batch if type(record.data) is SendInvitation}
         for record in batch:
             data: Any = record.data
             command_type = type(data)

@@ -25,9 +25,9 @@ _SEND_INVITATION_TYPE = envelope.wire_type(SendInvitation.__name__)
 class InvitationsProcessor:
     """Decide the records of all lanes from cached stages.
 
-    It implements `CommandIdStore`, because a command's id becomes the invitation's, and `FactStore`. Nothing
-    listens to the lanes: the sweeper asks the pipeline for the owned ones, and its late commands are
-    harmless, since the room's owner decides them.
+    It implements `CommandIdStore`, because a command's id becomes the invitation's, and `FactStore`. The
+    service has no lane listeners: its sweeper reads the owned lanes from the pipeline, and a command that it
+    sends after losing a lane is harmless, because the lane's new owner decides it.
     """
 
     topology = TOPOLOGY

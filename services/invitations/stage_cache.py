@@ -1,4 +1,4 @@
-"""Cache of the owned lanes: stages, and the users that commands depend on."""
+"""Cache of the owned lanes: stages, and the users whose eligibility commands depend on."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple

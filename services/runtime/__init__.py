@@ -1,1 +1,1 @@
-"""What both services run on: settings, logs, HTTP and process lifecycle."""
+"""The runtime of both services: settings, logs, HTTP and process lifecycle."""

@@ -58,7 +58,7 @@ _DEAD_LETTER: Schema = {
 
 
 class ServiceSpecification(SpecificationFactory):
-    """A service's AsyncAPI document, in FastStream's place for it: `faststream docs gen` writes it."""
+    """A service's AsyncAPI document as FastStream's specification: `faststream docs gen` writes it."""
 
     contact = None
     license = None
@@ -88,7 +88,7 @@ class ServiceSpecification(SpecificationFactory):
 
 @dataclass(frozen=True, slots=True)
 class AsyncApiDocument:
-    """The document in the forms that FastStream asks for."""
+    """The AsyncAPI document, with the methods that FastStream calls on a specification."""
 
     content: Schema
 

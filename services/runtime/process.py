@@ -1,4 +1,4 @@
-"""Process lifecycle of a service in FastStream's: start, run, stop within ten seconds, exit status."""
+"""A service's process, run by FastStream: start, run, stop within ten seconds, exit status."""
 
 import asyncio
 import contextlib
@@ -79,7 +79,7 @@ class Lifecycle:
     async def lifespan(self, app: RunningApp) -> AsyncIterator[None]:
         """Check the settings, build the service, run its tasks during the block, and close it."""
         _prepare_process(self._settings)
-        with _exit_statuses():
+        with _exit_on_error():
             with startup_checks.listen(self._settings) as listener:
                 await startup_checks.check_connections(self._settings)
                 service = await self._build()
@@ -101,7 +101,7 @@ class Lifecycle:
 
 
 def _prepare_process(settings: ServiceSettings) -> None:
-    """Change what concerns the whole process; importing a module changes nothing."""
+    """Apply process-wide settings here, so that importing a module has no side effects."""
     logs.configure_logging(settings.log_level)
     patches.apply_patches()
     # A short secret is the operator's choice; PyJWT would warn about it at every request.
@@ -109,8 +109,8 @@ def _prepare_process(settings: ServiceSettings) -> None:
 
 
 @contextlib.contextmanager
-def _exit_statuses() -> Iterator[None]:
-    """Turn an error that ends the process into one line and the exit status."""
+def _exit_on_error() -> Iterator[None]:
+    """Print an error in one line and exit with its status; log a bug with its traceback."""
     try:
         yield
     except WrongSetting as wrong:
@@ -128,7 +128,7 @@ def _exit_with_line(text: str, status: int) -> None:
 
 
 def _name_variable(refused: Exception) -> str:
-    """Return the error's text, with the variable by which an operator may correct it."""
+    """Return the error's text, with the environment variable that may have to change."""
     setting = refused.setting if isinstance(refused, IncompatibleDeployment) else None
     return str(refused) if setting is None else f"{refused} ({variable_name(setting)})"
 

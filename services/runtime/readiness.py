@@ -1,4 +1,4 @@
-"""Readiness of the service, part by part."""
+"""Readiness checks of a service: Kafka, the database, its lanes, and parts of its own."""
 
 import asyncio
 import time

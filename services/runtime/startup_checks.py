@@ -1,4 +1,4 @@
-"""Checks before a service is built: settings that only their first use can prove wrong."""
+"""Checks before a service is built: settings whose errors show only at their first use."""
 
 import contextlib
 import errno
@@ -35,8 +35,8 @@ def listen(settings: ServiceSettings) -> Iterator[socket.socket]:
             listener.bind(address)
             listener.listen()
         except OSError as error:
-            wrong = "HOST" if error.errno == errno.EADDRNOTAVAIL else "PORT"
-            msg = f"COHOST_HTTP_{wrong}: cannot listen on {host}:{port}: {error.strerror}"
+            setting = "HOST" if error.errno == errno.EADDRNOTAVAIL else "PORT"
+            msg = f"COHOST_HTTP_{setting}: cannot listen on {host}:{port}: {error.strerror}"
             raise WrongSetting(msg) from error
         yield listener
 
@@ -53,8 +53,8 @@ async def _check_database(url: str) -> None:
         connection = await asyncpg.connect(url, timeout=_CHECK_SECONDS)
     except (ValueError, OverflowError) as error:
         # The text of errors other than asyncpg's own may show part of the URL, and so of the password.
-        own = isinstance(error, asyncpg.InterfaceError)
-        msg = f"COHOST_DATABASE_URL: {error if own else 'not a valid Postgres URL'}"
+        is_safe_to_show = isinstance(error, asyncpg.InterfaceError)
+        msg = f"COHOST_DATABASE_URL: {error if is_safe_to_show else 'not a valid Postgres URL'}"
         raise WrongSetting(msg) from error
     except asyncpg.InvalidAuthorizationSpecificationError as error:
         msg = f"COHOST_DATABASE_URL: {error}"

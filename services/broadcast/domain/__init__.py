@@ -1,1 +1,1 @@
-"""The rules: a room's stage, and what each record changes on it."""
+"""The rules as pure functions: a room's stage, and the decision on each record."""

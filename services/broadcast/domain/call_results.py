@@ -66,7 +66,7 @@ def _grant_applied(stage: Stage, result: GrantApplied, origin: Origin) -> Decisi
 
 
 def _intruder_seen(stage: Stage, result: IntruderSeen) -> Decision:
-    """Record that a suspect is an intruder: after the demotion LiveKit may not show it any more."""
+    """Record that a suspect is an intruder, because LiveKit may not show it any more after the demotion."""
     member = stage.members.get(result.user_id)
     if (
         member is None
@@ -105,7 +105,7 @@ def _grant_call_failed(stage: Stage, result: GrantCallFailed) -> Decision:
 def _action_completed(stage: Stage, result: ErrandDone) -> Stage:
     """Remove a completed action and record which tracks it muted: others may have come or gone meanwhile."""
     member = stage.members.get(result.user_id)
-    if member is None or all(errand.command_id != result.errand_id for errand in member.actions):
+    if member is None or all(action.command_id != result.errand_id for action in member.actions):
         return stage
     remaining = tuple(action for action in member.actions if action.command_id != result.errand_id)
     livekit_tracks = result.participant.tracks if result.participant is not None else ()

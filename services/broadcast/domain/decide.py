@@ -25,16 +25,16 @@ from services.broadcast.domain import call_results, deadlines, drift, membership
 from services.broadcast.domain.decision import Decision, Origin
 from services.broadcast.domain.state import SeatTimeouts, Stage
 
-StageFact = StageChanged | InvitationAccepted | CoHostLeft
-RelevantRecord = StageFact | Signal | BroadcastCommand
+MembershipEvent = StageChanged | InvitationAccepted | CoHostLeft
+RelevantRecord = MembershipEvent | Signal | BroadcastCommand
 
 
 def decide_record(
     stage: Stage | None, record: RelevantRecord, origin: Origin, timeouts: SeatTimeouts
 ) -> Decision | RejectionReason | None:
-    """Return the decision on a record, or None for a record (not a command) of an unknown room.
+    """Return the decision on a record, a rejection reason for a command, or None for an unknown room.
 
-    A command may be rejected: then its reason is returned.
+    A command of an unknown room is rejected.
     """
     if isinstance(record, MuteCoHost | UnmuteCoHost):
         return muting.decide_mute_command(stage, record, origin)

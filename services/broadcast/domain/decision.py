@@ -1,4 +1,4 @@
-"""The deciders' input and output beside the stage: a record's origin, and the decision."""
+"""A record's origin, which the deciders get beside the stage, and the decision that they return."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from services.broadcast.domain.state import Stage
 
 
 class Origin(NamedTuple):
-    """A record's id, its timestamp in the wire's form, its offset and its lane."""
+    """A record's id, its timestamp as RFC 3339 text, its offset and its lane."""
 
     id: str
     at: str

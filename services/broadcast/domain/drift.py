@@ -22,7 +22,7 @@ def correct_drift(stage: Stage, snapshot: RoomCompared, origin: Origin, timeouts
 
 
 def _adopt_room_sid(stage: Stage, snapshot: RoomCompared) -> Stage:
-    """Take over the sid of the present LiveKit room."""
+    """Adopt the sid of the present LiveKit room from the snapshot."""
     room = stage.room
     if (
         snapshot.room_sid is None
@@ -56,7 +56,7 @@ def _correct_participant(
 def _disconnect_absent(
     stage: Stage, snapshot: RoomCompared, origin: Origin, timeouts: SeatTimeouts
 ) -> Decision:
-    """Disconnect the members that two snapshots in a row do not show."""
+    """Mark the members that two snapshots in a row do not show as disconnected."""
     decision = Decision(stage)
     listed = {participant.user_id for participant in snapshot.participants}
     for member in stage.sorted_members:

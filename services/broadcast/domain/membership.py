@@ -18,7 +18,7 @@ from services.broadcast.domain.state import (
 
 
 def update_room(stage: Stage | None, event: StageChanged, origin: Origin, timeouts: SeatTimeouts) -> Decision:
-    """Update the room, and what depends on its host, its status and on whether it is open."""
+    """Update the room, and the rights and timers that depend on its host and status."""
     before = stage.room if stage is not None else None
     room = _updated_room(before, event, origin)
     if stage is None or before is None:
@@ -36,7 +36,7 @@ def update_room(stage: Stage | None, event: StageChanged, origin: Origin, timeou
 
 
 def add_seat(stage: Stage, event: InvitationAccepted, origin: Origin, timeouts: SeatTimeouts) -> Decision:
-    """Seat a user and have their rights applied."""
+    """Give a user a seat, and mark their rights as out of sync."""
     member = stage.member_or_empty(event.user_id)
     seat = Seat(
         event.invitation_id,
@@ -55,7 +55,7 @@ def add_seat(stage: Stage, event: InvitationAccepted, origin: Origin, timeouts: 
 
 
 def remove_seat(stage: Stage, event: CoHostLeft, origin: Origin) -> Decision:
-    """Remove a seat and revoke its rights: the user's own, or with the deletion of the LiveKit room."""
+    """Remove a seat and request the revocation of its rights, which a pending room deletion includes."""
     member = stage.member_or_empty(event.user_id)
     if member.seat is None or member.seat.invitation_id != event.invitation_id:
         return Decision(stage)
@@ -113,9 +113,9 @@ def _updated_room(before: Room | None, event: StageChanged, origin: Origin) -> R
 
 
 def _close_room(stage: Stage, room: Room) -> Stage:
-    """Return the stage of a closed room: all that is left to do on LiveKit is to delete the LiveKit room.
+    """Return the stage of a closed room: its LiveKit room is to be deleted.
 
-    The revocations of its members are confirmed with that deletion.
+    The deletion also confirms the pending revocations of its members.
     """
     version = room.latest_version + 1
     revocations = tuple(

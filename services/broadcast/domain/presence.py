@@ -23,13 +23,13 @@ from services.broadcast.domain.decision import Decision, Origin
 from services.broadcast.domain.state import Member, Presence, SeatTimeouts, Stage, mark_out_of_sync
 
 _MAX_FINISHED_ROOMS = 4
-"""How many sids of finished LiveKit rooms are kept."""
+"""The number of finished LiveKit rooms whose sids are kept."""
 
 _MAX_ENDED_SIDS = 8
-"""How many sids of a user's ended connections are kept."""
+"""The number of a user's ended connections whose sids are kept."""
 
 _MAX_WEBHOOK_IDS = 64
-"""How many ids of webhooks are kept to detect repetitions."""
+"""The number of webhook ids that are kept to detect repetitions."""
 
 
 def apply_webhook(stage: Stage, report: WebhookReport, origin: Origin, timeouts: SeatTimeouts) -> Decision:
@@ -62,7 +62,7 @@ def _apply_report(stage: Stage, report: WebhookReport, origin: Origin, timeouts:
 
 
 def _participant_joined(stage: Stage, report: ParticipantJoined, origin: Origin) -> Decision:
-    """Record a connection, and have the rights applied again if they are not the desired ones."""
+    """Record a connection, and mark the rights as out of sync if they are not the desired ones."""
     if report.room_sid in stage.room.finished_room_sids:
         return Decision(stage)
     if not stage.room.is_open:
@@ -102,7 +102,7 @@ def _participant_left(
 
 
 def _track_published(stage: Stage, report: TrackPublished, origin: Origin) -> Decision:
-    """Record a track; check a publisher without a seat, and apply rights again if they forbid the track."""
+    """Record a track; mark a publisher without a badge as suspect, and forbidden tracks as out of sync."""
     if report.room_sid in stage.room.finished_room_sids:
         return Decision(stage)
     if not stage.room.is_open:
@@ -137,8 +137,8 @@ def _track_unpublished(stage: Stage, report: TrackUnpublished, origin: Origin) -
 def mark_room_finished(stage: Stage, room_sid: str, origin: Origin) -> Stage:
     """Record that the LiveKit room with this sid ended, and with it every connection.
 
-    That disconnects nobody yet: a participant who left was reported before, and a server that restarts ends
-    its rooms too. Participants that the next snapshot does not show count as disconnected.
+    The participants stay connected for now: LiveKit reports each leave on its own, and a restarting server
+    ends its rooms too. Participants that the next snapshot does not show count as disconnected.
     """
     room = stage.room
     if room_sid in room.finished_room_sids:
@@ -207,9 +207,9 @@ def mark_disconnected(stage: Stage, member: Member, origin: Origin, timeouts: Se
 
 
 def mark_suspect(stage: Stage, user_id: str) -> Stage:
-    """Have a user without a seat checked on LiveKit, and their rights revoked.
+    """Mark a user without a seat as suspect: the reconciler checks LiveKit, and revokes rights that it shows.
 
-    A user whose rights are already being revoked is no intruder and is not marked.
+    A user whose rights are already being revoked is no intruder and does not become a suspect.
     """
     member = stage.member_or_empty(user_id)
     if member.has_rights_in_sync:
@@ -218,9 +218,9 @@ def mark_suspect(stage: Stage, user_id: str) -> Stage:
 
 
 def delete_unexpected_room(stage: Stage, *, again: bool = False) -> Stage:
-    """Have a LiveKit room deleted that exists although the room is closed.
+    """Request the deletion of a LiveKit room that exists although the room is closed.
 
-    With `again` also when a deletion is pending: it may have reached LiveKit before the room was created.
+    With `again`, request it even if a deletion is pending, which may have run before the room was created.
     """
     if stage.room.is_deletion_pending and not again:
         return stage

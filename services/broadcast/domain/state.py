@@ -23,7 +23,7 @@ class MemberKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SeatTimeouts:
-    """How many seconds a seat is kept for a co-host who is not connected.
+    """The seconds that a seat is kept for a co-host who is not connected.
 
     `grace_seconds` is for a co-host who disconnected. `no_show_seconds` is for one who has not connected yet
     while the room is live; 0 means no limit.
@@ -35,7 +35,7 @@ class SeatTimeouts:
 
 @dataclass(frozen=True, slots=True)
 class PendingRevocation:
-    """A seat that ended, as long as LiveKit has not confirmed that its rights are revoked."""
+    """A seat that ended, until LiveKit confirms that its rights are revoked."""
 
     user_id: str
     invitation_id: str
@@ -207,7 +207,7 @@ class Stage:
         """Return the stage with these members replaced; members without state worth keeping are dropped."""
         members = dict(self.members)
         for member in changed:
-            if _is_forgettable(self.room, member):
+            if _can_drop(self.room, member):
                 members.pop(member.user_id, None)
             else:
                 members[member.user_id] = member
@@ -230,7 +230,7 @@ def _badge(room: Room, user_id: str, member: Member | None) -> Badge | None:
     return "coHost" if member is not None and member.seat is not None else None
 
 
-def _is_forgettable(room: Room, member: Member) -> bool:
+def _can_drop(room: Room, member: Member) -> bool:
     return not (
         _badge(room, member.user_id, member)
         or member.is_out_of_sync

@@ -12,7 +12,7 @@ from services.broadcast.effects.sweeper import Sweeper
 
 @dataclass(frozen=True, slots=True)
 class BackgroundEffects:
-    """The effects to run, and what they do when the worker's lanes change."""
+    """The effects to run, and their listeners for the worker's lanes."""
 
     poller: PendingPoller
     reconciler: Reconciler

@@ -1,18 +1,18 @@
-"""Limits of LiveKit calls: how many items may be running, and how fast they start while every call fails."""
+"""Limits of LiveKit calls: the number of running items, and the rate of starts while every call fails."""
 
 import asyncio
 from collections.abc import Callable
 
 _MAX_CALLS = 64
 _MAX_UNREPORTED = 1_000
-"""How many items may be running, including those whose calls are done but whose report is not written yet."""
+"""Items that may be running, including those whose calls are done but whose report is not written yet."""
 
 _MAX_FAILURES = 20
 _PAUSE_SECONDS = 0.05
 
 
 class CallSlot:
-    """A running item's place among the callers and among the running."""
+    """A running item's permits: one of the limit on calls, one of the limit on running items."""
 
     def __init__(self, calling: asyncio.Semaphore, running: asyncio.Semaphore) -> None:
         self._calling: asyncio.Semaphore | None = calling
@@ -67,11 +67,11 @@ class FailureThrottle:
         self._failures = 0
 
     def record_failure(self) -> None:
-        """Record that a call failed which may succeed later."""
+        """Record that a call failed and may succeed later."""
         self._failures += 1
 
     def seconds_until_start(self) -> float:
-        """Return how many seconds no call may start."""
+        """Return the seconds until the next call may start."""
         return max(0.0, self._next_start_at - self._clock()) if self._failures >= _MAX_FAILURES else 0.0
 
     def record_start(self) -> None:

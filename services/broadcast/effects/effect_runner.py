@@ -1,4 +1,4 @@
-"""Run one work item on LiveKit and return the result to report. Every step here may be repeated safely."""
+"""Make the LiveKit calls of one work item and return the result. Every step may be repeated safely."""
 
 from cohost_schemas import envelope, signals
 from cohost_schemas.events import CoHostUnmuteRequested
@@ -31,8 +31,8 @@ class EffectRunner:
     async def apply_rights(self, room: Room, member: Member, *, may_retry: bool = True) -> GrantApplied:
         """Give a user exactly the desired rights.
 
-        A user without a badge who cannot be demoted is removed: a suspect at once, others if LiveKit refuses
-        the demotion or, without `may_retry`, if it fails.
+        If a user without a badge cannot be demoted, remove them: a suspect after the first failure, others if
+        LiveKit refuses the demotion or, without `may_retry`, after any failure.
         """
         if member.suspect:
             participant = await self._livekit.get_participant(room.room_id, member.user_id)
@@ -59,7 +59,7 @@ class EffectRunner:
         return _grant_applied(room, member, mode, participant if badge is not None else None)
 
     async def run_action(self, room: Room, member: Member, action: OneOffAction) -> ErrandDone:
-        """Run an action that a command requested; for an absent user there is nothing to do."""
+        """Run an action that a command requested; do nothing for an absent user."""
         participant = await self._livekit.get_participant(room.room_id, member.user_id)
         if participant is not None and action.kind == "request_unmute":
             self._check_lease(room)

@@ -1,4 +1,4 @@
-"""Find work that LiveKit has not confirmed: what was just committed, and page by page all rows."""
+"""Find work that LiveKit has not confirmed: just committed work in memory, and all of it in rows."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -27,8 +27,7 @@ log = structlog.get_logger()
 class PendingPoller:
     """Puts work on the queue.
 
-    Work that was just committed comes from memory. Nothing relies on that: all of it is found in Postgres
-    too.
+    Just committed work comes from memory, which only saves time: a scan of Postgres finds all of it too.
     """
 
     def __init__(
@@ -55,13 +54,13 @@ class PendingPoller:
             await self._poll_work()
 
     async def on_lanes_acquired(self, _: Mapping[int, bool]) -> None:
-        """Scan all rows again from the first one, at once: the lanes may have work that is not queued."""
+        """Start a new scan of all rows at once: the lanes may have work that is not queued."""
         self._room_after, self._member_after = "", MemberKey("")
         self._next_scan_at = 0.0
         self._dirty_keys.wake_poller()
 
     async def _poll_work(self) -> None:
-        """Wait until woken or until the next scan is due, then queue the work that is found."""
+        """Wait until woken or until the next scan is due, then find and queue work."""
         await self._dirty_keys.wait_for_wakeup(max(0.0, self._next_scan_at - time.monotonic()))
         self._enqueue(*self._dirty_keys.drain_committed())
         try:
@@ -76,7 +75,7 @@ class PendingPoller:
             self._next_scan_at = time.monotonic() + self._backoff.next_wait()
 
     async def _poll_stale(self) -> None:
-        """Read the stale keys again, most of which failed, and queue the work that they still have."""
+        """Read the stale keys again, most of them after a failure, and queue their remaining work."""
         keys = self._dirty_keys.drain_stale()
         if not keys:
             return
@@ -85,7 +84,7 @@ class PendingPoller:
         self._enqueue(rooms, members)
 
     async def _scan(self) -> None:
-        """Queue the next page of pending work; scan on at once while a page has work that was not known."""
+        """Queue the next page of pending work; scan the one after it at once if this page had new work."""
         self._next_scan_at = time.monotonic() + _SCAN_SECONDS
         lanes = self._lease.valid_lanes()
         if not lanes or len(self._queue) >= _PAGE_SIZE:
@@ -109,5 +108,5 @@ class PendingPoller:
         return rooms, members
 
     def _enqueue(self, rooms: Iterable[Room], members: Iterable[MemberInRoom]) -> bool:
-        """Queue the work; return whether any of it was not known."""
+        """Queue the work; return whether any of it is new."""
         return self._queue.add_items([*map(WorkItem, rooms), *map(work_queue.item_for, members)])

@@ -11,7 +11,7 @@ from services.broadcast.effects.work_queue import WorkItem, WorkQueue
 
 
 class Reconciler:
-    """Takes work items off the queue and runs them: the newest of a key, and one at a time per key.
+    """Takes work items off the queue and runs the newest one of each key, one at a time per key.
 
     A call takes at most `call_seconds`.
     """
@@ -43,7 +43,7 @@ class Reconciler:
             raise group.exceptions[0] from None
 
     async def on_lanes_releasing(self, lanes: Collection[int]) -> None:
-        """Drop the lanes' waiting items and wait for their running ones, at most as long as a call may take.
+        """Drop the lanes' waiting items and wait for their running ones, for at most `call_seconds`.
 
         Nothing new starts for these lanes, because their lease is not valid any more.
         """
@@ -71,7 +71,7 @@ class Reconciler:
         self._throttle.record_start()
         task = tasks.create_task(self._runner.run_item(item, slot))
         self._tasks[task] = item.room.lane
-        # Not in the item's own task, which does not even begin if it is cancelled before.
+        # A callback and not a `finally` in the task, which never starts if it is cancelled before.
         task.add_done_callback(functools.partial(self._end_item, item, slot))
 
     def _end_item(self, item: WorkItem, slot: CallSlot, task: asyncio.Task[None]) -> None:

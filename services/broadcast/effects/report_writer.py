@@ -17,7 +17,7 @@ from services.broadcast.domain.state import Member, Room
 _RETRY_SECONDS = 0.5
 _INTRUDER_REPORT_SECONDS = 1.0
 _QUIET_SECONDS = 10.0
-"""How long no grant must fail before the log says that calls have recovered."""
+"""Seconds without a failed grant after which calls count as recovered."""
 
 log = structlog.get_logger()
 

@@ -9,7 +9,7 @@ from cohost.kafka.backoff import Backoff
 
 _FIRST_RETRY_SECONDS = 2.0
 _MIN_PERIOD_FRACTION = 0.9
-"""The least part of a period between two resyncs; the rest is random, so that rooms in step drift apart."""
+"""The smallest part of a period between two resyncs; the rest is random, to spread rooms over the period."""
 
 
 class ResyncSchedule:
@@ -26,8 +26,8 @@ class ResyncSchedule:
 
     def reset_schedule(self, repeat_after_seconds: float) -> None:
         """Drop all rooms; those that `set_rooms` adds next are due at once, and again after this time."""
-        for memory in (self._due, self._spread, self._requested, self._backoffs):
-            memory.clear()
+        for rooms in (self._due, self._spread, self._requested, self._backoffs):
+            rooms.clear()
         self._repeat_at = self._clock() + repeat_after_seconds
 
     def set_rooms(self, room_ids: AbstractSet[str]) -> None:
@@ -89,7 +89,7 @@ class ResyncSchedule:
         self._requested.pop(room_id, None)
 
     def seconds_until_due(self) -> float:
-        """Return in how many seconds the next room is due."""
+        """Return the seconds until the next room is due."""
         at = min(
             [*self._due.values(), *self._requested.values()], default=self._clock() + self._period_seconds
         )

@@ -24,7 +24,7 @@ _ROOMS_PER_ROUND = 200
 _TAKEOVER_DELAY_SECONDS = 1.0
 _RETRY_SECONDS = 2.0
 _GATHERING_SECONDS = 0.2
-"""How long due rooms are gathered, so that a few calls and queries serve many of them."""
+"""Seconds in which due rooms are gathered, so that a few calls and queries serve many of them."""
 
 log = structlog.get_logger()
 
@@ -72,10 +72,10 @@ class RoomResyncer:
             )
 
     async def on_lanes_acquired(self, _: Mapping[int, bool]) -> None:
-        """Resync the rooms of new lanes soon: their last snapshot may be old.
+        """Resync the rooms of new lanes soon, because their last snapshot may be old.
 
-        Resync them once more when no call of the last owner can still be under way, even after a clean
-        hand-over: a call that it waited for may have ended without an answer.
+        Resync them once more when every call of the previous owner must have ended, even after a clean
+        handover: a call that it waited for may have timed out and still take effect.
         """
         self._schedule.reset_schedule(2 * self._livekit.timeout_seconds)
         self._next_discovery_at = time.monotonic() + _TAKEOVER_DELAY_SECONDS
@@ -152,7 +152,7 @@ class RoomResyncer:
             log.info("room resync recovered")
 
     def _back_off(self, error: BaseException, rooms: int | None = None) -> float:
-        """Log the first of several failures; return how many seconds to wait."""
+        """Log the first of several failures; return the seconds to wait."""
         if not self._backoff.failing:
             log.info("room resync failed", error=type(error).__name__, rooms=rooms)
         return self._backoff.next_wait()

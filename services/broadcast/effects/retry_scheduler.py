@@ -10,7 +10,7 @@ from services.broadcast.livekit.client import CallFailed
 
 
 class RetryScheduler:
-    """Holds a failed item's key back and has it read again after that.
+    """Delays a failed item's key, and marks it as stale afterwards so that the poller reads it again.
 
     A call takes at most `call_seconds`.
     """

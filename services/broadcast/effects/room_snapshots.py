@@ -14,7 +14,7 @@ from services.broadcast.livekit.client import LiveKitClient
 
 _MAX_CALLS = 16
 _MAX_PARTICIPANTS = 500
-"""How many participants one record may list: it has to fit into Kafka."""
+"""The most participants in one record, so that it fits Kafka's size limit."""
 
 
 class SnapshotWriter:
@@ -68,4 +68,4 @@ def _relevant_participants(stage: Stage, participants: Iterable[Participant]) ->
         for participant in participants
         if has_badge[participant.sid] or permissions.exceeds_viewer(participant)
     ]
-    return sorted(relevant, key=lambda who: not has_badge[who.sid])
+    return sorted(relevant, key=lambda participant: not has_badge[participant.sid])

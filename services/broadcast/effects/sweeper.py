@@ -125,7 +125,7 @@ class Sweeper:
         self._postpone(key, _SIGNAL_RESEND_SECONDS)
 
     async def _is_present(self, room: Room, member: Member) -> bool:
-        """Return whether a user is connected without a webhook. While LiveKit is unreachable, nobody is."""
+        """Return whether LiveKit shows the user as connected; False while LiveKit is unreachable."""
         try:
             found = await self._livekit.get_participant(room.room_id, member.user_id)
         except CallFailed as error:
@@ -171,6 +171,6 @@ class Sweeper:
 
 async def _run_all(work: Iterable[Awaitable[None]]) -> None:
     """Run all concurrently to the end, even if some fail, then raise the first error."""
-    for ended in await asyncio.gather(*work, return_exceptions=True):
-        if ended is not None:
-            raise ended
+    for error in await asyncio.gather(*work, return_exceptions=True):
+        if error is not None:
+            raise error

@@ -13,10 +13,10 @@ from services.broadcast.effects.work_queue import WorkItem, WorkQueue
 from services.broadcast.livekit.client import CallFailed
 
 _ATTEMPTS_BEFORE_REMOVAL = 5
-"""How often a demotion may fail before the participant is removed instead."""
+"""Failed demotions after which the participant is removed instead."""
 
 _MAX_ACTION_AGE_MS = 600_000
-"""How late an action may run: longer than a survivable outage plus the difference between two clocks."""
+"""The age up to which an action runs: longer than a survivable outage plus the skew between two clocks."""
 
 log = structlog.get_logger()
 

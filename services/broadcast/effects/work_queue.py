@@ -15,13 +15,13 @@ from services.broadcast.store import MemberInRoom
 _FIRST_RETRY_SECONDS = 0.25
 _MAX_RETRY_SECONDS = 5.0
 _APPLIED_TTL_SECONDS = 60.0
-"""How long the decision on applied rights may take before they are applied again.
+"""Seconds to wait for the decision on applied rights before they are applied again.
 
-That is harmless, but it must not add to the work of a worker that is behind.
+Applying them twice is harmless, but must not add to the work of a worker that is behind.
 """
 
 _ACTION_TTL_SECONDS = 3600.0
-"""How long the decision on an action may take: run twice, a mute would undo the user's own unmuting."""
+"""Seconds to wait for the decision on an action: run twice, a mute would undo the user's own unmuting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,11 @@ class WorkQueue:
         self._clock = clock
         self._refused_backoff = Backoff(refused_retry_seconds, refused_retry_seconds)
         self._changed = asyncio.Event()
-        # Not a plain dict: that finds its first entry by passing all the removed ones before it.
+        # Not a plain dict, which walks over all removed entries to find its first one.
         self._waiting: OrderedDict[MemberKey, WorkItem] = OrderedDict()
         self._running: dict[MemberKey, WorkItem] = {}
         self._failures: dict[MemberKey, _FailureRun] = {}
-        # Only age drops what was reported: a bound on their number could apply rights or run actions again.
+        # Reported work expires by age only: a size limit could apply rights or run actions again.
         self._applied_versions: TTLCache[MemberKey, int] = TTLCache(math.inf, _APPLIED_TTL_SECONDS, clock)
         self._completed_actions: TTLCache[tuple[MemberKey, str], None] = TTLCache(
             math.inf, _ACTION_TTL_SECONDS, clock
@@ -84,7 +84,7 @@ class WorkQueue:
 
     @property
     def reported_count(self) -> int:
-        """Return how many reported versions and actions are remembered."""
+        """Return the number of reported versions and actions that are remembered."""
         return len(self._applied_versions) + len(self._completed_actions)
 
     def add_items(self, items: Iterable[WorkItem]) -> bool:
@@ -94,7 +94,7 @@ class WorkQueue:
         key is ignored.
         """
         items = list(items)
-        self._drop_closed_rooms({task.room.room_id: task.version for task in items if task.member is None})
+        self._drop_closed_rooms({item.room.room_id: item.version for item in items if item.member is None})
         ready = {
             item.key: item
             for item in items
@@ -136,7 +136,7 @@ class WorkQueue:
         self._failures.pop(item.key, None)
 
     def failed_attempts(self, item: WorkItem) -> int:
-        """Return how often in a row the item's key has failed."""
+        """Return the number of consecutive failures of the item's key."""
         failure = self._failures.get(item.key)
         return failure.attempts if failure is not None else 0
 
@@ -162,18 +162,18 @@ class WorkQueue:
 
     def drop_lanes(self, lanes: Collection[int]) -> None:
         """Drop these lanes' waiting items and all back-off, but keep what was reported."""
-        self._keep_waiting(lambda task: task.room.lane not in lanes)
+        self._keep_waiting(lambda item: item.room.lane not in lanes)
         self._failures.clear()
 
     def _drop_closed_rooms(self, deletions: Mapping[str, int]) -> None:
         """Drop the items from before a room closed: the deletion of the LiveKit room does their work."""
         if deletions:
             self._keep_waiting(
-                lambda task: task.member is None or task.version > deletions.get(task.room.room_id, -1)
+                lambda item: item.member is None or item.version > deletions.get(item.room.room_id, -1)
             )
 
     def _keep_waiting(self, is_kept: Callable[[WorkItem], bool]) -> None:
-        self._waiting = OrderedDict((key, task) for key, task in self._waiting.items() if is_kept(task))
+        self._waiting = OrderedDict((key, item) for key, item in self._waiting.items() if is_kept(item))
 
     def _is_outdated(self, item: WorkItem) -> bool:
         known = (self._waiting.get(item.key), self._running.get(item.key))

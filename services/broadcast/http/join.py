@@ -41,7 +41,7 @@ def join_role(stage: Stage, user_id: str, *, as_viewer: bool) -> Role:
 
 
 async def ensure_livekit_room(pool: asyncpg.Pool, provisioner: RoomProvisioner, stage: Stage) -> Stage:
-    """Make sure that the LiveKit room of an open room exists; return the stage as it is after that.
+    """Make sure that the LiveKit room of an open room exists; return the stage read after that.
 
     Raises `HttpProblem` (409, 503).
     """

@@ -45,7 +45,7 @@ class RoomProvisioner:
         """
         if room_id not in self._next_calls:
             task = asyncio.create_task(self._create_room(room_id))
-            # All requests may have been cancelled before it fails: retrieve the error anyway.
+            # Retrieve the error even if all requests were cancelled before, or asyncio logs it as lost.
             task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
             self._next_calls[room_id] = task
         return await asyncio.shield(self._next_calls[room_id])

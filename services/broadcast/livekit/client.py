@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 
 class CallFailed(Exception):
-    """A call failed. `retryable`: the same may succeed later; `outcome_unknown`: it may still take effect."""
+    """A failed call. `retryable`: a retry may succeed; `outcome_unknown`: it may still take effect."""
 
     def __init__(self, error: str, *, retryable: bool, outcome_unknown: bool = False) -> None:
         super().__init__(error)
@@ -80,7 +80,7 @@ class _CachedTokenRoomService(RoomService):
     def _auth_header(self, grants: Any, sip: Any = None) -> dict[str, str]:  # noqa: ARG002 - its parent's
         scope = (grants.room, grants.room_admin, grants.room_create, grants.room_list)
         signed_at, header = self._signed.get(scope, (0.0, {}))
-        # Both clocks are needed: the cache's stands still while the machine sleeps, this one may be set.
+        # Check two clocks: the cache's monotonic one stops while the machine sleeps, this one may be reset.
         if abs(time.time() - signed_at) > _API_TOKEN_REUSE_SECONDS:
             token = (
                 api.AccessToken(self.api_key, self.api_secret).with_ttl(_API_TOKEN_TTL).with_grants(grants)
@@ -200,7 +200,7 @@ class LiveKitClient:
         self, room_id: str, user_id: str, permissions: Permissions, badge: Badge | None
     ) -> JoinToken:
         """Return a token to join the room with exactly these rights."""
-        # LiveKit allows whatever is left out here.
+        # LiveKit allows every permission that is not set here.
         grants = api.VideoGrants(
             room_join=True,
             room=room_id,
@@ -231,7 +231,7 @@ class LiveKitClient:
     @property
     def _http_session(self) -> aiohttp.ClientSession:
         if self._session is None:
-            # No limit: callers limit themselves, and none should wait here for another's connections.
+            # No connection limit: callers limit themselves, and must not wait here for each other.
             self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         return self._session
 
@@ -279,7 +279,7 @@ def _call_failure(method: str, error: api.ServerError, *, outcome_unknown: bool)
     code = str(error.code)
     permanent = code in _PERMANENT_CODES or error.status in _AUTH_STATUSES
     detail = mapping.clean_text(str(error.message or ""))[:_MAX_DETAIL_LENGTH]
-    # A server that gave up waiting for another one behind it cannot know what that one does.
+    # A server that timed out waiting for one behind it cannot know whether that one still acts.
     outcome_unknown = outcome_unknown and (error.status >= _INTERNAL_STATUS or code in _TIMEOUT_CODES)
     message = f"{method}: {code} ({error.status}) {detail}"
     return CallFailed(message, retryable=not permanent, outcome_unknown=outcome_unknown)

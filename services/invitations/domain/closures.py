@@ -11,7 +11,7 @@ from services.invitations.domain.state import Seat, expired_fields, is_overdue
 
 
 class Closure(NamedTuple):
-    """The room, time and reason of closures that neither host nor user asked for."""
+    """The room, time and reason with which invitations and seats are closed without a request for it."""
 
     room_id: str
     at: str

@@ -28,7 +28,7 @@ Decision = tuple[StageEvent, ...] | Rejection
 
 
 class CommandContext(NamedTuple):
-    """What a command is decided by: its id and timestamp, room, stage, user to check and policy."""
+    """The inputs of a decision besides the command's data: id, timestamp, room, stage, user and policy."""
 
     id: str
     at: str
@@ -152,7 +152,7 @@ def _cancel_invitation(command: CancelInvitation, context: CommandContext) -> De
     if invitation is None:
         return Rejection("invitation_not_found")
     if command.actor_id != context.room.host_id:
-        return _reject_showing("not_room_host", invitation, command.actor_id, context)
+        return _reject_with_invitation("not_room_host", invitation, command.actor_id, context)
     if reason := _closed_reason(invitation, context.at):
         return Rejection(reason, invitation)
     return (closures.cancel_invitation(invitation, context.at, "cancelled_by_host"),)
@@ -207,7 +207,7 @@ def _find_answerable(
     if invitation is None:
         return Rejection("invitation_not_found")
     if command.actor_id != invitation.user_id:
-        return _reject_showing("not_invitee", invitation, command.actor_id, context)
+        return _reject_with_invitation("not_invitee", invitation, command.actor_id, context)
     if reason := _closed_reason(invitation, context.at):
         return Rejection(reason, invitation)
     return invitation
@@ -220,10 +220,10 @@ def _closed_reason(invitation: Invitation, at: str) -> RejectionReason | None:
     return "invitation_expired" if is_overdue(invitation, at) else None
 
 
-def _reject_showing(
+def _reject_with_invitation(
     reason: RejectionReason, invitation: Invitation, actor_id: str, context: CommandContext
 ) -> Rejection:
-    """Reject; show the invitation only to the host, the inviter and the invitee."""
+    """Reject, with the invitation if the actor may see it: the host, the inviter and the invitee."""
     concerned = (context.room.host_id, invitation.invited_by, invitation.user_id)
     return Rejection(reason, invitation if actor_id in concerned else None)
 

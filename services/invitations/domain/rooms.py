@@ -1,4 +1,4 @@
-"""Decide room facts: what changes on the stage, and what that closes."""
+"""Decide room facts: the room's new state, and the invitations and seats that end with it."""
 
 from cohost_schemas.events import StageChanged
 from cohost_schemas.facts import RoomChanged

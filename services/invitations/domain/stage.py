@@ -1,4 +1,4 @@
-"""A room's stage in memory: all that deciding the room's next command needs."""
+"""A room's stage in memory: the state that the decider reads."""
 
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -33,7 +33,7 @@ StageEvent = (
 
 @dataclass(slots=True)
 class TwoBatchCache(Generic[ValueT]):
-    """Values that a stage's last two batches loaded or wrote; older ones are committed and can be loaded."""
+    """Values that a stage's last two batches loaded or wrote; older ones can be loaded from Postgres."""
 
     current: dict[str, ValueT] = field(default_factory=dict)
     previous: dict[str, ValueT] = field(default_factory=dict)

@@ -16,7 +16,7 @@ _DELETE_AFTER = timedelta(seconds=2)
 
 
 class DueItem(NamedTuple):
-    """Something that is due; `subject` is the id of the invitation to expire or of the user to exclude."""
+    """A due command; `subject` is the id of the invitation to expire or of the user to exclude."""
 
     lane: int
     command: Literal["ExpireInvitation", "ExcludeUser"]
@@ -81,7 +81,7 @@ async def recently_ineligible(connection: Connection, lanes: Collection[int], li
 
 
 async def all_ineligible(connection: Connection, lanes: Collection[int], limit: int) -> list[DueItem]:
-    """Return all such users however long ineligible, from a scan of all that the lanes hold."""
+    """Return the same for users ineligible for any time, from a scan of the lanes' invitations and seats."""
     rows = await connection.fetch(
         """
         WITH involved AS (

@@ -1,6 +1,6 @@
-"""Turn overdue invitations and ineligible users into commands, which the room then decides.
+"""Turn overdue invitations and ineligible users into commands, which the pipeline then decides.
 
-The work is found in rows, not in memory, so a lane's next owner continues where the last one stopped.
+The sweeper finds its work in rows, not in memory, so a lane's next owner continues it.
 """
 
 import asyncio
@@ -89,7 +89,7 @@ class Sweeper:
     async def _publish_commands(self, connection: Connection, to_publish: Sequence[ScheduledCommand]) -> None:
         """Publish commands and mark the confirmed ones as published. Raises `NotConfirmed` if one is not."""
         results = await asyncio.gather(*map(self._publish_command, to_publish), return_exceptions=True)
-        published = [ask for ask, result in zip(to_publish, results, strict=True) if result is None]
+        published = [sent for sent, result in zip(to_publish, results, strict=True) if result is None]
         await scheduled_commands.mark_published(connection, published)
         for result in results:
             if result is not None:

@@ -1,4 +1,4 @@
-"""Queries of the HTTP routes. Lists are sorted newest first; a status filter applies as read at `at`."""
+"""Queries of the HTTP routes. Lists are sorted newest first; a status filter means the status at `at`."""
 
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple

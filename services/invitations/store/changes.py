@@ -1,4 +1,4 @@
-"""Changes of one batch, as final states; intermediate states are not kept."""
+"""Changes of one batch: the final states to save, without intermediate ones."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -37,7 +37,7 @@ class UserUpdate(NamedTuple):
 
 @dataclass(slots=True)
 class BatchChanges:
-    """What to save of a batch.
+    """The final states that a batch saves.
 
     `sent` and `closed` are keyed by invitation id: invitations of this batch, and older ones that it closed.
     `seats` are keyed by (room id, user id), with their lane; a seat that ended is None.

@@ -1,1 +1,1 @@
-"""The FastAPI application of a service, and what its routes share."""
+"""The FastAPI application of a service, and the parts that its routes share."""

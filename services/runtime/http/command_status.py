@@ -1,4 +1,4 @@
-"""The outcome of a command, read from the service's outcomes."""
+"""The outcome of a command, read from the service's `outcomes` table."""
 
 from typing import Annotated
 

@@ -45,13 +45,13 @@ class RequestMetrics:
         started_at = time.perf_counter()
         status: list[int] = []
 
-        async def send_noting_status(message: Message) -> None:
+        async def send_recording_status(message: Message) -> None:
             if message["type"] == "http.response.start":
                 status.append(message["status"])
             await send(message)
 
         try:
-            await self._application(scope, receive, send_noting_status)
+            await self._application(scope, receive, send_recording_status)
         except Exception:
             log.exception("request failed", route=_route_path(scope))
             if status:
@@ -59,7 +59,7 @@ class RequestMetrics:
             answer = problems.problem_response(
                 HttpProblem(500, "internal_error", "The service failed; its log says why.")
             )
-            await answer(scope, receive, send_noting_status)
+            await answer(scope, receive, send_recording_status)
         finally:
             self._observe(scope, status, time.perf_counter() - started_at)
 
