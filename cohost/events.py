@@ -1,4 +1,4 @@
-"""Events as a reader receives them: typed data, the envelope, and the position to resume from."""
+"""The items of the client's streams: events and badges with typed data and the position to resume from."""
 
 import base64
 import json

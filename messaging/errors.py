@@ -1,4 +1,4 @@
-"""The pipeline's errors, grouped by what must be done about them."""
+"""The pipeline's errors, and whether a retry may succeed after them."""
 
 import asyncpg
 

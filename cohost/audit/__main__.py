@@ -50,11 +50,9 @@ def format_report(report: Report) -> str:
         ("dead letters", report.dead_letters),
     )
     lines = [f"{name:<14}{count:>12,}" for name, count in counts]
-    lines += [f"not checked: {what}" for what in report.unchecked]
-    lines += [f"VIOLATION: {what}" for what in report.violations]
-    verdict = (
-        "every promise that the log can tell of was kept" if report.unchecked else "every promise was kept"
-    )
+    lines += [f"not checked: {reason}" for reason in report.unchecked]
+    lines += [f"VIOLATION: {violation}" for violation in report.violations]
+    verdict = "every promise that could be checked was kept" if report.unchecked else "every promise was kept"
     lines.append("broken promises, see above" if report.violations else verdict)
     return "\n".join(lines) + "\n"
 

@@ -6,7 +6,7 @@ from cohost.audit.report import ReportBuilder
 from cohost_schemas.ids import COMMAND_ID_RETENTION_MS
 
 _MAX_WRITE_DELAY_MS = 60 * 60 * 1000
-"""How long after its decision an outcome may have been written, in milliseconds."""
+"""Milliseconds after its decision in which an outcome may have been written."""
 
 
 class CommandLedger:
@@ -23,7 +23,7 @@ class CommandLedger:
         self._second_outcomes: dict[str, list[tuple[int, str]]] = {}
 
     def mark_truncated(self) -> None:
-        """Mark the oldest commands of a lane as no longer in the log."""
+        """Record that the oldest commands of a lane are no longer in the log."""
         self._starts_at_zero = False
 
     def add_command(self, command_id: str, timestamp: int) -> None:

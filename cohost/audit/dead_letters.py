@@ -61,9 +61,7 @@ class DeadLetterCheck:
         elif missing:
             self._report.add_unchecked("dead letters of records that are not in the log any more")
         else:
-            self._report.add_violation(
-                f"{record_position(letter)} is the dead letter of a record that is not bad"
-            )
+            self._report.add_violation(f"{record_position(letter)} is the dead letter of a valid record")
 
     def report_missing_letters(self, *, complete: bool) -> None:
         """Report invalid records without a letter; `complete` if the log still has all letters."""
@@ -74,7 +72,7 @@ class DeadLetterCheck:
                     f"{record_position(invalid.record)} ({invalid.reason}) has no dead letter"
                 )
             else:
-                self._report.add_unchecked("bad records whose dead letter may be past its retention")
+                self._report.add_unchecked("invalid records whose dead letter may be past its retention")
 
     def _compare_letter(self, letter: LogRecord, invalid: InvalidRecord) -> None:
         headers = dict(letter.headers)
@@ -90,7 +88,7 @@ class DeadLetterCheck:
         )
         if not is_copy:
             self._report.add_violation(
-                f"{record_position(letter)} is not {record_position(invalid.record)} as it was"
+                f"{record_position(letter)} is not a copy of {record_position(invalid.record)}"
             )
 
 

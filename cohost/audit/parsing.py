@@ -1,4 +1,4 @@
-"""Parse input records as a service must: to a cause id or to a dead letter reason."""
+"""Parse input records by the contract: to a cause id or to a dead letter reason."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from cohost_schemas.types import Message, is_id
 
 
 class ParsedInput(NamedTuple):
-    """The id that outcomes name as their cause, or the dead letter reason; never both."""
+    """The id that outputs have as their `causationid`, or the dead letter reason; never both."""
 
     cause_id: str | None
     dead_letter_reason: str | None

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 MAX_VIOLATIONS = 1000
-"""How many violations the report lists; the rest are only counted."""
+"""The number of violations that the report lists; the rest are only counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +12,7 @@ class Report:
     """The result of an audit. `violations` is empty if every promise of the contract was kept.
 
     `commands` counts distinct command ids per commands topic, `outcomes` those of them that have an outcome.
-    `unchecked` lists in sentences what could not be proved because its records are no longer in the log.
+    `unchecked` lists what could not be checked, because its records are no longer in the log.
     """
 
     commands: int
@@ -41,7 +41,7 @@ class ReportBuilder:
             self._omitted += 1
 
     def add_unchecked(self, reason: str) -> None:
-        """Add a kind of thing that the log cannot prove; equal reasons are counted together."""
+        """Add a kind of records that cannot be checked; equal kinds are counted together."""
         self._unchecked[reason] += 1
 
     def build_report(self) -> Report:
@@ -54,5 +54,5 @@ class ReportBuilder:
             rejections=self.counts["rejections"],
             dead_letters=self.counts["dead_letters"],
             violations=self._violations + more,
-            unchecked=[f"{what} ({count})" for what, count in sorted(self._unchecked.items())],
+            unchecked=[f"{reason} ({count})" for reason, count in sorted(self._unchecked.items())],
         )

@@ -1,1 +1,1 @@
-"""Commands: publish one, wait for its outcome, find the outcome of an earlier one."""
+"""Publish commands, wait for their outcomes, and find outcomes of earlier commands."""

@@ -1,4 +1,4 @@
-"""Outcomes of commands that were decided before this client started to read."""
+"""Find outcomes of commands that were decided before this client started to read."""
 
 import contextlib
 from typing import Any
@@ -19,8 +19,8 @@ CLOCK_SKEW_MS = 5 * 60 * 1000
 def earliest_ms(command_id: str, now_ms: int) -> int:
     """Return the earliest time at which a command can have been decided, in milliseconds since the epoch.
 
-    A UUIDv7 contains it, however old the id is: the outcome of a `SendInvitation` is permanent. Any other
-    id can be as old as the services remember ids.
+    A UUIDv7 contains its time, however old it is: the outcome of a `SendInvitation` is permanent. Any other
+    id can be as old as the retention of outcomes.
     """
     made_at = ids.made_at(command_id)
     # A clock that is ahead can make an id from the future, but it was used no later than now.

@@ -24,7 +24,7 @@ _log = logging.getLogger("cohost")
 
 _PAUSE_SECONDS = 0.5
 MAX_REMEMBERED = 2_000
-"""How many outcomes of a client's own commands are kept besides those being waited for."""
+"""The number of outcomes of a client's own commands that are kept after the wait for them."""
 
 Outcome = Accepted[Message] | Rejected | None
 """None: the reader was closed before the outcome arrived."""
@@ -107,7 +107,7 @@ class OutcomeReader:
     def expect_outcome(
         self, route: CommandRoute, command_id: str, final_types: frozenset[str]
     ) -> Iterator[PendingCommand]:
-        """Collect a command's outcome for at least the duration of the block, with records seen before."""
+        """Collect a command's outcome during the block, including records of it that were read before."""
         key = (route.commands.suffix, command_id)
         pending = (
             self._pending.get(key)

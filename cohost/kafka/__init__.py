@@ -1,1 +1,1 @@
-"""Kafka access that knows no service: read, write, connect and close."""
+"""Kafka access for client and pipeline: read, write, connect and close. It imports no service."""

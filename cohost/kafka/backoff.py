@@ -6,7 +6,7 @@ _MIN_JITTER = 0.5
 
 
 class Backoff:
-    """The waits between the attempts of something that fails: doubling, from `first` to `longest` seconds.
+    """The waits between failing attempts: doubling, from `first` to `longest` seconds.
 
     Each wait is shortened by a random part of up to a half, so that clients that failed together do not
     retry together.
@@ -17,10 +17,10 @@ class Backoff:
         self._longest = longest
         self._ceiling = first
         self.failing = False
-        """Whether something failed since the last reset. Log the start and the end of an outage by it."""
+        """Whether an attempt failed since the last reset, for logging the start and end of an outage once."""
 
     def next_wait(self) -> float:
-        """Record a failure and return how many seconds to wait before the next attempt."""
+        """Record a failure and return the seconds to wait before the next attempt."""
         self.failing = True
         seconds = self._ceiling * random.uniform(_MIN_JITTER, 1.0)  # noqa: S311 - jitter
         self._ceiling = min(self._longest, 2 * self._ceiling)

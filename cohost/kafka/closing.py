@@ -1,4 +1,4 @@
-"""Close Kafka clients, whatever state they and their broker are in."""
+"""Close Kafka clients in bounded time, even if the broker does not answer."""
 
 import asyncio
 from collections.abc import Coroutine

@@ -18,7 +18,7 @@ _REQUEST_TIMEOUT_MS = 10_000
 
 
 class TopicDescription(NamedTuple):
-    """A topic on the broker: its full name, its number of partitions, and why it cannot be used, if so."""
+    """A topic on the broker: its full name, its number of partitions, and its error if it has one."""
 
     name: str
     partition_count: int
@@ -99,7 +99,7 @@ class KafkaConnection:
 
 
 async def describe_topics(admin: AIOKafkaAdminClient, names: Iterable[str]) -> list[TopicDescription]:
-    """Return what the broker has under these full names, also where that is an error."""
+    """Return the broker's description, or its error, of each topic with one of these full names."""
     return [
         TopicDescription(
             topic["topic"],

@@ -1,9 +1,9 @@
-"""Errors of Kafka's clients, grouped by what can be done about them."""
+"""Errors of Kafka's clients, grouped by the caller's reaction to them."""
 
 from aiokafka.errors import KafkaError
 
 UNAVAILABLE_ERRORS = (KafkaError, AssertionError, OSError, TimeoutError)
-"""What aiokafka's clients raise during an outage; a producer in a fatal state raises an `AssertionError`."""
+"""Errors of aiokafka's clients during an outage; a producer in a fatal state raises `AssertionError`."""
 
 
 class PositionLost(Exception):

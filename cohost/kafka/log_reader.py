@@ -1,4 +1,4 @@
-"""Read partitions from given offsets: to given ends, or for as long as wanted and through outages."""
+"""Read partitions from given offsets: up to given ends, or without end and through outages."""
 
 import asyncio
 import contextlib
@@ -31,8 +31,8 @@ class _ConsumerStuck(Exception):
 class LogReader:
     """Read from `offsets`, the next offset of each partition, up to `end_offsets` or until stopped.
 
-    If the log no longer has an offset, reading continues at the first record that it has with `skip_gaps`,
-    and raises `PositionLost` without.
+    If the log no longer has an offset, reading raises `PositionLost`, or with `skip_gaps` continues at the
+    log's first record.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ async def poll_partitions(
 ) -> AsyncGenerator[Mapping[TopicPartition, Sequence[Any]], None]:
     """Read from `start_offsets` up to `end_offsets`, or without end, using a started consumer exclusively.
 
-    Yield what each poll fetched, which may be nothing: records by partition, in log order.
+    Yield the records of each poll by partition, in log order; a poll may fetch none.
     """
     remaining = [
         partition

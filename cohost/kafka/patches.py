@@ -1,4 +1,4 @@
-"""Changes of aiokafka's behaviour for a whole process, which it has no options for."""
+"""Process-wide patches of aiokafka, for behaviour that it has no options for."""
 
 from aiokafka.producer import sender
 

@@ -79,8 +79,8 @@ class KafkaSecurity(BaseModel):
         try:
             context: ssl.SSLContext = create_ssl_context(**given, password=password)
         except (OSError, ValueError) as error:
-            blamed = "certfile" if "certfile" in given else next(iter(given), "cafile")
-            raise ValueError(_ERROR_LINE.format(f"SSL_{blamed.upper()}", f"not usable: {error}")) from error
+            option = "certfile" if "certfile" in given else next(iter(given), "cafile")
+            raise ValueError(_ERROR_LINE.format(f"SSL_{option.upper()}", f"not usable: {error}")) from error
         return context
 
 
@@ -100,7 +100,7 @@ async def check_kafka_access(servers: str, security: Mapping[str, Any], seconds:
     Raises `ValueError` that names the wrong variable, unless at least one server accepts the connection.
     `seconds` is the timeout of each connection.
     """
-    # A client's own first error names no cause: aiokafka logs those of all servers and raises another.
+    # Connect without a client: a client only logs each server's error and raises one without the cause.
     opening = [
         create_conn(host, port, request_timeout_ms=int(1000 * seconds), **security)
         for host, port, _ in collect_hosts(servers)
@@ -126,6 +126,6 @@ def _describe_refusal(error: BaseException) -> str | None:
         case UnsupportedSaslMechanismError():
             return _ERROR_LINE.format("SASL_MECHANISM", "Kafka does not offer it")
         case ssl.SSLCertVerificationError():
-            said = f"Kafka's certificate cannot be verified: {error.verify_message}"
-            return _ERROR_LINE.format("SSL_CAFILE", said)
+            text = f"Kafka's certificate cannot be verified: {error.verify_message}"
+            return _ERROR_LINE.format("SSL_CAFILE", text)
     return None

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable
 
 COMMAND_ID_RETENTION_MS = 7 * 24 * 60 * 60 * 1000
-"""How long the services remember a command's id, in milliseconds (contract, section 3)."""
+"""Milliseconds for which the services remember a command's id (contract, section 3)."""
 
 _VERSION = 7
 

@@ -43,7 +43,7 @@ def test_a_dead_letter_that_is_not_its_record_is_found(log: ForgedLog, change: d
     log.append_dead_letter(
         log.append_record(topics.INVITATION_COMMANDS, 0, b"key", b"[]", [("a", b"b")]), **change
     )
-    assert log.violations() == [f"{DEAD_LETTERS}:0:1 is not {COMMANDS}:0:3 as it was"]
+    assert log.violations() == [f"{DEAD_LETTERS}:0:1 is not a copy of {COMMANDS}:0:3"]
 
 
 def test_a_truncated_dead_letter_states_its_records_length(log: ForgedLog) -> None:
@@ -51,12 +51,12 @@ def test_a_truncated_dead_letter_states_its_records_length(log: ForgedLog) -> No
     log.append_dead_letter(bad, value=b"", more=[("dead-letter-truncated", b"2")])
     other = log.append_record(topics.INVITATION_COMMANDS, 0, b"key", b"[]", [("a", b"b")])
     log.append_dead_letter(other, value=b"", more=[("dead-letter-truncated", b"3")])
-    assert log.violations() == [f"{DEAD_LETTERS}:0:2 is not {COMMANDS}:0:4 as it was"]
+    assert log.violations() == [f"{DEAD_LETTERS}:0:2 is not a copy of {COMMANDS}:0:4"]
 
 
 def test_a_dead_letter_of_a_sound_record_is_found(log: ForgedLog) -> None:
     log.append_dead_letter(log.records[COMMANDS, 0][0])
-    assert log.violations() == [f"{DEAD_LETTERS}:0:1 is the dead letter of a record that is not bad"]
+    assert log.violations() == [f"{DEAD_LETTERS}:0:1 is the dead letter of a valid record"]
 
 
 def test_a_dead_letter_that_does_not_name_its_record_is_found(log: ForgedLog) -> None:
@@ -86,4 +86,4 @@ def test_a_dead_letter_may_be_past_its_retention(log: ForgedLog) -> None:
     log.drop_before(topics.INVITATION_DEAD_LETTERS, 0, 1)
     report = log.run_audit()
     assert report.violations == []
-    assert report.unchecked == ["bad records whose dead letter may be past its retention (1)"]
+    assert report.unchecked == ["invalid records whose dead letter may be past its retention (1)"]
