@@ -52,7 +52,7 @@ class BatchCommitter:
         self._lanes = owned_lanes
         self._enqueue = enqueue
         self._on_failure = on_failure
-        self._generation = 0
+        self._undo_count = 0
         self._decide_lock = asyncio.Lock()
         self._next_batch: DecidedBatch | None = None
         self._commit_task: asyncio.Task[None] | None = None
@@ -71,10 +71,10 @@ class BatchCommitter:
             if not unprocessed:
                 return False
             batch = self._next_batch = await self._decider.decide_batch(
-                self._pool, self._lanes, _first_part(unprocessed), self._generation
+                self._pool, self._lanes, _first_part(unprocessed), self._undo_count
             )
         await self.wait_committed()
-        if batch.generation == self._generation:
+        if batch.undo_count == self._undo_count:
             self._next_batch = None
             for cache in self._processor.caches:
                 cache.end_batch()
@@ -98,14 +98,14 @@ class BatchCommitter:
         await self.wait_committed()
         while records:
             async with self._decide_lock:
-                batch = await self._decider.decide_batch(self._pool, self._lanes, records, self._generation)
+                batch = await self._decider.decide_batch(self._pool, self._lanes, records, self._undo_count)
             await self._commit_batch(batch)
             records = records[len(batch.input_records) :]
 
     async def renew_lease(self) -> None:
         """Commit positions and published offsets alone, to prove that this worker still owns the lanes."""
         await self.wait_committed()
-        empty_batch = DecidedBatch(self._generation, (), RecordDecisions(self._processor.new_changes()))
+        empty_batch = DecidedBatch(self._undo_count, (), RecordDecisions(self._processor.new_changes()))
         empty_batch.lane_updates += [lane.snapshot_update() for lane in self._lanes.values()]
         await self._write_batch(empty_batch)
 
@@ -139,7 +139,7 @@ class BatchCommitter:
 
     async def _decide_again(self, batch: DecidedBatch, duplicate_ids: frozenset[str]) -> DecidedBatch:
         async with self._decide_lock:
-            self._generation += 1
+            self._undo_count += 1
             if self._next_batch is not None:
                 self._undo_batch(self._next_batch)
                 self._next_batch = None
@@ -147,7 +147,7 @@ class BatchCommitter:
             for cache in self._processor.caches:
                 cache.drop_lanes(self._lanes)
             return await self._decider.decide_batch(
-                self._pool, self._lanes, batch.input_records, self._generation, duplicate_ids
+                self._pool, self._lanes, batch.input_records, self._undo_count, duplicate_ids
             )
 
     def _undo_batch(self, batch: DecidedBatch) -> None:
@@ -156,19 +156,19 @@ class BatchCommitter:
 
     async def _write_batch(self, batch: DecidedBatch) -> None:
         started_at = time.monotonic()
-        published_ranges = [
-            (update.lane, *self._lanes[update.lane].published_range()) for update in batch.lane_updates
+        ranges_to_delete = [
+            (update.lane, *self._lanes[update.lane].range_to_delete()) for update in batch.lane_updates
         ]
         with self._metrics.stage_seconds.labels("commit").time():
             async with self._pool.acquire() as connection, connection.transaction():
                 await lane_store.write_updates(connection, batch.lane_updates)
-                await store.update_outbox(connection, batch.outbox_batches, published_ranges)
+                await store.update_outbox(connection, batch.outbox_batches, ranges_to_delete)
                 await outcomes.insert_outcomes(connection, self._summary_fields, batch.decisions.outcomes)
                 await self._check_rejected_ids(connection, batch)
                 await self._processor.save(connection, batch.decisions.changes)
         if self._commit_listener is not None:
             self._commit_listener.on_committed(batch.decisions.changes)
-        for number, _, published in published_ranges:
+        for number, _, published in ranges_to_delete:
             self._lanes[number].record_committed(published, started_at)
         self._metrics.count_batch(
             batch.decisions.command_counts, batch.decisions.dead_letter_counts, len(batch.input_records)

@@ -33,12 +33,12 @@ MAX_BATCH_BYTES = 4 * 1024 * 1024
 
 @dataclass(slots=True)
 class DecidedBatch:
-    """A batch as decided. It is void once `generation` is no longer the committer's current one.
+    """A batch as decided. It is void once the committer's `undo_count` has grown beyond this one.
 
     `input_records` are the decided ones: fewer than were given if the batch was cut short by its size.
     """
 
-    generation: int
+    undo_count: int
     input_records: Sequence[ConsumerRecord]
     decisions: RecordDecisions
     lane_updates: list[LaneUpdate] = field(default_factory=list)
@@ -69,7 +69,7 @@ class BatchDecider:
         pool: asyncpg.Pool,
         lanes: Mapping[int, Lane],
         records: Sequence[ConsumerRecord],
-        generation: int,
+        undo_count: int,
         duplicate_ids: AbstractSet[str] | None = None,
     ) -> DecidedBatch:
         """Parse, load and decide records, and advance the lanes in memory.
@@ -78,7 +78,7 @@ class BatchDecider:
         an outcome; with them the batch covers all records, because it repeats a batch that covered exactly
         these.
         """
-        batch = DecidedBatch(generation, records, RecordDecisions(self._processor.new_changes()))
+        batch = DecidedBatch(undo_count, records, RecordDecisions(self._processor.new_changes()))
         with self._metrics.stage_seconds.labels("read").time():
             parsed_records = await self._parse_records(records, duplicate_ids or frozenset())
         with self._metrics.stage_seconds.labels("load").time():

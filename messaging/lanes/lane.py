@@ -166,7 +166,7 @@ class Lane:
         """Record that every record of this outbox batch is confirmed as published."""
         self._last_published_batch = number
 
-    def published_range(self) -> tuple[int, int]:
+    def range_to_delete(self) -> tuple[int, int]:
         """Return the numbers of the last batch that was deleted from the outbox and the last to delete."""
         return self._last_deleted_batch, self._last_published_batch
 

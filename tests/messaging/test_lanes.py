@@ -79,13 +79,13 @@ def test_undoing_an_update_keeps_what_was_published_meanwhile() -> None:
 def test_published_batches_are_deleted_once() -> None:
     lane = lane_at(0, 0, 9)
     lane.restore_outbox([8, 9], 1)
-    assert (lane.published_range(), lane.unpublished_count) == ((7, 8), 1)
+    assert (lane.range_to_delete(), lane.unpublished_count) == ((7, 8), 1)
     lane.record_committed(8, 12.5)
     lane.record_published_batch(9)
-    assert (lane.published_range(), lane.unpublished_count, lane.lease_renewed_at) == ((8, 9), 0, 12.5)
+    assert (lane.range_to_delete(), lane.unpublished_count, lane.lease_renewed_at) == ((8, 9), 0, 12.5)
 
 
 def test_an_empty_outbox_leaves_nothing_to_delete() -> None:
     lane = lane_at(0, 0, 9)
     lane.restore_outbox([], 0)
-    assert (lane.published_range(), lane.unpublished_count) == ((9, 9), 0)
+    assert (lane.range_to_delete(), lane.unpublished_count) == ((9, 9), 0)

@@ -77,7 +77,7 @@ def example_router(pool: asyncpg.Pool) -> APIRouter:
 
     @routes.get("/v1/rooms/{roomId}/example")  # noqa: FAST003 - `path_params` has the alias
     async def example(
-        room_id: path_params.RoomId, caller: auth.Identified, page: pagination.Requested
+        room_id: path_params.RoomId, caller: auth.AuthenticatedCaller, page: pagination.RequestedPage
     ) -> pagination.ListPage[str]:
         items = [room_id, caller.user_id, str(caller.is_ops), str(page.limit)]
         return pagination.ListPage(items=items, next_cursor=page.cursor)

@@ -34,7 +34,7 @@ def create_stage_router(
     )
     async def broadcast_data(
         room_id: path_params.RoomId,
-        caller: auth.Identified,
+        caller: auth.AuthenticatedCaller,
         requested_role: Annotated[Literal["viewer"] | None, Query(alias="as")] = None,
     ) -> answers.BroadcastData:
         """Return what is needed to connect with the caller's own rights, or with a viewer's."""

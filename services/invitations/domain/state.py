@@ -64,8 +64,8 @@ def expired_fields(invitation: Invitation) -> dict[str, Any]:
     }
 
 
-def read_at(invitation: Invitation, at: str) -> Invitation:
-    """Return the invitation as read at `at`: a pending one that is overdue reads as expired."""
+def invitation_as_of(invitation: Invitation, at: str) -> Invitation:
+    """Return the invitation as of `at`: a pending one that is overdue counts as expired."""
     if invitation.status == "pending" and is_overdue(invitation, at):
         return build_message(Invitation, expired_fields(invitation))
     return invitation

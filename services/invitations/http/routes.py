@@ -34,8 +34,8 @@ def _add_room_routes(routes: APIRouter, pool: asyncpg.Pool) -> None:
     @routes.get("/v1/rooms/{roomId}/invitations", responses=problems.problem_responses(403, 404, 422))
     async def list_room_invitations(
         room_id: path_params.RoomId,
-        caller: auth.Identified,
-        page: pagination.Requested,
+        caller: auth.AuthenticatedCaller,
+        page: pagination.RequestedPage,
         status: StatusFilter = "any",
     ) -> InvitationPage:
         """List the invitations sent in a room. Allowed for the room's host and ops."""
@@ -63,8 +63,8 @@ def _add_invitation_routes(routes: APIRouter, pool: asyncpg.Pool) -> None:
     @routes.get("/v1/users/{userId}/invitations", responses=problems.problem_responses(403, 422))
     async def list_user_invitations(
         user_id: path_params.UserId,
-        caller: auth.Identified,
-        page: pagination.Requested,
+        caller: auth.AuthenticatedCaller,
+        page: pagination.RequestedPage,
         status: StatusFilter = "pending",
         room_id: Annotated[Id | None, Query(alias="roomId")] = None,
     ) -> InvitationPage:
@@ -77,7 +77,9 @@ def _add_invitation_routes(routes: APIRouter, pool: asyncpg.Pool) -> None:
             )
 
     @routes.get("/v1/invitations/{invitationId}", responses=problems.problem_responses(403, 404, 422))
-    async def get_invitation(invitation_id: path_params.InvitationId, caller: auth.Identified) -> Invitation:
+    async def get_invitation(
+        invitation_id: path_params.InvitationId, caller: auth.AuthenticatedCaller
+    ) -> Invitation:
         """Return an invitation. Allowed for the room's host, the inviter, the invitee and ops."""
         async with db.connection_for_request(pool) as connection:
             found = await queries.fetch_invitation(connection, invitation_id)
@@ -85,7 +87,7 @@ def _add_invitation_routes(routes: APIRouter, pool: asyncpg.Pool) -> None:
             raise HttpProblem(404, "invitation_not_found", "There is no such invitation.")
         invitation, host_id = found
         _require_access(caller, host_id, invitation.invited_by, invitation.user_id)
-        return state.read_at(invitation, timestamps.current_timestamp())
+        return state.invitation_as_of(invitation, timestamps.current_timestamp())
 
 
 def _list_query(page: pagination.PageParams, status: StatusFilter) -> ListQuery:
@@ -97,7 +99,7 @@ def _list_query(page: pagination.PageParams, status: StatusFilter) -> ListQuery:
 def _list_page(found: Sequence[ListedInvitation], query: ListQuery) -> InvitationPage:
     shown = found[: query.limit - 1]
     return InvitationPage(
-        items=[state.read_at(entry.invitation, query.at) for entry in shown],
+        items=[state.invitation_as_of(entry.invitation, query.at) for entry in shown],
         next_cursor=pagination.encode_cursor(*shown[-1].key) if len(found) > len(shown) else None,
     )
 

@@ -111,4 +111,4 @@ async def authenticate_request(
     return authenticator.authenticate_token(credentials.credentials)
 
 
-Identified = Annotated[Caller, Depends(authenticate_request)]
+AuthenticatedCaller = Annotated[Caller, Depends(authenticate_request)]

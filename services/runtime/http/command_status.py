@@ -20,7 +20,7 @@ def create_status_router(pool: asyncpg.Pool) -> APIRouter:
     # `path`, because the id of a rejected command may be any text, slashes included.
     @routes.get("/v1/commands/{commandId:path}", responses=problems.problem_responses(403, 404))
     async def get_command_status(
-        command_id: Annotated[str, Path(alias="commandId")], caller: auth.Identified
+        command_id: Annotated[str, Path(alias="commandId")], caller: auth.AuthenticatedCaller
     ) -> CommandOutcome:
         """Return the outcome of a command; 404 while it is undecided. Allowed for its actor and ops."""
         found = await _find_outcome(pool, command_id)

@@ -41,7 +41,7 @@ class PageParams:
     ] = None
 
 
-Requested = Annotated[PageParams, Depends()]
+RequestedPage = Annotated[PageParams, Depends()]
 
 
 class ListPage(BaseModel, Generic[T]):
