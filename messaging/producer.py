@@ -13,8 +13,8 @@ _BATCH_BYTES = 256 * 1024
 """Enough for all concurrent senders: aiokafka wakes every sender that waits for room in a batch each time."""
 
 
-class CloudEventProducer:
-    """Writes CloudEvents. Each has an id, so that sending it twice is harmless."""
+class AtLeastOnceProducer:
+    """Writes CloudEvents outside of transactions; repeating one with the same id is harmless."""
 
     def __init__(self, config: Config, source: str) -> None:
         self._producer = producer.CloudEventProducer(

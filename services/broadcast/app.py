@@ -18,7 +18,7 @@ from messaging.inputs.broker import LaneBroker
 from messaging.lanes.lease import LaneLease
 from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
-from messaging.producer import CloudEventProducer
+from messaging.producer import AtLeastOnceProducer
 from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.domain.state import SeatTimeouts
 from services.broadcast.effects.background_effects import BackgroundEffects
@@ -113,7 +113,7 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
     registry = CollectorRegistry()
     livekit_metrics = LiveKitMetrics(registry)
     livekit = _livekit_client(settings, livekit_metrics)
-    producer = CloudEventProducer(config, TOPOLOGY.source)
+    producer = AtLeastOnceProducer(config, TOPOLOGY.source)
     pool = await database.create_pool(config, size=8)
     effects_pool = await database.create_pool(config, size=4)
     lease = LaneLease()
@@ -160,7 +160,7 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
 
 def create_effects(  # noqa: PLR0913 - the dependencies of the effects
     livekit: LiveKitClient,
-    producer: CloudEventProducer,
+    producer: AtLeastOnceProducer,
     pool: asyncpg.Pool,
     lease: LaneLease,
     dirty_keys: DirtyKeys,

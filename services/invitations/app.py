@@ -15,7 +15,7 @@ from messaging import database
 from messaging.inputs.broker import LaneBroker
 from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
-from messaging.producer import CloudEventProducer
+from messaging.producer import AtLeastOnceProducer
 from services.invitations.effects.sweeper import Sweeper
 from services.invitations.http import routes
 from services.invitations.processor import InvitationsProcessor
@@ -96,7 +96,7 @@ async def build_service(settings: InvitationsSettings, broker: LaneBroker) -> pr
         routers=[routes.create_invitations_router(pool)],
     )
     sweeper_pool = await database.create_pool(config, size=2)
-    producer = CloudEventProducer(config, TOPOLOGY.source)
+    producer = AtLeastOnceProducer(config, TOPOLOGY.source)
     sweeper = Sweeper(pipeline, sweeper_pool, producer)
     closers = (producer.stop, sweeper_pool.close, pool.close)
     return process.Service(TOPOLOGY.name, pipeline, http_app, background=(sweeper.run,), closers=closers)

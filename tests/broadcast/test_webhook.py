@@ -13,7 +13,7 @@ from livekit import api
 from prometheus_client import CollectorRegistry
 
 from messaging.config import Config
-from messaging.producer import CloudEventProducer
+from messaging.producer import AtLeastOnceProducer
 from services.broadcast.http import webhook
 from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.metrics import LiveKitMetrics
@@ -31,7 +31,7 @@ async def client() -> httpx.AsyncClient:
     problems.install_handlers(application)
     metrics = LiveKitMetrics(CollectorRegistry())
     livekit = LiveKitClient("ws://nowhere", KEY, SECRET, 1, metrics)
-    producer = CloudEventProducer(Config(NOWHERE, "", "broadcast"), "/cohost/broadcast")
+    producer = AtLeastOnceProducer(Config(NOWHERE, "", "broadcast"), "/cohost/broadcast")
     application.include_router(webhook.create_webhook_router(livekit, producer, metrics))
     return httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://broadcast")
 

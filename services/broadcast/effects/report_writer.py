@@ -11,7 +11,7 @@ from cohost_schemas.signals import CallResult, GrantCallFailed, IntruderSeen
 from messaging import errors
 from messaging.batch import ids
 from messaging.lanes.lease import LaneLease
-from messaging.producer import CloudEventProducer
+from messaging.producer import AtLeastOnceProducer
 from services.broadcast.domain.state import Member, Room
 
 _RETRY_SECONDS = 0.5
@@ -49,7 +49,7 @@ class FailureLog:
 class ReportWriter:
     """Writes signals about a room's work for as long as the lease on its lane is valid."""
 
-    def __init__(self, producer: CloudEventProducer, lease: LaneLease) -> None:
+    def __init__(self, producer: AtLeastOnceProducer, lease: LaneLease) -> None:
         self._producer = producer
         self._lease = lease
         self._failure_log = FailureLog()

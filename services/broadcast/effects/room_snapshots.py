@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from cohost_schemas import timestamps, topics
 from cohost_schemas.signals import Participant, RoomCompared
 from messaging.batch import ids
-from messaging.producer import CloudEventProducer
+from messaging.producer import AtLeastOnceProducer
 from services.broadcast.domain import drift, permissions
 from services.broadcast.domain.decision import Origin
 from services.broadcast.domain.state import SeatTimeouts, Stage
@@ -20,7 +20,7 @@ _MAX_PARTICIPANTS = 500
 class SnapshotWriter:
     """Writes a room's participants as LiveKit lists them, if deciding them would change anything."""
 
-    def __init__(self, livekit: LiveKitClient, producer: CloudEventProducer, timeouts: SeatTimeouts) -> None:
+    def __init__(self, livekit: LiveKitClient, producer: AtLeastOnceProducer, timeouts: SeatTimeouts) -> None:
         self._livekit = livekit
         self._producer = producer
         self._timeouts = timeouts

@@ -15,7 +15,7 @@ from cohost_schemas.signals import DeadlineReached
 from messaging import errors
 from messaging.batch import ids
 from messaging.lanes.lease import LaneLease
-from messaging.producer import CloudEventProducer
+from messaging.producer import AtLeastOnceProducer
 from services.broadcast import store
 from services.broadcast.domain.state import Member, MemberKey, ReleaseRequest, Room, Seat
 from services.broadcast.effects.resyncer import RoomResyncer
@@ -49,7 +49,7 @@ class Sweeper:
     def __init__(
         self,
         livekit: LiveKitClient,
-        producer: CloudEventProducer,
+        producer: AtLeastOnceProducer,
         pool: asyncpg.Pool,
         lease: LaneLease,
         resyncer: RoomResyncer,

@@ -9,7 +9,7 @@ from cohost_schemas import topics
 from cohost_schemas.signals import RoomMade
 from messaging.batch import ids
 from messaging.errors import NotConfirmed
-from messaging.producer import CloudEventProducer
+from messaging.producer import AtLeastOnceProducer
 from services.broadcast import store
 from services.broadcast.domain.state import Stage
 from services.broadcast.livekit.client import CallFailed, LiveKitClient
@@ -27,7 +27,11 @@ class RoomProvisioner:
     """
 
     def __init__(
-        self, livekit: LiveKitClient, pool: asyncpg.Pool, producer: CloudEventProducer, departure_seconds: int
+        self,
+        livekit: LiveKitClient,
+        pool: asyncpg.Pool,
+        producer: AtLeastOnceProducer,
+        departure_seconds: int,
     ) -> None:
         self._livekit = livekit
         self._pool = pool

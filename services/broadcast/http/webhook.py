@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from cohost_schemas import topics
 from messaging.batch import ids
 from messaging.errors import NotConfirmed
-from messaging.producer import CloudEventProducer
+from messaging.producer import AtLeastOnceProducer
 from services.broadcast.livekit.client import LiveKitClient, UnsignedWebhook
 from services.broadcast.metrics import LiveKitMetrics
 from services.runtime.http import problems
@@ -20,7 +20,7 @@ _MAX_BODY_BYTES = 4 * 1024 * 1024
 
 
 def create_webhook_router(
-    livekit: LiveKitClient, producer: CloudEventProducer, metrics: LiveKitMetrics
+    livekit: LiveKitClient, producer: AtLeastOnceProducer, metrics: LiveKitMetrics
 ) -> APIRouter:
     """Return the route that LiveKit posts to."""
     routes = APIRouter(tags=["livekit"])

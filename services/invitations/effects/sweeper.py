@@ -18,7 +18,7 @@ from messaging import errors
 from messaging.batch import ids
 from messaging.database import Connection
 from messaging.pipeline import Pipeline
-from messaging.producer import CloudEventProducer
+from messaging.producer import AtLeastOnceProducer
 from services.invitations.effects import scheduled_commands
 from services.invitations.effects.scheduled_commands import DueItem, ScheduledCommand
 
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 class Sweeper:
     """Publish `ExpireInvitation` and `ExcludeUser` commands for what is due in the owned lanes."""
 
-    def __init__(self, pipeline: Pipeline, pool: asyncpg.Pool, producer: CloudEventProducer) -> None:
+    def __init__(self, pipeline: Pipeline, pool: asyncpg.Pool, producer: AtLeastOnceProducer) -> None:
         self._pipeline = pipeline
         self._pool = pool
         self._producer = producer

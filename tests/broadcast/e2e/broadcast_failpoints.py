@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from messaging.producer import CloudEventProducer
+from messaging.producer import AtLeastOnceProducer
 from services.broadcast import app
 from services.broadcast.livekit.client import LiveKitClient
 from services.runtime import process
@@ -36,7 +36,7 @@ def install_failpoints(folder: Path) -> None:
     """Wrap every LiveKit call and every written record with its failpoints."""
     for name, method in METHOD_NAMES.items():
         _wrap_method(LiveKitClient, name, folder, lambda _, method=method: method)
-    _wrap_method(CloudEventProducer, "send_message", folder, lambda arguments: type(arguments[3]).__name__)
+    _wrap_method(AtLeastOnceProducer, "send_message", folder, lambda arguments: type(arguments[3]).__name__)
 
 
 def _wrap_method(owner: Any, name: str, folder: Path, point_of: Callable[[tuple[Any, ...]], str]) -> None:

@@ -18,7 +18,7 @@ from messaging.errors import NotConfirmed
 from messaging.lanes import lane_store
 from messaging.lanes.lease import LaneLease
 from messaging.processor import InputRecord, OutputRecord
-from messaging.producer import CloudEventProducer
+from messaging.producer import AtLeastOnceProducer
 from services.broadcast import app, store
 from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.domain.state import Room, SeatTimeouts
@@ -64,9 +64,9 @@ class EffectsHarness:
     decision_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
-    def producer(self) -> CloudEventProducer:
+    def producer(self) -> AtLeastOnceProducer:
         """Return the producer to hand to effects: the harness itself."""
-        return cast("CloudEventProducer", self)
+        return cast("AtLeastOnceProducer", self)
 
     def create_effects(self, period_seconds: float = 3600) -> BackgroundEffects:
         """Return effects that are wired as in the service."""
@@ -84,7 +84,7 @@ class EffectsHarness:
         )
 
     async def send_message(self, topic: topics.Topic, message_id: str, data: Message, key: str) -> None:
-        """Write a record, as `CloudEventProducer` does, and decide it if it is a signal."""
+        """Write a record, as `AtLeastOnceProducer` does, and decide it if it is a signal."""
         if not self.is_kafka_up:
             self.failed_sends += 1
             msg = "a record is not confirmed"
