@@ -47,4 +47,4 @@ _TRANSIENT_ERRORS = (
 
 def is_transient(error: BaseException) -> bool:
     """Return whether a retry may succeed: after an outage or a lost lane, but not after a bug."""
-    return isinstance(error, _TRANSIENT_ERRORS) and not isinstance(error, IncompatibleDeployment)
+    return isinstance(error, _TRANSIENT_ERRORS)
