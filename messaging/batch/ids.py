@@ -1,10 +1,6 @@
-"""Generate ids: time-ordered for new objects, deterministic for output records."""
+"""Generate the deterministic ids of output records."""
 
 import hashlib
-
-from cohost_schemas.ids import uuid7
-
-__all__ = ["event_id", "id_prefix", "uuid7"]
 
 _LOW_48 = (1 << 48) - 1
 

@@ -11,12 +11,11 @@ from aiokafka.errors import KafkaError
 
 import cohost
 from cohost.kafka.closing import close_within
-from cohost_schemas import envelope, topics
+from cohost_schemas import envelope, ids, topics
 from cohost_schemas.envelope import Envelope
 from cohost_schemas.partitions import partition_of
 from cohost_schemas.topics import Topic
 from messaging import cluster
-from messaging.batch import ids
 from messaging.config import Config
 
 PARTITIONS = 3

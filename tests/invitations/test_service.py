@@ -14,11 +14,10 @@ from aiokafka import AIOKafkaProducer
 
 import cohost
 from cohost import audit
-from cohost_schemas import commands, envelope, timestamps, topics
+from cohost_schemas import commands, envelope, ids, timestamps, topics
 from cohost_schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired, StageChanged
 from cohost_schemas.facts import RoomChanged, UserChanged
 from cohost_schemas.partitions import partition_of
-from messaging.batch import ids
 from services.invitations import app
 from services.invitations.settings import InvitationsSettings
 from stack import Stack

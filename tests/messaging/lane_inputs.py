@@ -2,9 +2,8 @@
 
 from aiokafka import AIOKafkaProducer
 
-from cohost_schemas import commands, topics
+from cohost_schemas import commands, ids, topics
 from cohost_schemas.partitions import partition_of
-from messaging.batch import ids
 from tests.messaging.worker_fleet import PARTITIONS
 
 COMMANDS = topics.INVITATION_COMMANDS

@@ -13,10 +13,9 @@ from aiokafka.record import default_records
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from prometheus_client import CollectorRegistry
 
-from cohost_schemas import facts, topics
+from cohost_schemas import facts, ids, topics
 from cohost_schemas.partitions import partition_of
 from messaging import outcomes
-from messaging.batch import ids
 from tests.messaging.counter_processor import CounterProcessor
 from tests.messaging.lane_inputs import COMMANDS, LANE, ROOM, leave_command, send_record
 from tests.messaging.pipeline_in_process import (

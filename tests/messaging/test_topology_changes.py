@@ -6,8 +6,7 @@ import signal
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from cohost_schemas import signals, topics
-from messaging.batch import ids
+from cohost_schemas import ids, signals, topics
 from messaging.errors import IncompatibleDeployment
 from messaging.processor import InputTopic
 from tests.messaging.counter_processor import TOPOLOGY, CounterProcessor

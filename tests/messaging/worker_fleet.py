@@ -15,10 +15,9 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 
 from cohost import audit
-from cohost_schemas import commands, envelope, topics
+from cohost_schemas import commands, envelope, ids, topics
 from cohost_schemas.partitions import partition_of
 from cohost_schemas.types import Message
-from messaging.batch import ids
 from messaging.config import Config
 from tests.messaging import counter_processor
 

@@ -6,10 +6,9 @@ import time
 
 import structlog
 
-from cohost_schemas import topics
+from cohost_schemas import ids, topics
 from cohost_schemas.signals import CallResult, GrantCallFailed, IntruderSeen
 from messaging import errors
-from messaging.batch import ids
 from messaging.lanes.lease import LaneLease
 from messaging.producer import AtLeastOnceProducer
 from services.broadcast.domain.state import Member, Room

@@ -3,9 +3,8 @@
 import asyncio
 from collections.abc import Iterable
 
-from cohost_schemas import timestamps, topics
+from cohost_schemas import ids, timestamps, topics
 from cohost_schemas.signals import Participant, RoomCompared
-from messaging.batch import ids
 from messaging.producer import AtLeastOnceProducer
 from services.broadcast.domain import drift, permissions
 from services.broadcast.domain.decision import Origin

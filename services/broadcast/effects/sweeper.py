@@ -9,11 +9,10 @@ import asyncpg
 import structlog
 
 from cohost.kafka.backoff import Backoff
-from cohost_schemas import timestamps, topics
+from cohost_schemas import ids, timestamps, topics
 from cohost_schemas.commands import ReleaseSeat
 from cohost_schemas.signals import DeadlineReached
 from messaging import errors
-from messaging.batch import ids
 from messaging.lanes.lease import LaneLease
 from messaging.producer import AtLeastOnceProducer
 from services.broadcast import store

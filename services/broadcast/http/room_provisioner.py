@@ -5,9 +5,8 @@ import asyncio
 import asyncpg
 import structlog
 
-from cohost_schemas import topics
+from cohost_schemas import ids, topics
 from cohost_schemas.signals import RoomMade
-from messaging.batch import ids
 from messaging.errors import NotConfirmed
 from messaging.producer import AtLeastOnceProducer
 from services.broadcast import store

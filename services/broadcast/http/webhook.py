@@ -4,8 +4,7 @@ import asyncio
 
 from fastapi import APIRouter, Request
 
-from cohost_schemas import topics
-from messaging.batch import ids
+from cohost_schemas import ids, topics
 from messaging.errors import NotConfirmed
 from messaging.producer import AtLeastOnceProducer
 from services.broadcast.livekit.client import LiveKitClient, UnsignedWebhook

@@ -12,10 +12,9 @@ import asyncpg
 import structlog
 
 from cohost.kafka.backoff import Backoff
-from cohost_schemas import timestamps, topics
+from cohost_schemas import ids, timestamps, topics
 from cohost_schemas.commands import ExcludeUser, ExpireInvitation
 from messaging import errors
-from messaging.batch import ids
 from messaging.database import Connection
 from messaging.pipeline import Pipeline
 from messaging.producer import AtLeastOnceProducer

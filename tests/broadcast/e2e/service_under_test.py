@@ -17,10 +17,9 @@ import jwt
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from livekit import api
 
-from cohost_schemas import envelope, events, timestamps, topics
+from cohost_schemas import envelope, events, ids, timestamps, topics
 from cohost_schemas.partitions import partition_of
 from cohost_schemas.types import Message
-from messaging.batch import ids
 
 WAIT_SECONDS = 60
 PARTITIONS = 3

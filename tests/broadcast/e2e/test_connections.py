@@ -9,7 +9,7 @@ from livekit import api
 from livekit.protocol import models
 from livekit.protocol import webhook as webhooks
 
-from messaging.batch import ids
+from cohost_schemas import ids
 from tests.broadcast.e2e.conftest import ProxiedSetup
 from tests.broadcast.e2e.scenario_steps import (
     CO_HOST_RIGHTS,
