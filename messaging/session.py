@@ -65,7 +65,6 @@ class Session:
         self.lanes: dict[int, Lane] = {}
         self.is_reading = False
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._positions_set = False
         self._handle_lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._takeover_task: asyncio.Task[None] | None = None
@@ -169,8 +168,7 @@ class Session:
         )
         log.info("lanes acquired", lanes=sorted(acquired), unpublished=len(unpublished))
         truncated = await self._takeover.seek_consumer(self._consumer.kafka_consumer, acquired)
-        self._consumer.mark_positions_set()
-        self._positions_set = True
+        self._consumer.mark_sought()
         if await self._takeover.read_facts(self._consumer.kafka_consumer, self.lanes):
             if isinstance(self._processor, FactStore):
                 await self._tombstone_lost_facts(self._processor, truncated)
@@ -195,7 +193,6 @@ class Session:
     async def on_revoked(self) -> None:
         """Give up every lane: commit and publish decided batches, then release the lanes if that succeeds."""
         self.is_reading = False
-        self._positions_set = False
         self._consumer.invalidate_fetched()
         if self._takeover_task is not None:
             # Wait for the takeover: it must not claim lanes after their next owner did.
@@ -230,7 +227,7 @@ class Session:
                 # After a failure the consumer's position may lie beyond records that were not decided.
                 if self.failure.done():
                     return
-                if self.lanes and self._positions_set:
+                if self.lanes and self._consumer.has_sought:
                     await self._skip_markers()
                     await self._committer.renew_lease()
                 # Mirror committed positions only: no record before a mirrored offset may be undecided.

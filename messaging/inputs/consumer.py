@@ -61,8 +61,9 @@ class Consumer:
         self._stopping = False
         self.has_unhandled = False
         """Whether fetched records are waiting to be handled."""
+        self.has_sought = False
+        """Whether the assigned partitions were sought to the lanes' positions."""
         self._discard_fetched = False
-        self._positions_set = False
         self._last_fetch_at = 0.0
 
     @property
@@ -88,16 +89,16 @@ class Consumer:
     def invalidate_fetched(self) -> None:
         """Discard fetched records that are not handled: they may no longer follow the lanes' positions."""
         self._discard_fetched = True
-        self._positions_set = False
+        self.has_sought = False
 
-    def mark_positions_set(self) -> None:
+    def mark_sought(self) -> None:
         """Mark all partitions as sought and discard records fetched before the seek.
 
         aiokafka fetches from the mirrored offsets before the listener can pause it. Between those offsets and
         the lane's real position there may be records that were decided but never committed.
         """
         self._discard_fetched = True
-        self._positions_set = True
+        self.has_sought = True
 
     async def mirror_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Commit offsets for lag monitoring only. Raises `NotConfirmed` if Kafka does not answer."""
@@ -126,7 +127,7 @@ class Consumer:
                     self._listener.fail_session(error)
                     await asyncio.Event().wait()
                 # Each partition may have such an error pending; nothing is fetched until it was raised.
-                if not self._positions_set:
+                if not self.has_sought:
                     await asyncio.sleep(POLL_MS / 1000)
                 continue
             except Exception as error:  # noqa: BLE001 - `getmany` lost the records that it had drained
@@ -170,7 +171,7 @@ class Consumer:
 
     async def _is_input_lost(self, error: KafkaError) -> bool:
         """Return whether the log lacks the offset to read next; offsets from before the seek do not count."""
-        if not self._positions_set or isinstance(error, NoOffsetForPartitionError):
+        if not self.has_sought or isinstance(error, NoOffsetForPartitionError):
             return False
         try:
             return any(
