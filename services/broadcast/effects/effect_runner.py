@@ -8,6 +8,7 @@ from services.broadcast.domain import permissions
 from services.broadcast.domain.state import Member, OneOffAction, Room, Stage
 from services.broadcast.effects.report_writer import ReportWriter
 from services.broadcast.livekit.client import CallFailed, LiveKitClient
+from services.broadcast.topology import TOPOLOGY
 
 
 class EffectRunner:
@@ -112,7 +113,7 @@ def _encode_unmute_request(room: Room, member: Member, action: OneOffAction) -> 
             CoHostUnmuteRequested.__name__,
             data,
             event_id=action.command_id,
-            source="/cohost/broadcast",
+            source=TOPOLOGY.source,
             subject=room.room_id,
             time=action.requested_at,
         )
