@@ -60,12 +60,12 @@ class FakeLiveKitProcess:
         if not (line := await self._process.stdout.readline()):
             msg = "the fake LiveKit server exited"
             raise RuntimeError(msg)
-        said = json.loads(line)
+        report = json.loads(line)
         holders = {
             (room_id, identity): ParticipantState(tuple(permission), answered)
-            for room_id, identity, permission, answered in said["participants"]
+            for room_id, identity, permission, answered in report["participants"]
         }
-        return FakeLiveKitState(said["calls"], said["overlaps"], holders)
+        return FakeLiveKitState(report["calls"], report["overlaps"], holders)
 
 
 @contextlib.asynccontextmanager

@@ -163,10 +163,10 @@ def _new_participant(name: str, identity: str) -> models.ParticipantInfo:
     )
 
 
-def _permission_names(had: models.ParticipantPermission) -> list[str]:
+def _permission_names(permission: models.ParticipantPermission) -> list[str]:
     """Return the granted permissions and sources, by LiveKit's names."""
-    said = [descriptor.name for descriptor, value in had.ListFields() if value is True]
-    return said + [models.TrackSource.Name(source) for source in had.can_publish_sources]
+    names = [descriptor.name for descriptor, value in permission.ListFields() if value is True]
+    return names + [models.TrackSource.Name(source) for source in permission.can_publish_sources]
 
 
 def _content_length(head: bytes) -> int:

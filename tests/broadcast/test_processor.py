@@ -155,13 +155,13 @@ async def test_pending_work_and_due_deadlines_are_found(pool: asyncpg.Pool) -> N
             processor.decide(record, changes)
         await processor.save(connection, changes)
         pending = await store.members_out_of_sync(connection, [0], MemberKey(""), 10)
-        wished = await store.find_work(
+        found = await store.find_work(
             connection, [MemberKey(ROOM, "carol"), MemberKey(ROOM), MemberKey("other", "carol")]
         )
         due = await store.expired_deadlines(connection, [0], time_at(10_000), 10)
         nothing_yet = await store.expired_deadlines(connection, [0], time_at(0), 10)
         elsewhere = await store.members_out_of_sync(connection, [1], MemberKey(""), 10)
     assert [entry.member.user_id for entry in pending] == ["bob", "carol", "mallory"]
-    assert [entry.member.user_id for entry in wished[1]] == ["carol"]
+    assert [entry.member.user_id for entry in found[1]] == ["carol"]
     assert [entry.member.user_id for entry in due] == ["carol", "bob"]
-    assert (wished[0], nothing_yet, elsewhere) == ([], [], [])
+    assert (found[0], nothing_yet, elsewhere) == ([], [], [])

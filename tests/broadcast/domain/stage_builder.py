@@ -85,8 +85,8 @@ class StageScript:
 
     def take_new_events(self) -> list[Message]:
         """Return and clear the events since the last call."""
-        told, self.events = self.events, []
-        return told
+        published, self.events = self.events, []
+        return published
 
 
 def grant_applied(

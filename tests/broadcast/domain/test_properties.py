@@ -213,9 +213,11 @@ def test_every_ended_seat_is_revoked_once(steps: Any) -> None:
     )
     assert max(counted.values(), default=0) <= 1
     generator.apply_desired_state()
-    told = generator.script.events
-    revoked = sorted(event.invitation_id for event in told if isinstance(event, events.GrantRevoked))
-    provisioned = Counter(event.invitation_id for event in told if isinstance(event, events.GrantProvisioned))
+    published = generator.script.events
+    revoked = sorted(event.invitation_id for event in published if isinstance(event, events.GrantRevoked))
+    provisioned = Counter(
+        event.invitation_id for event in published if isinstance(event, events.GrantProvisioned)
+    )
     assert revoked == sorted(generator.ended_seats)
     assert max(provisioned.values(), default=0) <= 1
 
@@ -227,10 +229,10 @@ def test_a_signal_written_twice_takes_effect_once(steps: Any) -> None:
     for step in steps:
         for record in generator.records(step):
             generator.script(record)
-            told = len(generator.script.events)
+            event_count = len(generator.script.events)
             if isinstance(record, signals.ALL):
                 generator.script(record)
-            assert generator.script.events[told:] == []
+            assert generator.script.events[event_count:] == []
 
 
 @given(st.lists(st.tuples(_step, st.integers(1, 20)), max_size=40))
@@ -239,17 +241,17 @@ def test_a_webhook_repeated_by_another_copy_has_no_effect(
     steps: Any,
 ) -> None:
     generator = RecordGenerator()
-    heard: list[tuple[Message, str]] = []
+    decided: list[tuple[Message, str]] = []
     for step, back in steps:
         for record in generator.records(step):
             before = generator.script.stage
-            record_id = f"EV_{len(heard)}"
+            record_id = f"EV_{len(decided)}"
             generator.script.decide_record(record, record_id)
             if isinstance(record, signals.WebhookReport) and generator.script.stage != before:
-                heard.append((record, record_id))
-        if back <= len(heard):
+                decided.append((record, record_id))
+        if back <= len(decided):
             there = generator.script.stage, len(generator.script.events)
-            generator.script.decide_record(*heard[-back])
+            generator.script.decide_record(*decided[-back])
             assert (generator.script.stage, len(generator.script.events)) == there
 
 
