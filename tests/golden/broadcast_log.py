@@ -1,4 +1,4 @@
-"""Who writes the log of broadcast: invitations' golden events, and what LiveKit says between them.
+"""The script of broadcast's log: invitations' golden events, commands and reports from LiveKit.
 
 Signals name versions of wishes. The script learns them from the processor, which decides what is written
 so far whenever it is asked: the log that comes of it is then as fixed as any.
@@ -37,7 +37,7 @@ def track(sid: str, source: str = "microphone", *, muted: bool = False) -> dict[
 
 
 class Air(Script):
-    """What broadcast reads."""
+    """Broadcast's inputs."""
 
     topics = (EVENTS, SIGNALS, COMMANDS)
 

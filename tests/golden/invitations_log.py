@@ -1,4 +1,4 @@
-"""Who writes the log of invitations: the platform and its users."""
+"""The script of invitations' log: facts of the platform and commands of its users."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ TRACE = {
 
 
 class Platform(Script):
-    """What the platform and its users say."""
+    """Facts of the platform and commands of its users."""
 
     topics = ("rooms", "users", COMMANDS)
 

@@ -1,4 +1,4 @@
-"""What the scripts of the two logs have in common: a clock, offsets, borders of batches, and CloudEvents."""
+"""The clock, offsets, batch borders and CloudEvents that the scripts of both logs share."""
 
 import contextlib
 from collections import Counter
