@@ -91,7 +91,7 @@ class OutputRecord(NamedTuple):
 class Rejection(NamedTuple):
     """The reason why a command is rejected.
 
-    `current` is the current state of what the command refers to, if the actor may see it.
+    `current` is the current state of what the command refers to, if its sender may see it.
     """
 
     reason: RejectionReason
