@@ -14,6 +14,7 @@ from tests.contract.web_client import WebClient
 LIFETIME_SECONDS = 10
 SWEEP_SECONDS = 5
 CASES_PER_ACTION = 3
+MAX_ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,27 @@ async def run_case(client: ContractClient, late: LateAction | None = None) -> Ex
     cause = put.id or put.position
     await client.log.wait_until(lambda: client.log.by_cause[cause], f"what follows from {cause}")
     return ExpiringCase(room, user, sent, put, cause)
+
+
+async def run_cases(client: ContractClient, late: LateAction) -> list[ExpiringCase]:
+    """Run cases until a late record was handled before the service had closed its invitation.
+
+    The service looks for overdue invitations once a second, so that a loaded machine may lose a round.
+    """
+    cases: list[ExpiringCase] = []
+    for _ in range(MAX_ROUNDS):
+        cases += await asyncio.gather(*[run_case(client, late) for _ in range(CASES_PER_ACTION)])
+        if any(not case.cause or found_pending(client, case) for case in cases):
+            break
+    return cases
+
+
+def found_pending(client: ContractClient, case: ExpiringCase) -> bool:
+    """Return whether the late record was handled before the service had closed its invitation."""
+    return any(
+        record.name == "InvitationExpired" or record.data.get("reason") == "invitation_expired"
+        for record in client.log.by_cause[case.cause]
+    )
 
 
 async def accept_late(client: ContractClient, room: Room, user: str, sent: WrittenRecord) -> WrittenRecord:
@@ -133,8 +155,7 @@ class ExpiringInvitations:
         self.read = asyncio.create_task(read_over_http(client, web))
         self.unanswered = [asyncio.create_task(run_case(client)) for _ in range(CASES_PER_ACTION)]
         self.acted_on = {
-            name: [asyncio.create_task(run_case(client, late)) for _ in range(CASES_PER_ACTION)]
-            for name, late in LATE_ACTIONS.items()
+            name: asyncio.create_task(run_cases(client, late)) for name, late in LATE_ACTIONS.items()
         }
 
     async def unanswered_cases(self) -> list[ExpiringCase]:
@@ -142,7 +163,7 @@ class ExpiringInvitations:
         return await asyncio.gather(*self.unanswered)
 
     async def cases_of(self, name: str) -> list[ExpiringCase]:
-        return await asyncio.gather(*self.acted_on[name])
+        return await self.acted_on[name]
 
     async def wait_for_closings(self, case: ExpiringCase) -> list[TopicRecord]:
         """Wait for the events that close the invitation, and return them."""
@@ -155,7 +176,7 @@ class ExpiringInvitations:
         return await self._client.log.wait_until(closed, "the closing", LIFETIME_SECONDS + TIMEOUT_SECONDS)
 
     async def stop(self) -> None:
-        tasks = [self.read, *self.unanswered, *[task for tasks in self.acted_on.values() for task in tasks]]
+        tasks: list[asyncio.Task[Any]] = [self.read, *self.unanswered, *self.acted_on.values()]
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
