@@ -191,7 +191,10 @@ class Session:
                     await self._committer.process_synthetic(tombstones)
 
     async def on_revoked(self) -> None:
-        """Give up every lane: commit and publish decided batches, then release the lanes if that succeeds."""
+        """Give up every lane: commit and publish decided batches, then release the lanes.
+
+        If Kafka is too slow for that, the session ends, and the next owners recover from database and log.
+        """
         self.is_reading = False
         self._consumer.invalidate_fetched()
         if self._takeover_task is not None:
@@ -208,9 +211,11 @@ class Session:
                     await self._publisher.wait_drained()
             except TimeoutError:
                 log.warning("lane release timed out", lanes=sorted(self.lanes))
+                # The lanes stay until the publisher is stopped: it may still confirm batches of theirs.
+                self.fail_session(NotConfirmed("lanes were revoked before their batches were confirmed"))
             else:
                 await self._release_lanes()
-            self._drop_lanes()
+                self._drop_lanes()
 
     async def _release_lanes(self) -> None:
         await self._committer.renew_lease()
