@@ -19,16 +19,20 @@ _OPTIONS = {"fetch_max_wait_ms": 10, "retry_backoff_ms": 10}
 
 @dataclass(frozen=True, slots=True)
 class LogEnd:
-    """The log after a lane's last confirmed offset: its end, and each record's (sequence, offset)."""
+    """A log from the last confirmed record of a lane: its end, and each record's (sequence, offset).
+
+    Records before `first_offset` are not in the log any more.
+    """
 
     end_offset: int
     sequence_offsets: Sequence[tuple[int, int]]
+    first_offset: int = 0
 
 
 async def read_log_ends(
     config: Config, start_offsets: Mapping[TopicPartition, int]
 ) -> dict[TopicPartition, LogEnd]:
-    """Read the committed records of each partition from its start offset to its current end.
+    """Read the committed records of each partition from the last one before its start offset to its end.
 
     Raises `TimeoutError` if that takes longer than a minute.
     """
@@ -102,7 +106,8 @@ async def _read_to_ends(
     beginning_offsets = await consumer.beginning_offsets(list(start_offsets))
     # Records may have been deleted since the last session; compaction leaves gaps, which are checked later.
     first_offsets = {
-        partition: max(offset, beginning_offsets[partition]) for partition, offset in start_offsets.items()
+        partition: max(offset - 1, beginning_offsets[partition])
+        for partition, offset in start_offsets.items()
     }
     sequence_offsets: dict[TopicPartition, list[tuple[int, int]]] = {
         partition: [] for partition in start_offsets
@@ -113,7 +118,8 @@ async def _read_to_ends(
                 (_sequence_of(record.headers), record.offset) for record in records
             ]
     return {
-        partition: LogEnd(end_offsets[partition], sequence_offsets[partition]) for partition in start_offsets
+        partition: LogEnd(end_offsets[partition], sequence_offsets[partition], beginning_offsets[partition])
+        for partition in start_offsets
     }
 
 
@@ -128,13 +134,24 @@ def _apply_log_end(lane: Lane, topic: str, log_end: LogEnd, *, compacted: bool) 
     partition_name = f"{topic}:{lane.number}"
     last_sequence = lane.published_sequences.get(topic, 0)
     last_decided = lane.decided_sequences.get(topic, 0)
-    if log_end.end_offset < lane.published_end_offset(topic):
+    published_end = lane.published_end_offset(topic)
+    if log_end.end_offset < published_end:
         msg = (
-            f"{partition_name} ends at {log_end.end_offset}, before {lane.published_end_offset(topic)}: "
+            f"{partition_name} ends at {log_end.end_offset}, before {published_end}: "
             "the topic was truncated or recreated; restore a later state of it"
         )
         raise LogMismatch(msg)
-    for sequence, offset in log_end.sequence_offsets:
+    # A log that lost its last records and grew again is long enough, but has others in their place.
+    confirmed = [sequence for sequence, offset in log_end.sequence_offsets if offset < published_end]
+    may_lack_record = compacted or log_end.first_offset >= published_end
+    if confirmed != [last_sequence] and (confirmed or not may_lack_record):
+        found = f"sequence {confirmed[0]}" if confirmed else "no record of this service"
+        msg = (
+            f"{partition_name} has {found} at offset {published_end - 1}, where sequence {last_sequence} "
+            "was published: the topic was truncated; restore a state of it that has this record"
+        )
+        raise LogMismatch(msg)
+    for sequence, offset in log_end.sequence_offsets[len(confirmed) :]:
         if sequence > last_decided:
             msg = (
                 f"{partition_name} is ahead of the database (sequence {sequence}): "

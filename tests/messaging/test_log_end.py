@@ -29,6 +29,14 @@ def log_ends(events: LogEnd, rejections: LogEnd) -> dict[str, LogEnd]:
     return dict(zip(TOPICS, (events, rejections), strict=True))
 
 
+def events_end(end_offset: int, *later: tuple[int, int]) -> LogEnd:
+    """Return the end of the events topic: its last confirmed record, and those after it."""
+    return LogEnd(end_offset, [(4, 9), *later])
+
+
+REJECTIONS_END = LogEnd(5, [(2, 4)])
+
+
 def outbox_batch(number: int, *places: tuple[int, int]) -> OutboxBatch:
     return OutboxBatch(
         0, number, [EncodedRecord(TOPICS[output], sequence, None, b"", []) for output, sequence in places], 0
@@ -38,7 +46,7 @@ def outbox_batch(number: int, *places: tuple[int, int]) -> OutboxBatch:
 def test_logged_outbox_batches_are_confirmed_and_the_rest_kept() -> None:
     own_lane = lane(decided=(7, 3), acknowledged=(4, 2), ends=(10, 5))
     pending = [outbox_batch(8, (0, 5), (0, 6)), outbox_batch(9, (0, 7), (1, 3))]
-    log = log_ends(LogEnd(14, [(5, 11), (6, 12)]), LogEnd(5, []))
+    log = log_ends(events_end(14, (5, 11), (6, 12)), REJECTIONS_END)
     assert log_end.confirm_published(own_lane, log, pending) == 1
     assert own_lane.published_sequences == by_topic((6, 2))
     assert [own_lane.published_end_offset(topic) for topic in TOPICS] == [13, 5]
@@ -49,7 +57,7 @@ def test_nothing_is_left_to_publish_when_all_is_in_the_log() -> None:
     assert (
         log_end.confirm_published(
             own_lane,
-            log_ends(LogEnd(14, [(5, 11), (6, 12)]), LogEnd(5, [])),
+            log_ends(events_end(14, (5, 11), (6, 12)), REJECTIONS_END),
             [outbox_batch(9, (0, 5), (0, 6))],
         )
         == 1
@@ -61,49 +69,63 @@ def test_nothing_is_left_to_publish_when_all_is_in_the_log() -> None:
     [
         pytest.param(
             (5, 2),
-            [LogEnd(9, []), LogEnd(5, [])],
+            [LogEnd(9, []), REJECTIONS_END],
             [outbox_batch(9, (0, 5))],
             "truncated",
             id="the log is shorter",
         ),
         pytest.param(
             (5, 2),
-            [LogEnd(14, [(6, 11)]), LogEnd(5, [])],
+            [events_end(14, (6, 11)), REJECTIONS_END],
             [outbox_batch(9, (0, 5))],
             "ahead",
             id="the log is ahead of the database",
         ),
         pytest.param(
             (6, 2),
-            [LogEnd(14, [(6, 11)]), LogEnd(5, [])],
+            [events_end(14, (6, 11)), REJECTIONS_END],
             [outbox_batch(9, (0, 5), (0, 6))],
             "truncated",
             id="gap in the log",
         ),
         pytest.param(
             (5, 2),
-            [LogEnd(14, [(4, 11)]), LogEnd(5, [])],
+            [events_end(14, (4, 11)), REJECTIONS_END],
             [outbox_batch(9, (0, 5))],
             "truncated",
             id="sequence repeated",
         ),
         pytest.param(
+            (5, 2),
+            [LogEnd(14, [(9, 9), (5, 11)]), REJECTIONS_END],
+            [outbox_batch(9, (0, 5))],
+            "events:0 has sequence 9 at offset 9, where sequence 4 was published",
+            id="another record in the place of the last confirmed one",
+        ),
+        pytest.param(
+            (5, 2),
+            [LogEnd(14, [(5, 11)]), REJECTIONS_END],
+            [outbox_batch(9, (0, 5))],
+            "events:0 has no record of this service at offset 9, where sequence 4 was published",
+            id="the last confirmed record is lost and the log has grown again",
+        ),
+        pytest.param(
             (6, 2),
-            [LogEnd(10, []), LogEnd(5, [])],
+            [events_end(10), REJECTIONS_END],
             [outbox_batch(9, (0, 6))],
             "missing from log and outbox",
             id="missing from the outbox",
         ),
         pytest.param(
             (7, 2),
-            [LogEnd(10, []), LogEnd(5, [])],
+            [events_end(10), REJECTIONS_END],
             [outbox_batch(9, (0, 5))],
             "last decided records",
             id="last record missing",
         ),
         pytest.param(
             (5, 3),
-            [LogEnd(14, [(5, 11)]), LogEnd(5, [])],
+            [events_end(14, (5, 11)), REJECTIONS_END],
             [outbox_batch(9, (0, 5), (1, 3))],
             "only part",
             id="half of a transaction",
@@ -132,6 +154,24 @@ def test_compaction_may_leave_gaps() -> None:
     assert (
         log_end.confirm_published(own_lane, log, [OutboxBatch(0, 9, records, 0)], compacted={"badges"}) == 1
     )
+
+
+def test_another_record_in_the_place_of_a_compacted_one_is_refused() -> None:
+    own_lane = Lane(
+        0,
+        1,
+        LaneProgress({}, {"badges": 4}, 9),
+        published_sequences={"badges": 4},
+        published_end_offsets={"badges": 10},
+    )
+    with pytest.raises(LogMismatch, match="where sequence 4 was published"):
+        log_end.confirm_published(own_lane, {"badges": LogEnd(14, [(3, 9)])}, [], compacted={"badges"})
+
+
+def test_a_record_deleted_by_retention_is_not_missed() -> None:
+    own_lane = lane(decided=(4, 2), acknowledged=(4, 2), ends=(10, 5))
+    log = log_ends(events_end(10), LogEnd(8, [], first_offset=5))
+    assert log_end.confirm_published(own_lane, log, []) == 0
 
 
 def test_the_first_record_of_a_new_topic_is_published() -> None:
