@@ -13,13 +13,15 @@ from messaging.batch import decider
 from messaging.batch.decider import BatchDecider, DecidedBatch
 from messaging.batch.record_decider import RecordDecisions
 from messaging.database import Connection
-from messaging.errors import NotConfirmed
+from messaging.errors import LogMismatch, NotConfirmed
 from messaging.lanes import lane_store
 from messaging.lanes.lane import Lane
 from messaging.metrics import PipelineMetrics
 from messaging.outbox import store
 from messaging.outbox.store import OutboxBatch
 from messaging.processor import CommandIdStore, CommitListener, DuplicateCommands, Processor
+
+_MAX_FRUITLESS_ROUNDS = 2
 
 EnqueueBatches = Callable[[Sequence[OutboxBatch]], Awaitable[None]]
 
@@ -118,14 +120,18 @@ class BatchCommitter:
     async def _commit_batch(self, batch: DecidedBatch) -> None:
         """Commit a batch and enqueue it; decide it again if it has duplicate command ids."""
         duplicate_ids = frozenset[str]()
+        fruitless_rounds = 0
         try:
             while True:
                 try:
                     await self._write_batch(batch)
                     break
                 except DuplicateCommands as repeated:
-                    duplicate_ids |= repeated.command_ids
-                    duplicate_ids |= await self._find_recorded_ids(batch)
+                    found = repeated.command_ids | await self._find_recorded_ids(batch)
+                    fruitless_rounds = 0 if found - duplicate_ids else fruitless_rounds + 1
+                    if fruitless_rounds == _MAX_FRUITLESS_ROUNDS:
+                        raise LogMismatch(_describe_repeat(batch)) from repeated
+                    duplicate_ids |= found
                     batch = await self._decide_again(batch, duplicate_ids)
             await self._enqueue(batch.outbox_batches)
         except Exception as error:
@@ -191,3 +197,12 @@ def _first_part(records: Sequence[ConsumerRecord]) -> Sequence[ConsumerRecord]:
         if size > decider.MAX_BATCH_BYTES:
             return records[:end]
     return records
+
+
+def _describe_repeat(batch: DecidedBatch) -> str:
+    first, last = batch.input_records[0], batch.input_records[-1]
+    return (
+        f"{first.topic}:{first.partition}, offset {first.offset} to {last.topic}:{last.partition}, offset "
+        f"{last.offset}: a command was decided before, but has no outcome: its lane's position was moved "
+        "back too far; set it to where the lane was read to before"
+    )

@@ -161,17 +161,30 @@ class Takeover:
             return position
         if position >= 0:
             if entry.kind not in ("facts", "signals"):
-                new_positions = f"jsonb_set(positions, '{{{topic}}}', '{log_range.start}')"
-                advice = f"SET positions = {new_positions} WHERE lane = {lane.number}"
-                msg = (
-                    f"{partition.topic}:{lane.number} has offsets {log_range.start} to {log_range.stop - 1}, "
-                    f"but was read to {position}: records are lost; to go on without them, "
-                    f"run UPDATE {self._topology.name}.lanes {advice}"
-                )
-                raise LogMismatch(msg)
+                raise LogMismatch(self._advise_on_loss(lane, topic, log_range))
             log.warning("input records lost", topic=partition.topic, lane=lane.number, position=position)
         lane.reset_position(topic, log_range.start)
         return log_range.start
+
+    def _advise_on_loss(self, lane: Lane, topic: str, log_range: range) -> str:
+        """Return what is wrong with a log that lacks the lane's position, and how to go on."""
+        name = f"{self._config.prefix}{topic}:{lane.number}"
+        begin, end, position = log_range.start, log_range.stop - 1, lane.position(topic)
+        if position < begin:
+            loss = (
+                f"{name} begins at {begin}, but was read to {position} only: records are lost; "
+                "to go on without them"
+            )
+        else:
+            # Not from the log's begin: what is left of a truncated log was decided already.
+            loss = (
+                f"{name} ends at {end}, but was read to {position}: the topic was truncated or recreated; "
+                f"restore it, or to go on with what is written from now on"
+            )
+        next_offset = begin if position < begin else end
+        new_positions = f"jsonb_set(positions, '{{{topic}}}', '{next_offset}')"
+        update = f"UPDATE {self._topology.name}.lanes SET positions = {new_positions}"  # noqa: S608 - printed only
+        return f"{loss}, run {update} WHERE lane = {lane.number}"
 
     def _partitions_to_await(self, owned_lanes: Mapping[int, Lane]) -> list[TopicPartition]:
         """Return the fact partitions to wait for; shared ones may be read by the owners of other lanes."""

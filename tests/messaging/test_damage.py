@@ -17,11 +17,17 @@ from messaging.database import Connection
 from messaging.errors import IncompatibleDeployment, LogMismatch
 from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
-from messaging.processor import InputRecord
+from messaging.processor import DuplicateCommands, InputRecord
 from tests.messaging.counter_processor import CounterProcessor
 from tests.messaging.lane_brokers import create_broker
 from tests.messaging.lane_inputs import COMMANDS, LANE, leave_command, send_record
-from tests.messaging.pipeline_in_process import create_topic, fetch_rows, running_pipeline, wait_until
+from tests.messaging.pipeline_in_process import (
+    create_topic,
+    fetch_rows,
+    read_topic,
+    running_pipeline,
+    wait_until,
+)
 from tests.messaging.worker_fleet import PARTITIONS, TIMEOUT_SECONDS, WorkerFleet
 
 
@@ -92,7 +98,7 @@ async def test_commands_deleted_unread_stop_the_lane_with_instructions(fleet: Wo
         await fleet.wait_until_decided()
     await fleet.publish_batch([leave_command(), leave_command()])
     await _delete_commands(fleet, 2)
-    with pytest.raises(LogMismatch, match="was read to 1: records are lost; to go on"):
+    with pytest.raises(LogMismatch, match="begins at 2, but was read to 1 only: records are lost; to go on"):
         async with running_pipeline(fleet.config) as pipeline:
             await wait_until(lambda: not pipeline.is_ready)
 
@@ -134,7 +140,7 @@ async def test_commands_deleted_ahead_of_a_running_worker_stop_the_lane(
         await send_record(producer, COMMANDS.full_name(fleet.config.prefix), b"x" * 900_000)
     await _delete_commands(fleet, 6)
     domain.go_on.set()
-    with pytest.raises(LogMismatch, match=r"offsets 6 to 6, but was read to [123]: records are lost"):
+    with pytest.raises(LogMismatch, match=r"begins at 6, but was read to [123] only: records are lost"):
         await asyncio.wait_for(running, TIMEOUT_SECONDS)
 
 
@@ -155,3 +161,85 @@ async def test_a_database_that_lost_commits_stops_the_lane(fleet: WorkerFleet) -
     with pytest.raises(LogMismatch, match="the database lost commits"):
         async with running_pipeline(fleet.config) as pipeline:
             await wait_until(lambda: not pipeline.is_ready)
+
+
+async def test_a_recreated_commands_topic_stops_the_lane_with_instructions(
+    fleet: WorkerFleet, producer: AIOKafkaProducer
+) -> None:
+    name = COMMANDS.full_name(fleet.config.prefix)
+    async with running_pipeline(fleet.config):
+        await _decide_command(fleet)
+        await _decide_command(fleet)
+    await _recreate_topic(fleet, COMMANDS)
+    await send_record(producer, name, b"old")
+    with pytest.raises(LogMismatch, match="ends at 1, but was read to 2: the topic was trunc") as refused:
+        async with running_pipeline(fleet.config) as pipeline:
+            await wait_until(lambda: not pipeline.is_ready)
+    statement = str(refused.value).partition("run ")[2].replace("invitations.lanes", "lanes")
+    await fetch_rows(fleet.config, statement)
+    async with running_pipeline(fleet.config):
+        await _decide_command(fleet)
+    assert not await read_topic(fleet.config, topics.INVITATION_DEAD_LETTERS)
+
+
+async def test_an_output_that_lost_its_end_and_grew_again_stops_the_lane(
+    fleet: WorkerFleet, producer: AIOKafkaProducer
+) -> None:
+    async with running_pipeline(fleet.config):
+        await _decide_command(fleet)
+    await _recreate_topic(fleet, topics.INVITATION_EVENTS)
+    for _ in range(3):
+        await send_record(producer, topics.INVITATION_EVENTS.full_name(fleet.config.prefix), b"another")
+    with pytest.raises(LogMismatch, match="where sequence 1 was published: the topic was truncated"):
+        async with running_pipeline(fleet.config) as pipeline:
+            await wait_until(lambda: not pipeline.is_ready)
+
+
+async def _decide_command(fleet: WorkerFleet) -> None:
+    command = leave_command()
+    fleet.sent_ids.append(command[0])
+    await fleet.publish_batch([command])
+    await fleet.wait_until_decided()
+
+
+async def _recreate_topic(fleet: WorkerFleet, topic: topics.Topic) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=fleet.config.bootstrap_servers)
+    await admin.start()
+    name = topic.full_name(fleet.config.prefix)
+    try:
+        await admin.delete_topics([name])
+        await wait_until(lambda: _is_created(admin, fleet, topic))
+    finally:
+        await admin.close()
+
+
+async def _is_created(admin: AIOKafkaAdminClient, fleet: WorkerFleet, topic: topics.Topic) -> bool:
+    """Create the topic as soon as its deletion is done; return whether it exists."""
+    await create_topic(fleet.config, topic, *topic.config[0])
+    (found,) = await admin.describe_topics([topic.full_name(fleet.config.prefix)])
+    return bool(found["error_code"] == 0)
+
+
+class _StoredCommandProcessor(CounterProcessor):
+    """Finds each command's effect stored already, as after a lane's position was moved back too far."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.saves = 0
+
+    async def save(self, connection: Connection, changes: dict[str, tuple[int, int]]) -> None:
+        if changes:
+            self.saves += 1
+            raise DuplicateCommands(())
+        await super().save(connection, changes)
+
+
+async def test_a_command_stored_without_an_outcome_stops_the_lane(fleet: WorkerFleet) -> None:
+    async with running_pipeline(fleet.config):
+        """Makes the topics."""
+    await fleet.publish_batch([leave_command()])
+    domain = _StoredCommandProcessor()
+    with pytest.raises(LogMismatch, match="position was moved back too far"):
+        async with running_pipeline(fleet.config, domain) as pipeline:
+            await wait_until(lambda: not pipeline.is_ready)
+    assert domain.saves == 2
