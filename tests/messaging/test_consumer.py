@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import ConsumerStoppedError
+from faststream.kafka import KafkaMessage
 
 from messaging.config import Config
 from messaging.inputs import consumer
@@ -44,6 +45,9 @@ class FakeKafkaConsumer:
 
     def pause(self, *_: TopicPartition) -> None:
         """Pause nothing."""
+
+    async def getmany(self, **_: object) -> dict[TopicPartition, list[str]]:
+        return {PARTITION: ["a record"]}
 
     async def _rebalance(self) -> None:
         await self.rebalanced.wait()
@@ -94,3 +98,26 @@ async def test_a_stopped_consumer_polls_no_more() -> None:
     await stopped.stop()
     with pytest.raises(ConsumerStoppedError):
         await stopped.poll(None)
+
+
+async def test_records_fetched_before_a_seek_are_not_handled() -> None:
+    started, listener, kafka_consumer = await start_consumer(FakeSubscriber())
+    before = await started.poll(kafka_consumer)
+    started.mark_sought()
+    await started.handle_message(message(before))
+    assert (listener.calls, started.has_unhandled) == ([], False)
+    after = await started.poll(kafka_consumer)
+    await started.handle_message(message(after))
+    assert listener.calls == [after]
+
+
+async def test_records_fetched_before_a_revocation_are_not_handled() -> None:
+    started, listener, kafka_consumer = await start_consumer(FakeSubscriber())
+    before = await started.poll(kafka_consumer)
+    started.invalidate_fetched()
+    await started.handle_message(message(before))
+    assert listener.calls == []
+
+
+def message(records: Sequence[object]) -> KafkaMessage:
+    return KafkaMessage(raw_message=records, body=(), headers={}, consumer=None)

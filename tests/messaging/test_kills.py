@@ -92,6 +92,27 @@ async def test_a_stopped_worker_that_comes_back_writes_nothing(fleet: WorkerFlee
     await assert_consistent(fleet)
 
 
+async def test_two_unfenced_owners_that_live_publish_nothing(fleet: WorkerFleet) -> None:
+    first = fleet.start_worker(
+        at={"before publish": [1, "stop, then go on without Postgres"], "after claim": [2, "kill"]}
+    )
+    await first.wait_until_reached("ready")
+    await fleet.publish_commands(COMMANDS)
+    await first.wait_until_reached("before publish")
+    # It has claimed the lanes, but not fenced the first.
+    second = fleet.start_worker(at={"after claim": [1, "stop"]})
+    await second.wait_until_reached("after claim")
+    third = fleet.start_worker()
+    await third.wait_until_reached("ready")
+    await fleet.wait_until_decided()
+    first.send_signal(signal.SIGCONT)
+    await first.wait_until_reached("after claim")
+    assert await first.wait_for_exit() == -signal.SIGKILL
+    second.send_signal(signal.SIGCONT)
+    await fleet.publish_commands(COMMANDS)
+    await assert_consistent(fleet)
+
+
 async def test_two_workers_share_the_lanes_and_hand_them_over_cleanly(fleet: WorkerFleet) -> None:
     first = fleet.start_worker()
     await first.wait_until_reached("ready")

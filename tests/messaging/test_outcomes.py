@@ -1,12 +1,14 @@
 """Outcomes in Postgres: stored as given, one per id."""
 
 import datetime as dt
+from typing import cast
 
 import asyncpg
 import pytest
 
 from messaging import database, outcomes
 from messaging.config import Config
+from messaging.database import Connection
 from messaging.processor import DuplicateCommands
 
 FIELDS = ("room_id", "invitation_id", "actor_id")
@@ -40,3 +42,18 @@ async def test_an_id_with_an_outcome_is_a_duplicate(connection: asyncpg.Connecti
     with pytest.raises(DuplicateCommands):
         await outcomes.insert_outcomes(connection, FIELDS, [outcome_row("a"), outcome_row("b")])
     assert await outcomes.find_recorded_ids(connection, ["a", "b"]) == {"b"}
+
+
+async def test_outcomes_are_inserted_in_the_order_of_their_ids() -> None:
+    # In any other order, two workers that insert the same ids could deadlock.
+    inserted: list[str] = []
+
+    class RecordingConnection:
+        async def copy_records_to_table(
+            self, _: str, *, records: list[tuple[str, ...]], **__: object
+        ) -> None:
+            inserted.extend(record[0] for record in records)
+
+    rows = [outcome_row(command_id) for command_id in "cab"]
+    await outcomes.insert_outcomes(cast("Connection", RecordingConnection()), FIELDS, rows)
+    assert inserted == ["a", "b", "c"]

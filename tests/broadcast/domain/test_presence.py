@@ -336,6 +336,17 @@ def test_webhooks_of_a_finished_livekit_room_are_ignored() -> None:
     assert script.events == []
 
 
+def test_webhooks_of_several_finished_livekit_rooms_are_ignored() -> None:
+    finished = [f"RM_{number}" for number in range(1, 5)]
+    script = seated_script()
+    for sid in finished:
+        script = script(signals.RoomFinished(room_id=ROOM, room_sid=sid))
+    for sid in finished:
+        script = script(participant_joined(co_host_participant(), sid))
+    assert script.events == []
+    assert script(participant_joined(co_host_participant(), "RM_5")).events != []
+
+
 def test_the_end_of_another_livekit_room_disconnects_nobody() -> None:
     script = seated_script()(
         participant_joined(co_host_participant()), signals.RoomFinished(room_id=ROOM, room_sid="RM_0")

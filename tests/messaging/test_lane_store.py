@@ -1,0 +1,66 @@
+"""The lanes table: claims remember every owner that may still publish, and writes are fenced."""
+
+import dataclasses
+from collections.abc import AsyncIterator
+
+import pytest
+
+from messaging import database
+from messaging.config import Config
+from messaging.database import Connection
+from messaging.errors import Fenced
+from messaging.lanes import lane_store
+from messaging.lanes.lane import Lane
+
+TOPIC = "commands"
+
+
+@pytest.fixture
+async def connection(database_url: str) -> AsyncIterator[Connection]:
+    """A connection to a database with one lane."""
+    config = Config("", database_url, "counter")
+    pool = await database.create_pool(config, size=1)
+    async with pool.acquire() as connection:
+        await database.migrate_schema(connection, config, "messaging")
+        await lane_store.create_lanes(connection, 1)
+        yield connection
+    pool.terminate()
+
+
+async def claim(connection: Connection, owner: str) -> Lane:
+    [lane] = await lane_store.claim_lanes(connection, [0], owner)
+    return lane
+
+
+async def test_a_claim_remembers_every_owner_that_is_not_fenced(connection: Connection) -> None:
+    await claim(connection, "first")
+    await claim(connection, "second")
+    third = await claim(connection, "third")
+    assert third.unfenced_owners == {"first", "second"}
+    await lane_store.mark_fenced(connection, [third])
+    assert (await claim(connection, "fourth")).unfenced_owners == {"third"}
+
+
+async def test_a_released_lane_has_no_owner_to_fence(connection: Connection) -> None:
+    first = await claim(connection, "first")
+    await lane_store.release_lanes(connection, [first])
+    assert (await claim(connection, "second")).unfenced_owners == frozenset()
+
+
+async def test_a_write_from_other_positions_is_fenced(connection: Connection) -> None:
+    lane = await claim(connection, "owner")
+    lane.advance_position(TOPIC, 5)
+    await lane_store.write_updates(connection, [lane.snapshot_update()])
+    lane.advance_position(TOPIC, 7)
+    update = lane.snapshot_update()
+    other_start = dataclasses.replace(update.before, positions={TOPIC: 4})
+    with pytest.raises(Fenced):
+        await lane_store.write_updates(connection, [dataclasses.replace(update, before=other_start)])
+    await lane_store.write_updates(connection, [update])
+
+
+async def test_a_write_after_another_claim_is_fenced(connection: Connection) -> None:
+    lane = await claim(connection, "owner")
+    await claim(connection, "another")
+    with pytest.raises(Fenced):
+        await lane_store.write_updates(connection, [lane.snapshot_update()])
