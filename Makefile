@@ -32,6 +32,9 @@ test-containers: setup ## run the tests of the services on Kafka, Postgres and L
 compose-test: setup ## start docker-compose.yml on ports of its own, test it, stop it
 	@$(PY) -m tests.compose
 
+mutants: setup ## apply each small fault of tests/mutants to a copy, and say which test finds it
+	@$(PY) -m tests.mutants
+
 up: setup ## start the whole stack in the background and write .stack/env
 	@$(PY) -m stack up
 
@@ -56,4 +59,4 @@ fmt: setup ## format, and fix what the linter can
 bench: setup ## measure drain, latency, grants, kills
 	@$(PY) -m bench
 
-.PHONY: help setup demo test test-containers compose-test up down status check fmt bench
+.PHONY: help setup demo test test-containers compose-test mutants up down status check fmt bench

@@ -1,0 +1,1 @@
+"""Small faults, each in a patch, and the tests that find them."""
