@@ -66,6 +66,12 @@ def confirm_published(
     return published_count
 
 
+def _describe_start(log_end: LogEnd) -> str:
+    for sequence, offset in log_end.sequence_offsets[:1]:
+        return f"offsets {log_end.first_offset} to {log_end.end_offset}, sequence {sequence} at {offset}"
+    return f"offsets {log_end.first_offset} to {log_end.end_offset}"
+
+
 def _count_published(lane: Lane, batches: Sequence[OutboxBatch]) -> int:
     presence = [
         {record.sequence <= lane.published_sequences.get(record.topic, 0) for record in batch.records}
@@ -145,10 +151,9 @@ def _apply_log_end(lane: Lane, topic: str, log_end: LogEnd, *, compacted: bool) 
     confirmed = [sequence for sequence, offset in log_end.sequence_offsets if offset < published_end]
     may_lack_record = compacted or log_end.first_offset >= published_end
     if confirmed != [last_sequence] and (confirmed or not may_lack_record):
-        found = f"sequence {confirmed[0]}" if confirmed else "no record of this service"
         msg = (
-            f"{partition_name} has {found} at offset {published_end - 1}, where sequence {last_sequence} "
-            "was published: the topic was truncated; restore a state of it that has this record"
+            f"{partition_name} has {_describe_start(log_end)}, but sequence {last_sequence} was published at "
+            f"offset {published_end - 1}: the topic was truncated; restore a state of it that has this record"
         )
         raise LogMismatch(msg)
     for sequence, offset in log_end.sequence_offsets[len(confirmed) :]:

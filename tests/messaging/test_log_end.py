@@ -99,14 +99,14 @@ def test_nothing_is_left_to_publish_when_all_is_in_the_log() -> None:
             (5, 2),
             [LogEnd(14, [(9, 9), (5, 11)]), REJECTIONS_END],
             [outbox_batch(9, (0, 5))],
-            "events:0 has sequence 9 at offset 9, where sequence 4 was published",
+            "events:0 has offsets 0 to 14, sequence 9 at 9, but sequence 4 was published at offset 9",
             id="another record in the place of the last confirmed one",
         ),
         pytest.param(
             (5, 2),
             [LogEnd(14, [(5, 11)]), REJECTIONS_END],
             [outbox_batch(9, (0, 5))],
-            "events:0 has no record of this service at offset 9, where sequence 4 was published",
+            "events:0 has offsets 0 to 14, sequence 5 at 11, but sequence 4 was published at offset 9",
             id="the last confirmed record is lost and the log has grown again",
         ),
         pytest.param(
@@ -164,7 +164,7 @@ def test_another_record_in_the_place_of_a_compacted_one_is_refused() -> None:
         published_sequences={"badges": 4},
         published_end_offsets={"badges": 10},
     )
-    with pytest.raises(LogMismatch, match="where sequence 4 was published"):
+    with pytest.raises(LogMismatch, match="sequence 4 was published at offset 9"):
         log_end.confirm_published(own_lane, {"badges": LogEnd(14, [(3, 9)])}, [], compacted={"badges"})
 
 
