@@ -48,13 +48,15 @@ class Kafka:
     """A broker on two ports: for clients, and for its controller.
 
     `extra_config` are lines of configuration that override the stack's own, `scram_users` the SCRAM
-    credentials to format the data folder with, in the syntax of Kafka's storage tool.
+    credentials to format the data folder with, in the syntax of Kafka's storage tool. Brokers of one cluster
+    have the same `cluster_id`; by default each broker is a cluster of its own.
     """
 
     context: ComponentContext
     ports: tuple[int, ...]
     extra_config: str = field(default="", kw_only=True)
     scram_users: tuple[str, ...] = field(default=(), kw_only=True)
+    cluster_id: str | None = field(default=None, kw_only=True)
 
     name = "kafka"
 
@@ -69,8 +71,7 @@ class Kafka:
         config = self._write_config()
         if not self._cluster_id_file.exists():
             shutil.rmtree(self._folder / "data", ignore_errors=True)
-            # A leading dash would be read as an option.
-            identifier = f"k{secrets.token_urlsafe(16)[1:]}"
+            identifier = self.cluster_id or new_cluster_id()
             arguments = ("kafka.tools.StorageTool", "format", "-t", identifier, "-c", config)
             users = (word for user in self.scram_users for word in ("--add-scram", user))
             await process.run_program(self._java_program(jars, *arguments, *users))
@@ -122,6 +123,12 @@ class Kafka:
             environment={**self.context.settings.inherited, "LC_ALL": "C.UTF-8"},
             stop_timeout=15,
         )
+
+
+def new_cluster_id() -> str:
+    """Return a random cluster id: 16 bytes in base64, as Kafka demands."""
+    # A leading dash would be read as an option.
+    return f"k{secrets.token_urlsafe(16)[1:]}"
 
 
 async def _obtain_jars(settings: Settings) -> Path:
