@@ -1,6 +1,8 @@
 # `make` alone lists the targets. Python 3.11 or newer and Maven must be installed; Java and Go come as wheels.
 PYTHON ?= python3
 PY := .venv/bin/python
+SEED ?= 1
+SECONDS ?= 60
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
 help: ## list these targets
@@ -35,6 +37,9 @@ compose-test: setup ## start docker-compose.yml on ports of its own, test it, st
 mutants: setup ## apply each small fault of tests/mutants to a copy, and say which test finds it
 	@$(PY) -m tests.mutants
 
+chaos: setup ## kill, pause and stop workers and servers at random for SECONDS, then audit (SEED=1 SECONDS=60)
+	@$(PY) -m tests.chaos --seed $(SEED) --seconds $(SECONDS)
+
 up: setup ## start the whole stack in the background and write .stack/env
 	@$(PY) -m stack up
 
@@ -59,4 +64,4 @@ fmt: setup ## format, and fix what the linter can
 bench: setup ## measure drain, latency, grants, kills
 	@$(PY) -m bench
 
-.PHONY: help setup demo test test-containers compose-test mutants up down status check fmt bench
+.PHONY: help setup demo test test-containers compose-test mutants chaos up down status check fmt bench

@@ -1,0 +1,1 @@
+"""Workers, Kafka and Postgres killed, paused and stopped at random under load, judged by the audit."""
