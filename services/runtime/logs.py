@@ -16,8 +16,13 @@ _LIBRARY_LEVELS = {
 }
 
 
+# Without Kafka aiokafka logs 170 lines per second. HTTP clients can make uvicorn log at any rate, and
+# asyncio logs it each time that a connection cannot be accepted.
+_REPETITIVE_LOGGERS = ("aiokafka", "asyncio", "uvicorn")
+
+
 class RateLimitFilter(logging.Filter):
-    """Pass each repeated aiokafka line once in 30 s: without Kafka it logs 170 lines per second."""
+    """Pass each repeated line of a repetitive library once in 30 s."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,9 +30,10 @@ class RateLimitFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the line may be logged now."""
-        if not record.name.startswith("aiokafka"):
+        if not record.name.startswith(_REPETITIVE_LOGGERS):
             return True
-        line = (record.name, record.msg)
+        # The further lines of asyncio's messages name objects by their addresses.
+        line = (record.name, str(record.msg).partition("\n")[0])
         if line in self._quiet:
             return False
         self._quiet[line] = None

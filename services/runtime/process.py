@@ -14,7 +14,6 @@ from typing import Any
 import asyncpg
 import jwt
 import structlog
-import uvicorn
 from fastapi import FastAPI
 from faststream import FastStream
 from faststream.annotations import FastStream as RunningApp
@@ -23,6 +22,7 @@ from cohost.kafka import patches
 from messaging.errors import IncompatibleDeployment
 from messaging.pipeline import Pipeline
 from services.runtime import logs, startup_checks
+from services.runtime.http.server import BoundedServer
 from services.runtime.settings import EXIT_WRONG_SETTING, ServiceSettings, variable_name
 from services.runtime.startup_checks import WrongSetting
 
@@ -150,14 +150,6 @@ def _tune_gc() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-class _Server(uvicorn.Server):
-    """A server that leaves signal handling to the process."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 class _Runner:
     """Run a service's tasks; the first one that fails makes the application exit."""
 
@@ -167,19 +159,7 @@ class _Runner:
         self._main_tasks: list[asyncio.Task[None]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
-        self._server = _Server(
-            uvicorn.Config(
-                service.http,
-                http="h11",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                timeout_graceful_shutdown=3,
-            )
-        )
+        self._server = BoundedServer(service.http)
 
     def start(self, listener: socket.socket) -> None:
         """Start every task."""

@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+from fastapi import APIRouter
 
 from messaging import database
 from tests.runtime import example_service
@@ -118,7 +119,33 @@ async def test_an_unknown_path_is_not_found(client: httpx.AsyncClient, path: str
 async def test_another_method_is_not_allowed(client: httpx.AsyncClient) -> None:
     answer = await client.post("/healthz")
     assert_problem(answer, problem_body(405, "Method Not Allowed", "method_not_allowed"))
-    assert answer.headers["allow"] == "GET"
+    assert answer.headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/metrics", "/openapi.json", "/asyncapi", "/asyncapi.json", EXAMPLE, "/v1/mine"]
+)
+async def test_every_get_route_answers_head(client: httpx.AsyncClient, path: str) -> None:
+    for headers in ({}, bearer_headers()):
+        get, head = await client.get(path, headers=headers), await client.head(path, headers=headers)
+        assert (head.status_code, head.content) == (get.status_code, b"")
+        if path != "/metrics":  # its numbers, and so its length, change with each request
+            assert head.headers == get.headers
+
+
+async def test_head_of_a_route_without_get_is_not_allowed(pool: asyncpg.Pool) -> None:
+    routes = APIRouter()
+
+    @routes.post("/posted")
+    async def posted() -> None:
+        pass
+
+    application = example_service.example_application(
+        pool, example_service.FakePipeline(), example_service.example_settings(), public_routers=[routes]
+    )
+    async with open_client(application) as client:
+        answer = await client.head("/posted")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
 async def test_the_answer_is_unavailable_while_the_database_is_down(client: httpx.AsyncClient) -> None:

@@ -1,6 +1,8 @@
-"""Repeated lines of aiokafka are limited."""
+"""Repeated lines of some libraries are limited."""
 
 import logging
+
+import pytest
 
 from services.runtime.logs import RateLimitFilter
 
@@ -20,3 +22,10 @@ def test_a_repeated_line_of_aiokafka_passes_once() -> None:
 def test_other_lines_always_pass() -> None:
     lines = RateLimitFilter()
     assert all(passes(lines, "services", "unreachable") for _ in range(2))
+
+
+@pytest.mark.parametrize("name", ["asyncio", "uvicorn.error"])
+def test_a_message_is_repeated_whatever_objects_its_further_lines_name(name: str) -> None:
+    lines = RateLimitFilter()
+    assert passes(lines, name, "it failed\nprotocol: <object at 0x7f01>")
+    assert not passes(lines, name, "it failed\nprotocol: <object at 0x7f02>")

@@ -45,6 +45,7 @@ def create_app(  # noqa: PLR0913 - an application has these parts
     application.state.authenticator = settings.build_authenticator()
     problems.install_handlers(application)
     application.add_middleware(middleware.RequestMetrics, histogram=middleware.request_histogram(registry))
+    application.add_middleware(middleware.HeadRequests)
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
     readiness = Readiness(settings.pipeline_config(topology.name), pipeline, pool, checks or {})

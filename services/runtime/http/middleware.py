@@ -1,4 +1,4 @@
-"""Middleware that times requests and answers unexpected errors."""
+"""Middleware that times requests, answers unexpected errors and excess connections, and answers HEAD."""
 
 import time
 from typing import Any
@@ -12,6 +12,10 @@ from services.runtime.http.problems import HttpProblem
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _KNOWN_METHODS = ("GET", "POST")
+
+OVERLOADED = HttpProblem(503, "unavailable", "There are too many connections; try again.")
+IS_OVERLOADED = "is_overloaded"
+"""The key in a request's `state` by which the server marks what it has no room for."""
 
 log = structlog.get_logger()
 
@@ -51,7 +55,7 @@ class RequestMetrics:
             await send(message)
 
         try:
-            await self._application(scope, receive, send_recording_status)
+            await self._choose_application(scope)(scope, receive, send_recording_status)
         except Exception:
             log.exception("request failed", route=_route_path(scope))
             if status:
@@ -63,10 +67,39 @@ class RequestMetrics:
         finally:
             self._observe(scope, status, time.perf_counter() - started_at)
 
+    def _choose_application(self, scope: Scope) -> ASGIApp:
+        if scope.get("state", {}).get(IS_OVERLOADED):
+            return problems.problem_response(OVERLOADED, {"Connection": "close"})
+        return self._application
+
     def _observe(self, scope: Scope, status: list[int], seconds: float) -> None:
         # Bound the label values: callers choose methods and paths freely.
         method = scope["method"] if scope["method"] in _KNOWN_METHODS else "other"
         self._histogram.labels(method, _route_path(scope), status[0] if status else "-").observe(seconds)
+
+
+class HeadRequests:
+    """ASGI middleware that answers HEAD as GET, without the body.
+
+    The server sends no body either, but only this ends a stream.
+    """
+
+    def __init__(self, application: ASGIApp) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._application(scope, receive, send)
+            return
+
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+                # From here on `receive` returns `http.disconnect`, at which a stream ends.
+                await send({"type": "http.response.body"})
+
+        await self._application({**scope, "method": "GET"}, receive, send_head)
 
 
 def _route_path(scope: Scope) -> str:

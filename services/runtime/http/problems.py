@@ -107,7 +107,9 @@ async def _handle_validation_error(_: Request, error: Exception) -> JSONResponse
 async def _handle_http_exception(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type only
     reason = _REASONS.get(error.status_code, "invalid_request")
-    headers = dict(error.headers) if error.headers else None
+    headers = dict(error.headers or {})
+    if headers.get("Allow") == "GET":
+        headers["Allow"] = "GET, HEAD"
     return problem_response(HttpProblem(error.status_code, reason), headers)
 
 

@@ -1,0 +1,163 @@
+"""The HTTP server: uvicorn, with bounds on its connections and on the time that a client may take."""
+
+import asyncio
+import contextlib
+import math
+import resource
+import socket
+from collections.abc import Iterator
+
+import h11
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from services.runtime.http import middleware, problems
+
+_HEAD_SECONDS = 10.0
+_BODY_SECONDS = 10.0
+# What a client still sends once it has its answer is discarded.
+_LINGER_SECONDS = 2.0
+# The longest time in which a client may take nothing, or too little, of an answer.
+_SEND_SECONDS = 30.0
+_TICKS_PER_CHECK = 5
+# How long nothing must have been refused before the log says that it is over.
+_CALM_SECONDS = 10.0
+
+_MAX_CONNECTIONS = 1000
+# The others are for Kafka, Postgres and LiveKit.
+_SHARE_OF_DESCRIPTORS = 4
+_READ_BYTES = 64 * 1024
+# asyncio accepts as many connections as this before anything else can run.
+_ACCEPTED_AT_ONCE = 16
+_BACKLOG = 512
+
+log = structlog.get_logger()
+
+
+def max_connections() -> int:
+    """Return the number of connections that are served: up to 1000, and a quarter of our descriptors."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return _MAX_CONNECTIONS
+    return max(1, min(_MAX_CONNECTIONS, descriptors // _SHARE_OF_DESCRIPTORS))
+
+
+class BoundedConnection(H11Protocol):
+    """A connection that is answered with 503 if there are too many, and aborted if its client is too slow."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Serve a new connection, or refuse it."""
+        super().connection_made(transport)
+        self._limit = self.config.limit_concurrency or _MAX_CONNECTIONS
+        # Not uvicorn's way to refuse, which is no problem details and is in no metric.
+        self.limit_concurrency = None
+        # asyncio reads this much at once, and so before anybody can stop it: by default 256 KiB.
+        transport.max_size = _READ_BYTES  # type: ignore[attr-defined]
+        self._is_excess = len(self.connections) > self._limit
+        self._awaited: tuple[object, ...] = ()
+        self._awaited_since = self._sent_at = self.loop.time()
+        if len(self.connections) > self._limit + self._limit // 2:
+            # Too many even to read their requests.
+            transport.write(_REFUSAL)
+            transport.close()
+
+    def handle_events(self) -> None:
+        """Start what the client has requested."""
+        # The client of a running request may be gone: requests are not bounded by the connections.
+        is_overloaded = self._is_excess or len(self.tasks) >= self._limit
+        self.app_state = {middleware.IS_OVERLOADED: is_overloaded}
+        super().handle_events()
+
+    @property
+    def is_excess(self) -> bool:
+        """Return whether there were too many connections when this one came."""
+        return self._is_excess
+
+    def abort_if_overdue(self, now: float) -> None:
+        """Abort the connection if its client has been silent or slow for too long."""
+        if self.transport.get_write_buffer_size() == 0:
+            self._sent_at = now
+        awaited = (self.cycle, self.conn.their_state, self._is_answered)
+        if awaited != self._awaited:
+            self._awaited, self._awaited_since = awaited, now
+        if now - self._sent_at > _SEND_SECONDS or now - self._awaited_since > self._seconds_for_client():
+            self.transport.abort()
+
+    @property
+    def _is_answered(self) -> bool:
+        return self.cycle is not None and self.cycle.response_complete
+
+    def _seconds_for_client(self) -> float:
+        """Return how long the client may take for what is awaited of it."""
+        if self.conn.their_state is h11.IDLE:
+            return _LINGER_SECONDS if self._is_excess else _HEAD_SECONDS
+        if self.conn.their_state is h11.SEND_BODY:
+            return _LINGER_SECONDS if self._is_answered else _BODY_SECONDS
+        return math.inf
+
+
+class BoundedServer(uvicorn.Server):
+    """A server that bounds its connections, and leaves signal handling to the process."""
+
+    def __init__(self, application: FastAPI) -> None:
+        super().__init__(
+            uvicorn.Config(
+                application,
+                http=BoundedConnection,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                backlog=_ACCEPTED_AT_ONCE,
+                limit_concurrency=max_connections(),
+                timeout_graceful_shutdown=3,
+            )
+        )
+        self._is_overloaded = False
+        self._overloaded_until = -math.inf
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept connections."""
+        await super().startup(sockets)
+        # uvicorn has one setting for the kernel's queue and for what asyncio accepts at once.
+        for listener in sockets or []:
+            listener.listen(_BACKLOG)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Check the connections every half second; uvicorn calls this ten times a second."""
+        if counter % _TICKS_PER_CHECK == 0:
+            self._check_connections()
+        return await super().on_tick(counter)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signal handling to the process."""
+        yield
+
+    def _check_connections(self) -> None:
+        now = asyncio.get_running_loop().time()
+        connections = [c for c in self.server_state.connections if isinstance(c, BoundedConnection)]
+        for connection in connections:
+            connection.abort_if_overdue(now)
+        if any(connection.is_excess for connection in connections):
+            self._overloaded_until = now + _CALM_SECONDS
+        is_overloaded = now < self._overloaded_until
+        if is_overloaded != self._is_overloaded:
+            self._is_overloaded = is_overloaded
+            if is_overloaded:
+                log.warning("HTTP connections refused", limit=self.config.limit_concurrency)
+            else:
+                log.info("HTTP connections accepted again")
+
+
+def _encode_response(problem: problems.HttpProblem) -> bytes:
+    response = problems.problem_response(problem, {"Connection": "close"})
+    lines = [b"HTTP/1.1 503 Service Unavailable", *(b": ".join(header) for header in response.raw_headers)]
+    return b"\r\n".join([*lines, b"", bytes(response.body)])
+
+
+_REFUSAL = _encode_response(middleware.OVERLOADED)
