@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
 from messaging import errors
@@ -65,6 +66,7 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HttpProblem, _handle_problem)
     app.add_exception_handler(RequestValidationError, _handle_validation_error)
     app.add_exception_handler(HTTPException, _handle_http_exception)
+    app.add_exception_handler(ClientDisconnect, _handle_disconnect)
     for outage in _OUTAGE_ERRORS:
         app.add_exception_handler(outage, _handle_outage)
 
@@ -111,6 +113,11 @@ async def _handle_http_exception(_: Request, error: Exception) -> JSONResponse:
     if headers.get("Allow") == "GET":
         headers["Allow"] = "GET, HEAD"
     return problem_response(HttpProblem(error.status_code, reason), headers)
+
+
+async def _handle_disconnect(_: Request, __: Exception) -> JSONResponse:
+    # Nobody reads it, and it is no error of the service.
+    return problem_response(HttpProblem(400, "invalid_request", "The body is incomplete."))
 
 
 async def _handle_outage(_: Request, error: Exception) -> JSONResponse:
