@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from services.broadcast.domain.state import SeatTimeouts
 from services.runtime import settings
-from services.runtime.settings import is_example_secret, is_valid_host
+from services.runtime.settings import is_example_secret, is_valid_host, reject_short_secret
 
 
 def _check_host(url: str) -> str:
@@ -43,9 +43,15 @@ class BroadcastSettings(settings.ServiceSettings):
     comparison_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 30.0
 
     @model_validator(mode="after")
-    def _reject_example_livekit_secret(self) -> Self:
-        if self.is_production and is_example_secret(self.livekit_api_secret.get_secret_value()):
+    def _check_livekit_secret(self) -> Self:
+        if not self.is_production:
+            return self
+        if is_example_secret(self.livekit_api_secret.get_secret_value()):
             msg = "COHOST_LIVEKIT_API_SECRET: the example's secret is for COHOST_ENVIRONMENT=development"
+            raise ValueError(msg)
+        reject_short_secret("livekit_api_secret", self.livekit_api_secret)
+        if self.livekit_api_secret == self.jwt_secret:
+            msg = "COHOST_LIVEKIT_API_SECRET: must differ from COHOST_JWT_SECRET in production"
             raise ValueError(msg)
         return self
 

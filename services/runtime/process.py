@@ -83,13 +83,14 @@ class Lifecycle:
             with startup_checks.listen(self._settings) as listener:
                 await startup_checks.check_connections(self._settings)
                 service = await self._build()
-                _tune_gc()
-                self._runner = _Runner(service, app.exit)
-                self._runner.start(listener)
                 try:
+                    await startup_checks.fetch_keys(service.http.state.authenticator)
+                    _tune_gc()
+                    self._runner = _Runner(service, app.exit)
+                    self._runner.start(listener)
                     yield
                 finally:
-                    await self._runner.stop()
+                    await self.stop()
                     await _close_service(service)
             self._runner.raise_failure()
         log.info("stopped")
@@ -104,7 +105,7 @@ def _prepare_process(settings: ServiceSettings) -> None:
     """Apply process-wide settings here, so that importing a module has no side effects."""
     logs.configure_logging(settings.log_level)
     patches.apply_patches()
-    # A short secret is the operator's choice; PyJWT would warn about it at every request.
+    # In development a secret may be short; PyJWT would warn about it at every request.
     warnings.filterwarnings("ignore", category=jwt.InsecureKeyLengthWarning)
 
 

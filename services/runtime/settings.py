@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -14,15 +15,19 @@ from cohost.kafka.security import KafkaSecurity
 from cohost_schemas import topics
 from messaging.config import Config
 from services.runtime.http import auth
+from services.runtime.http.jwks_url import JwksUrl
 
 EXIT_WRONG_SETTING = 2
 
 _MAX_PREFIX_LENGTH = 249 - max(len(topic.suffix) for topic in topics.ALL)
 _MAX_PORT = 65_535
+# RFC 7518, section 3.2: a key of at least the hash's size.
+_MIN_SECRET_BYTES = 32
 # An event id has three hexadecimal digits for its partition.
 _MAX_PARTITIONS = 4096
 
 _match_server = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]@]+)(:(?P<port>[0-9]{1,5}))?").fullmatch
+_match_jwks_url = re.compile(r"https?://[^\s/@?#]+([/?]\S*)?").fullmatch
 _match_database_url = re.compile(r"postgres(ql)?://\S*").fullmatch
 
 
@@ -34,6 +39,13 @@ def variable_name(field: str) -> str:
 def is_example_secret(secret: str) -> bool:
     """Return whether this is one of the secrets in the published examples."""
     return secret.lower().startswith("change-me")
+
+
+def reject_short_secret(field: str, secret: SecretStr | None) -> None:
+    """Raise `ValueError` if a signing secret is set, but too short for production."""
+    if secret is not None and len(secret.get_secret_value().encode()) < _MIN_SECRET_BYTES:
+        msg = f"{variable_name(field)}: must have at least {_MIN_SECRET_BYTES} bytes in production"
+        raise ValueError(msg)
 
 
 def is_valid_host(name: str) -> bool:
@@ -72,6 +84,15 @@ def _validate_jwks_file(value: Path) -> Path:
     return value
 
 
+def _validate_jwks_url(value: str) -> str:
+    parts = urlsplit(value) if _match_jwks_url(value) else None
+    # Reading the port raises a ValueError if it is not a valid one.
+    if parts is None or not parts.hostname or not is_valid_host(parts.hostname) or parts.port == 0:
+        msg = "must be a URL that starts with https:// or http://"
+        raise ValueError(msg)
+    return value
+
+
 def _read_jwks(file: Path) -> dict[str, Any]:
     try:
         jwks = json.loads(file.read_bytes())
@@ -89,6 +110,7 @@ Servers = Annotated[str, AfterValidator(_validate_servers)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_validate_database_url)]
 JwtSecret = Annotated[SecretStr, AfterValidator(_validate_jwt_secret)]
 JwksFile = Annotated[Path, AfterValidator(_validate_jwks_file)]
+JwksAddress = Annotated[str, AfterValidator(_validate_jwks_url)]
 TopicPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=_MAX_PREFIX_LENGTH)]
 
 
@@ -107,6 +129,9 @@ class ServiceSettings(KafkaSecurity, BaseSettings):
     create_topics: bool = True
     jwt_secret: JwtSecret | None = None
     jwks_file: JwksFile | None = None
+    jwks_url: JwksAddress | None = None
+    jwt_issuer: str | None = None
+    jwt_audience: str | None = None
     http_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     http_port: Port
     environment: Literal["production", "development"] = "production"
@@ -125,11 +150,15 @@ class ServiceSettings(KafkaSecurity, BaseSettings):
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
-        if self.jwt_secret is None and self.jwks_file is None:
-            msg = "COHOST_JWT_SECRET: is required, unless COHOST_JWKS_FILE is set"
+        if self.jwt_secret is None and self.jwks_file is None and self.jwks_url is None:
+            msg = "COHOST_JWT_SECRET: is required, unless COHOST_JWKS_FILE or COHOST_JWKS_URL is set"
+            raise ValueError(msg)
+        if self.jwks_file is not None and self.jwks_url is not None:
+            msg = "COHOST_JWKS_URL: cannot be set together with COHOST_JWKS_FILE"
             raise ValueError(msg)
         if self.is_production:
             self._reject_example_secrets()
+            reject_short_secret("jwt_secret", self.jwt_secret)
         self.kafka_options()
         return self
 
@@ -167,7 +196,13 @@ class ServiceSettings(KafkaSecurity, BaseSettings):
     def build_authenticator(self) -> auth.Authenticator:
         """Build the authenticator for callers' tokens."""
         secret = self.jwt_secret.get_secret_value() if self.jwt_secret else None
-        return auth.Authenticator(secret, _read_jwks(self.jwks_file) if self.jwks_file else None)
+        return auth.Authenticator(
+            secret,
+            _read_jwks(self.jwks_file) if self.jwks_file else None,
+            jwks_url=JwksUrl(self.jwks_url) if self.jwks_url else None,
+            issuer=self.jwt_issuer,
+            audience=self.jwt_audience,
+        )
 
 
 S = TypeVar("S", bound=ServiceSettings)

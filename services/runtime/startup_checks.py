@@ -9,6 +9,8 @@ import asyncpg
 
 from cohost.kafka import security
 from messaging.errors import IncompatibleDeployment, is_transient
+from services.runtime.http.auth import Authenticator
+from services.runtime.http.jwks_url import JwksUnavailable
 from services.runtime.settings import ServiceSettings
 
 _CHECK_SECONDS = 2
@@ -45,6 +47,15 @@ async def check_connections(settings: ServiceSettings) -> None:
     """Fail at once if Postgres or Kafka rejects the credentials. Raises `WrongSetting`."""
     await _check_database(settings.database_url.get_secret_value())
     await _check_kafka_credentials(settings)
+
+
+async def fetch_keys(authenticator: Authenticator) -> None:
+    """Fetch the callers' keys, if they are behind a URL. Raises `WrongSetting`."""
+    try:
+        await authenticator.fetch_keys()
+    except (JwksUnavailable, ValueError) as error:
+        msg = f"COHOST_JWKS_URL: {error}"
+        raise WrongSetting(msg) from error
 
 
 async def _check_database(url: str) -> None:

@@ -11,7 +11,7 @@ SOUND = {
     "COHOST_JWT_SECRET": "a secret of the tests, and of nobody else",
     "COHOST_LIVEKIT_URL": "ws://127.0.0.1:7880",
     "COHOST_LIVEKIT_API_KEY": "key",
-    "COHOST_LIVEKIT_API_SECRET": "secret of LiveKit",
+    "COHOST_LIVEKIT_API_SECRET": "a secret of LiveKit, and of nobody else",
 }
 
 
@@ -44,6 +44,8 @@ def test_clients_may_get_another_livekit_url(monkeypatch: pytest.MonkeyPatch) ->
         ("COHOST_LIVEKIT_API_KEY", ""),
         ("COHOST_LIVEKIT_API_SECRET", ""),
         ("COHOST_LIVEKIT_API_SECRET", "change-me-livekit"),
+        ("COHOST_LIVEKIT_API_SECRET", "x" * 31),
+        ("COHOST_LIVEKIT_API_SECRET", SOUND["COHOST_JWT_SECRET"]),
         ("COHOST_RECONNECT_GRACE_SECONDS", "-1"),
         ("COHOST_NO_SHOW_SECONDS", "soon"),
     ],
@@ -62,3 +64,8 @@ def test_the_example_secret_is_refused_outside_development(monkeypatch: pytest.M
         monkeypatch, COHOST_LIVEKIT_API_SECRET="change-me-livekit", COHOST_ENVIRONMENT="development"
     )
     assert loaded.livekit_api_secret.get_secret_value() == "change-me-livekit"
+
+
+def test_weak_secrets_are_accepted_in_development(monkeypatch: pytest.MonkeyPatch) -> None:
+    weak = {"COHOST_JWT_SECRET": "x", "COHOST_LIVEKIT_API_SECRET": "x"}
+    assert load(monkeypatch, **weak, COHOST_ENVIRONMENT="development").server_url == "ws://127.0.0.1:7880"

@@ -1,6 +1,7 @@
 """Section 8: settings that change the behaviour, each with its own services."""
 
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -83,7 +84,8 @@ async def assert_pending_limit(client: ContractClient) -> None:
 
 async def assert_key_accepted(deployment: Deployment) -> None:
     key = jwt.algorithms.ECAlgorithm.from_jwk(PRIVATE)
-    token = jwt.encode({"sub": "alice"}, key, "ES256", {"kid": "1"})
+    claims = {"sub": "alice", "exp": int(time.time()) + 60}
+    token = jwt.encode(claims, key, "ES256", {"kid": "1"})
     async with httpx.AsyncClient(base_url=deployment.invitations_url) as client:
         for given, status in ((token, 200), (f"{token[:-8]}AAAAAAAA", 401)):
             headers = {"Authorization": f"Bearer {given}"}

@@ -41,6 +41,10 @@ def forged_headers(web: WebClient) -> dict[str, str]:
     return {
         "another secret": f"Bearer {web.sign_token('alice', 'another secret that is long enough!!')}",
         "expired": f"Bearer {web.sign_token('alice', exp=int(time.time()) - 3600)}",
+        "just expired": f"Bearer {web.sign_token('alice', exp=int(time.time()) - 1)}",
+        "no expiry": f"Bearer {web.sign_token('alice', exp=None)}",
+        "expiry is a text": f"Bearer {web.sign_token('alice', exp=str(soon))}",
+        "issued later": f"Bearer {web.sign_token('alice', iat=int(time.time()) + 3600)}",
         "not yet valid": f"Bearer {web.sign_token('alice', nbf=int(time.time()) + 3600)}",
         "no algorithm": f"Bearer {jwt.encode(claims, None, 'none')}",
         "another algorithm": f"Bearer {jwt.encode(claims, web.deployment.jwt_secret, 'HS512')}",
@@ -69,8 +73,10 @@ async def test_an_invalid_token_is_refused(web: WebClient, *, broadcast: bool) -
     assert answers == dict.fromkeys(answers, (401, "unauthorized"))
 
 
-async def test_a_valid_token_may_have_other_claims_and_no_expiry(web: WebClient) -> None:
-    for claims in ({"exp": None}, {"scope": None}, {"aud": "other"}, {"iss": "us"}, {"scope": "a b"}):
+async def test_a_valid_token_may_have_other_claims_and_begin_soon(web: WebClient) -> None:
+    soon = int(time.time()) + 50
+    begins: list[dict[str, Any]] = [{"nbf": soon}, {"iat": soon}]
+    for claims in ({"scope": None}, {"aud": "other"}, {"iss": "us"}, {"scope": "a b"}, *begins):
         given = f"Bearer {web.sign_token('alice', **claims)}"
         answer = await get_raw(web, "/v1/users/alice/invitations", False, given)  # noqa: FBT003
         assert answer.status_code == 200

@@ -1,6 +1,7 @@
 """A harness for the HTTP API, on rows written by the processor itself."""
 
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -66,7 +67,7 @@ class HttpHarness:
 
     async def get_json(self, path: str, user: str = HOST, *, ops: bool = False) -> tuple[int, Any]:
         """Return the status and the JSON body of a GET request."""
-        claims = {"sub": user, **({"scope": "cohost:ops"} if ops else {})}
+        claims = {"sub": user, "exp": int(time.time()) + 60, **({"scope": "cohost:ops"} if ops else {})}
         token = jwt.encode(claims, SECRET, "HS256")
         answer = await self.http.get(path, headers={"Authorization": f"Bearer {token}"})
         return answer.status_code, answer.json()

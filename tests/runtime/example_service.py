@@ -1,6 +1,7 @@
 """A minimal service in the runtime of the real ones."""
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -100,5 +101,5 @@ def example_router(pool: asyncpg.Pool) -> APIRouter:
 
 
 def bearer_headers(user_id: str = "alice", *, scope: Any = None, secret: str = SECRET) -> dict[str, str]:
-    claims = {"sub": user_id, **({"scope": scope} if scope is not None else {})}
+    claims = {"sub": user_id, "exp": int(time.time()) + 60, **({"scope": scope} if scope is not None else {})}
     return {"Authorization": f"Bearer {jwt.encode(claims, secret, 'HS256')}"}

@@ -36,7 +36,7 @@ UNREACHABLE = {
     "COHOST_TOPIC_PREFIX": "stage.",
     "COHOST_LIVEKIT_URL": "ws://127.0.0.1:1",
     "COHOST_LIVEKIT_API_KEY": "key",
-    "COHOST_LIVEKIT_API_SECRET": "secret",
+    "COHOST_LIVEKIT_API_SECRET": "a secret of LiveKit, long enough for production",
 }
 APPLICATIONS = {"invitations": invitations_app.create, "broadcast": broadcast_app.create}
 TOPOLOGIES = {"invitations": INVITATIONS, "broadcast": BROADCAST}

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 from typing import Any
 
 import jwt
@@ -12,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.runtime.http import auth
 from services.runtime.http.auth import Authenticator, Caller
 from services.runtime.http.problems import HttpProblem
 
@@ -20,6 +20,7 @@ RSA = rsa.generate_private_key(65537, 2048)
 OTHER_RSA = rsa.generate_private_key(65537, 2048)
 EC = ec.generate_private_key(ec.SECP256R1())
 LATER = 4_000_000_000
+CLAIMS = {"sub": "alice", "exp": LATER}
 
 
 def key(private: Any, kid: str, **more: str) -> dict[str, Any]:
@@ -42,7 +43,10 @@ def assert_refused(authenticator: Authenticator, token: str) -> bool:
 
 
 def sign_token(**claims: Any) -> str:
-    return jwt.encode(claims, SECRET, "HS256")
+    """Return a token by the secret; a claim given as ... is omitted."""
+    found = {"sub": "alice", "exp": LATER, **claims}
+    said = {name: value for name, value in found.items() if value is not ...}
+    return jwt.api_jws.encode(json.dumps(said).encode(), SECRET, "HS256")
 
 
 def forge_token(header: Any, claims: Any, signature: bytes = b"") -> str:
@@ -66,84 +70,124 @@ def forge_token(header: Any, claims: Any, signature: bytes = b"") -> str:
     ],
 )
 def test_the_subject_is_the_user_and_the_scope_may_name_ops(scope: object, ops: object) -> None:
-    assert BY_SECRET.authenticate_token(sign_token(sub="alice", scope=scope)) == Caller(
-        "alice", is_ops=bool(ops)
-    )
+    assert BY_SECRET.authenticate_token(sign_token(scope=scope)) == Caller("alice", is_ops=bool(ops))
 
 
 def test_a_token_without_scope_is_not_ops() -> None:
-    assert BY_SECRET.authenticate_token(sign_token(sub="alice")) == Caller("alice", is_ops=False)
+    assert BY_SECRET.authenticate_token(sign_token()) == Caller("alice", is_ops=False)
 
 
-@pytest.mark.parametrize("more", [{"exp": LATER}, {"aud": "app"}, {"iss": "me"}, {"iat": LATER}, {"jti": 5}])
+@pytest.mark.parametrize(
+    "more",
+    [{"exp": LATER + 0.5}, {"aud": "app"}, {"aud": 5}, {"iss": "me"}, {"iss": None}, {"iat": 1}, {"jti": 5}],
+)
 def test_other_claims_do_not_matter(more: dict[str, Any]) -> None:
-    assert BY_SECRET.authenticate_token(sign_token(sub="alice", **more)) == Caller("alice", is_ops=False)
+    assert BY_SECRET.authenticate_token(sign_token(**more)) == Caller("alice", is_ops=False)
 
 
 @pytest.mark.parametrize("sub", [..., None, "", 5, ["alice"], "a b", "x" * 65, "a\n", "ä", "a\x00"])
 def test_a_subject_that_is_no_id_is_refused(sub: object) -> None:
-    claims = json.dumps({} if sub is ... else {"sub": sub}).encode()
-    assert assert_refused(BY_SECRET, jwt.api_jws.encode(claims, SECRET, "HS256"))
+    assert assert_refused(BY_SECRET, sign_token(sub=sub))
+
+
+NO_NUMBERS = ["soon", str(LATER), "", None, True, [LATER], {}, float("inf"), float("nan")]
+
+
+@pytest.mark.parametrize("exp", [..., *NO_NUMBERS, 1, 0, -1, -0.5, float("-inf")])
+def test_a_token_without_an_end_that_is_ahead_is_refused(exp: object) -> None:
+    assert assert_refused(BY_SECRET, sign_token(exp=exp))
+
+
+@pytest.mark.parametrize("name", ["nbf", "iat"])
+@pytest.mark.parametrize("value", [*NO_NUMBERS, LATER])
+def test_a_token_whose_beginning_is_no_time_or_ahead_is_refused(name: str, value: object) -> None:
+    assert assert_refused(BY_SECRET, sign_token(**{name: value}))
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> int:
+    """The time that the authenticator sees."""
+    monkeypatch.setattr(auth.time, "time", lambda: 1_000_000.0)
+    return 1_000_000
+
+
+@pytest.mark.parametrize("name", ["nbf", "iat"])
+def test_a_token_may_begin_up_to_a_minute_ahead(now: int, name: str) -> None:
+    assert BY_SECRET.authenticate_token(sign_token(**{name: now + 60})) == Caller("alice", is_ops=False)
+    assert assert_refused(BY_SECRET, sign_token(**{name: now + 61}))
+
+
+def test_a_token_ends_to_the_second(now: int) -> None:
+    assert BY_SECRET.authenticate_token(sign_token(exp=now + 1)) == Caller("alice", is_ops=False)
+    assert assert_refused(BY_SECRET, sign_token(exp=now))
+    assert assert_refused(BY_SECRET, sign_token(exp=now - 1))
 
 
 @pytest.mark.parametrize(
-    "claims",
+    ("claims", "is_accepted"),
     [
-        {"exp": 1},
-        {"exp": "soon"},
-        {"exp": float("inf")},
-        {"exp": float("nan")},
-        {"exp": None},
-        {"exp": [1]},
-        {"nbf": LATER},
-        {"nbf": {}},
+        ({"iss": "us", "aud": "app"}, True),
+        ({"iss": "us", "aud": ["other", "app"]}, True),
+        ({"iss": "us", "aud": []}, False),
+        ({"iss": "us", "aud": "other"}, False),
+        ({"iss": "us", "aud": "app2"}, False),
+        ({"iss": "us", "aud": {"app": 1}}, False),
+        ({"iss": "us"}, False),
+        ({"iss": "them", "aud": "app"}, False),
+        ({"iss": ["us"], "aud": "app"}, False),
+        ({"iss": None, "aud": "app"}, False),
+        ({"aud": "app"}, False),
     ],
 )
-def test_a_token_out_of_its_time_is_refused(claims: dict[str, Any]) -> None:
-    text = json.dumps({"sub": "alice", **claims}).encode()
-    assert assert_refused(BY_SECRET, jwt.api_jws.encode(text, SECRET, "HS256"))
+def test_issuer_and_audience_must_match_where_they_are_set(
+    claims: dict[str, Any], *, is_accepted: bool
+) -> None:
+    authenticator = Authenticator(SECRET, None, issuer="us", audience="app")
+    assert assert_refused(authenticator, sign_token(**claims)) != is_accepted
 
 
-def test_a_token_that_has_just_expired_is_refused() -> None:
-    assert assert_refused(BY_SECRET, sign_token(sub="alice", exp=int(time.time()) - 1))
+def test_issuer_and_audience_are_checked_independently() -> None:
+    token = sign_token(iss="us", aud="app")
+    assert Authenticator(SECRET, None, issuer="us").authenticate_token(token).user_id == "alice"
+    assert Authenticator(SECRET, None, audience="app").authenticate_token(token).user_id == "alice"
+    assert assert_refused(Authenticator(SECRET, None, issuer="app"), token)
+    assert assert_refused(Authenticator(SECRET, None, audience="us"), token)
 
 
 @pytest.mark.parametrize("kid", ["r1", "r2"])
 def test_the_kid_chooses_the_key(kid: str) -> None:
     private = {"r1": RSA, "r2": OTHER_RSA}[kid]
-    token = jwt.encode({"sub": "alice"}, private, "RS256", headers={"kid": kid})
+    token = jwt.encode(CLAIMS, private, "RS256", headers={"kid": kid})
     assert (
         BY_KEYS.authenticate_token(token)
         == BY_BOTH.authenticate_token(token)
         == Caller("alice", is_ops=False)
     )
     wrong = {"r1": OTHER_RSA, "r2": RSA}[kid]
-    assert assert_refused(BY_KEYS, jwt.encode({"sub": "alice"}, wrong, "RS256", headers={"kid": kid}))
+    assert assert_refused(BY_KEYS, jwt.encode(CLAIMS, wrong, "RS256", headers={"kid": kid}))
 
 
 def test_es256_is_taken_and_without_kid_where_only_one_key_fits() -> None:
-    assert BY_KEYS.authenticate_token(jwt.encode({"sub": "alice"}, EC, "ES256")) == Caller(
-        "alice", is_ops=False
-    )
-    assert assert_refused(BY_KEYS, jwt.encode({"sub": "alice"}, RSA, "RS256"))
+    assert BY_KEYS.authenticate_token(jwt.encode(CLAIMS, EC, "ES256")) == Caller("alice", is_ops=False)
+    assert assert_refused(BY_KEYS, jwt.encode(CLAIMS, RSA, "RS256"))
 
 
 def test_an_unknown_kid_is_refused() -> None:
-    assert assert_refused(BY_KEYS, jwt.encode({"sub": "alice"}, EC, "ES256", headers={"kid": "other"}))
+    assert assert_refused(BY_KEYS, jwt.encode(CLAIMS, EC, "ES256", headers={"kid": "other"}))
 
 
 def test_another_secret_is_refused() -> None:
-    assert assert_refused(BY_SECRET, jwt.encode({"sub": "alice"}, SECRET[::-1], "HS256"))
+    assert assert_refused(BY_SECRET, jwt.encode(CLAIMS, SECRET[::-1], "HS256"))
 
 
 def test_a_public_key_is_no_secret() -> None:
     public = RSA.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    token = forge_token({"alg": "HS256", "kid": "r1"}, {"sub": "alice"})
+    token = forge_token({"alg": "HS256", "kid": "r1"}, CLAIMS)
     signing = token.rpartition(".")[0].encode()
     mac = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(signing, public)
-    token = forge_token({"alg": "HS256", "kid": "r1"}, {"sub": "alice"}, mac)
+    token = forge_token({"alg": "HS256", "kid": "r1"}, CLAIMS, mac)
     assert assert_refused(BY_KEYS, token)
     assert assert_refused(BY_BOTH, token)
 
@@ -151,17 +195,17 @@ def test_a_public_key_is_no_secret() -> None:
 @pytest.mark.parametrize("algorithm", ["none", "None", "", "HS384", "HS512", "RS512", None, 5, ["HS256"], {}])
 def test_no_other_algorithm_is_taken(algorithm: object) -> None:
     for authenticator in (BY_SECRET, BY_KEYS, BY_BOTH):
-        assert assert_refused(authenticator, forge_token({"alg": algorithm, "kid": "r1"}, {"sub": "alice"}))
+        assert assert_refused(authenticator, forge_token({"alg": algorithm, "kid": "r1"}, CLAIMS))
 
 
 def test_hs512_with_the_right_secret_is_refused() -> None:
-    assert assert_refused(BY_BOTH, jwt.encode({"sub": "alice"}, SECRET, "HS512"))
+    assert assert_refused(BY_BOTH, jwt.encode(CLAIMS, SECRET, "HS512"))
 
 
 def test_without_a_secret_the_empty_one_is_refused() -> None:
-    signing = forge_token({"alg": "HS256"}, {"sub": "alice"}).rpartition(".")[0].encode()
+    signing = forge_token({"alg": "HS256"}, CLAIMS).rpartition(".")[0].encode()
     mac = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(signing, b"")
-    assert assert_refused(BY_KEYS, forge_token({"alg": "HS256"}, {"sub": "alice"}, mac))
+    assert assert_refused(BY_KEYS, forge_token({"alg": "HS256"}, CLAIMS, mac))
 
 
 def test_deeply_nested_json_is_refused() -> None:
@@ -187,10 +231,10 @@ claims_ = st.dictionaries(
 
 @given(claims=claims_)
 def test_any_signed_claims_give_a_caller_or_401(claims: dict[str, Any]) -> None:
-    token = jwt.api_jws.encode(json.dumps(claims).encode(), SECRET, "HS256")
+    token = jwt.api_jws.encode(json.dumps({"exp": LATER, **claims}).encode(), SECRET, "HS256")
     assert assert_refused(BY_SECRET, token) or BY_SECRET.authenticate_token(token).user_id == claims["sub"]
 
 
 @given(header=st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64"]), words))
 def test_an_unsigned_token_is_refused_whatever_its_header(header: dict[str, Any]) -> None:
-    assert assert_refused(BY_BOTH, forge_token(header, {"sub": "alice"}))
+    assert assert_refused(BY_BOTH, forge_token(header, CLAIMS))

@@ -16,6 +16,7 @@ import pytest
 
 from stack import Stack
 from tests.runtime import example_service
+from tests.runtime.key_server import SigningKey, running_key_server
 
 SECONDS = 60
 
@@ -66,7 +67,7 @@ async def start() -> AsyncIterator[Start]:
             **{name: value for name, value in os.environ.items() if not name.startswith("COHOST_")},
             "COHOST_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
             "COHOST_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
-            "COHOST_JWT_SECRET": "s",
+            "COHOST_JWT_SECRET": example_service.SECRET,
             "COHOST_HTTP_PORT": str(port),
             **variables,
         }
@@ -177,6 +178,24 @@ async def test_a_wrong_database_password_gives_one_line_and_status_2(start: Star
     status, events, err = await (await start("works", COHOST_DATABASE_URL=wrong)).wait_for_exit()
     assert (status, events) == (2, [])
     assert err == f'COHOST_DATABASE_URL: password authentication failed for user "{parts.username}"\n'
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/keys", "http://no.such.host.invalid/keys"])
+async def test_missing_keys_of_callers_give_one_line_and_status_2(start: Start, url: str) -> None:
+    child = await start("works", COHOST_JWKS_URL=url)
+    status, events, err = await child.wait_for_exit()
+    assert (status, events, err.count("\n")) == (2, ["closed"], 1)
+    assert err.startswith("COHOST_JWKS_URL: ")
+
+
+async def test_a_process_fetches_the_callers_keys_at_start(start: Start) -> None:
+    key = SigningKey("1")
+    async with running_key_server() as keys, httpx.AsyncClient() as client:
+        keys.serve_keys(key)
+        child = await start("works", COHOST_JWKS_URL=keys.url, COHOST_JWT_SECRET="")
+        await child.wait_for_log("ready")
+        answer = await client.get(f"{child.url}/v1/rooms/room/example", headers=key.headers())
+        assert (answer.status_code, len(keys.requests)) == (200, 1)
 
 
 async def test_a_port_in_use_gives_one_line_and_status_2(start: Start) -> None:

@@ -14,7 +14,7 @@ from messaging.config import Config
 from services.runtime import settings
 from tests.runtime.example_service import ExampleSettings
 
-LEAST = {"DATABASE_URL": "postgresql://cohost:pw@db/cohost", "JWT_SECRET": "s"}
+LEAST = {"DATABASE_URL": "postgresql://cohost:pw@db/cohost", "JWT_SECRET": "s" * 32}
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +105,12 @@ WRONG = [
     ("REPLICATION_FACTOR", ["", "0", "x", "40000"]),
     ("CREATE_TOPICS", ["", "maybe"]),
     ("JWKS_FILE", ["/nowhere/keys.json"]),
+    ("JWKS_URL", ["idp", "ftp://idp/keys", "https://", "http://:80/", "https://a..b/", "https://idp:0/keys"]),
+    (
+        "JWKS_URL",
+        ["https://me:hush@idp/keys", "https://idp:99999/keys", "https://idp/a b", "file:///etc/passwd"],
+    ),
+    ("JWT_SECRET", ["x", "x" * 31, 15 * "ä"]),
     ("HTTP_HOST", [""]),
     ("HTTP_PORT", ["", "0", "65536", "http"]),
     ("ENVIRONMENT", ["", "staging", "Production"]),
@@ -169,6 +175,25 @@ def test_a_key_file_without_a_key_is_named(
     assert load_refused(monkeypatch, capfd, {"JWKS_FILE": str(file)}).startswith("COHOST_JWKS_FILE: ")
 
 
+def test_a_key_file_and_a_key_url_exclude_each_other(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    file = tmp_path / "keys.json"
+    file.write_text(json.dumps({"keys": [json.loads(jwt.algorithms.ECAlgorithm.to_jwk(public))]}))
+    variables = {"JWKS_FILE": str(file), "JWKS_URL": "https://idp/keys"}
+    expected = "COHOST_JWKS_URL: cannot be set together with COHOST_JWKS_FILE\n"
+    assert load_refused(monkeypatch, capfd, variables) == expected
+
+
+@pytest.mark.parametrize("name", ["JWKS_FILE", "JWKS_URL"])
+def test_no_secret_is_needed_with_keys(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.delitem(LEAST, "JWT_SECRET")
+    assert name in load_refused(monkeypatch, capfd, {})
+
+
 def test_symmetric_and_private_keys_in_the_key_file_are_ignored(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -199,7 +224,11 @@ def test_a_refusal_shows_no_secret(
         {"DATABASE_URL": "postgres://u@/db?host=/run/postgresql"},
         {"DATABASE_URL": "postgresql://u:p%40@a:1,b:2/db?sslmode=require"},
         {"KAFKA_SECURITY_PROTOCOL": "SSL"},
-        {"JWT_SECRET": "x"},
+        {"ENVIRONMENT": "development", "JWT_SECRET": "x"},
+        {"JWT_SECRET": 16 * "ä"},
+        {"JWKS_URL": "http://[::1]:8080/keys?v=1"},
+        {"JWKS_URL": "https://idp.example"},
+        {"JWKS_URL": "", "JWT_ISSUER": "", "JWT_AUDIENCE": ""},
         {"UNHEARD_OF": "x"},
     ],
 )

@@ -1,5 +1,7 @@
 """Authentication of HTTP callers by bearer token (contract, section 5)."""
 
+import math
+import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +12,16 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from cohost_schemas.types import is_id
+from services.runtime.http.jwks_url import JwksUrl
 from services.runtime.http.problems import HttpProblem
 
 OPS_SCOPE = "cohost:ops"
 
 _ALGORITHMS = ("RS256", "ES256")
-_OPTIONS: Any = {"require": ["sub"], "verify_aud": False, "verify_iat": False, "verify_jti": False}
+# PyJWT takes a time that is a text, and has one leeway for all three.
+_CHECKED_HERE = ("verify_exp", "verify_nbf", "verify_iat", "verify_jti")
+_OPTIONS: Any = {"require": ["sub"], **dict.fromkeys(_CHECKED_HERE, False)}
+_LEEWAY_SECONDS = 60
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="`sub` is the user's id.")
 
 
@@ -30,14 +36,39 @@ class Caller:
 class Authenticator:
     """Verify tokens: HS256 with the secret, RS256 and ES256 with the keys of a JWK set.
 
+    The set is given, or fetched from `jwks_url`. Issuer and audience must match if they are given.
     Raises `ValueError` if the secret or the key set gives no usable key.
     """
 
-    def __init__(self, secret: str | None, jwks: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self,
+        secret: str | None,
+        jwks: Mapping[str, Any] | None,
+        *,
+        jwks_url: JwksUrl | None = None,
+        issuer: str | None = None,
+        audience: str | None = None,
+    ) -> None:
         self._secret = secret
         self._keys = _usable_keys(jwks) if jwks is not None else []
+        self._jwks_url = jwks_url
+        self._claims: Any = {
+            "issuer": issuer,
+            "audience": audience,
+            "options": {**_OPTIONS, "verify_aud": audience is not None},
+        }
         if secret is not None:
             _check_secret(secret)
+
+    async def fetch_keys(self) -> None:
+        """Fetch the keys from the URL, if there is one. Raises `ValueError` or `JwksUnavailable`."""
+        if self._jwks_url is not None:
+            self._keys = _usable_keys(await self._jwks_url.fetch())
+
+    async def refresh_keys_for(self, token: str) -> None:
+        """Fetch the keys again if the token names an unknown one and the last time is a minute ago."""
+        if self._jwks_url is not None and self._names_unknown_key(token):
+            await self._jwks_url.refresh(self.fetch_keys)
 
     def authenticate_token(self, token: str) -> Caller:
         """Return the caller that the token identifies. Raises `HttpProblem` (401)."""
@@ -47,12 +78,25 @@ class Authenticator:
             raise HttpProblem(401, "unauthorized", "The token is not valid.") from None
 
     def _verify_token(self, token: str) -> Caller:
-        claims = jwt.decode(token, **self._select_key(token), options=_OPTIONS)
+        claims = jwt.decode(token, **self._select_key(token), **self._claims)
+        _check_times(claims, time.time())
         user_id = claims["sub"]
         if not is_id(user_id):
             msg = "sub is not an id"
             raise ValueError(msg)
         return Caller(user_id, OPS_SCOPE in _parse_scopes(claims.get("scope")))
+
+    def _names_unknown_key(self, token: str) -> bool:
+        try:
+            header = jwt.get_unverified_header(token)
+        except (jwt.PyJWTError, ValueError):
+            return False
+        kid = header.get("kid")
+        return (
+            header.get("alg") in _ALGORITHMS
+            and kid is not None
+            and all(key.key_id != kid for key in self._keys)
+        )
 
     def _select_key(self, token: str) -> dict[str, Any]:
         """Return the only key for the token's algorithm, and allow that algorithm only."""
@@ -69,9 +113,24 @@ class Authenticator:
         return {"key": matching[0], "algorithms": [algorithm]}
 
 
+def _check_times(claims: Mapping[str, Any], now: float) -> None:
+    """Raise `ValueError` unless the token has not ended and, give or take a minute, has begun."""
+    if not (_is_number(claims.get("exp")) and claims["exp"] > now):
+        msg = "exp is no number, or over"
+        raise ValueError(msg)
+    for name in ("nbf", "iat"):
+        if name in claims and not (_is_number(claims[name]) and claims[name] <= now + _LEEWAY_SECONDS):
+            msg = f"{name} is no number, or ahead"
+            raise ValueError(msg)
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is int or (isinstance(value, float) and math.isfinite(value))
+
+
 def _check_secret(secret: str) -> None:
     with warnings.catch_warnings():
-        # A short secret is the operator's choice.
+        # The settings refuse a short secret in production.
         warnings.simplefilter("ignore", category=jwt.InsecureKeyLengthWarning)
         try:
             jwt.encode({}, secret, "HS256")
@@ -108,6 +167,7 @@ async def authenticate_request(
     if credentials is None:
         raise HttpProblem(401, "unauthorized", "A bearer token is required.")
     authenticator: Authenticator = request.app.state.authenticator
+    await authenticator.refresh_keys_for(credentials.credentials)
     return authenticator.authenticate_token(credentials.credentials)
 
 

@@ -170,7 +170,7 @@ class ServiceUnderTest:
 
     async def http_get(self, path: str, user_id: str, *, ops: bool = False) -> httpx.Response:
         """Send a GET request with the user's token, with the ops scope on request."""
-        claims = {"sub": user_id, **({"scope": "cohost:ops"} if ops else {})}
+        claims = {"sub": user_id, "exp": int(time.time()) + 60, **({"scope": "cohost:ops"} if ops else {})}
         token = jwt.encode(claims, JWT_SECRET, "HS256")
         async with httpx.AsyncClient() as client:
             return await client.get(
