@@ -1,6 +1,7 @@
 """Typed reads from the services' HTTP APIs; lists are paginated automatically."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from ipaddress import ip_address
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -22,7 +23,7 @@ class ServiceClient:
     """HTTP client of one service. Raises `ProblemError` for error responses, httpx's errors otherwise."""
 
     def __init__(self, url: str | None, token: TokenSource | None, timeout: float, url_argument: str) -> None:
-        self._http = None if url is None else httpx.AsyncClient(base_url=url, timeout=timeout)
+        self._http = None if url is None else _create_client(url, timeout)
         self._token = token
         self._url_argument = url_argument
 
@@ -132,6 +133,18 @@ class HttpReader:
 async def fetch_outcome(service: ServiceClient, command_id: str) -> CommandOutcome:
     """Return the outcome of a service's command."""
     return await service.fetch_one(CommandOutcome, f"/v1/commands/{_quote_segment(command_id)}")
+
+
+def _create_client(url: str, timeout: float) -> httpx.AsyncClient:
+    # A proxy of the environment would ask its own loopback interface, not this machine's.
+    return httpx.AsyncClient(base_url=url, timeout=timeout, trust_env=not _is_loopback(httpx.URL(url).host))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _quote_segment(part: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from livekit import rtc
 
 from demo import tone
+from stack import settings
 
 _CONNECT_SECONDS = 10
 _PUBLISH_SECONDS = 8
@@ -59,6 +60,7 @@ class DemoParticipant:
         room.on("disconnected", self._on_disconnected)
         self.promoted_at = self.disconnect_reason = None
         self._room = room
+        settings.bypass_proxies(url)
         async with asyncio.timeout(_CONNECT_SECONDS):
             await room.connect(url, token, rtc.RoomOptions(auto_subscribe=True, dynacast=False))
 

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 VARIABLE_PREFIX = "COHOST_"
 # `up` writes this variable to `.stack/env`, so that a shell which has read the file does not make its own
@@ -16,6 +17,9 @@ ADDRESS_VARIABLES = {
     "postgres": "COHOST_DATABASE_URL",
     "livekit": "COHOST_LIVEKIT_URL",
 }
+
+_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+_PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,16 @@ def load_settings(*, isolated: bool = False) -> Settings:
         overrides={} if isolated or STACK_VARIABLE in overrides else overrides,
         inherited={name: value for name, value in os.environ.items() if not name.startswith(VARIABLE_PREFIX)},
     )
+
+
+def bypass_proxies(url: str) -> None:
+    """Remove the environment's proxies from this process if the URL is on this machine.
+
+    LiveKit's client uses them for every URL: it does not read `NO_PROXY`.
+    """
+    if urlsplit(url).hostname in _LOOPBACK_HOSTS:
+        for name in _PROXY_VARIABLES:
+            os.environ.pop(name, None)
 
 
 @dataclass(frozen=True, slots=True)

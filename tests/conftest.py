@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests import containers
 
 _SHARED_COMPONENTS = ("kafka", "postgres")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _SERVER_VARIABLES = ("COHOST_KAFKA_BOOTSTRAP_SERVERS", "COHOST_DATABASE_URL", "COHOST_LIVEKIT_URL")
 
 
@@ -60,6 +61,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the servers of the run; worker processes inherit their addresses through the environment."""
     patches.apply_patches()
+    _bypass_proxies()
     if hasattr(config, "workerinput"):
         return
     if config.getoption("containers"):
@@ -73,6 +75,13 @@ def pytest_configure(config: pytest.Config) -> None:
         for name in [name for name in os.environ if name.startswith(settings.VARIABLE_PREFIX)]:
             del os.environ[name]
     os.environ.update(config.stash[_shared].addresses)
+
+
+def _bypass_proxies() -> None:
+    """Connect to this machine without the environment's proxies, which fetching Kafka may need."""
+    for name in ("no_proxy", "NO_PROXY"):
+        found = os.environ.get(name, "").split(",")
+        os.environ[name] = ",".join(dict.fromkeys(host for host in (*found, *_LOOPBACK) if host))
 
 
 def _start_containers() -> "containers.ContainerServers":

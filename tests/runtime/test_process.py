@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import sys
@@ -100,6 +101,38 @@ async def test_a_process_stops_cleanly_on_a_signal(start: Start, number: signal.
     async with asyncio.timeout(6):
         ended = await child.wait_for_exit()
     assert ended == (0, ["background ended", "closed", "stopped"], "")
+
+
+DEAD_PROXIES = dict.fromkeys(
+    ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"), "http://127.0.0.1:1"
+) | dict.fromkeys(("no_proxy", "NO_PROXY"), "example.com")
+
+
+async def run_program(*command: str, **variables: str) -> int | None:
+    """Run a program in an environment with proxies that do not answer, and return its exit status."""
+    environment = {**os.environ, **DEAD_PROXIES, **variables}
+    process = await asyncio.create_subprocess_exec(*command, env=environment)
+    async with asyncio.timeout(SECONDS):
+        return await process.wait()
+
+
+async def test_the_health_check_uses_no_proxy_of_the_environment(start: Start) -> None:
+    child = await start("works")
+    await child.wait_for_log("ready")
+    check = (sys.executable, "-m", "services.runtime.healthcheck")
+    port = {"COHOST_HTTP_PORT": child.url.rpartition(":")[2]}
+    assert await run_program(*check, **port) == 0
+    assert await run_program(*check, "readyz", **port) == 1
+
+
+@pytest.mark.skipif(shutil.which("wget") is None, reason="wget is not installed")
+async def test_wget_finds_a_healthy_service_without_loading_its_answer(start: Start) -> None:
+    child = await start("works")
+    await child.wait_for_log("ready")
+    probe = ("wget", "--quiet", "--tries=1", "--no-proxy", "--spider")
+    for path in ("/healthz", "/metrics", "/openapi.json", "/asyncapi"):
+        assert await run_program(*probe, child.url + path) == 0
+    assert await run_program(*probe, f"{child.url}/readyz") == 8
 
 
 async def test_a_request_in_progress_is_answered_before_exit(start: Start) -> None:

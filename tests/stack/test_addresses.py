@@ -1,5 +1,6 @@
 """Ports in use, external components, and the env file for shells."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -111,3 +112,24 @@ def test_a_shell_reads_every_value_of_env_unchanged(tmp_path: Path) -> None:
     script = '. "$1"; printf "%s|%s" "$COHOST_ONE" "$COHOST_STACK"'
     said = subprocess.run(["sh", "-c", script, "sh", path], capture_output=True, text=True, check=True)  # noqa: S607
     assert (said.stdout, path.stat().st_mode & 0o777) == (f"a 'quoted' $HOME `value`\\|{root}", 0o600)
+
+
+PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("ws://127.0.0.1:7880", ()),
+        ("ws://localhost:7880", ()),
+        ("ws://[::1]:7880", ()),
+        ("wss://live.example", PROXIES),
+    ],
+)
+def test_servers_on_this_machine_are_reached_without_proxies(
+    monkeypatch: pytest.MonkeyPatch, url: str, kept: tuple[str, ...]
+) -> None:
+    for name in PROXIES:
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    settings.bypass_proxies(url)
+    assert tuple(name for name in PROXIES if name in os.environ) == kept

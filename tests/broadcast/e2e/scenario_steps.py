@@ -9,6 +9,7 @@ import httpx
 from livekit import api, rtc
 from livekit.protocol import models
 
+from stack import settings
 from tests.broadcast.e2e.service_under_test import PublishedRecord, ServiceUnderTest, livekit_api, new_room_id
 
 SOURCES = ("camera", "microphone", "screen_share", "screen_share_audio")
@@ -54,6 +55,7 @@ class LiveKitClients:
             data = (await get_broadcast_data(service, room_id, user_id, viewer=viewer)).json()
             url, token = data["serverUrl"], data["token"]
         joined = rtc.Room()
+        settings.bypass_proxies(url)
         await joined.connect(url, token)
         self.connections.append(joined)
         return joined
