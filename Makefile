@@ -1,4 +1,4 @@
-# `make` alone lists the targets. Python 3.11 or newer and Maven must be installed; Java and Go come as wheels.
+# `make` alone lists the targets. Python 3.11 to 3.13 and Maven must be installed; Java and Go come as wheels.
 PYTHON ?= python3
 PY := .venv/bin/python
 SEED ?= 1
@@ -24,6 +24,9 @@ demo: setup ## play a live show on real Kafka, Postgres and LiveKit
 
 test: setup ## run every test on the real stack
 	@$(PY) -m pytest -n 3 --dist loadfile
+
+test-pythons: setup ## run the tests without servers on the other Pythons, 3.11 to 3.14, that are installed
+	@.ci/pythons
 
 # Without the tests that kill LiveKit or put a proxy in front of it: there it is a process in any case.
 test-containers: setup ## run the tests of the services on Kafka, Postgres and LiveKit from testcontainers
@@ -64,4 +67,4 @@ fmt: setup ## format, and fix what the linter can
 bench: setup ## measure drain, latency, grants, kills
 	@$(PY) -m bench
 
-.PHONY: help setup demo test test-containers compose-test mutants chaos up down status check fmt bench
+.PHONY: help setup demo test test-pythons test-containers compose-test mutants chaos up down status check fmt bench

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tests import containers
 
 _SHARED_COMPONENTS = ("kafka", "postgres")
+# Their tests start servers, or processes, without the fixture `stack`.
+_FOLDERS_WITH_SERVERS = ("contract", "e2e", "golden", "packaging", "secured", "stack")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _SERVER_VARIABLES = ("COHOST_KAFKA_BOOTSTRAP_SERVERS", "COHOST_DATABASE_URL", "COHOST_LIVEKIT_URL")
 
@@ -50,12 +52,26 @@ _shared = pytest.StashKey["_BackgroundStack | containers.ContainerServers"]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--compose", action="store_true", help="test the containers of docker-compose.yml")
+    parser.addoption("--without-servers", action="store_true", help="run only tests that need no server")
     parser.addoption("--containers", action="store_true", help="run the servers in testcontainers")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Skip tests/compose unless asked for: `make compose-test` runs it, with Docker, for minutes."""
     return True if collection_path.name == "compose" and not config.getoption("compose") else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs Kafka, Postgres or LiveKit, if asked for."""
+    if config.getoption("without_servers"):
+        left_out = [item for item in items if _needs_servers(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
+def _needs_servers(item: pytest.Item) -> bool:
+    folders = item.path.relative_to(Path(__file__).parent).parts
+    return not set(folders).isdisjoint(_FOLDERS_WITH_SERVERS) or "stack" in getattr(item, "fixturenames", ())
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from prometheus_client import CollectorRegistry
 
-from services.runtime.http import middleware, server
+from services.runtime.http import middleware, problems, server
 from services.runtime.http.server import BoundedServer
 
 SECONDS = 20
@@ -72,6 +72,7 @@ async def read_all(reader: asyncio.StreamReader) -> bytes:
 
 def create_application() -> FastAPI:
     application = FastAPI()
+    problems.install_handlers(application)
     histogram = middleware.request_histogram(CollectorRegistry())
     application.add_middleware(middleware.RequestMetrics, histogram=histogram)
     application.add_middleware(middleware.HeadRequests)

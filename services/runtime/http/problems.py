@@ -25,6 +25,8 @@ _REASONS = {
     422: "invalid_request",
     503: "unavailable",
 }
+# Python 3.13 renamed them, after RFC 9110.
+_PHRASES = {413: "Request Entity Too Large", 422: "Unprocessable Entity"}
 _OUTAGE_ERRORS = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
@@ -71,11 +73,16 @@ def install_handlers(app: FastAPI) -> None:
         app.add_exception_handler(outage, _handle_outage)
 
 
+def status_phrase(status: int) -> str:
+    """Return the phrase of an HTTP status, the same on every version of Python."""
+    return _PHRASES.get(status) or HTTPStatus(status).phrase
+
+
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` argument of a route that may answer with these problem statuses."""
     schema = {"$ref": "#/components/schemas/ProblemDetails"}
     return {
-        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": schema}}}
+        status: {"description": status_phrase(status), "content": {MEDIA_TYPE: {"schema": schema}}}
         for status in statuses
     }
 
@@ -83,7 +90,7 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def problem_response(problem: HttpProblem, headers: dict[str, str] | None = None) -> JSONResponse:
     """Return the problem as an HTTP response."""
     details = ProblemDetails(
-        title=HTTPStatus(problem.status).phrase,
+        title=status_phrase(problem.status),
         status=problem.status,
         reason=problem.reason,
         detail=problem.detail,
