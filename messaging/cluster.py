@@ -5,11 +5,13 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
 from cohost.kafka.connection import TopicDescription, describe_topics
+from cohost.kafka.errors import UNAVAILABLE_ERRORS
 from cohost_schemas import topics
 from cohost_schemas.topics import Topic
 from messaging.config import Config
@@ -18,8 +20,20 @@ from messaging.errors import IncompatibleDeployment
 
 _CREATION_TIMEOUT_SECONDS = 5
 _POLL_SECONDS = 0.05
+_WATCH_SECONDS = 15
 _TIMESTAMP_TYPE = "message.timestamp.type"
+_BROKER_CLOCK = "LogAppendTime"
+_CLEANUP_POLICY = "cleanup.policy"
+_COMPACT = "compact"
+_DELETE = "delete"
 _NEW_TOPICS = "new topics"
+_COUNT_NAME = "partition count"
+_COUNT_ADVICE = (
+    "the number cannot change, because keys would move between partitions: "
+    "use another topic prefix and an empty database"
+)
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +53,15 @@ async def ensure_topics(config: Config) -> ClusterInfo:
     """Create the missing topics and check the existing ones.
 
     Raises `IncompatibleDeployment` if partition counts differ, if a topic is missing and must not be created,
-    or if a topic lacks the required broker timestamps. Raises aiokafka's errors while Kafka is unavailable.
+    if a topic lacks the required broker timestamps, or if its clean-up would delete what is still needed.
+    Raises aiokafka's errors while Kafka is unavailable.
     """
     async with config.kafka.open_admin() as admin:
         cluster_id = (await admin.describe_cluster())["cluster_id"]
         if config.create_topics:
             await _create_missing(admin, config)
         counts = await _partition_counts(admin, config)
-        await _check_timestamp_type(admin, config)
+        await _check_settings(admin, config)
         sizes = await _topic_setting(admin, config, topics.ALL, "max.message.bytes")
         dead_letter_sizes = [int(sizes[topic.full_name(config.prefix)]) for topic in topics.DEAD_LETTERS]
         return ClusterInfo(
@@ -66,15 +81,38 @@ async def bind_database(connection: Connection, cluster: ClusterInfo, prefix: st
         *current,
     )
     row = await connection.fetchrow("SELECT cluster_id, prefix, partitions FROM installation")
-    for name, stored, actual in zip(
-        ("cluster", "prefix", "partition count"), row or (), current, strict=True
-    ):
+    for name, stored, actual in zip(("cluster", "prefix", _COUNT_NAME), row or (), current, strict=True):
         if stored != actual:
-            msg = (
-                f"the database belongs to {name} {stored!r}, but this is {actual!r}; "
-                "point the service to its own database"
-            )
+            advice = _COUNT_ADVICE if name == _COUNT_NAME else "point the service to its own database"
+            msg = f"the database belongs to {name} {stored!r}, but this is {actual!r}; {advice}"
             raise IncompatibleDeployment(msg)
+
+
+async def watch_partition_counts(config: Config, cluster: ClusterInfo) -> None:
+    """Check the partition counts again and again. Raises `IncompatibleDeployment` once one has changed."""
+    while True:
+        await asyncio.sleep(_WATCH_SECONDS)
+        try:
+            await check_partition_counts(config, cluster)
+        except UNAVAILABLE_ERRORS as error:
+            log.debug("partition counts unknown", error=str(error))
+
+
+async def check_partition_counts(config: Config, cluster: ClusterInfo) -> None:
+    """Raise `IncompatibleDeployment` if a topic has another number of partitions than at the start."""
+    async with config.kafka.open_admin() as admin:
+        described = await _describe_topics(admin, config)
+    changed = [
+        f"{topic.name} {topic.partition_count}"
+        for topic in described
+        if topic.error is None and topic.partition_count != cluster.partitions
+    ]
+    if changed:
+        msg = (
+            f"topics had {cluster.partitions} partitions when the service started, and have others now: "
+            f"{', '.join(sorted(changed))}; {_COUNT_ADVICE}"
+        )
+        raise IncompatibleDeployment(msg)
 
 
 async def _create_missing(admin: AIOKafkaAdminClient, config: Config) -> None:
@@ -143,13 +181,34 @@ def _require_same_count(counts: Mapping[str, int]) -> int:
     raise IncompatibleDeployment(msg, setting="partitions" if _NEW_TOPICS in counts else None)
 
 
-async def _check_timestamp_type(admin: AIOKafkaAdminClient, config: Config) -> None:
-    for name, found in (
-        await _topic_setting(admin, config, topics.BROKER_CLOCK_REQUIRED, _TIMESTAMP_TYPE)
-    ).items():
-        if found != "LogAppendTime":
-            msg = f"topic {name} has {_TIMESTAMP_TYPE}={found}; set it to LogAppendTime"
-            raise IncompatibleDeployment(msg)
+async def _check_settings(admin: AIOKafkaAdminClient, config: Config) -> None:
+    """Raise `IncompatibleDeployment` with every setting to correct, so that an operator does it in one go."""
+    clocks = await _topic_setting(admin, config, topics.BROKER_CLOCK_REQUIRED, _TIMESTAMP_TYPE)
+    wrong = [(name, _TIMESTAMP_TYPE, found, _BROKER_CLOCK) for name, found in clocks.items()]
+    policies = await _topic_setting(admin, config, topics.ALL, _CLEANUP_POLICY)
+    for topic in topics.ALL:
+        name = topic.full_name(config.prefix)
+        required = _required_policy(topic, policies[name])
+        wrong.append((name, _CLEANUP_POLICY, policies[name], required))
+    msg = "; ".join(
+        f"topic {name} has {setting}={found}; set it to {required}"
+        for name, setting, found, required in wrong
+        if found != required
+    )
+    if msg:
+        raise IncompatibleDeployment(msg)
+
+
+def _required_policy(topic: Topic, found: str) -> str:
+    """Return the clean-up policy that the topic must have, given the one that was found."""
+    if topic in topics.COMPACTION_REQUIRED:
+        return _COMPACT
+    if not topic.is_compacted:
+        # Compaction would remove records that were not read yet: all but the last one of a room.
+        return _DELETE if _COMPACT in found.split(",") else found
+    if found != _COMPACT:
+        log.warning("last records of a topic will be deleted", topic=topic.suffix, cleanup_policy=found)
+    return found
 
 
 async def _topic_setting(

@@ -13,7 +13,7 @@ from cohost.kafka.closing import close_within, discard_producer
 from messaging.batch.committer import BatchCommitter
 from messaging.batch.decider import BatchDecider
 from messaging.batch.encoder import RecordEncoder
-from messaging.cluster import ClusterInfo
+from messaging.cluster import ClusterInfo, watch_partition_counts
 from messaging.config import Config
 from messaging.errors import NotConfirmed
 from messaging.inputs.broker import LaneBroker
@@ -54,6 +54,7 @@ class Session:
     ) -> None:
         topology = processor.topology
         self._config = config
+        self._cluster = cluster
         self._processor = processor
         self._lane_listeners = lane_listeners
         self._pool = pool
@@ -106,6 +107,7 @@ class Session:
 
     async def start(self) -> None:
         """Start the producer and join the group; no lane is owned or fenced yet."""
+        self._spawn_task(watch_partition_counts(self._config, self._cluster))
         await transactions.start_producer(self._producer)
         self._spawn_task(self._publisher.run())
         await self._consumer.start()

@@ -8,7 +8,7 @@ import asyncpg
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from messaging.cluster import ClusterInfo
+from messaging.cluster import ClusterInfo, check_partition_counts
 from messaging.config import Config
 from messaging.errors import LogMismatch
 from messaging.lanes import lane_store
@@ -30,7 +30,7 @@ class Takeover:
         self._config = config
         self._topology = topology
         self._pool = pool
-        self._partition_count = cluster.partitions
+        self._cluster = cluster
         self._inputs = {entry.topic.full_name(config.prefix): entry for entry in topology.inputs}
         self._outputs = {topic.suffix: topic.full_name(config.prefix) for topic in topology.outputs}
         self._facts = {name: entry for name, entry in self._inputs.items() if entry.kind == "facts"}
@@ -49,7 +49,7 @@ class Takeover:
         Raises `LogMismatch` if log and database contradict each other.
         """
         self._wait_cancelled.clear()
-        numbers = self._require_all_topics(partitions)
+        numbers = await self._require_all_topics(partitions)
         if not numbers:
             return {}, []
         async with self._pool.acquire() as connection, connection.transaction():
@@ -118,10 +118,15 @@ class Takeover:
             )
         return [_synthetic_tombstone(partition, begin_offset - 1, key) for key in keys]
 
-    def _require_all_topics(self, partitions: Sequence[TopicPartition]) -> list[int]:
-        """Return the partitions' lane numbers. Raises `LogMismatch` if a lane lacks one of its topics."""
+    async def _require_all_topics(self, partitions: Sequence[TopicPartition]) -> list[int]:
+        """Return the partitions' lane numbers.
+
+        Raises `IncompatibleDeployment` if topics have new partitions, `LogMismatch` if a lane lacks a topic.
+        """
         numbers = sorted({partition.partition for partition in partitions})
-        if len(partitions) != len(numbers) * len(self._inputs):
+        is_complete = len(partitions) == len(numbers) * len(self._inputs)
+        if not is_complete or any(number >= self._cluster.partitions for number in numbers):
+            await check_partition_counts(self._config, self._cluster)
             msg = "a lane was assigned without all its topics: every group member must use the range assignor"
             raise LogMismatch(msg)
         return numbers
@@ -191,7 +196,7 @@ class Takeover:
         return [
             TopicPartition(topic, number)
             for topic, entry in self._facts.items()
-            for number in (range(self._partition_count) if entry.shared else owned_lanes)
+            for number in (range(self._cluster.partitions) if entry.shared else owned_lanes)
         ]
 
     async def _wait_caught_up(self, end_offsets: Mapping[TopicPartition, int]) -> None:
