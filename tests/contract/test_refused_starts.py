@@ -1,12 +1,14 @@
 """Sections 2 and 8: services that refuse to start, with the reason in one line."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 
 from tests.contract.deployment import Deployment
-from tests.contract.service_processes import run_until_exit
+from tests.contract.polling import wait_until
+from tests.contract.service_processes import RunningService, run_service, run_until_exit
 
 CLOCK = {"message.timestamp.type": "LogAppendTime"}
 
@@ -52,6 +54,10 @@ WRONG: dict[tuple[str, str], dict[str, tuple[int, dict[str, str]]]] = {
     ("invitations", "counts differ"): {"rooms": (2, CLOCK), "invitations.commands": (3, CLOCK)},
     ("invitations", "rooms by the producer's clock"): {"rooms": (3, {})},
     ("broadcast", "commands by the producer's clock"): {"broadcast.commands": (3, {})},
+    ("invitations", "rooms that are deleted after a while"): {"rooms": (3, CLOCK)},
+    ("broadcast", "users that are deleted after a while"): {
+        "users": (3, {"cleanup.policy": "compact,delete", **CLOCK})
+    },
 }
 
 
@@ -71,3 +77,38 @@ async def test_wrong_topics_and_a_foreign_database_are_refused(
         *(refusal(number, service, topics) for number, ((service, _), topics) in enumerate(cases.items()))
     )
     assert dict(zip(cases, found, strict=True)) == dict.fromkeys(cases, (3, True))
+
+
+async def test_partitions_added_while_running_end_both_services(
+    deployment: Deployment, database_url: str, prefix: str
+) -> None:
+    own = {"COHOST_TOPIC_PREFIX": prefix, "COHOST_PARTITIONS": "3", "COHOST_DATABASE_URL": database_url}
+    running = [
+        await run_service(name, {**deployment.variables, **own}) for name in ("invitations", "broadcast")
+    ]
+    try:
+        for service in running:
+            await wait_until(partial(service.is_answering, "/readyz"), "the service to be ready", 60)
+        await add_partition(deployment, prefix + "broadcast.dead-letters")
+        found = await asyncio.gather(*map(end_of, running))
+    finally:
+        await asyncio.gather(*(service.stop_service() for service in running))
+    assert [status for status, _ in found] == [3, 3]
+    for _, line in found:
+        assert f"{prefix}broadcast.dead-letters 4" in line
+
+
+async def add_partition(deployment: Deployment, topic: str) -> None:
+    """Add a fourth partition to a topic."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=deployment.bootstrap_servers)
+    await admin.start()
+    try:
+        await admin.create_partitions({topic: NewPartitions(4)})
+    finally:
+        await admin.close()
+
+
+async def end_of(service: RunningService) -> tuple[int | None, str]:
+    """Return the exit status of a service that ends within a minute, and its last line on standard error."""
+    _, output = await asyncio.wait_for(asyncio.shield(service.log), 60)
+    return service.process.returncode, output.decode().strip().splitlines()[-1]
