@@ -13,7 +13,8 @@ class Config:
     """The addresses of Kafka and Postgres, the names of the topics, and the consumer's limits.
 
     `security` holds aiokafka's own arguments (`security_protocol`, `sasl_mechanism`, `ssl_context`, …).
-    `schema` is the Postgres schema that the service owns.
+    `schema` is the Postgres schema that the service owns. `max_lost_facts` is the number of facts in use that
+    a takeover may treat as deleted because their topics lost them.
     """
 
     bootstrap_servers: str
@@ -28,6 +29,7 @@ class Config:
     max_records: int = 1000
     batch_pause_ms: int = 5
     fetch_max_wait_ms: int = 10
+    max_lost_facts: int = 5
 
     @property
     def kafka(self) -> KafkaConnection:

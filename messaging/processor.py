@@ -194,7 +194,8 @@ class CommandIdStore(Protocol):
 class FactStore(Protocol):
     """Implemented by a processor that stores facts and must notice when their topic loses some.
 
-    The pipeline decides tombstones for them. Without it, stored facts stay as they are.
+    The pipeline decides tombstones for them if they are few, and stops otherwise. Without it, stored facts
+    stay as they are.
     """
 
     async def keys_not_updated_since(
@@ -205,4 +206,8 @@ class FactStore(Protocol):
         The records of those keys were deleted from the topic. A long list may be returned in portions: it is
         asked for again until it is empty.
         """
+        ...
+
+    async def count_lost_in_use(self, connection: Connection, topic: Topic, lane: int, offset: int) -> int:
+        """Return the number of such keys in use: a tombstone would take something away from somebody."""
         ...

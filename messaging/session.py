@@ -22,6 +22,7 @@ from messaging.inputs.parsing import RecordParser
 from messaging.lanes import lane_store
 from messaging.lanes.lane import Lane
 from messaging.lanes.lane_listeners import LaneListeners
+from messaging.lanes.lost_facts import LostFacts
 from messaging.lanes.takeover import Takeover
 from messaging.metrics import PipelineMetrics
 from messaging.outbox import transactions
@@ -89,6 +90,8 @@ class Session:
         )
         self._consumer = Consumer(config, broker, self)
         self._takeover = Takeover(config, cluster, topology, pool)
+        fact_store = processor if isinstance(processor, FactStore) else None
+        self._lost_facts = LostFacts(config, topology, pool, fact_store)
 
     @property
     def is_active(self) -> bool:
@@ -172,25 +175,15 @@ class Session:
         truncated = await self._takeover.seek_consumer(self._consumer.kafka_consumer, acquired)
         self._consumer.mark_sought()
         if await self._takeover.read_facts(self._consumer.kafka_consumer, self.lanes):
-            if isinstance(self._processor, FactStore):
-                await self._tombstone_lost_facts(self._processor, truncated)
+            await self._tombstone_lost_facts(truncated)
             self._takeover.resume_inputs(self._consumer.kafka_consumer, self.lanes)
             self.is_reading = True
 
-    async def _tombstone_lost_facts(
-        self, fact_store: FactStore, truncated: Mapping[TopicPartition, int]
-    ) -> None:
+    async def _tombstone_lost_facts(self, beginning_offsets: Mapping[TopicPartition, int]) -> None:
         """Decide a tombstone for each stored fact whose record was deleted from the start of its topic."""
-        for partition, begin in truncated.items():
-            while tombstones := await self._takeover.tombstones_for_lost_keys(fact_store, partition, begin):
-                log.warning(
-                    "lost facts tombstoned",
-                    topic=partition.topic,
-                    lane=partition.partition,
-                    keys=len(tombstones),
-                )
-                async with self._handle_lock:
-                    await self._committer.process_synthetic(tombstones)
+        async for tombstones in self._lost_facts.tombstones(beginning_offsets):
+            async with self._handle_lock:
+                await self._committer.process_synthetic(tombstones)
 
     async def on_revoked(self) -> None:
         """Give up every lane: commit and publish decided batches, then release the lanes.

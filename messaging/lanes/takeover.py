@@ -1,12 +1,11 @@
 """Take over lanes: claim them in Postgres, fence in Kafka, compare log and outbox, seek and resume."""
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 
 import asyncpg
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from messaging.cluster import ClusterInfo, check_partition_counts
 from messaging.config import Config
@@ -15,7 +14,7 @@ from messaging.lanes import lane_store
 from messaging.lanes.lane import Lane
 from messaging.outbox import log_end, store, transactions
 from messaging.outbox.store import OutboxBatch
-from messaging.processor import FactStore, Topology
+from messaging.processor import Topology
 
 _FACTS_TIMEOUT_SECONDS = 30
 _POLL_SECONDS = 0.1
@@ -106,17 +105,6 @@ class Takeover:
             if topic not in self._facts
         ]
         consumer.resume(*others)
-
-    async def tombstones_for_lost_keys(
-        self, fact_store: FactStore, partition: TopicPartition, begin_offset: int
-    ) -> list[ConsumerRecord]:
-        """Return tombstones with an offset before the topic's beginning, for stored keys that it lost."""
-        topic = self._inputs[partition.topic].topic
-        async with self._pool.acquire() as connection:
-            keys = await fact_store.keys_not_updated_since(
-                connection, topic, partition.partition, begin_offset
-            )
-        return [_synthetic_tombstone(partition, begin_offset - 1, key) for key in keys]
 
     async def _require_all_topics(self, partitions: Sequence[TopicPartition]) -> list[int]:
         """Return the partitions' lane numbers.
@@ -215,19 +203,3 @@ class Takeover:
                     if partition.topic == topic and end_offset > max(0, reached[partition.partition]):
                         return True
         return False
-
-
-def _synthetic_tombstone(partition: TopicPartition, offset: int, key: str) -> ConsumerRecord:
-    return ConsumerRecord(
-        topic=partition.topic,
-        partition=partition.partition,
-        offset=offset,
-        timestamp=time.time_ns() // 1_000_000,
-        timestamp_type=1,
-        key=key.encode(),
-        value=None,
-        checksum=None,
-        serialized_key_size=len(key),
-        serialized_value_size=0,
-        headers=(),
-    )

@@ -125,6 +125,12 @@ class InvitationsProcessor:
             return await stages.rooms_not_updated_since(connection, lane, offset)
         return await users.users_not_updated_since(connection, lane, offset)
 
+    async def count_lost_in_use(self, connection: Connection, topic: Topic, lane: int, offset: int) -> int:
+        """Return the number of open rooms or of active users whose last fact lies before `offset`."""
+        if topic is topics.ROOMS:
+            return await stages.count_open_not_updated_since(connection, lane, offset)
+        return await users.count_active_not_updated_since(connection, lane, offset)
+
 
 def _apply_events(
     events: Sequence[StageEvent], stage: Stage, record: InputRecord, changes: BatchChanges

@@ -140,6 +140,7 @@ class ServiceSettings(KafkaSecurity, BaseSettings):
     max_records: Annotated[int, Field(ge=1, le=100_000)] = 1000
     batch_pause_ms: Annotated[int, Field(ge=0, le=10_000)] = 5
     fetch_max_wait_ms: Annotated[int, Field(ge=1, le=10_000)] = 10
+    max_lost_facts: Annotated[int, Field(ge=0)] = 5
 
     @model_validator(mode="before")
     @classmethod
@@ -191,6 +192,7 @@ class ServiceSettings(KafkaSecurity, BaseSettings):
             max_records=self.max_records,
             batch_pause_ms=self.batch_pause_ms,
             fetch_max_wait_ms=self.fetch_max_wait_ms,
+            max_lost_facts=self.max_lost_facts,
         )
 
     def build_authenticator(self) -> auth.Authenticator:

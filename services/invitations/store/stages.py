@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from cohost_schemas.types import OPEN_STATUSES
 from messaging.database import Connection
 from services.invitations.domain.stage import Stage
 from services.invitations.domain.state import Room, Seat
@@ -103,3 +104,12 @@ async def rooms_not_updated_since(connection: Connection, lane: int, offset: int
         offset,
     )
     return [row["room_id"] for row in found]
+
+
+async def count_open_not_updated_since(connection: Connection, lane: int, offset: int) -> int:
+    """Return the number of open rooms whose last fact lies before `offset`."""
+    statement = (
+        "SELECT count(*) FROM rooms"
+        " WHERE lane = $1 AND position < $2 AND NOT deleted AND status = ANY($3::text[])"
+    )
+    return int(await connection.fetchval(statement, lane, offset, list(OPEN_STATUSES)))

@@ -29,3 +29,9 @@ async def users_not_updated_since(connection: Connection, lane: int, offset: int
         offset,
     )
     return [row["user_id"] for row in found]
+
+
+async def count_active_not_updated_since(connection: Connection, lane: int, offset: int) -> int:
+    """Return the number of active users whose last fact lies before `offset`."""
+    statement = "SELECT count(*) FROM users WHERE lane = $1 AND position < $2 AND status = 'active'"
+    return int(await connection.fetchval(statement, lane, offset))
