@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from messaging.inputs.parsing import DeadLetterReason, ParseRejectionReason
 from messaging.lanes.lane import Lane
+from messaging.lanes.unread_age import UnreadAges
 
 _SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _RECORDS_BUCKETS = (1, 3, 10, 30, 100, 300, 1000, 3000)
@@ -41,6 +42,13 @@ class PipelineMetrics:
         self.lag_records = Gauge(
             "cohost_lag_records", "Records not read yet.", ["topic", "lane"], registry=registry
         )
+        self.oldest_unread_seconds = Gauge(
+            "cohost_oldest_unread_seconds",
+            "Age of the oldest record not read yet, as seen by this worker.",
+            ["topic", "lane"],
+            registry=registry,
+        )
+        self._unread_ages = UnreadAges()
         self.outbox_batches = Gauge(
             "cohost_outbox_segments",
             "Outbox batches committed but not published yet.",
@@ -74,6 +82,7 @@ class PipelineMetrics:
         """Clear the gauges of lanes that are no longer owned; their last values would look current."""
         self.owned_lanes.set(0)
         self.lag_records.clear()
+        self.oldest_unread_seconds.clear()
         self.outbox_batches.clear()
 
     def update_lanes(
@@ -85,6 +94,10 @@ class PipelineMetrics:
         for number, lane in lanes.items():
             self.outbox_batches.labels(number).set(lane.unpublished_count)
             for topic, suffix in topics.items():
-                end = consumer.highwater(TopicPartition(topic, number))
+                partition = TopicPartition(topic, number)
+                end = consumer.highwater(partition)
                 if end is not None:
-                    self.lag_records.labels(topic, number).set(max(0, end - lane.position(suffix)))
+                    position = lane.position(suffix)
+                    self.lag_records.labels(topic, number).set(max(0, end - position))
+                    age = self._unread_ages.measure(partition, position, end)
+                    self.oldest_unread_seconds.labels(topic, number).set(age)

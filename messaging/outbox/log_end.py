@@ -1,14 +1,15 @@
 """Read the ends of the output partitions and find the outbox batches that are already published."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from cohost.kafka import log_reader
 from messaging.config import Config
-from messaging.errors import LogMismatch
+from messaging.errors import LogMismatch, NotConfirmed
 from messaging.lanes.lane import Lane
 from messaging.outbox.store import OutboxBatch
 
@@ -34,17 +35,30 @@ async def read_log_ends(
 ) -> dict[TopicPartition, LogEnd]:
     """Read the committed records of each partition from the last one before its start offset to its end.
 
-    Raises `TimeoutError` if that takes longer than a minute.
+    Raises `NotConfirmed` if that takes longer than a minute.
     """
     if not start_offsets:
         return {}
-    async with asyncio.timeout(_READ_SECONDS):
+    async with _time_limit():
         # Not the last stable offset: the markers of a confirmed transaction may not be written yet. Every
         # producer that could leave a transaction open is fenced, so the stable offset will reach this end.
         async with config.kafka.open_consumer(**_OPTIONS, isolation_level="read_uncommitted") as consumer:
             end_offsets = await consumer.end_offsets(list(start_offsets))
         async with config.kafka.open_consumer(**_OPTIONS) as consumer:
             return await _read_to_ends(consumer, start_offsets, end_offsets)
+
+
+@contextlib.asynccontextmanager
+async def _time_limit() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(_READ_SECONDS):
+            yield
+    except TimeoutError as error:
+        msg = (
+            f"the ends of the output topics were not read within {_READ_SECONDS} s: "
+            "Kafka is slow, or another writer has an open transaction on one of them"
+        )
+        raise NotConfirmed(msg) from error
 
 
 def confirm_published(
