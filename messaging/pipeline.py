@@ -66,6 +66,11 @@ class Pipeline:
         return self._session is not None and self._session.is_active
 
     @property
+    def has_read_facts(self) -> bool:
+        """Return whether decisions know all facts that were in the log when the lanes were taken over."""
+        return self._session is not None and self._session.has_read_facts
+
+    @property
     def owned_lanes(self) -> frozenset[int]:
         """Return the lanes that are owned and read now."""
         return self._lease.owned_lanes

@@ -99,6 +99,11 @@ class Session:
         return self.is_reading and not self.failure.done()
 
     @property
+    def has_read_facts(self) -> bool:
+        """Return whether decisions know all facts that were in the log when the lanes were taken over."""
+        return self.is_active and self._takeover.facts_wait.is_complete
+
+    @property
     def owned_lanes(self) -> Collection[int]:
         """Return the lanes that are owned and read now."""
         return self.lanes.keys() if self.is_active else ()
@@ -160,6 +165,8 @@ class Session:
 
     def on_assigned(self, partitions: Sequence[TopicPartition]) -> None:
         """Start to take over the lanes of these partitions."""
+        # Not in the task: a revocation may come before it begins, and must not be forgotten then.
+        self._takeover.facts_wait.start()
         self._takeover_task = self._spawn_task(self._take_over(partitions))
 
     async def _take_over(self, partitions: Sequence[TopicPartition]) -> None:
@@ -178,6 +185,7 @@ class Session:
             await self._tombstone_lost_facts(truncated)
             self._takeover.resume_inputs(self._consumer.kafka_consumer, self.lanes)
             self.is_reading = True
+            await self._takeover.facts_wait.wait_remaining()
 
     async def _tombstone_lost_facts(self, beginning_offsets: Mapping[TopicPartition, int]) -> None:
         """Decide a tombstone for each stored fact whose record was deleted from the start of its topic."""
@@ -194,7 +202,7 @@ class Session:
         self._consumer.invalidate_fetched()
         if self._takeover_task is not None:
             # Wait for the takeover: it must not claim lanes after their next owner did.
-            self._takeover.cancel_wait()
+            self._takeover.facts_wait.cancel()
             await asyncio.gather(self._takeover_task, return_exceptions=True)
         async with self._handle_lock:
             if self.failure.done() or not self.lanes:

@@ -1,6 +1,5 @@
 """Take over lanes: claim them in Postgres, fence in Kafka, compare log and outbox, seek and resume."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
 import asyncpg
@@ -11,13 +10,11 @@ from messaging.cluster import ClusterInfo, check_partition_counts
 from messaging.config import Config
 from messaging.errors import LogMismatch
 from messaging.lanes import lane_store
+from messaging.lanes.facts_wait import FactsWait
 from messaging.lanes.lane import Lane
 from messaging.outbox import log_end, store, transactions
 from messaging.outbox.store import OutboxBatch
 from messaging.processor import Topology
-
-_FACTS_TIMEOUT_SECONDS = 30
-_POLL_SECONDS = 0.1
 
 log = structlog.get_logger()
 
@@ -34,11 +31,7 @@ class Takeover:
         self._outputs = {topic.suffix: topic.full_name(config.prefix) for topic in topology.outputs}
         self._facts = {name: entry for name, entry in self._inputs.items() if entry.kind == "facts"}
         self._compacted_topics = {topic.suffix for topic in topology.outputs if topic.is_compacted}
-        self._wait_cancelled = asyncio.Event()
-
-    def cancel_wait(self) -> None:
-        """Stop waiting for facts, because the lanes are being revoked."""
-        self._wait_cancelled.set()
+        self.facts_wait = FactsWait(self._fact_positions)
 
     async def acquire_lanes(
         self, partitions: Sequence[TopicPartition], owner: str
@@ -47,7 +40,6 @@ class Takeover:
 
         Raises `LogMismatch` if log and database contradict each other.
         """
-        self._wait_cancelled.clear()
         numbers = await self._require_all_topics(partitions)
         if not numbers:
             return {}, []
@@ -90,11 +82,11 @@ class Takeover:
     async def read_facts(self, consumer: AIOKafkaConsumer, owned_lanes: Mapping[int, Lane]) -> bool:
         """Read facts to their current end; return False if the wait was cancelled by a revocation."""
         facts = [TopicPartition(topic, number) for topic in self._facts for number in owned_lanes]
-        if facts:
-            end_offsets = await consumer.end_offsets(self._partitions_to_await(owned_lanes))
-            consumer.resume(*facts)
-            await self._wait_caught_up(end_offsets)
-        return not self._wait_cancelled.is_set()
+        # Not the high watermarks: an open transaction of any writer would hold every lane until it ends.
+        end_offsets = await consumer.end_offsets(self._partitions_to_await(owned_lanes)) if facts else {}
+        consumer.resume(*facts)
+        await self.facts_wait.wait_caught_up(end_offsets, owned_lanes)
+        return not self.facts_wait.is_cancelled
 
     def resume_inputs(self, consumer: AIOKafkaConsumer, owned_lanes: Mapping[int, Lane]) -> None:
         """Resume the inputs other than facts."""
@@ -187,19 +179,11 @@ class Takeover:
             for number in (range(self._cluster.partitions) if entry.shared else owned_lanes)
         ]
 
-    async def _wait_caught_up(self, end_offsets: Mapping[TopicPartition, int]) -> None:
-        try:
-            async with asyncio.timeout(_FACTS_TIMEOUT_SECONDS):
-                while not self._wait_cancelled.is_set() and await self._is_behind(end_offsets):
-                    await asyncio.sleep(_POLL_SECONDS)
-        except TimeoutError:
-            log.warning("timed out waiting for facts of other lanes")
-
-    async def _is_behind(self, end_offsets: Mapping[TopicPartition, int]) -> bool:
+    async def _fact_positions(self) -> dict[TopicPartition, int]:
+        """Return the next offset to read of every fact partition; -1 before the first read."""
         async with self._pool.acquire() as connection:
-            for topic, entry in self._facts.items():
-                reached = await lane_store.input_positions(connection, entry.topic)
-                for partition, end_offset in end_offsets.items():
-                    if partition.topic == topic and end_offset > max(0, reached[partition.partition]):
-                        return True
-        return False
+            return {
+                TopicPartition(topic, lane): position
+                for topic, entry in self._facts.items()
+                for lane, position in (await lane_store.input_positions(connection, entry.topic)).items()
+            }

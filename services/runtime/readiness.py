@@ -40,13 +40,20 @@ class Readiness:
         self._checked_at = -_CACHE_SECONDS - 1.0
 
     async def check_parts(self) -> dict[str, bool]:
-        """Return for each part whether it is ready; `lanes` means that the worker consumes."""
+        """Return for each part whether it is ready.
+
+        `lanes` means that the worker consumes, `facts` that it decides nothing on outdated facts.
+        """
         async with self._lock:
             if time.monotonic() - self._checked_at > _CACHE_SECONDS:
                 answers = await asyncio.gather(*(_run_check(check) for check in self._checks.values()))
                 self._results = dict(zip(self._checks, answers, strict=True))
                 self._checked_at = time.monotonic()
-        return {"lanes": self._pipeline.is_ready, **self._results}
+        return {
+            "lanes": self._pipeline.is_ready,
+            "facts": self._pipeline.has_read_facts,
+            **self._results,
+        }
 
     async def _check_kafka(self) -> bool:
         """Request metadata from a bootstrap server: an open port alone proves little."""

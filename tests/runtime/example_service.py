@@ -40,8 +40,11 @@ class ExampleSettings(ServiceSettings):
 class FakePipeline:
     """A pipeline that waits until it is stopped, or runs `instead`."""
 
-    def __init__(self, *, ready: bool = True, instead: Coroutine[Any, Any, None] | None = None) -> None:
+    def __init__(
+        self, *, ready: bool = True, facts: bool = True, instead: Coroutine[Any, Any, None] | None = None
+    ) -> None:
         self.is_ready = ready
+        self.has_read_facts = facts
         self.stopped = asyncio.Event()
         self._work = instead or self._wait()
 

@@ -93,9 +93,9 @@ async def migrated(pool: asyncpg.Pool, database_url: str) -> asyncpg.Pool:
     return pool
 
 
-def open_client(pool: asyncpg.Pool, **settings: str) -> httpx.AsyncClient:
+def open_client(pool: asyncpg.Pool, *, facts: bool = True, **settings: str) -> httpx.AsyncClient:
     application = example_service.example_application(
-        pool, example_service.FakePipeline(), example_service.example_settings(**settings)
+        pool, example_service.FakePipeline(facts=facts), example_service.example_settings(**settings)
     )
     return httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://example")
 
@@ -156,11 +156,15 @@ async def test_every_request_is_answered_while_the_database_hangs(
     await holder.close()
 
 
-async def test_the_service_is_ready_when_every_part_is_up(pool: asyncpg.Pool, kafka: str) -> None:
-    async with open_client(pool, kafka_bootstrap_servers=kafka) as client:
+@pytest.mark.parametrize(("status", "word"), [(200, "ready"), (503, "not ready")])
+async def test_the_service_is_ready_when_every_part_is_up(
+    pool: asyncpg.Pool, kafka: str, status: int, word: str
+) -> None:
+    facts = status == 200
+    async with open_client(pool, facts=facts, kafka_bootstrap_servers=kafka) as client:
         answer = await client.get("/readyz")
     assert answer.json() == {
-        "status": "ready",
-        "parts": {"lanes": True, "kafka": True, "database": True},
+        "status": word,
+        "parts": {"lanes": True, "facts": facts, "kafka": True, "database": True},
     }
-    assert answer.status_code == 200
+    assert answer.status_code == status

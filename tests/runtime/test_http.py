@@ -181,7 +181,7 @@ async def test_the_service_is_not_ready_without_kafka_and_the_database(pool: asy
     assert answer.status_code == 503
     assert answer.json() == {
         "status": "not ready",
-        "parts": {"lanes": True, "kafka": False, "database": False},
+        "parts": {"lanes": True, "facts": True, "kafka": False, "database": False},
     }
 
 
@@ -201,7 +201,14 @@ async def test_a_service_may_add_a_part_to_readiness(pool: asyncpg.Pool) -> None
         )
     ) as client:
         parts = (await client.get("/readyz")).json()["parts"]
-    assert parts == {"lanes": False, "kafka": False, "database": False, "livekit": True, "hanging": False}
+    assert parts == {
+        "lanes": False,
+        "facts": True,
+        "kafka": False,
+        "database": False,
+        "livekit": True,
+        "hanging": False,
+    }
 
 
 async def test_metrics_are_in_prometheus_form(client: httpx.AsyncClient) -> None:

@@ -19,6 +19,12 @@ async def test_the_service_is_ready_only_while_livekit_answers(stack: Stack) -> 
 async def _is_waiting_for_livekit(service: ServiceUnderTest) -> bool:
     async with httpx.AsyncClient() as client:
         answer = await client.get(f"http://127.0.0.1:{service.endpoints.http_port}/readyz")
-    parts = {"lanes": True, "kafka": True, "database": True, "livekit": answer.status_code == 200}
+    parts = {
+        "lanes": True,
+        "facts": True,
+        "kafka": True,
+        "database": True,
+        "livekit": answer.status_code == 200,
+    }
     assert answer.json()["parts"] == parts
     return answer.status_code == 503
