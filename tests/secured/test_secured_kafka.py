@@ -13,7 +13,11 @@ from typing import TypeVar
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import ClusterAuthorizationFailedError, TopicAuthorizationFailedError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
 
 import cohost
 from cohost_schemas import topics
@@ -174,6 +178,19 @@ async def test_readers_may_not_write(secured: SecuredBroker) -> None:
             await write_garbage(secured, "readers", topic)
     with pytest.raises(TopicAuthorizationFailedError):
         await write_garbage(secured, "gateway", topics.INVITATION_EVENTS)
+
+
+@pytest.mark.parametrize("principal", ["gateway", "platform"])
+async def test_writers_of_commands_and_facts_may_not_open_transactions(
+    secured: SecuredBroker, principal: str
+) -> None:
+    options = secured.client_options(principal)
+    producer = AIOKafkaProducer(bootstrap_servers=secured.address, transactional_id="cohost.mine", **options)
+    try:
+        with pytest.raises(TransactionalIdAuthorizationFailed):
+            await producer.start()
+    finally:
+        await producer.stop()
 
 
 @pytest.mark.usefixtures("services")
