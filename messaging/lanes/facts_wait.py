@@ -89,7 +89,7 @@ class FactsWait:
                 await asyncio.wait_for(self._cancelled.wait(), poll_seconds)
 
     async def _read_lagging(self) -> dict[TopicPartition, int]:
-        positions = await self._read_positions()
+        positions = await self._read_positions() if self._end_offsets else {}
         return {
             partition: positions[partition]
             for partition, end_offset in self._end_offsets.items()
