@@ -14,7 +14,7 @@ from stack.services import ServiceProcess
 
 WORKERS = {"invitations": 3, "broadcast": 2}
 
-# Kafka is not shut down in an orderly way: partitions of a single broker then have no leader for a moment, and
+# Kafka is not shut down in an orderly way: partitions of an only broker then have no leader for a moment, and
 # Kafka 4.3 completes transactions that end meanwhile without writing the markers of these partitions.
 _ACTIONS = {
     "worker": ("kill", "stop", "pause"),
