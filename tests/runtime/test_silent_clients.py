@@ -91,8 +91,8 @@ async def test_silent_connections_stop_neither_outcomes_nor_readiness(
     }
     async with (
         limited_service(variables, log) as process,
-        httpx.AsyncClient(timeout=5) as web,
-        cohost.Client(stack.kafka_bootstrap_servers, prefix=prefix, timeout=5) as client,
+        httpx.AsyncClient(timeout=SECONDS) as web,
+        cohost.Client(stack.kafka_bootstrap_servers, prefix=prefix, timeout=SECONDS) as client,
     ):
         await wait_until_ready(web, url)
         await client.set_room(RoomChanged(room_id="room", host_id="alice", status="live"))
