@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -34,6 +35,8 @@ _COUNT_ADVICE = (
 )
 
 log = structlog.get_logger()
+# A century: whoever sets more means without limit.
+_LONGEST_MS = 100 * 366 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,23 @@ async def check_partition_counts(config: Config, cluster: ClusterInfo) -> None:
             f"{', '.join(sorted(changed))}; {_COUNT_ADVICE}"
         )
         raise IncompatibleDeployment(msg)
+
+
+async def longest_in_log(config: Config, wanted: Iterable[Topic]) -> timedelta | None:
+    """Return how long a record can lie in one of these topics at most, or None if without limit.
+
+    Kafka deletes whole segments, `retention.ms` after the last record of a segment, which may be `segment.ms`
+    younger than its first.
+    """
+    names = list(wanted)
+    async with config.kafka.open_admin() as admin:
+        policies = await _topic_setting(admin, config, names, "cleanup.policy")
+        retentions = await _topic_setting(admin, config, names, "retention.ms")
+        segments = await _topic_setting(admin, config, names, "segment.ms")
+    longest = max(int(retentions[name]) + int(segments[name]) for name in retentions)
+    if "-1" in retentions.values() or not all("delete" in policy for policy in policies.values()):
+        return None
+    return timedelta(milliseconds=longest) if longest < _LONGEST_MS else None
 
 
 async def _create_missing(admin: AIOKafkaAdminClient, config: Config) -> None:

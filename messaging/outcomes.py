@@ -1,14 +1,16 @@
 """The outcomes table: the ids of decided commands and their outcomes, kept to recognize duplicates."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
 from messaging.database import Connection
 from messaging.processor import DuplicateCommands
 
-RETENTION = timedelta(days=7)
+MIN_RETENTION = timedelta(days=7)
+# Kafka looks for old segments every five minutes, and clocks differ.
+_DELETION_DELAY = timedelta(hours=1)
 
 OutcomeRow = tuple[str | None, ...]
 """id, type, decided_at, the topology's summary fields, events, reason, message (None if standard)."""
@@ -39,15 +41,43 @@ async def find_recorded_ids(connection: Connection, ids: Sequence[str]) -> froze
     return frozenset(row["id"] for row in rows)
 
 
-async def prune_outcomes(connection: Connection, limit: int = 2000) -> int:
-    """Delete at most `limit` outcomes older than the retention; return the number deleted."""
-    status = await connection.execute(
+def retention_for(longest_in_log: timedelta | None) -> timedelta | None:
+    """Return how long outcomes are kept if a command lies in the log for so long at most; None means always.
+
+    A command that is read again must find its outcome: it would take effect twice.
+    """
+    if longest_in_log is None:
+        return None
+    return max(MIN_RETENTION, longest_in_log + _DELETION_DELAY)
+
+
+class OutcomePruner:
+    """Deletes outcomes older than the retention, in steps, the oldest first."""
+
+    def __init__(self) -> None:
+        self._pruned_until = datetime.fromtimestamp(0, UTC)
+
+    async def prune_step(self, connection: Connection, retention: timedelta, limit: int = 2000) -> bool:
+        """Delete at most `limit` outcomes; return whether there may be more.
+
+        It searches from the last deleted one on, because index entries of deleted rows stay until a vacuum.
+        Older outcomes that were added meanwhile are left to the next pruner.
         """
-        DELETE FROM outcomes WHERE ctid = ANY(ARRAY(
-            SELECT ctid FROM outcomes WHERE decided_at < now() - $1::interval LIMIT $2
-        ))
-        """,
-        RETENTION,
-        limit,
-    )
-    return int(status.removeprefix("DELETE "))
+        row = await connection.fetchrow(
+            """
+            WITH old AS MATERIALIZED (
+                SELECT ctid, decided_at FROM outcomes
+                WHERE decided_at >= $1 AND decided_at < now() - $2::interval
+                ORDER BY decided_at LIMIT $3
+            ), deleted AS (
+                DELETE FROM outcomes WHERE ctid = ANY(ARRAY(SELECT ctid FROM old))
+            )
+            SELECT count(*), max(decided_at) FROM old
+            """,
+            self._pruned_until,
+            retention,
+            limit,
+        )
+        count, last = row or (0, None)
+        self._pruned_until = last or self._pruned_until
+        return bool(count == limit)

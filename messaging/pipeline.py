@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Awaitable, Sequence
 from typing import Any, TypeVar
 
@@ -17,12 +18,14 @@ from messaging.lanes import lane_store
 from messaging.lanes.lane_listeners import LaneListener, LaneListeners
 from messaging.lanes.lease import LaneLease
 from messaging.metrics import PipelineMetrics
+from messaging.outcomes import OutcomePruner
 from messaging.processor import Processor
 from messaging.session import Session
 
 _FIRST_WAIT_SECONDS = 0.2
 _LONGEST_WAIT_SECONDS = 5.0
 _PRUNE_INTERVAL_SECONDS = 60
+_ROUNDS_PER_PRUNER = 60
 _STOP_TIMEOUT_SECONDS = 9
 
 log = structlog.get_logger()
@@ -172,11 +175,21 @@ class Pipeline:
         self._backoff.reset()
 
     async def _prune_outcomes(self, pool: asyncpg.Pool) -> None:
-        while True:
+        for round_number in itertools.count():
+            if round_number % _ROUNDS_PER_PRUNER == 0:
+                pruner = OutcomePruner()
             await asyncio.sleep(_PRUNE_INTERVAL_SECONDS)
             try:
-                async with pool.acquire() as connection:
-                    while await outcomes.prune_outcomes(connection):
-                        await asyncio.sleep(_FIRST_WAIT_SECONDS)
+                await self._prune_old(pool, pruner)
             except Exception as error:  # noqa: BLE001 - the pipeline can go on without pruning
                 log.warning("pruning outcomes failed", cause=type(error).__name__, error=str(error))
+
+    async def _prune_old(self, pool: asyncpg.Pool, pruner: OutcomePruner) -> None:
+        """Delete outcomes that no command in the log can need, by the present settings of its topic."""
+        commands = [entry.topic for entry in self._processor.topology.inputs if entry.kind == "commands"]
+        retention = outcomes.retention_for(await cluster.longest_in_log(self._config, commands))
+        if retention is None:
+            return
+        async with pool.acquire() as connection:
+            while await pruner.prune_step(connection, retention):
+                await asyncio.sleep(_FIRST_WAIT_SECONDS)

@@ -176,7 +176,7 @@ class CommitListener(Protocol[ChangesT_contra]):
 class CommandIdStore(Protocol):
     """Implemented by a processor that keeps commands' ids as keys of its own rows.
 
-    It may keep an id longer than the pipeline, which deletes outcomes after `outcomes.RETENTION`.
+    It may keep an id longer than the pipeline, which deletes old outcomes.
     """
 
     async def find_used_ids(

@@ -1,6 +1,7 @@
 """The pipeline with invalid records in its topics and with failing servers."""
 
 import asyncio
+import datetime as dt
 import json
 from typing import Any
 
@@ -15,7 +16,8 @@ from prometheus_client import CollectorRegistry
 
 from cohost_schemas import facts, ids, topics
 from cohost_schemas.partitions import partition_of
-from messaging import outcomes
+from messaging import cluster, outcomes
+from messaging import pipeline as pipeline_module
 from tests.messaging.counter_processor import CounterProcessor
 from tests.messaging.lane_inputs import COMMANDS, LANE, ROOM, leave_command, send_record
 from tests.messaging.pipeline_in_process import (
@@ -282,19 +284,35 @@ async def _is_decided(fleet: WorkerFleet, command_id: str) -> bool:
     return bool(await fetch_rows(fleet.config, "SELECT FROM outcomes WHERE id = $1", command_id))
 
 
-async def test_outcomes_are_deleted_after_seven_days_in_small_steps(fleet: WorkerFleet) -> None:
+async def _recorded_ids(fleet: WorkerFleet) -> set[str]:
+    return {row["id"] for row in await fetch_rows(fleet.config, "SELECT id FROM outcomes")}
+
+
+async def test_outcomes_are_kept_as_long_as_a_command_lies_in_the_log(
+    fleet: WorkerFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with running_pipeline(fleet.config):
         await fleet.publish_commands(10)
         await fleet.wait_until_decided()
+    # The topic's retention.ms and segment.ms are seven days each.
     aged = "UPDATE outcomes SET decided_at = now() - {} WHERE id = ANY($1::text[])"
-    await fetch_rows(fleet.config, aged.format("interval '7 days 1 minute'"), fleet.sent_ids[:5])
-    await fetch_rows(fleet.config, aged.format("interval '6 days 23 hours'"), fleet.sent_ids[5:])
-    connection = await asyncpg.connect(
-        fleet.config.database_url, server_settings={"search_path": fleet.config.schema}
-    )
-    assert [await outcomes.prune_outcomes(connection, limit=3) for _ in range(3)] == [3, 2, 0]
-    assert await outcomes.find_recorded_ids(connection, fleet.sent_ids) == frozenset(fleet.sent_ids[5:])
-    await connection.close()
+    await fetch_rows(fleet.config, aged.format("interval '14 days 2 hours'"), fleet.sent_ids[:5])
+    await fetch_rows(fleet.config, aged.format("interval '14 days'"), fleet.sent_ids[5:])
+    monkeypatch.setattr(pipeline_module, "_PRUNE_INTERVAL_SECONDS", 0.1)
+    kept = set(fleet.sent_ids[5:])
+
+    async def is_pruned() -> bool:
+        return await _recorded_ids(fleet) == kept
+
+    async with running_pipeline(fleet.config):
+        await wait_until(is_pruned)
+
+
+async def test_outcomes_of_a_log_without_limit_are_kept(fleet: WorkerFleet) -> None:
+    await create_topic(fleet.config, COMMANDS, "retention.ms", "-1")
+    assert await cluster.longest_in_log(fleet.config, [COMMANDS]) is None
+    assert outcomes.retention_for(None) is None
+    assert outcomes.retention_for(dt.timedelta(days=2)) == dt.timedelta(days=7)
 
 
 async def test_facts_are_read_to_their_end_before_the_first_command(
