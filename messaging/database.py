@@ -7,6 +7,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from messaging.config import Config
+from messaging.postgres.connector import Connector, PostgresConnection, is_read_only
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
@@ -23,21 +24,32 @@ _TIMEOUTS = {"idle_in_transaction_session_timeout": "15s", "lock_timeout": "10s"
 
 
 async def create_pool(config: Config, size: int) -> asyncpg.Pool:
-    """Return a pool of at most `size` connections whose search path is the service's schema."""
-    return await asyncpg.create_pool(
-        config.database_url,
-        min_size=0,
-        max_size=size,
-        timeout=5,
-        command_timeout=30,
-        server_settings={
-            "search_path": config.schema,
-            "application_name": f"{config.prefix}{config.schema}",
-            "plan_cache_mode": "force_generic_plan",
-            **_PLANNER_SETTINGS,
-            **_TIMEOUTS,
-        },
+    """Return a pool of at most `size` connections whose search path is the service's schema.
+
+    All of them are connections to a server that accepts writes.
+    """
+    settings = {
+        "search_path": config.schema,
+        "plan_cache_mode": "force_generic_plan",
+        **_PLANNER_SETTINGS,
+        **_TIMEOUTS,
+    }
+    connector = Connector(config.database_url, f"{config.prefix}{config.schema}", settings)
+
+    async def check_released(connection: PostgresConnection) -> None:
+        """Replace all connections of the pool if the server stopped to accept writes.
+
+        It stands in place of asyncpg's `RESET ALL`, which would undo the settings. No statement of this
+        project changes a session.
+        """
+        if is_read_only(connection):
+            connection.terminate()
+            await pool.expire_connections()
+
+    pool = await asyncpg.create_pool(
+        min_size=0, max_size=size, command_timeout=30, connect=connector.connect, reset=check_released
     )
+    return pool
 
 
 async def migrate_schema(connection: Connection, config: Config, *packages: str) -> None:

@@ -39,6 +39,7 @@ class Pipeline:
     `migration_packages` are packages whose `sql/` is applied to the service's schema after the pipeline's.
     `lane_listeners` are called in their order, whenever lanes are acquired or about to be released.
     `lease` is written by the pipeline, for background effects that ask which lanes they may act for.
+    `other_pools` are pools of the same database: their connections are replaced after an interruption.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a pipeline
@@ -51,6 +52,7 @@ class Pipeline:
         *,
         lane_listeners: Sequence[LaneListener] = (),
         lease: LaneLease | None = None,
+        other_pools: Sequence[asyncpg.Pool] = (),
     ) -> None:
         self._config = config
         self._broker = broker
@@ -62,6 +64,7 @@ class Pipeline:
         self._session: Session | None = None
         self._backoff = Backoff(_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS)
         self._lease = lease if lease is not None else LaneLease()
+        self._other_pools = other_pools
 
     @property
     def is_ready(self) -> bool:
@@ -96,6 +99,9 @@ class Pipeline:
                     if not errors.is_transient(error):
                         raise
                     await self._wait_before_retry(error)
+                    # The error may have come from a server that is no longer the primary.
+                    for stale in (pool, *self._other_pools):
+                        await stale.expire_connections()
         finally:
             pool.terminate()
 

@@ -136,6 +136,7 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
         ("services.broadcast",),
         lane_listeners=(effects,),
         lease=lease,
+        other_pools=(pool, effects_pool),
     )
     provisioner = RoomProvisioner(livekit, pool, producer, settings.departure_seconds)
     http_app = fastapi_app.create_app(

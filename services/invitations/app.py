@@ -84,8 +84,16 @@ async def build_service(settings: InvitationsSettings, broker: LaneBroker) -> pr
     registry = CollectorRegistry()
     metrics = PipelineMetrics(registry, TOPOLOGY.name)
     processor = InvitationsProcessor(settings.invitation_policy())
-    pipeline = Pipeline(config, broker, processor, metrics, ("services.invitations",))
     pool = await database.create_pool(config, size=8)
+    sweeper_pool = await database.create_pool(config, size=2)
+    pipeline = Pipeline(
+        config,
+        broker,
+        processor,
+        metrics,
+        ("services.invitations",),
+        other_pools=(pool, sweeper_pool),
+    )
     http_app = fastapi_app.create_app(
         TITLE,
         settings=settings,
@@ -95,7 +103,6 @@ async def build_service(settings: InvitationsSettings, broker: LaneBroker) -> pr
         topology=TOPOLOGY,
         routers=[routes.create_invitations_router(pool)],
     )
-    sweeper_pool = await database.create_pool(config, size=2)
     producer = AtLeastOnceProducer(config, TOPOLOGY.source)
     sweeper = Sweeper(pipeline, sweeper_pool, producer)
     closers = (producer.stop, sweeper_pool.close, pool.close)

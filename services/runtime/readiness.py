@@ -67,8 +67,11 @@ class Readiness:
         return True
 
     async def _check_database(self) -> bool:
+        """Return whether the server accepts writes; one that was a primary may have become read-only."""
         async with self._pool.acquire(timeout=_CHECK_SECONDS) as connection:
-            return bool(await connection.fetchval("SELECT true"))
+            return bool(
+                await connection.fetchval("SELECT NOT current_setting('transaction_read_only')::boolean")
+            )
 
 
 async def _run_check(check: ReadinessCheck) -> bool:

@@ -14,6 +14,7 @@ from cohost.kafka import security
 from cohost.kafka.security import KafkaSecurity
 from cohost_schemas import topics
 from messaging.config import Config
+from messaging.postgres.url import parse_database_url
 from services.runtime.http import auth
 from services.runtime.http.jwks_url import JwksUrl
 
@@ -71,6 +72,7 @@ def _validate_database_url(value: SecretStr) -> SecretStr:
     if _match_database_url(value.get_secret_value()) is None:
         msg = "must be a URL that starts with postgresql://"
         raise ValueError(msg)
+    parse_database_url(value.get_secret_value())
     return value
 
 

@@ -1,14 +1,17 @@
 """Checks before a service is built: settings whose errors show only at their first use."""
 
+import asyncio
 import contextlib
 import errno
 import socket
+import ssl
 from collections.abc import Iterator
 
 import asyncpg
 
 from cohost.kafka import security
 from messaging.errors import IncompatibleDeployment, is_transient
+from messaging.postgres.connector import Connector
 from services.runtime.http.auth import Authenticator
 from services.runtime.http.jwks_url import JwksUnavailable
 from services.runtime.settings import ServiceSettings
@@ -61,7 +64,8 @@ async def fetch_keys(authenticator: Authenticator) -> None:
 async def _check_database(url: str) -> None:
     """Fail at once if the database URL or login is wrong. The pipeline waits for a database that is down."""
     try:
-        connection = await asyncpg.connect(url, timeout=_CHECK_SECONDS)
+        async with asyncio.timeout(_CHECK_SECONDS):
+            connection = await Connector(url, "cohost").connect()
     except (ValueError, OverflowError) as error:
         # The text of errors other than asyncpg's own may show part of the URL, and so of the password.
         is_safe_to_show = isinstance(error, asyncpg.InterfaceError)
@@ -73,6 +77,12 @@ async def _check_database(url: str) -> None:
     except asyncpg.PostgresError as error:
         if not is_transient(error):
             raise IncompatibleDeployment(str(error)) from error
+    except IncompatibleDeployment as error:
+        msg = f"COHOST_DATABASE_URL: {error}"
+        raise WrongSetting(msg) from error
+    except ssl.SSLCertVerificationError as error:
+        msg = f"COHOST_DATABASE_URL: the server's certificate is refused: {error.verify_message}"
+        raise WrongSetting(msg) from error
     except Exception as error:
         if not is_transient(error):
             raise

@@ -68,6 +68,18 @@ class Postgres:
             await connection.close()
         return True
 
+    async def copy_data(self, primary: "Postgres") -> None:
+        """Copy the data of a running server; this one then starts as its standby."""
+        user = _unprivileged_user()
+        home = _make_data_home(self.context.root / self.name, user)
+        shutil.copy2(primary._data_home / "password", home / "password")  # noqa: SLF001 - of the same class
+        program = str(await _find_binaries(user) / "pg_basebackup")
+        source = primary._database_url("postgres")  # noqa: SLF001 - of the same class
+        options = ("--write-recovery-conf", "--checkpoint=fast", f"--dbname={source}")
+        await process.run_program(
+            self._build_program(home, user, program, f"--pgdata={home / 'data'}", *options)
+        )
+
     @property
     def _data_home(self) -> Path:
         return (self.context.root / self.name).resolve()

@@ -1,0 +1,116 @@
+"""Postgres switched over to a standby, under load."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from messaging import database
+from messaging.config import Config
+from tests.messaging.pipeline_in_process import fetch_rows, running_pipeline, wait_until
+from tests.messaging.postgres_pair import PostgresPair, running_pair
+from tests.messaging.worker_fleet import PARTITIONS, WorkerFleet
+
+
+@pytest.fixture
+async def pair(tmp_path: Path) -> AsyncIterator[PostgresPair]:
+    async with running_pair(tmp_path) as pair:
+        yield pair
+
+
+@pytest.fixture
+async def fleet(kafka: str, pair: PostgresPair, prefix: str) -> WorkerFleet:
+    url = f"{pair.url}?target_session_attrs=read-write"
+    fleet = WorkerFleet(Config(kafka, url, "counter", prefix=prefix, partitions=PARTITIONS))
+    await fleet.create_tables()
+    return fleet
+
+
+@asynccontextmanager
+async def steady_load(fleet: WorkerFleet) -> AsyncIterator[None]:
+    """Publish commands during the block, and some before it and after it."""
+    is_over = asyncio.Event()
+
+    async def publish_until_over() -> None:
+        while not is_over.is_set():
+            await fleet.publish_commands(20)
+
+    await fleet.publish_commands(50)
+    publishing = asyncio.create_task(publish_until_over())
+    try:
+        yield
+    finally:
+        is_over.set()
+        await publishing
+    await fleet.publish_commands(50)
+
+
+async def has_outcomes(fleet: WorkerFleet, count: int) -> bool:
+    (row,) = await fetch_rows(fleet.config, "SELECT count(*) FROM outcomes")
+    return int(row[0]) >= count
+
+
+async def switch_over(pair: PostgresPair, how: str) -> None:
+    if how == "killed":
+        pair.primary_process.kill()
+    else:
+        await pair.make_primary_read_only()
+    await pair.promote_standby()
+
+
+@pytest.mark.parametrize("how", ["killed", "read-only"])
+async def test_the_new_primary_is_used_and_no_outcome_is_lost(
+    fleet: WorkerFleet, pair: PostgresPair, how: str
+) -> None:
+    async with running_pipeline(fleet.config) as pipeline:
+        async with steady_load(fleet):
+            await wait_until(lambda: has_outcomes(fleet, 50))
+            await switch_over(pair, how)
+            await wait_until(lambda: not pipeline.is_ready)
+            await wait_until(lambda: pipeline.is_ready)
+        await fleet.wait_until_decided()
+    report = await fleet.run_audit()
+    assert (report.violations, report.commands) == ([], len(fleet.sent_ids))
+
+
+async def server_port(pool: asyncpg.Pool) -> int:
+    return int(await pool.fetchval("SELECT inet_server_port()"))
+
+
+async def test_a_pool_leaves_a_server_that_became_read_only(pair: PostgresPair, kafka: str) -> None:
+    pool = await database.create_pool(Config(kafka, pair.url, "any"), size=2)
+    async with pool.acquire(), pool.acquire():
+        """Open both connections."""
+    before = await server_port(pool)
+    await pair.make_primary_read_only()
+    await pair.promote_standby()
+
+    async def is_writable() -> bool:
+        return bool(await pool.fetchval("SELECT NOT current_setting('transaction_read_only')::boolean"))
+
+    await wait_until(is_writable)
+    async with pool.acquire() as first, pool.acquire() as second:
+        ports = {await connection.fetchval("SELECT inet_server_port()") for connection in (first, second)}
+    pool.terminate()
+    assert before not in ports
+
+
+async def test_a_server_that_does_not_answer_delays_no_connection(pair: PostgresPair, kafka: str) -> None:
+    await pair.promote_standby()
+    pair.primary_process.pause()
+    pool = await database.create_pool(Config(kafka, pair.url, "any"), size=1)
+    async with asyncio.timeout(3):
+        assert await server_port(pool)
+    pool.terminate()
+    pair.primary_process.resume()
+
+
+async def test_a_pool_without_a_writable_server_says_so(pair: PostgresPair, kafka: str) -> None:
+    pair.primary_process.kill()
+    pool = await database.create_pool(Config(kafka, pair.url, "any"), size=1)
+    with pytest.raises((asyncpg.ReadOnlySQLTransactionError, OSError)):
+        await pool.fetchval("SELECT true")
+    pool.terminate()
