@@ -59,10 +59,7 @@ async def migrate_schema(connection: Connection, config: Config, *packages: str)
     """
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"migrate {config.schema}")
-        await connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{config.schema}"')
-        await connection.execute(
-            "CREATE TABLE IF NOT EXISTS migrations (package text, name text, PRIMARY KEY (package, name))"
-        )
+        await _create_missing(connection, config.schema)
         applied = {
             (row["package"], row["name"]) for row in await connection.fetch("SELECT * FROM migrations")
         }
@@ -72,6 +69,16 @@ async def migrate_schema(connection: Connection, config: Config, *packages: str)
                     # A migration of a large table takes longer than the pool's time-out.
                     await connection.execute(statements, timeout=_MIGRATION_SECONDS)
                     await connection.execute("INSERT INTO migrations VALUES ($1, $2)", package, name)
+
+
+async def _create_missing(connection: Connection, schema: str) -> None:
+    """Create schema and table unless they exist: even with IF NOT EXISTS, Postgres demands the right to."""
+    if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", schema):
+        await connection.execute(f'CREATE SCHEMA "{schema}"')
+    if await connection.fetchval("SELECT to_regclass('migrations') IS NULL"):
+        await connection.execute(
+            "CREATE TABLE migrations (package text, name text, PRIMARY KEY (package, name))"
+        )
 
 
 def _migration_files(package: str) -> list[tuple[str, str]]:

@@ -113,13 +113,30 @@ class Stack:
             await connection.close()
         return urlsplit(self.database_url)._replace(path=f"/{name}").geturl()
 
+    async def create_service_database(self, name: str) -> str:
+        """Create a database in which both services have their schemas, and a role with no other rights.
+
+        Return the role's URL.
+        """
+        owner = await asyncpg.connect(await self.create_database(name))
+        password = secrets.token_urlsafe(24)
+        try:
+            await owner.execute(f"CREATE ROLE \"{name}\" LOGIN PASSWORD '{password}'")
+            for schema in services.SERVICE_PORTS:
+                await owner.execute(f'CREATE SCHEMA "{schema}" AUTHORIZATION "{name}"')
+        finally:
+            await owner.close()
+        url = urlsplit(self.database_url)
+        server = url.netloc.rpartition("@")[2]
+        return url._replace(netloc=f"{name}:{password}@{server}", path=f"/{name}").geturl()
+
     @asynccontextmanager
     async def run_services(
         self, prefix: str, extra_env: Mapping[str, str] | None = None
     ) -> AsyncIterator[services.RunningServices]:
         """Run both services, with this topic prefix and a new database. Raises `StartError`."""
         await self.start("livekit")
-        url = await self.create_database(f"services_{secrets.token_hex(6)}")
+        url = await self.create_service_database(f"services_{secrets.token_hex(6)}")
         keys = StackSecrets(self.jwt_secret, self.livekit_api_key, self.livekit_api_secret)
         shared = services.service_variables(self.kafka_bootstrap_servers, url, self.livekit_url, keys, prefix)
         environment = {**self.inherited, **shared, **(extra_env or {})}

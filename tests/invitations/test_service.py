@@ -81,7 +81,7 @@ async def service_settings(stack: Stack) -> InvitationsSettings:
     return InvitationsSettings.model_validate(
         {
             "kafka_bootstrap_servers": stack.kafka_bootstrap_servers,
-            "database_url": await stack.create_database(f"invitations_{secrets.token_hex(6)}"),
+            "database_url": await stack.create_service_database(f"invitations_{secrets.token_hex(6)}"),
             "topic_prefix": f"t{secrets.token_hex(4)}.",
             "partitions": 3,
             "jwt_secret": "a secret of the tests, long enough for PyJWT",

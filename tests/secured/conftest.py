@@ -51,7 +51,7 @@ async def secured(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sec
 @pytest.fixture(scope="package")
 async def environment(secured: SecuredBroker, stack: Stack) -> AsyncIterator[dict[str, str]]:
     """The environment variables of both services."""
-    database_url = await stack.create_database(f"secured_{secrets.token_hex(6)}")
+    database_url = await stack.create_service_database(f"secured_{secrets.token_hex(6)}")
     async with fake_livekit.serve_fake_livekit() as livekit:
         yield {
             **stack.inherited,

@@ -157,7 +157,7 @@ async def create_endpoints(
     name = f"broadcast_{secrets.token_hex(6)}"
     return Endpoints(
         kafka=stack.kafka_bootstrap_servers,
-        database_url=await stack.create_database(name),
+        database_url=await stack.create_service_database(name),
         prefix=f"{name}.",
         livekit_url=url or (livekit.livekit_url if livekit is not None else ""),
         public_url=livekit.livekit_url if livekit is not None else url,
