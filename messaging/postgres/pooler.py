@@ -8,13 +8,8 @@ import asyncpg
 from messaging.errors import IncompatibleDeployment
 
 _LOOKS = 5
-# What a statement prepared on one server connection and used on another gives, and a transaction block in
-# PgBouncer's statement mode.
-_SHARING_ERRORS = (
-    asyncpg.InvalidSQLStatementNameError,
-    asyncpg.DuplicatePreparedStatementError,
-    asyncpg.ProtocolViolationError,
-)
+# What a statement gives that was prepared on one server connection and is used on another.
+_SHARING_ERRORS = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
 _OWN_PROCESS = "SELECT pg_backend_pid()"
 
 
@@ -29,10 +24,15 @@ async def require_session_mode(
         is_shared = await _is_shared(open_connection)
     except _SHARING_ERRORS:
         is_shared = True
+    except asyncpg.PostgresConnectionError as error:
+        # PgBouncer's statement mode closes a connection that begins a transaction.
+        if "statement pooling" not in str(error):
+            raise
+        is_shared = True
     if is_shared:
         msg = (
-            "the pooler in front of Postgres is in transaction mode, in which the settings of a session reach"
-            " other clients; use its session mode, or connect to Postgres directly"
+            "the pooler in front of Postgres shares connections between transactions (transaction mode), so"
+            " that the settings of a session reach other clients; use its session mode, or connect directly"
         )
         raise IncompatibleDeployment(msg, setting="database_url")
 
