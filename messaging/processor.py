@@ -98,6 +98,16 @@ class Rejection(NamedTuple):
     current: BaseModel | None = None
 
 
+class PartialDecision(tuple[OutputRecord, ...]):
+    """The first records that a fact publishes: it is decided once more, in the next batch, for the others.
+
+    A fact that changes very much is cut so, because a batch must fit a transaction and must not hold up the
+    event loop.
+    """
+
+    __slots__ = ()
+
+
 class RejectedCommand(NamedTuple):
     """A command that a batch rejects, whether the processor rejected it or it could not be read."""
 
@@ -147,8 +157,8 @@ class Processor(Protocol[ChangesT]):
     def decide(self, record: InputRecord, changes: ChangesT) -> Sequence[OutputRecord] | Rejection:
         """Decide one record, apply its effect to the cache, and add the rows to save to `changes`.
 
-        Facts and events return output records only. A command returns at least one output record, or a
-        `Rejection`.
+        Facts and events return output records only, perhaps as a `PartialDecision`. A command returns at
+        least one output record, or a `Rejection`.
         """
         ...
 

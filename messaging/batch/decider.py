@@ -93,7 +93,8 @@ class BatchDecider:
                 lanes, parsed_records, batch, max_bytes
             )
         self._advance_positions(lanes, batch.input_records)
-        for number in {record.partition for record in batch.input_records}:
+        # A record that is decided in part is published by its lane, but is no input record of the batch yet.
+        for number in {record.partition for record in batch.input_records} | records_by_lane.keys():
             self._finish_lane(lanes[number], records_by_lane.get(number, []), bytes_by_lane[number], batch)
         return batch
 
@@ -149,6 +150,9 @@ class BatchDecider:
             bytes_by_lane[number] += size
             total += size
             records_by_lane.setdefault(number, []).extend(records)
+            if batch.decisions.is_partial:
+                _truncate_before(batch, parsed.raw_record)
+                break
             if count % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
         return records_by_lane, bytes_by_lane

@@ -13,14 +13,15 @@ from messaging.inputs.parsing import ParsedRecord
 from messaging.lanes.lane import Lane
 from messaging.outbox.store import EncodedRecord
 from messaging.outcomes import OutcomeRow
-from messaging.processor import Processor, RejectedCommand, Rejection
+from messaging.processor import PartialDecision, Processor, RejectedCommand, Rejection
 
 
 @dataclass(slots=True)
 class RecordDecisions:
     """The changes, outcomes and counts of a batch's decided records, beside the records that they publish.
 
-    None of it may become visible before the commit, because the batch may be decided again. The keys of
+    None of it may become visible before the commit, because the batch may be decided again. `is_partial` says
+    that the last record must be decided once more. The keys of
     `command_counts` are a command's name ("-" if it cannot be read), and "accepted" or the reason of its
     rejection; those of `dead_letter_counts` are reasons.
     """
@@ -30,6 +31,7 @@ class RecordDecisions:
     rejected_commands: list[RejectedCommand] = field(default_factory=list)
     command_counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     dead_letter_counts: Counter[str] = field(default_factory=Counter)
+    is_partial: bool = False
 
 
 class RecordDecider:
@@ -57,6 +59,7 @@ class RecordDecider:
         result = self._processor.decide(input_record, decisions.changes)
         if isinstance(result, Rejection):
             return [self._reject_command(lane, parsed, result, decisions)]
+        decisions.is_partial = isinstance(result, PartialDecision)
         if parsed.is_command:
             events = [output.data for output in result]
             decisions.command_counts[type(input_record.data).__name__, "accepted"] += 1

@@ -9,8 +9,9 @@ from cohost_schemas.commands import SendInvitation
 from cohost_schemas.facts import RoomChanged, UserChanged
 from cohost_schemas.topics import Topic
 from messaging.database import Connection
-from messaging.processor import InputRecord, OutputRecord, RejectedCommand, Rejection
+from messaging.processor import InputRecord, OutputRecord, PartialDecision, RejectedCommand, Rejection
 from services.invitations import domain
+from services.invitations.domain.closures import has_too_many
 from services.invitations.domain.stage import Stage, StageEvent
 from services.invitations.domain.state import Policy, User
 from services.invitations.prefetch import BatchQueries, user_to_check
@@ -88,11 +89,12 @@ class InvitationsProcessor:
             room, events = domain.decide_room_deleted(record.key, at, position, stage)
         else:
             room, events = domain.decide_room_changed(cast("RoomChanged", record.data), at, position, stage)
+        is_partial = room is not None and not room.is_open and has_too_many(stage)
         published = _apply_events(events, stage, record, changes)
         if room is not None:
             stage.set_room(room)
             changes.rooms[record.key] = (record.lane, room)
-        return published
+        return PartialDecision(published) if is_partial else published
 
     def _apply_user_fact(self, record: InputRecord, changes: BatchChanges) -> None:
         fact = cast("UserChanged | None", record.data)

@@ -13,7 +13,7 @@ class InvitationsSettings(settings.ServiceSettings):
 
     http_port: settings.Port = 8081
     unknown_users: Literal["reject", "accept"] = "reject"
-    max_pending: Annotated[int, Field(ge=1)] = 100
+    max_pending: Annotated[int, Field(ge=1, le=1000)] = 100
 
     def invitation_policy(self) -> Policy:
         """Return the operator's limits on invitations."""

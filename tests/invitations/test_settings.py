@@ -35,7 +35,12 @@ def test_the_policy_is_set_by_environment_variables(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("COHOST_UNKNOWN_USERS", "maybe"), ("COHOST_MAX_PENDING", "0"), ("COHOST_MAX_PENDING", "many")],
+    [
+        ("COHOST_UNKNOWN_USERS", "maybe"),
+        ("COHOST_MAX_PENDING", "0"),
+        ("COHOST_MAX_PENDING", "1001"),
+        ("COHOST_MAX_PENDING", "many"),
+    ],
 )
 def test_a_wrong_setting_is_named_in_one_line_and_ends_the_process(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, value: str

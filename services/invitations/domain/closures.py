@@ -1,5 +1,6 @@
 """Close invitations and end seats."""
 
+import itertools
 from typing import Literal, NamedTuple
 
 from cohost_schemas.commands import RemoveCoHost
@@ -8,6 +9,9 @@ from cohost_schemas.invitation import Invitation
 from cohost_schemas.types import CloseReason, LeaveReason, build_message
 from services.invitations.domain.stage import Stage, StageEvent
 from services.invitations.domain.state import Seat, expired_fields, is_overdue
+
+MOST_CLOSED = 1000
+"""Pending invitations that one decision closes, at most."""
 
 
 class Closure(NamedTuple):
@@ -68,9 +72,16 @@ def close_for_user(stage: Stage, user_id: str, closure: Closure) -> tuple[StageE
 
 
 def close_all(stage: Stage, closure: Closure) -> tuple[StageEvent, ...]:
-    """Close every pending invitation and end every seat of the room."""
+    """Close every pending invitation and end every seat of the room, or only the first `MOST_CLOSED`."""
     room_id, at, reason = closure
+    first_pending = itertools.islice(stage.pending_by_id.values(), MOST_CLOSED)
+    seats = {} if has_too_many(stage) else stage.seats
     return (
-        *(cancel_invitation(invitation, at, reason) for invitation in stage.pending_by_id.values()),
-        *(end_seat(room_id, user_id, seat, at, reason) for user_id, seat in stage.seats.items()),
+        *(cancel_invitation(invitation, at, reason) for invitation in first_pending),
+        *(end_seat(room_id, user_id, seat, at, reason) for user_id, seat in seats.items()),
     )
+
+
+def has_too_many(stage: Stage) -> bool:
+    """Return whether `close_all` must be called again: no setting of today allows so many invitations."""
+    return len(stage.pending_by_id) > MOST_CLOSED

@@ -25,15 +25,20 @@ def decide_room_changed(
 def decide_room_deleted(
     room_id: str, at: str, position: int, stage: Stage
 ) -> tuple[Room | None, tuple[StageEvent, ...]]:
-    """Return the room after its tombstone, None if it was unknown, and the events that follow."""
+    """Return the room after its tombstone, None if it was unknown, and the events that follow.
+
+    The room is deleted once all its invitations are closed.
+    """
     before = stage.room
     if before is None or before.deleted:
         return before, ()
-    room = before._replace(incarnation=before.incarnation + 1, deleted=True, position=position)
-    if not before.is_open:
-        return room, ()
-    ended = room._replace(status="ended")
-    return ended, (_stage_changed(room_id, ended), *_close_seats_and_invitations(room_id, at, stage, ended))
+    status = "ended" if before.is_open else before.status
+    ended = before._replace(status=status, position=position)
+    stage_changed = (_stage_changed(room_id, ended),) if before.is_open else ()
+    events = (*stage_changed, *_close_seats_and_invitations(room_id, at, stage, ended))
+    if closures.has_too_many(stage):
+        return ended, events
+    return ended._replace(incarnation=before.incarnation + 1, deleted=True), events
 
 
 def _is_unchanged(before: Room, after: Room) -> bool:

@@ -1,5 +1,6 @@
 """Load stages from the last committed rows."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from cohost_schemas.types import OPEN_STATUSES
@@ -7,6 +8,9 @@ from messaging.database import Connection
 from services.invitations.domain.stage import Stage
 from services.invitations.domain.state import Room, Seat
 from services.invitations.store import rows
+
+# Rows after which other tasks run: a room may have very many of them.
+_YIELD_EVERY = 1000
 
 
 async def load_stages(
@@ -43,8 +47,10 @@ async def _add_pending(connection: Connection, room_ids: Sequence[str], loaded: 
         """,
         room_ids,
     )
-    for row in found:
+    for count, row in enumerate(found, 1):
         loaded[row["room_id"]].add_pending(rows.invitation_from_row(row))
+        if count % _YIELD_EVERY == 0:
+            await asyncio.sleep(0)
 
 
 async def _add_seats(connection: Connection, room_ids: Sequence[str], loaded: Mapping[str, Stage]) -> None:
