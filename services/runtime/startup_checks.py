@@ -66,28 +66,33 @@ async def _check_database(url: str) -> None:
     try:
         async with asyncio.timeout(_CHECK_SECONDS):
             connection = await Connector(url, "cohost").connect()
-    except (ValueError, OverflowError) as error:
-        # The text of errors other than asyncpg's own may show part of the URL, and so of the password.
-        is_safe_to_show = isinstance(error, asyncpg.InterfaceError)
-        msg = f"COHOST_DATABASE_URL: {error if is_safe_to_show else 'not a valid Postgres URL'}"
-        raise WrongSetting(msg) from error
-    except asyncpg.InvalidAuthorizationSpecificationError as error:
-        msg = f"COHOST_DATABASE_URL: {error}"
-        raise WrongSetting(msg) from error
-    except asyncpg.PostgresError as error:
-        if not is_transient(error):
-            raise IncompatibleDeployment(str(error)) from error
-    except IncompatibleDeployment as error:
-        msg = f"COHOST_DATABASE_URL: {error}"
-        raise WrongSetting(msg) from error
-    except ssl.SSLCertVerificationError as error:
-        msg = f"COHOST_DATABASE_URL: the server's certificate is refused: {error.verify_message}"
-        raise WrongSetting(msg) from error
     except Exception as error:
-        if not is_transient(error):
-            raise
-    else:
-        connection.terminate()
+        if (reason := _wrong_url_reason(error)) is not None:
+            msg = f"COHOST_DATABASE_URL: {reason}"
+            raise WrongSetting(msg) from error
+        if is_transient(error):
+            return
+        if isinstance(error, asyncpg.PostgresError):
+            raise IncompatibleDeployment(str(error)) from error
+        raise
+    connection.terminate()
+
+
+def _wrong_url_reason(error: Exception) -> str | None:
+    """Return why the URL must be wrong, or None if it need not be."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"the server's certificate is refused: {error.verify_message}"
+        case ConnectionError() if "rejected SSL upgrade" in str(error):
+            return "sslmode demands TLS, which the server does not offer"
+        case asyncpg.InvalidAuthorizationSpecificationError() | IncompatibleDeployment():
+            return str(error)
+        case asyncpg.ClientConfigurationError():
+            return str(error)
+        case ValueError() | OverflowError():
+            # The text of errors other than asyncpg's own may show part of the URL, and so of the password.
+            return "not a valid Postgres URL"
+    return None
 
 
 async def _check_kafka_credentials(settings: ServiceSettings) -> None:

@@ -10,9 +10,11 @@ import pytest
 
 from messaging import database
 from messaging.config import Config
+from services.runtime.readiness import Readiness
 from tests.messaging.pipeline_in_process import fetch_rows, running_pipeline, wait_until
 from tests.messaging.postgres_pair import PostgresPair, running_pair
 from tests.messaging.worker_fleet import PARTITIONS, WorkerFleet
+from tests.runtime.example_service import FakePipeline
 
 
 @pytest.fixture
@@ -108,9 +110,17 @@ async def test_a_server_that_does_not_answer_delays_no_connection(pair: Postgres
     pair.primary_process.resume()
 
 
-async def test_a_pool_without_a_writable_server_says_so(pair: PostgresPair, kafka: str) -> None:
-    pair.primary_process.kill()
-    pool = await database.create_pool(Config(kafka, pair.url, "any"), size=1)
-    with pytest.raises((asyncpg.ReadOnlySQLTransactionError, OSError)):
+async def test_a_service_without_a_writable_server_is_not_ready(pair: PostgresPair, kafka: str) -> None:
+    config = Config(kafka, pair.url, "any")
+    pool = await database.create_pool(config, size=1)
+    readiness = Readiness(config, FakePipeline(), pool, {})  # type: ignore[arg-type]
+    assert (await readiness.check_parts())["database"]
+    await pair.make_primary_read_only()
+
+    async def is_unready() -> bool:
+        return not (await readiness.check_parts())["database"]
+
+    await wait_until(is_unready)
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
         await pool.fetchval("SELECT true")
     pool.terminate()

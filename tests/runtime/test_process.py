@@ -1,19 +1,23 @@
 """Start and end of a service process, seen from outside."""
 
 import asyncio
+import contextlib
 import json
 import os
 import secrets
 import shutil
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import trustme
 
 from stack import Stack
 from tests.runtime import example_service
@@ -187,6 +191,14 @@ async def test_an_internal_error_is_logged_and_gives_status_1(start: Start, what
         ({"COHOST_DATABASE_URL": ""}, "COHOST_DATABASE_URL"),
         ({"COHOST_DATABASE_URL": "postgresql://u:hush@h:port/db"}, "COHOST_DATABASE_URL"),
         ({"COHOST_DATABASE_URL": "postgresql://h/db?sslmode=perhaps"}, "COHOST_DATABASE_URL"),
+        (
+            {"COHOST_DATABASE_URL": "postgresql://u:hush@h/db?channel_binding=require"},
+            "COHOST_DATABASE_URL: channel_binding=require",
+        ),
+        (
+            {"COHOST_DATABASE_URL": "postgresql://h/db?sslmode=verify-full&sslrootcert=/nowhere/ca.pem"},
+            "COHOST_DATABASE_URL: sslrootcert=/nowhere/ca.pem",
+        ),
         ({"COHOST_HTTP_HOST": "no.such.host.invalid"}, "COHOST_HTTP_HOST"),
         ({"COHOST_HTTP_HOST": "a..b"}, "COHOST_HTTP_HOST"),
         ({"COHOST_HTTP_HOST": "192.0.2.1"}, "COHOST_HTTP_HOST"),
@@ -199,7 +211,7 @@ async def test_a_wrong_setting_gives_one_line_and_status_2(
     child = await start("works", **variables)
     status, events, err = await child.wait_for_exit()
     assert (status, events) == (2, [])
-    assert err.startswith(f"{name}: ")
+    assert err.startswith(name)
     assert err.count("\n") == 1
     assert "hush" not in err
 
@@ -229,6 +241,33 @@ async def test_a_process_fetches_the_callers_keys_at_start(start: Start) -> None
         await child.wait_for_log("ready")
         answer = await client.get(f"{child.url}/v1/rooms/room/example", headers=key.headers())
         assert (answer.status_code, len(keys.requests)) == (200, 1)
+
+
+async def test_a_server_without_tls_gives_one_line_and_status_2(start: Start, stack: Stack) -> None:
+    url = f"{stack.database_url}?sslmode=require"
+    expected = "COHOST_DATABASE_URL: sslmode demands TLS, which the server does not offer\n"
+    assert await (await start("works", COHOST_DATABASE_URL=url)).wait_for_exit() == (2, [], expected)
+
+
+async def test_an_untrusted_database_gives_one_line_and_status_2(start: Start, tmp_path: Path) -> None:
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+
+    async def offer_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(8)
+        writer.write(b"S")
+        with contextlib.suppress(OSError):
+            await writer.start_tls(context)
+        writer.close()
+
+    server = await asyncio.start_server(offer_tls, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    url = f"postgresql://u:hush@127.0.0.1:{port}/db?sslmode=verify-full&sslrootcert={tmp_path}/ca.pem"
+    status, _, err = await (await start("works", COHOST_DATABASE_URL=url)).wait_for_exit()
+    server.close()
+    assert status == 2
+    assert err.startswith("COHOST_DATABASE_URL: the server's certificate is refused: ")
 
 
 async def test_a_port_in_use_gives_one_line_and_status_2(start: Start) -> None:
