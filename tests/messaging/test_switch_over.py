@@ -4,17 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import asyncpg
 import pytest
 
 from messaging import database
 from messaging.config import Config
+from messaging.pipeline import Pipeline
 from services.runtime.readiness import Readiness
 from tests.messaging.pipeline_in_process import fetch_rows, running_pipeline, wait_until
 from tests.messaging.postgres_pair import PostgresPair, running_pair
 from tests.messaging.worker_fleet import PARTITIONS, WorkerFleet
-from tests.runtime.example_service import FakePipeline
 
 
 @pytest.fixture
@@ -113,7 +115,7 @@ async def test_a_server_that_does_not_answer_delays_no_connection(pair: Postgres
 async def test_a_service_without_a_writable_server_is_not_ready(pair: PostgresPair, kafka: str) -> None:
     config = Config(kafka, pair.url, "any")
     pool = await database.create_pool(config, size=1)
-    readiness = Readiness(config, FakePipeline(), pool, {})  # type: ignore[arg-type]
+    readiness = Readiness(config, cast("Pipeline", SimpleNamespace(is_ready=True)), pool, {})
     assert (await readiness.check_parts())["database"]
     await pair.make_primary_read_only()
 
