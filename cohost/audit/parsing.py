@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from cohost.audit.topology import InputTopic, LogRecord
 from cohost_schemas import envelope, partitions
 from cohost_schemas.envelope import Envelope
-from cohost_schemas.types import Message, is_id
+from cohost_schemas.types import Message, is_stored_id
 
 
 class ParsedInput(NamedTuple):
@@ -47,7 +47,7 @@ class InputParser:
             return "not_a_cloud_event"
         if partitions.partition_of_bytes(key, self._partition_count) != partition:
             return "wrong_partition"
-        return None if is_id(key.decode(errors="replace")) else "invalid_fact"
+        return None if is_stored_id(key.decode(errors="replace")) else "invalid_fact"
 
     def _check_fact(self, record: LogRecord, event: Envelope) -> str | None:
         key = record.key

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from cohost_schemas import envelope, partitions, timestamps
 from cohost_schemas.envelope import Envelope
-from cohost_schemas.types import Message, is_id
+from cohost_schemas.types import Message, is_id, is_stored_id
 from messaging.processor import InputRecord, InputTopic, Topology
 
 DeadLetterReason = Literal["not_a_cloud_event", "wrong_partition", "unknown_fact", "invalid_fact"]
@@ -106,7 +106,7 @@ class RecordParser:
             parsed.dead_letter_reason = "not_a_cloud_event"
         elif not self._is_in_partition_of_key(record):
             parsed.dead_letter_reason = "wrong_partition"
-        elif key is None or not is_id(key):
+        elif key is None or not is_stored_id(key):
             parsed.dead_letter_reason = "invalid_fact"
         else:
             parsed.input_record = _to_input_record(parsed, input_topic, key, None)

@@ -13,13 +13,13 @@ from cohost_schemas.types import (
     Badge,
     ConnectionStatus,
     GrantStatus,
-    Id,
     Message,
     MuteSource,
     Role,
     RoomStatus,
     Timestamp,
 )
+from cohost_schemas.types import StoredId as Id
 
 
 class CommandOutcome(Message):

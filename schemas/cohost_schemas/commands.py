@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from cohost_schemas.types import CommandData, Id, MuteSource
+from cohost_schemas.types import ZERO_FRACTION_ALLOWED, CommandData, Id, MuteSource, StoredId
 
 ReleaseReason = Literal["no_show", "connection_lost"]
-ExpirySeconds = Annotated[int, Field(ge=10, le=604_800)]
+ExpirySeconds = Annotated[int, Field(ge=10, le=604_800), ZERO_FRACTION_ALLOWED]
 InvitationMessage = Annotated[str, StringConstraints(max_length=280, pattern=r"^[^\x00]*$")]
 
 
@@ -54,24 +54,30 @@ class LeaveStage(CommandData):
     actor_id: Id
 
 
-class ExpireInvitation(CommandData):
+class ServiceCommand(CommandData):
+    """Base of commands that the services write about what they stored, whatever it is called."""
+
+    room_id: StoredId
+
+
+class ExpireInvitation(ServiceCommand):
     """Expire an invitation; without effect unless it is overdue by the broker's clock."""
 
-    invitation_id: Id
+    invitation_id: StoredId
 
 
-class ReleaseSeat(CommandData):
+class ReleaseSeat(ServiceCommand):
     """Broadcast asks to end the seat that was created by this invitation."""
 
-    user_id: Id
-    invitation_id: Id
+    user_id: StoredId
+    invitation_id: StoredId
     reason: ReleaseReason
 
 
-class ExcludeUser(CommandData):
+class ExcludeUser(ServiceCommand):
     """Apply a ban in one room; without effect while the user is eligible."""
 
-    user_id: Id
+    user_id: StoredId
 
 
 class MuteCoHost(CommandData):

@@ -9,7 +9,6 @@ from cohost_schemas.invitation import Invitation
 from cohost_schemas.rejections import CommandRejected
 from cohost_schemas.types import (
     Badge,
-    Id,
     LeaveReason,
     Message,
     MuteSource,
@@ -18,6 +17,7 @@ from cohost_schemas.types import (
     Timestamp,
     TrackSource,
 )
+from cohost_schemas.types import StoredId as Id
 
 
 class StageChanged(Message):

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import Field, Strict
 
-from cohost_schemas.types import Id, Message, RoomStatus, Text, UserStatus
+from cohost_schemas.types import ZERO_FRACTION_ALLOWED, Id, Message, RoomStatus, Text, UserStatus
 
-SeatLimit = Annotated[int, Field(ge=0, le=100)]
+SeatLimit = Annotated[int, Field(ge=0, le=100), ZERO_FRACTION_ALLOWED]
 
 
 class RoomChanged(Message):

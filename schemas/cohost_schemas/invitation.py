@@ -1,6 +1,7 @@
 """The invitation, as events and HTTP represent it."""
 
-from cohost_schemas.types import CloseReason, Id, InvitationStatus, Message, Timestamp
+from cohost_schemas.types import CloseReason, InvitationStatus, Message, Timestamp
+from cohost_schemas.types import StoredId as Id
 
 
 class Invitation(Message):

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Strict, StringConstraints
 
 from cohost_schemas.events import Permissions
-from cohost_schemas.types import Id, Message, Text, Timestamp, TrackSource
+from cohost_schemas.types import Message, Text, Timestamp, TrackSource
+from cohost_schemas.types import StoredId as Id
 
 ApplyMode = Literal["in_place", "absent", "removed", "clean"]
 DeadlineKind = Literal["grace", "no_show"]

@@ -3,17 +3,37 @@
 import re
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
-ID_PATTERN = r"^[A-Za-z0-9._:@-]{1,64}$"
+_ID_CHARACTER = "[A-Za-z0-9._:@-]"
+# No lookahead: pydantic's regular expressions have none.
+ID_PATTERN = (
+    rf"^([A-Za-z0-9_:@-]{_ID_CHARACTER}{{0,63}}"
+    rf"|\.[A-Za-z0-9_:@-]{_ID_CHARACTER}{{0,62}}"
+    rf"|\.\.{_ID_CHARACTER}{{1,62}})$"
+)
 
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
-"""1 to 64 characters of `A-Z a-z 0-9 . _ : @ -`."""
+"""1 to 64 characters of `A-Z a-z 0-9 . _ : @ -`, but not `.` or `..`, which vanish from a URL's path."""
+
+StoredId = Annotated[str, StringConstraints(pattern=rf"^{_ID_CHARACTER}{{1,64}}$")]
+"""An id in what the services write: what was stored as `.` or `..` before they were refused stays."""
 
 # `$` would also match before a trailing newline.
 is_id = re.compile(ID_PATTERN.removesuffix("$")).fullmatch
 """Return a match (true) if a text is an `Id`, None (false) otherwise."""
+
+is_stored_id = re.compile(f"{_ID_CHARACTER}{{1,64}}").fullmatch
+"""Return a match (true) if a text is a `StoredId`, None (false) otherwise."""
+
+
+def _whole_number(value: Any) -> Any:
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
+ZERO_FRACTION_ALLOWED = BeforeValidator(_whole_number)
+"""Makes an integer type take `600.0` and `6e2` as 600, as JSON Schema does. Last in `Annotated`."""
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 """Any text without U+0000, which Postgres cannot store."""

@@ -5,9 +5,10 @@ from collections.abc import Callable, Collection, Sequence
 from typing import cast
 
 from cohost_schemas import envelope, topics
-from cohost_schemas.commands import SendInvitation
+from cohost_schemas.commands import SendInvitation, ServiceCommand
 from cohost_schemas.facts import RoomChanged, UserChanged
 from cohost_schemas.topics import Topic
+from cohost_schemas.types import Message, is_id
 from messaging.database import Connection
 from messaging.processor import InputRecord, OutputRecord, PartialDecision, RejectedCommand, Rejection
 from services.invitations import domain
@@ -79,7 +80,7 @@ class InvitationsProcessor:
         user = self._cache.get_user(user_id) if user_id is not None else None
         decision = domain.decide_command(record, stage, user, self._policy)
         if isinstance(decision, Rejection):
-            return decision
+            return Rejection("invalid_command") if _names_what_is_no_id(record.data) else decision
         return _apply_events(decision, stage, record, changes)
 
     def _apply_room_fact(self, record: InputRecord, changes: BatchChanges) -> Sequence[OutputRecord]:
@@ -132,6 +133,11 @@ class InvitationsProcessor:
         if topic is topics.ROOMS:
             return await stages.count_open_not_updated_since(connection, lane, offset)
         return await users.count_active_not_updated_since(connection, lane, offset)
+
+
+def _names_what_is_no_id(command: Message | None) -> bool:
+    """Return whether a command names `.` or `..`, which only commands about stored rows may."""
+    return isinstance(command, ServiceCommand) and not all(map(is_id, vars(command).values()))
 
 
 def _apply_events(

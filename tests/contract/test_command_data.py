@@ -26,7 +26,22 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "ExcludeUser": {"userId": "bob"},
 }
 FIELDS = [(name, field) for name, data in COMMANDS.items() for field in ("roomId", *data)]
-BAD_IDS = ["", "a b", "a/b", "grün", "🙂", "x" * 65, "a\u0000", "a\n", 17, True, ["bob"], {"id": "bob"}]
+BAD_IDS = [
+    ".",
+    "..",
+    "",
+    "a b",
+    "a/b",
+    "grün",
+    "🙂",
+    "x" * 65,
+    "a\u0000",
+    "a\n",
+    17,
+    True,
+    ["bob"],
+    {"id": "bob"},
+]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -210,13 +225,39 @@ async def test_a_rejection_repeats_the_valid_ids(client: ContractClient) -> None
     }
 
 
-async def test_a_whole_number_with_a_decimal_point_has_one_result(
-    client: ContractClient, people: People
+@pytest.mark.parametrize("number", ["600.0", "6e2", "6.0E+2", "600.000"])
+async def test_a_number_with_a_zero_fraction_is_an_integer(
+    client: ContractClient, people: People, number: str
 ) -> None:
     room = await client.create_room()
-    data = {"userId": people.bob, "actorId": room.host, "expiresInSeconds": 60.0}
-    fate = await client.wait_for_result(await client.send_command("SendInvitation", room, **data))
-    assert fate in {"InvitationSent", "invalid_command"}
+    data = {"roomId": room.id, "userId": people.bob, "actorId": room.host, "expiresInSeconds": 4711}
+    sent_event = cloud_event("SendInvitation", room.id, data)
+    value = json.dumps(sent_event).replace("4711", number).encode()
+    put = await client.write_record(
+        INVITATION_COMMANDS, room.id, value, STRUCTURED_HEADERS, event_id=sent_event["id"]
+    )
+    [sent] = await client.wait_for_outcome(put.id)
+    assert (sent.name, sent.data["expiresAt"]) == ("InvitationSent", put.timestamp_after(600))
+
+
+@pytest.mark.parametrize("name", ["ExpireInvitation", "ReleaseSeat", "ExcludeUser"])
+@pytest.mark.parametrize("dots", [".", ".."])
+async def test_dots_are_no_id_in_the_services_commands_either(
+    client: ContractClient, name: str, dots: str
+) -> None:
+    room = await client.create_room()
+    data = {**COMMANDS[name], **{field: dots for field in COMMANDS[name] if field != "reason"}}
+    assert await client.refusal_reason(name, room, **data) == "invalid_command"
+
+
+@pytest.mark.parametrize("dots", [".", ".."])
+async def test_dots_are_no_id_of_a_command_or_room(client: ContractClient, dots: str) -> None:
+    refused = await client.send_refused("LeaveStage", unique_id("room"), id=dots, actorId="bob")
+    assert (refused["commandId"], refused["reason"]) == (dots, "invalid_command")
+    data = {"roomId": dots, "actorId": "bob"}
+    put = await client.publish_event(INVITATION_COMMANDS, cloud_event("LeaveStage", dots, data))
+    refused = await client.wait_for_rejection(put.id)
+    assert (refused["reason"], refused["actorId"], "roomId" in refused) == ("invalid_command", "bob", False)
 
 
 async def test_an_unknown_null_field_counts_as_absent(client: ContractClient) -> None:

@@ -141,6 +141,8 @@ def user_fact(user: str, **changes: Any) -> dict[str, Any]:
         {"hostId": None},
         {"hostId": "no id!"},
         {"hostId": 17},
+        {"hostId": "."},
+        {"hostId": ".."},
         {"status": ...},
         {"status": "paused"},
         {"status": "LIVE"},
@@ -150,6 +152,7 @@ def user_fact(user: str, **changes: Any) -> dict[str, Any]:
         {"maxCoHosts": "5"},
         {"maxCoHosts": True},
         {"maxCoHosts": 2.5},
+        {"maxCoHosts": 101.0},
         {"title": 17},
         {"title": "nul\x00"},
     ],
@@ -174,6 +177,7 @@ async def test_a_room_fact_breaking_its_schema_is_a_dead_letter(
         {"blockedUserIds": "alice"},
         {"blockedUserIds": ["no id!"]},
         {"blockedUserIds": [17]},
+        {"blockedUserIds": ["alice", ".."]},
         {"blockedUserIds": {"alice": True}},
         {"displayName": 17},
         {"displayName": "nul\x00"},
@@ -184,6 +188,18 @@ async def test_a_user_fact_breaking_its_schema_is_a_dead_letter(
 ) -> None:
     user = unique_id("user")
     assert await dead_letter_reason(client, user_fact(user, **changes), user, "users") == "invalid_fact"
+
+
+@pytest.mark.parametrize("dots", [".", ".."])
+async def test_dots_are_no_room_and_no_user_but_a_tombstone_of_them_is_taken(
+    client: ContractClient, dots: str
+) -> None:
+    assert await dead_letter_reason(client, room_fact(dots), dots) == "invalid_fact"
+    assert await dead_letter_reason(client, user_fact(dots), dots, "users") == "invalid_fact"
+    for topic in ("rooms", "users"):
+        gone = await client.write_record(topic, dots, None)
+        await client.wait_until_read(topic, dots)
+        assert client.log.dead_letters[gone.position] == []
 
 
 async def test_the_last_good_fact_stays(client: ContractClient) -> None:

@@ -4,8 +4,16 @@ from typing import Any
 
 import pytest
 
-from cohost_schemas.commands import AcceptInvitation, ExcludeUser, LeaveStage, ReleaseSeat, RemoveCoHost
-from cohost_schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired
+from cohost_schemas.commands import (
+    AcceptInvitation,
+    ExcludeUser,
+    ExpireInvitation,
+    LeaveStage,
+    ReleaseSeat,
+    RemoveCoHost,
+    SendInvitation,
+)
+from cohost_schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired, InvitationSent
 from messaging.processor import Rejection
 from services.invitations.domain.state import Policy
 from tests.invitations.in_memory_processor import (
@@ -151,3 +159,30 @@ def test_unknown_users_are_eligible_where_they_are_accepted() -> None:
 def test_the_first_of_two_racing_for_a_seat_gets_it(seated: InMemoryProcessor) -> None:
     seated.decide_command(leave_command(), 9)
     assert seated.decide_command(remove_command(), 9) == Rejection("not_co_host")
+
+
+def test_a_user_stored_under_what_is_no_id_any_more_is_excluded() -> None:
+    processor = InMemoryProcessor(Policy(accept_unknown_users=True))
+    processor.set_room()
+    stored = SendInvitation.model_construct(
+        room_id=ROOM, user_id="..", actor_id=HOST, expires_in_seconds=EXPIRY_SECONDS, message=None
+    )
+    assert [type(event) for event in processor.decide_command(stored, 0, "i1")] == [InvitationSent]
+    processor.delete_user("..")
+    [cancelled] = processor.decide_command(exclude_command(".."), 9)
+    assert (type(cancelled), cancelled.user_id) == (InvitationCancelled, "..")
+    assert processor.decide_command(exclude_command(".."), 9) == Rejection("invalid_command")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        exclude_command("."),
+        exclude_command(room=".."),
+        release_command("."),
+        release_command(identifier=".."),
+        ExpireInvitation(room_id=ROOM, invitation_id="."),
+    ],
+)
+def test_dots_under_which_nothing_is_stored_are_no_id(processor: InMemoryProcessor, command: object) -> None:
+    assert processor.decide_command(command) == Rejection("invalid_command")

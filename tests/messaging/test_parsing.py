@@ -88,6 +88,7 @@ LONG = "x" * 257
         ),
         pytest.param(record(event_bytes(type="cohost.Leave.v1")), "unknown_command", id="unknown type"),
         pytest.param(record(event_bytes(id="an id")), "invalid_command", id="id breaks the rule"),
+        pytest.param(record(event_bytes(id="..")), "invalid_command", id="id is .."),
         pytest.param(record(event_bytes(subject=...)), "invalid_command", id="no subject"),
         pytest.param(record(event_bytes(), key=None), "invalid_command", id="no key"),
         pytest.param(record(event_bytes(), key=b"\xff"), "invalid_command", id="key is not UTF-8"),
@@ -156,6 +157,14 @@ def test_a_fact_ignores_unknown_fields_and_nulls() -> None:
     assert parse_result(PARSER.parse_record(given)) == facts.RoomChanged(
         room_id=ROOM, host_id="alice", status="live"
     )
+
+
+@pytest.mark.parametrize("key", [".", ".."])
+def test_a_tombstone_of_what_was_stored_as_dots_is_taken(key: str) -> None:
+    given = record(None, topic="rooms", key=key.encode(), partition=partition_of(key, COUNT))
+    taken = PARSER.parse_record(given).input_record
+    assert taken is not None
+    assert (taken.key, taken.data) == (key, None)
 
 
 def test_a_tombstones_id_is_its_position() -> None:

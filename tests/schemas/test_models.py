@@ -25,7 +25,7 @@ def refused(model: type[Message], data: Any) -> bool:
     return False
 
 
-@pytest.mark.parametrize("identifier", ["a", "x" * 64, "AZaz09._:@-", ".", ".."])
+@pytest.mark.parametrize("identifier", ["a", "x" * 64, "AZaz09._:@-", "...", ".a", "..a", "a..", "." * 64])
 def test_an_id_that_follows_the_rule_is_accepted(identifier: str) -> None:
     assert read(commands.LeaveStage, {"roomId": identifier, "actorId": identifier}) == commands.LeaveStage(
         room_id=identifier, actor_id=identifier
@@ -34,10 +34,47 @@ def test_an_id_that_follows_the_rule_is_accepted(identifier: str) -> None:
 
 @pytest.mark.parametrize(
     "identifier",
-    ["", "x" * 65, "a b", "a/b", "ä", "a\n", "\na", "a\x00", "\ud800", "\uff21", "٣", 5, None, ["a"]],
+    [
+        ".",
+        "..",
+        "",
+        "x" * 65,
+        "." * 65,
+        ".." + "x" * 63,
+        "a b",
+        "a/b",
+        "ä",
+        "a\n",
+        "\na",
+        "a\x00",
+        "\ud800",
+        "\uff21",
+        "٣",
+        5,
+        None,
+        ["a"],
+    ],
 )
 def test_an_id_that_breaks_the_rule_is_refused(identifier: object) -> None:
     assert refused(commands.LeaveStage, {"roomId": identifier, "actorId": "alice"})
+
+
+@pytest.mark.parametrize("identifier", [".", ".."])
+def test_what_is_stored_as_dots_stays_readable(identifier: str) -> None:
+    room = {"roomId": identifier, "hostId": identifier, "status": "live", "open": True, "maxCoHosts": 5}
+    assert not refused(events.StageChanged, room)
+    assert not refused(commands.ExcludeUser, {"roomId": identifier, "userId": identifier})
+    assert refused(facts.RoomChanged, {**room, "roomId": "room-1"})
+    assert refused(facts.UserChanged, {"userId": "bob", "status": "active", "blockedUserIds": [identifier]})
+
+
+@pytest.mark.parametrize(("number", "seconds"), [(600.0, 600), (6e2, 600), (10.0, 10), (604_800.0, 604_800)])
+def test_a_number_with_a_zero_fraction_is_an_integer(number: float, seconds: int) -> None:
+    sent = read(commands.SendInvitation, {**IDS, "expiresInSeconds": number})
+    assert (type(vars(sent)["expires_in_seconds"]), vars(sent)["expires_in_seconds"]) == (int, seconds)
+    room = {"roomId": "room-1", "hostId": "alice", "status": "live", "maxCoHosts": number / 600}
+    if seconds == 600:
+        assert repr(vars(read(facts.RoomChanged, room))["max_co_hosts"]) == "1"
 
 
 @pytest.mark.parametrize("seconds", [10, 604_800])
@@ -49,7 +86,7 @@ def test_an_expiry_within_its_bounds_is_taken(seconds: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "seconds", [9, 604_801, -1, 0, "60", 60.0, 60.5, True, [60], {}, float("inf"), 10**400]
+    "seconds", [9, 604_801, -1, 0, "60", "600", 60.5, 9.0, 604_801.0, True, [60], {}, float("inf"), 10**400]
 )
 def test_an_expiry_out_of_bounds_or_of_another_json_type_is_refused(seconds: object) -> None:
     assert refused(commands.SendInvitation, {**IDS, "expiresInSeconds": seconds})
@@ -105,7 +142,7 @@ def test_facts_ignore_unknown_fields() -> None:
     assert read(facts.RoomChanged, {**room, "theme": "dark"}) == read(facts.RoomChanged, room)
 
 
-@pytest.mark.parametrize("seats", [-1, 101, 5.0, "5", True])
+@pytest.mark.parametrize("seats", [-1, 101, 5.5, 101.0, "5", True])
 def test_a_number_of_seats_out_of_bounds_is_refused(seats: object) -> None:
     room = {"roomId": "room-1", "hostId": "alice", "status": "live", "maxCoHosts": seats}
     assert refused(facts.RoomChanged, room)

@@ -10,7 +10,7 @@ import structlog
 
 from cohost.kafka.backoff import Backoff
 from cohost_schemas import topics
-from cohost_schemas.types import is_id
+from cohost_schemas.types import is_stored_id
 from messaging import errors
 from messaging.lanes import lane_store
 from messaging.lanes.lease import LaneLease
@@ -105,7 +105,7 @@ class RoomResyncer:
             return
         rooms = await self._livekit.list_rooms()
         async with self._pool.acquire() as connection:
-            found = await store.rooms_to_resync(connection, owned, list(filter(is_id, rooms)))
+            found = await store.rooms_to_resync(connection, owned, list(filter(is_stored_id, rooms)))
         self._schedule.set_rooms(found)
         self._next_discovery_at = time.monotonic() + self._period_seconds * random.uniform(0.9, 1.0)  # noqa: S311 - jitter
 

@@ -19,7 +19,7 @@ from livekit.protocol import models
 from cohost_schemas import signals, timestamps
 from cohost_schemas.events import Permissions
 from cohost_schemas.signals import Participant
-from cohost_schemas.types import Badge, is_id
+from cohost_schemas.types import Badge, is_stored_id
 from services.broadcast.livekit import mapping
 from services.broadcast.metrics import LiveKitMetrics
 
@@ -236,7 +236,7 @@ class LiveKitClient:
         except Exception as error:
             # The receiver raises many types of error, down to a bare Exception.
             raise UnsignedWebhook from error
-        report = mapping.to_webhook_report(event) if is_id(event.room.name) else None
+        report = mapping.to_webhook_report(event) if is_stored_id(event.room.name) else None
         return (event.id, report) if report is not None else None
 
     @property
