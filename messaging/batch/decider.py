@@ -14,6 +14,7 @@ from aiokafka import ConsumerRecord
 
 from messaging.batch.encoder import RecordEncoder
 from messaging.batch.record_decider import RecordDecider, RecordDecisions
+from messaging.inputs import parsing
 from messaging.inputs.parsing import ParsedRecord, RecordParser
 from messaging.lanes.lane import Lane, LaneUpdate
 from messaging.metrics import PipelineMetrics
@@ -119,7 +120,12 @@ class BatchDecider:
         parsed_records = []
         parse_record = self._parser.parse_record
         for count, record in enumerate(records, 1):
-            parsed = parse_record(record)
+            # A thread gives the interpreter back every few milliseconds; the event loop would not.
+            parsed = (
+                await asyncio.to_thread(parse_record, record)
+                if parsing.is_large(record)
+                else parse_record(record)
+            )
             if parsed.is_command:
                 if parsed.id in seen:
                     continue

@@ -1,6 +1,8 @@
 """CloudEvents 1.0 in the Kafka protocol binding (contract, section 1)."""
 
+import binascii
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn, TypeGuard
 
@@ -17,14 +19,23 @@ Headers = Sequence[tuple[str, bytes | None]]
 _STRUCTURED_TYPE = b"application/cloudevents"
 _EXTENSION_NAMES = ("correlationid", "causationid", "sequence", "traceparent", "tracestate")
 _EXTENSION_SET = frozenset(_EXTENSION_NAMES)
+# Postgres rejects U+0000. Only `_parse_json_slowly` accepts lone surrogates.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class NotACloudEvent(ValueError):
     """The record is not a CloudEvent and must become a dead letter. The name is the contract's reason."""
 
 
+class UnreadableData:
+    """The data of an event whose `data_base64` is not JSON or stands beside `data`. It fits no model."""
+
+
 class Envelope(NamedTuple):
-    """A decoded CloudEvent: valid `id`, `source`, `type`; other attributes text or None, `data` any JSON."""
+    """A decoded CloudEvent: valid `id`, `source`, `type`; other attributes text or None.
+
+    `data` is any JSON, or `UnreadableData`. The trace is that of the record's headers if the event has none.
+    """
 
     id: str
     source: str
@@ -60,11 +71,19 @@ def decode_event(value: bytes | None, headers: Headers) -> Envelope:
         msg = "the value is null"
         raise NotACloudEvent(msg)
     if _is_binary(headers):
-        return _validate_envelope(_decode_binary(value, dict(headers)), escaped=True)
+        event = _validate_envelope(_decode_binary(value, dict(headers)), escaped=True)
+    else:
+        event = _decode_structured(value)
+    return event if event.traceparent is not None else _with_trace_of_headers(event, headers)
+
+
+def _decode_structured(value: bytes) -> Envelope:
     event = _parse_json(value)
     if not isinstance(event, dict):
         msg = "the value is not a JSON object"
         raise NotACloudEvent(msg)
+    if "data_base64" in event:
+        event["data"] = _decode_data(event.get("data"), event.pop("data_base64"))
     # Without a \u escape, the JSON parser or UTF-8 has already rejected every invalid character.
     return _validate_envelope(event, escaped=b"\\u" in value)
 
@@ -104,6 +123,37 @@ def _is_binary(headers: Headers) -> bool:
             content_type = dict(headers).get("content-type") or b""
             return not content_type.lower().startswith(_STRUCTURED_TYPE)
     return False
+
+
+def _decode_data(data: Any, encoded: Any) -> Any:
+    if encoded is None:
+        return data
+    if data is not None or not isinstance(encoded, str):
+        return UnreadableData()
+    try:
+        return _parse_json(binascii.a2b_base64(encoded, strict_mode=True))
+    except ValueError:
+        return UnreadableData()
+
+
+def _with_trace_of_headers(event: Envelope, headers: Headers) -> Envelope:
+    parent = state = None
+    for name, value in headers:
+        if name == "traceparent":
+            parent = value
+        elif name == "tracestate":
+            state = value
+    if (traceparent := _decode_header(parent)) is None:
+        return event
+    return event._replace(traceparent=traceparent, tracestate=_decode_header(state))
+
+
+def _decode_header(value: bytes | None) -> str | None:
+    try:
+        text = (value or b"").decode()
+    except UnicodeDecodeError:
+        return None
+    return text if text and "\x00" not in text else None
 
 
 def _parse_json(value: bytes) -> Any:
@@ -178,7 +228,4 @@ def _is_nonempty_text(text: Any) -> TypeGuard[str]:
 
 
 def _is_storable(attribute: Any) -> bool:
-    # Postgres rejects U+0000. Only `_parse_json_slowly` accepts lone surrogates.
-    return not isinstance(attribute, str) or not any(
-        character == "\x00" or "\ud800" <= character <= "\udfff" for character in attribute
-    )
+    return not isinstance(attribute, str) or _UNSTORABLE.search(attribute) is None

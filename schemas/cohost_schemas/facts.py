@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, Strict
+from pydantic import FailFast, Field, Strict
 
 from cohost_schemas.types import ZERO_FRACTION_ALLOWED, Id, Message, RoomStatus, Text, UserStatus
 
@@ -25,7 +25,7 @@ class UserChanged(Message):
     user_id: Id
     status: UserStatus
     can_receive_invitations: bool = True
-    blocked_user_ids: Annotated[tuple[Id, ...], Strict(strict=False)] = ()
+    blocked_user_ids: Annotated[tuple[Id, ...], Strict(strict=False), FailFast()] = ()
     display_name: Text | None = None
 
 

@@ -1,5 +1,6 @@
 """Kafka's default partitioner: the partition of a key."""
 
+import struct
 from functools import lru_cache
 
 _SEED = 0x9747B28C
@@ -12,9 +13,9 @@ def murmur2(data: bytes) -> int:
     length = len(data)
     hashed = _SEED ^ length
     whole = length & ~3
-    for start in range(0, whole, 4):
-        word = int.from_bytes(data[start : start + 4], "little") * _MULTIPLIER & _MASK
-        word = (word ^ word >> 24) * _MULTIPLIER & _MASK
+    for (word,) in struct.iter_unpack("<I", data[:whole]):
+        word = word * _MULTIPLIER & _MASK  # noqa: PLW2901 - a name less
+        word = (word ^ word >> 24) * _MULTIPLIER & _MASK  # noqa: PLW2901
         hashed = (hashed * _MULTIPLIER & _MASK) ^ word
     if length > whole:
         hashed = (hashed ^ int.from_bytes(data[whole:], "little")) * _MULTIPLIER & _MASK

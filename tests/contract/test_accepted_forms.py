@@ -1,5 +1,6 @@
 """Section 1: the accepted forms of a command."""
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any
@@ -156,7 +157,7 @@ async def test_binary_facts_are_read(client: ContractClient) -> None:
         {"vendor": "anything", "number": 7, "flag": True},
         {"nested": {"readers": ["ignore", "it"]}},
         {"source": "urn:example:platform"},
-        {"data_base64": "e30="},
+        {"data_base64": None},
         {"traceparent": "not a trace"},
     ],
     ids="-".join,
@@ -167,6 +168,56 @@ async def test_other_attributes_are_ignored(
     room = await client.create_room()
     sent_event = invitation_event(room, people.bob, **attributes)
     assert await outcome_name(client, sent_event, sent_event, STRUCTURED_HEADERS) == "InvitationSent"
+
+
+def in_base64(data: Any) -> str:
+    return base64.b64encode(json.dumps(data, ensure_ascii=False).encode()).decode()
+
+
+@pytest.mark.parametrize("data", [{}, {"data": None}])
+async def test_data_in_base64_is_the_data(
+    client: ContractClient, people: People, data: dict[str, None]
+) -> None:
+    room = await client.create_room()
+    sent_event = invitation_event(room, people.bob)
+    sent_event["data"]["message"] = "Grüße 🎤"
+    encoded = {**sent_event, "data_base64": in_base64(sent_event["data"]), **data}
+    if "data" not in data:
+        del encoded["data"]
+    assert await outcome_name(client, sent_event, encoded, STRUCTURED_HEADERS) == "InvitationSent"
+
+
+@pytest.mark.parametrize("value", ["e30", "e3 0=", "e30=\n", "e30==", "", 5, True, [], {}, "/w==", "ew=="])
+async def test_data_that_is_not_base64_of_json_is_refused(client: ContractClient, value: Any) -> None:
+    room = f"room-{new_id()}"
+    sent_event = {**cloud_event("LeaveStage", room, None), "data_base64": value}
+    assert await outcome_name(client, sent_event, sent_event, STRUCTURED_HEADERS) == "invalid_command"
+
+
+async def test_data_beside_data_in_base64_is_refused_and_not_echoed(client: ContractClient) -> None:
+    room = f"room-{new_id()}"
+    data = {"roomId": room, "actorId": "bob"}
+    sent_event = {**cloud_event("LeaveStage", room, data), "data_base64": in_base64(data)}
+    assert await outcome_name(client, sent_event, sent_event, STRUCTURED_HEADERS) == "invalid_command"
+    refused = await client.wait_for_rejection(sent_event["id"])
+    assert set(refused) == {"commandId", "commandType", "reason", "message"}
+    assert "data_base64" in refused["message"]
+
+
+async def test_facts_are_read_from_base64_and_refused_as_invalid(client: ContractClient) -> None:
+    data = {"roomId": f"room-{new_id()}", "hostId": "alice", "status": "idle"}
+    fact = {**cloud_event("RoomChanged", data["roomId"], None), "data_base64": in_base64(data)}
+    assert await client.wait_for_result(await client.publish_event("rooms", fact)) == "StageChanged"
+    put = await client.publish_event("rooms", {**fact, "data": data})
+    letter = await client.wait_for_dead_letter(put)
+    assert letter.headers_by_name["dead-letter-reason"] == b"invalid_fact"
+
+
+async def test_data_in_base64_is_ignored_in_binary_mode(client: ContractClient, people: People) -> None:
+    room = await client.create_room()
+    sent_event = invitation_event(room, people.bob)
+    headers = [*binary_headers(sent_event), ("ce_data_base64", b"e30")]
+    assert await outcome_name(client, sent_event, sent_event["data"], headers) == "InvitationSent"
 
 
 @pytest.mark.parametrize("value", [b"not json", b"", b"\xff"])

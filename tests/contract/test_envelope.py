@@ -9,6 +9,7 @@ import pytest
 from tests.contract.conftest import People
 from tests.contract.contract_client import (
     INVITATION_COMMANDS,
+    STRUCTURED_HEADERS,
     ContractClient,
     Room,
     WrittenRecord,
@@ -20,6 +21,7 @@ from tests.contract.topic_log import TopicRecord
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+OTHER_TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 ATTRIBUTES = {
     "specversion": "1.0",
     "source": "/cohost/invitations",
@@ -123,6 +125,21 @@ async def test_the_trace_context_is_passed_on(client: ContractClient, people: Pe
     refused = await send_invitation(client, room, people.bob, traceparent=TRACE)
     assert refused.event["traceparent"].split("-")[1] == TRACE.split("-")[1]
     assert "tracestate" not in refused.event
+
+
+@pytest.mark.parametrize(("attribute", "expected"), [(None, TRACE), (OTHER_TRACE, OTHER_TRACE)])
+async def test_the_trace_context_may_come_in_headers(
+    client: ContractClient, people: People, attribute: str | None, expected: str
+) -> None:
+    room = await client.create_room()
+    data = {"roomId": room.id, "userId": people.bob, "actorId": room.host}
+    sent_event = cloud_event("SendInvitation", room.id, data, traceparent=attribute)
+    headers = [("traceparent", b"other"), ("traceparent", TRACE.encode()), ("tracestate", b"vendor=1")]
+    put = await client.publish_event(INVITATION_COMMANDS, sent_event, headers=[*STRUCTURED_HEADERS, *headers])
+    [sent] = await client.wait_for_outcome(put.id)
+    assert sent.event["traceparent"].split("-")[1] == expected.split("-")[1]
+    assert sent.event.get("tracestate") == (None if attribute else "vendor=1")
+    assert {"traceparent", "tracestate"}.isdisjoint(sent.headers_by_name)
 
 
 async def test_the_trace_context_of_a_fact_is_passed_on(client: ContractClient) -> None:

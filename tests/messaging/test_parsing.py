@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from aiokafka import ConsumerRecord
+from pydantic import TypeAdapter, ValidationError
 
 from cohost_schemas import commands, facts, topics
 from cohost_schemas.partitions import partition_of
+from messaging.inputs import parsing
 from messaging.inputs.parsing import ParsedRecord, RecordParser
 from messaging.processor import InputRecord
 from tests.messaging import counter_processor
@@ -186,3 +188,59 @@ def test_binary_mode_is_read_from_the_headers() -> None:
     assert parse_result(PARSER.parse_record(record(body, headers=headers))) == commands.LeaveStage(
         room_id=ROOM, actor_id="bob"
     )
+
+
+def fail_validation(*_: object) -> None:
+    pytest.fail("the model was asked")
+
+
+UNKNOWN_FIELDS = {f"field-{number}": 1 for number in range(60_000)}
+
+
+@pytest.mark.parametrize("more", [UNKNOWN_FIELDS, {"x": 1}])
+def test_unknown_fields_are_refused_by_their_names_alone(
+    monkeypatch: pytest.MonkeyPatch, more: dict[str, int]
+) -> None:
+    monkeypatch.setattr(parsing, "_validate_fields", fail_validation)
+    given = record(event_bytes(data={"roomId": ROOM, "actorId": "bob", **more}))
+    parsed = PARSER.parse_record(given)
+    assert (parsed.rejection_reason, parsed.detail) == (
+        "invalid_command",
+        "The command's data has a field that is not known.",
+    )
+
+
+def test_a_list_of_invalid_ids_is_refused_at_its_first_one() -> None:
+    blocked = {"userId": "bob", "status": "active", "blockedUserIds": ["no id!"] * 9000}
+    with pytest.raises(ValidationError) as refused:
+        facts.UserChanged.model_validate(blocked)
+    assert refused.value.error_count() == 1
+
+
+def test_many_errors_are_not_described_one_by_one() -> None:
+    many = TypeAdapter(list[int])
+    with pytest.raises(ValidationError) as refused:
+        many.validate_python(["x"] * 21)
+    assert parsing.describe_validation_error(refused.value).endswith("in many places.")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (record(b"x" * 1000, headers=(("name", b"x"),)), False),
+        (record(b"x" * 70_000), True),
+        (record(None, key=b"x" * 70_000), True),
+        (record(b"x", headers=(("name", b"x" * 70_000),)), True),
+        (record(b"x", headers=(("name", None),) * 20_000), True),
+    ],
+)
+def test_a_large_record_is_known_by_its_size(given: ConsumerRecord, *, expected: bool) -> None:
+    assert parsing.is_large(given) == expected
+
+
+def test_unreadable_data_is_refused_with_a_sentence_about_it() -> None:
+    parsed = PARSER.parse_record(record(event_bytes(data=..., data_base64="e30")))
+    assert parsed.rejection_reason == "invalid_command"
+    assert parsed.detail == "The command's data_base64 is not base64 of UTF-8 JSON, or stands beside data."
+    given = record(event_bytes(type="cohost.RoomChanged.v1", data=..., data_base64="e30"), topic="rooms")
+    assert parse_result(PARSER.parse_record(given)) == "invalid_fact"

@@ -1,5 +1,6 @@
 """CloudEvents in structured and binary mode, and records that are not CloudEvents."""
 
+import base64
 import json
 from typing import Any
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cohost_schemas import envelope
-from cohost_schemas.envelope import Envelope, NotACloudEvent
+from cohost_schemas.envelope import Envelope, NotACloudEvent, UnreadableData
 
 STRUCTURED = [("content-type", b"application/cloudevents+json; charset=utf-8")]
 EVENT = {"specversion": "1.0", "id": "c-1", "source": "/s", "type": "cohost.LeaveStage.v1"}
@@ -41,6 +42,81 @@ def test_a_structured_event_is_read_whatever_its_content_type(
 def test_every_attribute_of_the_contract_is_read() -> None:
     attributes = {name: name for name in Envelope._fields[4:]}
     assert envelope.decode_event(encoded(**attributes), STRUCTURED) == READ._replace(**attributes)
+
+
+def in_base64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
+
+@pytest.mark.parametrize("data", [DATA, {"a": "ä€🎤", "b": [None, 1.5]}, [], 5, "text", None, "\x00"])
+@pytest.mark.parametrize("beside", [..., None])
+def test_data_in_base64_is_the_data(data: object, beside: object) -> None:
+    for raw in (json.dumps(data).encode(), json.dumps(data, ensure_ascii=False).encode()):
+        event = encoded(data=beside, data_base64=in_base64(raw))
+        assert envelope.decode_event(event, STRUCTURED) == READ._replace(data=data)
+
+
+def test_no_data_in_base64_leaves_the_data() -> None:
+    assert envelope.decode_event(encoded(data_base64=None), STRUCTURED) == READ
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "e30", "e30==", "e3 0=", "e30=\n", "\ne30=", "e30=e30=", "e30.", "====", "{}", "é", "a\x00"),
+        *(in_base64(b"\xfb\xff").replace("+", "-").replace("/", "_"), "eyJhIjoxfQ", "\ud800"),
+        *(in_base64(raw) for raw in (b"{", b"\xff", b"\xef\xbb\xbf{}", b"NaN", b"{}{}", b"[" * 50_000)),
+        *(5, True, False, ["e30="], {}),
+    ],
+)
+def test_what_is_not_base64_of_json_is_unreadable(value: object) -> None:
+    event = envelope.decode_event(encoded(data=..., data_base64=value), STRUCTURED)
+    assert isinstance(event.data, UnreadableData)
+    assert event == READ._replace(data=event.data)
+
+
+@pytest.mark.parametrize("data", [DATA, {}, False, 0, ""])
+def test_data_beside_data_in_base64_is_unreadable(data: object) -> None:
+    event = encoded(data=data, data_base64=in_base64(json.dumps(data).encode()))
+    assert isinstance(envelope.decode_event(event, STRUCTURED).data, UnreadableData)
+
+
+@pytest.mark.parametrize("header", [b"e30=", b"", b"no base64"])
+def test_a_binary_event_has_no_data_in_base64(header: bytes) -> None:
+    headers = [*BINARY, ("ce_data_base64", header)]
+    assert envelope.decode_event(b'{"roomId": "room-1"}', headers) == READ
+
+
+TRACE_HEADERS = [
+    *(("traceparent", b"first"), ("tracestate", b"first"), ("x", b"1")),
+    *(("traceparent", b"parent"), ("tracestate", b"state=1")),
+]
+
+
+@pytest.mark.parametrize("attribute", [..., None, "", 5])
+def test_the_trace_of_the_last_headers_is_used(attribute: object) -> None:
+    traced = READ._replace(traceparent="parent", tracestate="state=1")
+    event = encoded(traceparent=attribute, tracestate="attribute")
+    assert envelope.decode_event(event, [*STRUCTURED, *TRACE_HEADERS]) == traced
+    binary = envelope.decode_event(json.dumps(DATA).encode(), [*BINARY, *TRACE_HEADERS])
+    assert binary == traced
+
+
+def test_attributes_and_headers_of_a_trace_are_not_mixed() -> None:
+    given = encoded(traceparent="attribute")
+    assert envelope.decode_event(given, TRACE_HEADERS) == READ._replace(traceparent="attribute")
+    given = encoded(tracestate="attribute")
+    assert envelope.decode_event(given, TRACE_HEADERS[3:4]) == READ._replace(traceparent="parent")
+    headers = [*BINARY, ("ce_traceparent", b"attribute"), *TRACE_HEADERS]
+    assert envelope.decode_event(json.dumps(DATA).encode(), headers).tracestate is None
+
+
+@pytest.mark.parametrize("value", [None, b"", b"\xff", b"a\x00"])
+def test_a_trace_header_that_is_not_text_counts_as_absent(value: bytes | None) -> None:
+    headers = [*TRACE_HEADERS, ("traceparent", value)]
+    assert envelope.decode_event(encoded(), headers) == READ
+    headers = [*TRACE_HEADERS, ("tracestate", value)]
+    assert envelope.decode_event(encoded(), headers) == READ._replace(traceparent="parent")
 
 
 def test_attributes_that_are_not_known_are_ignored() -> None:

@@ -57,10 +57,21 @@ def test_a_default_stands_in_the_schema() -> None:
     }
 
 
+def test_only_commands_and_facts_may_have_their_data_in_base64() -> None:
+    encoded = [name for model, schema in SCHEMAS.items() for name in [model] if "anyOf" in schema]
+    assert encoded == list(INPUT_MODELS)
+    event = {**catalog.load_example(INPUT_MODELS[0]), "data_base64": "e30="}
+    validator = validator_for(SCHEMAS[INPUT_MODELS[0]])
+    assert validator.is_valid({name: value for name, value in event.items() if name != "data"})
+    without = {name: value for name, value in event.items() if not name.startswith("data")}
+    assert not validator.is_valid(without)
+
+
 values = (
     st.none()
     | st.booleans()
     | st.integers(-2, 700_000)
+    | st.sampled_from([60.0, 2.0, ".", "..", "..."])
     | st.sampled_from(["60", 60.5, "", "a\n", "room-1", "\x00", "x" * 64, "x" * 65, "ä", "live", "active"])
     | st.sampled_from(["microphone", "no_show", "😀" * 280, "😀" * 281])
     | st.lists(st.sampled_from(["bob", "", 5, None]), max_size=2)

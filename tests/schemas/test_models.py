@@ -68,7 +68,7 @@ def test_what_is_stored_as_dots_stays_readable(identifier: str) -> None:
     assert refused(facts.UserChanged, {"userId": "bob", "status": "active", "blockedUserIds": [identifier]})
 
 
-@pytest.mark.parametrize(("number", "seconds"), [(600.0, 600), (6e2, 600), (10.0, 10), (604_800.0, 604_800)])
+@pytest.mark.parametrize(("number", "seconds"), [(600.0, 600), (10.0, 10), (604_800.0, 604_800)])
 def test_a_number_with_a_zero_fraction_is_an_integer(number: float, seconds: int) -> None:
     sent = read(commands.SendInvitation, {**IDS, "expiresInSeconds": number})
     assert (type(vars(sent)["expires_in_seconds"]), vars(sent)["expires_in_seconds"]) == (int, seconds)

@@ -41,10 +41,17 @@ _ATTRIBUTES: dict[str, Schema] = {
     "traceparent": {"type": "string", "description": "W3C Trace Context, carried through."},
     "tracestate": {"type": "string", "description": "W3C Trace Context, carried through."},
 }
+_DATA_BASE64: Schema = {
+    "type": ["string", "null"],
+    "contentEncoding": "base64",
+    "contentMediaType": "application/json",
+    "description": "The data as base64 of its JSON, in place of `data`. The services never write it.",
+}
 _BASE_ATTRIBUTES = ("specversion", "id", "source", "type")
-_INPUT_ATTRIBUTES = (*_BASE_ATTRIBUTES, "subject", "data")
+_INPUT_ATTRIBUTES = (*_BASE_ATTRIBUTES, "subject")
 _OUTPUT_ATTRIBUTES = (
     *_INPUT_ATTRIBUTES,
+    "data",
     "time",
     "datacontenttype",
     "correlationid",
@@ -85,14 +92,18 @@ def cloud_event_schema(model: type[Message], ref_template: str = REFERENCE_TEMPL
     }
     if model in catalog.COMMANDS:
         attributes["id"] = {**_ID, "description": "The command's idempotency key."}
-    is_output = model not in catalog.COMMANDS + catalog.FACTS
-    return {
+    schema: Schema = {
         "title": envelope.wire_type(name),
         "description": model.__doc__ or "",
         "type": "object",
         "properties": {**attributes, "data": {"$ref": ref_template.format(model=name)}},
-        "required": list(_OUTPUT_ATTRIBUTES if is_output else _INPUT_ATTRIBUTES),
+        "required": list(_OUTPUT_ATTRIBUTES),
     }
+    if model in catalog.COMMANDS + catalog.FACTS:
+        schema["properties"]["data_base64"] = _DATA_BASE64
+        schema["required"] = list(_INPUT_ATTRIBUTES)
+        schema["anyOf"] = [{"required": ["data"]}, {"required": ["data_base64"]}]
+    return schema
 
 
 def schema_document(model: type[Message]) -> Schema:
@@ -109,7 +120,7 @@ def envelope_schema() -> Schema:
         "title": "CloudEvent",
         "description": "A CloudEvents 1.0 event in JSON format, with the contract's extensions.",
         "type": "object",
-        "properties": {**_ATTRIBUTES, "data": {}},
+        "properties": {**_ATTRIBUTES, "data": {}, "data_base64": _DATA_BASE64},
         "required": list(_BASE_ATTRIBUTES),
     }
 
