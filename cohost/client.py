@@ -123,8 +123,9 @@ class Client(CommandMethods, FactMethods):
 
         `after` resumes exactly behind the item with that position, given the same `room_id`, and yields only
         changes. Resuming behind one of the initial badges (except the last) replays every change that is
-        still in the log. The log keeps a badge's tombstone for one day (`delete.retention.ms`): a stream that
-        resumes from an older position can miss a removed badge, so start without `after` in that case.
+        still in the log. The log keeps a badge's tombstone for 7 days (`delete.retention.ms`, unless an older
+        version created the topic: one day): a stream that resumes from an older position can miss a removed
+        badge, so start without `after` in that case.
         """
         return _require_entered(self._stream_factory).open_badges(room_id, _parse_position(after))
 

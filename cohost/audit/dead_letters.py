@@ -18,6 +18,8 @@ _LETTER_HEADERS = frozenset(
     }
 )
 _TRUNCATED_HEADER = "dead-letter-truncated"
+_ORIGINAL_TOPIC_HEADER = "x-original-topic"
+"""Lacking in older dead letters."""
 
 
 class LetterOrigin(NamedTuple):
@@ -109,11 +111,14 @@ def _parse_origin(letter: LogRecord) -> LetterOrigin | None:
 
 def _is_unchanged(letter: LogRecord, record: LogRecord) -> bool:
     count = len(record.headers)
+    added = dict(letter.headers[count:])
+    topic = record.topic.encode()
     return (
         letter.key == record.key
         and letter.value == record.value
         and tuple(letter.headers[:count]) == tuple(record.headers)
-        and {name for name, _ in letter.headers[count:]} == _LETTER_HEADERS
+        and added.pop(_ORIGINAL_TOPIC_HEADER, topic) == topic
+        and added.keys() == _LETTER_HEADERS
     )
 
 

@@ -90,6 +90,7 @@ class RecordEncoder:
         origin_headers = [
             ("dead-letter-reason", (parsed.dead_letter_reason or "").encode()),
             ("dead-letter-topic", record.topic.encode()),
+            ("x-original-topic", record.topic.encode()),
             ("dead-letter-partition", b"%d" % record.partition),
             ("dead-letter-offset", b"%d" % record.offset),
             ("dead-letter-time", timestamps.from_ms(record.timestamp).encode()),

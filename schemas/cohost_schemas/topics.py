@@ -29,12 +29,9 @@ def _delete_policy(days: int | None, *extra_settings: tuple[str, str]) -> tuple[
 
 
 _BROKER_CLOCK = ("message.timestamp.type", "LogAppendTime")
-_FACT_SETTINGS = (
-    ("cleanup.policy", "compact"),
-    ("min.compaction.lag.ms", str(7 * _DAY_MS)),
-    ("delete.retention.ms", str(7 * _DAY_MS)),
-    _BROKER_CLOCK,
-)
+# A reader that was away for less than a week sees what was deleted meanwhile.
+_COMPACTED = (("cleanup.policy", "compact"), ("delete.retention.ms", str(7 * _DAY_MS)))
+_FACT_SETTINGS = (*_COMPACTED, ("min.compaction.lag.ms", str(7 * _DAY_MS)), _BROKER_CLOCK)
 _LARGE_RECORDS = ("max.message.bytes", str(2 * _MEBIBYTE))
 
 ROOMS = Topic("rooms", _FACT_SETTINGS)
@@ -48,7 +45,7 @@ BROADCAST_SIGNALS = Topic("broadcast.signals", _delete_policy(7))
 BROADCAST_EVENTS = Topic("broadcast.events", _delete_policy(None))
 BROADCAST_REJECTIONS = Topic("broadcast.rejections", _delete_policy(30))
 BROADCAST_DEAD_LETTERS = Topic("broadcast.dead-letters", _delete_policy(30, _LARGE_RECORDS))
-BADGES = Topic("badges", (("cleanup.policy", "compact"),))
+BADGES = Topic("badges", _COMPACTED)
 
 ALL: tuple[Topic, ...] = (
     ROOMS,

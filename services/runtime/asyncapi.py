@@ -34,6 +34,10 @@ _TOMBSTONE: Schema = {
     "summary": "The room or user of the key is deleted.",
     "payload": {"type": "null"},
 }
+_TRACE_HEADERS: Schema = {
+    name: {"type": "string", "description": "Used where the event has no `traceparent`; the last one counts."}
+    for name in ("traceparent", "tracestate")
+}
 _DEAD_LETTER: Schema = {
     "name": "dead-letter",
     "title": "Dead letter",
@@ -46,6 +50,7 @@ _DEAD_LETTER: Schema = {
                 "enum": ["not_a_cloud_event", "wrong_partition", "unknown_fact", "invalid_fact"]
             },
             "dead-letter-topic": {"type": "string"},
+            "x-original-topic": {"type": "string", "description": "The same as `dead-letter-topic`."},
             "dead-letter-partition": {"type": "string", "pattern": "^[0-9]+$"},
             "dead-letter-offset": {"type": "string", "pattern": "^[0-9]+$"},
             "dead-letter-time": {"type": "string"},
@@ -199,12 +204,16 @@ def _operation(action: Action, topic: Topic, names: Iterable[str]) -> tuple[str,
 def _message(model: type[Message]) -> Schema:
     content_type = {"const": envelope.CONTENT_TYPE.decode()}
     published = model in catalog.PUBLISHED_MODELS
+    trace = _TRACE_HEADERS if model in catalog.COMMANDS + catalog.FACTS else {}
     return {
         "name": envelope.wire_type(model.__name__),
         "title": model.__name__,
         "summary": model.__doc__,
         "contentType": _CLOUD_EVENT,
-        "headers": {"type": "object", "properties": {"content-type": content_type, "sequence": _SEQUENCE}},
+        "headers": {
+            "type": "object",
+            "properties": {"content-type": content_type, "sequence": _SEQUENCE, **trace},
+        },
         "payload": json_schema.cloud_event_schema(model, _REFERENCE),
         "bindings": {"kafka": {"key": {"type": "string"}, "bindingVersion": "0.5.0"}},
         "examples": [{"payload": catalog.load_example(model)}] if published else [],

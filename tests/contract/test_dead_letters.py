@@ -50,6 +50,7 @@ async def test_a_dead_letter_is_the_record_with_its_position(client: ContractCli
     assert added == {
         "dead-letter-reason": b"not_a_cloud_event",
         "dead-letter-topic": put.topic.encode(),
+        "x-original-topic": put.topic.encode(),
         "dead-letter-partition": str(put.partition).encode(),
         "dead-letter-offset": str(put.offset).encode(),
     }
@@ -67,11 +68,15 @@ async def test_a_dead_letter_without_a_key_or_without_a_value(client: ContractCl
 
 
 async def test_headers_resembling_the_services_own_are_kept(client: ContractClient) -> None:
-    headers = [("sequence", b"mine"), ("dead-letter-reason", b"mine"), ("dead-letter-offset", b"mine")]
+    headers = [
+        *(("sequence", b"mine"), ("dead-letter-reason", b"mine"), ("dead-letter-offset", b"mine")),
+        ("x-original-topic", b"mine"),
+    ]
     put = await client.write_record(INVITATION_COMMANDS, "key", b"odd", headers)
     letter = await client.wait_for_dead_letter(put)
-    assert list(letter.headers[:3]) == headers
+    assert list(letter.headers[:4]) == headers
     assert letter.headers_by_name["dead-letter-reason"] == b"not_a_cloud_event"
+    assert letter.headers_by_name["x-original-topic"] == put.topic.encode()
 
 
 @pytest.mark.parametrize("topic", ["invitations", "broadcast"])

@@ -32,7 +32,7 @@ TOPICS = {
     "broadcast.events": FOR_EVER,
     "broadcast.rejections": MONTH,
     "broadcast.dead-letters": {**MONTH, "max.message.bytes": str(2 * 1024 * 1024)},
-    "badges": {"cleanup.policy": "compact"},
+    "badges": {"cleanup.policy": "compact", "delete.retention.ms": str(7 * DAY)},
 }
 
 

@@ -28,7 +28,7 @@ TABLE = {
     "cohost.broadcast.events": FOR_EVER,
     "cohost.broadcast.rejections": MONTH,
     "cohost.broadcast.dead-letters": MONTH | LARGE,
-    "cohost.badges": {"cleanup.policy": "compact"},
+    "cohost.badges": {"cleanup.policy": "compact", "delete.retention.ms": DAYS[7]},
 }
 
 

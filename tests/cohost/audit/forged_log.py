@@ -108,6 +108,7 @@ class ForgedLog:
         marks = [
             ("dead-letter-reason", reason.encode()),
             ("dead-letter-topic", record.topic.encode()),
+            ("x-original-topic", change.get("original_topic", record.topic).encode()),
             ("dead-letter-partition", b"%d" % record.partition),
             ("dead-letter-offset", b"%d" % record.offset),
             ("dead-letter-time", b"2026-01-01T12:00:00.000Z"),
