@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkabl
 
 from pydantic import BaseModel
 
+from cohost_schemas.envelope import Correlation
 from cohost_schemas.rejections import RejectionReason
 from cohost_schemas.topics import Topic
 from cohost_schemas.types import Message
@@ -64,7 +65,7 @@ class InputRecord(NamedTuple):
 
     `id` is the CloudEvent's id (for a command the command id, for a tombstone
     `<topic>:<partition>:<offset>`), `timestamp` the broker's timestamp as RFC 3339 text, and `key` the id of
-    the room or user.
+    the room or user. `given_correlation` is None if the record has no correlation id and no trace.
     """
 
     lane: int
@@ -74,18 +75,26 @@ class InputRecord(NamedTuple):
     key: str
     id: str
     data: Message | None
+    given_correlation: Correlation | None = None
+
+    @property
+    def correlation(self) -> Correlation:
+        """Return what the records that follow from this one carry, for a processor to store."""
+        return self.given_correlation or Correlation(self.id)
 
 
 class OutputRecord(NamedTuple):
     """A record to publish. Its wire type is the name of `data`'s class; without `data` it is a tombstone.
 
-    `subject` is the room's id, and also the record's key unless `key` is given.
+    `subject` is the room's id, and also the record's key unless `key` is given. `correlation` is that of the
+    record that began what ends here, if it is another one than the cause.
     """
 
     topic: Topic
     subject: str
     data: Message | None
     key: str | None = None
+    correlation: Correlation | None = None
 
 
 class Rejection(NamedTuple):

@@ -3,6 +3,7 @@
 from cohost.kafka import producer
 from cohost.kafka.errors import UNAVAILABLE_ERRORS
 from cohost.kafka.producer import ClientClosed, DeliveryState
+from cohost_schemas.envelope import Correlation
 from cohost_schemas.topics import Topic
 from cohost_schemas.types import Message
 from messaging.config import Config
@@ -25,12 +26,22 @@ class AtLeastOnceProducer:
         """Close the connection and drop unconfirmed records."""
         await self._producer.stop(drain_seconds=0)
 
-    async def send_message(self, topic: Topic, message_id: str, data: Message, key: str) -> None:
+    async def send_message(
+        self,
+        topic: Topic,
+        message_id: str,
+        data: Message,
+        key: str,
+        correlation: Correlation | None = None,
+    ) -> None:
         """Write one record and wait until it is confirmed.
+
+        `correlation` is that of the record that the message follows from, if there is one.
 
         Raises `NotConfirmed` if that takes too long or fails; sending it again with the same id is safe.
         """
-        value = self._producer.encode_event(message_id, data, key)
+        attributes = correlation.attributes() if correlation is not None else {}
+        value = self._producer.encode_event(message_id, data, key, **attributes)
         try:
             await self._producer.send_once(topic, key, value, DeliveryState())
         except (*UNAVAILABLE_ERRORS, ClientClosed) as error:

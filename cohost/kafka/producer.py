@@ -115,8 +115,8 @@ class CloudEventProducer:
         running = await self._ensure_started()
         return len(await running.producer.partitions_for(self._connection.topic_name(topic)))
 
-    def encode_event(self, event_id: str, data: Message, subject: str) -> bytes:
-        """Return the encoded CloudEvent of a command or a fact."""
+    def encode_event(self, event_id: str, data: Message, subject: str, **attributes: str) -> bytes:
+        """Return the encoded CloudEvent of a command or a fact; `attributes` are further ones."""
         return envelope.encode_event(
             envelope.build_cloud_event(
                 type(data).__name__,
@@ -126,6 +126,7 @@ class CloudEventProducer:
                 subject=subject,
                 time=timestamps.current_timestamp(),
                 **(self._trace() if self._trace is not None else {}),
+                **attributes,
             )
         )
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from pydantic_core import to_json
 
 from cohost_schemas import envelope, timestamps
-from cohost_schemas.envelope import Envelope
+from cohost_schemas.envelope import Correlation
 from cohost_schemas.rejections import REJECTION_MESSAGES, CommandRejected
 from cohost_schemas.topics import Topic
 from cohost_schemas.types import Message, build_message, is_id
@@ -48,7 +48,9 @@ class RecordEncoder:
         key = (record.key or record.subject).encode()
         if record.data is None:
             return EncodedRecord(position.topic, position.sequence, key, None, [_sequence_header(position)])
-        value = self._encode_cloud_event(position, cause, timestamp, record.subject, record.data)
+        value = self._encode_cloud_event(
+            position, cause, timestamp, record.subject, record.data, correlation=record.correlation
+        )
         return EncodedRecord(
             position.topic, position.sequence, key, value, [_CONTENT_TYPE, _sequence_header(position)]
         )
@@ -112,22 +114,26 @@ class RecordEncoder:
     def _take_sequence(self, lane: Lane, topic: Topic) -> "_OutputPosition":
         return _OutputPosition(lane.number, topic.suffix, lane.next_sequence(topic.suffix))
 
-    def _encode_cloud_event(
-        self, position: "_OutputPosition", cause: ParsedRecord, timestamp: str, subject: str, data: Message
+    def _encode_cloud_event(  # noqa: PLR0913 - the parts of the event
+        self,
+        position: "_OutputPosition",
+        cause: ParsedRecord,
+        timestamp: str,
+        subject: str,
+        data: Message,
+        *,
+        correlation: Correlation | None = None,
     ) -> bytes:
         """Return the CloudEvent's JSON. It is assembled from parts, since most of them need no escaping."""
         lane, topic, sequence = position
-        cause_envelope = cause.envelope
         cause_id = _json_string(cause.id)
-        correlation = (
-            parsing.text_within_limit(cause_envelope.correlationid) if cause_envelope is not None else None
-        )
-        correlation_id = _json_string(correlation) if correlation else cause_id
+        correlation = correlation or cause.correlation
+        correlation_id = _json_string(correlation.correlationid) if correlation is not None else cause_id
         attributes = (
             f'{{"specversion":"1.0","id":"{ids.event_id(self._id_prefixes[topic], lane, sequence)}"'
             f',"source":"{self._source}","type":"{_event_type(type(data))}","subject":{_json_string(subject)},"time":"{timestamp}"'
             f',"datacontenttype":"application/json","correlationid":{correlation_id},"causationid":{cause_id}'
-            f',"sequence":"{sequence:020d}"{_trace_attributes(cause_envelope)},"data":'
+            f',"sequence":"{sequence:020d}"{_trace_attributes(correlation)},"data":'
         )
         return b"%s%s}" % (attributes.encode(), data.__pydantic_serializer__.to_json(data, by_alias=True))
 
@@ -150,11 +156,11 @@ def _json_string(text: str) -> str:
     return f'"{text}"' if is_id(text) else to_json(text).decode()
 
 
-def _trace_attributes(event: Envelope | None) -> str:
-    parent, state = parsing.trace_context(event)
-    if parent is None:
+def _trace_attributes(correlation: Correlation | None) -> str:
+    if correlation is None or correlation.traceparent is None:
         return ""
-    return f',"traceparent":{_json_string(parent)}' + (
+    state = correlation.tracestate
+    return f',"traceparent":{_json_string(correlation.traceparent)}' + (
         "" if state is None else f',"tracestate":{_json_string(state)}'
     )
 

@@ -8,7 +8,7 @@ from aiokafka import ConsumerRecord
 from pydantic import ValidationError
 
 from cohost_schemas import envelope, partitions, timestamps
-from cohost_schemas.envelope import Envelope, UnreadableData
+from cohost_schemas.envelope import Correlation, Envelope, UnreadableData
 from cohost_schemas.types import Message, is_id, is_stored_id
 from messaging.inputs import misplacement
 from messaging.processor import InputRecord, InputTopic, Topology
@@ -29,11 +29,13 @@ class ParsedRecord:
     """A parsed record. Exactly one of `input_record`, `rejection_reason` and `dead_letter_reason` is set.
 
     `id` becomes the causation id of the records it leads to, `subject` the subject of a rejection.
+    `correlation` is None if the record has no correlation id and no trace.
     """
 
     raw_record: ConsumerRecord
     id: str
     envelope: Envelope | None = None
+    correlation: Correlation | None = None
     is_command: bool = False
     subject: str | None = None
     input_record: InputRecord | None = None
@@ -69,7 +71,9 @@ class RecordParser:
             return ParsedRecord(record, format_position(record), dead_letter_reason="not_a_cloud_event")
         key = _decode_key(record)
         subject = text_within_limit(event.subject)
-        parsed = ParsedRecord(record, event.id, event, is_command=True, subject=subject or key)
+        parsed = ParsedRecord(
+            record, event.id, event, correlation_of(event), is_command=True, subject=subject or key
+        )
         model = self._models[record.topic].get(event.type)
         if not self._is_in_right_partition(record, subject):
             parsed.rejection_reason = "wrong_partition"
@@ -141,7 +145,7 @@ class RecordParser:
             event = envelope.decode_event(record.value, record.headers)
         except envelope.NotACloudEvent:
             return ParsedRecord(record, format_position(record), dead_letter_reason="not_a_cloud_event")
-        parsed = ParsedRecord(record, event.id, event)
+        parsed = ParsedRecord(record, event.id, event, correlation_of(event))
         model = self._models[record.topic].get(event.type)
         key = _decode_key(record)
         if record.key is not None and not self._is_in_partition_of_key(record):
@@ -185,12 +189,15 @@ def key_within_limit(record: ConsumerRecord) -> bytes | None:
     return key if key is not None and len(key.decode(errors="replace")) <= envelope.MAX_ECHO_LENGTH else None
 
 
-def trace_context(event: Envelope | None) -> tuple[str | None, str | None]:
-    """Return (traceparent, tracestate) to copy into output records, each None if absent or too long."""
-    if event is None or event.traceparent is None or len(event.traceparent) > _MAX_TRACE_LENGTH:
-        return None, None
-    state = event.tracestate
-    return event.traceparent, state if state is not None and len(state) <= _MAX_TRACE_LENGTH else None
+def correlation_of(event: Envelope) -> Correlation | None:
+    """Return what to copy into output records, without what is too long; None if nothing is left."""
+    correlation_id = text_within_limit(event.correlationid)
+    parent, state = event.traceparent, event.tracestate
+    if parent is None or len(parent) > _MAX_TRACE_LENGTH:
+        return None if correlation_id is None else Correlation(correlation_id)
+    if state is not None and len(state) > _MAX_TRACE_LENGTH:
+        state = None
+    return Correlation(correlation_id or event.id, parent, state)
 
 
 def describe_validation_error(error: ValidationError) -> str:
@@ -229,6 +236,7 @@ def _to_input_record(
         key,
         parsed.id,
         data,
+        parsed.correlation,
     )
 
 

@@ -50,6 +50,18 @@ class Envelope(NamedTuple):
     tracestate: str | None = None
 
 
+class Correlation(NamedTuple):
+    """The attributes of a record that everything that follows from it carries on."""
+
+    correlationid: str
+    traceparent: str | None = None
+    tracestate: str | None = None
+
+    def attributes(self) -> dict[str, str]:
+        """Return the attributes that are present."""
+        return without_nulls(self._asdict())
+
+
 def wire_type(name: str) -> str:
     """Return the wire type of a model name, such as `cohost.SendInvitation.v1`."""
     return f"{TYPE_PREFIX}{name}{TYPE_SUFFIX}"

@@ -143,7 +143,10 @@ def _names_what_is_no_id(command: Message | None) -> bool:
 def _apply_events(
     events: Sequence[StageEvent], stage: Stage, record: InputRecord, changes: BatchChanges
 ) -> list[OutputRecord]:
+    published = []
     for event in events:
-        stage.evolve(event, record.offset)
+        correlation = stage.correlation_of(event)
+        published.append(OutputRecord(topics.INVITATION_EVENTS, record.key, event, correlation=correlation))
+        stage.evolve(event, record.offset, record.given_correlation)
         changes.record_event(event, stage, record.offset)
-    return [OutputRecord(topics.INVITATION_EVENTS, record.key, event) for event in events]
+    return published

@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from cohost_schemas import commands, facts, topics
+from cohost_schemas.envelope import Correlation
 from cohost_schemas.topics import Topic
 from cohost_schemas.types import Message
 from messaging.config import Config
@@ -29,12 +30,21 @@ class RecordingProducer:
     """Collects commands instead of writing them to Kafka, or fails while Kafka is down."""
 
     letters: list[tuple[str, Message]] = field(default_factory=list)
+    correlations: list[Correlation | None] = field(default_factory=list)
     away: bool = False
 
-    async def send_message(self, topic: Topic, message_id: str, data: Message, key: str) -> None:
+    async def send_message(
+        self,
+        topic: Topic,
+        message_id: str,
+        data: Message,
+        key: str,
+        correlation: Correlation | None = None,
+    ) -> None:
         assert topic is topics.INVITATION_COMMANDS
         assert key == getattr(data, "room_id", None)
         self.letters.append((message_id, data))
+        self.correlations.append(correlation)
         if self.away:
             raise NotConfirmed
 
@@ -48,22 +58,38 @@ class SweeperHarness:
     sweeper: Sweeper
     offsets: "count[int]" = field(default_factory=count)
 
-    async def process_record(
-        self, topic: Topic, key: str, data: Any, name: str = "", *, at: str = SOON
+    async def process_record(  # noqa: PLR0913 - the parts of a record
+        self,
+        topic: Topic,
+        key: str,
+        data: Any,
+        name: str = "",
+        *,
+        at: str = SOON,
+        correlation: Correlation | None = None,
     ) -> None:
         """Decide and store one record of lane 0."""
         offset = next(self.offsets)
-        await self.book.run_batches([[InputRecord(0, topic, offset, at, key, name or f"id-{offset}", data)]])
+        record = InputRecord(0, topic, offset, at, key, name or f"id-{offset}", data, correlation)
+        await self.book.run_batches([[record]])
 
     async def send_invitation(
-        self, name: str, user: str = GUEST, room: str = ROOM, *, at: str = LONG_AGO
+        self,
+        name: str,
+        user: str = GUEST,
+        room: str = ROOM,
+        *,
+        at: str = LONG_AGO,
+        correlation: Correlation | None = None,
     ) -> None:
         """Open a room and invite a user for a day."""
         await self.process_record(
             topics.ROOMS, room, facts.RoomChanged(room_id=room, host_id=HOST, status="live")
         )
         command = commands.SendInvitation(room_id=room, user_id=user, actor_id=HOST)
-        await self.process_record(topics.INVITATION_COMMANDS, room, command, name, at=at)
+        await self.process_record(
+            topics.INVITATION_COMMANDS, room, command, name, at=at, correlation=correlation
+        )
 
     async def sweep_commands(self) -> list[Message]:
         """Sweep once and return the commands sent."""
@@ -114,6 +140,17 @@ async def test_an_overdue_invitation_is_requested_once(sweeper_harness: SweeperH
     await sweeper_harness.send_invitation("i2", "carol", at=SOON)
     assert await sweeper_harness.sweep_commands() == [expire_command("i1")]
     assert await sweeper_harness.sweep_commands() == []
+
+
+async def test_an_expiry_carries_the_correlation_of_the_sending(sweeper_harness: SweeperHarness) -> None:
+    given = Correlation("show 7", "00-parent", "vendor=1")
+    await sweeper_harness.send_invitation("i1", correlation=given)
+    await sweeper_harness.send_invitation("i2", "carol")
+    assert await sweeper_harness.sweep_commands() == [expire_command("i1"), expire_command("i2")]
+    assert sweeper_harness.box.correlations == [given, Correlation("i2")]
+    await sweeper_harness.age_requests(31)
+    await sweeper_harness.sweep_commands()
+    assert sweeper_harness.box.correlations[2:] == [given, Correlation("i2")]
 
 
 async def test_lanes_of_other_workers_are_skipped(sweeper_harness: SweeperHarness) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from cohost_schemas.envelope import Correlation
 from cohost_schemas.events import (
     CoHostLeft,
     InvitationAccepted,
@@ -57,13 +58,15 @@ class Stage:
 
     It holds every pending invitation and every seat. Closed invitations, and each user's last invitation, are
     loaded on demand, unless the stage `has_full_history`: then a user without an entry has no invitation.
-    `last_batch` is the batch that used the stage last.
+    `last_batch` is the batch that used the stage last. `sent_correlations` are those of pending invitations
+    whose command had a correlation id or a trace.
     """
 
     lane: int
     room: Room | None = None
     pending_by_id: dict[str, Invitation] = field(default_factory=dict)
     pending_by_user: dict[str, Invitation] = field(default_factory=dict)
+    sent_correlations: dict[str, Correlation] = field(default_factory=dict)
     seats: dict[str, Seat] = field(default_factory=dict)
     recently_closed: TwoBatchCache[Invitation] = field(default_factory=TwoBatchCache)
     last_invitation_of: TwoBatchCache[str | None] = field(default_factory=TwoBatchCache)
@@ -74,8 +77,10 @@ class Stage:
         """Return an invitation of the room's current incarnation, if it is in memory."""
         return self.pending_by_id.get(invitation_id) or self.recently_closed.get(invitation_id)
 
-    def add_pending(self, invitation: Invitation) -> None:
-        """Add a pending invitation."""
+    def add_pending(self, invitation: Invitation, correlation: Correlation | None = None) -> None:
+        """Add a pending invitation, and the correlation that its command was given."""
+        if correlation is not None:
+            self.sent_correlations[invitation.invitation_id] = correlation
         self.pending_by_id[invitation.invitation_id] = invitation
         self.pending_by_user[invitation.user_id] = invitation
 
@@ -108,11 +113,21 @@ class Stage:
             self.last_invitation_of = TwoBatchCache()
         self.room = room
 
-    def evolve(self, event: StageEvent, position: int) -> None:
-        """Apply an event; `position` is the offset of the record that caused it."""
+    def correlation_of(self, event: StageEvent) -> Correlation | None:
+        """Return the correlation of an event that follows from another record than its cause, or None.
+
+        An invitation's expiry follows from its sending, whatever closes it. Without a correlation of its own
+        a sending has that of its id, which is the invitation's.
+        """
+        if not isinstance(event, InvitationExpired):
+            return None
+        return self.sent_correlations.get(event.invitation_id) or Correlation(event.invitation_id)
+
+    def evolve(self, event: StageEvent, position: int, correlation: Correlation | None = None) -> None:
+        """Apply an event of the record at offset `position`, which was given this correlation."""
         match event:
             case InvitationSent():
-                self.add_pending(event)
+                self.add_pending(event, correlation)
                 self.last_invitation_of.current[event.user_id] = event.invitation_id
             case InvitationAccepted():
                 self._close_invitation(event)
@@ -127,4 +142,5 @@ class Stage:
     def _close_invitation(self, invitation: Invitation) -> None:
         self.pending_by_id.pop(invitation.invitation_id, None)
         self.pending_by_user.pop(invitation.user_id, None)
+        self.sent_correlations.pop(invitation.invitation_id, None)
         self.recently_closed.current[invitation.invitation_id] = invitation

@@ -16,12 +16,16 @@ _DELETE_AFTER = timedelta(seconds=2)
 
 
 class DueItem(NamedTuple):
-    """A due command; `subject` is the id of the invitation to expire or of the user to exclude."""
+    """A due command; `subject` is the id of the invitation to expire or of the user to exclude.
+
+    `correlation` is the column of the invitation that is to expire.
+    """
 
     lane: int
     command: Literal["ExpireInvitation", "ExcludeUser"]
     room_id: str
     subject: str
+    correlation: str | None = None
 
 
 class ScheduledCommand(NamedTuple):
@@ -37,7 +41,7 @@ async def overdue_invitations(
     """Return overdue invitations without a scheduled command, at most `limit` per lane."""
     rows = await connection.fetch(
         """
-        SELECT due.lane, 'ExpireInvitation', due.room_id, due.invitation_id
+        SELECT due.lane, 'ExpireInvitation', due.room_id, due.invitation_id, due.correlation
         FROM unnest($1::int[]) AS owned (lane), LATERAL (
             SELECT * FROM pending
             WHERE pending.lane = owned.lane AND pending.expires_at <= $2 AND NOT EXISTS (
@@ -107,11 +111,14 @@ async def add_commands(connection: Connection, scheduled: Sequence[ScheduledComm
     """Store commands that are going to be published."""
     await connection.execute(
         """
-        INSERT INTO scheduled_commands (lane, command, room_id, subject, command_id)
-        SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[])
+        INSERT INTO scheduled_commands (lane, command, room_id, subject, command_id, correlation)
+        SELECT lane, command, room_id, subject, command_id, correlation::jsonb
+        FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+            AS new (lane, command, room_id, subject, command_id, correlation)
         ON CONFLICT DO NOTHING
         """,
         *_columns(scheduled),
+        [item.correlation for item, _ in scheduled],
     )
 
 
@@ -121,7 +128,7 @@ async def commands_to_publish(
     """Return commands that were never published, or were published over 30 s ago without an outcome."""
     rows = await connection.fetch(
         """
-        SELECT lane, command, room_id, subject, command_id FROM scheduled_commands AS s
+        SELECT lane, command, room_id, subject, correlation, command_id FROM scheduled_commands AS s
         WHERE lane = ANY($1::int[]) AND coalesce(published_at < now() - $2::interval, true)
         LIMIT $3
         """,
@@ -161,5 +168,5 @@ async def delete_decided(connection: Connection, lanes: Collection[int]) -> None
 
 def _columns(commands: Sequence[ScheduledCommand]) -> tuple[list[object], ...]:
     """Return the columns lane, command, room id, subject and command id."""
-    rows = [(*item, command_id) for item, command_id in commands]
+    rows = [(*item[:4], command_id) for item, command_id in commands]
     return tuple([row[number] for row in rows] for number in range(5))

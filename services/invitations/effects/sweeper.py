@@ -14,12 +14,14 @@ import structlog
 from cohost.kafka.backoff import Backoff
 from cohost_schemas import ids, timestamps, topics
 from cohost_schemas.commands import ExcludeUser, ExpireInvitation
+from cohost_schemas.envelope import Correlation
 from messaging import errors
 from messaging.database import Connection
 from messaging.pipeline import Pipeline
 from messaging.producer import AtLeastOnceProducer
 from services.invitations.effects import scheduled_commands
 from services.invitations.effects.scheduled_commands import DueItem, ScheduledCommand
+from services.invitations.store import rows
 
 _PERIOD_SECONDS = 1.0
 _MAX_BACKOFF_SECONDS = 5.0
@@ -95,13 +97,17 @@ class Sweeper:
                 raise result
 
     async def _publish_command(self, scheduled: ScheduledCommand) -> None:
-        _, command, room_id, subject = scheduled.item
-        data = (
-            ExpireInvitation(room_id=room_id, invitation_id=subject)
-            if command == "ExpireInvitation"
-            else ExcludeUser(room_id=room_id, user_id=subject)
+        _, command, room_id, subject, column = scheduled.item
+        data: ExpireInvitation | ExcludeUser
+        correlation = None
+        if command == "ExpireInvitation":
+            data = ExpireInvitation(room_id=room_id, invitation_id=subject)
+            correlation = rows.correlation_from_column(column) or Correlation(subject)
+        else:
+            data = ExcludeUser(room_id=room_id, user_id=subject)
+        await self._producer.send_message(
+            topics.INVITATION_COMMANDS, scheduled.command_id, data, room_id, correlation
         )
-        await self._producer.send_message(topics.INVITATION_COMMANDS, scheduled.command_id, data, room_id)
 
     async def _back_off(self, error: Exception) -> None:
         if not self._backoff.failing:

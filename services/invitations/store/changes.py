@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from cohost_schemas.envelope import Correlation
 from cohost_schemas.events import (
     CoHostLeft,
     InvitationAccepted,
@@ -19,12 +20,16 @@ from services.invitations.domain.state import Room, Seat, User
 
 @dataclass(slots=True)
 class SentInvitation:
-    """An invitation that the batch sent, in its final state; `position` is its command's offset."""
+    """An invitation that the batch sent, in its final state.
+
+    `position` is its command's offset, `correlation` what the command was given, if anything.
+    """
 
     lane: int
     incarnation: int
     position: int
     invitation: Invitation
+    correlation: Correlation | None = None
 
 
 class UserUpdate(NamedTuple):
@@ -54,7 +59,9 @@ class BatchChanges:
         match event:
             case InvitationSent():
                 incarnation = stage.room.incarnation if stage.room is not None else 0
-                self.sent[event.invitation_id] = SentInvitation(stage.lane, incarnation, position, event)
+                self.sent[event.invitation_id] = SentInvitation(
+                    stage.lane, incarnation, position, event, stage.sent_correlations.get(event.invitation_id)
+                )
             case InvitationAccepted():
                 self._record_closed(event)
                 seat = stage.seats[event.user_id]

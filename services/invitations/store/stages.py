@@ -39,7 +39,7 @@ async def load_stages(
 async def _add_pending(connection: Connection, room_ids: Sequence[str], loaded: Mapping[str, Stage]) -> None:
     found = await connection.fetch(
         """
-        SELECT i.*
+        SELECT i.*, pending.correlation
         FROM unnest($1::text[]) AS wanted (room_id)
         JOIN pending USING (room_id)
         JOIN invitations AS i USING (invitation_id)
@@ -48,7 +48,9 @@ async def _add_pending(connection: Connection, room_ids: Sequence[str], loaded: 
         room_ids,
     )
     for count, row in enumerate(found, 1):
-        loaded[row["room_id"]].add_pending(rows.invitation_from_row(row))
+        loaded[row["room_id"]].add_pending(
+            rows.invitation_from_row(row), rows.correlation_from_column(row["correlation"])
+        )
         if count % _YIELD_EVERY == 0:
             await asyncio.sleep(0)
 

@@ -6,6 +6,7 @@ from cohost_schemas.invitation import Invitation
 from messaging.database import Connection
 from messaging.processor import DuplicateCommands
 from services.invitations.domain.state import Room, Seat
+from services.invitations.store import rows as columns
 from services.invitations.store.changes import BatchChanges, SentInvitation, UserUpdate
 
 
@@ -73,20 +74,25 @@ async def _insert_invitations(connection: Connection, sent: Sequence[tuple[str, 
             SELECT * FROM unnest(
                 $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
                 $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::int[], $14::bigint[],
-                $15::bigint[]
+                $15::bigint[], $16::text[]
             ) AS new (
                 invitation_id, room_id, user_id, invited_by, status, sent_at, expires_at, responded_at,
-                updated_at, close_reason, message, previous_invitation_id, lane, incarnation, position
+                updated_at, close_reason, message, previous_invitation_id, lane, incarnation, position,
+                correlation
             )
         ), added AS (
-            INSERT INTO pending (room_id, user_id, lane, invitation_id, expires_at)
-            SELECT room_id, user_id, lane, invitation_id, expires_at FROM new WHERE status = 'pending'
+            INSERT INTO pending (room_id, user_id, lane, invitation_id, expires_at, correlation)
+            SELECT room_id, user_id, lane, invitation_id, expires_at, correlation::jsonb
+            FROM new WHERE status = 'pending'
         )
         INSERT INTO invitations (
             invitation_id, room_id, user_id, invited_by, status, sent_at, expires_at, responded_at,
             updated_at, close_reason, message, previous_invitation_id, lane, incarnation, position
         )
-        SELECT * FROM new ON CONFLICT DO NOTHING
+        SELECT
+            invitation_id, room_id, user_id, invited_by, status, sent_at, expires_at, responded_at,
+            updated_at, close_reason, message, previous_invitation_id, lane, incarnation, position
+        FROM new ON CONFLICT DO NOTHING
         """,
         *zip(*rows, strict=True),
     )
@@ -100,6 +106,7 @@ def _invitation_row(invitation_id: str, entry: SentInvitation) -> tuple[object, 
         *(invitation_id, i.room_id, i.user_id, i.invited_by, i.status, i.sent_at, i.expires_at),
         *(i.responded_at, i.updated_at, i.close_reason, i.message, i.previous_invitation_id),
         *(entry.lane, entry.incarnation, entry.position),
+        columns.correlation_to_column(entry.correlation),
     )
 
 
