@@ -10,7 +10,7 @@ from messaging.lanes.cache import LaneCache
 from messaging.processor import InputRecord, OutputRecord, Rejection
 from services.broadcast import store
 from services.broadcast.dirty_keys import DirtyKeys
-from services.broadcast.domain import badges, decide
+from services.broadcast.domain import badges, correlations, decide
 from services.broadcast.domain.decision import Origin
 from services.broadcast.domain.state import SeatTimeouts, Stage
 from services.broadcast.store import BatchChanges
@@ -49,7 +49,7 @@ class BroadcastProcessor:
         if not _is_relevant(record.data):
             return ()
         before = self._stages[record.key]
-        origin = Origin(record.id, record.timestamp, record.offset, record.lane)
+        origin = Origin(record.id, record.timestamp, record.offset, record.lane, record.correlation)
         data = cast("decide.RelevantRecord", record.data)
         decided = decide.decide_record(before, data, origin, self._timeouts)
         if decided is None:
@@ -60,7 +60,10 @@ class BroadcastProcessor:
         if after is not before:
             self._stages.put(record.key, record.lane, after)
             changes.add_difference(before, after)
-        return [*_event_records(record.key, decided.events), *_badge_records(record.key, before, after)]
+        return [
+            *_event_records(record.key, before, decided.events),
+            *_badge_records(record.key, before, after),
+        ]
 
     async def save(self, connection: Connection, changes: BatchChanges) -> None:
         """Write the batch's changes."""
@@ -80,9 +83,10 @@ def _is_relevant(data: Message | None) -> bool:
     )
 
 
-def _event_records(room_id: str, decided: Sequence[Message]) -> Iterator[OutputRecord]:
+def _event_records(room_id: str, before: Stage | None, decided: Sequence[Message]) -> Iterator[OutputRecord]:
     for event in decided:
-        yield OutputRecord(topics.BROADCAST_EVENTS, room_id, event)
+        correlation = correlations.correlation_of(before, event)
+        yield OutputRecord(topics.BROADCAST_EVENTS, room_id, event, correlation=correlation)
 
 
 def _badge_records(room_id: str, before: Stage | None, after: Stage) -> Iterator[OutputRecord]:

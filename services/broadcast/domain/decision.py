@@ -2,17 +2,19 @@
 
 from typing import NamedTuple
 
+from cohost_schemas.envelope import Correlation
 from cohost_schemas.types import Message
 from services.broadcast.domain.state import Stage
 
 
 class Origin(NamedTuple):
-    """A record's id, its timestamp as RFC 3339 text, its offset and its lane."""
+    """A record's id, its timestamp as RFC 3339 text, its offset, its lane and its correlation."""
 
     id: str
     at: str
     offset: int
     lane: int
+    correlation: Correlation | None = None
 
 
 class Decision(NamedTuple):

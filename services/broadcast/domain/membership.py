@@ -29,7 +29,9 @@ def update_room(stage: Stage | None, event: StageChanged, origin: Origin, timeou
         return Decision(_close_room(stage, room))
     next_stage = stage.with_room(room)
     if before.host_id != room.host_id:
-        next_stage = mark_out_of_sync(next_stage, before.host_id, room.host_id)
+        next_stage = mark_out_of_sync(
+            next_stage, before.host_id, room.host_id, correlation=origin.correlation
+        )
     if (before.status == "live") != (room.status == "live"):
         next_stage = _restart_no_show_timers(next_stage, origin, timeouts)
     return Decision(next_stage)
@@ -42,6 +44,7 @@ def add_seat(stage: Stage, event: InvitationAccepted, origin: Origin, timeouts: 
         event.invitation_id,
         since=event.responded_at or event.updated_at,
         no_show_at=_no_show_deadline(stage.room, origin, timeouts),
+        correlation=origin.correlation,
     )
     seated = replace(
         member,
@@ -51,7 +54,9 @@ def add_seat(stage: Stage, event: InvitationAccepted, origin: Origin, timeouts: 
         suspect=False,
         confirmed_intruder=False,
     )
-    return Decision(mark_out_of_sync(stage.with_members(seated), event.user_id))
+    return Decision(
+        mark_out_of_sync(stage.with_members(seated), event.user_id, correlation=origin.correlation)
+    )
 
 
 def remove_seat(stage: Stage, event: CoHostLeft, origin: Origin) -> Decision:
@@ -62,7 +67,7 @@ def remove_seat(stage: Stage, event: CoHostLeft, origin: Origin) -> Decision:
     if event.reason == "became_host":
         presence = replace(member.presence, grace_ends_at=None)
         return Decision(stage.with_members(replace(member, seat=None, presence=presence, actions=())))
-    revocation = PendingRevocation(event.user_id, event.invitation_id, event.reason)
+    revocation = PendingRevocation(event.user_id, event.invitation_id, event.reason, origin.correlation)
     if stage.room.is_open:
         leaving = replace(
             member,
@@ -71,7 +76,9 @@ def remove_seat(stage: Stage, event: CoHostLeft, origin: Origin) -> Decision:
             pending_revocations=(*member.pending_revocations, revocation),
             actions=(),
         )
-        return Decision(mark_out_of_sync(stage.with_members(leaving), event.user_id))
+        return Decision(
+            mark_out_of_sync(stage.with_members(leaving), event.user_id, correlation=origin.correlation)
+        )
     empty = stage.with_members(Member(event.user_id))
     if not stage.room.is_deletion_pending:
         return Decision(empty, room_deleted_revocations(stage.room, (revocation,), origin))

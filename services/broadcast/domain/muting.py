@@ -43,7 +43,7 @@ def _mute(stage: Stage, seat: Seat, command: MuteCoHost, origin: Origin) -> Deci
     if not command.hard:
         return Decision(_with_action(stage, "mute", command, origin), (muted,))
     muted_seat = replace(seat, hard_muted=(*seat.hard_muted, command.source))
-    return Decision(_with_seat(stage, command.user_id, muted_seat), (muted,))
+    return Decision(_with_seat(stage, command.user_id, muted_seat, origin), (muted,))
 
 
 def _unmute(stage: Stage, seat: Seat, command: UnmuteCoHost, origin: Origin) -> Decision:
@@ -54,13 +54,13 @@ def _unmute(stage: Stage, seat: Seat, command: UnmuteCoHost, origin: Origin) -> 
     if command.source not in seat.hard_muted:
         return Decision(with_request, (requested,))
     still_muted = tuple(source for source in seat.hard_muted if source != command.source)
-    return Decision(
-        _with_seat(with_request, command.user_id, replace(seat, hard_muted=still_muted)), (requested,)
-    )
+    unmuted_seat = replace(seat, hard_muted=still_muted)
+    return Decision(_with_seat(with_request, command.user_id, unmuted_seat, origin), (requested,))
 
 
-def _with_seat(stage: Stage, user_id: str, seat: Seat) -> Stage:
-    return mark_out_of_sync(stage.with_members(replace(stage.member_or_empty(user_id), seat=seat)), user_id)
+def _with_seat(stage: Stage, user_id: str, seat: Seat, origin: Origin) -> Stage:
+    changed = stage.with_members(replace(stage.member_or_empty(user_id), seat=seat))
+    return mark_out_of_sync(changed, user_id, correlation=origin.correlation)
 
 
 def _with_action(
@@ -69,5 +69,5 @@ def _with_action(
     """Add an action; it replaces a pending one of the same kind and source."""
     member = stage.member_or_empty(command.user_id)
     others = [old for old in member.actions if (old.kind, old.source) != (kind, command.source)]
-    action = OneOffAction(origin.id, kind, command.source, command.actor_id, origin.at)
+    action = OneOffAction(origin.id, kind, command.source, command.actor_id, origin.at, origin.correlation)
     return stage.with_members(replace(member, actions=(*others, action)))

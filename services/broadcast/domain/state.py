@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from cohost_schemas.commands import ReleaseReason
+from cohost_schemas.envelope import Correlation
 from cohost_schemas.signals import Track
 from cohost_schemas.types import Badge, ConnectionStatus, LeaveReason, MuteSource, RoomStatus
 
@@ -35,11 +36,15 @@ class SeatTimeouts:
 
 @dataclass(frozen=True, slots=True)
 class PendingRevocation:
-    """A seat that ended, until LiveKit confirms that its rights are revoked."""
+    """A seat that ended, until LiveKit confirms that its rights are revoked.
+
+    `correlation` is that of the record that ended it.
+    """
 
     user_id: str
     invitation_id: str
     reason: LeaveReason
+    correlation: Correlation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,10 @@ class ReleaseRequest:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A co-host's seat. `no_show_at` is the deadline for the first connection, None when there is none."""
+    """A co-host's seat. `no_show_at` is the deadline for the first connection, None when there is none.
+
+    `correlation` is that of the acceptance.
+    """
 
     invitation_id: str
     since: str
@@ -60,6 +68,7 @@ class Seat:
     provisioned: bool = False
     no_show_at: str | None = None
     release: ReleaseRequest | None = None
+    correlation: Correlation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +96,17 @@ class Presence:
 
 @dataclass(frozen=True, slots=True)
 class OneOffAction:
-    """A LiveKit call to make once for a co-host; `command_id` is the id of the command that requested it."""
+    """A LiveKit call to make once for a co-host.
+
+    `command_id` is the id of the command that requested it, `correlation` that command's.
+    """
 
     command_id: str
     kind: Literal["mute", "request_unmute"]
     source: MuteSource
     actor_id: str
     requested_at: str
+    correlation: Correlation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +116,7 @@ class Member:
     `suspect` marks a user without a seat who seems to have rights: they are checked on LiveKit before the
     rights are revoked. `confirmed_intruder` says that LiveKit showed the rights. `failing` says that applying
     the rights failed and has not succeeded since. `pending_revocations` are the ended seats without a
-    `GrantRevoked` yet.
+    `GrantRevoked` yet. `correlation` is that of the record that last changed the desired rights.
     """
 
     user_id: str
@@ -116,6 +129,13 @@ class Member:
     confirmed_intruder: bool = False
     pending_revocations: tuple[PendingRevocation, ...] = ()
     actions: tuple[OneOffAction, ...] = ()
+    correlation: Correlation | None = None
+
+    @property
+    def work_correlation(self) -> Correlation | None:
+        """Return the correlation that reports on the rights carry, None if it is unknown."""
+        present = self.correlation or (self.seat.correlation if self.seat is not None else None)
+        return present or _last_correlation(self.pending_revocations)
 
     @property
     def has_rights_in_sync(self) -> bool:
@@ -166,6 +186,11 @@ class Room:
     recent_webhook_ids: tuple[str, ...] = ()
 
     @property
+    def work_correlation(self) -> Correlation | None:
+        """Return the correlation that reports on the deletion carry, None if it is unknown."""
+        return _last_correlation(self.pending_revocations)
+
+    @property
     def is_deletion_pending(self) -> bool:
         """Return whether the LiveKit room is to be deleted."""
         return self.deletion_version is not None
@@ -214,14 +239,22 @@ class Stage:
         return Stage(self.room, members)
 
 
-def mark_out_of_sync(stage: Stage, *user_ids: str) -> Stage:
-    """Give each user a new desired version, so that the reconciler applies the rights of this stage."""
+def mark_out_of_sync(stage: Stage, *user_ids: str, correlation: Correlation | None = None) -> Stage:
+    """Give each user a new desired version, so that the reconciler applies the rights of this stage.
+
+    `correlation` is that of the record that changed the rights; a report of LiveKit has none.
+    """
     version = stage.room.latest_version
     changed = []
     for user_id in user_ids:
         version += 1
-        changed.append(replace(stage.member_or_empty(user_id), desired_version=version))
+        member = stage.member_or_empty(user_id)
+        changed.append(replace(member, desired_version=version, correlation=correlation))
     return stage.with_room(replace(stage.room, latest_version=version)).with_members(*changed)
+
+
+def _last_correlation(revocations: tuple[PendingRevocation, ...]) -> Correlation | None:
+    return revocations[-1].correlation if revocations else None
 
 
 def _badge(room: Room, user_id: str, member: Member | None) -> Badge | None:

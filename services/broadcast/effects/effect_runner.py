@@ -116,5 +116,6 @@ def _encode_unmute_request(room: Room, member: Member, action: OneOffAction) -> 
             source=TOPOLOGY.source,
             subject=room.room_id,
             time=action.requested_at,
+            **(action.correlation.attributes() if action.correlation is not None else {}),
         )
     )

@@ -7,6 +7,7 @@ import time
 import structlog
 
 from cohost_schemas import ids, topics
+from cohost_schemas.envelope import Correlation
 from cohost_schemas.signals import CallResult, GrantCallFailed, IntruderSeen
 from messaging import errors
 from messaging.lanes.lease import LaneLease
@@ -53,15 +54,19 @@ class ReportWriter:
         self._lease = lease
         self._failure_log = FailureLog()
 
-    async def write_result(self, room: Room, result: CallResult) -> bool:
-        """Report a success; return whether it is written."""
+    async def write_result(
+        self, room: Room, result: CallResult, correlation: Correlation | None = None
+    ) -> bool:
+        """Report a success of work with this correlation; return whether it is written."""
         self._failure_log.record_success()
-        return await self._write_signal(room, result)
+        return await self._write_signal(room, result, correlation)
 
-    async def write_failure(self, room: Room, failure: GrantCallFailed) -> None:
-        """Report a failure."""
+    async def write_failure(
+        self, room: Room, failure: GrantCallFailed, correlation: Correlation | None = None
+    ) -> None:
+        """Report a failure of work with this correlation."""
         self._failure_log.record_failure(failure)
-        await self._write_signal(room, failure)
+        await self._write_signal(room, failure, correlation)
 
     async def write_intruder(self, room: Room, member: Member) -> None:
         """Report an intruder before the demotion, in case this worker dies before reporting that."""
@@ -70,7 +75,7 @@ class ReportWriter:
             async with asyncio.timeout(_INTRUDER_REPORT_SECONDS):
                 await self._producer.send_message(topics.BROADCAST_SIGNALS, ids.uuid7(), signal, room.room_id)
 
-    async def _write_signal(self, room: Room, result: CallResult) -> bool:
+    async def _write_signal(self, room: Room, result: CallResult, correlation: Correlation | None) -> bool:
         """Write a signal, and retry while the lane's lease is valid; return whether it is written.
 
         The first attempt is made even without a lease: work that is done but not reported would be done
@@ -79,7 +84,9 @@ class ReportWriter:
         signal_id = ids.uuid7()
         while True:
             try:
-                await self._producer.send_message(topics.BROADCAST_SIGNALS, signal_id, result, room.room_id)
+                await self._producer.send_message(
+                    topics.BROADCAST_SIGNALS, signal_id, result, room.room_id, correlation
+                )
             except errors.NotConfirmed:
                 if not self._lease.is_valid(room.lane):
                     return False

@@ -120,7 +120,9 @@ class Sweeper:
             due_at=due_at,
             command_id=ids.uuid7(),
         )
-        await self._producer.send_message(topics.BROADCAST_SIGNALS, ids.uuid7(), signal, room.room_id)
+        await self._producer.send_message(
+            topics.BROADCAST_SIGNALS, ids.uuid7(), signal, room.room_id, seat.correlation
+        )
         self._postpone(key, _SIGNAL_RESEND_SECONDS)
 
     async def _is_present(self, room: Room, member: Member) -> bool:
@@ -157,7 +159,7 @@ class Sweeper:
             reason=release.reason,
         )
         await self._producer.send_message(
-            topics.INVITATION_COMMANDS, release.command_id, command, room.room_id
+            topics.INVITATION_COMMANDS, release.command_id, command, room.room_id, seat.correlation
         )
         self._postpone(release.command_id, _COMMAND_RESEND_SECONDS)
 

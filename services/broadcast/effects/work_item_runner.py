@@ -3,6 +3,7 @@
 import structlog
 
 from cohost_schemas import timestamps
+from cohost_schemas.envelope import Correlation
 from cohost_schemas.signals import CallResult, ErrandDone, GrantCallFailed
 from services.broadcast.domain.state import Member, OneOffAction
 from services.broadcast.effects.call_limits import CallSlot, FailureThrottle
@@ -43,7 +44,7 @@ class WorkItemRunner:
         try:
             if item.member is None:
                 deleted = await self._effects.delete_room(item.room, item.version)
-                await self._report_result(item, deleted, item.version, slot)
+                await self._report_result(item, deleted, item.room.work_correlation, slot)
             else:
                 await self._run_member_item(item, item.member, slot)
         except LeaseLost:
@@ -60,10 +61,10 @@ class WorkItemRunner:
                 if not member.failing and self._queue.is_first_failure(item):
                     await self._report_failure(item, member, error)
                 raise
-            await self._report_result(item, applied, item.version, slot)
+            await self._report_result(item, applied, member.work_correlation, slot)
         for action in item.actions:
             completed = await self._run_action(item, member, action)
-            await self._report_result(item, completed, action.command_id, slot)
+            await self._report_result(item, completed, action.correlation, slot)
 
     async def _run_action(self, item: WorkItem, member: Member, action: OneOffAction) -> ErrandDone:
         skipped = ErrandDone(room_id=item.room.room_id, user_id=member.user_id, errand_id=action.command_id)
@@ -82,11 +83,12 @@ class WorkItemRunner:
             return skipped
 
     async def _report_result(
-        self, item: WorkItem, result: CallResult, reported: int | str, slot: CallSlot
+        self, item: WorkItem, result: CallResult, correlation: Correlation | None, slot: CallSlot
     ) -> None:
         self._throttle.record_success()
         slot.finish_calls()
-        if await self._reports.write_result(item.room, result):
+        reported = result.errand_id if isinstance(result, ErrandDone) else item.version
+        if await self._reports.write_result(item.room, result, correlation):
             self._queue.mark_reported(item, reported)
 
     async def _report_failure(self, item: WorkItem, member: Member, error: CallFailed) -> None:
@@ -98,4 +100,4 @@ class WorkItemRunner:
             attempts=self._queue.failed_attempts(item) + 1,
             retryable=error.retryable,
         )
-        await self._reports.write_failure(item.room, failure)
+        await self._reports.write_failure(item.room, failure, member.work_correlation)

@@ -11,6 +11,7 @@ import asyncpg
 from prometheus_client import CollectorRegistry
 
 from cohost_schemas import timestamps, topics
+from cohost_schemas.envelope import Correlation
 from cohost_schemas.types import Message
 from messaging import database
 from messaging.config import Config
@@ -44,6 +45,8 @@ class LaneOwnerStub:
 class EffectsHarness:
     """A worker without Kafka: `written` holds the effects' records, `events` the resulting broadcast events.
 
+    `correlations` are the names and correlations of the written records.
+
     While `is_kafka_up` is unset, no record can be written; while `reads_signals` is unset, written signals
     are not processed. Records are dated `record_age_seconds` back.
     """
@@ -55,6 +58,7 @@ class EffectsHarness:
     dirty_keys: DirtyKeys
     lane_owner: LaneOwnerStub = field(default_factory=LaneOwnerStub)
     written: list[Message] = field(default_factory=list)
+    correlations: list[tuple[str, Correlation | None]] = field(default_factory=list)
     events: list[Message] = field(default_factory=list)
     is_kafka_up: bool = True
     failed_sends: int = 0
@@ -83,20 +87,34 @@ class EffectsHarness:
             period_seconds=period_seconds,
         )
 
-    async def send_message(self, topic: topics.Topic, message_id: str, data: Message, key: str) -> None:
+    async def send_message(
+        self,
+        topic: topics.Topic,
+        message_id: str,
+        data: Message,
+        key: str,
+        correlation: Correlation | None = None,
+    ) -> None:
         """Write a record, as `AtLeastOnceProducer` does, and decide it if it is a signal."""
         if not self.is_kafka_up:
             self.failed_sends += 1
             msg = "a record is not confirmed"
             raise NotConfirmed(msg)
         self.written.append(data)
+        self.correlations.append((type(data).__name__, correlation))
         if topic is topics.BROADCAST_SIGNALS and self.reads_signals:
-            await self.decide_records(data, message_id=message_id, key=key)
+            await self.decide_records(data, message_id=message_id, key=key, correlation=correlation)
 
     async def stop(self) -> None:
         """Do nothing: there is no producer to stop."""
 
-    async def decide_records(self, *records: Message, message_id: str = "", key: str = "") -> None:
+    async def decide_records(
+        self,
+        *records: Message,
+        message_id: str = "",
+        key: str = "",
+        correlation: Correlation | None = None,
+    ) -> None:
         """Load, decide and commit records one by one."""
         async with self.decision_lock:
             for data in records:
@@ -110,6 +128,7 @@ class EffectsHarness:
                     room_id,
                     message_id or f"record-{self.offset}",
                     data,
+                    correlation,
                 )
                 changes = self.processor.new_changes()
                 async with self.pool.acquire() as connection, connection.transaction():

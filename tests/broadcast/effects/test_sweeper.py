@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cohost_schemas import commands, signals
+from cohost_schemas.envelope import Correlation
 from services.broadcast.domain.state import SeatTimeouts
 from tests.broadcast import fake_livekit
 from tests.broadcast.domain.stage_builder import (
@@ -60,6 +61,21 @@ async def test_a_co_host_who_does_not_return_is_lost(harness: EffectsHarness) ->
             lambda: any(isinstance(record, commands.ReleaseSeat) for record in harness.written)
         )
     assert harness.event_names("bob") == ["CoHostConnected", "CoHostDisconnected", "CoHostLost"]
+
+
+async def test_a_release_carries_the_correlation_of_the_acceptance(harness: EffectsHarness) -> None:
+    acceptance = Correlation("show 7", "00-parent", "vendor=1")
+    await harness.decide_records(stage_changed())
+    await harness.decide_records(invitation_accepted(), correlation=acceptance)
+    await harness.decide_records(
+        participant_joined(co_host_participant("bob", "PA_old")), participant_left("bob", "PA_old")
+    )
+    async with run_sweeper(harness):
+        await harness.wait_until(lambda: ("ReleaseSeat", acceptance) in harness.correlations)
+    assert ("DeadlineReached", acceptance) in harness.correlations
+    assert {correlation for name, correlation in harness.correlations if name != "RoomCompared"} == {
+        acceptance
+    }
 
 
 async def test_a_co_host_back_without_a_webhook_keeps_the_seat(
