@@ -87,7 +87,7 @@ class LaneInputs:
             return None
         if offset < self._offset_ranges[topic].begin:
             return True
-        return self._is_compacted(topic) and not self._is_whole(topic)
+        return self.is_compacted(topic) and not self._is_whole(topic)
 
     def can_be_reread(self, topic: str) -> bool:
         """Return whether a service that lost part of this input may have read the rest of it twice."""
@@ -95,8 +95,9 @@ class LaneInputs:
 
     def _is_whole(self, topic: str) -> bool:
         offset_range = self._offset_ranges[topic]
-        gaps = self._is_compacted(topic) and self._read_counts[topic] < offset_range.end - offset_range.begin
+        gaps = self.is_compacted(topic) and self._read_counts[topic] < offset_range.end - offset_range.begin
         return offset_range.begin == 0 and not gaps
 
-    def _is_compacted(self, topic: str) -> bool:
+    def is_compacted(self, topic: str) -> bool:
+        """Return whether the broker may remove records between others of this input."""
         return self._kinds[topic] == "facts"

@@ -11,7 +11,7 @@ from cohost.audit.command_ledger import CommandLedger
 from cohost.audit.lane import LaneAudit
 from cohost.audit.report import Report, ReportBuilder
 from cohost.audit.topology import SERVICES, DeployedService, LogRecord, OffsetRange
-from cohost.kafka import log_reader, patches
+from cohost.kafka import log_reader
 from cohost.kafka.connection import KafkaConnection, describe_topics
 from cohost_schemas import topics
 
@@ -43,8 +43,6 @@ async def audit(
     running service has not processed yet counts as a command without an outcome. Raises `UnusableTopics` if
     topics are missing or differ in partitions, and aiokafka's errors while Kafka is unavailable.
     """
-    # Records must be read exactly as the services read them.
-    patches.apply_patches()
     report = ReportBuilder()
     connection = KafkaConnection(bootstrap_servers, prefix, security or {})
     async with connection.open_consumer(**_OPTIONS) as consumer:

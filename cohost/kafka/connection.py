@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, for_code
 
+from cohost.kafka.bounded_consumer import BoundedConsumer
 from cohost.kafka.closing import close_within
 from cohost_schemas import topics
 from cohost_schemas.topics import Topic
@@ -69,7 +69,7 @@ class KafkaConnection:
             await close_within(admin.close(), _CLOSE_SECONDS)
 
     @contextlib.asynccontextmanager
-    async def open_consumer(self, **options: Any) -> AsyncIterator[AIOKafkaConsumer]:
+    async def open_consumer(self, **options: Any) -> AsyncIterator[BoundedConsumer]:
         """Start a consumer, as `create_consumer` returns it, for the duration of the block."""
         consumer = self.create_consumer(**options)
         try:
@@ -78,7 +78,7 @@ class KafkaConnection:
         finally:
             await close_within(consumer.stop(), _CLOSE_SECONDS)
 
-    def create_consumer(self, **options: Any) -> AIOKafkaConsumer:
+    def create_consumer(self, **options: Any) -> BoundedConsumer:
         """Return a new consumer without a group that reads only committed records.
 
         `options` are aiokafka's own arguments.
@@ -95,7 +95,7 @@ class KafkaConnection:
             "max_partition_fetch_bytes": 1024 * 1024,
             "fetch_max_bytes": 8 * 1024 * 1024,
         }
-        return AIOKafkaConsumer(**{**self.client_options(), **defaults, **options})
+        return BoundedConsumer(**{**self.client_options(), **defaults, **options})
 
 
 async def describe_topics(admin: AIOKafkaAdminClient, names: Iterable[str]) -> list[TopicDescription]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
@@ -13,6 +14,9 @@ from cohost.kafka.backoff import Backoff
 from cohost.kafka.closing import close_within
 from cohost.kafka.connection import KafkaConnection
 from cohost.kafka.errors import UNAVAILABLE_ERRORS, PositionLost
+from cohost.kafka.fetch_budget import poll_within_budget
+from cohost.kafka.record_batches import OversizedRecord
+from cohost.kafka.unpacking import MAX_UNPACKED_BYTES
 
 _log = logging.getLogger("cohost")
 
@@ -32,7 +36,7 @@ class LogReader:
     """Read from `offsets`, the next offset of each partition, up to `end_offsets` or until stopped.
 
     If the log no longer has an offset, reading raises `PositionLost`, or with `skip_gaps` continues at the
-    log's first record.
+    log's first record. A batch that unpacks to too much is skipped with a warning.
     """
 
     def __init__(
@@ -103,7 +107,8 @@ class LogReader:
             async for fetched in polls:
                 for partition, records in fetched.items():
                     self._offsets[partition] = records[-1].offset + 1
-                    yield records
+                    if readable := self._skip_oversized(consumer, partition, records):
+                        yield readable
                 if self._stopped.is_set():
                     return
                 idle_polls = 0 if fetched else idle_polls + 1
@@ -114,6 +119,23 @@ class LogReader:
                         # After an outage of all brokers some consumers never resume (aio-libs/aiokafka#703).
                         raise _ConsumerStuck
         self._stopped.set()
+
+    def _skip_oversized(
+        self, consumer: AIOKafkaConsumer, partition: TopicPartition, records: Sequence[Any]
+    ) -> Sequence[Any]:
+        """Return the records before the first oversized batch, and continue behind that batch."""
+        readable = list(itertools.takewhile(lambda record: not isinstance(record, OversizedRecord), records))
+        if len(readable) == len(records):
+            return records
+        oversized = records[len(readable)]
+        _log.warning(
+            "skipping %s:%d from offset %d to %d: the batch of %d bytes unpacks to more than %d bytes",
+            *(*partition, oversized.offset, oversized.next_offset - 1),
+            *(oversized.batch_bytes, MAX_UNPACKED_BYTES),
+        )
+        self._offsets[partition] = oversized.next_offset
+        consumer.seek(partition, oversized.next_offset)
+        return readable
 
     async def _handle_gap(self, error: Exception) -> None:
         if not self._skip_gaps:
@@ -156,9 +178,9 @@ async def poll_partitions(
         consumer.seek(partition, start_offsets[partition])
     while remaining:
         if end_offsets is None:
-            yield await consumer.getmany(timeout_ms=_POLL_MS)
+            yield await poll_within_budget(consumer, timeout_ms=_POLL_MS)
             continue
-        fetched = await consumer.getmany(*remaining, timeout_ms=_SHORT_POLL_MS)
+        fetched = await poll_within_budget(consumer, *remaining, timeout_ms=_SHORT_POLL_MS)
         yield {
             partition: before_end
             for partition, records in fetched.items()

@@ -1,50 +1,70 @@
-"""Read record batches that the broker accepted but aiokafka cannot read.
+"""Read record batches that the broker accepted but aiokafka cannot read, or not safely.
 
-aiokafka's consumer raises on them, on every attempt: on header names that are not UTF-8, and on bytes behind
-the end of compressed data, which brokers ignore. The reader here replaces invalid bytes of a name by U+FFFD
-and ignores bytes behind the end. Records that it cannot read become empty records, which are dead letters.
+aiokafka's consumer raises on header names that are not UTF-8 and on bytes behind the end of compressed data,
+which brokers ignore, and then fetches the same batch again without end. And it unpacks a batch of 46 kB to
+1.5 GB. The reader here replaces invalid bytes of a name by U+FFFD and ignores bytes behind the end; records
+that it cannot read become empty records, and those of a batch that unpacks to too much `OversizedRecord`s.
 
-It can go once aiokafka's own readers do the same: today a `UnicodeDecodeError` or a codec's error comes out
-of the fetcher, which fetches the same batch again without end.
+The first half can go once aiokafka's own readers do the same, the second once they have a limit.
 """
 
-import struct
-import zlib
-from collections.abc import Callable, Iterator
-from typing import Any, Self
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
-from aiokafka.codec import lz4_decode
-from aiokafka.consumer import fetcher
+from aiokafka import ConsumerRecord
 from aiokafka.record import default_records, memory_records
 from aiokafka.record.default_records import _DefaultRecordPy
+from aiokafka.record.util import decode_varint_py
 
-_GZIP_MAGIC = b"\x1f\x8b"
-_LZ4_HEADER = 7
-_LZ4_CONTENT_SIZE, _LZ4_DICTIONARY, _LZ4_BLOCK_SUMS, _LZ4_CONTENT_SUM = 0x08, 0x01, 0x10, 0x04
-_LZ4_UNCOMPRESSED = 0x80000000
-
-
-def install_lenient_reader() -> None:
-    """Make every aiokafka consumer of this process read such batches, by replacing aiokafka's reader."""
-    fetcher.MemoryRecords = _LenientRecords
+from cohost.kafka import fetch_budget, unpacking
+from cohost.kafka.unpacking import UnpackedTooLarge
 
 
-class _LenientRecords(memory_records._MemoryRecordsPy):  # type: ignore[misc]  # noqa: SLF001 - aiokafka has no hook here
-    """aiokafka's splitter of a fetched buffer into batches, which also keeps each batch's bytes."""
+@dataclass
+class OversizedRecord(ConsumerRecord):  # type: ignore[misc]
+    """An offset of a batch that unpacks to too much. It has no key and no headers, and an empty value.
 
-    def next_batch(self, *options: Any) -> "_FallbackBatch | None":
+    `batch_bytes` is the size of the batch in the log, `next_offset` the offset after the batch.
+    """
+
+    batch_bytes: int
+    next_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class OversizedOffset:
+    """An offset of a batch that unpacks to too much, where aiokafka's batches have a record."""
+
+    offset: int
+    timestamp: int
+    timestamp_type: int
+    batch_bytes: int
+    next_offset: int
+
+
+class BoundedRecords(memory_records._MemoryRecordsPy):  # type: ignore[misc]  # noqa: SLF001 - aiokafka has no hook here
+    """aiokafka's splitter of a fetched buffer into batches, which also keeps each batch's bytes.
+
+    Offsets before `first_offset` may be left out.
+    """
+
+    first_offset = 0
+
+    def next_batch(self, *options: Any) -> "_BoundedBatch | None":
+        """Return the next batch, None behind the last one."""
         raw = self._next_slice
         batch = super().next_batch(*options)
-        return None if batch is None else _FallbackBatch(batch, raw)
+        return None if batch is None else _BoundedBatch(batch, raw, self.first_offset)
 
 
-class _FallbackBatch:
+class _BoundedBatch:
     """A batch read by aiokafka's fast reader, and by the lenient reader from where the fast one fails."""
 
-    def __init__(self, batch: Any, raw: memoryview) -> None:
+    def __init__(self, batch: Any, raw: memoryview, first_offset: int) -> None:
         self._batch = batch
-        self._raw = raw
-        self._next_offset = batch.base_offset
+        self._raw: bytes | memoryview = raw
+        self._next_offset = max(batch.base_offset, first_offset)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
@@ -53,13 +73,33 @@ class _FallbackBatch:
         return next(self._batch)
 
     def __iter__(self) -> Iterator[Any]:
+        batch, raw = self._batch, self._raw
         try:
-            yield from self._remaining_records(self._batch)
-        except Exception:  # noqa: BLE001 - readers and codecs raise errors of many types
+            if batch.compression_type:
+                raw = self._unpack()
+                batch = default_records.DefaultRecordBatch(raw)
             try:
-                yield from self._remaining_records(_LenientBatch(self._raw))
-            except Exception:  # noqa: BLE001 - as above
-                yield from self._placeholder_records()
+                yield from self._remaining_records(batch)
+            except Exception:  # noqa: BLE001 - readers raise errors of many types
+                yield from self._remaining_records(_LenientBatch(raw))
+        except UnpackedTooLarge:
+            for offset in self._remaining_offsets():
+                yield OversizedOffset(
+                    offset, batch.max_timestamp, batch.timestamp_type, len(self._raw), batch.next_offset
+                )
+        except Exception:  # noqa: BLE001 - as above, and codecs too
+            for offset in self._remaining_offsets():
+                yield _DefaultRecordPy(offset, batch.max_timestamp, batch.timestamp_type, None, None, [])
+
+    def _unpack(self) -> bytes:
+        unpacked_bytes = unpacking.MAX_UNPACKED_BYTES
+        try:
+            unpacked = unpacking.unpack_batch(self._raw)
+            unpacked_bytes = len(unpacked)
+            return unpacked
+        finally:
+            # Charged whatever it leads to, because no other task runs in the meantime.
+            fetch_budget.spend(unpacked_bytes)
 
     def _remaining_records(self, reader: Any) -> Iterator[Any]:
         for record in reader:
@@ -67,25 +107,20 @@ class _FallbackBatch:
                 self._next_offset = record.offset + 1
                 yield record
 
-    def _placeholder_records(self) -> Iterator[Any]:
-        """Yield a record without key, value and headers for each remaining offset."""
-        batch = self._batch
-        for offset in range(self._next_offset, batch.next_offset):
-            yield _DefaultRecordPy(offset, batch.max_timestamp, batch.timestamp_type, None, None, [])
+    def _remaining_offsets(self) -> range:
+        return range(self._next_offset, self._batch.next_offset)
 
 
 class _LenientBatch(default_records._DefaultRecordBatchPy):  # type: ignore[misc]  # noqa: SLF001 - as above
-    _buffer: bytearray
-    _pos: int
+    """aiokafka's slow reader of an uncompressed batch, with lenient header names."""
 
-    def __iter__(self) -> Self:
-        decode = _DECODERS.get(self.compression_type)
-        if decode is None:
-            super().__iter__()
-        else:
-            self._buffer, self._pos = bytearray(decode(bytes(self._buffer[self._pos :]))), 0
-        self._buffer = _LenientBytes(self._buffer)
-        return self
+    def __init__(self, raw: bytes | memoryview) -> None:
+        super().__init__(raw[: unpacking.HEADER_BYTES])
+        self._buffer = _LenientBytes(raw)
+
+    def _read_msg(self) -> _DefaultRecordPy:
+        # aiokafka's compiled decoder reads beyond the buffer, and crashes, behind a length that is wrong.
+        return super()._read_msg(decode_varint_py)
 
 
 class _LenientBytes(bytearray):
@@ -97,34 +132,3 @@ class _LenientBytes(bytearray):
 
     def decode(self, encoding: str = "utf-8", errors: str = "replace") -> str:
         return super().decode(encoding, errors)
-
-
-def _decompress_gzip(data: bytes) -> bytes:
-    """Decompress gzip members until the next bytes do not start a member."""
-    found = []
-    while data.startswith(_GZIP_MAGIC):
-        member = zlib.decompressobj(wbits=31)
-        found.append(member.decompress(data))
-        if not member.eof:
-            raise EOFError
-        data = member.unused_data
-    return b"".join(found)
-
-
-def _decompress_lz4(data: bytes) -> bytes:
-    return bytes(lz4_decode(data[: _lz4_frame_end(data)]))
-
-
-def _lz4_frame_end(data: bytes) -> int:
-    """Return the end of a frame, by LZ4's frame format 1.6: header, blocks with lengths, end mark."""
-    flags = data[4]
-    position = _LZ4_HEADER + 8 * bool(flags & _LZ4_CONTENT_SIZE) + 4 * bool(flags & _LZ4_DICTIONARY)
-    while length := struct.unpack_from("<I", data, position)[0]:
-        position += 4 + (length & ~_LZ4_UNCOMPRESSED) + 4 * bool(flags & _LZ4_BLOCK_SUMS)
-    return int(position + 4 + 4 * bool(flags & _LZ4_CONTENT_SUM))
-
-
-_DECODERS: dict[int, Callable[[bytes], bytes]] = {
-    default_records.DefaultRecordBase.CODEC_GZIP: _decompress_gzip,
-    default_records.DefaultRecordBase.CODEC_LZ4: _decompress_lz4,
-}

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from pydantic_core import to_json
 
+from cohost.kafka.record_batches import OversizedRecord
 from cohost_schemas import envelope, timestamps
 from cohost_schemas.envelope import Correlation
 from cohost_schemas.rejections import REJECTION_MESSAGES, CommandRejected
@@ -20,6 +21,7 @@ from messaging.processor import OutputRecord, Rejection, Topology
 
 _CONTENT_TYPE = ("content-type", envelope.CONTENT_TYPE)
 _BATCH_OVERHEAD_BYTES = 4096
+_TRUNCATED_HEADER = "dead-letter-truncated"
 
 
 class RecordEncoder:
@@ -85,7 +87,8 @@ class RecordEncoder:
     def encode_dead_letter(self, lane: Lane, parsed: ParsedRecord) -> EncodedRecord:
         """Return the record unchanged, with headers that give its origin and the reason.
 
-        A record that is too large for the topic loses its value and, if necessary, its key and headers.
+        A record that is too large for the topic loses its value and, if necessary, its key and headers. A
+        record of a batch that was not unpacked has none of them.
         """
         position = self._take_sequence(lane, self._dead_letter_topic)
         record = parsed.raw_record
@@ -98,12 +101,15 @@ class RecordEncoder:
             ("dead-letter-time", timestamps.from_ms(record.timestamp).encode()),
             _sequence_header(position),
         ]
+        if isinstance(record, OversizedRecord):
+            origin_headers.append((_TRUNCATED_HEADER, b"%d" % record.batch_bytes))
+            return EncodedRecord(position.topic, position.sequence, None, b"", origin_headers)
         dead_letter = EncodedRecord(
             position.topic, position.sequence, record.key, record.value, [*record.headers, *origin_headers]
         )
         if dead_letter.estimated_size() <= self._max_record_bytes:
             return dead_letter
-        origin_headers.append(("dead-letter-truncated", b"%d" % len(record.value or b"")))
+        origin_headers.append((_TRUNCATED_HEADER, b"%d" % len(record.value or b"")))
         dead_letter = EncodedRecord(
             position.topic, position.sequence, record.key, b"", [*record.headers, *origin_headers]
         )

@@ -18,6 +18,7 @@ from aiokafka.errors import (
 )
 from faststream.kafka import KafkaBroker, KafkaMessage
 
+from cohost.kafka.fetch_budget import poll_within_budget
 from messaging.config import Config
 from messaging.errors import NotConfirmed
 
@@ -119,8 +120,8 @@ class Consumer:
         await asyncio.sleep(self._last_fetch_at + self._config.batch_pause_ms / 1000 - time.monotonic())
         while not self._stopping:
             try:
-                records = await kafka_consumer.getmany(
-                    timeout_ms=POLL_MS, max_records=self._config.max_records
+                records = await poll_within_budget(
+                    kafka_consumer, timeout_ms=POLL_MS, max_records=self._config.max_records
                 )
             except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
                 if await self._is_input_lost(error):

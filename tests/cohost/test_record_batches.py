@@ -26,7 +26,7 @@ def batch(kind: str, change: Change, monkeypatch: pytest.MonkeyPatch) -> bytes:
 
 
 def read(raw: bytes) -> list[Any]:
-    records = record_batches._LenientRecords(raw)  # noqa: SLF001 - the reader installed into aiokafka
+    records = record_batches.BoundedRecords(raw)
     assert records.has_next()
     return list(records.next_batch())
 
