@@ -87,6 +87,9 @@ class _BoundedBatch:
                 yield OversizedOffset(
                     offset, batch.max_timestamp, batch.timestamp_type, len(self._raw), batch.next_offset
                 )
+        except MemoryError:
+            # The records may be sound, and can be read once there is memory again.
+            raise
         except Exception:  # noqa: BLE001 - as above, and codecs too
             for offset in self._remaining_offsets():
                 yield _DefaultRecordPy(offset, batch.max_timestamp, batch.timestamp_type, None, None, [])

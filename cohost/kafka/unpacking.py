@@ -42,7 +42,7 @@ def unpack_batch(batch: bytes | memoryview) -> bytes:
     (attributes,) = _ATTRIBUTES.unpack_from(batch, DefaultRecordBase.ATTRIBUTES_OFFSET)
     unpack = _UNPACKERS[attributes & DefaultRecordBase.CODEC_MASK]
     # Anonymous memory, because only the pages that are written take memory.
-    with mmap.mmap(-1, HEADER_BYTES + MAX_UNPACKED_BYTES) as unpacked:
+    with mmap.mmap(-1, HEADER_BYTES + MAX_UNPACKED_BYTES, access=mmap.ACCESS_COPY) as unpacked:
         unpacked[:HEADER_BYTES] = bytes(batch[:HEADER_BYTES])
         _ATTRIBUTES.pack_into(
             unpacked, DefaultRecordBase.ATTRIBUTES_OFFSET, attributes & ~DefaultRecordBase.CODEC_MASK
