@@ -5,6 +5,7 @@ that module, so that the other consumers of a program that uses the client stay 
 """
 
 import importlib.util
+import weakref
 from types import ModuleType
 from typing import Any
 
@@ -31,6 +32,8 @@ class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
     ) -> None:
         records.first_offset = fetch_offset
         super().__init__(partition, records, aborted_transactions, fetch_offset, *options)
+        # Otherwise it holds itself, and what it has unpacked, until the garbage collector comes.
+        self._records_iterator = type(self)._unpack_records(weakref.proxy(self))  # noqa: SLF001 - its own method
 
     def _consumer_record(self, partition: TopicPartition, record: Any) -> ConsumerRecord:
         if isinstance(record, OversizedOffset):

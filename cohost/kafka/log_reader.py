@@ -193,6 +193,9 @@ async def poll_partitions(
             if await consumer.position(partition) >= end_offsets[partition]
         ]
         consumer.pause(*finished)
+        for partition in finished:
+            # Otherwise the consumer keeps what it has unpacked and not given out.
+            consumer.seek(partition, end_offsets[partition])
         remaining = [partition for partition in remaining if partition not in finished]
 
 
