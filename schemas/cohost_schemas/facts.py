@@ -6,6 +6,8 @@ from pydantic import FailFast, Field, Strict
 
 from cohost_schemas.types import ZERO_FRACTION_ALLOWED, Id, Message, RoomStatus, Text, UserStatus
 
+MAX_BLOCKED_USERS = 10_000
+
 SeatLimit = Annotated[int, Field(ge=0, le=100), ZERO_FRACTION_ALLOWED]
 
 
@@ -25,7 +27,9 @@ class UserChanged(Message):
     user_id: Id
     status: UserStatus
     can_receive_invitations: bool = True
-    blocked_user_ids: Annotated[tuple[Id, ...], Strict(strict=False), FailFast()] = ()
+    blocked_user_ids: Annotated[
+        tuple[Id, ...], Strict(strict=False), FailFast(), Field(max_length=MAX_BLOCKED_USERS)
+    ] = ()
     display_name: Text | None = None
 
 

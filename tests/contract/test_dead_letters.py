@@ -184,6 +184,7 @@ async def test_a_room_fact_breaking_its_schema_is_a_dead_letter(
         {"blockedUserIds": [17]},
         {"blockedUserIds": ["alice", ".."]},
         {"blockedUserIds": {"alice": True}},
+        {"blockedUserIds": ["mallory"] * 10_001},
         {"displayName": 17},
         {"displayName": "nul\x00"},
     ],

@@ -153,6 +153,13 @@ def test_blocked_users_are_a_list_of_ids(blocked: object) -> None:
     assert refused(facts.UserChanged, {"userId": "bob", "status": "active", "blockedUserIds": blocked})
 
 
+def test_at_most_ten_thousand_users_are_blocked() -> None:
+    user = {"userId": "bob", "status": "active", "blockedUserIds": ["eve"] * 10_000}
+    assert len(read(facts.UserChanged, user).blocked_user_ids) == 10_000
+    user["blockedUserIds"] = ["eve"] * 10_001
+    assert refused(facts.UserChanged, user)
+
+
 @pytest.mark.parametrize(
     "time",
     ["2026-01-01T12:00:00Z", "2026-01-01T12:00:00.000+00:00", "٢٠٢٦-01-01T12:00:00.000Z", "", 5],
