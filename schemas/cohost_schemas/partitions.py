@@ -3,6 +3,8 @@
 import struct
 from functools import lru_cache
 
+from cohost_schemas.envelope import MAX_ID_LENGTH
+
 _SEED = 0x9747B28C
 _MULTIPLIER = 0x5BD1E995
 _MASK = 0xFFFFFFFF
@@ -23,10 +25,18 @@ def murmur2(data: bytes) -> int:
     return hashed ^ hashed >> 15
 
 
-@lru_cache(maxsize=262_144)
 def partition_of(key: str, partitions: int) -> int:
     """Return the partition of a text key, encoded as UTF-8, by Kafka's default partitioner."""
+    # Longer texts are no ids and would make the cache many times as large.
+    partition = _cached_partition_of if len(key) <= MAX_ID_LENGTH else _partition_of
+    return partition(key, partitions)
+
+
+def _partition_of(key: str, partitions: int) -> int:
     return partition_of_bytes(key.encode(), partitions)
+
+
+_cached_partition_of = lru_cache(maxsize=262_144)(_partition_of)
 
 
 def partition_of_bytes(key: bytes, partitions: int) -> int:

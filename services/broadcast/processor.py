@@ -16,7 +16,8 @@ from services.broadcast.domain.state import SeatTimeouts, Stage
 from services.broadcast.store import BatchChanges
 from services.broadcast.topology import TOPOLOGY
 
-_MAX_STAGES = 20_000
+_MAX_SIZE = 100_000
+"""Stages and their members that are kept between batches."""
 _RELEVANT_EVENTS = (events.StageChanged, events.InvitationAccepted, events.CoHostLeft)
 
 
@@ -28,7 +29,7 @@ class BroadcastProcessor:
     def __init__(self, timeouts: SeatTimeouts, dirty_keys: DirtyKeys) -> None:
         self._timeouts = timeouts
         self._dirty_keys = dirty_keys
-        self._stages = LaneCache[Stage | None](_MAX_STAGES)
+        self._stages = LaneCache[Stage | None](_MAX_SIZE, _count_entries)
         """Stages by room id; None for a room that is not in Postgres."""
         self.caches = (self._stages,)
 
@@ -74,6 +75,10 @@ class BroadcastProcessor:
         rooms, members = store.work_from_changes(changes)
         if rooms or members:
             self._dirty_keys.wake_poller(rooms, members)
+
+
+def _count_entries(stage: Stage | None) -> int:
+    return 1 if stage is None else 1 + len(stage.members)
 
 
 def _is_relevant(data: Message | None) -> bool:

@@ -8,8 +8,10 @@ from services.invitations.domain.stage import Stage
 from services.invitations.domain.state import User
 
 _MAX_SIZE = 300_000
-"""Stages, pending invitations, seats and last invitations that are kept between batches."""
-_MAX_USERS = 200_000
+"""Stages, their invitations in memory, seats and last invitations that are kept between batches."""
+_MAX_USER_BYTES = 120_000_000
+# Measured, with the longest ids that there are.
+_USER_BYTES, _BLOCKED_USER_BYTES = 600, 190
 _USER_TTL_SECONDS = 0.5
 _COMMITTED_BATCH = -2
 
@@ -21,13 +23,17 @@ class CachedUser(NamedTuple):
     expires_at: float
     batch: int
 
+    def estimate_bytes(self) -> int:
+        """Return about the memory that the user takes, most of which may be the list of blocked users."""
+        return _USER_BYTES + _BLOCKED_USER_BYTES * len(self.user.blocked_user_ids)
+
 
 class StageCache:
     """Stages by room id and users by user id; a user's lane is their partition of the users topic."""
 
-    def __init__(self, max_size: int = _MAX_SIZE, max_users: int = _MAX_USERS) -> None:
+    def __init__(self, max_size: int = _MAX_SIZE, max_user_bytes: int = _MAX_USER_BYTES) -> None:
         self.stages = LaneCache[Stage](max_size, Stage.count_entries)
-        self.users = LaneCache[CachedUser](max_users)
+        self.users = LaneCache[CachedUser](max_user_bytes, CachedUser.estimate_bytes)
 
     def mark_used(self, room_ids: Collection[str]) -> list[str]:
         """Mark rooms as used by the batch; return those that are not cached."""

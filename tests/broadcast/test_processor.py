@@ -14,10 +14,11 @@ from messaging.config import Config
 from messaging.processor import InputRecord, OutputRecord, Rejection
 from services.broadcast import store
 from services.broadcast.dirty_keys import DirtyKeys
-from services.broadcast.domain.state import MemberKey, SeatTimeouts
+from services.broadcast.domain.state import Member, MemberKey, SeatTimeouts
 from services.broadcast.processor import BroadcastProcessor
 from tests.broadcast.domain.stage_builder import (
     ROOM,
+    StageScript,
     co_host_left,
     co_host_participant,
     grant_applied,
@@ -165,3 +166,15 @@ async def test_pending_work_and_due_deadlines_are_found(pool: asyncpg.Pool) -> N
     assert [entry.member.user_id for entry in found[1]] == ["carol"]
     assert [entry.member.user_id for entry in due] == ["carol", "bob"]
     assert (found[0], nothing_yet, elsewhere) == ([], [], [])
+
+
+def test_the_cache_weighs_the_members_of_its_stages() -> None:
+    (cache,) = BroadcastProcessor(SeatTimeouts(60, 0), DirtyKeys()).caches
+    stage = StageScript()(stage_changed("live")).stage
+    assert stage is not None
+    crowded = stage.with_members(*(Member(f"user-{number}", suspect=True) for number in range(60_000)))
+    for number in range(5):
+        cache.put(f"room-{number}", 0, crowded)
+        cache.end_batch()
+    # The last two batches stay beyond the limit.
+    assert list(cache) == ["room-3", "room-4"]

@@ -59,7 +59,7 @@ async def test_splitting_a_batch_anywhere_changes_nothing(
 
 def small_cache_harness(batch_harness: BatchHarness) -> BatchHarness:
     """A harness whose cache keeps only the last batches and whose clock advances a second per call."""
-    memory, clock = StageCache(max_size=0, max_users=0), count()
+    memory, clock = StageCache(max_size=0, max_user_bytes=0), count()
     domain = InvitationsProcessor(Policy(accept_unknown_users=True), memory, lambda: next(clock))
     return BatchHarness(batch_harness.pool, domain, [])
 
@@ -160,7 +160,7 @@ async def test_the_cache_stays_within_its_bounds_without_losing_changes(
     shared_batch_harness: BatchHarness,
 ) -> None:
     await shared_batch_harness.clear_state()
-    memory = StageCache(max_size=10, max_users=3)
+    memory = StageCache(max_size=10, max_user_bytes=2000)
     batch_harness = BatchHarness(
         shared_batch_harness.pool, InvitationsProcessor(Policy(accept_unknown_users=True), memory), []
     )

@@ -35,3 +35,9 @@ def test_a_partition_is_the_positive_hash_by_their_number(key: str, signed: int)
 
 def test_a_key_is_hashed_as_utf_8() -> None:
     assert partitions.partition_of("Bühne", 12) == partitions.partition_of_bytes("Bühne".encode(), 12)
+
+
+def test_no_partition_of_a_key_that_is_no_id_is_remembered() -> None:
+    before = partitions._cached_partition_of.cache_info().currsize  # noqa: SLF001 - its size is the claim
+    assert partitions.partition_of("x" * 65, 12) == partitions.partition_of_bytes(b"x" * 65, 12)
+    assert partitions._cached_partition_of.cache_info().currsize == before  # noqa: SLF001 - as above

@@ -103,6 +103,8 @@ class Stage:
             + len(self.seats)
             + len(self.last_invitation_of.current)
             + len(self.last_invitation_of.previous)
+            + len(self.recently_closed.current)
+            + len(self.recently_closed.previous)
         )
 
     def set_room(self, room: Room) -> None:
