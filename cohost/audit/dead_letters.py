@@ -134,11 +134,8 @@ def _is_unchanged(letter: LogRecord, record: LogRecord) -> bool:
 
 
 def _has_only_letter_headers(letter: LogRecord) -> bool:
-    return (
-        letter.key is None
-        and letter.value == b""
-        and {name for name, _ in letter.headers} == {*_LETTER_HEADERS, _TRUNCATED_HEADER}
-    )
+    names = {name for name, _ in letter.headers} - {_ORIGINAL_TOPIC_HEADER}
+    return letter.key is None and letter.value == b"" and names == {*_LETTER_HEADERS, _TRUNCATED_HEADER}
 
 
 def _is_truncated_copy(letter: LogRecord, record: LogRecord) -> bool:

@@ -23,6 +23,14 @@ from tests.messaging.worker_fleet import WorkerFleet, command_record
 
 LIMIT = unpacking.MAX_UNPACKED_BYTES
 KEY = ROOM.encode()
+DEAD_LETTER_HEADERS = (
+    "dead-letter-reason",
+    "dead-letter-topic",
+    "dead-letter-partition",
+    "dead-letter-offset",
+    "dead-letter-time",
+    "sequence",
+)
 
 
 async def dead_letters(fleet: WorkerFleet) -> list[ConsumerRecord]:
@@ -45,23 +53,19 @@ async def test_a_batch_beyond_the_limit_becomes_one_dead_letter_per_offset(
         await fleet.publish_commands(10)
         await fleet.wait_until_decided()
     letters = await dead_letters(fleet)
+    assert [(letter.key, letter.value) for letter in letters] == [(None, b"")] * 2
     offset = int(dict(letters[0].headers)["dead-letter-offset"])
-    assert [(letter.key, letter.value, list(letter.headers)) for letter in letters] == [
-        (
-            None,
-            b"",
-            [
-                ("dead-letter-reason", b"not_a_cloud_event"),
-                ("dead-letter-topic", name.encode()),
-                ("dead-letter-partition", b"%d" % LANE),
-                ("dead-letter-offset", b"%d" % (offset + delta)),
-                ("dead-letter-time", dict(letters[0].headers)["dead-letter-time"]),
-                ("sequence", b"%d" % (delta + 1)),
-                ("dead-letter-truncated", b"%d" % len(batch)),
-            ],
-        )
-        for delta in (0, 1)
-    ]
+    for delta, letter in enumerate(letters):
+        headers = dict(letter.headers)
+        assert headers.items() >= {
+            ("dead-letter-reason", b"not_a_cloud_event"),
+            ("dead-letter-topic", name.encode()),
+            ("dead-letter-partition", b"%d" % LANE),
+            ("dead-letter-offset", b"%d" % (offset + delta)),
+            ("sequence", b"%d" % (delta + 1)),
+            ("dead-letter-truncated", b"%d" % len(batch)),
+        }
+        assert headers.keys() - {"x-original-topic"} == {*DEAD_LETTER_HEADERS, "dead-letter-truncated"}
     assert (await fleet.run_audit()).violations == []
 
 

@@ -1,6 +1,11 @@
+from typing import Any
+
 import pytest
 
+from cohost.audit.topology import LogRecord
+from cohost.kafka.record_batches import OversizedRecord
 from cohost_schemas import topics
+from cohost_schemas.topics import Topic
 from tests.cohost.audit.forged_log import COMMANDS, DEAD_LETTERS, OTHER_ROOM, ROOM, ForgedLog
 
 
@@ -101,3 +106,42 @@ def test_a_dead_letter_may_be_past_its_retention(log: ForgedLog) -> None:
     report = log.run_audit()
     assert report.violations == []
     assert report.unchecked == ["invalid records whose dead letter may be past its retention (1)"]
+
+
+def append_oversized(log: ForgedLog, topic: Topic) -> LogRecord:
+    """Append an offset of a batch of 1000 bytes that was not unpacked."""
+    record = log.append_record(topic, 0, None, b"", [])
+    oversized: Any = OversizedRecord(
+        *(*record[:4], 1, None, b"", None, -1, 0, ()), batch_bytes=1000, next_offset=record.offset + 1
+    )
+    log.records[record.topic, 0][-1] = oversized
+    return record
+
+
+@pytest.mark.parametrize("topic", [topics.INVITATION_COMMANDS, topics.ROOMS])
+def test_a_dead_letter_of_an_oversized_batch_has_its_size_alone(log: ForgedLog, topic: Topic) -> None:
+    size = ("dead-letter-truncated", b"1000")
+    log.append_dead_letter(append_oversized(log, topic), more=[size])
+    assert log.violations() == []
+    changes: list[dict[str, Any]] = [{}, {"more": [size], "key": b"k"}, {"more": [size, ("trace", b"1")]}]
+    wrong = [append_oversized(log, topic) for _ in changes]
+    for record, change in zip(wrong, changes, strict=True):
+        log.append_dead_letter(record, **change)
+    assert log.violations() == [
+        f"{DEAD_LETTERS}:0:{number} is not a copy of {record.topic}:0:{record.offset}"
+        for number, record in enumerate(wrong, 2)
+    ]
+
+
+def test_a_batch_that_compaction_made_smaller_keeps_its_dead_letters(log: ForgedLog) -> None:
+    record = log.append_input(topics.ROOMS, "fact-2", "RoomChanged", ROOM, hostId="alice", status="live")
+    truncated = [("dead-letter-truncated", b"1000")]
+    log.append_dead_letter(record, key=None, value=b"", headers=[], more=truncated)
+    log.append_dead_letter(append_oversized(log, topics.ROOMS), more=[("dead-letter-truncated", b"1001")])
+    report = log.run_audit()
+    assert report.violations == []
+    assert report.unchecked == ["dead letters of batches that compaction may have made small enough (1)"]
+    sound = log.append_command("leave-3")
+    log.append_rejection("leave-3")
+    log.append_dead_letter(sound, key=None, value=b"", headers=[], more=truncated)
+    assert log.violations() == [f"{DEAD_LETTERS}:0:3 is the dead letter of a valid record"]
