@@ -137,4 +137,4 @@ async def _fill_stage(
         stage.last_invitation_of.current[user_id] = found["last"]
         if (row := found["user"]) is not None:
             user = User(row["status"], row["can_receive_invitations"], frozenset(row["blocked_user_ids"]))
-            memory.put_users([user_id], {user_id: (user, row["lane"])}, 0)
+            memory.put_users({user_id: user.blocked_user_ids}, {user_id: (user, row["lane"])}, 0)

@@ -13,6 +13,7 @@ from cohost_schemas.commands import (
     ExpireInvitation,
     SendInvitation,
 )
+from cohost_schemas.facts import RoomChanged
 from cohost_schemas.types import Message
 from messaging.processor import InputRecord
 from services.invitations.domain.stage import Stage
@@ -36,11 +37,12 @@ def user_to_check(data: Message | None) -> str | None:
 class BatchQueries:
     """The users that a batch needs, and the closed and last invitations that its stages lack.
 
+    `hosts_by_user` has the hosts whom a user must not block to be invited, by user id.
     `closed_invitations` has keys (invitation id, room id), `last_invitations` (room id, user id). Each value
     is the stage to load into.
     """
 
-    user_ids: set[str] = field(default_factory=set)
+    hosts_by_user: dict[str, set[str]] = field(default_factory=dict)
     closed_invitations: dict[tuple[str, str], Stage] = field(default_factory=dict)
     last_invitations: dict[tuple[str, str], Stage] = field(default_factory=dict)
 
@@ -49,6 +51,10 @@ class BatchQueries:
         """Return the queries for a batch's commands."""
         queries = cls()
         sent_ids = {record.id for record in batch if type(record.data) is SendInvitation}
+        room_facts: dict[str, list[RoomChanged]] = {}
+        for record in batch:
+            if type(record.data) is RoomChanged:
+                room_facts.setdefault(record.key, []).append(record.data)
         for record in batch:
             data: Any = record.data
             command_type = type(data)
@@ -57,7 +63,9 @@ class BatchQueries:
             elif command_type in _INVITATION_COMMANDS and data.invitation_id not in sent_ids:
                 queries._add_closed_invitation(data.invitation_id, record.key, stages[record.key])
             if (user_id := user_to_check(data)) is not None:
-                queries.user_ids.add(user_id)
+                hosts = queries.hosts_by_user.setdefault(user_id, set())
+                if command_type is SendInvitation:
+                    hosts.update(_possible_hosts(stages[record.key], room_facts.get(record.key, ())))
         return queries
 
     def _add_last_invitation(self, user_id: str, room_id: str, stage: Stage) -> None:
@@ -67,3 +75,9 @@ class BatchQueries:
     def _add_closed_invitation(self, invitation_id: str, room_id: str, stage: Stage) -> None:
         if invitation_id not in stage.pending_by_id and invitation_id not in stage.recently_closed:
             self.closed_invitations[invitation_id, room_id] = stage
+
+
+def _possible_hosts(stage: Stage, room_facts: Sequence[RoomChanged]) -> list[str]:
+    """Return the hosts that a room can have when the commands of a batch with these facts are decided."""
+    present = [] if stage.room is None else [stage.room.host_id]
+    return present + [fact.host_id for fact in room_facts]

@@ -60,7 +60,7 @@ class InvitationsProcessor:
         if queries.last_invitations:
             await stages.load_last_invitations(connection, queries.last_invitations)
         now = self._clock()
-        if stale := cache.expired_users(queries.user_ids, now):
+        if stale := cache.expired_users(queries.hosts_by_user, now):
             cache.put_users(stale, await users.load_users(connection, stale), now)
 
     def decide(self, record: InputRecord, changes: BatchChanges) -> Sequence[OutputRecord] | Rejection:

@@ -1,6 +1,7 @@
 """Cache of the owned lanes: stages, and the users whose eligibility commands depend on."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from messaging.lanes.cache import LaneCache
@@ -17,15 +18,23 @@ _COMMITTED_BATCH = -2
 
 
 class CachedUser(NamedTuple):
-    """A user from Postgres or from a fact of `batch`; reload it at `expires_at` (monotonic seconds)."""
+    """A user from Postgres or from a fact of `batch`; reload it at `expires_at` (monotonic seconds).
+
+    Of the users whom it blocks, those among `hosts` are known, or all if `hosts` is None.
+    """
 
     user: User
     expires_at: float
     batch: int
+    hosts: AbstractSet[str] | None = None
+
+    def knows_hosts(self, hosts: AbstractSet[str]) -> bool:
+        """Return whether it is known which of these hosts the user blocks."""
+        return self.hosts is None or hosts <= self.hosts
 
     def estimate_bytes(self) -> int:
         """Return about the memory that the user takes, most of which may be the list of blocked users."""
-        return _USER_BYTES + _BLOCKED_USER_BYTES * len(self.user.blocked_user_ids)
+        return _USER_BYTES + _BLOCKED_USER_BYTES * (len(self.user.blocked_user_ids) + len(self.hosts or ()))
 
 
 class StageCache:
@@ -55,23 +64,32 @@ class StageCache:
         cached = self.users.get(user_id)
         return cached.user if cached is not None else None
 
-    def expired_users(self, user_ids: Iterable[str], now: float) -> list[str]:
-        """Return the users that must be loaded: not cached, or expired and committed."""
+    def expired_users(
+        self, hosts_by_user: Mapping[str, AbstractSet[str]], now: float
+    ) -> dict[str, AbstractSet[str]]:
+        """Return the users that must be loaded: not cached, or committed and expired or without a host."""
         users, oldest_uncommitted = self.users, self.users.batch - 1
-        return [
-            user_id
-            for user_id in user_ids
+        return {
+            user_id: hosts
+            for user_id, hosts in hosts_by_user.items()
             if (cached := users.get(user_id)) is None
             or (cached.expires_at <= now and cached.batch < oldest_uncommitted)
-        ]
+            or not cached.knows_hosts(hosts)
+        }
 
-    def put_users(self, user_ids: Iterable[str], loaded: Mapping[str, tuple[User, int]], now: float) -> None:
+    def put_users(
+        self,
+        hosts_by_user: Mapping[str, AbstractSet[str]],
+        loaded: Mapping[str, tuple[User, int]],
+        now: float,
+    ) -> None:
         """Cache loaded users with their lanes; those not found stay unknown for this batch only."""
-        for user_id in user_ids:
+        for user_id in hosts_by_user:
             if user_id not in loaded:
                 self.users.discard(user_id)
         for user_id, (user, lane) in loaded.items():
-            self.users.put(user_id, lane, CachedUser(user, now + _USER_TTL_SECONDS, _COMMITTED_BATCH))
+            hosts = hosts_by_user[user_id]
+            self.users.put(user_id, lane, CachedUser(user, now + _USER_TTL_SECONDS, _COMMITTED_BATCH, hosts))
 
     def apply_user_fact(self, user_id: str, user: User, lane: int, now: float) -> None:
         """Cache a user by a fact of this batch, which is not committed yet."""

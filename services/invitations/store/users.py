@@ -1,23 +1,33 @@
 """Load users by their last facts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 
 from messaging.database import Connection
 from services.invitations.domain.state import User
 
 
-async def load_users(connection: Connection, user_ids: Sequence[str]) -> dict[str, tuple[User, int]]:
-    """Return the known users among these by id, each with its partition of the users topic."""
+async def load_users(
+    connection: Connection, hosts_by_user: Mapping[str, Collection[str]]
+) -> dict[str, tuple[User, int]]:
+    """Return the known users among these by id, each with its partition of the users topic.
+
+    Of the users whom a user blocks, only the given hosts are loaded: complete lists for a batch can take
+    gigabytes.
+    """
+    wanted = [(user_id, host) for user_id, hosts in hosts_by_user.items() for host in (None, *hosts)]
     rows = await connection.fetch(
         """
-        SELECT user_id, status, can_receive_invitations, blocked_user_ids, lane
-        FROM unnest($1::text[]) AS wanted (user_id) JOIN users USING (user_id)
+        SELECT users.user_id, status, can_receive_invitations, lane, array_remove(array_agg(host), NULL)
+        FROM unnest($1::text[], $2::text[]) AS wanted (user_id, host) JOIN users USING (user_id)
+        WHERE host IS NULL OR host = ANY(blocked_user_ids)
+        GROUP BY users.user_id
         """,
-        user_ids,
+        [user_id for user_id, _ in wanted],
+        [host for _, host in wanted],
     )
     return {
         user_id: (User(status, can_receive, frozenset(blocked)), lane)
-        for user_id, status, can_receive, blocked, lane in rows
+        for user_id, status, can_receive, lane, blocked in rows
     }
 
 
