@@ -16,6 +16,9 @@ MAX_ECHO_LENGTH = 256
 
 Headers = Sequence[tuple[str, bytes | None]]
 
+_LARGE_VALUE_BYTES = 1024 * 1024
+_MAX_LARGE_VALUE_PARTS = 200_000
+
 _STRUCTURED_TYPE = b"application/cloudevents"
 _EXTENSION_NAMES = ("correlationid", "causationid", "sequence", "traceparent", "tracestate")
 _EXTENSION_SET = frozenset(_EXTENSION_NAMES)
@@ -169,6 +172,10 @@ def _decode_header(value: bytes | None) -> str | None:
 
 
 def _parse_json(value: bytes) -> Any:
+    # Parsed, a few megabytes of such JSON take a gigabyte.
+    if len(value) > _LARGE_VALUE_BYTES and sum(map(value.count, (b",", b"[", b"{"))) > _MAX_LARGE_VALUE_PARTS:
+        msg = "the value is large and has too many parts"
+        raise NotACloudEvent(msg)
     try:
         return from_json(value, allow_inf_nan=False)
     except ValueError:

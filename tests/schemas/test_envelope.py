@@ -286,3 +286,12 @@ def test_a_built_event_is_decoded_with_its_optional_attributes() -> None:
     assert envelope.decode_event(envelope.encode_event(built), []) == Envelope(
         "c-1", "/s", "cohost.LeaveStage.v1", {"a": 1}, "room", causationid="c-0"
     )
+
+
+@pytest.mark.parametrize("part", [b"[],", b"{},", b"1,", b'"",'])
+def test_a_large_value_of_very_many_parts_is_not_parsed(part: bytes) -> None:
+    event = b'{"specversion":"1.0","id":"i","source":"s","type":"t","data":[%s1]}'
+    with pytest.raises(NotACloudEvent, match="too many parts"):
+        envelope.decode_event(event % (part * 600_000), STRUCTURED)
+    assert envelope.decode_event(event % (part * 90_000), STRUCTURED).id == "i"
+    assert envelope.decode_event(event % (b" " * 20_000_000), STRUCTURED).data == [1]
