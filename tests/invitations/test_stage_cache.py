@@ -29,7 +29,7 @@ def test_users_with_long_block_lists_take_bounded_memory() -> None:
     cache = StageCache(max_user_bytes=MAX_BYTES)
     tracemalloc.start()
     try:
-        for batch in range(100):
+        for batch in range(30):
             for number in range(50):
                 user_id = f"user-{batch}-{number}"
                 cache.apply_user_fact(user_id, blocking_user(batch * 50 + number), 0, 0.0)
