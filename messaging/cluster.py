@@ -65,6 +65,8 @@ async def ensure_topics(config: Config) -> ClusterInfo:
             await _create_missing(admin, config)
         counts = await _partition_counts(admin, config)
         await _check_settings(admin, config)
+        if config.expects_replicas:
+            _warn_of_single_replicas(await _describe_topics(admin, config))
         sizes = await _topic_setting(admin, config, topics.ALL, "max.message.bytes")
         dead_letter_sizes = [int(sizes[topic.full_name(config.prefix)]) for topic in topics.DEAD_LETTERS]
         return ClusterInfo(
@@ -187,6 +189,12 @@ async def _partition_counts(admin: AIOKafkaAdminClient, config: Config) -> dict[
         if topic.error is not None:
             raise topic.error
     return {topic.name: topic.partition_count for topic in found}
+
+
+def _warn_of_single_replicas(found: Iterable[TopicDescription]) -> None:
+    single = sorted(topic.name for topic in found if topic.replica_count == 1)
+    if single:
+        log.warning("topics without replicas", topics=single)
 
 
 def _is_missing(topic: TopicDescription) -> bool:

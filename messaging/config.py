@@ -24,6 +24,7 @@ class Config:
     prefix: str = topics.DEFAULT_PREFIX
     partitions: int = topics.DEFAULT_PARTITIONS
     replication_factor: int = 1
+    expects_replicas: bool = False
     create_topics: bool = True
     session_timeout_ms: int = 10_000
     max_records: int = 1000

@@ -18,11 +18,15 @@ _REQUEST_TIMEOUT_MS = 10_000
 
 
 class TopicDescription(NamedTuple):
-    """A topic on the broker: its full name, its number of partitions, and its error if it has one."""
+    """A topic on the broker: its full name, its number of partitions, and its error if it has one.
+
+    Every partition has `replica_count` replicas or more.
+    """
 
     name: str
     partition_count: int
     error: KafkaError | None
+    replica_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,7 @@ async def describe_topics(admin: AIOKafkaAdminClient, names: Iterable[str]) -> l
             topic["topic"],
             len(topic["partitions"]),
             for_code(topic["error_code"])(topic["topic"]) if topic["error_code"] else None,
+            min((len(partition["replicas"]) for partition in topic["partitions"]), default=0),
         )
         for topic in await admin.describe_topics(list(names))
     ]

@@ -176,7 +176,7 @@ class ServiceSettings(KafkaSecurity, BaseSettings):
 
     @property
     def is_production(self) -> bool:
-        """Return whether the example secrets are rejected."""
+        """Return whether example secrets are rejected and replicas expected."""
         return self.environment == "production"
 
     def pipeline_config(self, schema: str) -> Config:
@@ -189,6 +189,7 @@ class ServiceSettings(KafkaSecurity, BaseSettings):
             prefix=self.topic_prefix,
             partitions=self.partitions,
             replication_factor=self.replication_factor,
+            expects_replicas=self.is_production,
             create_topics=self.create_topics,
             session_timeout_ms=self.session_timeout_ms,
             max_records=self.max_records,

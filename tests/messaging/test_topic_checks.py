@@ -1,5 +1,7 @@
 """Topics whose settings or partition counts do not fit stop the pipeline, at its start and while it runs."""
 
+import dataclasses
+
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
@@ -65,6 +67,15 @@ async def test_badges_that_the_broker_would_delete_are_reported(fleet: WorkerFle
     assert [(line["event"], line["topic"], line["cleanup_policy"]) for line in logs] == [
         ("last records of a topic will be deleted", "badges", "delete")
     ]
+
+
+async def test_topics_without_replicas_are_reported_where_replicas_are_expected(fleet: WorkerFleet) -> None:
+    with capture_logs() as logs:
+        await cluster.ensure_topics(fleet.config)
+        await cluster.ensure_topics(dataclasses.replace(fleet.config, expects_replicas=True))
+    [line] = logs
+    assert line["event"] == "topics without replicas"
+    assert line["topics"] == sorted(topic.full_name(fleet.config.prefix) for topic in topics.ALL)
 
 
 async def add_partition(fleet: WorkerFleet, *changed: Topic) -> None:
