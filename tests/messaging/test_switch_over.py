@@ -115,7 +115,9 @@ async def test_a_server_that_does_not_answer_delays_no_connection(pair: Postgres
 async def test_a_service_without_a_writable_server_is_not_ready(pair: PostgresPair, kafka: str) -> None:
     config = Config(kafka, pair.url, "any")
     pool = await database.create_pool(config, size=1)
-    readiness = Readiness(config, cast("Pipeline", SimpleNamespace(is_ready=True)), pool, {})
+    readiness = Readiness(
+        config, cast("Pipeline", SimpleNamespace(is_ready=True, has_read_facts=True)), pool, {}
+    )
     assert (await readiness.check_parts())["database"]
     await pair.make_primary_read_only()
 
