@@ -5,17 +5,35 @@ import importlib.util
 import os
 import ssl
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import SaslAuthenticationFailed, UnsupportedSaslMechanismError
 from aiokafka.helpers import create_ssl_context
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, SecretStr, ValidationError
 
 from cohost.kafka.errors import UNAVAILABLE_ERRORS
 
 _ERROR_LINE = "COHOST_KAFKA_{}: {}"
 _FILE_OPTIONS = ("cafile", "capath", "certfile", "keyfile")
+
+CredentialT = TypeVar("CredentialT", str, SecretStr)
+
+
+def check_ends(credential: CredentialT) -> CredentialT:
+    """Return a credential. Raises `ValueError` if it begins or ends with white space.
+
+    It is refused and not stripped: who shares a secret with us may use all of it.
+    """
+    text = credential.get_secret_value() if isinstance(credential, SecretStr) else credential
+    if text != text.strip():
+        msg = "must not begin or end with white space, such as the newline at the end of a file"
+        raise ValueError(msg)
+    return credential
+
+
+Login = Annotated[str, AfterValidator(check_ends)]
+Secret = Annotated[SecretStr, AfterValidator(check_ends)]
 
 
 class KafkaSecurity(BaseModel):
@@ -23,8 +41,8 @@ class KafkaSecurity(BaseModel):
 
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI"] = "PLAIN"
-    kafka_sasl_plain_username: str | None = None
-    kafka_sasl_plain_password: SecretStr | None = None
+    kafka_sasl_plain_username: Login | None = None
+    kafka_sasl_plain_password: Secret | None = None
     kafka_sasl_kerberos_service_name: str = "kafka"
     kafka_sasl_kerberos_domain_name: str | None = None
     kafka_ssl_cafile: str | None = None
@@ -32,7 +50,7 @@ class KafkaSecurity(BaseModel):
     kafka_ssl_cadata: str | None = None
     kafka_ssl_certfile: str | None = None
     kafka_ssl_keyfile: str | None = None
-    kafka_ssl_password: SecretStr | None = None
+    kafka_ssl_password: Secret | None = None
 
     def kafka_options(self) -> dict[str, Any]:
         """Return aiokafka's client arguments. Raises `ValueError` that names the wrong variable."""

@@ -43,6 +43,7 @@ from services.broadcast.topology import TOPOLOGY
 from services.runtime import asyncapi, process
 from services.runtime.http import fastapi_app
 from services.runtime.settings import load_settings
+from services.runtime.startup_checks import WrongSetting
 
 TITLE = "Co-host broadcast"
 
@@ -113,6 +114,7 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
     registry = CollectorRegistry()
     livekit_metrics = LiveKitMetrics(registry)
     livekit = _livekit_client(settings, livekit_metrics)
+    await _check_livekit_key(livekit)
     producer = AtLeastOnceProducer(config, TOPOLOGY.source)
     pool = await database.create_pool(config, size=8)
     effects_pool = await database.create_pool(config, size=4)
@@ -147,7 +149,7 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
         pool=pool,
         topology=TOPOLOGY,
         routers=[routes.create_stage_router(pool, livekit, provisioner, settings)],
-        checks={"livekit": livekit.is_reachable},
+        checks={"livekit": livekit.check_access},
         public_routers=[webhook.create_webhook_router(livekit, producer, livekit_metrics)],
     )
     return process.Service(
@@ -157,6 +159,17 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
         background=effects.tasks,
         closers=(producer.stop, livekit.close, effects_pool.close, pool.close),
     )
+
+
+async def _check_livekit_key(livekit: LiveKitClient) -> None:
+    """Fail at once if LiveKit refuses our key. The service waits for a LiveKit that is away.
+
+    Raises `WrongSetting`.
+    """
+    if await livekit.check_access() == "unauthorized":
+        await livekit.close()
+        msg = "COHOST_LIVEKIT_API_KEY: LiveKit refuses this key with this COHOST_LIVEKIT_API_SECRET"
+        raise WrongSetting(msg)
 
 
 def create_effects(  # noqa: PLR0913 - the dependencies of the effects

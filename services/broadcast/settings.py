@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from cohost.kafka.security import Login, check_ends
 from services.broadcast.domain.state import SeatTimeouts
 from services.runtime import settings
 from services.runtime.settings import is_example_secret, is_valid_host, reject_short_secret
@@ -26,7 +27,17 @@ DurationSeconds = Annotated[int, Field(ge=0, le=86_400)]
 # LiveKit must not end an empty room before the grace of a disconnected co-host is over.
 _DEPARTURE_MARGIN_SECONDS = 60
 
-NonEmptySecret = Annotated[SecretStr, Field(min_length=1)]
+
+def _check_api_secret(secret: SecretStr) -> SecretStr:
+    try:
+        return check_ends(secret)
+    except ValueError as error:
+        msg = f"{error}, and neither must COHOST_LIVEKIT_API_KEY"
+        raise ValueError(msg) from error
+
+
+ApiKey = Annotated[Login, Field(min_length=1)]
+ApiSecret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_check_api_secret)]
 
 
 class BroadcastSettings(settings.ServiceSettings):
@@ -35,8 +46,8 @@ class BroadcastSettings(settings.ServiceSettings):
     http_port: settings.Port = 8082
     livekit_url: LiveKitUrl
     livekit_public_url: LiveKitUrl | None = None
-    livekit_api_key: Annotated[str, Field(min_length=1)]
-    livekit_api_secret: NonEmptySecret
+    livekit_api_key: ApiKey
+    livekit_api_secret: ApiSecret
     livekit_timeout_seconds: Annotated[float, Field(ge=0.1, le=5)] = 4.0
     reconnect_grace_seconds: DurationSeconds = 60
     no_show_seconds: DurationSeconds = 0

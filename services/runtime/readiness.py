@@ -11,7 +11,10 @@ from messaging.config import Config
 from messaging.errors import is_transient
 from messaging.pipeline import Pipeline
 
-ReadinessCheck = Callable[[], Awaitable[bool]]
+PartStatus = bool | str
+"""True for a part that is ready; False or a word that says why for one that is not."""
+
+ReadinessCheck = Callable[[], Awaitable[PartStatus]]
 
 _CHECK_SECONDS = 2
 _CACHE_SECONDS = 1
@@ -36,11 +39,11 @@ class Readiness:
             **extra_checks,
         }
         self._lock = asyncio.Lock()
-        self._results: dict[str, bool] = {}
+        self._results: dict[str, PartStatus] = {}
         self._checked_at = -_CACHE_SECONDS - 1.0
 
-    async def check_parts(self) -> dict[str, bool]:
-        """Return for each part whether it is ready.
+    async def check_parts(self) -> dict[str, PartStatus]:
+        """Return the status of each part.
 
         `lanes` means that the worker consumes, `facts` that it decides nothing on outdated facts.
         """
@@ -74,7 +77,7 @@ class Readiness:
             )
 
 
-async def _run_check(check: ReadinessCheck) -> bool:
+async def _run_check(check: ReadinessCheck) -> PartStatus:
     try:
         async with asyncio.timeout(_CHECK_SECONDS):
             return await check()

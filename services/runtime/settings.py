@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cohost.kafka import security
-from cohost.kafka.security import KafkaSecurity
+from cohost.kafka.security import KafkaSecurity, Secret
 from cohost_schemas import topics
 from messaging.config import Config
 from messaging.postgres.url import parse_database_url
@@ -109,8 +109,8 @@ def _read_jwks(file: Path) -> dict[str, Any]:
 
 Port = Annotated[int, Field(ge=1, le=_MAX_PORT)]
 Servers = Annotated[str, AfterValidator(_validate_servers)]
-DatabaseUrl = Annotated[SecretStr, AfterValidator(_validate_database_url)]
-JwtSecret = Annotated[SecretStr, AfterValidator(_validate_jwt_secret)]
+DatabaseUrl = Annotated[Secret, AfterValidator(_validate_database_url)]
+JwtSecret = Annotated[Secret, AfterValidator(_validate_jwt_secret)]
 JwksFile = Annotated[Path, AfterValidator(_validate_jwks_file)]
 JwksAddress = Annotated[str, AfterValidator(_validate_jwks_url)]
 TopicPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=_MAX_PREFIX_LENGTH)]

@@ -17,7 +17,6 @@ from prometheus_client import CollectorRegistry
 from cohost_schemas import signals, timestamps
 from cohost_schemas.events import Permissions
 from services.broadcast.domain import permissions
-from services.broadcast.livekit import client as livekit_module
 from services.broadcast.livekit.client import CallFailed, LiveKitClient, UnsignedWebhook
 from services.broadcast.metrics import LiveKitMetrics
 from tests.broadcast import fake_livekit
@@ -64,24 +63,21 @@ async def test_permissions_are_set_whole_with_sources_in_livekits_order(
     )
 
 
-async def test_livekits_availability_is_known(livekit_client: LiveKitClient) -> None:
-    assert await livekit_client.is_reachable()
+async def test_livekits_availability_is_known(fake: FakeLiveKit, livekit_client: LiveKitClient) -> None:
+    assert await livekit_client.check_access() is True
+    fake.error_replies["ListRooms"] = lambda: twirp_error(503, "unavailable")
+    assert await livekit_client.check_access() is False
     nowhere = create_client("ws://127.0.0.1:1")
-    with pytest.raises(OSError, match="Cannot connect"):
-        await nowhere.is_reachable()
+    assert await nowhere.check_access() is False
     await nowhere.close()
 
 
-@pytest.mark.parametrize(
-    ("url", "over_http"),
-    [
-        ("ws://127.0.0.1:7880", "http://127.0.0.1:7880"),
-        ("wss://news.example", "https://news.example"),
-        ("https://livekit.aws.example", "https://livekit.aws.example"),
-    ],
-)
-def test_only_the_scheme_of_livekits_url_is_replaced(url: str, over_http: str) -> None:
-    assert livekit_module.http_url(url) == over_http
+@pytest.mark.parametrize(("status", "code"), [(401, "unknown"), (401, "unauthenticated"), (403, "unknown")])
+async def test_a_key_that_livekit_refuses_is_unauthorized(
+    fake: FakeLiveKit, livekit_client: LiveKitClient, status: int, code: str
+) -> None:
+    fake.error_replies["ListRooms"] = lambda: twirp_error(status, code)
+    assert await livekit_client.check_access() == "unauthorized"
 
 
 async def test_an_absent_participant_is_not_a_failure(livekit_client: LiveKitClient) -> None:

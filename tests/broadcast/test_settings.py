@@ -46,6 +46,8 @@ def test_clients_may_get_another_livekit_url(monkeypatch: pytest.MonkeyPatch) ->
         ("COHOST_LIVEKIT_API_SECRET", "change-me-livekit"),
         ("COHOST_LIVEKIT_API_SECRET", "x" * 31),
         ("COHOST_LIVEKIT_API_SECRET", SOUND["COHOST_JWT_SECRET"]),
+        ("COHOST_LIVEKIT_API_KEY", "key\n"),
+        ("COHOST_LIVEKIT_API_SECRET", "secret of LiveKit\n"),
         ("COHOST_RECONNECT_GRACE_SECONDS", "-1"),
         ("COHOST_NO_SHOW_SECONDS", "soon"),
     ],

@@ -20,6 +20,13 @@ SETTINGS = [
     ("broadcast", "COHOST_LIVEKIT_API_SECRET", None),
 ]
 
+REFUSED_LIVEKIT_KEYS = [
+    ("COHOST_LIVEKIT_API_KEY", "{}2"),
+    ("COHOST_LIVEKIT_API_KEY", "{}\n"),
+    ("COHOST_LIVEKIT_API_SECRET", "not {}"),
+    ("COHOST_LIVEKIT_API_SECRET", "{}\n"),
+]
+
 
 async def test_a_missing_or_wrong_setting_is_named(deployment: Deployment) -> None:
     async def refusal(service: str, name: str, value: str | None) -> tuple[int, bool]:
@@ -31,6 +38,16 @@ async def test_a_missing_or_wrong_setting_is_named(deployment: Deployment) -> No
 
     found = await asyncio.gather(*(refusal(*setting) for setting in SETTINGS))
     assert dict(zip(SETTINGS, found, strict=True)) == dict.fromkeys(SETTINGS, (2, True))
+
+
+async def test_a_key_or_secret_that_livekit_refuses_is_named(deployment: Deployment) -> None:
+    async def refusal(name: str, form: str) -> tuple[int, bool]:
+        wrong = {name: form.format(deployment.variables[name])}
+        status, line = await run_until_exit("broadcast", {**deployment.variables, **wrong})
+        return status, "COHOST_LIVEKIT_API_KEY" in line
+
+    found = await asyncio.gather(*(refusal(*wrong) for wrong in REFUSED_LIVEKIT_KEYS))
+    assert found == [(2, True)] * len(REFUSED_LIVEKIT_KEYS)
 
 
 async def create_topics(

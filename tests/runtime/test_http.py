@@ -194,21 +194,19 @@ async def test_a_service_may_add_a_part_to_readiness(pool: asyncpg.Pool) -> None
         return True
 
     chosen = example_service.example_settings(kafka_bootstrap_servers="127.0.0.1:1")
-    checks = {"livekit": there, "hanging": hanging}
+
+    async def refused() -> str:
+        return "unauthorized"
+
+    checks = {"livekit": there, "hanging": hanging, "refused": refused}
     async with open_client(
         example_service.example_application(
             pool, example_service.FakePipeline(ready=False), chosen, checks=checks
         )
     ) as client:
         parts = (await client.get("/readyz")).json()["parts"]
-    assert parts == {
-        "lanes": False,
-        "facts": True,
-        "kafka": False,
-        "database": False,
-        "livekit": True,
-        "hanging": False,
-    }
+    own = {"livekit": True, "hanging": False, "refused": "unauthorized"}
+    assert parts == {"lanes": False, "facts": True, "kafka": False, "database": False, **own}
 
 
 async def test_metrics_are_in_prometheus_form(client: httpx.AsyncClient) -> None:

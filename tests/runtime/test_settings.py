@@ -104,6 +104,11 @@ WRONG = [
     ("PARTITIONS", ["", "0", "-1", "twelve", "1.5", "4097"]),
     ("REPLICATION_FACTOR", ["", "0", "x", "40000"]),
     ("CREATE_TOPICS", ["", "maybe"]),
+    ("DATABASE_URL", ["postgresql://db/x\n"]),
+    ("JWT_SECRET", ["s\n", " s"]),
+    ("KAFKA_SASL_PLAIN_USERNAME", ["u\n"]),
+    ("KAFKA_SASL_PLAIN_PASSWORD", ["p\n"]),
+    ("KAFKA_SSL_PASSWORD", ["p\r\n"]),
     ("JWKS_FILE", ["/nowhere/keys.json"]),
     ("JWKS_URL", ["idp", "ftp://idp/keys", "https://", "http://:80/", "https://a..b/", "https://idp:0/keys"]),
     (

@@ -1,12 +1,10 @@
 """LiveKit's client: calls, join tokens and webhooks, in terms of our own models."""
 
 import asyncio
-import http
-import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import aiohttp
 import jwt
@@ -37,6 +35,9 @@ _INTERNAL_STATUS = 500
 _READ_METHODS = frozenset({"GetParticipant", "ListParticipants", "ListRooms"})
 _AUTH_STATUSES = frozenset({401, 403})
 
+_NO_ROOM = "-/-"
+"""A name that no room of ours has, because it is not an id: to list it costs LiveKit nothing."""
+
 _MAX_DETAIL_LENGTH = 300
 
 R = TypeVar("R")
@@ -44,13 +45,19 @@ T = TypeVar("T")
 
 
 class CallFailed(Exception):
-    """A failed call. `retryable`: a retry may succeed; `outcome_unknown`: it may still take effect."""
+    """A failed call. `retryable`: a retry may succeed; `outcome_unknown`: it may still take effect.
 
-    def __init__(self, error: str, *, retryable: bool, outcome_unknown: bool = False) -> None:
+    `refused`: LiveKit refuses our key.
+    """
+
+    def __init__(
+        self, error: str, *, retryable: bool, outcome_unknown: bool = False, refused: bool = False
+    ) -> None:
         super().__init__(error)
         self.error = error
         self.retryable = retryable
         self.outcome_unknown = outcome_unknown
+        self.refused = refused
 
 
 class UnsignedWebhook(Exception):
@@ -192,10 +199,13 @@ class LiveKitClient:
         answer = self._room_service.list_participants(request)
         return await self._call("ListParticipants", answer, mapping.to_participants) or []
 
-    async def is_reachable(self) -> bool:
-        """Return whether LiveKit's HTTP port answers. Raises `OSError` if it cannot be reached."""
-        async with self._http_session.get(http_url(self._url)) as answer:
-            return answer.status < http.HTTPStatus.INTERNAL_SERVER_ERROR
+    async def check_access(self) -> bool | Literal["unauthorized"]:
+        """Return whether LiveKit answers a call, and `unauthorized` if it refuses our key."""
+        try:
+            await self.list_rooms([_NO_ROOM])
+        except CallFailed as error:
+            return "unauthorized" if error.refused else False
+        return True
 
     def create_token(
         self, room_id: str, user_id: str, permissions: Permissions, badge: Badge | None
@@ -281,19 +291,15 @@ class LiveKitClient:
             self._metrics.calls.labels(method, result).inc()
 
 
-def http_url(url: str) -> str:
-    """Return LiveKit's HTTP URL for the URL that clients connect to."""
-    return re.sub("^ws", "http", url)
-
-
 def _call_failure(method: str, error: api.ServerError, *, outcome_unknown: bool) -> CallFailed:
     code = str(error.code)
-    permanent = code in _PERMANENT_CODES or error.status in _AUTH_STATUSES
+    refused = error.status in _AUTH_STATUSES
+    permanent = code in _PERMANENT_CODES or refused
     detail = mapping.clean_text(str(error.message or ""))[:_MAX_DETAIL_LENGTH]
     # A server that timed out waiting for one behind it cannot know whether that one still acts.
     outcome_unknown = outcome_unknown and (error.status >= _INTERNAL_STATUS or code in _TIMEOUT_CODES)
     message = f"{method}: {code} ({error.status}) {detail}"
-    return CallFailed(message, retryable=not permanent, outcome_unknown=outcome_unknown)
+    return CallFailed(message, retryable=not permanent, outcome_unknown=outcome_unknown, refused=refused)
 
 
 def _ignore_answer(_: object) -> bool:

@@ -1,6 +1,6 @@
 """The FastAPI application of a service: its own routes, and those that both services share."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -12,7 +12,7 @@ from messaging.pipeline import Pipeline
 from messaging.processor import Topology
 from services.runtime import asyncapi
 from services.runtime.http import auth, command_status, middleware, openapi, problems
-from services.runtime.readiness import Readiness
+from services.runtime.readiness import Readiness, ReadinessCheck
 from services.runtime.settings import ServiceSettings
 
 
@@ -33,7 +33,7 @@ def create_app(  # noqa: PLR0913 - an application has these parts
     topology: Topology,
     routers: Sequence[APIRouter],
     public_routers: Sequence[APIRouter] = (),
-    checks: Mapping[str, Callable[[], Awaitable[bool]]] | None = None,
+    checks: Mapping[str, ReadinessCheck] | None = None,
 ) -> FastAPI:
     """Create the application. Routes of `routers` require a token, those of `public_routers` do not.
 
@@ -77,7 +77,7 @@ def _operations_router(readiness: Readiness, registry: CollectorRegistry) -> API
     async def readyz() -> JSONResponse:
         """Return whether the service consumes and is connected, part by part."""
         parts = await readiness.check_parts()
-        ready = all(parts.values())
+        ready = all(status is True for status in parts.values())
         return JSONResponse(
             {"status": "ready" if ready else "not ready", "parts": parts}, 200 if ready else 503
         )
