@@ -14,6 +14,7 @@ from cohost_schemas.types import (
     MuteSource,
     PositiveCount,
     RoomStatus,
+    Text,
     Timestamp,
     TrackSource,
 )
@@ -160,10 +161,15 @@ class CoHostUnmuteRequested(Message):
 
 
 class IntruderRemoved(Message):
-    """A participant with publish permission or tracks but without a seat lost them."""
+    """A participant with publish or data permission or tracks but without a seat lost them.
+
+    `identity` is LiveKit's, cut at 256 code points, and empty in events from before it was added; `user_id`
+    is null where the identity is no id.
+    """
 
     room_id: Id
-    user_id: Id
+    user_id: Id | None = None
+    identity: Text = ""
     action: Literal["demoted", "removed"]
     at: Timestamp
 

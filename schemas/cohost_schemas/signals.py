@@ -51,8 +51,9 @@ Participants = Annotated[tuple[Participant, ...], Strict(strict=False)]
 class GrantApplied(Message):
     """LiveKit has applied the permissions of this version, or the participant is absent.
 
-    Mode `removed`: LiveKit refused the demotion, so the participant was removed. Mode `clean`: a suspected
-    intruder had no permissions or tracks to revoke. `participant` is the participant that was updated.
+    Mode `removed`: the participant was removed, because LiveKit refused the demotion or it was an intruder
+    before. Mode `clean`: a suspected intruder had no permissions or tracks to revoke. `participant` is the
+    participant that was updated, `sid` the connection of an intruder.
     """
 
     room_id: Id
@@ -60,6 +61,7 @@ class GrantApplied(Message):
     version: int
     mode: ApplyMode
     participant: Participant | None = None
+    sid: Text | None = None
 
 
 class IntruderSeen(Message):

@@ -133,7 +133,7 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
     pipeline = Pipeline(
         config,
         broker,
-        BroadcastProcessor(settings.seat_timeouts, dirty_keys),
+        BroadcastProcessor(settings.seat_timeouts, dirty_keys, livekit_metrics),
         PipelineMetrics(registry, TOPOLOGY.name),
         ("services.broadcast",),
         lane_listeners=(effects,),
@@ -205,4 +205,5 @@ def _livekit_client(settings: BroadcastSettings, livekit_metrics: LiveKitMetrics
         settings.livekit_api_secret.get_secret_value(),
         settings.livekit_timeout_seconds,
         livekit_metrics,
+        other_kinds=settings.livekit_kinds,
     )

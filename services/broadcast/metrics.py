@@ -24,6 +24,11 @@ class LiveKitMetrics:
             "Users and rooms for whom LiveKit is not yet as it should be.",
             registry=registry,
         )
+        self.intruders = Counter(
+            "cohost_intruders", "Intruders demoted or removed.", ["action"], registry=registry
+        )
+        for action in ("demoted", "removed"):
+            self.intruders.labels(action)
         self.webhooks = Counter(
             "cohost_livekit_webhooks", "Webhooks by result.", ["result"], registry=registry
         )

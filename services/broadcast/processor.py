@@ -13,6 +13,7 @@ from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.domain import badges, correlations, decide
 from services.broadcast.domain.decision import Origin
 from services.broadcast.domain.state import SeatTimeouts, Stage
+from services.broadcast.metrics import LiveKitMetrics
 from services.broadcast.store import BatchChanges
 from services.broadcast.topology import TOPOLOGY
 
@@ -26,9 +27,10 @@ class BroadcastProcessor:
 
     topology = TOPOLOGY
 
-    def __init__(self, timeouts: SeatTimeouts, dirty_keys: DirtyKeys) -> None:
+    def __init__(self, timeouts: SeatTimeouts, dirty_keys: DirtyKeys, metrics: LiveKitMetrics) -> None:
         self._timeouts = timeouts
         self._dirty_keys = dirty_keys
+        self._metrics = metrics
         self._stages = LaneCache[Stage | None](_MAX_SIZE, _count_entries)
         """Stages by room id; None for a room that is not in Postgres."""
         self.caches = (self._stages,)
@@ -57,6 +59,9 @@ class BroadcastProcessor:
             return ()
         if isinstance(decided, str):
             return Rejection(decided)
+        changes.intruders += [
+            event.action for event in decided.events if isinstance(event, events.IntruderRemoved)
+        ]
         after = decided.stage
         if after is not before:
             self._stages.put(record.key, record.lane, after)
@@ -71,7 +76,9 @@ class BroadcastProcessor:
         await store.save_changes(connection, changes)
 
     def on_committed(self, changes: BatchChanges) -> None:
-        """Hand the batch's work on LiveKit to the reconciler's poller."""
+        """Hand the batch's work on LiveKit to the reconciler's poller, and count its intruders."""
+        for action in changes.intruders:
+            self._metrics.intruders.labels(action).inc()
         rooms, members = store.work_from_changes(changes)
         if rooms or members:
             self._dirty_keys.wake_poller(rooms, members)

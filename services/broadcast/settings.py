@@ -1,9 +1,10 @@
 """Broadcast's settings, from the environment alone."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import NoDecode
 
 from cohost.kafka.security import Login, check_ends
 from services.broadcast.domain.state import SeatTimeouts
@@ -40,6 +41,20 @@ ApiKey = Annotated[Login, Field(min_length=1)]
 ApiSecret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_check_api_secret)]
 
 
+def _split_kinds(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
+
+
+LiveKitKinds = Annotated[
+    tuple[Literal["egress", "ingress", "agent", "sip", "connector", "bridge"], ...],
+    NoDecode,
+    BeforeValidator(_split_kinds),
+]
+"""Kinds of LiveKit participants that are no people."""
+
+
 class BroadcastSettings(settings.ServiceSettings):
     """Broadcast's settings (contract, section 8)."""
 
@@ -52,6 +67,7 @@ class BroadcastSettings(settings.ServiceSettings):
     reconnect_grace_seconds: DurationSeconds = 60
     no_show_seconds: DurationSeconds = 0
     comparison_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 30.0
+    livekit_kinds: LiveKitKinds = ("egress", "ingress", "agent")
 
     @model_validator(mode="after")
     def _check_livekit_secret(self) -> Self:

@@ -31,12 +31,13 @@ class BatchChanges:
     """The rooms and members that a batch changes, in their final state; a member that is None is deleted.
 
     `members` maps each key to the lane and the member. `touched_rooms` are the rooms of all changes, whether
-    the room itself changed or not.
+    the room itself changed or not. `intruders` are the actions of the batch's `IntruderRemoved` events.
     """
 
     rooms: dict[str, Room] = field(default_factory=dict)
     members: dict[MemberKey, tuple[int, Member | None]] = field(default_factory=dict)
     touched_rooms: dict[str, Room] = field(default_factory=dict)
+    intruders: list[str] = field(default_factory=list)
 
     def add_difference(self, before: Stage | None, after: Stage) -> None:
         """Add the difference between two stages of a room."""

@@ -154,6 +154,19 @@ async def test_a_joining_participant_is_not_connected_yet(
         assert found.connected is connected
 
 
+async def test_participants_that_are_no_people_are_not_there(fake: FakeLiveKit) -> None:
+    client = LiveKitClient(fake.url, KEY, SECRET, 0.5, LiveKitMetrics(CollectorRegistry()), ("agent", "sip"))
+    for identity, kind in (("bob", "STANDARD"), ("helper", "AGENT"), ("phone", "SIP"), ("file", "EGRESS")):
+        fake.add_participant("room", identity).kind = models.ParticipantInfo.Kind.Value(kind)
+    assert [found.user_id for found in await client.list_participants("room")] == ["bob", "file"]
+    assert await client.get_participant("room", "helper") is None
+    assert (await client.get_participant("room", "file")) is not None
+    for name in ("participant_joined", "participant_left"):
+        left_alone = {"event": name, "id": "EV_1", "room": ROOM, "participant": {**BOB, "kind": "AGENT"}}
+        assert client.read_webhook(*signed_webhook(left_alone)) is None
+    await client.close()
+
+
 async def test_values_of_a_newer_livekit_are_read_as_unknown(
     fake: FakeLiveKit, livekit_client: LiveKitClient
 ) -> None:

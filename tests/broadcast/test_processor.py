@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from prometheus_client import CollectorRegistry
 
 from cohost_schemas import commands, events, topics
 from cohost_schemas.types import Message
@@ -15,6 +16,7 @@ from messaging.processor import InputRecord, OutputRecord, Rejection
 from services.broadcast import store
 from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.domain.state import Member, MemberKey, SeatTimeouts
+from services.broadcast.metrics import LiveKitMetrics
 from services.broadcast.processor import BroadcastProcessor
 from tests.broadcast.domain.stage_builder import (
     ROOM,
@@ -75,7 +77,9 @@ async def run_script(
     pool: asyncpg.Pool, cuts: Sequence[int], *, without_cache: bool
 ) -> tuple[list[OutputRecord | Rejection], dict[str, Any]]:
     """Return the outputs of the script, processed in batches, and the stages stored afterwards."""
-    processor = BroadcastProcessor(SeatTimeouts(grace_seconds=60, no_show_seconds=30), DirtyKeys())
+    processor = BroadcastProcessor(
+        SeatTimeouts(grace_seconds=60, no_show_seconds=30), DirtyKeys(), LiveKitMetrics(CollectorRegistry())
+    )
     records = [input_record(record, offset) for offset, record in enumerate(SCRIPT, 1)]
     outputs: list[OutputRecord | Rejection] = []
     for start, end in pairwise([0, *cuts, len(records)]):
@@ -113,7 +117,9 @@ async def test_batch_boundaries_and_cache_contents_change_nothing(pool: asyncpg.
 @pytest.mark.parametrize("size", [1, 3, len(SCRIPT)])
 async def test_dirty_keys_match_the_pending_work_in_postgres(pool: asyncpg.Pool, size: int) -> None:
     dirty_keys = DirtyKeys()
-    processor = BroadcastProcessor(SeatTimeouts(grace_seconds=60, no_show_seconds=30), dirty_keys)
+    processor = BroadcastProcessor(
+        SeatTimeouts(grace_seconds=60, no_show_seconds=30), dirty_keys, LiveKitMetrics(CollectorRegistry())
+    )
     records = [input_record(record, offset) for offset, record in enumerate(SCRIPT, 1)]
     outputs = 0
     for start in range(0, len(records), size):
@@ -136,7 +142,9 @@ async def test_dirty_keys_match_the_pending_work_in_postgres(pool: asyncpg.Pool,
 
 
 async def test_pending_invitations_need_no_query(pool: asyncpg.Pool) -> None:
-    processor = BroadcastProcessor(SeatTimeouts(grace_seconds=60, no_show_seconds=0), DirtyKeys())
+    processor = BroadcastProcessor(
+        SeatTimeouts(grace_seconds=60, no_show_seconds=0), DirtyKeys(), LiveKitMetrics(CollectorRegistry())
+    )
     sent = events.InvitationSent(
         **{**invitation_accepted().model_dump(), "status": "pending", "responded_at": None}
     )
@@ -147,7 +155,9 @@ async def test_pending_invitations_need_no_query(pool: asyncpg.Pool) -> None:
 
 
 async def test_pending_work_and_due_deadlines_are_found(pool: asyncpg.Pool) -> None:
-    processor = BroadcastProcessor(SeatTimeouts(grace_seconds=60, no_show_seconds=30), DirtyKeys())
+    processor = BroadcastProcessor(
+        SeatTimeouts(grace_seconds=60, no_show_seconds=30), DirtyKeys(), LiveKitMetrics(CollectorRegistry())
+    )
     records = [input_record(record, offset) for offset, record in enumerate(SCRIPT[1:12], 1)]
     changes = processor.new_changes()
     async with pool.acquire() as connection:

@@ -34,8 +34,26 @@ def test_clients_may_get_another_livekit_url(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
+    ("value", "kinds"),
+    [
+        (None, ("egress", "ingress", "agent")),
+        ("agent, sip,agent", ("agent", "sip")),
+        ("", ()),
+    ],
+)
+def test_the_kinds_that_are_no_people_may_be_set(
+    monkeypatch: pytest.MonkeyPatch, value: str | None, kinds: tuple[str, ...]
+) -> None:
+    more = {} if value is None else {"COHOST_LIVEKIT_KINDS": value}
+    assert load(monkeypatch, **more).livekit_kinds == kinds
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("COHOST_LIVEKIT_KINDS", "standard"),
+        ("COHOST_LIVEKIT_KINDS", "egress,robot"),
+        ("COHOST_LIVEKIT_KINDS", "egress;agent"),
         ("COHOST_LIVEKIT_URL", ""),
         ("COHOST_LIVEKIT_URL", "127.0.0.1:7880"),
         ("COHOST_LIVEKIT_URL", "ws://127.0.0.1:http"),

@@ -27,7 +27,8 @@ async def wait_for_removal(stage_driver: StageDriver, room: Room, user: str) -> 
     [event] = await log.wait_until(found, "the intruder's removal", SECONDS)
     assert event.data["action"] in {"demoted", "removed"}
     at = event.data["at"]
-    expected = {"roomId": room.id, "userId": user, "action": event.data["action"], "at": at}
+    who = {"userId": user, "identity": user}
+    expected = {"roomId": room.id, **who, "action": event.data["action"], "at": at}
     assert event.data == expected
     return event
 

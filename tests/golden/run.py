@@ -23,6 +23,7 @@ from services.broadcast import processor as broadcast
 from services.broadcast import topology as broadcast_topology
 from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.domain.state import SeatTimeouts
+from services.broadcast.metrics import LiveKitMetrics
 from services.invitations import processor as invitations
 from services.invitations import topology as invitations_topology
 from services.invitations.domain.state import Policy
@@ -34,7 +35,7 @@ _LAYOUTS = {"invitations": invitations_topology.TOPOLOGY, "broadcast": broadcast
 _DOMAINS: dict[str, Callable[[], Any]] = {
     "invitations": lambda: invitations.InvitationsProcessor(Policy(max_pending=3)),
     "broadcast": lambda: broadcast.BroadcastProcessor(
-        SeatTimeouts(grace_seconds=30, no_show_seconds=120), DirtyKeys()
+        SeatTimeouts(grace_seconds=30, no_show_seconds=120), DirtyKeys(), LiveKitMetrics(CollectorRegistry())
     ),
 }
 _OUTCOMES = """

@@ -15,6 +15,7 @@ from typing import Any
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
+from prometheus_client import CollectorRegistry
 
 from cohost_schemas import commands, topics
 from cohost_schemas.partitions import partition_of
@@ -27,6 +28,7 @@ from messaging.outbox.store import OutboxBatch
 from messaging.processor import Processor
 from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.domain.state import SeatTimeouts
+from services.broadcast.metrics import LiveKitMetrics
 from services.broadcast.processor import BroadcastProcessor
 from services.invitations.domain.state import Policy
 from services.invitations.processor import InvitationsProcessor
@@ -63,7 +65,7 @@ BROADCAST = OldService(
     ("broadcast.events", "broadcast.rejections", "badges", "broadcast.dead-letters"),
     topics.BROADCAST_COMMANDS,
     commands.UnmuteCoHost(room_id="room-b", user_id="bob", actor_id="host", source="microphone"),
-    lambda: BroadcastProcessor(SeatTimeouts(30, 120), DirtyKeys()),
+    lambda: BroadcastProcessor(SeatTimeouts(30, 120), DirtyKeys(), LiveKitMetrics(CollectorRegistry())),
 )
 
 

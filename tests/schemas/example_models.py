@@ -101,7 +101,13 @@ EVENTS: tuple[Message, ...] = (
     events.CoHostLost(**SEAT_IDS, at="2026-01-01T12:11:00.000Z"),
     events.CoHostMuted(room_id=ROOM, user_id=GUEST, source="microphone", hard=True, by=HOST),
     events.CoHostUnmuteRequested(room_id=ROOM, user_id=GUEST, source="microphone", by=HOST),
-    events.IntruderRemoved(room_id=ROOM, user_id="mallory", action="demoted", at="2026-01-01T12:15:00.000Z"),
+    events.IntruderRemoved(
+        room_id=ROOM,
+        user_id="mallory",
+        identity="mallory",
+        action="demoted",
+        at="2026-01-01T12:15:00.000Z",
+    ),
     events.BadgeChanged(
         room_id=ROOM, user_id=GUEST, badge="coHost", invitation_id=INVITATION, since=ANSWERED
     ),

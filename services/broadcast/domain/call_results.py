@@ -1,5 +1,6 @@
 """Fold LiveKit call results into a stage."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import assert_never
 
@@ -16,7 +17,10 @@ from cohost_schemas.signals import (
 from cohost_schemas.types import Message, is_id
 from services.broadcast.domain import membership, permissions, presence
 from services.broadcast.domain.decision import Decision, Origin
-from services.broadcast.domain.state import Member, Seat, Stage
+from services.broadcast.domain.state import Intrusion, Member, Seat, Stage
+
+_STOPPED_MODES = ("in_place", "removed")
+_MAX_IDENTITY_LENGTH = 256
 
 
 def apply_call_result(stage: Stage, result: CallResult, origin: Origin) -> Decision:
@@ -41,10 +45,15 @@ def apply_call_result(stage: Stage, result: CallResult, origin: Origin) -> Decis
 
 
 def _grant_applied(stage: Stage, result: GrantApplied, origin: Origin) -> Decision:
-    """Record that the newest desired rights are applied. Results of older versions are ignored."""
+    """Record that the newest desired rights are applied.
+
+    Of the results of older versions only that an intruder was stopped is recorded.
+    """
     member = stage.members.get(result.user_id)
-    if member is None or member.desired_version != result.version or member.has_rights_in_sync:
+    if member is None or member.has_rights_in_sync:
         return Decision(stage)
+    if member.desired_version != result.version:
+        return _earlier_intruder_stopped(stage, member, result, origin)
     events = (
         *_revocation_events(stage, member, result, origin),
         *_provisioning_events(stage, member, result, origin),
@@ -59,10 +68,28 @@ def _grant_applied(stage: Stage, result: GrantApplied, origin: Origin) -> Decisi
         pending_revocations=(),
         seat=_provisioned_seat(stage, member),
     )
-    decision = Decision(stage.with_members(updated), events)
+    decision = Decision(_with_intrusion(stage.with_members(updated), events, result), events)
     if result.participant is None or stage.badge_of(result.user_id) is None or member.presence.is_connected:
         return decision
     return decision.followed_by(presence.mark_connected(decision.stage, result.participant, origin))
+
+
+def _earlier_intruder_stopped(stage: Stage, member: Member, result: GrantApplied, origin: Origin) -> Decision:
+    """Publish an intrusion that ended before a further webhook asked to look again."""
+    is_newer = member.applied_version < result.version < member.desired_version
+    if not (is_newer and member.suspect and result.mode in _STOPPED_MODES):
+        return Decision(stage)
+    events = _removal_events(stage, member, result, origin)
+    updated = replace(member, applied_version=result.version, confirmed_intruder=False)
+    return Decision(_with_intrusion(stage.with_members(updated), events, result), tuple(events))
+
+
+def _with_intrusion(stage: Stage, events: Iterable[Message], result: GrantApplied) -> Stage:
+    for event in events:
+        if isinstance(event, IntruderRemoved):
+            intrusion = Intrusion(result.user_id, result.sid, event.at)
+            stage = stage.with_room(stage.room.with_intrusion(intrusion))
+    return stage
 
 
 def _intruder_seen(stage: Stage, result: IntruderSeen) -> Decision:
@@ -175,13 +202,13 @@ def _provisioning_events(stage: Stage, member: Member, result: GrantApplied, ori
 
 
 def _removal_events(stage: Stage, member: Member, result: GrantApplied, origin: Origin) -> list[Message]:
-    is_intruder = member.suspect and (member.confirmed_intruder or result.mode in ("in_place", "removed"))
-    if not is_intruder or not is_id(member.user_id):
+    if not member.suspect or not (member.confirmed_intruder or result.mode in _STOPPED_MODES):
         return []
     return [
         IntruderRemoved(
             room_id=stage.room.room_id,
-            user_id=member.user_id,
+            user_id=member.user_id if is_id(member.user_id) else None,
+            identity=member.user_id[:_MAX_IDENTITY_LENGTH],
             action="removed" if result.mode in ("removed", "absent") else "demoted",
             at=origin.at,
         )

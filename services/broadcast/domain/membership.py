@@ -67,6 +67,7 @@ def remove_seat(stage: Stage, event: CoHostLeft, origin: Origin) -> Decision:
     if event.reason == "became_host":
         presence = replace(member.presence, grace_ends_at=None)
         return Decision(stage.with_members(replace(member, seat=None, presence=presence, actions=())))
+    stage = stage.with_room(replace(stage.room, rights_ended_at=origin.at))
     revocation = PendingRevocation(event.user_id, event.invitation_id, event.reason, origin.correlation)
     if stage.room.is_open:
         leaving = replace(
@@ -110,12 +111,14 @@ def _updated_room(before: Room | None, event: StageChanged, origin: Origin) -> R
     if before is None:
         return Room(event.room_id, origin.lane, event.host_id, origin.at, event.status, event.open)
     same_host = before.is_open == event.open and before.host_id == event.host_id
+    is_host_replaced = before.host_id != event.host_id
     return replace(
         before,
         host_id=event.host_id,
         host_since=before.host_since if same_host else origin.at,
         status=event.status,
         is_open=event.open,
+        rights_ended_at=origin.at if is_host_replaced else before.rights_ended_at,
     )
 
 

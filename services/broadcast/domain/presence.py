@@ -20,13 +20,16 @@ from cohost_schemas.signals import (
 )
 from services.broadcast.domain import permissions
 from services.broadcast.domain.decision import Decision, Origin
-from services.broadcast.domain.state import Member, Presence, SeatTimeouts, Stage, mark_out_of_sync
+from services.broadcast.domain.state import Member, Presence, Room, SeatTimeouts, Stage, mark_out_of_sync
 
 _MAX_FINISHED_ROOMS = 4
 """The number of finished LiveKit rooms whose sids are kept."""
 
 _MAX_ENDED_SIDS = 8
 """The number of a user's ended connections whose sids are kept."""
+
+_MAX_WEBHOOK_DELAY_SECONDS = 60
+"""Twice the time after which LiveKit drops a webhook that it could not deliver."""
 
 _MAX_WEBHOOK_IDS = 64
 """The number of webhook ids that are kept to detect repetitions."""
@@ -74,9 +77,10 @@ def _participant_joined(stage: Stage, report: ParticipantJoined, origin: Origin)
             replace(stage.room, room_sid=report.room_sid, room_sid_offset=origin.offset)
         )
     if current.badge_of(participant.user_id) is None:
-        return Decision(
-            mark_suspect(current, participant.user_id) if permissions.exceeds_viewer(participant) else stage
-        )
+        if not permissions.exceeds_viewer(participant):
+            return Decision(stage)
+        is_proof = _proves_intrusion(current.room, participant, origin)
+        return Decision(mark_suspect(current, participant.user_id, confirmed=is_proof))
     decision = mark_connected(current, participant, origin)
     return (
         decision
@@ -206,15 +210,31 @@ def mark_disconnected(stage: Stage, member: Member, origin: Origin, timeouts: Se
     return Decision(next_stage, (disconnected,))
 
 
-def mark_suspect(stage: Stage, user_id: str) -> Stage:
+def mark_suspect(stage: Stage, user_id: str, *, confirmed: bool = False) -> Stage:
     """Mark a user without a seat as suspect: the reconciler checks LiveKit, and revokes rights that it shows.
 
-    A user whose rights are already being revoked is no intruder and does not become a suspect.
+    With `confirmed`, it is an intruder even if LiveKit does not show it any more by then. A user whose rights
+    are already being revoked is no intruder and does not become a suspect.
     """
     member = stage.member_or_empty(user_id)
-    if member.has_rights_in_sync:
-        stage = stage.with_members(replace(member, suspect=True))
+    if member.has_rights_in_sync or member.suspect:
+        confirmed = confirmed or member.confirmed_intruder
+        stage = stage.with_members(replace(member, suspect=True, confirmed_intruder=confirmed))
     return mark_out_of_sync(stage, user_id)
+
+
+def _proves_intrusion(room: Room, participant: Participant, origin: Origin) -> bool:
+    """Return whether a join with rights proves an intrusion by itself, though the webhook may be late.
+
+    It does not while rights ended so recently that the join may be from before, nor if this connection's
+    intrusion is published already.
+    """
+    if room.rights_ended_at is not None:
+        latest = timestamps.add_seconds(room.rights_ended_at, _MAX_WEBHOOK_DELAY_SECONDS)
+        if origin.at <= latest:
+            return False
+    connection = (participant.user_id, participant.sid)
+    return all((past.identity, past.sid) != connection for past in room.intrusions)
 
 
 def delete_unexpected_room(stage: Stage, *, again: bool = False) -> Stage:

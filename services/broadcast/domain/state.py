@@ -9,10 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
+from cohost_schemas import timestamps
 from cohost_schemas.commands import ReleaseReason
 from cohost_schemas.envelope import Correlation
 from cohost_schemas.signals import Track
 from cohost_schemas.types import Badge, ConnectionStatus, LeaveReason, MuteSource, RoomStatus
+
+_INTRUSION_SECONDS = 3600
+_MAX_INTRUSIONS = 64
 
 
 class MemberKey(NamedTuple):
@@ -161,6 +165,15 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class Intrusion:
+    """A published intrusion: LiveKit's identity and id of the connection (None if unknown), and the time."""
+
+    identity: str
+    sid: str | None
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Room:
     """A room as invitations publishes it, and the state of its LiveKit room.
 
@@ -168,7 +181,8 @@ class Room:
     deletes the LiveKit room, None when no deletion is pending; `pending_revocations` are the seats whose
     rights end with it. `room_sid` is LiveKit's id of the present LiveKit room, `finished_room_sids` are the
     ids of the latest ones that ended, and `room_sid_offset` is the offset of the signal that last changed
-    either. `recent_webhook_ids` are the ids of the latest webhooks that changed anything.
+    either. `recent_webhook_ids` are the ids of the latest webhooks that changed anything. `rights_ended_at`
+    is when a seat or the previous host's rights last ended, `intrusions` are the latest ones within an hour.
     """
 
     room_id: str
@@ -184,6 +198,8 @@ class Room:
     finished_room_sids: tuple[str, ...] = ()
     room_sid_offset: int = -1
     recent_webhook_ids: tuple[str, ...] = ()
+    rights_ended_at: str | None = None
+    intrusions: tuple[Intrusion, ...] = ()
 
     @property
     def work_correlation(self) -> Correlation | None:
@@ -202,6 +218,20 @@ class Room:
         They have none in a closed room, nor in one whose LiveKit room is about to be deleted.
         """
         return self.is_open and not self.is_deletion_pending
+
+    def has_intruded(self, identity: str, at: str) -> bool:
+        """Return whether an intrusion of this identity was published within the hour before `at`."""
+        return any(past.identity == identity for past in _recent_intrusions(self, at))
+
+    def with_intrusion(self, intrusion: Intrusion) -> "Room":
+        """Return the room with one more published intrusion."""
+        kept = (*_recent_intrusions(self, intrusion.at), intrusion)[-_MAX_INTRUSIONS:]
+        return replace(self, intrusions=kept)
+
+
+def _recent_intrusions(room: Room, at: str) -> tuple[Intrusion, ...]:
+    earliest = timestamps.add_seconds(at, -_INTRUSION_SECONDS)
+    return tuple(past for past in room.intrusions if past.at > earliest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,19 @@
 """Make the LiveKit calls of one work item and return the result. Every step may be repeated safely."""
 
-from cohost_schemas import envelope, signals
+from cachetools import TTLCache
+
+from cohost_schemas import envelope, signals, timestamps
 from cohost_schemas.events import CoHostUnmuteRequested
 from cohost_schemas.signals import ErrandDone, GrantApplied, Participant, RoomDeleted
 from messaging.lanes.lease import LaneLease
 from services.broadcast.domain import permissions
-from services.broadcast.domain.state import Member, OneOffAction, Room, Stage
+from services.broadcast.domain.state import Member, MemberKey, OneOffAction, Room, Stage
 from services.broadcast.effects.report_writer import ReportWriter
 from services.broadcast.livekit.client import CallFailed, LiveKitClient
 from services.broadcast.topology import TOPOLOGY
+
+_MAX_STOPPED = 10_000
+_STOPPED_TTL_SECONDS = 60
 
 
 class EffectRunner:
@@ -21,6 +26,8 @@ class EffectRunner:
         self._livekit = livekit
         self._lease = lease
         self._reports = reports
+        self._stopped: TTLCache[MemberKey, str] = TTLCache(_MAX_STOPPED, _STOPPED_TTL_SECONDS)
+        """The connections of intruders that this worker stopped lately."""
 
     async def delete_room(self, room: Room, version: int) -> RoomDeleted:
         """Delete the LiveKit room; the result carries the sid that it had."""
@@ -32,18 +39,11 @@ class EffectRunner:
     async def apply_rights(self, room: Room, member: Member, *, may_retry: bool = True) -> GrantApplied:
         """Give a user exactly the desired rights.
 
-        If a user without a badge cannot be demoted, remove them: a suspect after the first failure, others if
-        LiveKit refuses the demotion or, without `may_retry`, after any failure.
+        If a user without a badge cannot be demoted, remove them if LiveKit refuses the demotion or, without
+        `may_retry`, after any failure.
         """
         if member.suspect:
-            participant = await self._livekit.get_participant(room.room_id, member.user_id)
-            if participant is None:
-                return _grant_applied(room, member, "absent")
-            if not permissions.exceeds_viewer(participant):
-                return _grant_applied(room, member, "clean")
-            if not member.confirmed_intruder:
-                await self._reports.write_intruder(room, member)
-            self._check_lease(room)
+            return await self._stop_intruder(room, member)
         stage = Stage(room, {member.user_id: member})
         badge = stage.badge_of(member.user_id)
         try:
@@ -51,13 +51,53 @@ class EffectRunner:
                 room.room_id, member.user_id, permissions.desired_for(stage, member.user_id), badge
             )
         except CallFailed as error:
-            if badge is not None or (error.retryable and may_retry and not member.suspect):
+            if badge is not None or (error.retryable and may_retry):
                 raise
             self._check_lease(room)
-            removed = await self._livekit.remove_participant(room.room_id, member.user_id)
-            return _grant_applied(room, member, "removed" if removed else "absent")
+            return _grant_applied(room, member, await self._remove(room, member))
         mode: signals.ApplyMode = "absent" if participant is None else "in_place"
         return _grant_applied(room, member, mode, participant if badge is not None else None)
+
+    async def _stop_intruder(self, room: Room, member: Member) -> GrantApplied:
+        """Demote a suspect who has rights, or remove them the second time; if that fails, do the other."""
+        key = MemberKey(room.room_id, member.user_id)
+        participant = await self._livekit.get_participant(room.room_id, member.user_id)
+        if participant is None:
+            return _grant_applied(room, member, "absent")
+        if not self._is_intruder(key, participant):
+            return _grant_applied(room, member, "clean")
+        if not member.confirmed_intruder:
+            await self._reports.write_intruder(room, member)
+        self._check_lease(room)
+        # This worker may have stopped the first intrusion a moment ago, and its result is not decided yet.
+        is_first = key not in self._stopped and not room.has_intruded(
+            member.user_id, timestamps.current_timestamp()
+        )
+        first, second = (self._demote, self._remove) if is_first else (self._remove, self._demote)
+        try:
+            mode = await first(room, member)
+        except CallFailed:
+            self._check_lease(room)
+            mode = await second(room, member)
+        self._stopped[key] = participant.sid
+        return _grant_applied(room, member, mode, sid=participant.sid)
+
+    async def _demote(self, room: Room, member: Member) -> signals.ApplyMode:
+        participant = await self._livekit.set_rights(room.room_id, member.user_id, permissions.VIEWER, None)
+        return "absent" if participant is None else "in_place"
+
+    async def _remove(self, room: Room, member: Member) -> signals.ApplyMode:
+        removed = await self._livekit.remove_participant(room.room_id, member.user_id)
+        return "removed" if removed else "absent"
+
+    def _is_intruder(self, key: MemberKey, participant: Participant) -> bool:
+        """Return whether a participant without a badge has more than a viewer.
+
+        Right after a demotion LiveKit still lists the tracks that it ends.
+        """
+        if self._stopped.get(key) == participant.sid:
+            participant = participant.model_copy(update={"tracks": ()})
+        return permissions.exceeds_viewer(participant)
 
     async def run_action(self, room: Room, member: Member, action: OneOffAction) -> ErrandDone:
         """Run an action that a command requested; do nothing for an absent user."""
@@ -93,7 +133,11 @@ class LeaseLost(Exception):
 
 
 def _grant_applied(
-    room: Room, member: Member, mode: signals.ApplyMode, participant: Participant | None = None
+    room: Room,
+    member: Member,
+    mode: signals.ApplyMode,
+    participant: Participant | None = None,
+    sid: str | None = None,
 ) -> GrantApplied:
     return GrantApplied(
         room_id=room.room_id,
@@ -101,6 +145,7 @@ def _grant_applied(
         version=member.desired_version,
         mode=mode,
         participant=participant,
+        sid=sid,
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import timedelta
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -98,10 +98,20 @@ class _CachedTokenRoomService(RoomService):
 
 
 class LiveKitClient:
-    """LiveKit's rooms and their participants. Every call raises `CallFailed`."""
+    """LiveKit's rooms and their participants. Every call raises `CallFailed`.
 
-    def __init__(
-        self, url: str, key: str, secret: str, timeout_seconds: float, metrics: LiveKitMetrics
+    Participants of `other_kinds` are no people: they are not reported, as if they were not there.
+    """
+
+    def __init__(  # noqa: PLR0913 - LiveKit's address and credentials, and how to use them
+        self,
+        url: str,
+        key: str,
+        secret: str,
+        timeout_seconds: float,
+        metrics: LiveKitMetrics,
+        *,
+        other_kinds: Collection[str] = (),
     ) -> None:
         self._url = url
         self._key = key
@@ -109,6 +119,7 @@ class LiveKitClient:
         self.timeout_seconds = timeout_seconds
         """The longest time that a call may take."""
         self._metrics = metrics
+        self._other_kinds = frozenset(mapping.to_kind(word) for word in other_kinds)
         self._session: aiohttp.ClientSession | None = None
         self._service: _CachedTokenRoomService | None = None
         self._token_verifier = api.TokenVerifier(key, secret)
@@ -143,9 +154,9 @@ class LiveKitClient:
     async def get_participant(self, room_id: str, user_id: str) -> Participant | None:
         """Return a participant as LiveKit has it; None if there is no such participant."""
         request = api.RoomParticipantIdentity(room=room_id, identity=user_id)
-        return await self._call(
-            "GetParticipant", self._room_service.get_participant(request), mapping.to_participant
-        )
+        answer = self._room_service.get_participant(request)
+        found = await self._call("GetParticipant", answer, self._people_in)
+        return found[0] if found else None
 
     async def remove_participant(self, room_id: str, user_id: str) -> bool:
         """Disconnect a participant; return whether there was one."""
@@ -197,7 +208,10 @@ class LiveKitClient:
         """Return the participants of a room; none if there is no such room."""
         request = api.ListParticipantsRequest(room=room_id)
         answer = self._room_service.list_participants(request)
-        return await self._call("ListParticipants", answer, mapping.to_participants) or []
+        found = await self._call(
+            "ListParticipants", answer, lambda response: self._people_in(*response.participants)
+        )
+        return found or []
 
     async def check_access(self) -> bool | Literal["unauthorized"]:
         """Return whether LiveKit answers a call, and `unauthorized` if it refuses our key."""
@@ -246,8 +260,18 @@ class LiveKitClient:
         except Exception as error:
             # The receiver raises many types of error, down to a bare Exception.
             raise UnsignedWebhook from error
+        if event.participant.kind in self._other_kinds:
+            return None
         report = mapping.to_webhook_report(event) if is_stored_id(event.room.name) else None
         return (event.id, report) if report is not None else None
+
+    def _people_in(self, *infos: models.ParticipantInfo) -> list[Participant]:
+        """Return the people among participants, without those that have no identity."""
+        return [
+            mapping.to_participant(info)
+            for info in infos
+            if info.kind not in self._other_kinds and mapping.clean_text(info.identity)
+        ]
 
     @property
     def _http_session(self) -> aiohttp.ClientSession:

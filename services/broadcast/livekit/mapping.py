@@ -43,9 +43,9 @@ def to_participant(info: models.ParticipantInfo) -> Participant:
     )
 
 
-def to_participants(response: room.ListParticipantsResponse) -> list[Participant]:
-    """Return a room's participants, without those that have no identity."""
-    return [to_participant(info) for info in response.participants if clean_text(info.identity)]
+def to_kind(word: str) -> int:
+    """Return LiveKit's number of a kind of participants."""
+    return models.ParticipantInfo.Kind.Value(word.upper())
 
 
 def to_room_sids(response: room.ListRoomsResponse) -> dict[str, str]:

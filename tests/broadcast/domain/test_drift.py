@@ -102,7 +102,9 @@ def test_an_intruder_without_a_webhook_is_found() -> None:
         "mallory"
     )
     assert script.events == [
-        events.IntruderRemoved(room_id=ROOM, user_id="mallory", action="demoted", at=time_at(3))
+        events.IntruderRemoved(
+            room_id=ROOM, identity="mallory", user_id="mallory", action="demoted", at=time_at(3)
+        )
     ]
 
 

@@ -6,16 +6,18 @@ import pytest
 
 from cohost_schemas import events, signals
 from services.broadcast.domain import permissions
-from services.broadcast.domain.state import Stage
+from services.broadcast.domain.state import Intrusion, Stage
 from tests.broadcast.domain.stage_builder import (
     HOST,
     ROOM,
     StageScript,
     co_host_left,
     co_host_participant,
+    grant_applied,
     invitation_accepted,
     participant,
     participant_joined,
+    room_compared,
     stage_changed,
     time_at,
     track,
@@ -24,9 +26,11 @@ from tests.broadcast.domain.stage_builder import (
 
 
 def intruder_removed(
-    second: int, action: Any = "demoted", user_id: str = "mallory"
+    second: int, action: Any = "demoted", identity: str = "mallory", user_id: str | None = "mallory"
 ) -> events.IntruderRemoved:
-    return events.IntruderRemoved(room_id=ROOM, user_id=user_id, action=action, at=time_at(second))
+    return events.IntruderRemoved(
+        room_id=ROOM, identity=identity, user_id=user_id, action=action, at=time_at(second)
+    )
 
 
 def live_room() -> StageScript:
@@ -117,7 +121,7 @@ def test_a_former_co_host_with_an_old_token_is_an_intruder() -> None:
     script = StageScript()(stage_changed(), invitation_accepted()).apply_grant()(co_host_left()).apply_grant()
     script.take_new_events()
     assert script(participant_joined(co_host_participant())).apply_grant().events == [
-        intruder_removed(7, user_id="bob")
+        intruder_removed(7, identity="bob", user_id="bob")
     ]
 
 
@@ -133,11 +137,66 @@ def test_a_former_host_being_revoked_is_not_an_intruder() -> None:
     assert script.events == []
 
 
-def test_an_identity_that_is_no_user_id_is_removed_without_an_event() -> None:
-    script = live_room()(participant_joined(co_host_participant("mal lory/")))
-    assert script.member_of("mal lory/").is_out_of_sync
-    assert script.apply_grant("mal lory/").events == []
+@pytest.mark.parametrize("identity", ["mallory!", "sip_+15550100", 65 * "x", "bob#viewer", 256 * "ä"])
+def test_an_intruder_whose_identity_is_no_id_is_published_without_a_user(identity: str) -> None:
+    script = live_room()(participant_joined(co_host_participant(identity))).apply_grant(identity)
+    assert script.events == [intruder_removed(3, identity=identity, user_id=None)]
     assert script.stage.members == {}  # type: ignore[union-attr]
+
+
+def test_the_published_identity_is_cut_at_256_code_points() -> None:
+    script = live_room()(participant_joined(co_host_participant(300 * "ä"))).apply_grant(300 * "ä")
+    assert script.events == [intruder_removed(3, identity=256 * "ä", user_id=None)]
+
+
+@pytest.mark.parametrize(("mode", "action"), [("clean", "demoted"), ("absent", "removed")])
+def test_a_join_with_rights_is_an_intrusion_even_if_already_over(mode: Any, action: Any) -> None:
+    script = live_room()(participant_joined(co_host_participant("mallory"))).apply_grant("mallory", mode=mode)
+    assert script.events == [intruder_removed(3, action)]
+
+
+def test_a_late_join_from_before_the_seats_end_is_no_intrusion() -> None:
+    script = StageScript()(stage_changed(), invitation_accepted()).apply_grant()(co_host_left()).apply_grant()
+    script.take_new_events()
+    script(participant_joined(co_host_participant())).apply_grant(mode="absent")
+    assert script.events == []
+
+
+def test_each_connection_that_intrudes_is_published_once() -> None:
+    script = live_room()(participant_joined(co_host_participant("mallory")))
+    script(participant_joined(co_host_participant("mallory", sid="PA_2")))
+    version = script.member_of("mallory").desired_version
+    for applied in (version - 1, version - 1, version):
+        script(grant_applied(applied, "mallory"))
+    assert script.events == [intruder_removed(4), intruder_removed(6)]
+
+
+def test_the_join_of_a_connection_that_was_demoted_while_joining_is_not_another_intrusion() -> None:
+    joining = co_host_participant("mallory", connected=False)
+    script = live_room()(room_compared(joining)).apply_grant("mallory", sid="PA_1")
+    script(participant_joined(co_host_participant("mallory"))).apply_grant("mallory", mode="clean")
+    assert script.events == [intruder_removed(3)]
+
+
+def test_an_intrusion_is_remembered_for_an_hour() -> None:
+    script = live_room()(participant_joined(co_host_participant("mallory"))).apply_grant("mallory")
+    assert isinstance(script.stage, Stage)
+    room = script.stage.room
+    assert room.has_intruded("mallory", time_at(3602))
+    assert not room.has_intruded("mallory", time_at(3603))
+    assert not room.has_intruded("bob", time_at(4))
+    assert room.with_intrusion(Intrusion("bob", "PA_2", time_at(3603))).intrusions == (
+        Intrusion("bob", "PA_2", time_at(3603)),
+    )
+
+
+@pytest.mark.parametrize("end", [co_host_left(), stage_changed(host="carol")])
+def test_the_end_of_rights_is_remembered(end: Any) -> None:
+    script = StageScript()(stage_changed(), invitation_accepted())
+    assert isinstance(script.stage, Stage)
+    assert script.stage.room.rights_ended_at is None
+    assert isinstance(script(end).stage, Stage)
+    assert script.stage.room.rights_ended_at == time_at(3)
 
 
 def test_a_join_in_a_closed_room_deletes_it_again() -> None:

@@ -192,7 +192,7 @@ async def open_effects_harness(
         LiveKitMetrics(CollectorRegistry()),
     )
     dirty_keys = DirtyKeys()
-    processor = BroadcastProcessor(timeouts, dirty_keys)
+    processor = BroadcastProcessor(timeouts, dirty_keys, LiveKitMetrics(CollectorRegistry()))
     try:
         yield EffectsHarness(pool, livekit, timeouts, processor, dirty_keys)
     finally:
