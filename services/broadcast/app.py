@@ -189,6 +189,7 @@ def create_effects(  # noqa: PLR0913 - the dependencies of the effects
     poller = PendingPoller(pool, lease, dirty_keys, queue, livekit_metrics)
     snapshots = SnapshotWriter(livekit, producer, timeouts)
     resyncer = RoomResyncer(livekit, pool, lease, snapshots, period_seconds)
+    livekit_metrics.oldest_look.set_function(resyncer.oldest_look_seconds)
     throttle = FailureThrottle(time.monotonic)
     reports = ReportWriter(producer, lease)
     retries = RetryScheduler(queue, throttle, dirty_keys, resyncer, call_seconds)

@@ -24,6 +24,11 @@ class LiveKitMetrics:
             "Users and rooms for whom LiveKit is not yet as it should be.",
             registry=registry,
         )
+        self.oldest_look = Gauge(
+            "cohost_livekit_oldest_look_seconds",
+            "Seconds since the room that waits the longest was compared with LiveKit.",
+            registry=registry,
+        )
         self.intruders = Counter(
             "cohost_intruders", "Intruders demoted or removed.", ["action"], registry=registry
         )

@@ -177,6 +177,16 @@ async def rooms_to_resync(
     return {row["room_id"] for row in rows}
 
 
+async def rooms_with_ended_rights(connection: Connection, lanes: Sequence[int], since: str) -> set[str]:
+    """Return the open rooms of these lanes where a seat or the previous host's rights ended after `since`."""
+    rows = await connection.fetch(
+        "SELECT room_id FROM rooms WHERE lane = ANY($1::int[]) AND rights_ended_at > $2 AND can_apply_rights",
+        lanes,
+        since,
+    )
+    return {row["room_id"] for row in rows}
+
+
 async def expired_deadlines(
     connection: Connection, lanes: Sequence[int], now: str, limit: int
 ) -> list[MemberInRoom]:
@@ -221,19 +231,20 @@ async def _save_rooms(connection: Connection, rooms: Sequence[Room]) -> None:
         return
     await connection.execute(
         """
-        INSERT INTO rooms (room_id, lane, document, can_apply_rights, deletion_pending)
-        SELECT room_id, lane, document::jsonb, can_apply_rights, deletion_pending
-        FROM unnest($1::text[], $2::int[], $3::text[], $4::boolean[], $5::boolean[])
-            AS new (room_id, lane, document, can_apply_rights, deletion_pending)
+        INSERT INTO rooms (room_id, lane, document, can_apply_rights, deletion_pending, rights_ended_at)
+        SELECT room_id, lane, document::jsonb, can_apply_rights, deletion_pending, rights_ended_at
+        FROM unnest($1::text[], $2::int[], $3::text[], $4::boolean[], $5::boolean[], $6::text[])
+            AS new (room_id, lane, document, can_apply_rights, deletion_pending, rights_ended_at)
         ON CONFLICT (room_id) DO UPDATE SET
             document = excluded.document, can_apply_rights = excluded.can_apply_rights,
-            deletion_pending = excluded.deletion_pending
+            deletion_pending = excluded.deletion_pending, rights_ended_at = excluded.rights_ended_at
         """,
         [room.room_id for room in rooms],
         [room.lane for room in rooms],
         [_room_adapter.dump_json(room).decode() for room in rooms],
         [room.can_apply_rights for room in rooms],
         [room.is_deletion_pending for room in rooms],
+        [room.rights_ended_at for room in rooms],
     )
 
 

@@ -1,4 +1,4 @@
-"""The schedule of room resyncs: each room once per period, spread over it, and sooner on request."""
+"""The schedule of room resyncs: each room once per period, some more often, and sooner on request."""
 
 import math
 import random
@@ -13,12 +13,20 @@ _MIN_PERIOD_FRACTION = 0.9
 
 
 class ResyncSchedule:
-    """The time of each room's next resync. `clock` is monotonic, in seconds; so is the period."""
+    """The time of each room's next resync. `clock` is monotonic, in seconds; so are the periods.
 
-    def __init__(self, clock: Callable[[], float], period_seconds: float) -> None:
+    `short_period_seconds` is the period of the rooms that `set_frequent` names.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float], period_seconds: float, short_period_seconds: float
+    ) -> None:
         self._clock = clock
         self._period_seconds = period_seconds
+        self._short_period_seconds = min(short_period_seconds, period_seconds)
         self._due: dict[str, float] = {}
+        self._frequent: frozenset[str] = frozenset()
+        self._synced_at: dict[str, float] = {}
         self._spread: set[str] = set()
         self._requested: dict[str, float] = {}
         self._backoffs: dict[str, Backoff] = {}
@@ -26,8 +34,9 @@ class ResyncSchedule:
 
     def reset_schedule(self, repeat_after_seconds: float) -> None:
         """Drop all rooms; those that `set_rooms` adds next are due at once, and again after this time."""
-        for rooms in (self._due, self._spread, self._requested, self._backoffs):
+        for rooms in (self._due, self._spread, self._requested, self._backoffs, self._synced_at):
             rooms.clear()
+        self._frequent = frozenset()
         self._repeat_at = self._clock() + repeat_after_seconds
 
     def set_rooms(self, room_ids: AbstractSet[str]) -> None:
@@ -36,9 +45,16 @@ class ResyncSchedule:
         for room_id in self._due.keys() - room_ids:
             self._drop_periodic(room_id)
         for room_id in room_ids - self._due.keys():
-            self._due[room_id] = now
+            self._add_room(room_id, now)
             if now < self._repeat_at:
                 self._schedule(room_id, self._repeat_at)
+
+    def set_frequent(self, room_ids: AbstractSet[str]) -> None:
+        """Keep exactly these rooms on the short period; new ones are due at once."""
+        now = self._clock()
+        for room_id in room_ids - self._frequent:
+            self._add_room(room_id, now)
+        self._frequent = frozenset(room_ids)
 
     def schedule_after(self, room_ids: Iterable[str], seconds: float) -> None:
         """Schedule an extra resync of rooms after this many seconds; the latest request for a room counts."""
@@ -68,9 +84,11 @@ class ResyncSchedule:
         self._backoffs.pop(room_id, None)
         if room_id not in self._due:
             return
+        self._synced_at[room_id] = self._clock()
         min_fraction = _MIN_PERIOD_FRACTION if room_id in self._spread else 0.0
         self._spread.add(room_id)
-        delay = self._period_seconds * random.uniform(min_fraction, 1.0)  # noqa: S311 - spread
+        period = self._short_period_seconds if room_id in self._frequent else self._period_seconds
+        delay = period * random.uniform(min_fraction, 1.0)  # noqa: S311 - spread
         self._due[room_id] = self._clock() + delay
 
     def mark_failed(self, room_id: str) -> None:
@@ -95,10 +113,19 @@ class ResyncSchedule:
         )
         return max(0.0, at - self._clock())
 
+    def oldest_look_seconds(self) -> float:
+        """Return how long ago the room with the oldest resync was resynced, or added if it never was."""
+        return max(0.0, self._clock() - min(self._synced_at.values(), default=math.inf))
+
+    def _add_room(self, room_id: str, now: float) -> None:
+        self._due[room_id] = min(now, self._due.get(room_id, now))
+        self._synced_at.setdefault(room_id, now)
+
     def _schedule(self, room_id: str, at: float) -> None:
         self._requested[room_id] = max(at, self._requested.get(room_id, at))
 
     def _drop_periodic(self, room_id: str) -> None:
         self._due.pop(room_id, None)
+        self._synced_at.pop(room_id, None)
         self._spread.discard(room_id)
         self._backoffs.pop(room_id, None)

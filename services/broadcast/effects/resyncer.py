@@ -9,7 +9,7 @@ import asyncpg
 import structlog
 
 from cohost.kafka.backoff import Backoff
-from cohost_schemas import topics
+from cohost_schemas import timestamps, topics
 from cohost_schemas.types import is_stored_id
 from messaging import errors
 from messaging.lanes import lane_store
@@ -23,6 +23,9 @@ from services.broadcast.livekit.client import CallFailed, LiveKitClient
 _ROOMS_PER_ROUND = 200
 _TAKEOVER_DELAY_SECONDS = 1.0
 _RETRY_SECONDS = 2.0
+_SHORT_PERIOD_SECONDS = 9.5
+_LOOKUP_SECONDS = 2.0
+_OLD_RIGHTS_SECONDS = 3600
 _GATHERING_SECONDS = 0.2
 """Seconds in which due rooms are gathered, so that a few calls and queries serve many of them."""
 
@@ -32,6 +35,7 @@ log = structlog.get_logger()
 class RoomResyncer:
     """Compares LiveKit's rooms with the stages of our lanes, each room every `period_seconds`.
 
+    Rooms where rights ended within the last hour are compared every 10 s: old tokens still give these rights.
     It does not wait before lanes are released: a snapshot changes nothing on LiveKit.
     """
 
@@ -48,8 +52,9 @@ class RoomResyncer:
         self._lease = lease
         self._snapshots = snapshots
         self._period_seconds = period_seconds
-        self._schedule = ResyncSchedule(time.monotonic, period_seconds)
+        self._schedule = ResyncSchedule(time.monotonic, period_seconds, _SHORT_PERIOD_SECONDS)
         self._next_discovery_at = 0.0
+        self._next_lookup_at = 0.0
         self._woken = asyncio.Event()
         retry_seconds = min(_RETRY_SECONDS, period_seconds)
         self._backoff = Backoff(retry_seconds, retry_seconds)
@@ -61,15 +66,16 @@ class RoomResyncer:
             try:
                 if time.monotonic() >= self._next_discovery_at:
                     await self._discover_rooms()
+                if time.monotonic() >= self._next_lookup_at:
+                    await self._find_ended_rights()
                 await self._resync_rooms(self._schedule.take_due(_ROOMS_PER_ROUND))
             except Exception as error:
                 if not _is_transient(error):
                     raise
                 pause = self._back_off(error)
             await asyncio.sleep(pause)
-            await self._wait_for_request(
-                min(self._schedule.seconds_until_due(), self._next_discovery_at - time.monotonic())
-            )
+            next_at = min(self._next_discovery_at, self._next_lookup_at)
+            await self._wait_for_request(min(self._schedule.seconds_until_due(), next_at - time.monotonic()))
 
     async def on_lanes_acquired(self, _: Mapping[int, bool]) -> None:
         """Resync the rooms of new lanes soon, because their last snapshot may be old.
@@ -80,6 +86,10 @@ class RoomResyncer:
         self._schedule.reset_schedule(2 * self._livekit.timeout_seconds)
         self._next_discovery_at = time.monotonic() + _TAKEOVER_DELAY_SECONDS
         self._woken.set()
+
+    def oldest_look_seconds(self) -> float:
+        """Return the seconds since the room that waits the longest was compared."""
+        return self._schedule.oldest_look_seconds()
 
     def schedule_resync(self, room_id: str, seconds: float = 0.0) -> None:
         """Resync a room once more after this many seconds."""
@@ -108,6 +118,17 @@ class RoomResyncer:
             found = await store.rooms_to_resync(connection, owned, list(filter(is_stored_id, rooms)))
         self._schedule.set_rooms(found)
         self._next_discovery_at = time.monotonic() + self._period_seconds * random.uniform(0.9, 1.0)  # noqa: S311 - jitter
+
+    async def _find_ended_rights(self) -> None:
+        """Schedule the rooms more often where somebody lost rights within the last hour."""
+        self._next_lookup_at = time.monotonic() + _LOOKUP_SECONDS
+        owned = self._lease.valid_lanes()
+        if not owned:
+            return
+        since = timestamps.add_seconds(timestamps.current_timestamp(), -_OLD_RIGHTS_SECONDS)
+        async with self._pool.acquire() as connection:
+            found = await store.rooms_with_ended_rights(connection, owned, since)
+        self._schedule.set_frequent(found)
 
     async def _resync_rooms(self, room_ids: Collection[str]) -> None:
         """Resync rooms. A room that fails is retried and does not hold up the others."""

@@ -6,6 +6,7 @@ from itertools import pairwise
 from services.broadcast.effects.resync_schedule import ResyncSchedule
 
 PERIOD = 30.0
+SHORT_PERIOD = 10.0
 
 
 @dataclass
@@ -18,7 +19,7 @@ class Clock:
 
 def schedule_with_rooms(rooms: int = 0) -> tuple[ResyncSchedule, Clock]:
     clock = Clock()
-    schedule = ResyncSchedule(clock, PERIOD)
+    schedule = ResyncSchedule(clock, PERIOD, SHORT_PERIOD)
     schedule.set_rooms({f"room-{number}" for number in range(rooms)})
     return schedule, clock
 
@@ -40,6 +41,35 @@ def test_a_new_room_is_resynced_at_once_and_then_once_a_period() -> None:
     assert looks[0] == 100.0
     assert max(pauses) <= PERIOD + 0.2
     assert min(pauses[1:]) >= 0.8 * PERIOD
+
+
+def test_a_frequent_room_is_resynced_at_once_and_then_once_a_short_period() -> None:
+    schedule, clock = schedule_with_rooms(1)
+    run_due(schedule)
+    clock.now += 0.1
+    schedule.set_frequent({"room-0", "not-on-livekit"})
+    assert sorted(run_due(schedule)) == ["not-on-livekit", "room-0"]
+    looks = []
+    for _ in range(1_000):
+        schedule.set_frequent({"room-0"})
+        looks += [clock.now for room_id in run_due(schedule) if room_id == "room-0"]
+        clock.now += 0.1
+    assert max(later - sooner for sooner, later in pairwise(looks)) <= SHORT_PERIOD + 0.2
+    schedule.set_frequent(frozenset())
+    clock.now += SHORT_PERIOD
+    run_due(schedule)
+    assert "room-0" not in _run_for(schedule, clock, 0.8 * PERIOD)
+
+
+def test_the_age_of_the_oldest_resync_is_known() -> None:
+    schedule, clock = schedule_with_rooms()
+    assert schedule.oldest_look_seconds() == 0.0
+    schedule.set_rooms({"room-0", "room-1"})
+    clock.now += 5
+    schedule.mark_synced("room-0")
+    assert schedule.oldest_look_seconds() == 5.0
+    schedule.drop_room("room-1")
+    assert schedule.oldest_look_seconds() == 0.0
 
 
 def test_rooms_found_together_are_spread_over_the_period() -> None:

@@ -8,7 +8,7 @@ import pytest
 from cohost_schemas import signals
 from services.broadcast.effects import resyncer, room_snapshots
 from tests.broadcast import fake_livekit
-from tests.broadcast.domain.stage_builder import ROOM, invitation_accepted, stage_changed
+from tests.broadcast.domain.stage_builder import ROOM, co_host_left, invitation_accepted, stage_changed
 from tests.broadcast.effects.effects_harness import EffectsHarness, open_effects_harness, run_effects
 from tests.broadcast.fake_livekit import FakeLiveKit
 
@@ -95,6 +95,28 @@ async def test_a_large_snapshot_keeps_every_badge_holder(
 
 def snapshots_of(harness: EffectsHarness) -> list[signals.RoomCompared]:
     return [snapshot for snapshot in harness.written if isinstance(snapshot, signals.RoomCompared)]
+
+
+async def test_a_room_where_a_seat_ended_is_compared_more_often(
+    harness: EffectsHarness, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resyncer, "_SHORT_PERIOD_SECONDS", 0.5)
+    monkeypatch.setattr(resyncer, "_LOOKUP_SECONDS", 0.1)
+    for room_id in ROOMS[:2]:
+        await harness.decide_records(stage_changed().model_copy(update={"room_id": room_id}))
+        fake.add_participant(room_id, "vera")
+    effects = harness.create_effects(1_000_000)
+    async with run_effects(effects.resyncer):
+        await harness.wait_until(lambda: set(listed_rooms(fake)) == set(ROOMS[:2]))
+        await harness.decide_records(
+            *(
+                event.model_copy(update={"room_id": ROOMS[0]})
+                for event in (invitation_accepted(), co_host_left())
+            )
+        )
+        await harness.wait_until(lambda: Counter(listed_rooms(fake))[ROOMS[0]] > 3)
+    assert Counter(listed_rooms(fake))[ROOMS[1]] == 1
+    assert effects.resyncer.oldest_look_seconds() > 1.0
 
 
 async def test_a_resync_is_retried_while_kafka_is_down(harness: EffectsHarness, fake: FakeLiveKit) -> None:
