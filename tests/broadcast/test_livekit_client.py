@@ -17,7 +17,8 @@ from prometheus_client import CollectorRegistry
 from cohost_schemas import signals, timestamps
 from cohost_schemas.events import Permissions
 from services.broadcast.domain import permissions
-from services.broadcast.livekit.client import CallFailed, LiveKitClient, UnsignedWebhook
+from services.broadcast.livekit.calls import CallFailed
+from services.broadcast.livekit.client import LiveKitClient, UnsignedWebhook
 from services.broadcast.metrics import LiveKitMetrics
 from tests.broadcast import fake_livekit
 from tests.broadcast.fake_livekit import FakeLiveKit, twirp_error
@@ -155,7 +156,9 @@ async def test_a_joining_participant_is_not_connected_yet(
 
 
 async def test_participants_that_are_no_people_are_not_there(fake: FakeLiveKit) -> None:
-    client = LiveKitClient(fake.url, KEY, SECRET, 0.5, LiveKitMetrics(CollectorRegistry()), ("agent", "sip"))
+    client = LiveKitClient(
+        fake.url, KEY, SECRET, 0.5, LiveKitMetrics(CollectorRegistry()), other_kinds=("agent", "sip")
+    )
     for identity, kind in (("bob", "STANDARD"), ("helper", "AGENT"), ("phone", "SIP"), ("file", "EGRESS")):
         fake.add_participant("room", identity).kind = models.ParticipantInfo.Kind.Value(kind)
     assert [found.user_id for found in await client.list_participants("room")] == ["bob", "file"]
@@ -254,7 +257,7 @@ async def test_when_the_clock_is_set_another_token_is_signed(
 ) -> None:
     await livekit_client.get_participant("room", "bob")
     now = time.time()
-    monkeypatch.setattr("services.broadcast.livekit.client.time.time", lambda: now + step)
+    monkeypatch.setattr("services.broadcast.livekit.room_service.time.time", lambda: now + step)
     await livekit_client.get_participant("room", "bob")
     await livekit_client.get_participant("room", "bob")
     assert len(signed_tokens) == 2

@@ -9,7 +9,8 @@ from messaging.lanes.lease import LaneLease
 from services.broadcast.domain import permissions
 from services.broadcast.domain.state import Member, MemberKey, OneOffAction, Room, Stage
 from services.broadcast.effects.report_writer import ReportWriter
-from services.broadcast.livekit.client import CallFailed, LiveKitClient
+from services.broadcast.livekit.calls import CallFailed
+from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.topology import TOPOLOGY
 
 _MAX_STOPPED = 10_000

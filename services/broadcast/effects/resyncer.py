@@ -18,7 +18,8 @@ from services.broadcast import store
 from services.broadcast.domain.state import Stage
 from services.broadcast.effects.resync_schedule import ResyncSchedule
 from services.broadcast.effects.room_snapshots import SnapshotWriter
-from services.broadcast.livekit.client import CallFailed, LiveKitClient
+from services.broadcast.livekit.calls import CallFailed
+from services.broadcast.livekit.client import LiveKitClient
 
 _ROOMS_PER_ROUND = 200
 _TAKEOVER_DELAY_SECONDS = 1.0

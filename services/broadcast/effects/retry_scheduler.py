@@ -6,7 +6,7 @@ from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.effects.call_limits import FailureThrottle
 from services.broadcast.effects.resyncer import RoomResyncer
 from services.broadcast.effects.work_queue import WorkItem, WorkQueue
-from services.broadcast.livekit.client import CallFailed
+from services.broadcast.livekit.calls import CallFailed
 
 
 class RetryScheduler:
@@ -33,6 +33,7 @@ class RetryScheduler:
         """Retry the key later. A call of unknown outcome may still undo a newer one: resync after it."""
         # A deletion of unknown outcome must be over first, or it could hit whatever room comes next.
         min_seconds = self._call_seconds if error.outcome_unknown and item.member is None else 0.0
+        min_seconds = max(min_seconds, error.retry_after)
         delay = self._queue.schedule_retry(item, retryable=error.retryable, min_seconds=min_seconds)
         if error.retryable:
             self._throttle.record_failure()

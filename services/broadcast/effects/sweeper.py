@@ -18,7 +18,8 @@ from messaging.producer import AtLeastOnceProducer
 from services.broadcast import store
 from services.broadcast.domain.state import Member, MemberKey, ReleaseRequest, Room, Seat
 from services.broadcast.effects.resyncer import RoomResyncer
-from services.broadcast.livekit.client import CallFailed, LiveKitClient
+from services.broadcast.livekit.calls import CallFailed
+from services.broadcast.livekit.client import LiveKitClient
 
 _PERIOD_SECONDS = 0.5
 _RECHECK_SECONDS = 1.0

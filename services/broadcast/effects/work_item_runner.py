@@ -11,7 +11,7 @@ from services.broadcast.effects.effect_runner import EffectRunner, LeaseLost
 from services.broadcast.effects.report_writer import ReportWriter
 from services.broadcast.effects.retry_scheduler import RetryScheduler
 from services.broadcast.effects.work_queue import WorkItem, WorkQueue
-from services.broadcast.livekit.client import CallFailed
+from services.broadcast.livekit.calls import CallFailed
 
 _ATTEMPTS_BEFORE_REMOVAL = 5
 """Failed demotions after which the participant is removed instead."""

@@ -8,13 +8,12 @@ from cohost_schemas.types import Badge, Role
 from services.broadcast import store
 from services.broadcast.domain.state import Stage
 from services.broadcast.http.room_provisioner import RoomProvisioner
-from services.broadcast.livekit.client import CallFailed
+from services.broadcast.livekit.calls import CallFailed
 from services.runtime.http import db
 from services.runtime.http.problems import HttpProblem
 
 _TIMEOUT_SECONDS = 5.0
-_POLL_SECONDS = 0.05
-_LIVE_STATUSES = ("live", "waitingReconnect")
+LIVE_STATUSES = ("live", "waitingReconnect")
 
 
 async def load_stage(pool: asyncpg.Pool, room_id: str) -> Stage:
@@ -31,7 +30,7 @@ def join_role(stage: Stage, user_id: str, *, as_viewer: bool) -> Role:
     if not stage.room.is_open:
         raise _room_not_open()
     if as_viewer:
-        if stage.room.status not in _LIVE_STATUSES:
+        if stage.room.status not in LIVE_STATUSES:
             raise HttpProblem(409, "room_not_live", "Viewers can join once the room is live.")
         return "viewer"
     badge: Badge | None = stage.badge_of(user_id)
@@ -40,27 +39,30 @@ def join_role(stage: Stage, user_id: str, *, as_viewer: bool) -> Role:
     return badge
 
 
-async def ensure_livekit_room(pool: asyncpg.Pool, provisioner: RoomProvisioner, stage: Stage) -> Stage:
-    """Make sure that the LiveKit room of an open room exists; return the stage read after that.
+async def prepare_join(
+    pool: asyncpg.Pool, provisioner: RoomProvisioner, room_id: str, user_id: str, *, as_viewer: bool
+) -> tuple[Stage, Role]:
+    """Make sure that the LiveKit room exists; return the stage read after that, and the user's role.
 
-    Raises `HttpProblem` (409, 503).
+    Raises `HttpProblem` (403, 404, 409, 503): that LiveKit is unavailable comes after every other refusal.
     """
+    stage = await load_stage(pool, room_id)
+    join_role(stage, user_id, as_viewer=as_viewer)
     try:
         async with asyncio.timeout(_TIMEOUT_SECONDS):
-            await _wait_for_deletion(pool, stage)
-            current = await provisioner.ensure_room(stage.room.room_id)
+            current = await provisioner.provide_room(stage)
     except (CallFailed, TimeoutError) as error:
-        raise HttpProblem(503, "unavailable", "LiveKit is unavailable; try again.") from error
-    if current is None or not current.room.is_open:
+        join_role(await load_stage(pool, room_id), user_id, as_viewer=as_viewer)
+        raise _livekit_problem(provisioner.is_key_refused) from error
+    if current is None:
         raise _room_not_open()
-    return current
+    return current, join_role(current, user_id, as_viewer=as_viewer)
 
 
-async def _wait_for_deletion(pool: asyncpg.Pool, stage: Stage) -> None:
-    """Wait until a pending deletion is done: it would disconnect everybody who joins the old LiveKit room."""
-    while stage.room.is_deletion_pending:
-        await asyncio.sleep(_POLL_SECONDS)
-        stage = await load_stage(pool, stage.room.room_id)
+def _livekit_problem(is_key_refused: bool) -> HttpProblem:  # noqa: FBT001 - the only argument
+    if is_key_refused:
+        return HttpProblem(503, "livekit_refused", "LiveKit refuses this service's key.")
+    return HttpProblem(503, "livekit_unavailable", "LiveKit does not answer; try again.")
 
 
 def _room_not_open() -> HttpProblem:

@@ -4,7 +4,7 @@
 from typing import Annotated, Literal
 
 import asyncpg
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from cohost_schemas import answers
 from cohost_schemas.types import Badge, GrantStatus, Role
@@ -35,13 +35,14 @@ def create_stage_router(
     async def broadcast_data(
         room_id: path_params.RoomId,
         caller: auth.AuthenticatedCaller,
+        response: Response,
         requested_role: Annotated[Literal["viewer"] | None, Query(alias="as")] = None,
     ) -> answers.BroadcastData:
         """Return what is needed to connect with the caller's own rights, or with a viewer's."""
-        found = await join.load_stage(pool, room_id)
-        join.join_role(found, caller.user_id, as_viewer=requested_role == "viewer")
-        current = await join.ensure_livekit_room(pool, provisioner, found)
-        role = join.join_role(current, caller.user_id, as_viewer=requested_role == "viewer")
+        response.headers["Cache-Control"] = "no-store"
+        current, role = await join.prepare_join(
+            pool, provisioner, room_id, caller.user_id, as_viewer=requested_role == "viewer"
+        )
         return _broadcast_data(livekit, settings.server_url, current, caller.user_id, role)
 
     return routes

@@ -1,17 +1,13 @@
 """LiveKit's client: calls, join tokens and webhooks, in terms of our own models."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from datetime import timedelta
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
 import aiohttp
 import jwt
-from cachetools import TTLCache
 from google.protobuf.json_format import ParseError
 from livekit import api
-from livekit.api.room_service import RoomService
 from livekit.protocol import models
 
 from cohost_schemas import signals, timestamps
@@ -19,6 +15,8 @@ from cohost_schemas.events import Permissions
 from cohost_schemas.signals import Participant
 from cohost_schemas.types import Badge, is_stored_id
 from services.broadcast.livekit import mapping
+from services.broadcast.livekit.calls import CallFailed, LiveKitCalls, R, T
+from services.broadcast.livekit.room_service import CachedTokenRoomService
 from services.broadcast.metrics import LiveKitMetrics
 
 DATA_TOPIC = "cohost"
@@ -26,38 +24,9 @@ DATA_TOPIC = "cohost"
 # Under ten minutes even when the clock's second turns while the token is being created.
 _TOKEN_TTL = timedelta(seconds=590)
 _EXPIRY_LEEWAY_SECONDS = 60
-_API_TOKEN_TTL = timedelta(minutes=10)
-_API_TOKEN_REUSE_SECONDS = 300
-_MAX_API_TOKENS = 4096
-_PERMANENT_CODES = frozenset({"invalid_argument", "failed_precondition", "unimplemented", "malformed"})
-_TIMEOUT_CODES = frozenset({"unavailable", "deadline_exceeded", "canceled"})
-_INTERNAL_STATUS = 500
-_READ_METHODS = frozenset({"GetParticipant", "ListParticipants", "ListRooms"})
-_AUTH_STATUSES = frozenset({401, 403})
 
 _NO_ROOM = "-/-"
 """A name that no room of ours has, because it is not an id: to list it costs LiveKit nothing."""
-
-_MAX_DETAIL_LENGTH = 300
-
-R = TypeVar("R")
-T = TypeVar("T")
-
-
-class CallFailed(Exception):
-    """A failed call. `retryable`: a retry may succeed; `outcome_unknown`: it may still take effect.
-
-    `refused`: LiveKit refuses our key.
-    """
-
-    def __init__(
-        self, error: str, *, retryable: bool, outcome_unknown: bool = False, refused: bool = False
-    ) -> None:
-        super().__init__(error)
-        self.error = error
-        self.retryable = retryable
-        self.outcome_unknown = outcome_unknown
-        self.refused = refused
 
 
 class UnsignedWebhook(Exception):
@@ -69,32 +38,6 @@ class JoinToken(NamedTuple):
 
     text: str
     expires_at: str
-
-
-class _CachedTokenRoomService(RoomService):
-    """LiveKit's room service with one signed API token per room and grant instead of one per call."""
-
-    def __init__(self, session: aiohttp.ClientSession, url: str, key: str, secret: str) -> None:
-        super().__init__(session, url, key, secret, failover=False)
-        self._signed: TTLCache[tuple[object, ...], tuple[float, dict[str, str]]] = TTLCache(
-            _MAX_API_TOKENS, _API_TOKEN_REUSE_SECONDS
-        )
-
-    def drop_tokens(self) -> None:
-        """Drop the cached tokens, so that the next calls sign new ones."""
-        self._signed.clear()
-
-    def _auth_header(self, grants: Any, sip: Any = None) -> dict[str, str]:  # noqa: ARG002 - its parent's
-        scope = (grants.room, grants.room_admin, grants.room_create, grants.room_list)
-        signed_at, header = self._signed.get(scope, (0.0, {}))
-        # Check two clocks: the cache's monotonic one stops while the machine sleeps, this one may be reset.
-        if abs(time.time() - signed_at) > _API_TOKEN_REUSE_SECONDS:
-            token = (
-                api.AccessToken(self.api_key, self.api_secret).with_ttl(_API_TOKEN_TTL).with_grants(grants)
-            )
-            header = {"authorization": f"Bearer {token.to_jwt()}"}
-            self._signed[scope] = (time.time(), header)
-        return header
 
 
 class LiveKitClient:
@@ -118,12 +61,17 @@ class LiveKitClient:
         self._secret = secret
         self.timeout_seconds = timeout_seconds
         """The longest time that a call may take."""
-        self._metrics = metrics
+        self._calls = LiveKitCalls(timeout_seconds, metrics)
         self._other_kinds = frozenset(mapping.to_kind(word) for word in other_kinds)
         self._session: aiohttp.ClientSession | None = None
-        self._service: _CachedTokenRoomService | None = None
+        self._service: CachedTokenRoomService | None = None
         self._token_verifier = api.TokenVerifier(key, secret)
         self._webhook_receiver = api.WebhookReceiver(self._token_verifier)
+
+    @property
+    def last_failure(self) -> CallFailed | None:
+        """Return the failure of the last call, None if it succeeded."""
+        return self._calls.last_failure
 
     async def close(self) -> None:
         """Close the connections."""
@@ -214,11 +162,14 @@ class LiveKitClient:
         return found or []
 
     async def check_access(self) -> bool | Literal["unauthorized"]:
-        """Return whether LiveKit answers a call, and `unauthorized` if it refuses our key."""
+        """Return whether LiveKit answers a call, and `unauthorized` if it refuses our key.
+
+        A LiveKit that only limits the rate of calls counts as one that answers.
+        """
         try:
             await self.list_rooms([_NO_ROOM])
         except CallFailed as error:
-            return "unauthorized" if error.refused else False
+            return "unauthorized" if error.refused else error.retry_after > 0
         return True
 
     def create_token(
@@ -277,53 +228,25 @@ class LiveKitClient:
     def _http_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             # No connection limit: callers limit themselves, and must not wait here for each other.
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0), trace_configs=[self._calls.trace_config()]
+            )
         return self._session
 
     @property
-    def _room_service(self) -> _CachedTokenRoomService:
+    def _room_service(self) -> CachedTokenRoomService:
         if self._service is None:
-            self._service = _CachedTokenRoomService(self._http_session, self._url, self._key, self._secret)
+            self._service = CachedTokenRoomService(self._http_session, self._url, self._key, self._secret)
         return self._service
 
-    async def _call(self, method: str, answer: Awaitable[T], read: Callable[[T], R]) -> R | None:
-        """Wait for an answer and convert it; None where LiveKit knows no such room or participant."""
-        result = "cancelled"
-        may_change = method not in _READ_METHODS
+    async def _call(self, method: str, answer: Coroutine[Any, Any, T], read: Callable[[T], R]) -> R | None:
+        """Make a call and convert its answer; None where LiveKit knows no such room or participant."""
         try:
-            with self._metrics.call_seconds.labels(method).time():
-                # The client passes `timeout=None` to aiohttp, which disables the session's time-out.
-                async with asyncio.timeout(self.timeout_seconds):
-                    found = read(await answer)
-        except api.ServerError as error:
-            result = str(error.code)
-            if result == "not_found":
-                return None
-            if error.status in _AUTH_STATUSES:
+            return await self._calls.make_call(method, answer, read)
+        except CallFailed as error:
+            if error.refused:
                 self._room_service.drop_tokens()
-            raise _call_failure(method, error, outcome_unknown=may_change) from error
-        except Exception as error:
-            # A proxy may answer anything, and the client then raises many types of error.
-            result = type(error).__name__
-            message = f"{method}: LiveKit did not answer ({result})"
-            outcome_unknown = may_change and not isinstance(error, aiohttp.ClientConnectorError)
-            raise CallFailed(message, retryable=True, outcome_unknown=outcome_unknown) from error
-        else:
-            result = "ok"
-            return found
-        finally:
-            self._metrics.calls.labels(method, result).inc()
-
-
-def _call_failure(method: str, error: api.ServerError, *, outcome_unknown: bool) -> CallFailed:
-    code = str(error.code)
-    refused = error.status in _AUTH_STATUSES
-    permanent = code in _PERMANENT_CODES or refused
-    detail = mapping.clean_text(str(error.message or ""))[:_MAX_DETAIL_LENGTH]
-    # A server that timed out waiting for one behind it cannot know whether that one still acts.
-    outcome_unknown = outcome_unknown and (error.status >= _INTERNAL_STATUS or code in _TIMEOUT_CODES)
-    message = f"{method}: {code} ({error.status}) {detail}"
-    return CallFailed(message, retryable=not permanent, outcome_unknown=outcome_unknown, refused=refused)
+            raise
 
 
 def _ignore_answer(_: object) -> bool:

@@ -88,7 +88,7 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def problem_response(problem: HttpProblem, headers: dict[str, str] | None = None) -> JSONResponse:
-    """Return the problem as an HTTP response."""
+    """Return the problem as an HTTP response, which no cache may keep."""
     details = ProblemDetails(
         title=status_phrase(problem.status),
         status=problem.status,
@@ -96,9 +96,8 @@ def problem_response(problem: HttpProblem, headers: dict[str, str] | None = None
         detail=problem.detail,
     )
     challenge = {"WWW-Authenticate": "Bearer"} if problem.status == HTTPStatus.UNAUTHORIZED else {}
-    return JSONResponse(
-        details.model_dump(exclude_none=True), problem.status, {**challenge, **(headers or {})}, MEDIA_TYPE
-    )
+    own_headers = {"Cache-Control": "no-store", **challenge, **(headers or {})}
+    return JSONResponse(details.model_dump(exclude_none=True), problem.status, own_headers, MEDIA_TYPE)
 
 
 async def _handle_problem(_: Request, error: Exception) -> JSONResponse:

@@ -195,7 +195,7 @@ async def test_no_token_is_issued_while_livekit_is_down(
     name = await open_room(service_on_fake_livekit)
     make_unavailable(fake, "CreateRoom")
     answer = await service_on_fake_livekit.http_get(f"/v1/rooms/{name}/broadcast-data", "alice")
-    assert (answer.status_code, answer.json()["reason"]) == (503, "unavailable")
+    assert (answer.status_code, answer.json()["reason"]) == (503, "livekit_unavailable")
 
 
 async def test_a_join_with_the_services_own_token_needs_no_livekit_call(

@@ -226,7 +226,7 @@ async def test_a_room_created_without_an_answer_is_reused_by_the_next_join(
     name = await open_room(service)
     proxy.unanswered_methods.add("CreateRoom")
     answer = await service.http_get(f"/v1/rooms/{name}/broadcast-data", "alice")
-    assert (answer.status_code, answer.json()["reason"]) == (503, "unavailable")
+    assert (answer.status_code, answer.json()["reason"]) == (503, "livekit_unavailable")
     await wait_until(lambda: livekit_room_exists(service, name))
     proxy.clear_faults()
     alice = await clients.connect_user(service, name, "alice")

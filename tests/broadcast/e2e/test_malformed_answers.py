@@ -38,7 +38,7 @@ async def test_a_malformed_livekit_answer_does_not_stop_the_service(
     await service.seat_user(name, "bob")
     await service.wait_for_event("GrantFailed", name, "bob")
     failed = await service.http_get(f"/v1/rooms/{name}/broadcast-data", "alice")
-    assert (failed.status_code, failed.json()["reason"]) == (503, "unavailable")
+    assert (failed.status_code, failed.json()["reason"]) == (503, "livekit_unavailable")
     calls = proxy.count_calls("ListRooms")
     await wait_until(lambda: proxy.count_calls("ListRooms") > calls)
     proxy.clear_faults()

@@ -22,7 +22,7 @@ from messaging.processor import InputRecord, OutputRecord
 from messaging.producer import AtLeastOnceProducer
 from services.broadcast import app, store
 from services.broadcast.dirty_keys import DirtyKeys
-from services.broadcast.domain.state import Room, SeatTimeouts
+from services.broadcast.domain.state import Room, SeatTimeouts, Stage
 from services.broadcast.effects.background_effects import BackgroundEffects
 from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.metrics import LiveKitMetrics
@@ -148,10 +148,14 @@ class EffectsHarness:
                     if event.topic is topics.BROADCAST_EVENTS and event.data is not None
                 ]
 
+    async def load_stage(self, room_id: str) -> Stage:
+        """Return a stage as stored in Postgres."""
+        async with self.decision_lock, self.pool.acquire() as connection:
+            return (await store.load_stages(connection, [room_id]))[room_id]
+
     async def load_room(self, room_id: str) -> Room:
         """Return a room as stored in Postgres."""
-        async with self.decision_lock, self.pool.acquire() as connection:
-            return (await store.load_stages(connection, [room_id]))[room_id].room
+        return (await self.load_stage(room_id)).room
 
     def event_names(self, user_id: str | None = None) -> list[str]:
         """Return the names of the published events, of all users or of one."""

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 
 import pytest
 import structlog
+from aiohttp import web
 from livekit.protocol import models
 
 from cohost_schemas import signals
@@ -102,6 +104,24 @@ async def test_a_refused_call_is_retried_after_a_period(harness: EffectsHarness,
         "GrantFailed",
         "GrantProvisioned",
     ]
+
+
+async def test_a_limited_call_is_retried_after_the_time_that_livekit_asks_for(
+    harness: EffectsHarness, fake: FakeLiveKit
+) -> None:
+    bob = fake.add_participant(ROOM, "bob")
+    fake.error_replies["UpdateParticipant"] = lambda: web.json_response(
+        {"code": "resource_exhausted", "msg": ""}, status=429, headers={"Retry-After": "2"}
+    )
+    await harness.decide_records(stage_changed(), invitation_accepted())
+    async with run_reconciler(harness):
+        await harness.wait_until(lambda: "GrantFailed" in harness.event_names())
+        limited_at = time.monotonic()
+        fake.error_replies.clear()
+        await harness.wait_until(lambda: "GrantProvisioned" in harness.event_names())
+    assert time.monotonic() - limited_at > 1.5
+    assert fake.calls["UpdateParticipant"] == 2
+    assert bob.permission.can_publish
 
 
 async def test_calls_finished_while_lanes_are_released_are_reported(

@@ -5,12 +5,18 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from cohost_schemas.signals import RoomMade
+from cohost_schemas.signals import RoomDeleted, RoomMade
+from services.broadcast.domain.state import Stage
 from services.broadcast.http import room_provisioner
 from services.broadcast.http.room_provisioner import RoomProvisioner
-from services.broadcast.livekit.client import CallFailed
+from services.broadcast.livekit.calls import CallFailed
 from tests.broadcast import fake_livekit
-from tests.broadcast.domain.stage_builder import ROOM, stage_changed
+from tests.broadcast.domain.stage_builder import (
+    ROOM,
+    co_host_participant,
+    participant_joined,
+    stage_changed,
+)
 from tests.broadcast.effects.effects_harness import EffectsHarness, open_effects_harness
 from tests.broadcast.fake_livekit import FakeLiveKit, twirp_error
 
@@ -62,6 +68,68 @@ async def test_room_creations_are_limited_in_number(
     fake.release.set()
     await asyncio.gather(*requests)
     assert len(fake.rooms) == 9
+
+
+async def test_a_room_that_was_seen_alive_is_not_created_again(
+    fake: FakeLiveKit, harness: EffectsHarness
+) -> None:
+    await harness.decide_records(stage_changed())
+    rooms = create_provisioner(harness)
+    stage = await harness.load_stage(ROOM)
+    for _ in range(20):
+        assert await rooms.provide_room(stage) == stage
+    await harness.decide_records(participant_joined(co_host_participant("alice")))
+    await create_provisioner(harness).provide_room(await harness.load_stage(ROOM))
+    assert fake.calls["CreateRoom"] == 1
+
+
+async def test_a_room_that_livekit_lost_is_created_again(fake: FakeLiveKit, harness: EffectsHarness) -> None:
+    await harness.decide_records(stage_changed())
+    rooms = create_provisioner(harness)
+    stage = await harness.load_stage(ROOM)
+    await rooms.provide_room(stage)
+    fake.rooms.clear()
+    await rooms.provide_room(stage)
+    assert ROOM in fake.rooms
+    fake.error_replies["ListRooms"] = lambda: twirp_error(503, "unavailable")
+    with pytest.raises(CallFailed):
+        await rooms.provide_room(stage)
+
+
+async def test_a_room_that_opened_again_is_created_again(fake: FakeLiveKit, harness: EffectsHarness) -> None:
+    await harness.decide_records(stage_changed())
+    rooms = create_provisioner(harness)
+    await rooms.provide_room(await harness.load_stage(ROOM))
+    await harness.decide_records(stage_changed("ended"), stage_changed())
+    fake.rooms.clear()
+    request = asyncio.create_task(rooms.provide_room(await harness.load_stage(ROOM)))
+    version = (await harness.load_room(ROOM)).deletion_version or 0
+    await harness.decide_records(RoomDeleted(room_id=ROOM, version=version))
+    current = await request
+    assert current is not None
+    assert not current.room.is_deletion_pending
+    assert ROOM in fake.rooms
+
+
+async def test_requests_that_wait_for_a_deletion_share_its_queries(
+    harness: EffectsHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await harness.decide_records(stage_changed(), stage_changed("ended"), stage_changed())
+    rooms = create_provisioner(harness)
+    stage = await harness.load_stage(ROOM)
+    queries = 0
+
+    async def load_pending(*_: object) -> dict[str, Stage]:
+        nonlocal queries
+        queries += 1
+        return {ROOM: stage}
+
+    monkeypatch.setattr(room_provisioner, "_MAX_DELETION_SECONDS", 1.0)
+    monkeypatch.setattr("services.broadcast.http.room_provisioner.store.load_stages", load_pending)
+    waiting = [asyncio.create_task(rooms.provide_room(stage)) for _ in range(50)]
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(error) for error in ended] == [TimeoutError] * 50
+    assert queries <= 6
 
 
 async def test_a_cancelled_request_does_not_cancel_the_others(
