@@ -15,6 +15,8 @@ _SOURCES_BY_MUTE: dict[MuteSource, tuple[TrackSource, ...]] = {
     "screen_share": ("screen_share", "screen_share_audio"),
 }
 
+_VIEWER_SUFFIX = "#viewer"
+
 VIEWER = Permissions(can_publish=False, can_publish_data=False, can_subscribe=True, can_publish_sources=())
 
 
@@ -47,6 +49,15 @@ def hard_muted_sources(stage: Stage, user_id: str) -> tuple[MuteSource, ...]:
 def desired_for(stage: Stage, user_id: str) -> Permissions:
     """Return the permissions that a user should have in this room now."""
     return for_badge(stage.badge_of(user_id), hard_muted_sources(stage, user_id))
+
+
+def join_identity(stage: Stage, user_id: str, badge: Badge | None) -> str:
+    """Return the LiveKit identity that a user joins with.
+
+    A host or co-host who joins as a viewer gets another one than on stage, because LiveKit disconnects a
+    connection when the same identity joins again. It is no id, so no user has it.
+    """
+    return user_id if badge == stage.badge_of(user_id) else f"{user_id}{_VIEWER_SUFFIX}"
 
 
 def has_desired_rights(stage: Stage, participant: Participant) -> bool:

@@ -54,7 +54,8 @@ def _broadcast_data(
     room_id = stage.room.room_id
     badge = None if role == "viewer" else role
     granted = permissions.VIEWER if badge is None else permissions.desired_for(stage, user_id)
-    token = livekit.create_token(room_id, user_id, granted, badge)
+    identity = permissions.join_identity(stage, user_id, badge)
+    token = livekit.create_token(room_id, identity, granted, badge)
     return answers.BroadcastData(
         room_id=room_id,
         user_id=user_id,
