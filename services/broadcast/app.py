@@ -33,7 +33,7 @@ from services.broadcast.effects.room_snapshots import SnapshotWriter
 from services.broadcast.effects.sweeper import Sweeper
 from services.broadcast.effects.work_item_runner import WorkItemRunner
 from services.broadcast.effects.work_queue import WorkQueue
-from services.broadcast.http import routes, webhook
+from services.broadcast.http import admission, routes, webhook
 from services.broadcast.http.room_provisioner import RoomProvisioner
 from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.metrics import LiveKitMetrics
@@ -150,7 +150,10 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
         topology=TOPOLOGY,
         routers=[routes.create_stage_router(pool, livekit, provisioner, settings)],
         checks={"livekit": livekit.check_access},
-        public_routers=[webhook.create_webhook_router(livekit, producer, livekit_metrics)],
+        public_routers=[
+            webhook.create_webhook_router(livekit, producer, livekit_metrics),
+            admission.create_admission_router(pool, livekit),
+        ],
     )
     return process.Service(
         TOPOLOGY.name,

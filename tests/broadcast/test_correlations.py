@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import asyncpg
 import pytest
+from prometheus_client import CollectorRegistry
 
 from cohost_schemas import signals, topics
 from cohost_schemas.envelope import Correlation
@@ -14,6 +15,7 @@ from messaging.config import Config
 from messaging.processor import InputRecord, Rejection
 from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.domain.state import SeatTimeouts
+from services.broadcast.metrics import LiveKitMetrics
 from services.broadcast.processor import BroadcastProcessor
 from tests.broadcast.domain.stage_builder import (
     ROOM,
@@ -43,7 +45,9 @@ class StoredStage:
 
     async def decide(self, data: Message, correlation: Correlation | None = SIGNAL) -> Published:
         """Decide and store a record; return its events' names and correlations."""
-        processor = BroadcastProcessor(SeatTimeouts(grace_seconds=0, no_show_seconds=0), DirtyKeys())
+        processor = BroadcastProcessor(
+            SeatTimeouts(grace_seconds=0, no_show_seconds=0), DirtyKeys(), LiveKitMetrics(CollectorRegistry())
+        )
         self.second += 1
         at = time_at(self.second)
         record = InputRecord(

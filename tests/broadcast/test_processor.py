@@ -179,7 +179,9 @@ async def test_pending_work_and_due_deadlines_are_found(pool: asyncpg.Pool) -> N
 
 
 def test_the_cache_weighs_the_members_of_its_stages() -> None:
-    (cache,) = BroadcastProcessor(SeatTimeouts(60, 0), DirtyKeys()).caches
+    (cache,) = BroadcastProcessor(
+        SeatTimeouts(60, 0), DirtyKeys(), LiveKitMetrics(CollectorRegistry())
+    ).caches
     stage = StageScript()(stage_changed("live")).stage
     assert stage is not None
     crowded = stage.with_members(*(Member(f"user-{number}", suspect=True) for number in range(60_000)))

@@ -69,6 +69,16 @@ def has_desired_rights(stage: Stage, participant: Participant) -> bool:
     )
 
 
+def is_within(granted: Permissions, allowed: Permissions) -> bool:
+    """Return whether permissions grant no more than the allowed ones; lists of sources are complete."""
+    return (
+        granted.can_publish <= allowed.can_publish
+        and granted.can_publish_data <= allowed.can_publish_data
+        and granted.can_subscribe <= allowed.can_subscribe
+        and set(granted.can_publish_sources) <= set(allowed.can_publish_sources)
+    )
+
+
 def exceeds_viewer(participant: Participant) -> bool:
     """Return whether a participant has more rights than a viewer.
 

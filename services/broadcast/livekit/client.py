@@ -14,8 +14,9 @@ from cohost_schemas import signals, timestamps
 from cohost_schemas.events import Permissions
 from cohost_schemas.signals import Participant
 from cohost_schemas.types import Badge, is_stored_id
-from services.broadcast.livekit import mapping
+from services.broadcast.livekit import join_tokens, mapping
 from services.broadcast.livekit.calls import CallFailed, LiveKitCalls, R, T
+from services.broadcast.livekit.join_tokens import JoinGrant
 from services.broadcast.livekit.room_service import CachedTokenRoomService
 from services.broadcast.metrics import LiveKitMetrics
 
@@ -191,6 +192,14 @@ class LiveKitClient:
         text = token.with_ttl(_TOKEN_TTL).to_jwt()
         claims = jwt.decode(text, options={"verify_signature": False})
         return JoinToken(text, timestamps.from_ms(1000 * claims["exp"]))
+
+    def read_join_token(self, token: str) -> JoinGrant | None:
+        """Return what a token grants; None if it is not valid or lets nobody join a room."""
+        return join_tokens.read_join_token(token, self._key, self._secret)
+
+    def is_person(self, kind: str) -> bool:
+        """Return whether participants of this kind are people, as those of an unknown kind are."""
+        return mapping.to_kind(kind) not in self._other_kinds
 
     def check_webhook_token(self, authorization: str) -> None:
         """Check all of a webhook's signature but the body's hash. Raises `UnsignedWebhook`."""

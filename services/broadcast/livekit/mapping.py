@@ -44,8 +44,9 @@ def to_participant(info: models.ParticipantInfo) -> Participant:
 
 
 def to_kind(word: str) -> int:
-    """Return LiveKit's number of a kind of participants."""
-    return models.ParticipantInfo.Kind.Value(word.upper())
+    """Return LiveKit's number of a kind of participants; to LiveKit an unknown word is the standard kind."""
+    kinds = models.ParticipantInfo.Kind
+    return kinds.Value(word.upper()) if word.upper() in kinds.keys() else kinds.STANDARD  # noqa: SIM118
 
 
 def to_room_sids(response: room.ListRoomsResponse) -> dict[str, str]:

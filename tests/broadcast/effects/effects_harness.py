@@ -194,6 +194,7 @@ async def open_effects_harness(
         "a secret that guards nothing at all",
         livekit_seconds,
         LiveKitMetrics(CollectorRegistry()),
+        other_kinds=("egress", "ingress", "agent"),
     )
     dirty_keys = DirtyKeys()
     processor = BroadcastProcessor(timeouts, dirty_keys, LiveKitMetrics(CollectorRegistry()))
