@@ -99,7 +99,7 @@ async def mutes(script: Air) -> None:
 
 
 async def intruders(script: Air) -> None:
-    """Suspects: demoted, removed, clean, gone, and one with an invalid id that no event may name."""
+    """Suspects: demoted, removed, clean, gone, and one whose identity is no id."""
     publishing: Any = {"sid": "PA_X", "track": track("TR_X")}
     for number, mode in enumerate(("in_place", "removed", "clean", "absent")):
         intruder = f"intruder-{number}"
