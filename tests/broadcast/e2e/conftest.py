@@ -162,6 +162,8 @@ async def create_endpoints(
         livekit_url=url or (livekit.livekit_url if livekit is not None else ""),
         public_url=livekit.livekit_url if livekit is not None else url,
         livekit_key=livekit.livekit_api_key if livekit is not None else "devkey",
-        livekit_secret=livekit.livekit_api_secret if livekit is not None else "a secret that guards nothing",
+        livekit_secret=livekit.livekit_api_secret
+        if livekit is not None
+        else "a secret which guards nothing now",
         http_port=port,
     )
