@@ -1,4 +1,4 @@
-"""HTTP response bodies of the services (contract, section 5), except invitations and their lists.
+"""HTTP response bodies of the services (contract, section 5), except lists with pages.
 
 A default stands for null: a service writes every field, and a reader treats an absent field as null.
 """
@@ -8,10 +8,13 @@ from typing import Annotated, Literal
 from pydantic import Strict
 
 from cohost_schemas.events import Permissions
+from cohost_schemas.facts import SeatLimit
+from cohost_schemas.invitation import Invitation
 from cohost_schemas.signals import Tracks
 from cohost_schemas.types import (
     Badge,
     ConnectionStatus,
+    Count,
     GrantStatus,
     Message,
     MuteSource,
@@ -20,6 +23,30 @@ from cohost_schemas.types import (
     Timestamp,
 )
 from cohost_schemas.types import StoredId as Id
+
+
+class InvitationDetails(Invitation):
+    """An invitation, with the room's title and the users' names as they are now; null where unknown."""
+
+    room_title: str | None = None
+    inviter_name: str | None = None
+    user_name: str | None = None
+
+
+class RoomSummary(Message):
+    """A room by its last fact, and the numbers of its pending invitations and seats.
+
+    `pending` is null for a reader who may not see the room's invitations.
+    """
+
+    room_id: Id
+    host_id: Id
+    title: str | None = None
+    status: RoomStatus
+    open: bool
+    max_co_hosts: SeatLimit
+    pending: Count | None = None
+    seats: Count
 
 
 class CommandOutcome(Message):
@@ -31,21 +58,30 @@ class CommandOutcome(Message):
     decided_at: Timestamp
     room_id: Id | None = None
     invitation_id: Id | None = None
+    actor_id: Id | None = None
     events: Annotated[tuple[str, ...], Strict(strict=False)]
     reason: str | None = None
     message: str | None = None
 
 
+class DetailedOutcome(CommandOutcome):
+    """The outcome of a command as ops read it; `detail` is the cause of `user_not_eligible`."""
+
+    detail: str | None = None
+
+
 class CoHost(Message):
-    """A user with a seat, and the time at which the seat began."""
+    """A user with a seat, the time at which the seat began, and the place in the speaking order, from 1."""
 
     user_id: Id
     invitation_id: Id
     since: Timestamp
+    label: str | None = None
+    order: Count = 0
 
 
 class CoHosts(Message):
-    """All users with a seat, newest first."""
+    """All users with a seat, in their order."""
 
     items: Annotated[tuple[CoHost, ...], Strict(strict=False)]
 
@@ -64,7 +100,10 @@ class BroadcastData(Message):
 
 
 class OnStage(Message):
-    """A user with a badge; `graceEndsAt` is set while a disconnected co-host's seat is kept."""
+    """A user with a badge; `graceEndsAt` is set while a disconnected co-host's seat is kept.
+
+    `order` is the co-host's place in the speaking order, from 1; the host has 0.
+    """
 
     user_id: Id
     role: Badge
@@ -76,10 +115,12 @@ class OnStage(Message):
     grace_ends_at: Timestamp | None = None
     tracks: Tracks
     hard_muted: Annotated[tuple[MuteSource, ...], Strict(strict=False)]
+    label: str | None = None
+    order: Count = 0
 
 
 class Stage(Message):
-    """A room and the users on its stage: the host first, then ordered by `since`."""
+    """A room and the users on its stage: the host first, then the co-hosts in their order."""
 
     room_id: Id
     status: RoomStatus

@@ -35,6 +35,14 @@ class InvitationSent(Invitation):
     """An invitation is pending."""
 
 
+class InvitationResent(Invitation):
+    """A pending invitation was sent again, perhaps with another `expiresAt`."""
+
+
+class InvitationSeen(Invitation):
+    """The invitee has seen the pending invitation."""
+
+
 class InvitationAccepted(Invitation):
     """The invitee accepted and has a seat."""
 
@@ -60,6 +68,15 @@ class CoHostLeft(Message):
     reason: LeaveReason
     left_at: Timestamp
     removed_by: Id | None = None
+
+
+class StageArranged(Message):
+    """The host arranged the stage: `userIds` are all seated co-hosts, in their new order."""
+
+    room_id: Id
+    user_ids: Annotated[tuple[Id, ...], Strict(strict=False)]
+    arranged_by: Id
+    arranged_at: Timestamp
 
 
 class Permissions(Message):
@@ -185,17 +202,26 @@ class BadgeChanged(Message):
 
 
 InvitationEvent = (
-    InvitationSent | InvitationAccepted | InvitationDeclined | InvitationCancelled | InvitationExpired
+    InvitationSent
+    | InvitationResent
+    | InvitationSeen
+    | InvitationAccepted
+    | InvitationDeclined
+    | InvitationCancelled
+    | InvitationExpired
 )
 
 INVITATIONS: tuple[type[Message], ...] = (
     StageChanged,
     InvitationSent,
+    InvitationResent,
+    InvitationSeen,
     InvitationAccepted,
     InvitationDeclined,
     InvitationCancelled,
     InvitationExpired,
     CoHostLeft,
+    StageArranged,
 )
 BROADCAST: tuple[type[Message], ...] = (
     GrantProvisioned,

@@ -1,11 +1,14 @@
 """The invitation, as events and HTTP represent it."""
 
-from cohost_schemas.types import CloseReason, InvitationStatus, Message, Timestamp
+from cohost_schemas.types import CloseReason, InvitationStatus, Message, PositiveCount, Timestamp
 from cohost_schemas.types import StoredId as Id
 
 
 class Invitation(Message):
-    """An invitation's current state: the data of every invitation event, and the HTTP representation."""
+    """An invitation's current state: the data of every invitation event, and the HTTP representation.
+
+    The last four fields have the values of an invitation from before version 1.1, whose records lack them.
+    """
 
     invitation_id: Id
     room_id: Id
@@ -19,3 +22,7 @@ class Invitation(Message):
     close_reason: CloseReason | None = None
     message: str | None = None
     previous_invitation_id: Id | None = None
+    label: str | None = None
+    times_sent: PositiveCount = 1
+    resent_at: Timestamp | None = None
+    seen_at: Timestamp | None = None

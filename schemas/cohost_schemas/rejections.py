@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
 from cohost_schemas.invitation import Invitation
-from cohost_schemas.types import Id, Message, is_id
+from cohost_schemas.types import Id, Message, Timestamp, is_id
 
 RejectionReason = Literal[
     "wrong_partition",
@@ -23,6 +23,8 @@ RejectionReason = Literal[
     "not_invitee",
     "invitation_not_pending",
     "invitation_expired",
+    "too_soon",
+    "already_seen",
     "room_full",
     "not_co_host",
     "not_due",
@@ -48,6 +50,8 @@ REJECTION_MESSAGES: dict[RejectionReason, str] = {
     "not_invitee": "The invitation is for somebody else.",
     "invitation_not_pending": "The invitation has been answered or closed already.",
     "invitation_expired": "The invitation's time is over.",
+    "too_soon": "The invitation was sent a moment ago; retryAt is when it may be sent again.",
+    "already_seen": "The invitee has seen the invitation already.",
     "room_full": "Every seat is taken; the invitation stays pending.",
     "not_co_host": "The user has no such seat.",
     "not_due": "The invitation's time is not over yet.",
@@ -57,7 +61,7 @@ REJECTION_MESSAGES: dict[RejectionReason, str] = {
 
 
 class CommandRejected(Message):
-    """The outcome of a command that was refused and changed nothing."""
+    """The outcome of a command that was refused and changed nothing; `retryAt` is for `too_soon`."""
 
     command_id: str
     command_type: str
@@ -67,6 +71,7 @@ class CommandRejected(Message):
     invitation_id: Id | None = None
     actor_id: Id | None = None
     current: Invitation | None = None
+    retry_at: Timestamp | None = None
 
 
 class CommandSummary(NamedTuple):

@@ -96,4 +96,5 @@ def build_message(model: type[MessageT], fields: dict[str, Any]) -> MessageT:
     return message
 
 
+Count = Annotated[int, Field(ge=0)]
 PositiveCount = Annotated[int, Field(ge=1)]

@@ -8,9 +8,11 @@ from cohost_schemas.types import Message
 ROOM, HOST, GUEST = "room-1", "alice", "bob"
 INVITATION = "01980000-0000-7000-8000-000000000001"
 EARLIER = "01980000-0000-7000-8000-000000000002"
+LABEL = "Guitar"
 NOTE = "Komm auf die Bühne 🎤"
-SENT, ANSWERED, EXPIRY = (
+SENT, SEEN, ANSWERED, EXPIRY = (
     "2026-01-01T12:00:00.000Z",
+    "2026-01-01T12:00:05.000Z",
     "2026-01-01T12:00:07.000Z",
     "2026-01-01T13:00:00.000Z",
 )
@@ -26,6 +28,15 @@ SENT_INVITATION = Invitation(
     updated_at=SENT,
     message=NOTE,
     previous_invitation_id=EARLIER,
+    label=LABEL,
+)
+SEEN_INVITATION = SENT_INVITATION.model_copy(update={"seen_at": SEEN})
+RESENT = SEEN_INVITATION.model_copy(
+    update={
+        "times_sent": 2,
+        "resent_at": "2026-01-01T12:00:12.000Z",
+        "expires_at": "2026-01-01T13:00:12.000Z",
+    }
 )
 ACCEPTED = SENT_INVITATION.model_copy(
     update={"status": "accepted", "responded_at": ANSWERED, "updated_at": ANSWERED}
@@ -55,13 +66,16 @@ SEAT_IDS = {"room_id": ROOM, "user_id": GUEST, "invitation_id": INVITATION}
 
 COMMANDS: tuple[Message, ...] = (
     commands.SendInvitation(
-        room_id=ROOM, user_id=GUEST, actor_id=HOST, expires_in_seconds=3600, message=NOTE
+        room_id=ROOM, user_id=GUEST, actor_id=HOST, expires_in_seconds=3600, message=NOTE, label=LABEL
     ),
+    commands.ResendInvitation(**ANSWER_IDS, actor_id=HOST, expires_in_seconds=3600),
+    commands.MarkInvitationSeen(**ANSWER_IDS, actor_id=GUEST),
     commands.CancelInvitation(**ANSWER_IDS, actor_id=HOST),
     commands.AcceptInvitation(**ANSWER_IDS, actor_id=GUEST),
     commands.DeclineInvitation(**ANSWER_IDS, actor_id=GUEST),
     commands.RemoveCoHost(room_id=ROOM, user_id=GUEST, actor_id=HOST),
     commands.LeaveStage(room_id=ROOM, actor_id=GUEST),
+    commands.ArrangeStage(room_id=ROOM, actor_id=HOST, user_ids=("carol", GUEST)),
     commands.ExpireInvitation(**ANSWER_IDS),
     commands.ReleaseSeat(**SEAT_IDS, reason="connection_lost"),
     commands.ExcludeUser(room_id=ROOM, user_id=GUEST),
@@ -81,12 +95,17 @@ FACTS: tuple[Message, ...] = (
 EVENTS: tuple[Message, ...] = (
     events.StageChanged(room_id=ROOM, host_id=HOST, status="live", open=True, max_co_hosts=5),
     events.InvitationSent(**SENT_INVITATION.model_dump()),
+    events.InvitationResent(**RESENT.model_dump()),
+    events.InvitationSeen(**SEEN_INVITATION.model_dump()),
     events.InvitationAccepted(**ACCEPTED.model_dump()),
     events.InvitationDeclined(**DECLINED.model_dump()),
     events.InvitationCancelled(**CANCELLED.model_dump()),
     events.InvitationExpired(**EXPIRED.model_dump()),
     events.CoHostLeft(
         **SEAT_IDS, reason="removed_by_host", left_at="2026-01-01T12:30:00.000Z", removed_by=HOST
+    ),
+    events.StageArranged(
+        room_id=ROOM, user_ids=("carol", GUEST), arranged_by=HOST, arranged_at="2026-01-01T12:20:00.000Z"
     ),
     events.GrantProvisioned(
         **SEAT_IDS, mode="in_place", permissions=PERMISSIONS, provisioned_at="2026-01-01T12:00:07.120Z"

@@ -5,10 +5,21 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cohost_schemas.answers import BroadcastData, CoHost, CoHosts, CommandOutcome, OnStage, Stage
+from cohost_schemas.answers import (
+    BroadcastData,
+    CoHost,
+    CoHosts,
+    CommandOutcome,
+    DetailedOutcome,
+    InvitationDetails,
+    OnStage,
+    RoomSummary,
+    Stage,
+)
 from cohost_schemas.events import Permissions
 from cohost_schemas.signals import Track
 from cohost_schemas.types import Message
+from tests.schemas.example_models import RESENT
 
 AT = "2026-01-01T12:00:00.007Z"
 OUTCOME = CommandOutcome(
@@ -18,11 +29,32 @@ OUTCOME = CommandOutcome(
     decided_at=AT,
     room_id="room-1",
     invitation_id="i-1",
+    actor_id="bob",
     events=(),
     reason="unknown_command",
     message="It is odd.",
 )
-SEATED = CoHosts(items=(CoHost(user_id="bob", invitation_id="i-1", since=AT),))
+DETAILED = DetailedOutcome(**OUTCOME.model_dump(), detail="banned")
+INVITED = InvitationDetails(
+    **RESENT.model_dump(exclude={"responded_at", "close_reason"}),
+    responded_at=AT,
+    close_reason="declined",
+    room_title="Friday night",
+    inviter_name="Alice",
+    user_name="Bob",
+)
+ROOM = RoomSummary(
+    room_id="room-1",
+    host_id="alice",
+    title="Friday night",
+    status="live",
+    open=True,
+    max_co_hosts=5,
+    pending=3,
+    seats=2,
+)
+CAROL = CoHost(user_id="carol", invitation_id="i-2", since=AT, label="Guitar", order=1)
+SEATED = CoHosts(items=(CAROL,))
 CONNECT = BroadcastData(
     room_id="room-1",
     user_id="bob",
@@ -46,14 +78,27 @@ BOB = OnStage(
     grace_ends_at=AT,
     tracks=(Track(sid="track-1", source="unknown", muted=True),),
     hard_muted=("camera",),
+    label="Guitar",
+    order=1,
 )
 STAGE = Stage(room_id="room-1", status="live", items=(BOB,))
 each = pytest.mark.parametrize(
-    "answer", [OUTCOME, SEATED, CONNECT, BOB, STAGE], ids=lambda answer: type(answer).__name__
+    "answer",
+    [OUTCOME, DETAILED, INVITED, ROOM, CAROL, SEATED, CONNECT, BOB, STAGE],
+    ids=lambda answer: type(answer).__name__,
 )
-NULLABLE = {
-    CommandOutcome: {"room_id", "invitation_id", "reason", "message"},
-    OnStage: {"invitation_id", "grace_ends_at"},
+_OUTCOME = dict.fromkeys(("room_id", "invitation_id", "actor_id", "reason", "message"))
+_INVITATION = dict.fromkeys(
+    ("responded_at", "close_reason", "message", "previous_invitation_id", "label", "resent_at", "seen_at")
+)
+_NAMES = dict.fromkeys(("room_title", "inviter_name", "user_name"))
+OPTIONAL: dict[type[Message], dict[str, Any]] = {
+    CommandOutcome: _OUTCOME,
+    DetailedOutcome: {**_OUTCOME, "detail": None},
+    InvitationDetails: {**_INVITATION, **_NAMES, "times_sent": 1},
+    RoomSummary: {"title": None, "pending": None},
+    CoHost: {"label": None, "order": 0},
+    OnStage: {"invitation_id": None, "grace_ends_at": None, "label": None, "order": 0},
 }
 
 
@@ -71,13 +116,14 @@ def test_an_answer_with_unknown_fields_is_read(answer: Message) -> None:
 
 
 @each
-def test_only_nullable_fields_may_be_absent(answer: Message) -> None:
+def test_only_optional_fields_may_be_absent(answer: Message) -> None:
     model = type(answer)
     for name, alias in zip(model.model_fields, answer_body(answer), strict=True):
         body = {key: value for key, value in answer_body(answer).items() if key != alias}
-        if name in NULLABLE.get(model, ()):
-            assert parse_answer(model, body) == parse_answer(model, {**body, alias: None})
-            assert parse_answer(model, body) == answer.model_copy(update={name: None})
+        if name in OPTIONAL.get(model, ()):
+            default = OPTIONAL[model][name]
+            assert parse_answer(model, body) == parse_answer(model, {**body, alias: default})
+            assert parse_answer(model, body) == answer.model_copy(update={name: default})
         else:
             with pytest.raises(ValidationError):
                 parse_answer(model, body)

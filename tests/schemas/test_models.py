@@ -102,6 +102,46 @@ def test_a_message_that_is_too_long_or_not_text_is_refused(message: object) -> N
     assert refused(commands.SendInvitation, {**IDS, "message": message})
 
 
+@pytest.mark.parametrize("label", ["a", "😀" * 40, "two\nlines"])
+def test_a_label_has_one_to_forty_code_points(label: str) -> None:
+    assert not refused(commands.SendInvitation, {**IDS, "label": label})
+
+
+@pytest.mark.parametrize("label", ["", "😀" * 41, "a\x00", "\ud83d", 5, ["text"]])
+def test_a_label_that_is_empty_too_long_or_not_text_is_refused(label: object) -> None:
+    assert refused(commands.SendInvitation, {**IDS, "label": label})
+
+
+@pytest.mark.parametrize("seconds", [9, 604_801, "60", 60.5, True])
+def test_resending_has_the_same_bounds_of_the_expiry(seconds: object) -> None:
+    assert refused(commands.ResendInvitation, {**ANSWER, "expiresInSeconds": seconds})
+    assert not refused(commands.ResendInvitation, {**ANSWER, "expiresInSeconds": 10})
+    assert not refused(commands.ResendInvitation, {**ANSWER, "expiresInSeconds": 604_800})
+
+
+@pytest.mark.parametrize("users", [["bob"], [f"user-{number}" for number in range(100)]])
+def test_an_order_lists_up_to_a_hundred_users(users: list[str]) -> None:
+    arranged = read(commands.ArrangeStage, {"roomId": "room-1", "actorId": "alice", "userIds": users})
+    assert arranged == commands.ArrangeStage(room_id="room-1", actor_id="alice", user_ids=tuple(users))
+
+
+@pytest.mark.parametrize(
+    "users",
+    [
+        [],
+        ["bob", "bob"],
+        [f"user-{number}" for number in range(101)],
+        "bob",
+        {"bob": 1},
+        ["bo b"],
+        [5],
+        [None],
+    ],
+)
+def test_an_order_that_is_empty_repeats_a_user_or_is_no_list_of_ids_is_refused(users: object) -> None:
+    assert refused(commands.ArrangeStage, {"roomId": "room-1", "actorId": "alice", "userIds": users})
+
+
 @pytest.mark.parametrize("hard", [1, 0, "true", [True]])
 def test_a_boolean_is_true_or_false_and_nothing_else(hard: object) -> None:
     assert refused(commands.MuteCoHost, {**IDS, "source": "camera", "hard": hard})
@@ -129,12 +169,24 @@ def test_a_command_needs_every_required_field(model: type[Message]) -> None:
     data = catalog.load_example(model)["data"]
     for name in data:
         without = {key: value for key, value in data.items() if key != name}
-        assert refused(model, without) == (name not in ("expiresInSeconds", "message", "hard"))
+        assert refused(model, without) == (name not in ("expiresInSeconds", "message", "label", "hard"))
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 5, True])
 def test_data_that_is_not_an_object_is_refused(data: object) -> None:
     assert refused(commands.LeaveStage, data)
+
+
+def test_an_invitation_of_an_older_version_was_sent_once_and_not_seen() -> None:
+    data = catalog.load_example(events.InvitationSent)["data"]
+    older = {name: data[name] for name in data if name not in ("label", "timesSent", "resentAt", "seenAt")}
+    sent = read(events.InvitationSent, older)
+    assert sent.model_dump(include={"label", "times_sent", "resent_at", "seen_at"}) == {
+        "label": None,
+        "times_sent": 1,
+        "resent_at": None,
+        "seen_at": None,
+    }
 
 
 def test_facts_ignore_unknown_fields() -> None:
