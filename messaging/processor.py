@@ -100,11 +100,14 @@ class OutputRecord(NamedTuple):
 class Rejection(NamedTuple):
     """The reason why a command is rejected.
 
-    `current` is the current state of what the command refers to, if its sender may see it.
+    `current` is the current state of what the command refers to, if its sender may see it. `retry_at` is when
+    the command can succeed at the earliest. `detail` is stored with the outcome and not published.
     """
 
     reason: RejectionReason
     current: BaseModel | None = None
+    retry_at: str | None = None
+    detail: str | None = None
 
 
 class PartialDecision(tuple[OutputRecord, ...]):

@@ -75,6 +75,7 @@ class RecordEncoder:
                 "message": cause.detail or REJECTION_MESSAGES[rejection.reason],
                 **dict(zip(self._summary_fields, summary, strict=True)),
                 "current": rejection.current,
+                "retry_at": rejection.retry_at,
             },
         )
         timestamp = timestamps.from_ms(cause.raw_record.timestamp)

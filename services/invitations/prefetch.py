@@ -11,6 +11,8 @@ from cohost_schemas.commands import (
     DeclineInvitation,
     ExcludeUser,
     ExpireInvitation,
+    MarkInvitationSeen,
+    ResendInvitation,
     SendInvitation,
 )
 from cohost_schemas.facts import RoomChanged
@@ -19,7 +21,16 @@ from messaging.processor import InputRecord
 from services.invitations.domain.stage import Stage
 
 # A negative isinstance on a pydantic class is slow: compare types instead.
-_INVITATION_COMMANDS = frozenset({AcceptInvitation, DeclineInvitation, CancelInvitation, ExpireInvitation})
+_INVITATION_COMMANDS = frozenset(
+    {
+        AcceptInvitation,
+        DeclineInvitation,
+        CancelInvitation,
+        ExpireInvitation,
+        ResendInvitation,
+        MarkInvitationSeen,
+    }
+)
 _USER_GETTERS: dict[type, Callable[[Any], str]] = {
     SendInvitation: attrgetter("user_id"),
     AcceptInvitation: attrgetter("actor_id"),

@@ -18,7 +18,7 @@ from services.invitations.domain.state import Policy, User
 from services.invitations.prefetch import BatchQueries, user_to_check
 from services.invitations.stage_cache import StageCache
 from services.invitations.store import stages, users, writes
-from services.invitations.store.changes import BatchChanges, UserUpdate
+from services.invitations.store.changes import BatchChanges, RoomUpdate, UserUpdate
 from services.invitations.topology import TOPOLOGY
 
 _SEND_INVITATION_TYPE = envelope.wire_type(SendInvitation.__name__)
@@ -86,15 +86,17 @@ class InvitationsProcessor:
     def _apply_room_fact(self, record: InputRecord, changes: BatchChanges) -> Sequence[OutputRecord]:
         stage = self._cache.stages[record.key]
         at, position = record.timestamp, record.offset
-        if record.data is None:
+        fact = cast("RoomChanged | None", record.data)
+        if fact is None:
             room, events = domain.decide_room_deleted(record.key, at, position, stage)
         else:
-            room, events = domain.decide_room_changed(cast("RoomChanged", record.data), at, position, stage)
+            room, events = domain.decide_room_changed(fact, at, position, stage)
         is_partial = room is not None and not room.is_open and has_too_many(stage)
         published = _apply_events(events, stage, record, changes)
         if room is not None:
             stage.set_room(room)
-            changes.rooms[record.key] = (record.lane, room)
+            title = None if fact is None else fact.title
+            changes.rooms[record.key] = RoomUpdate(record.lane, room, at, title)
         return PartialDecision(published) if is_partial else published
 
     def _apply_user_fact(self, record: InputRecord, changes: BatchChanges) -> None:
@@ -105,7 +107,8 @@ class InvitationsProcessor:
             else User(fact.status, fact.can_receive_invitations, frozenset(fact.blocked_user_ids))
         )
         self._cache.apply_user_fact(record.key, user, record.lane, self._clock())
-        changes.users[record.key] = UserUpdate(record.lane, record.offset, user)
+        name = None if fact is None else fact.display_name
+        changes.users[record.key] = UserUpdate(record.lane, record.offset, user, name)
 
     async def find_used_ids(
         self, connection: Connection, commands: Sequence[RejectedCommand]

@@ -82,7 +82,8 @@ class BatchHarness:
             for table in TABLES:
                 rows = [dict(row) for row in await connection.fetch(f"SELECT * FROM {table}")]
                 for row in rows:
-                    row.pop("changed_at", None)
+                    if table == "users":
+                        row.pop("changed_at")
                 found[table] = sorted(rows, key=str)
         return found
 
@@ -106,5 +107,5 @@ async def open_batch_harness(url: str, policy: Policy) -> BatchHarness:
 def outcome_values(outcome: Any) -> Any:
     """Return an outcome as plain values: an invitation's class depends on the way it got into the cache."""
     if isinstance(outcome, Rejection):
-        return (outcome.reason, None if outcome.current is None else vars(outcome.current))
+        return outcome._replace(current=None if outcome.current is None else vars(outcome.current))  # type: ignore[arg-type]
     return [(type(event.data).__name__, vars(event.data)) for event in outcome]

@@ -45,6 +45,10 @@ def invitation_fields(identifier: str, **fields: Any) -> dict[str, Any]:
         "close_reason": None,
         "message": None,
         "previous_invitation_id": None,
+        "label": None,
+        "times_sent": 1,
+        "resent_at": None,
+        "seen_at": None,
     }
     return {**defaults, **fields}
 

@@ -19,12 +19,15 @@ INVITATION_COMMANDS: tuple[Any, ...] = (
     commands.DeclineInvitation,
     commands.CancelInvitation,
     commands.ExpireInvitation,
+    commands.ResendInvitation,
+    commands.MarkInvitationSeen,
 )
 SEAT_COMMANDS: tuple[Any, ...] = (
     commands.RemoveCoHost,
     commands.LeaveStage,
     commands.ReleaseSeat,
     commands.ExcludeUser,
+    commands.ArrangeStage,
 )
 
 
@@ -70,16 +73,19 @@ class RecordGenerator:
                 user_id=user,
                 actor_id=self._choose_mostly(HOST, user),
                 expires_in_seconds=seconds,
+                label=self.random.choice((None, "Guitar")),
             )
         )
 
     def _answer(self) -> None:
         kind = self.random.choice(INVITATION_COMMANDS)
         invitation, room, user = self.random.choice(self.sent[-6:] or [("none", ROOMS[0], USERS[0])])
-        fields = {"room_id": self._choose_mostly(room, *ROOMS), "invitation_id": invitation}
+        fields: dict[str, Any] = {"room_id": self._choose_mostly(room, *ROOMS), "invitation_id": invitation}
         if kind is not commands.ExpireInvitation:
-            likely = HOST if kind is commands.CancelInvitation else user
-            fields["actor_id"] = self._choose_mostly(likely, *USERS)
+            by_host = kind in (commands.CancelInvitation, commands.ResendInvitation)
+            fields["actor_id"] = self._choose_mostly(HOST if by_host else user, *USERS)
+        if kind is commands.ResendInvitation:
+            fields["expires_in_seconds"] = self.random.choice((None, 10, 60))
         self._append_command(kind(**fields))
 
     def _seat(self) -> None:
@@ -91,6 +97,7 @@ class RecordGenerator:
             "actor_id": user if kind is commands.LeaveStage else self._choose_mostly(HOST, user),
             "invitation_id": invitation,
             "reason": "no_show",
+            "user_ids": tuple(self.random.sample(USERS, self.random.choice((1, 1, 2)))),
         }
         self._append_command(kind(**{name: fields[name] for name in kind.model_fields}))
 

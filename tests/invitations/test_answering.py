@@ -199,7 +199,10 @@ def test_no_invitation_expires_early(invited: InMemoryProcessor) -> None:
 def test_a_banned_invitee_may_not_accept(invited: InMemoryProcessor) -> None:
     for status in ("banned", "deleted"):
         invited.set_user(status=status)
-        assert_refused(invited.decide_command(accept_command()), "user_not_eligible", invitation_fields("i1"))
+        refused = invited.decide_command(accept_command())
+        assert_refused(refused, "user_not_eligible", invitation_fields("i1"))
+        assert isinstance(refused, Rejection)
+        assert refused.detail == status
 
 
 def test_a_deleted_or_unknown_invitee_may_not_accept() -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cohost_schemas.commands import AcceptInvitation, DeclineInvitation, LeaveStage, SendInvitation
-from cohost_schemas.events import InvitationExpired, InvitationSent
+from cohost_schemas.events import InvitationAccepted, InvitationExpired, InvitationSent
 from messaging.processor import Rejection
 from services.invitations.domain.state import Policy
 from tests.invitations.in_memory_processor import (
@@ -96,8 +96,32 @@ def test_an_ineligible_user_is_refused(processor: InMemoryProcessor) -> None:
     processor.set_user("deleted", "deleted")
     processor.set_user("shy", canReceiveInvitations=False)
     processor.set_user("offended", blockedUserIds=["someone", HOST])
-    for user in ("banned", "deleted", "shy", "offended"):
-        assert processor.decide_command(send_command(user_id=user)) == Rejection("user_not_eligible"), user
+    causes = {
+        "banned": "banned",
+        "deleted": "deleted",
+        "shy": "takes_no_invitations",
+        "offended": "blocks_host",
+    }
+    for user, cause in causes.items():
+        refused = processor.decide_command(send_command(user_id=user))
+        assert refused == Rejection("user_not_eligible", detail=cause), user
+
+
+def test_the_first_cause_of_an_ineligible_user_is_kept(processor: InMemoryProcessor) -> None:
+    more: dict[str, Any] = {"canReceiveInvitations": False, "blockedUserIds": [HOST]}
+    for status, cause in (("banned", "banned"), ("deleted", "deleted"), ("active", "takes_no_invitations")):
+        processor.set_user(status=status, **more)
+        assert processor.decide_command(send_command()) == Rejection("user_not_eligible", detail=cause)
+
+
+def test_a_label_is_part_of_the_invitation(processor: InMemoryProcessor) -> None:
+    assert processor.decide_command(send_command(label="Guitar", expires_in_seconds=60), 0, "i1") == [
+        InvitationSent(**invitation_fields("i1", label="Guitar"))
+    ]
+    accept = AcceptInvitation(room_id=ROOM, invitation_id="i1", actor_id=GUEST)
+    [accepted] = processor.decide_command(accept, 1)
+    assert isinstance(accepted, InvitationAccepted)
+    assert accepted.label == "Guitar"
 
 
 def test_a_block_of_another_user_does_not_matter(processor: InMemoryProcessor) -> None:

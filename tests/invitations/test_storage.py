@@ -9,9 +9,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cohost_schemas import topics
-from cohost_schemas.commands import AcceptInvitation, LeaveStage, SendInvitation
+from cohost_schemas.commands import (
+    AcceptInvitation,
+    ArrangeStage,
+    LeaveStage,
+    MarkInvitationSeen,
+    ResendInvitation,
+    SendInvitation,
+)
 from cohost_schemas.facts import RoomChanged
-from messaging.processor import DuplicateCommands, InputRecord
+from messaging.processor import DuplicateCommands, InputRecord, Rejection
 from services.invitations.domain.state import Policy
 from services.invitations.processor import InvitationsProcessor
 from services.invitations.stage_cache import StageCache
@@ -124,7 +131,7 @@ async def test_a_restarted_worker_ignores_invitations_before_a_tombstone(batch_h
         send_record(6, "i2"),
     ]
     await batch_harness.run_batches([[entry] for entry in script], without_cache=True)
-    assert batch_harness.outcomes[4] == ("invitation_not_found", None)
+    assert batch_harness.outcomes[4] == Rejection("invitation_not_found")
     [(name, sent)] = batch_harness.outcomes[5]
     assert (name, sent["previous_invitation_id"]) == ("InvitationSent", None)
 
@@ -145,6 +152,59 @@ async def test_a_restarted_worker_ends_seats_in_their_original_order(batch_harne
         [[opening_records(1), *sent, *accepts, *waiting], [end]], without_cache=True
     )
     assert [fields["user_id"] for _, fields in batch_harness.outcomes[-1][1:]] == [*others, *users]
+
+
+async def test_a_restarted_worker_knows_the_order_of_the_seats(batch_harness: BatchHarness) -> None:
+    users = ["dave", "bob", "carol"]
+    sent = [send_record(2 + number, f"{user}-1", user) for number, user in enumerate(users)]
+    accepts = [
+        lane_record(
+            10 + number, AcceptInvitation(room_id=ROOM, invitation_id=f"{user}-1", actor_id=user), user
+        )
+        for number, user in enumerate(users)
+    ]
+    orders = [
+        lane_record(20, ArrangeStage(room_id=ROOM, actor_id=HOST, user_ids=("carol",)), "c1"),
+        lane_record(21, ArrangeStage(room_id=ROOM, actor_id=HOST, user_ids=("bob",)), "c2"),
+    ]
+    await batch_harness.run_batches(
+        [[opening_records(1), *sent, *accepts], *([order] for order in orders)], without_cache=True
+    )
+    arranged = [fields["user_ids"] for [(_, fields)] in batch_harness.outcomes[-2:]]
+    assert arranged == [("carol", "dave", "bob"), ("bob", "carol", "dave")]
+
+
+@pytest.mark.parametrize("in_one_batch", [True, False])
+async def test_a_renewed_invitation_is_stored_with_its_deadline(
+    batch_harness: BatchHarness, *, in_one_batch: bool
+) -> None:
+    resend = ResendInvitation(room_id=ROOM, invitation_id="i1", actor_id=HOST, expires_in_seconds=600)
+    seen = MarkInvitationSeen(room_id=ROOM, invitation_id="i1", actor_id=GUEST)
+    script = [
+        opening_records(1),
+        send_record(2, "i1"),
+        lane_record(3, resend, "c1")._replace(timestamp=time_at(12)),
+        lane_record(4, seen, "c2")._replace(timestamp=time_at(13)),
+    ]
+    await batch_harness.run_batches([script] if in_one_batch else [[record] for record in script])
+    rows = await batch_harness.stored_rows()
+    [stored], [pending] = rows["invitations"], rows["pending"]
+    assert (stored["times_sent"], stored["resent_at"], stored["seen_at"]) == (2, time_at(12), time_at(13))
+    assert stored["expires_at"] == pending["expires_at"] == time_at(612)
+
+
+async def test_a_renewed_invitation_can_be_closed_in_the_same_batch(batch_harness: BatchHarness) -> None:
+    seen = MarkInvitationSeen(room_id=ROOM, invitation_id="i1", actor_id=GUEST)
+    accept = AcceptInvitation(room_id=ROOM, invitation_id="i1", actor_id=GUEST)
+    await batch_harness.run_batches(
+        [
+            [opening_records(1), send_record(2, "i1")],
+            [lane_record(3, seen, "c1"), lane_record(4, accept, "c2")],
+        ]
+    )
+    rows = await batch_harness.stored_rows()
+    assert [(row["status"], row["seen_at"]) for row in rows["invitations"]] == [("accepted", time_at(0))]
+    assert rows["pending"] == []
 
 
 async def test_the_database_itself_refuses_a_second_pending_invitation(batch_harness: BatchHarness) -> None:

@@ -5,14 +5,17 @@ from typing import NamedTuple, assert_never, cast
 from cohost_schemas import timestamps
 from cohost_schemas.commands import (
     AcceptInvitation,
+    ArrangeStage,
     CancelInvitation,
     DeclineInvitation,
     ExcludeUser,
     ExpireInvitation,
     InvitationCommand,
     LeaveStage,
+    MarkInvitationSeen,
     ReleaseSeat,
     RemoveCoHost,
+    ResendInvitation,
     SendInvitation,
 )
 from cohost_schemas.events import InvitationAccepted, InvitationDeclined, InvitationSent
@@ -20,7 +23,7 @@ from cohost_schemas.invitation import Invitation
 from cohost_schemas.rejections import RejectionReason
 from cohost_schemas.types import build_message
 from messaging.processor import InputRecord, Rejection
-from services.invitations.domain import closures
+from services.invitations.domain import closures, eligibility, renewals, seats
 from services.invitations.domain.stage import Stage, StageEvent
 from services.invitations.domain.state import Policy, Room, User, is_overdue
 
@@ -38,7 +41,7 @@ class CommandContext(NamedTuple):
     policy: Policy
 
 
-def decide_command(record: InputRecord, stage: Stage, user: User | None, policy: Policy) -> Decision:  # noqa: C901, PLR0911 - a case for each command
+def decide_command(record: InputRecord, stage: Stage, user: User | None, policy: Policy) -> Decision:  # noqa: C901, PLR0911, PLR0912 - a case for each command
     """Return the events of a command, at least one, or its rejection.
 
     `user` is the user that the command would put on the stage, or remove from it as ineligible; None is an
@@ -56,16 +59,22 @@ def decide_command(record: InputRecord, stage: Stage, user: User | None, policy:
             return _accept_invitation(command, context)
         case DeclineInvitation():
             return _decline_invitation(command, context)
+        case ResendInvitation():
+            return _resend_invitation(command, context)
+        case MarkInvitationSeen():
+            return _mark_seen(command, context)
         case CancelInvitation():
             return _cancel_invitation(command, context)
         case LeaveStage():
-            return _leave_stage(command, context)
+            return seats.leave_stage(command, stage, record.timestamp)
+        case ArrangeStage():
+            return seats.arrange_stage(command, room, stage, record.timestamp)
         case ExpireInvitation():
             return _expire_invitation(command, context)
         case RemoveCoHost():
-            return _remove_co_host(command, context)
+            return seats.remove_co_host(command, room, stage, record.timestamp)
         case ReleaseSeat():
-            return _release_seat(command, context)
+            return seats.release_seat(command, stage, record.timestamp)
         case ExcludeUser():
             return _exclude_user(command, context)
         case _:
@@ -80,9 +89,9 @@ def _check_send(command: SendInvitation, context: CommandContext) -> Rejection |
         return Rejection("not_room_host")
     if command.user_id == room.host_id:
         return Rejection("invalid_target")
-    if reason := _uninvitable_reason(context.user, room, context.policy):
-        return Rejection(reason)
-    return _check_stage_limits(command.user_id, context)
+    return eligibility.check_invitable(context.user, room, context.policy) or _check_stage_limits(
+        command.user_id, context
+    )
 
 
 def _check_stage_limits(user_id: str, context: CommandContext) -> Rejection | None:
@@ -116,6 +125,10 @@ def _send_invitation(command: SendInvitation, context: CommandContext) -> Decisi
             "close_reason": None,
             "message": command.message,
             "previous_invitation_id": stage.last_invitation_of.get(command.user_id),
+            "label": command.label,
+            "times_sent": 1,
+            "resent_at": None,
+            "seen_at": None,
         },
     )
     overdue = stage.pending_by_user.get(command.user_id)
@@ -126,8 +139,8 @@ def _accept_invitation(command: AcceptInvitation, context: CommandContext) -> De
     invitation = _find_answerable(command, context)
     if isinstance(invitation, Rejection):
         return invitation
-    if reason := _ineligible_reason(context.user, context.policy):
-        return Rejection(reason, invitation)
+    if rejection := eligibility.check_eligibility(context.user, context.policy):
+        return rejection._replace(current=invitation)
     if len(context.stage.seats) >= context.room.max_co_hosts:
         return Rejection("room_full", invitation)
     answer = {"status": "accepted", "responded_at": context.at, "updated_at": context.at}
@@ -147,38 +160,23 @@ def _decline_invitation(command: DeclineInvitation, context: CommandContext) -> 
     return (build_message(InvitationDeclined, {**vars(invitation), **answer}),)
 
 
+def _resend_invitation(command: ResendInvitation, context: CommandContext) -> Decision:
+    invitation = _find_revocable(command, context)
+    if isinstance(invitation, Rejection):
+        return invitation
+    return renewals.resend_invitation(command, invitation, context.at)
+
+
+def _mark_seen(command: MarkInvitationSeen, context: CommandContext) -> Decision:
+    invitation = _find_answerable(command, context)
+    return invitation if isinstance(invitation, Rejection) else renewals.mark_seen(invitation, context.at)
+
+
 def _cancel_invitation(command: CancelInvitation, context: CommandContext) -> Decision:
-    invitation = context.stage.find_invitation(command.invitation_id)
-    if invitation is None:
-        return Rejection("invitation_not_found")
-    if command.actor_id != context.room.host_id:
-        return _reject_with_invitation("not_room_host", invitation, command.actor_id, context)
-    if reason := _closed_reason(invitation, context.at):
-        return Rejection(reason, invitation)
+    invitation = _find_revocable(command, context)
+    if isinstance(invitation, Rejection):
+        return invitation
     return (closures.cancel_invitation(invitation, context.at, "cancelled_by_host"),)
-
-
-def _remove_co_host(command: RemoveCoHost, context: CommandContext) -> Decision:
-    if command.actor_id != context.room.host_id:
-        return Rejection("not_room_host")
-    seat = context.stage.seats.get(command.user_id)
-    if seat is None:
-        return Rejection("not_co_host")
-    return (closures.end_seat_by_host(command, seat, context.at),)
-
-
-def _leave_stage(command: LeaveStage, context: CommandContext) -> Decision:
-    seat = context.stage.seats.get(command.actor_id)
-    if seat is None:
-        return Rejection("not_co_host")
-    return (closures.end_seat(command.room_id, command.actor_id, seat, context.at, "left"),)
-
-
-def _release_seat(command: ReleaseSeat, context: CommandContext) -> Decision:
-    seat = context.stage.seats.get(command.user_id)
-    if seat is None or seat.invitation_id != command.invitation_id:
-        return Rejection("not_co_host")
-    return (closures.end_seat(command.room_id, command.user_id, seat, context.at, command.reason),)
 
 
 def _expire_invitation(command: ExpireInvitation, context: CommandContext) -> Decision:
@@ -193,14 +191,14 @@ def _expire_invitation(command: ExpireInvitation, context: CommandContext) -> De
 
 
 def _exclude_user(command: ExcludeUser, context: CommandContext) -> Decision:
-    if _ineligible_reason(context.user, context.policy) is None:
+    if eligibility.check_eligibility(context.user, context.policy) is None:
         return Rejection("user_eligible")
     closure = closures.Closure(command.room_id, context.at, "not_eligible")
     return closures.close_for_user(context.stage, command.user_id, closure) or Rejection("not_involved")
 
 
 def _find_answerable(
-    command: AcceptInvitation | DeclineInvitation, context: CommandContext
+    command: AcceptInvitation | DeclineInvitation | MarkInvitationSeen, context: CommandContext
 ) -> Invitation | Rejection:
     """Return the pending invitation if the actor may answer it now, else the rejection."""
     invitation = context.stage.find_invitation(command.invitation_id)
@@ -213,8 +211,22 @@ def _find_answerable(
     return invitation
 
 
+def _find_revocable(
+    command: CancelInvitation | ResendInvitation, context: CommandContext
+) -> Invitation | Rejection:
+    """Return the pending invitation if the actor may cancel or resend it now, else the rejection."""
+    invitation = context.stage.find_invitation(command.invitation_id)
+    if invitation is None:
+        return Rejection("invitation_not_found")
+    if command.actor_id != context.room.host_id:
+        return _reject_with_invitation("not_room_host", invitation, command.actor_id, context)
+    if reason := _closed_reason(invitation, context.at):
+        return Rejection(reason, invitation)
+    return invitation
+
+
 def _closed_reason(invitation: Invitation, at: str) -> RejectionReason | None:
-    """Return why an invitation can no longer be answered or cancelled, or None."""
+    """Return why an invitation is not pending any more, or None."""
     if invitation.status != "pending":
         return "invitation_not_pending"
     return "invitation_expired" if is_overdue(invitation, at) else None
@@ -226,21 +238,3 @@ def _reject_with_invitation(
     """Reject, with the invitation if the actor may see it: the host, the inviter and the invitee."""
     concerned = (context.room.host_id, invitation.invited_by, invitation.user_id)
     return Rejection(reason, invitation if actor_id in concerned else None)
-
-
-def _ineligible_reason(user: User | None, policy: Policy) -> RejectionReason | None:
-    """Return why a user may not be on any stage, or None."""
-    if user is None:
-        return None if policy.accept_unknown_users else "user_not_found"
-    if user.status == "gone":
-        return "user_not_found"
-    return None if user.status == "active" else "user_not_eligible"
-
-
-def _uninvitable_reason(user: User | None, room: Room, policy: Policy) -> RejectionReason | None:
-    """Return why a user may not be invited to this room, or None."""
-    if reason := _ineligible_reason(user, policy):
-        return reason
-    if user is None or (user.can_receive_invitations and room.host_id not in user.blocked_user_ids):
-        return None
-    return "user_not_eligible"

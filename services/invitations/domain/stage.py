@@ -1,5 +1,6 @@
 """A room's stage in memory: the state that the decider reads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -10,7 +11,10 @@ from cohost_schemas.events import (
     InvitationCancelled,
     InvitationDeclined,
     InvitationExpired,
+    InvitationResent,
+    InvitationSeen,
     InvitationSent,
+    StageArranged,
     StageChanged,
 )
 from cohost_schemas.invitation import Invitation
@@ -24,11 +28,14 @@ ValueT = TypeVar("ValueT")
 StageEvent = (
     StageChanged
     | InvitationSent
+    | InvitationResent
+    | InvitationSeen
     | InvitationAccepted
     | InvitationDeclined
     | InvitationCancelled
     | InvitationExpired
     | CoHostLeft
+    | StageArranged
 )
 
 
@@ -56,10 +63,10 @@ class TwoBatchCache(Generic[ValueT]):
 class Stage:
     """One room: the decider reads it, and only `evolve` and `set_room` change its state.
 
-    It holds every pending invitation and every seat. Closed invitations, and each user's last invitation, are
-    loaded on demand, unless the stage `has_full_history`: then a user without an entry has no invitation.
-    `last_batch` is the batch that used the stage last. `sent_correlations` are those of pending invitations
-    whose command had a correlation id or a trace.
+    It holds every pending invitation, and every seat in the order of the seats' positions. Closed
+    invitations, and each user's last invitation, are loaded on demand, unless the stage `has_full_history`:
+    then a user without an entry has no invitation. `last_batch` is the batch that used the stage last.
+    `sent_correlations` are those of pending invitations whose command had a correlation id or a trace.
     """
 
     lane: int
@@ -78,7 +85,10 @@ class Stage:
         return self.pending_by_id.get(invitation_id) or self.recently_closed.get(invitation_id)
 
     def add_pending(self, invitation: Invitation, correlation: Correlation | None = None) -> None:
-        """Add a pending invitation, and the correlation that its command was given."""
+        """Add a pending invitation, or replace it by its newer state.
+
+        `correlation` is what the command that sent it was given; None leaves it as it is.
+        """
         if correlation is not None:
             self.sent_correlations[invitation.invitation_id] = correlation
         self.pending_by_id[invitation.invitation_id] = invitation
@@ -131,15 +141,27 @@ class Stage:
             case InvitationSent():
                 self.add_pending(event, correlation)
                 self.last_invitation_of.current[event.user_id] = event.invitation_id
+            case InvitationResent() | InvitationSeen():
+                self.add_pending(event)
             case InvitationAccepted():
                 self._close_invitation(event)
                 self.seats[event.user_id] = Seat(event.invitation_id, event.updated_at, position)
             case CoHostLeft():
                 del self.seats[event.user_id]
+            case StageArranged():
+                self._arrange_seats(event.user_ids)
             case InvitationDeclined() | InvitationCancelled() | InvitationExpired():
                 self._close_invitation(event)
             case StageChanged():
                 pass
+
+    def _arrange_seats(self, user_ids: Sequence[str]) -> None:
+        """Sort all seats in this order of their users."""
+        positions = [seat.position for seat in self.seats.values()]
+        self.seats = {
+            user_id: self.seats[user_id]._replace(position=position)
+            for user_id, position in zip(user_ids, positions, strict=True)
+        }
 
     def _close_invitation(self, invitation: Invitation) -> None:
         self.pending_by_id.pop(invitation.invitation_id, None)

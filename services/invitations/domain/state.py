@@ -42,7 +42,11 @@ class Room(NamedTuple):
 
 
 class Seat(NamedTuple):
-    """A co-host's seat; `position` is the offset of the command that gave it."""
+    """A co-host's seat.
+
+    `position` sorts a stage's seats. It is the offset of the command that gave the seat, or of one that gave
+    another seat of the stage: arranging the stage exchanges positions. So a new seat always comes last.
+    """
 
     invitation_id: str
     since: str

@@ -10,7 +10,10 @@ from cohost_schemas.events import (
     InvitationCancelled,
     InvitationDeclined,
     InvitationExpired,
+    InvitationResent,
+    InvitationSeen,
     InvitationSent,
+    StageArranged,
     StageChanged,
 )
 from cohost_schemas.invitation import Invitation
@@ -32,26 +35,38 @@ class SentInvitation:
     correlation: Correlation | None = None
 
 
+class RoomUpdate(NamedTuple):
+    """A room after its last fact in the batch, with the fact's timestamp and title."""
+
+    lane: int
+    room: Room
+    changed_at: str
+    title: str | None
+
+
 class UserUpdate(NamedTuple):
     """A user's last fact in the batch, with its partition and offset."""
 
     lane: int
     position: int
     user: User
+    display_name: str | None
 
 
 @dataclass(slots=True)
 class BatchChanges:
     """The final states that a batch saves.
 
-    `sent` and `closed` are keyed by invitation id: invitations of this batch, and older ones that it closed.
-    `seats` are keyed by (room id, user id), with their lane; a seat that ended is None.
+    `sent`, `renewed` and `closed` are keyed by invitation id: invitations of this batch, those that it resent
+    or marked as seen, and older ones that it closed. `seats` are keyed by (room id, user id), with their
+    lane; a seat that ended is None.
     """
 
     sent: dict[str, SentInvitation] = field(default_factory=dict)
+    renewed: dict[str, Invitation] = field(default_factory=dict)
     closed: dict[str, Invitation] = field(default_factory=dict)
     seats: dict[tuple[str, str], tuple[int, Seat | None]] = field(default_factory=dict)
-    rooms: dict[str, tuple[int, Room]] = field(default_factory=dict)
+    rooms: dict[str, RoomUpdate] = field(default_factory=dict)
     users: dict[str, UserUpdate] = field(default_factory=dict)
 
     def record_event(self, event: StageEvent, stage: Stage, position: int) -> None:
@@ -62,16 +77,26 @@ class BatchChanges:
                 self.sent[event.invitation_id] = SentInvitation(
                     stage.lane, incarnation, position, event, stage.sent_correlations.get(event.invitation_id)
                 )
+            case InvitationResent() | InvitationSeen():
+                self._record_renewed(event)
             case InvitationAccepted():
                 self._record_closed(event)
                 seat = stage.seats[event.user_id]
                 self.seats[event.room_id, event.user_id] = (stage.lane, seat)
             case CoHostLeft():
                 self.seats[event.room_id, event.user_id] = (stage.lane, None)
+            case StageArranged():
+                for user_id, arranged in stage.seats.items():
+                    self.seats[event.room_id, user_id] = (stage.lane, arranged)
             case InvitationDeclined() | InvitationCancelled() | InvitationExpired():
                 self._record_closed(event)
             case StageChanged():
                 pass
+
+    def _record_renewed(self, invitation: Invitation) -> None:
+        self.renewed[invitation.invitation_id] = invitation
+        if (sent := self.sent.get(invitation.invitation_id)) is not None:
+            sent.invitation = invitation
 
     def _record_closed(self, invitation: Invitation) -> None:
         sent = self.sent.get(invitation.invitation_id)

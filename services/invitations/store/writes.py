@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from cohost_schemas.invitation import Invitation
 from messaging.database import Connection
 from messaging.processor import DuplicateCommands
-from services.invitations.domain.state import Room, Seat
+from services.invitations.domain.state import Seat
 from services.invitations.store import rows as columns
-from services.invitations.store.changes import BatchChanges, SentInvitation, UserUpdate
+from services.invitations.store.changes import BatchChanges, RoomUpdate, SentInvitation, UserUpdate
 
 
 async def save_changes(connection: Connection, changes: BatchChanges) -> None:
@@ -20,6 +20,8 @@ async def save_changes(connection: Connection, changes: BatchChanges) -> None:
         await _close_invitations(connection, list(changes.closed.values()))
     if changes.sent:
         await _insert_invitations(connection, sorted(changes.sent.items()))
+    if changes.renewed:
+        await _renew_invitations(connection, list(changes.renewed.values()))
     if changes.seats:
         await _save_seats(connection, changes.seats)
     if changes.rooms:
@@ -66,18 +68,21 @@ async def _close_invitations(connection: Connection, invitations: Sequence[Invit
 
 
 async def _insert_invitations(connection: Connection, sent: Sequence[tuple[str, SentInvitation]]) -> None:
-    """Insert new invitations in their final state. Raises `DuplicateCommands` for ids that are stored."""
+    """Insert new invitations in their final state, except what `_renew_invitations` writes.
+
+    Raises `DuplicateCommands` for ids that are stored.
+    """
     rows = [_invitation_row(invitation_id, entry) for invitation_id, entry in sent]
     status = await connection.execute(
         """
         WITH new AS (
             SELECT * FROM unnest(
                 $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::int[], $14::bigint[],
-                $15::bigint[], $16::text[]
+                $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::int[],
+                $15::bigint[], $16::bigint[], $17::text[]
             ) AS new (
                 invitation_id, room_id, user_id, invited_by, status, sent_at, expires_at, responded_at,
-                updated_at, close_reason, message, previous_invitation_id, lane, incarnation, position,
+                updated_at, close_reason, message, previous_invitation_id, label, lane, incarnation, position,
                 correlation
             )
         ), added AS (
@@ -87,11 +92,11 @@ async def _insert_invitations(connection: Connection, sent: Sequence[tuple[str, 
         )
         INSERT INTO invitations (
             invitation_id, room_id, user_id, invited_by, status, sent_at, expires_at, responded_at,
-            updated_at, close_reason, message, previous_invitation_id, lane, incarnation, position
+            updated_at, close_reason, message, previous_invitation_id, label, lane, incarnation, position
         )
         SELECT
             invitation_id, room_id, user_id, invited_by, status, sent_at, expires_at, responded_at,
-            updated_at, close_reason, message, previous_invitation_id, lane, incarnation, position
+            updated_at, close_reason, message, previous_invitation_id, label, lane, incarnation, position
         FROM new ON CONFLICT DO NOTHING
         """,
         *zip(*rows, strict=True),
@@ -104,9 +109,35 @@ def _invitation_row(invitation_id: str, entry: SentInvitation) -> tuple[object, 
     i = entry.invitation
     return (
         *(invitation_id, i.room_id, i.user_id, i.invited_by, i.status, i.sent_at, i.expires_at),
-        *(i.responded_at, i.updated_at, i.close_reason, i.message, i.previous_invitation_id),
+        *(i.responded_at, i.updated_at, i.close_reason, i.message, i.previous_invitation_id, i.label),
         *(entry.lane, entry.incarnation, entry.position),
         columns.correlation_to_column(entry.correlation),
+    )
+
+
+async def _renew_invitations(connection: Connection, invitations: Sequence[Invitation]) -> None:
+    """Update what sending again and seeing change; an invitation may have been closed since."""
+    rows = [
+        (i.invitation_id, i.room_id, i.user_id, i.expires_at, i.times_sent, i.resent_at, i.seen_at)
+        for i in invitations
+    ]
+    await connection.execute(
+        """
+        WITH renewed AS (
+            SELECT * FROM unnest(
+                $1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[]
+            ) AS renewed (invitation_id, room_id, user_id, expires_at, times_sent, resent_at, seen_at)
+        ), rescheduled AS (
+            UPDATE pending SET expires_at = renewed.expires_at FROM renewed
+            WHERE pending.room_id = renewed.room_id AND pending.user_id = renewed.user_id
+                AND pending.invitation_id = renewed.invitation_id AND pending.expires_at <> renewed.expires_at
+        )
+        UPDATE invitations AS i
+        SET expires_at = renewed.expires_at, times_sent = renewed.times_sent, resent_at = renewed.resent_at,
+            seen_at = renewed.seen_at
+        FROM renewed WHERE i.invitation_id = renewed.invitation_id
+        """,
+        *zip(*rows, strict=True),
     )
 
 
@@ -155,18 +186,24 @@ async def _save_seats(
         )
 
 
-async def _save_rooms(connection: Connection, rooms: Mapping[str, tuple[int, Room]]) -> None:
-    rows = [(room_id, lane, *room) for room_id, (lane, room) in rooms.items()]
+async def _save_rooms(connection: Connection, rooms: Mapping[str, RoomUpdate]) -> None:
+    rows = [
+        (room_id, lane, *room, changed_at, title)
+        for room_id, (lane, room, changed_at, title) in rooms.items()
+    ]
     await connection.execute(
         """
-        INSERT INTO rooms (room_id, lane, host_id, status, max_co_hosts, incarnation, deleted, position)
+        INSERT INTO rooms (
+            room_id, lane, host_id, status, max_co_hosts, incarnation, deleted, position, changed_at, title
+        )
         SELECT * FROM unnest(
             $1::text[], $2::int[], $3::text[], $4::text[], $5::int[], $6::bigint[], $7::boolean[],
-            $8::bigint[]
+            $8::bigint[], $9::text[], $10::text[]
         )
         ON CONFLICT (room_id) DO UPDATE SET
             host_id = excluded.host_id, status = excluded.status, max_co_hosts = excluded.max_co_hosts,
-            incarnation = excluded.incarnation, deleted = excluded.deleted, position = excluded.position
+            incarnation = excluded.incarnation, deleted = excluded.deleted, position = excluded.position,
+            changed_at = excluded.changed_at, title = excluded.title
         """,
         *zip(*rows, strict=True),
     )
@@ -175,19 +212,25 @@ async def _save_rooms(connection: Connection, rooms: Mapping[str, tuple[int, Roo
 async def _save_users(connection: Connection, users: Mapping[str, UserUpdate]) -> None:
     """Replace users; ids contain no space, so a space separates the blocked ids."""
     rows = [
-        (user_id, lane, position, user.status, user.can_receive_invitations, " ".join(user.blocked_user_ids))
-        for user_id, (lane, position, user) in users.items()
+        (
+            *(user_id, lane, position, user.status, user.can_receive_invitations),
+            *(" ".join(user.blocked_user_ids), display_name),
+        )
+        for user_id, (lane, position, user, display_name) in users.items()
     ]
     await connection.execute(
         """
-        INSERT INTO users (user_id, lane, position, status, can_receive_invitations, blocked_user_ids)
-        SELECT user_id, lane, position, status, can_receive, string_to_array(blocked, ' ')
-        FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::boolean[], $6::text[])
-            AS updated (user_id, lane, position, status, can_receive, blocked)
+        INSERT INTO users (
+            user_id, lane, position, status, can_receive_invitations, blocked_user_ids, display_name
+        )
+        SELECT user_id, lane, position, status, can_receive, string_to_array(blocked, ' '), display_name
+        FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::boolean[], $6::text[], $7::text[])
+            AS updated (user_id, lane, position, status, can_receive, blocked, display_name)
         ON CONFLICT (user_id) DO UPDATE SET
             lane = excluded.lane, position = excluded.position, status = excluded.status,
             can_receive_invitations = excluded.can_receive_invitations,
-            blocked_user_ids = excluded.blocked_user_ids, changed_at = now()
+            blocked_user_ids = excluded.blocked_user_ids, display_name = excluded.display_name,
+            changed_at = now()
         """,
         *zip(*rows, strict=True),
     )
