@@ -13,7 +13,7 @@ MIN_RETENTION = timedelta(days=7)
 _DELETION_DELAY = timedelta(hours=1)
 
 OutcomeRow = tuple[str | None, ...]
-"""id, type, decided_at, the topology's summary fields, events, reason, message (None if standard)."""
+"""id, type, decided_at, the topology's summary fields, events, reason, message (None if standard), detail."""
 
 
 async def insert_outcomes(
@@ -25,7 +25,7 @@ async def insert_outcomes(
     """
     if not rows:
         return
-    columns = ("id", "type", "decided_at", *summary_fields, "events", "reason", "message")
+    columns = ("id", "type", "decided_at", *summary_fields, "events", "reason", "message", "detail")
     # Sorted, so that two workers that insert the same ids wait for each other instead of deadlocking.
     # COPY costs four fifths of an INSERT from arrays, in this process and in Postgres.
     records = [(row[0], row[1], datetime.fromisoformat(str(row[2])), *row[3:]) for row in sorted(rows)]

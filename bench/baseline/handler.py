@@ -82,8 +82,8 @@ async def _insert_outcome(connection: Connection, row: outcomes.OutcomeRow) -> N
     """Insert one outcome: for a single row, COPY needs one round trip more. Raises `DuplicateCommands`."""
     status = await connection.execute(
         "INSERT INTO outcomes"
-        " (id, type, decided_at, room_id, invitation_id, actor_id, events, reason, message)"
-        " VALUES ($1, $2, $3::text::timestamptz, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+        " (id, type, decided_at, room_id, invitation_id, actor_id, events, reason, message, detail)"
+        " VALUES ($1, $2, $3::text::timestamptz, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
         *row,
     )
     if status != "INSERT 0 1":

@@ -72,6 +72,7 @@ class RecordDecider:
                     ",".join([type(event).__name__ for event in events if event is not None]),
                     None,
                     None,
+                    None,
                 )
             )
         encode_output = self._encoder.encode_output
@@ -94,6 +95,7 @@ class RecordDecider:
                 None,
                 rejection.reason,
                 parsed.detail,
+                rejection.detail,
             )
         )
         return self._encoder.encode_rejection(lane, parsed, rejection, summary)

@@ -40,7 +40,7 @@ _DOMAINS: dict[str, Callable[[], Any]] = {
 }
 _OUTCOMES = """
     SELECT id, type, to_char(decided_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS decided_at,
-           room_id, invitation_id, actor_id, events, reason, message
+           room_id, invitation_id, actor_id, events, reason, message, detail
     FROM outcomes ORDER BY id COLLATE "C"
 """
 

@@ -12,6 +12,7 @@ import jwt
 from prometheus_client import CollectorRegistry
 
 from cohost_schemas import commands, facts, topics
+from cohost_schemas.topics import Topic
 from cohost_schemas.types import Message
 from messaging.processor import InputRecord
 from services.invitations.http import routes
@@ -26,6 +27,11 @@ SECRET = "a secret of the tests, long enough for PyJWT"
 LONG_AGO = "2001-01-01T12:00:00.000Z"
 ONE_DAY = {"sentAt": "2126-01-01T12:00:00.000Z", "expiresAt": "2126-01-02T12:00:00.000Z"}
 FUTURE = ONE_DAY["sentAt"]
+_TOPICS: dict[type, Topic] = {
+    facts.RoomChanged: topics.ROOMS,
+    type(None): topics.ROOMS,
+    facts.UserChanged: topics.USERS,
+}
 
 
 @dataclass
@@ -37,29 +43,50 @@ class HttpHarness:
     offsets: "count[int]" = field(default_factory=count)
 
     async def process_record(
-        self, data: Message | None, key: str = ROOM, *, at: str = FUTURE, name: str = ""
+        self,
+        data: Message | None,
+        key: str = ROOM,
+        *,
+        at: str = FUTURE,
+        name: str = "",
+        topic: Topic | None = None,
     ) -> None:
-        """Decide and store one record of a room's lane."""
-        topic = topics.ROOMS if data is None or isinstance(data, facts.RoomChanged) else None
+        """Decide and store one record of a lane: by default of the topic that the data belongs to."""
         offset = next(self.offsets)
-        topic = topic or topics.INVITATION_COMMANDS
+        topic = topic or _TOPICS.get(type(data), topics.INVITATION_COMMANDS)
         await self.batch_harness.run_batches(
             [[InputRecord(0, topic, offset, at, key, name or f"id-{offset}", data)]]
         )
 
     async def set_room(
-        self, status: Any = "live", host: str = HOST, room: str = ROOM, *, at: str = FUTURE
+        self,
+        status: Any = "live",
+        host: str = HOST,
+        room: str = ROOM,
+        *,
+        title: str | None = None,
+        at: str = FUTURE,
     ) -> None:
         """Process a `RoomChanged`."""
-        await self.process_record(facts.RoomChanged(room_id=room, host_id=host, status=status), room, at=at)
+        fact = facts.RoomChanged(room_id=room, host_id=host, status=status, title=title)
+        await self.process_record(fact, room, at=at)
+
+    async def set_user(self, user: str, name: str | None = None, *, status: Any = "active") -> None:
+        """Process a `UserChanged`."""
+        await self.process_record(facts.UserChanged(user_id=user, status=status, display_name=name), user)
 
     async def send_invitation(
-        self, name: str, user: str = GUEST, room: str = ROOM, *, at: str = FUTURE
+        self,
+        name: str,
+        user: str = GUEST,
+        room: str = ROOM,
+        *,
+        label: str | None = None,
+        at: str = FUTURE,
     ) -> None:
         """Process a `SendInvitation` by the host that lasts a day; its id is `name`."""
-        await self.process_record(
-            commands.SendInvitation(room_id=room, user_id=user, actor_id=HOST), room, at=at, name=name
-        )
+        command = commands.SendInvitation(room_id=room, user_id=user, actor_id=HOST, label=label)
+        await self.process_record(command, room, at=at, name=name)
 
     async def answer_invitation(self, kind: Any, name: str, actor: str, room: str = ROOM) -> None:
         """Process a command of type `kind` that answers or cancels an invitation."""
@@ -72,8 +99,10 @@ class HttpHarness:
         answer = await self.http.get(path, headers={"Authorization": f"Bearer {token}"})
         return answer.status_code, answer.json()
 
-    async def list_invitation_ids(self, path: str, user: str = HOST, *, ops: bool = False) -> list[str]:
-        """Return the invitation ids of all pages of a list."""
+    async def list_ids(
+        self, path: str, user: str = HOST, *, ops: bool = False, name: str = "invitationId"
+    ) -> list[str]:
+        """Return the ids, by their field's name, on all pages of a list."""
         found: list[str] = []
         cursor = ""
         while True:
@@ -82,7 +111,7 @@ class HttpHarness:
                 path + (f"{more}cursor={cursor}" if cursor else ""), user, ops=ops
             )
             assert status == 200, page
-            found += [item["invitationId"] for item in page["items"]]
+            found += [item[name] for item in page["items"]]
             if page["nextCursor"] is None:
                 return found
             cursor = page["nextCursor"]

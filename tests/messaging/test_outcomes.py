@@ -24,16 +24,18 @@ async def connection(database_url: str) -> asyncpg.Connection:
     return connection
 
 
-def outcome_row(command_id: str, message: str | None = None) -> outcomes.OutcomeRow:
-    return command_id, "type", TIME, "room-1", None, "bob", None, "room_not_found", message
+def outcome_row(
+    command_id: str, message: str | None = None, detail: str | None = None
+) -> outcomes.OutcomeRow:
+    return command_id, "type", TIME, "room-1", None, "bob", None, "room_not_found", message, detail
 
 
 async def test_outcomes_are_stored_as_given(connection: asyncpg.Connection) -> None:
-    await outcomes.insert_outcomes(connection, FIELDS, [outcome_row("b", TEXT), outcome_row(TEXT)])
+    await outcomes.insert_outcomes(connection, FIELDS, [outcome_row("b", TEXT, "gone"), outcome_row(TEXT)])
     found = await connection.fetchrow("SELECT * FROM outcomes WHERE id = 'b'")
     assert found is not None
     decided_at = dt.datetime.fromisoformat(TIME)
-    expected = ("b", "type", decided_at, "room-1", None, "bob", None, "room_not_found", TEXT)
+    expected = ("b", "type", decided_at, "room-1", None, "bob", None, "room_not_found", TEXT, "gone")
     assert tuple(found) == expected
     assert await outcomes.find_recorded_ids(connection, [TEXT, "c"]) == {TEXT}
 

@@ -25,6 +25,7 @@ ACCEPTED: outcomes.OutcomeRow = (
     "InvitationExpired,InvitationSent",
     None,
     None,
+    None,
 )
 REJECTED: outcomes.OutcomeRow = (
     "c-2",
@@ -34,10 +35,14 @@ REJECTED: outcomes.OutcomeRow = (
     "c-1",
     "bob",
     None,
-    "room_full",
+    "user_not_eligible",
     None,
+    "banned",
 )
-ODD: outcomes.OutcomeRow = ("a/b ä?#%", "Odd", AT, None, None, None, None, "unknown_command", "It is odd.")
+ODD: outcomes.OutcomeRow = (
+    *("a/b ä?#%", "Odd", AT, None, None, None, None),
+    *("unknown_command", "It is odd.", None),
+)
 ANSWERS = {
     "c-1": {
         "commandId": "c-1",
@@ -46,6 +51,7 @@ ANSWERS = {
         "decidedAt": AT,
         "roomId": "room-1",
         "invitationId": "c-1",
+        "actorId": "alice",
         "events": ["cohost.InvitationExpired.v1", "cohost.InvitationSent.v1"],
         "reason": None,
         "message": None,
@@ -57,9 +63,10 @@ ANSWERS = {
         "decidedAt": AT,
         "roomId": "room-1",
         "invitationId": "c-1",
+        "actorId": "bob",
         "events": [],
-        "reason": "room_full",
-        "message": "Every seat is taken; the invitation stays pending.",
+        "reason": "user_not_eligible",
+        "message": "The user may not be invited or seated.",
     },
     "a/b ä?#%": {
         "commandId": "a/b ä?#%",
@@ -68,11 +75,13 @@ ANSWERS = {
         "decidedAt": AT,
         "roomId": None,
         "invitationId": None,
+        "actorId": None,
         "events": [],
         "reason": "unknown_command",
         "message": "It is odd.",
     },
 }
+DETAILS = {"c-1": None, "c-2": "banned", "a/b ä?#%": None}
 
 
 @pytest.fixture
@@ -108,7 +117,8 @@ async def get_command(pool: asyncpg.Pool, command_id: str, headers: dict[str, st
 @pytest.mark.parametrize("command_id", ANSWERS)
 async def test_ops_may_read_any_command_outcome(migrated: asyncpg.Pool, command_id: str) -> None:
     answer = await get_command(migrated, command_id, bearer_headers("ops", scope="cohost:ops"))
-    assert (answer.status_code, answer.json()) == (200, ANSWERS[command_id])
+    expected = {**ANSWERS[command_id], "detail": DETAILS[command_id]}
+    assert (answer.status_code, answer.json()) == (200, expected)
 
 
 @pytest.mark.parametrize(("command_id", "actor"), [("c-1", "alice"), ("c-2", "bob")])

@@ -6,8 +6,9 @@ from typing import Annotated, NamedTuple
 import asyncpg
 from pydantic import Field
 
-from cohost_schemas.answers import CoHost, CoHosts
+from cohost_schemas.answers import CoHost, CoHosts, InvitationDetails
 from cohost_schemas.invitation import Invitation
+from cohost_schemas.types import build_message
 from messaging.database import Connection
 from services.invitations.store import rows
 from services.runtime.http.pagination import BigInt, CalendarTimestamp
@@ -39,6 +40,31 @@ class ListQuery(NamedTuple):
 
 BEFORE_NEWEST = PageKey("9999-12-31T23:59:59.999Z", 2**63 - 1, 2**31 - 1)
 """The key that sorts before the newest invitation."""
+
+
+async def add_names(connection: Connection, invitations: Sequence[Invitation]) -> list[InvitationDetails]:
+    """Return the invitations with their rooms' titles and their users' names, as they are now."""
+    titles = await connection.fetch(
+        "SELECT room_id, title FROM unnest($1::text[]) AS wanted (room_id) JOIN rooms USING (room_id)",
+        list({invitation.room_id for invitation in invitations}),
+    )
+    names = await connection.fetch(
+        "SELECT user_id, display_name FROM unnest($1::text[]) AS wanted (user_id) JOIN users USING (user_id)",
+        list({user for each in invitations for user in (each.invited_by, each.user_id)}),
+    )
+    title_of, name_of = dict(map(tuple, titles)), dict(map(tuple, names))
+    return [
+        build_message(
+            InvitationDetails,
+            {
+                **vars(invitation),
+                "room_title": title_of.get(invitation.room_id),
+                "inviter_name": name_of.get(invitation.invited_by),
+                "user_name": name_of.get(invitation.user_id),
+            },
+        )
+        for invitation in invitations
+    ]
 
 
 async def fetch_room(connection: Connection, room_id: str) -> tuple[str, int] | None:
@@ -149,15 +175,16 @@ async def _fetch_pending_of_user(
 
 
 async def fetch_co_hosts(connection: Connection, room_id: str) -> CoHosts:
-    """Return the co-hosts of a room, newest first."""
+    """Return the co-hosts of a room, in their order."""
     found = await connection.fetch(
         """
-        SELECT user_id, invitation_id, since FROM seats
-        WHERE room_id = $1 ORDER BY since DESC, position DESC
+        SELECT seats.user_id, seats.invitation_id, seats.since, i.label
+        FROM seats JOIN invitations AS i USING (invitation_id)
+        WHERE seats.room_id = $1 ORDER BY seats.position
         """,
         room_id,
     )
-    return CoHosts(items=tuple(CoHost(**row) for row in found))
+    return CoHosts(items=tuple(CoHost(**row, order=order) for order, row in enumerate(found, 1)))
 
 
 def _listed_invitations(found: Sequence[asyncpg.Record]) -> list[ListedInvitation]:

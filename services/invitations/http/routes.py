@@ -8,29 +8,66 @@ import asyncpg
 from fastapi import APIRouter, Query
 
 from cohost_schemas import timestamps
-from cohost_schemas.answers import CoHosts
-from cohost_schemas.invitation import Invitation
+from cohost_schemas.answers import CoHosts, InvitationDetails, RoomSummary
 from cohost_schemas.types import Id
+from messaging.database import Connection
 from services.invitations.domain import state
-from services.invitations.http import queries
+from services.invitations.http import queries, room_queries
 from services.invitations.http.queries import ListedInvitation, ListQuery, PageKey
+from services.invitations.http.room_queries import RoomKey, RoomQuery
 from services.runtime.http import auth, db, pagination, path_params, problems
 from services.runtime.http.auth import Caller
 from services.runtime.http.problems import HttpProblem
 
 StatusFilter = Literal["any", "pending", "accepted", "rejected", "cancelled", "expired"]
-InvitationPage = pagination.ListPage[Invitation]
+RoomFilter = Literal["open", "closed", "any"]
+RoomPage = pagination.ListPage[RoomSummary]
+InvitationPage = pagination.ListPage[InvitationDetails]
 
 
 def create_invitations_router(pool: asyncpg.Pool) -> APIRouter:
     """Create the router with the service's routes."""
     routes = APIRouter(tags=["invitations"])
+    _add_room_list(routes, pool)
     _add_room_routes(routes, pool)
     _add_invitation_routes(routes, pool)
     return routes
 
 
+def _add_room_list(routes: APIRouter, pool: asyncpg.Pool) -> None:
+    @routes.get("/v1/rooms", responses=problems.problem_responses(403, 422))
+    async def list_rooms(
+        caller: auth.AuthenticatedCaller,
+        page: pagination.RequestedPage,
+        status: RoomFilter = "open",
+        host_id: Annotated[Id | None, Query(alias="hostId")] = None,
+    ) -> RoomPage:
+        """List the rooms whose facts were read last. Allowed for ops."""
+        _require_access(caller)
+        after = None if page.cursor is None else pagination.decode_cursor(page.cursor, RoomKey)
+        # One more than requested shows whether there is a next page.
+        query = RoomQuery(status, host_id, after or room_queries.BEFORE_NEWEST, page.limit + 1)
+        async with db.connection_for_request(pool) as connection:
+            found = await room_queries.fetch_rooms(connection, query)
+            shown = found[: page.limit]
+            return RoomPage(
+                items=await room_queries.summarize_rooms(connection, shown),
+                next_cursor=pagination.encode_cursor(*shown[-1].key) if len(found) > len(shown) else None,
+            )
+
+
 def _add_room_routes(routes: APIRouter, pool: asyncpg.Pool) -> None:
+    @routes.get("/v1/rooms/{roomId}", responses=problems.problem_responses(404, 422))
+    async def get_room(room_id: path_params.RoomId, caller: auth.AuthenticatedCaller) -> RoomSummary:
+        """Return a room; its pending invitations are counted for its host and ops only."""
+        async with db.connection_for_request(pool) as connection:
+            found = await room_queries.fetch_room(connection, room_id)
+            if found is None:
+                raise _room_not_found()
+            [room] = await room_queries.summarize_rooms(connection, [found])
+        may_see_pending = caller.is_ops or caller.user_id == room.host_id
+        return room if may_see_pending else room.model_copy(update={"pending": None})
+
     @routes.get("/v1/rooms/{roomId}/invitations", responses=problems.problem_responses(403, 404, 422))
     async def list_room_invitations(
         room_id: path_params.RoomId,
@@ -46,9 +83,8 @@ def _add_room_routes(routes: APIRouter, pool: asyncpg.Pool) -> None:
                 raise _room_not_found()
             host_id, incarnation = found
             _require_access(caller, host_id)
-            return _list_page(
-                await queries.fetch_room_invitations(connection, room_id, incarnation, query), query
-            )
+            found_invitations = await queries.fetch_room_invitations(connection, room_id, incarnation, query)
+            return await _list_page(connection, found_invitations, query)
 
     @routes.get("/v1/rooms/{roomId}/co-hosts", responses=problems.problem_responses(404, 422))
     async def list_co_hosts(room_id: path_params.RoomId) -> CoHosts:
@@ -72,22 +108,23 @@ def _add_invitation_routes(routes: APIRouter, pool: asyncpg.Pool) -> None:
         _require_access(caller, user_id)
         query = _list_query(page, status)
         async with db.connection_for_request(pool) as connection:
-            return _list_page(
-                await queries.fetch_user_invitations(connection, user_id, room_id, query), query
-            )
+            found = await queries.fetch_user_invitations(connection, user_id, room_id, query)
+            return await _list_page(connection, found, query)
 
     @routes.get("/v1/invitations/{invitationId}", responses=problems.problem_responses(403, 404, 422))
     async def get_invitation(
         invitation_id: path_params.InvitationId, caller: auth.AuthenticatedCaller
-    ) -> Invitation:
+    ) -> InvitationDetails:
         """Return an invitation. Allowed for the room's host, the inviter, the invitee and ops."""
         async with db.connection_for_request(pool) as connection:
             found = await queries.fetch_invitation(connection, invitation_id)
-        if found is None:
-            raise HttpProblem(404, "invitation_not_found", "There is no such invitation.")
-        invitation, host_id = found
-        _require_access(caller, host_id, invitation.invited_by, invitation.user_id)
-        return state.invitation_as_of(invitation, timestamps.current_timestamp())
+            if found is None:
+                raise HttpProblem(404, "invitation_not_found", "There is no such invitation.")
+            invitation, host_id = found
+            _require_access(caller, host_id, invitation.invited_by, invitation.user_id)
+            current = state.invitation_as_of(invitation, timestamps.current_timestamp())
+            [answer] = await queries.add_names(connection, [current])
+            return answer
 
 
 def _list_query(page: pagination.PageParams, status: StatusFilter) -> ListQuery:
@@ -96,10 +133,13 @@ def _list_query(page: pagination.PageParams, status: StatusFilter) -> ListQuery:
     return ListQuery(status, timestamps.current_timestamp(), after, page.limit + 1)
 
 
-def _list_page(found: Sequence[ListedInvitation], query: ListQuery) -> InvitationPage:
+async def _list_page(
+    connection: Connection, found: Sequence[ListedInvitation], query: ListQuery
+) -> InvitationPage:
     shown = found[: query.limit - 1]
+    current = [state.invitation_as_of(entry.invitation, query.at) for entry in shown]
     return InvitationPage(
-        items=[state.invitation_as_of(entry.invitation, query.at) for entry in shown],
+        items=await queries.add_names(connection, current),
         next_cursor=pagination.encode_cursor(*shown[-1].key) if len(found) > len(shown) else None,
     )
 

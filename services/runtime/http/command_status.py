@@ -6,7 +6,7 @@ import asyncpg
 from fastapi import APIRouter, Path
 
 from cohost_schemas import envelope
-from cohost_schemas.answers import CommandOutcome
+from cohost_schemas.answers import CommandOutcome, DetailedOutcome
 from cohost_schemas.rejections import REJECTION_MESSAGES
 from messaging.database import Connection
 from services.runtime.http import auth, db, problems
@@ -21,35 +21,36 @@ def create_status_router(pool: asyncpg.Pool) -> APIRouter:
     @routes.get("/v1/commands/{commandId:path}", responses=problems.problem_responses(403, 404))
     async def get_command_status(
         command_id: Annotated[str, Path(alias="commandId")], caller: auth.AuthenticatedCaller
-    ) -> CommandOutcome:
-        """Return the outcome of a command; 404 while it is undecided. Allowed for its actor and ops."""
-        found = await _find_outcome(pool, command_id)
-        if found is None:
+    ) -> DetailedOutcome | CommandOutcome:
+        """Return the outcome of a command; 404 while it is undecided. Allowed for its actor and ops.
+
+        Ops also get the cause of `user_not_eligible` as `detail`.
+        """
+        outcome = await _find_outcome(pool, command_id)
+        if outcome is None:
             raise HttpProblem(404, "command_not_found", "No outcome is known for this command id.")
-        outcome, actor_id = found
-        if not (caller.is_ops or actor_id == caller.user_id):
+        if caller.is_ops:
+            return outcome
+        if outcome.actor_id != caller.user_id:
             raise HttpProblem(403, "forbidden", "Only the command's actor and ops may read its outcome.")
-        return outcome
+        return CommandOutcome(**outcome.model_dump(exclude={"detail"}))
 
     return routes
 
 
-async def _find_outcome(pool: asyncpg.Pool, command_id: str) -> tuple[CommandOutcome, str | None] | None:
+async def _find_outcome(pool: asyncpg.Pool, command_id: str) -> DetailedOutcome | None:
     if not 0 < len(command_id) <= envelope.MAX_ID_LENGTH or "\x00" in command_id:
         return None
     async with db.connection_for_request(pool) as connection:
         return await _load_outcome(connection, command_id)
 
 
-async def _load_outcome(connection: Connection, command_id: str) -> tuple[CommandOutcome, str | None] | None:
-    """Return a command's outcome and actor id, or None if it is undecided or its outcome was deleted.
-
-    The actor id is None if the command has no valid one.
-    """
+async def _load_outcome(connection: Connection, command_id: str) -> DetailedOutcome | None:
+    """Return a command's outcome, or None if it is undecided or its outcome was deleted."""
     row = await connection.fetchrow(
         """
         SELECT type, to_char(decided_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS decided_at,
-               room_id, invitation_id, actor_id, events, reason, message
+               room_id, invitation_id, actor_id, events, reason, message, detail
         FROM outcomes WHERE id = $1
         """,
         command_id,
@@ -58,15 +59,16 @@ async def _load_outcome(connection: Connection, command_id: str) -> tuple[Comman
         return None
     events = row["events"]
     reason = row["reason"]
-    outcome = CommandOutcome(
+    return DetailedOutcome(
         command_id=command_id,
         command_type=row["type"],
         outcome="accepted" if reason is None else "rejected",
         decided_at=row["decided_at"],
         room_id=row["room_id"],
         invitation_id=row["invitation_id"],
+        actor_id=row["actor_id"],
         events=tuple(envelope.wire_type(name) for name in events.split(",")) if events else (),
         reason=reason,
         message=row["message"] or (None if reason is None else REJECTION_MESSAGES[reason]),
+        detail=row["detail"],
     )
-    return outcome, row["actor_id"]
