@@ -19,7 +19,7 @@ from services.broadcast.topology import TOPOLOGY
 
 _MAX_SIZE = 100_000
 """Stages and their members that are kept between batches."""
-_RELEVANT_EVENTS = (events.StageChanged, events.InvitationAccepted, events.CoHostLeft)
+_RELEVANT_EVENTS = (events.StageChanged, events.InvitationAccepted, events.CoHostLeft, events.StageArranged)
 
 
 class BroadcastProcessor:

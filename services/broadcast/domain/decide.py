@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from cohost_schemas.commands import BroadcastCommand, MuteCoHost, UnmuteCoHost
-from cohost_schemas.events import CoHostLeft, InvitationAccepted, StageChanged
+from cohost_schemas.events import CoHostLeft, InvitationAccepted, StageArranged, StageChanged
 from cohost_schemas.rejections import RejectionReason
 from cohost_schemas.signals import (
     DeadlineReached,
@@ -25,7 +25,8 @@ from services.broadcast.domain import call_results, deadlines, drift, membership
 from services.broadcast.domain.decision import Decision, Origin
 from services.broadcast.domain.state import SeatTimeouts, Stage
 
-MembershipEvent = StageChanged | InvitationAccepted | CoHostLeft
+SeatEvent = InvitationAccepted | CoHostLeft | StageArranged
+MembershipEvent = StageChanged | SeatEvent
 RelevantRecord = MembershipEvent | Signal | BroadcastCommand
 
 
@@ -43,14 +44,16 @@ def decide_record(
     return None if stage is None else _decide_known_room(stage, record, origin, timeouts)
 
 
-def _decide_known_room(
-    stage: Stage, record: InvitationAccepted | CoHostLeft | Signal, origin: Origin, timeouts: SeatTimeouts
+def _decide_known_room(  # noqa: PLR0911 - a case for each kind of record
+    stage: Stage, record: SeatEvent | Signal, origin: Origin, timeouts: SeatTimeouts
 ) -> Decision:
     match record:
         case InvitationAccepted():
             return membership.add_seat(stage, record, origin, timeouts)
         case CoHostLeft():
             return membership.remove_seat(stage, record, origin)
+        case StageArranged():
+            return membership.arrange_seats(stage, record)
         case GrantApplied() | IntruderSeen() | GrantCallFailed() | ErrandDone() | RoomDeleted() | RoomMade():
             return call_results.apply_call_result(stage, record, origin)
         case ParticipantJoined() | ParticipantLeft() | TrackPublished() | TrackUnpublished() | RoomFinished():

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from cohost_schemas import timestamps
-from cohost_schemas.events import CoHostLeft, GrantRevoked, InvitationAccepted, StageChanged
+from cohost_schemas.events import CoHostLeft, GrantRevoked, InvitationAccepted, StageArranged, StageChanged
 from services.broadcast.domain.decision import Decision, Origin
 from services.broadcast.domain.state import (
     Member,
@@ -45,6 +45,8 @@ def add_seat(stage: Stage, event: InvitationAccepted, origin: Origin, timeouts: 
         since=event.responded_at or event.updated_at,
         no_show_at=_no_show_deadline(stage.room, origin, timeouts),
         correlation=origin.correlation,
+        label=event.label,
+        place=1 + max((other.place for _, other in stage.seated_members), default=0),
     )
     seated = replace(
         member,
@@ -88,6 +90,16 @@ def remove_seat(stage: Stage, event: CoHostLeft, origin: Origin) -> Decision:
             replace(stage.room, pending_revocations=(*stage.room.pending_revocations, revocation))
         )
     )
+
+
+def arrange_seats(stage: Stage, event: StageArranged) -> Decision:
+    """Give the seats new places, in the order of the event."""
+    changed = [
+        replace(member, seat=replace(member.seat, place=place))
+        for place, user_id in enumerate(event.user_ids, 1)
+        if (member := stage.members.get(user_id)) is not None and member.seat is not None
+    ]
+    return Decision(stage.with_members(*changed))
 
 
 def room_deleted_revocations(

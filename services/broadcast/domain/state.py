@@ -63,7 +63,8 @@ class ReleaseRequest:
 class Seat:
     """A co-host's seat. `no_show_at` is the deadline for the first connection, None when there is none.
 
-    `correlation` is that of the acceptance.
+    `correlation` is that of the acceptance. `place` sorts a stage's seats; there may be gaps between places.
+    The seats of before version 1.1 have 0 until the stage is arranged.
     """
 
     invitation_id: str
@@ -73,6 +74,8 @@ class Seat:
     no_show_at: str | None = None
     release: ReleaseRequest | None = None
     correlation: Correlation | None = None
+    label: str | None = None
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +252,12 @@ class Stage:
     def sorted_members(self) -> list[Member]:
         """Return the members sorted by user id, so that the order of events does not depend on storage."""
         return [self.members[user_id] for user_id in sorted(self.members)]
+
+    @property
+    def seated_members(self) -> list[tuple[Member, Seat]]:
+        """Return the members with a seat and their seats, in the speaking order."""
+        seated = [(member, member.seat) for member in self.members.values() if member.seat is not None]
+        return sorted(seated, key=lambda entry: (entry[1].place, entry[1].since, entry[0].user_id))
 
     def badge_of(self, user_id: str) -> Badge | None:
         """Return the user's badge in this room, which is also their role; None for a viewer."""

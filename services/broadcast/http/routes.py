@@ -27,7 +27,7 @@ def create_stage_router(
     async def stage(room_id: path_params.RoomId) -> answers.Stage:
         """Return the host and the co-hosts on stage, to anyone with a token."""
         found = await join.load_stage(pool, room_id)
-        return answers.Stage(room_id=room_id, status=found.room.status, items=_stage_items(found))
+        return answers.Stage(room_id=room_id, status=found.room.status, items=stage_items(found))
 
     @routes.get(
         "/v1/rooms/{roomId}/broadcast-data", responses=problems.problem_responses(403, 404, 409, 422, 503)
@@ -68,34 +68,40 @@ def _broadcast_data(
     )
 
 
-def _stage_items(stage: Stage) -> tuple[answers.OnStage, ...]:
+def stage_items(stage: Stage) -> tuple[answers.OnStage, ...]:
+    """Return the host and then the co-hosts in their speaking order."""
     room = stage.room
     host = (
-        [_stage_item(stage, stage.member_or_empty(room.host_id), "host", room.host_since)]
+        [_stage_item(stage, stage.member_or_empty(room.host_id), "host", room.host_since, 0)]
         if room.is_open
         else []
     )
-    seated = [
-        _stage_item(stage, member, "coHost", member.seat.since)
-        for member in stage.members.values()
-        if member.seat is not None and stage.badge_of(member.user_id) == "coHost"
+    co_hosts = [
+        (member, seat) for member, seat in stage.seated_members if stage.badge_of(member.user_id) == "coHost"
     ]
-    return (*host, *sorted(seated, key=lambda item: (item.since, item.user_id)))
+    seated = [
+        _stage_item(stage, member, "coHost", seat.since, order)
+        for order, (member, seat) in enumerate(co_hosts, 1)
+    ]
+    return (*host, *seated)
 
 
-def _stage_item(stage: Stage, member: Member, badge: Badge, since: str) -> answers.OnStage:
+def _stage_item(stage: Stage, member: Member, badge: Badge, since: str, order: int) -> answers.OnStage:
     presence = member.presence
+    seat = member.seat if badge == "coHost" else None
     return answers.OnStage(
         user_id=member.user_id,
         role=badge,
         badge=badge,
-        invitation_id=member.seat.invitation_id if member.seat is not None and badge == "coHost" else None,
+        invitation_id=seat.invitation_id if seat is not None else None,
         since=since,
         grant=_grant_status(member, badge),
         connection=presence.state,
         grace_ends_at=presence.grace_ends_at,
         tracks=presence.tracks,
         hard_muted=permissions.hard_muted_sources(stage, member.user_id),
+        label=seat.label if seat is not None else None,
+        order=order,
     )
 
 
