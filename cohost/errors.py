@@ -13,17 +13,19 @@ class Rejected(Exception):
     """The command was refused and changed nothing.
 
     `reason` is one of the contract's rejection reasons, `message` a sentence for a person. `current` is the
-    stored invitation, if the command named one that its actor may see. `envelope` is the rejection record,
-    None if the rejection was known only over HTTP.
+    stored invitation, if the command named one that its actor may see. `retry_at` is the time from which
+    `too_soon` no longer holds. `envelope` is the rejection record, None if the rejection was known only over
+    HTTP; then `current` and `retry_at` are None too.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the fields of the rejection
         self,
         command_id: str,
         reason: str,
         message: str,
         *,
         current: Invitation | None = None,
+        retry_at: str | None = None,
         envelope: Envelope | None = None,
     ) -> None:
         super().__init__(f"{reason}: {message}")
@@ -31,6 +33,7 @@ class Rejected(Exception):
         self.reason = reason
         self.message = message
         self.current = current
+        self.retry_at = retry_at
         self.envelope = envelope
 
 

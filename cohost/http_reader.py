@@ -2,18 +2,26 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from ipaddress import ip_address
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 import httpx
 
 from cohost.errors import ProblemError
-from cohost_schemas.answers import BroadcastData, CoHost, CoHosts, CommandOutcome, Stage
-from cohost_schemas.invitation import Invitation
+from cohost_schemas.answers import (
+    BroadcastData,
+    CoHost,
+    CoHosts,
+    DetailedOutcome,
+    InvitationDetails,
+    RoomSummary,
+    Stage,
+)
 from cohost_schemas.types import InvitationStatus, Message
 
 TokenSource = str | Callable[[], str]
 StatusFilter = InvitationStatus | str
+RoomFilter = Literal["open", "closed", "any"]
 ModelT = TypeVar("ModelT", bound=Message)
 
 _PAGE_LIMIT = "200"
@@ -84,28 +92,39 @@ class HttpReader:
         await self.invitations.close()
         await self.broadcast.close()
 
-    def room_invitations(self, room_id: str, status: StatusFilter = "any") -> AsyncIterator[Invitation]:
+    def rooms(self, status: RoomFilter = "open", host_id: str | None = None) -> AsyncIterator[RoomSummary]:
+        """Yield rooms, the one whose fact was read last first. Allowed for ops."""
+        hosts = {} if host_id is None else {"hostId": host_id}
+        return self.invitations.fetch_items(RoomSummary, "/v1/rooms", status=status, **hosts)
+
+    async def room(self, room_id: str) -> RoomSummary:
+        """Return one room; `pending` is None unless the token's user is its host or ops."""
+        return await self.invitations.fetch_one(RoomSummary, f"/v1/rooms/{_quote_segment(room_id)}")
+
+    def room_invitations(
+        self, room_id: str, status: StatusFilter = "any"
+    ) -> AsyncIterator[InvitationDetails]:
         """Yield a room's invitations, newest first. Allowed for the room's host."""
         return self.invitations.fetch_items(
-            Invitation, f"/v1/rooms/{_quote_segment(room_id)}/invitations", status=status
+            InvitationDetails, f"/v1/rooms/{_quote_segment(room_id)}/invitations", status=status
         )
 
     def user_invitations(
         self, user_id: str, status: StatusFilter = "pending", room_id: str | None = None
-    ) -> AsyncIterator[Invitation]:
+    ) -> AsyncIterator[InvitationDetails]:
         """Yield a user's invitations, newest first. Allowed for that user."""
         path = f"/v1/users/{_quote_segment(user_id)}/invitations"
         rooms = {} if room_id is None else {"roomId": room_id}
-        return self.invitations.fetch_items(Invitation, path, status=status, **rooms)
+        return self.invitations.fetch_items(InvitationDetails, path, status=status, **rooms)
 
-    async def invitation(self, invitation_id: str) -> Invitation:
+    async def invitation(self, invitation_id: str) -> InvitationDetails:
         """Return one invitation. Allowed for the room's host, the inviter and the invitee."""
         return await self.invitations.fetch_one(
-            Invitation, f"/v1/invitations/{_quote_segment(invitation_id)}"
+            InvitationDetails, f"/v1/invitations/{_quote_segment(invitation_id)}"
         )
 
     async def co_hosts(self, room_id: str) -> tuple[CoHost, ...]:
-        """Return the users who have a seat in the room."""
+        """Return the users who have a seat in the room, in their order."""
         return (
             await self.invitations.fetch_one(CoHosts, f"/v1/rooms/{_quote_segment(room_id)}/co-hosts")
         ).items
@@ -121,18 +140,18 @@ class HttpReader:
         """Return the room's stage as LiveKit reports it."""
         return await self.broadcast.fetch_one(Stage, f"/v1/rooms/{_quote_segment(room_id)}/stage")
 
-    async def command(self, command_id: str) -> CommandOutcome:
-        """Return the outcome of an invitations command. Allowed for its actor."""
+    async def command(self, command_id: str) -> DetailedOutcome:
+        """Return the outcome of an invitations command; `detail` is for ops. Allowed for its actor."""
         return await fetch_outcome(self.invitations, command_id)
 
-    async def mute_command(self, command_id: str) -> CommandOutcome:
+    async def mute_command(self, command_id: str) -> DetailedOutcome:
         """Return the outcome of a broadcast command. Allowed for its actor."""
         return await fetch_outcome(self.broadcast, command_id)
 
 
-async def fetch_outcome(service: ServiceClient, command_id: str) -> CommandOutcome:
+async def fetch_outcome(service: ServiceClient, command_id: str) -> DetailedOutcome:
     """Return the outcome of a service's command."""
-    return await service.fetch_one(CommandOutcome, f"/v1/commands/{_quote_segment(command_id)}")
+    return await service.fetch_one(DetailedOutcome, f"/v1/commands/{_quote_segment(command_id)}")
 
 
 def _create_client(url: str, timeout: float) -> httpx.AsyncClient:

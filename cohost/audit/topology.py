@@ -127,8 +127,11 @@ COMMAND_ONLY_EVENTS: frozenset[str] = frozenset(
     f"cohost.{name}.v1"
     for name in (
         "InvitationSent",
+        "InvitationResent",
+        "InvitationSeen",
         "InvitationAccepted",
         "InvitationDeclined",
+        "StageArranged",
         "CoHostMuted",
         "CoHostUnmuteRequested",
     )

@@ -1,5 +1,6 @@
 """One method for each command of the contract."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from cohost.events import Accepted
@@ -13,7 +14,10 @@ from cohost_schemas.events import (
     InvitationCancelled,
     InvitationDeclined,
     InvitationExpired,
+    InvitationResent,
+    InvitationSeen,
     InvitationSent,
+    StageArranged,
 )
 from cohost_schemas.types import CommandData, MuteSource
 
@@ -40,9 +44,12 @@ class CommandMethods:
         *,
         expires_in_seconds: int = 86_400,
         message: str | None = None,
+        label: str | None = None,
         command_id: str | None = None,
     ) -> Accepted[InvitationSent]:
         """Invite a user, on behalf of the host. The invitation gets the command's id.
+
+        `label` is what the guest is announced as, up to 40 characters.
 
         sent = await client.send_invitation("room-1", "bob", "alice")
         await client.accept_invitation("room-1", sent.data.invitation_id, "bob")
@@ -53,7 +60,36 @@ class CommandMethods:
             actor_id=actor_id,
             expires_in_seconds=expires_in_seconds,
             message=message,
+            label=label,
         )
+        return await self.execute(data, command_id)
+
+    async def resend_invitation(
+        self,
+        room_id: str,
+        invitation_id: str,
+        actor_id: str,
+        *,
+        expires_in_seconds: int | None = None,
+        command_id: str | None = None,
+    ) -> Accepted[InvitationResent]:
+        """Send a pending invitation again, on behalf of the host; without a new expiry it keeps the old one.
+
+        An invitation may be sent again after 10 seconds: `Rejected.retry_at` says when.
+        """
+        data = commands.ResendInvitation(
+            room_id=room_id,
+            invitation_id=invitation_id,
+            actor_id=actor_id,
+            expires_in_seconds=expires_in_seconds,
+        )
+        return await self.execute(data, command_id)
+
+    async def mark_invitation_seen(
+        self, room_id: str, invitation_id: str, actor_id: str, *, command_id: str | None = None
+    ) -> Accepted[InvitationSeen]:
+        """Mark a pending invitation as seen, on behalf of the invitee."""
+        data = commands.MarkInvitationSeen(room_id=room_id, invitation_id=invitation_id, actor_id=actor_id)
         return await self.execute(data, command_id)
 
     async def cancel_invitation(
@@ -89,6 +125,13 @@ class CommandMethods:
     ) -> Accepted[CoHostLeft]:
         """Give up the seat, on behalf of the co-host."""
         data = commands.LeaveStage(room_id=room_id, actor_id=actor_id)
+        return await self.execute(data, command_id)
+
+    async def arrange_stage(
+        self, room_id: str, actor_id: str, user_ids: Iterable[str], *, command_id: str | None = None
+    ) -> Accepted[StageArranged]:
+        """Put these co-hosts first, in this order, on behalf of the host; all others follow as before."""
+        data = commands.ArrangeStage(room_id=room_id, actor_id=actor_id, user_ids=tuple(user_ids))
         return await self.execute(data, command_id)
 
     async def expire_invitation(

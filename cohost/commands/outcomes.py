@@ -162,10 +162,12 @@ def parse_rejection(command_id: str, cloud_event: Envelope) -> Rejected:
         current = Invitation.model_validate(data.get("current"), by_alias=True, by_name=False)
     except ValidationError:
         current = None
+    retry_at = data.get("retryAt")
     return Rejected(
         command_id,
         str(data.get("reason", "")),
         str(data.get("message", "")),
         current=current,
+        retry_at=retry_at if isinstance(retry_at, str) else None,
         envelope=cloud_event,
     )

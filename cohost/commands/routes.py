@@ -23,11 +23,14 @@ ROUTES = (INVITATIONS, BROADCAST)
 _EXPIRED = envelope.wire_type(events.InvitationExpired.__name__)
 _FINAL_EVENTS: dict[type[CommandData], tuple[type[Message], ...]] = {
     commands.SendInvitation: (events.InvitationSent,),
+    commands.ResendInvitation: (events.InvitationResent,),
+    commands.MarkInvitationSeen: (events.InvitationSeen,),
     commands.CancelInvitation: (events.InvitationCancelled,),
     commands.AcceptInvitation: (events.InvitationAccepted,),
     commands.DeclineInvitation: (events.InvitationDeclined,),
     commands.RemoveCoHost: (events.CoHostLeft,),
     commands.LeaveStage: (events.CoHostLeft,),
+    commands.ArrangeStage: (events.StageArranged,),
     commands.ExpireInvitation: (events.InvitationExpired,),
     commands.ReleaseSeat: (events.CoHostLeft,),
     commands.ExcludeUser: (events.InvitationCancelled, events.InvitationExpired, events.CoHostLeft),

@@ -15,6 +15,7 @@ from cohost_schemas.invitation import Invitation
 from cohost_schemas.partitions import partition_of
 from tests.cohost.fake_services import (
     PARTITIONS,
+    TIMESTAMP,
     FakeServices,
     client_with_short_timeout,
     co_host_left,
@@ -81,6 +82,33 @@ async def test_a_rejection_is_raised_with_the_current_invitation(
     assert raised.value.command_id == command.envelope.id
     assert (raised.value.reason, raised.value.message) == ("invitation_not_pending", "No.")
     assert raised.value.current == Invitation.model_validate(current)
+
+
+async def test_a_rejection_says_when_the_command_can_be_retried(
+    client: cohost.Client, service: FakeServices
+) -> None:
+    command_task = start_command(client.resend_invitation("room", "i-1", "alice", expires_in_seconds=60))
+    command = await service.next_command()
+    assert command.envelope.data["expiresInSeconds"] == 60
+    await service.publish_outcome(
+        command.envelope.id, "room", command_rejected(command, "too_soon", retryAt=TIMESTAMP)
+    )
+    with pytest.raises(cohost.Rejected) as raised:
+        await command_task
+    assert (raised.value.reason, raised.value.retry_at) == ("too_soon", TIMESTAMP)
+
+
+async def test_an_outcome_of_an_older_service_lacks_the_newer_fields(
+    client: cohost.Client, service: FakeServices
+) -> None:
+    command_task = start_command(client.accept_invitation("room", "i-1", "bob"))
+    command = await service.next_command()
+    accepted = invitation_data("room", "i-1", "accepted")
+    await service.publish_outcome(
+        command.envelope.id, "room", (topics.INVITATION_EVENTS, "InvitationAccepted", accepted)
+    )
+    data = (await command_task).data
+    assert (data.label, data.times_sent, data.resent_at, data.seen_at) == (None, 1, None, None)
 
 
 async def test_an_unknown_rejection_reason_is_raised_too(

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -7,7 +8,8 @@ import pytest
 
 import cohost
 from cohost import audit, http_reader, ids, tokens
-from cohost_schemas.answers import CoHost
+from cohost_schemas import timestamps
+from cohost_schemas.answers import CoHost, InvitationDetails, RoomSummary
 from cohost_schemas.facts import RoomChanged, UserChanged
 from cohost_schemas.invitation import Invitation
 from stack import Stack
@@ -49,17 +51,22 @@ async def alice(services: RunningServices) -> AsyncIterator[cohost.Client]:
 async def room(alice: cohost.Client) -> str:
     """A live room hosted by alice."""
     room = f"room-{secrets.token_hex(4)}"
-    await alice.set_room(RoomChanged(room_id=room, host_id="alice", status="live"))
+    await alice.set_room(RoomChanged(room_id=room, host_id="alice", status="live", title="Friday night"))
     for user in ("bob", "carol"):
-        await alice.set_user(UserChanged(user_id=user, status="active"))
+        await alice.set_user(UserChanged(user_id=user, status="active", display_name=user.capitalize()))
     return room
 
 
 async def send_invitation(alice: cohost.Client, room: str, user: str = "bob") -> Invitation:
     sent = await cohost.retry_until_known(
-        lambda: alice.send_invitation(room, user, "alice", message="Come up!"), SECONDS
+        lambda: alice.send_invitation(room, user, "alice", message="Come up!", label="Guitar"), SECONDS
     )
     return Invitation.model_validate(sent.data.model_dump())
+
+
+def plain_invitation(details: InvitationDetails) -> Invitation:
+    """Return an invitation without the names."""
+    return Invitation.model_validate(details.model_dump())
 
 
 async def test_an_invitation_from_sending_to_the_end_of_the_seat(
@@ -67,12 +74,23 @@ async def test_an_invitation_from_sending_to_the_end_of_the_seat(
 ) -> None:
     async with services.create_client("bob") as bob, bob.badges(room_id=room) as badges:
         sent = await send_invitation(alice, room)
-        assert await bob.reads.invitation(sent.invitation_id) == sent
+        found = await bob.reads.invitation(sent.invitation_id)
+        assert plain_invitation(found) == sent
+        assert (found.room_title, found.inviter_name, found.user_name) == ("Friday night", None, "Bob")
+        seen = (await bob.mark_invitation_seen(room, sent.invitation_id, "bob")).data
+        assert seen.seen_at is not None
         accepted = (await bob.accept_invitation(room, sent.invitation_id, "bob")).data
         assert accepted.status == "accepted"
         assert await alice.reads.co_hosts(room) == (
-            CoHost(user_id="bob", invitation_id=sent.invitation_id, since=accepted.updated_at),
+            CoHost(
+                user_id="bob",
+                invitation_id=sent.invitation_id,
+                since=accepted.updated_at,
+                label="Guitar",
+                order=1,
+            ),
         )
+        assert (await alice.arrange_stage(room, "alice", ["bob"])).data.user_ids == ("bob",)
         async with asyncio.timeout(SECONDS):
             while (badge := await anext(badges)).user_id != "bob":
                 continue
@@ -83,10 +101,12 @@ async def test_an_invitation_from_sending_to_the_end_of_the_seat(
         muted = (await alice.mute_co_host(room, "bob", "alice", "camera", hard=True)).data
         assert muted.hard
         stage = await alice.reads.stage(room)
-        assert {(member.user_id, member.hard_muted) for member in stage.items} == {
-            ("alice", ()),
-            ("bob", ("camera",)),
-        }
+        assert [
+            (member.user_id, member.order, member.label, member.hard_muted) for member in stage.items
+        ] == [
+            ("alice", 0, None, ()),
+            ("bob", 1, "Guitar", ("camera",)),
+        ]
         left = (await bob.leave_stage(room, "bob")).data
         assert (left.user_id, left.reason) == ("bob", "left")
 
@@ -134,7 +154,49 @@ async def test_a_users_list_is_filtered(alice: cohost.Client, services: RunningS
     async with services.create_client("carol") as carol:
         mine = [found async for found in carol.reads.user_invitations("carol", room_id=room)]
         others = [found async for found in carol.reads.user_invitations("carol", "expired", room_id=room)]
-    assert (mine, others) == ([sent], [])
+    assert ([plain_invitation(found) for found in mine], others) == ([sent], [])
+
+
+async def test_an_invitation_is_not_sent_again_at_once(alice: cohost.Client, room: str) -> None:
+    sent = await send_invitation(alice, room)
+    with pytest.raises(cohost.Rejected, match="too_soon") as raised:
+        await alice.resend_invitation(room, sent.invitation_id, "alice")
+    assert raised.value.retry_at == timestamps.add_seconds(sent.sent_at, 10)
+    assert raised.value.current == sent
+
+
+async def test_rooms_are_read_one_by_one_and_by_ops_as_a_list(
+    alice: cohost.Client, services: RunningServices, room: str
+) -> None:
+    await send_invitation(alice, room)
+    summary = await alice.reads.room(room)
+    assert summary == RoomSummary(
+        room_id=room,
+        host_id="alice",
+        title="Friday night",
+        status="live",
+        open=True,
+        max_co_hosts=5,
+        pending=1,
+        seats=0,
+    )
+    async with services.create_client("somebody", ops=True) as ops:
+        async with contextlib.aclosing(ops.reads.rooms(host_id="alice")) as rooms:
+            assert await anext(rooms) == summary
+        assert [found async for found in ops.reads.rooms("closed", "alice")] == []
+
+
+async def test_ops_read_why_a_user_is_not_eligible(
+    alice: cohost.Client, services: RunningServices, room: str
+) -> None:
+    await alice.set_user(UserChanged(user_id="mallory", status="banned"))
+    with pytest.raises(cohost.Rejected, match="user_not_eligible") as raised:
+        await cohost.retry_until_known(lambda: alice.send_invitation(room, "mallory", "alice"), SECONDS)
+    command_id = raised.value.command_id
+    assert (await alice.reads.command(command_id)).detail is None
+    async with services.create_client("somebody", ops=True) as ops:
+        outcome = await ops.reads.command(command_id)
+    assert (outcome.detail, outcome.actor_id) == ("banned", "alice")
 
 
 async def test_a_refused_read_states_its_reason(

@@ -39,6 +39,7 @@ INVITATION = {
 DATA: dict[str, dict[str, Any]] = {
     "StageChanged": {"hostId": "alice", "status": "live", "open": True, "maxCoHosts": 5},
     "CoHostLeft": {"userId": "bob", "invitationId": "send-1", "reason": "left", "leftAt": AT},
+    "StageArranged": {"userIds": ["bob"], "arrangedBy": "alice", "arrangedAt": AT},
     "BadgeChanged": {"userId": "bob", "badge": "coHost", "since": AT},
 }
 

@@ -189,6 +189,23 @@ def test_a_rejection_of_a_fact_is_found(log: ForgedLog) -> None:
     assert log.violations() == [f"{REJECTIONS}:0:1 is an outcome, but its cause fact-1 is no command"]
 
 
+@pytest.mark.parametrize("name", ["InvitationResent", "InvitationSeen", "StageArranged"])
+def test_only_a_command_renews_an_invitation_or_arranges_the_stage(log: ForgedLog, name: str) -> None:
+    log.append_command("renew-1")
+    log.append_output("renew-1", name)
+    assert log.violations() == []
+    log.append_output("fact-1", name)
+    assert log.violations() == [f"{EVENTS}:0:5 is an outcome, but its cause fact-1 is no command"]
+
+
+@pytest.mark.parametrize("name", ["InvitationResent", "InvitationSeen", "StageArranged"])
+def test_a_renewal_decided_twice_in_a_row_is_found(log: ForgedLog, name: str) -> None:
+    log.append_command("twice")
+    log.append_output("twice", name)
+    log.append_output("twice", name)
+    assert log.violations() == [f"command twice of {COMMANDS} has a second outcome, at {EVENTS}:0:5"]
+
+
 def test_outcomes_out_of_their_commands_order_are_found(log: ForgedLog) -> None:
     log.append_command("leave-3")
     log.append_command("leave-4")
