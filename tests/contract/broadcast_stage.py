@@ -123,6 +123,8 @@ def stage_item(seat: SeatedUser, **changes: Any) -> dict[str, Any]:
         "graceEndsAt": None,
         "tracks": [],
         "hardMuted": [],
+        "label": None,
+        "order": 1,
         **changes,
     }
 

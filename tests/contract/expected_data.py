@@ -36,6 +36,10 @@ def pending(
         "closeReason": None,
         "message": None,
         "previousInvitationId": None,
+        "label": None,
+        "timesSent": 1,
+        "resentAt": None,
+        "seenAt": None,
         **changes,
     }
 
@@ -56,6 +60,11 @@ def cancelled(invitation: dict[str, Any], at: str, reason: str = "cancelled_by_h
 def expired(invitation: dict[str, Any]) -> dict[str, Any]:
     at = invitation["expiresAt"]
     return {**invitation, "status": "expired", "updatedAt": at, "closeReason": "expired"}
+
+
+def over_http(invitation: dict[str, Any], **names: str) -> dict[str, Any]:
+    """Return an invitation as HTTP shows it: with the names, which the tests' facts do not have."""
+    return {**invitation, "roomTitle": None, "inviterName": None, "userName": None, **names}
 
 
 def left(invitation: dict[str, Any], at: str, reason: str, **more: Any) -> dict[str, Any]:

@@ -40,8 +40,13 @@ LateAction = Callable[[ContractClient, Room, str, WrittenRecord], Awaitable[Writ
 
 
 async def wait_until_expired(sent: WrittenRecord) -> None:
-    """Wait until the invitation has expired, by the clock: no record announces it."""
-    await asyncio.sleep(max(0.0, sent.timestamp_ms / 1000 + LIFETIME_SECONDS + 0.002 - time.time()))
+    """Wait until the invitation has expired."""
+    await wait_until_after(sent, LIFETIME_SECONDS)
+
+
+async def wait_until_after(put: WrittenRecord, seconds: float) -> None:
+    """Wait until this long after a record, by the clock: no record announces it."""
+    await asyncio.sleep(max(0.0, put.timestamp_ms / 1000 + seconds + 0.002 - time.time()))
 
 
 async def run_case(client: ContractClient, late: LateAction | None = None) -> ExpiringCase:
@@ -92,6 +97,15 @@ async def cancel_late(client: ContractClient, room: Room, _: str, sent: WrittenR
     return await client.send_command("CancelInvitation", room, invitationId=sent.id, actorId=room.host)
 
 
+async def resend_late(client: ContractClient, room: Room, _: str, sent: WrittenRecord) -> WrittenRecord:
+    data = {"invitationId": sent.id, "actorId": room.host, "expiresInSeconds": 600}
+    return await client.send_command("ResendInvitation", room, **data)
+
+
+async def see_late(client: ContractClient, room: Room, user: str, sent: WrittenRecord) -> WrittenRecord:
+    return await client.send_command("MarkInvitationSeen", room, invitationId=sent.id, actorId=user)
+
+
 async def expire_late(client: ContractClient, room: Room, _: str, sent: WrittenRecord) -> WrittenRecord:
     return await client.send_command("ExpireInvitation", room, invitationId=sent.id)
 
@@ -138,6 +152,8 @@ LATE_ACTIONS: dict[str, LateAction] = {
     "AcceptInvitation": accept_late,
     "DeclineInvitation": decline_late,
     "CancelInvitation": cancel_late,
+    "ResendInvitation": resend_late,
+    "MarkInvitationSeen": see_late,
     "ExpireInvitation": expire_late,
     "SendInvitation": invite_late,
     "ended": close_late,

@@ -16,11 +16,14 @@ from tests.contract.contract_client import (
 
 COMMANDS: dict[str, dict[str, Any]] = {
     "SendInvitation": {"userId": "bob", "actorId": "alice"},
+    "ResendInvitation": {"invitationId": "i-1", "actorId": "alice"},
+    "MarkInvitationSeen": {"invitationId": "i-1", "actorId": "bob"},
     "CancelInvitation": {"invitationId": "i-1", "actorId": "alice"},
     "AcceptInvitation": {"invitationId": "i-1", "actorId": "bob"},
     "DeclineInvitation": {"invitationId": "i-1", "actorId": "bob"},
     "RemoveCoHost": {"userId": "bob", "actorId": "alice"},
     "LeaveStage": {"actorId": "bob"},
+    "ArrangeStage": {"actorId": "alice", "userIds": ["bob"]},
     "ExpireInvitation": {"invitationId": "i-1"},
     "ReleaseSeat": {"userId": "bob", "invitationId": "i-1", "reason": "no_show"},
     "ExcludeUser": {"userId": "bob"},

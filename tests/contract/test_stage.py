@@ -31,6 +31,8 @@ async def test_the_stage_shows_the_host_and_the_rooms_status(
         "graceEndsAt": None,
         "tracks": [],
         "hardMuted": [],
+        "label": None,
+        "order": 0,
     }
 
 
@@ -41,7 +43,7 @@ async def test_the_stage_shows_co_hosts_and_their_grants(stage_driver: StageDriv
         await stage_driver.wait_for_provisioned(seat)
     items = await stage_driver.stage_items(room)
     assert {user: items[user] for user in (people.bob, people.carol)} == {
-        seat.user: broadcast_stage.stage_item(seat) for seat in seats
+        seat.user: broadcast_stage.stage_item(seat, order=order) for order, seat in enumerate(seats, 1)
     }
     assert set(items) == {room.host, people.bob, people.carol}
 

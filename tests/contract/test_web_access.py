@@ -12,6 +12,8 @@ from tests.contract.contract_client import ContractClient, unique_id
 from tests.contract.web_client import OPS, WebClient, parse_problem
 
 PATHS = [
+    "/v1/rooms",
+    "/v1/rooms/room",
     "/v1/rooms/room/invitations",
     "/v1/users/user/invitations",
     "/v1/invitations/invitation",
@@ -202,6 +204,8 @@ async def test_the_openapi_page_names_the_contracts_paths(web: WebClient) -> Non
     ours = (await web.invitations.get("/openapi.json")).json()["paths"]
     theirs = (await web.broadcast.get("/openapi.json")).json()["paths"]
     assert {
+        "/v1/rooms",
+        "/v1/rooms/{roomId}",
         "/v1/rooms/{roomId}/invitations",
         "/v1/users/{userId}/invitations",
         "/v1/invitations/{invitationId}",

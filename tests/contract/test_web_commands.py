@@ -12,6 +12,7 @@ from tests.contract.contract_client import (
     BROADCAST_COMMANDS,
     INVITATION_COMMANDS,
     ContractClient,
+    Room,
     WrittenRecord,
     cloud_event,
     unique_id,
@@ -36,6 +37,7 @@ def expected_outcome(put: WrittenRecord, name: str, *events: str, **more: Any) -
         "events": [f"cohost.{name}.v1" for name in events],
         "roomId": None,
         "invitationId": None,
+        "actorId": None,
         "reason": None,
         "message": None,
         **more,
@@ -47,9 +49,10 @@ async def test_an_accepted_invitation_names_the_new_one(
 ) -> None:
     room = await client.create_room()
     put, _ = await client.send_accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
-    expected = expected_outcome(put, "SendInvitation", "InvitationSent", roomId=room.id, invitationId=put.id)
+    more = {"roomId": room.id, "invitationId": put.id, "actorId": room.host}
+    expected = expected_outcome(put, "SendInvitation", "InvitationSent", **more)
     assert await read_outcome(web, put, room.host) == expected
-    assert await read_outcome(web, put, None, ops=True) == expected
+    assert await read_outcome(web, put, None, ops=True) == {**expected, "detail": None}
     for user in (people.bob, "mallory"):
         assert await web.get_problem(f"/v1/commands/{put.id}", user) == (403, "forbidden")
 
@@ -59,7 +62,7 @@ async def test_an_answer_names_its_invitation(web: WebClient, client: ContractCl
     sent, _ = await client.send_accepted("SendInvitation", room, userId=people.bob, actorId=room.host)
     data = {"invitationId": sent.id, "actorId": people.bob}
     put, _ = await client.send_accepted("AcceptInvitation", room, **data)
-    more = {"roomId": room.id, "invitationId": sent.id}
+    more = {"roomId": room.id, "invitationId": sent.id, "actorId": people.bob}
     assert await read_outcome(web, put, people.bob) == expected_outcome(
         put, "AcceptInvitation", "InvitationAccepted", **more
     )
@@ -78,6 +81,7 @@ async def test_a_refusal_has_the_rejections_reason_and_message(
         outcome="rejected",
         roomId=room,
         invitationId="i-1",
+        actorId="alice",
         reason="room_not_found",
         message=refused["message"],
     )
@@ -120,6 +124,7 @@ async def test_an_outcome_without_a_valid_actor_is_for_ops_only(
         roomId=room,
         reason="invalid_command",
         message=refused["message"],
+        detail=None,
     )
     assert await read_outcome(web, put, None, ops=True) == expected
     assert await web.get_problem(f"/v1/commands/{put.id}", "alice") == (403, "forbidden")
@@ -176,10 +181,13 @@ async def test_broadcast_knows_only_its_own_commands(web: WebClient, client: Con
         "MuteCoHost",
         outcome="rejected",
         roomId=room,
+        actorId="alice",
         reason="room_not_found",
         message=refused["message"],
     )
     assert await read_outcome(web, put, "alice", broadcast=True) == expected
+    for_ops = await read_outcome(web, put, None, ops=True, broadcast=True)
+    assert for_ops == {**expected, "detail": None}
     path = f"/v1/commands/{put.id}"
     assert await web.get_problem(path, "bob", broadcast=True) == (403, "forbidden")
     assert await web.get_problem(path, "alice") == (404, "command_not_found")
@@ -211,4 +219,43 @@ async def test_an_accepted_mute_has_an_outcome(
     data = {"userId": people.bob, "actorId": room.host, "source": "camera"}
     put, _ = await stage_driver.client.send_accepted("MuteCoHost", room, topic=BROADCAST_COMMANDS, **data)
     found = await read_outcome(web, put, room.host, broadcast=True)
-    assert found == expected_outcome(put, "MuteCoHost", "CoHostMuted", roomId=room.id)
+    more = {"roomId": room.id, "actorId": room.host}
+    assert found == expected_outcome(put, "MuteCoHost", "CoHostMuted", **more)
+
+
+async def refused_command(client: ContractClient, room: Room, name: str, **data: Any) -> WrittenRecord:
+    """Write a command of a user who is not eligible; the reason does not say why."""
+    put = await client.send_command(name, room, **data)
+    assert (await client.wait_for_rejection(put.id))["reason"] == "user_not_eligible"
+    return put
+
+
+@pytest.mark.parametrize(
+    ("cause", "status", "more"),
+    [
+        ("banned", "banned", {"canReceiveInvitations": False}),
+        ("deleted", "deleted", {"canReceiveInvitations": False}),
+        ("takes_no_invitations", "active", {"canReceiveInvitations": False, "blocks": True}),
+        ("blocks_host", "active", {"blocks": True}),
+    ],
+)
+async def test_ops_read_the_first_cause_of_a_user_not_being_eligible(
+    web: WebClient, client: ContractClient, cause: str, status: str, more: dict[str, Any]
+) -> None:
+    room = await client.create_room()
+    blocked = [room.host] if more.get("blocks") else []
+    options = {name: value for name, value in more.items() if name != "blocks"}
+    user = await client.create_user(status, blockedUserIds=blocked, **options)
+    put = await refused_command(client, room, "SendInvitation", userId=user, actorId=room.host)
+    assert (await read_outcome(web, put, None, ops=True))["detail"] == cause
+    assert "detail" not in await read_outcome(web, put, room.host)
+    assert cause not in str(client.log.by_cause[put.id][0].event)
+
+
+async def test_the_cause_stays_what_it_was_at_the_decision(web: WebClient, client: ContractClient) -> None:
+    room, user = await client.create_room(), await client.create_user("banned")
+    put = await refused_command(client, room, "SendInvitation", userId=user, actorId=room.host)
+    await client.publish_user(user, canReceiveInvitations=False)
+    assert (await read_outcome(web, put, None, ops=True))["detail"] == "banned"
+    again = await refused_command(client, room, "SendInvitation", userId=user, actorId=room.host)
+    assert (await read_outcome(web, again, None, ops=True))["detail"] == "takes_no_invitations"

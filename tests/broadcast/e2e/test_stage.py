@@ -89,6 +89,8 @@ async def test_an_absent_invitee_joins_with_a_token_carrying_the_grant(
         "connection": "connected",
         "graceEndsAt": None,
         "hardMuted": [],
+        "label": None,
+        "order": 1,
     }
     granted = await service.wait_for_event("GrantProvisioned", name, "bob")
     assert granted.data is not None
