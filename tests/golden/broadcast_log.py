@@ -106,36 +106,43 @@ class Air(Script):
         await self._processor.settled()
         rooms = await self._processor.query("SELECT room_id, document FROM rooms")
         self._rooms = {row["room_id"]: json.loads(row["document"]) for row in rooms}
-        members = await self._processor.query("SELECT room_id, user_id, deadline, document FROM members")
+        members = await self._processor.query("SELECT room_id, user_id, seat_deadline, document FROM members")
         self._members = {
-            (row["room_id"], row["user_id"]): {**json.loads(row["document"]), "deadline": row["deadline"]}
+            (row["room_id"], row["user_id"]): {
+                **json.loads(row["document"]),
+                "seat_deadline": row["seat_deadline"],
+            }
             for row in members
         }
 
     def member(self) -> tuple[str, str] | None:
         """Return a room and one of its members, as last learnt: by preference with something to be done."""
         known = sorted(self._members)
-        waiting = [key for key in known if self._members[key]["version"] != self._members[key]["achieved"]]
+        waiting = [key for key in known if self._is_out_of_sync(key)]
         chosen = waiting if waiting and self.random.random() < 0.5 else known
         return self.random.choice(chosen) if chosen else None
 
+    def _is_out_of_sync(self, key: tuple[str, str]) -> bool:
+        member = self._members[key]
+        return bool(member["desired_version"] != member["applied_version"])
+
     def version(self, room: str, user: str) -> int:
         """Return the version of a member's newest wish, as last learnt."""
-        return int(self._members.get((room, user), {}).get("version", 1))
+        return int(self._members.get((room, user), {}).get("desired_version", 1))
 
     def deletion(self, room: str) -> int:
         """Return the version of the wish that a LiveKit room be gone, as last learnt."""
-        return int(self._rooms.get(room, {}).get("deletion") or 1)
+        return int(self._rooms.get(room, {}).get("deletion_version") or 1)
 
     def deadline(self, room: str, user: str) -> tuple[str, str]:
         """Return a member's seat and when its patience ends, as last learnt."""
         member = self._members.get((room, user), {})
         seat = member.get("seat") or {"invitation_id": "none"}
-        return seat["invitation_id"], member.get("deadline") or "2026-01-01T12:00:00.000Z"
+        return seat["invitation_id"], member.get("seat_deadline") or "2026-01-01T12:00:00.000Z"
 
     def compare(self, room: str, *there: Any, look: str | None = None, **more: Any) -> None:
         """Write what a look at a room showed, by default as of now."""
-        version = int(self._rooms.get(room, {}).get("version", 0))
+        version = int(self._rooms.get(room, {}).get("latest_version", 0))
         look = look or self.id("look")
         shown = {"roomSid": "RM_1", "position": 100_000, "version": version, **more}
         self.tell("RoomCompared", room, look, lookId=look, participants=list(there), **shown)
