@@ -14,6 +14,7 @@ def write() -> Platform:
     _sending(script)
     _answering(script)
     _expiry(script)
+    _renewals(script)
     _seats(script)
     _bans(script)
     _rooms(script)
@@ -104,6 +105,48 @@ def _expiry(script: Platform) -> None:
     script.room(room, "ended")
     script.answer("Accept", room, again, "dave")
     script.room(room, "live", seats=3)
+
+
+def _renewals(script: Platform) -> None:
+    room = "room-9"
+    script.room(room, seats=3)
+    first = script.send(room, "bob", label='Guitar "\u2603"', expiresInSeconds=60)
+    for kind, actor in (("ResendInvitation", HOST), ("MarkInvitationSeen", "bob")):
+        script.do(kind, "room-2", invitationId=first, actorId=actor)
+        script.do(kind, room, invitationId="no-such", actorId=actor)
+        script.do(kind, room, invitationId=first, actorId="mallory")
+        script.do(kind, room, more=TRACE, invitationId=first, actorId=actor)
+    script.do("MarkInvitationSeen", room, invitationId=first, actorId="bob")
+    script.wait(10)
+    script.do("ResendInvitation", room, invitationId=first, actorId=HOST)
+    script.do("ResendInvitation", room, invitationId=first, actorId=HOST)
+    script.wait(10)
+    script.do("ResendInvitation", room, invitationId=first, actorId=HOST, expiresInSeconds=600)
+    script.wait(60)
+    script.do("ExpireInvitation", room, invitationId=first)
+    script.do("ResendInvitation", room, invitationId=first, actorId=HOST, expiresInSeconds=10)
+    script.wait(10)
+    for kind, actor in (("ResendInvitation", HOST), ("MarkInvitationSeen", "bob")):
+        script.do(kind, room, invitationId=first, actorId=actor)
+    script.do("ExpireInvitation", room, invitationId=first)
+    script.do("MarkInvitationSeen", room, invitationId=first, actorId="bob")
+    with script.together():
+        second = script.send(room, "carol", label="Drums")
+        script.do("MarkInvitationSeen", room, invitationId=second, actorId="carol")
+        script.answer("Accept", room, second, "carol")
+    script.seat(room, "dave")
+    script.seat(room, "bob")
+    for actor, users in (
+        ("bob", ["bob"]),
+        (HOST, ["bob", "mallory"]),
+        (HOST, ["bob"]),
+        (HOST, ["dave", "bob"]),
+    ):
+        script.do("ArrangeStage", room, actorId=actor, userIds=users)
+    script.do("LeaveStage", room, actorId="dave")
+    script.seat(room, "dave")
+    script.do("ArrangeStage", room, more=TRACE, actorId=HOST, userIds=["carol"])
+    script.room(room, "ended")
 
 
 def _seats(script: Platform) -> None:
@@ -212,6 +255,7 @@ def _stages(script: Platform) -> None:
         script.seat(room, "bob")
         script.seat(room, "carol")
         script.seat(room, "dave")
+        script.do("ArrangeStage", room, actorId=HOST, userIds=["dave", "bob"])
         script.do("LeaveStage", room, actorId="dave")
         script.seat(room, "dave")
         script.room(room, "live", "bob")
