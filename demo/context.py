@@ -14,7 +14,7 @@ from livekit.rtc.participant import PublishTrackError
 import cohost
 from cohost import tokens
 from cohost.http_reader import HttpReader
-from cohost_schemas.answers import BroadcastData
+from cohost_schemas.answers import BroadcastData, CoHost
 from cohost_schemas.facts import RoomChanged, UserChanged
 from demo.claims import ClaimList
 from demo.participants import DemoParticipant
@@ -24,6 +24,7 @@ ROOM = "evening-show"
 HOST = "alice"
 VIEWERS = ("bob", "carol", "dave", "erin", "mallory")
 ABSENT = "frank"
+LABELS = {"bob": "Guitar", "carol": "Vocals", "frank": "Drums"}
 PITCHES = {"bob": 440, "carol": 550, "frank": 660, "mallory": 880}
 
 _SECONDS = 20
@@ -72,6 +73,15 @@ class DemoContext:
         finally:
             await reads.close()
 
+    async def fetch_co_hosts(self) -> tuple[CoHost, ...]:
+        """Return the co-hosts in their speaking order."""
+        token = tokens.sign(self.environment.jwt_secret, HOST)
+        reads = HttpReader(self.environment.invitations_url, self.environment.broadcast_url, token, _SECONDS)
+        try:
+            return await reads.co_hosts(ROOM)
+        finally:
+            await reads.close()
+
     async def join_room(self, name: str, *, as_viewer: bool = False) -> BroadcastData:
         """Connect a participant to LiveKit with new broadcast data."""
         data = await self.fetch_broadcast_data(name, as_viewer=as_viewer)
@@ -80,7 +90,9 @@ class DemoContext:
 
     async def invite_user(self, name: str, expires_in_seconds: int = 300) -> str:
         """Invite a user and return the invitation's id."""
-        sent = await self.client.send_invitation(ROOM, name, HOST, expires_in_seconds=expires_in_seconds)
+        sent = await self.client.send_invitation(
+            ROOM, name, HOST, expires_in_seconds=expires_in_seconds, label=LABELS.get(name)
+        )
         self.invitations[name] = sent.command_id
         return sent.command_id
 
@@ -91,8 +103,8 @@ class DemoContext:
         return began
 
     async def promote_user(self, name: str) -> float:
-        """Invite a connected user, accept, and return the milliseconds from command to permission."""
-        await self.invite_user(name)
+        """Invite a connected user, who sees it and accepts; return the ms from command to permission."""
+        await self.client.mark_invitation_seen(ROOM, await self.invite_user(name), name)
         person = self.participants[name]
         person.promoted_at = None
         began = await self.accept_invitation(name)

@@ -9,7 +9,7 @@ from livekit.rtc.participant import PublishTrackError
 import cohost
 from demo import closing_steps
 from demo.claims import Claim
-from demo.context import ABSENT, HOST, PITCHES, ROOM, VIEWERS, DemoContext, Step, wait_until
+from demo.context import ABSENT, HOST, LABELS, PITCHES, ROOM, VIEWERS, DemoContext, Step, wait_until
 from demo.timeline import NotObserved
 
 _EXPIRY_SECONDS = 10
@@ -43,17 +43,22 @@ async def open_room(context: DemoContext) -> None:
     context.claims.mark_verified(Claim.CONNECTED, f"{len(rights)} participants, the host alone may publish")
 
 
-async def invite_erin(context: DemoContext) -> None:
-    """Invite erin, who does not answer."""
-    context.timeline.print_step(f"{HOST} invites erin, who has {_EXPIRY_SECONDS} s and will not answer")
+async def invite_dave_and_erin(context: DemoContext) -> None:
+    """Invite dave and erin, who do not answer."""
+    context.timeline.print_step(
+        f"{HOST} invites dave, and erin, who has {_EXPIRY_SECONDS} s; both will not answer"
+    )
+    await context.invite_user("dave")
     await context.invite_user("erin", _EXPIRY_SECONDS)
 
 
 async def promote_bob(context: DemoContext) -> None:
     """Promote bob in place and verify that the host hears his tone."""
-    context.timeline.print_step(f"{HOST} invites bob, who accepts")
+    context.timeline.print_step(f"{HOST} invites bob, who sees it and accepts")
     milliseconds = await context.promote_user("bob")
     context.timeline.print_success(f"bob's client may publish {milliseconds:.0f} ms after his command")
+    seen = await context.timeline.wait_for_event("InvitationSeen", "bob", label=LABELS["bob"])
+    context.claims.mark_verified(Claim.SEEN, f"InvitationSeen, as {getattr(seen, 'label', None)}")
     await context.timeline.wait_for_event("BadgeChanged", "bob", badge="coHost")
     await wait_until(lambda: context.participants["bob"].badge == "coHost", "bob wears the badge on LiveKit")
     context.claims.mark_verified(Claim.PROMOTED, f"{milliseconds:.0f} ms from command to permission")
@@ -87,10 +92,10 @@ async def decline_and_reinvite(context: DemoContext) -> None:
 
 
 async def cancel_invitation(context: DemoContext) -> None:
-    """Cancel dave's invitation."""
-    context.timeline.print_step(f"{HOST} invites dave and cancels the invitation")
-    await context.client.cancel_invitation(ROOM, await context.invite_user("dave"), HOST)
-    await context.timeline.wait_for_event("InvitationCancelled", "dave", close_reason="cancelled_by_host")
+    """Cancel mallory's invitation."""
+    context.timeline.print_step(f"{HOST} invites mallory and cancels the invitation")
+    await context.client.cancel_invitation(ROOM, await context.invite_user("mallory"), HOST)
+    await context.timeline.wait_for_event("InvitationCancelled", "mallory", close_reason="cancelled_by_host")
     context.claims.mark_verified(Claim.CANCELLED, "InvitationCancelled, cancelled_by_host")
 
 
@@ -123,6 +128,18 @@ async def reconnect_in_time(context: DemoContext) -> None:
     await context.play_until_heard("carol")
     context.timeline.print_success(f"{HOST} hears {PITCHES['carol']} Hz from carol again")
     context.claims.mark_verified(Claim.RETURNED, "CoHostDisconnected, CoHostReconnected, heard")
+
+
+async def arrange_stage(context: DemoContext) -> None:
+    """Put carol and bob first in the speaking order."""
+    context.timeline.print_step(f"{HOST} lets carol speak first, and then bob")
+    await context.client.arrange_stage(ROOM, HOST, ["carol", "bob"])
+    await context.timeline.wait_for_event("StageArranged", user_ids=("carol", "bob", ABSENT))
+    shown = [(co_host.order, co_host.user_id, co_host.label) for co_host in await context.fetch_co_hosts()]
+    if shown == [(order, name, LABELS[name]) for order, name in enumerate(("carol", "bob", ABSENT), 1)]:
+        context.claims.mark_verified(
+            Claim.ARRANGED, ", ".join(f"{order} {label}" for order, _, label in shown)
+        )
 
 
 async def mute_carol(context: DemoContext) -> None:
@@ -166,16 +183,18 @@ async def remove_intruder(context: DemoContext) -> None:
 
 STEPS: tuple[Step, ...] = (
     open_room,
-    invite_erin,
+    invite_dave_and_erin,
     promote_bob,
     reject_second_accept,
     decline_and_reinvite,
     cancel_invitation,
     accept_while_absent,
     reconnect_in_time,
+    arrange_stage,
     mute_carol,
     remove_intruder,
     closing_steps.expire_invitation,
+    closing_steps.resend_invitation,
     closing_steps.remove_co_host,
     closing_steps.end_room,
 )

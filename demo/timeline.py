@@ -24,12 +24,15 @@ _CLOSING_FIELDS = ("close_reason",)
 _SEAT_END_FIELDS = ("reason", "mode")
 _DETAILS: dict[str, tuple[str, ...]] = {
     "StageChanged": ("status",),
-    "InvitationSent": ("expires_at", "previous_invitation_id"),
+    "InvitationSent": ("expires_at", "label", "previous_invitation_id"),
+    "InvitationResent": ("times_sent", "expires_at"),
+    "InvitationSeen": ("label",),
     "InvitationAccepted": ("invitation_id",),
     "InvitationDeclined": _CLOSING_FIELDS,
     "InvitationCancelled": _CLOSING_FIELDS,
     "InvitationExpired": _CLOSING_FIELDS,
     "CoHostLeft": _SEAT_END_FIELDS,
+    "StageArranged": ("user_ids",),
     "GrantProvisioned": ("mode",),
     "GrantRevoked": _SEAT_END_FIELDS,
     "GrantFailed": ("error",),
@@ -40,6 +43,8 @@ _DETAILS: dict[str, tuple[str, ...]] = {
 }
 _PHRASES = {
     "expires_at": "until ",
+    "label": "as ",
+    "times_sent": "number ",
     "previous_invitation_id": "after the invitation ",
     "invitation_id": "the invitation ",
     "grace_ends_at": "the seat is kept until ",
@@ -148,7 +153,11 @@ class Timeline:
 def _format_details(event: ObservedEvent) -> str:
     fields = _DETAILS.get(event.name, ())
     found = {field: value for field in fields if (value := getattr(event.data, field, None)) is not None}
-    return ", ".join(_PHRASES.get(field, "") + _shorten(str(value)) for field, value in found.items())
+    return ", ".join(_PHRASES.get(field, "") + _shorten(_as_text(value)) for field, value in found.items())
+
+
+def _as_text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _shorten(value: str) -> str:
