@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from cohost_schemas import commands, facts, topics
+from cohost_schemas import commands, facts, timestamps, topics
 from cohost_schemas.envelope import Correlation
 from cohost_schemas.topics import Topic
 from cohost_schemas.types import Message
@@ -16,7 +16,7 @@ from messaging.errors import NotConfirmed
 from messaging.inputs.broker import LaneBroker
 from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
-from messaging.processor import InputRecord
+from messaging.processor import InputRecord, Rejection
 from services.invitations.effects.sweeper import Sweeper
 from tests.invitations.batch_harness import SCHEMA, BatchHarness
 from tests.invitations.in_memory_processor import GUEST, HOST, ROOM
@@ -80,16 +80,26 @@ class SweeperHarness:
         room: str = ROOM,
         *,
         at: str = LONG_AGO,
+        seconds: int = 86_400,
         correlation: Correlation | None = None,
     ) -> None:
-        """Open a room and invite a user for a day."""
+        """Open a room and invite a user, for a day by default."""
         await self.process_record(
             topics.ROOMS, room, facts.RoomChanged(room_id=room, host_id=HOST, status="live")
         )
-        command = commands.SendInvitation(room_id=room, user_id=user, actor_id=HOST)
+        command = commands.SendInvitation(
+            room_id=room, user_id=user, actor_id=HOST, expires_in_seconds=seconds
+        )
         await self.process_record(
             topics.INVITATION_COMMANDS, room, command, name, at=at, correlation=correlation
         )
+
+    async def resend_invitation(self, name: str, seconds: int, *, at: str) -> None:
+        """Send an invitation again, so that it expires after `seconds`."""
+        command = commands.ResendInvitation(
+            room_id=ROOM, invitation_id=name, actor_id=HOST, expires_in_seconds=seconds
+        )
+        await self.process_record(topics.INVITATION_COMMANDS, ROOM, command, at=at)
 
     async def sweep_commands(self) -> list[Message]:
         """Sweep once and return the commands sent."""
@@ -151,6 +161,33 @@ async def test_an_expiry_carries_the_correlation_of_the_sending(sweeper_harness:
     await sweeper_harness.age_requests(31)
     await sweeper_harness.sweep_commands()
     assert sweeper_harness.box.correlations[2:] == [given, Correlation("i2")]
+
+
+async def test_an_invitation_resent_with_an_earlier_expiry_is_requested(
+    sweeper_harness: SweeperHarness,
+) -> None:
+    now = timestamps.current_timestamp()
+    await sweeper_harness.send_invitation("i1", at=timestamps.add_seconds(now, -30))
+    assert await sweeper_harness.sweep_commands() == []
+    await sweeper_harness.resend_invitation("i1", 10, at=timestamps.add_seconds(now, -15))
+    assert await sweeper_harness.sweep_commands() == [expire_command("i1")]
+
+
+async def test_an_invitation_resent_with_a_later_expiry_is_requested_again_only_then(
+    sweeper_harness: SweeperHarness,
+) -> None:
+    now = timestamps.current_timestamp()
+    await sweeper_harness.send_invitation("i1", at=timestamps.add_seconds(now, -60), seconds=40)
+    assert await sweeper_harness.sweep_commands() == [expire_command("i1")]
+    # The lane lags behind: the resending is decided after the sweeper saw the overdue invitation.
+    await sweeper_harness.resend_invitation("i1", 600, at=timestamps.add_seconds(now, -45))
+    await sweeper_harness.process_record(topics.INVITATION_COMMANDS, ROOM, expire_command("i1"), at=now)
+    assert sweeper_harness.book.outcomes[-1] == Rejection("not_due")
+    await sweeper_harness.reject_requests()
+    await sweeper_harness.age_requests(3)
+    assert await sweeper_harness.sweep_commands() == []
+    await sweeper_harness.resend_invitation("i1", 10, at=timestamps.add_seconds(now, -30))
+    assert await sweeper_harness.sweep_commands() == [expire_command("i1")]
 
 
 async def test_lanes_of_other_workers_are_skipped(sweeper_harness: SweeperHarness) -> None:
