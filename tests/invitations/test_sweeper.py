@@ -73,7 +73,7 @@ class SweeperHarness:
         record = InputRecord(0, topic, offset, at, key, name or f"id-{offset}", data, correlation)
         await self.book.run_batches([[record]])
 
-    async def send_invitation(
+    async def send_invitation(  # noqa: PLR0913 - what the tests vary
         self,
         name: str,
         user: str = GUEST,

@@ -43,7 +43,7 @@ async def test_a_ban_read_by_another_worker_takes_effect(batch_harness: BatchHar
     now = 1.0
     own.outcomes.clear()
     await own.run_batches([[lane_record(topics.INVITATION_COMMANDS, 1, "room-2", invitations[1])]])
-    assert own.outcomes == [Rejection("user_not_eligible")]
+    assert own.outcomes == [Rejection("user_not_eligible", detail="banned")]
 
 
 async def test_a_host_is_asked_for_among_the_users_whom_a_cached_user_blocks(
@@ -71,7 +71,7 @@ async def test_a_host_is_asked_for_among_the_users_whom_a_cached_user_blocks(
         ]
     )
     # The facts' outcomes are at the even places.
-    assert own.outcomes[3::2] == [Rejection("user_not_eligible")] * 2
+    assert own.outcomes[3::2] == [Rejection("user_not_eligible", detail="banned")] * 2
     assert processor.caches[1][GUEST].user.blocked_user_ids == {"third"}
 
 

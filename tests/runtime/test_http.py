@@ -244,14 +244,17 @@ async def test_open_api_describes_bearer_tokens_and_problems(client: httpx.Async
 
 async def test_open_api_promises_every_field_of_an_answer(client: httpx.AsyncClient) -> None:
     schemas = (await client.get("/openapi.json")).json()["components"]["schemas"]
-    assert schemas["CommandOutcome"]["required"] == [
+    outcome = [
         "commandId",
         "commandType",
         "outcome",
         "decidedAt",
         "roomId",
         "invitationId",
+        "actorId",
         "events",
         "reason",
         "message",
     ]
+    assert schemas["CommandOutcome"]["required"] == outcome
+    assert schemas["DetailedOutcome"]["required"] == [*outcome, "detail"]
