@@ -7,10 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Strict
 
-from cohost_schemas.events import Permissions
+from cohost_schemas.events import Permissions, TrackSources
 from cohost_schemas.facts import SeatLimit
 from cohost_schemas.invitation import Invitation
-from cohost_schemas.signals import Tracks
 from cohost_schemas.types import (
     Badge,
     ConnectionStatus,
@@ -21,6 +20,7 @@ from cohost_schemas.types import (
     Role,
     RoomStatus,
     Timestamp,
+    TrackSource,
 )
 from cohost_schemas.types import StoredId as Id
 
@@ -99,6 +99,14 @@ class BroadcastData(Message):
     permissions: Permissions
 
 
+class Track(Message):
+    """A published track."""
+
+    sid: str
+    source: TrackSource | Literal["unknown"]
+    muted: bool
+
+
 class OnStage(Message):
     """A user with a badge; `graceEndsAt` is set while a disconnected co-host's seat is kept.
 
@@ -113,7 +121,8 @@ class OnStage(Message):
     grant: GrantStatus
     connection: ConnectionStatus
     grace_ends_at: Timestamp | None = None
-    tracks: Tracks
+    tracks: Annotated[tuple[Track, ...], Strict(strict=False)]
+    published: TrackSources
     hard_muted: Annotated[tuple[MuteSource, ...], Strict(strict=False)]
     label: str | None = None
     order: Count = 0

@@ -20,6 +20,9 @@ from cohost_schemas.types import (
 )
 from cohost_schemas.types import StoredId as Id
 
+TrackSources = Annotated[tuple[TrackSource, ...], Strict(strict=False)]
+"""Sources in the order of LiveKit's own enumeration."""
+
 
 class StageChanged(Message):
     """The state of a room as invitations has read it, published whenever it changes."""
@@ -85,7 +88,7 @@ class Permissions(Message):
     can_publish: bool
     can_publish_data: bool
     can_subscribe: bool
-    can_publish_sources: Annotated[tuple[TrackSource, ...], Strict(strict=False)]
+    can_publish_sources: TrackSources
 
 
 class GrantProvisioned(Message):
@@ -155,6 +158,41 @@ class CoHostLost(Message):
     room_id: Id
     user_id: Id
     invitation_id: Id
+    at: Timestamp
+
+
+class HostConnected(Message):
+    """The host's first connection since the room opened or the host changed."""
+
+    room_id: Id
+    user_id: Id
+    at: Timestamp
+
+
+class HostDisconnected(Message):
+    """The host of an open room disconnected."""
+
+    room_id: Id
+    user_id: Id
+    at: Timestamp
+
+
+class HostReconnected(Message):
+    """A disconnected host connected again."""
+
+    room_id: Id
+    user_id: Id
+    at: Timestamp
+
+
+class CoHostMediaChanged(Message):
+    """The sources that a seated co-host publishes, and those of them whose tracks are all muted."""
+
+    room_id: Id
+    user_id: Id
+    invitation_id: Id
+    published: TrackSources
+    muted: TrackSources
     at: Timestamp
 
 
@@ -231,6 +269,10 @@ BROADCAST: tuple[type[Message], ...] = (
     CoHostDisconnected,
     CoHostReconnected,
     CoHostLost,
+    HostConnected,
+    HostDisconnected,
+    HostReconnected,
+    CoHostMediaChanged,
     CoHostMuted,
     CoHostUnmuteRequested,
     IntruderRemoved,

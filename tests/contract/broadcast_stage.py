@@ -122,6 +122,7 @@ def stage_item(seat: SeatedUser, **changes: Any) -> dict[str, Any]:
         "connection": "never",
         "graceEndsAt": None,
         "tracks": [],
+        "published": [],
         "hardMuted": [],
         "label": None,
         "order": 1,

@@ -178,8 +178,11 @@ async def test_hosts_have_no_grants(stage_driver: StageDriver) -> None:
     room = await stage_driver.open_room()
     async with join_room(await stage_driver.get_broadcast_data(room, room.host)) as host:
         await host.publish_track()
+        log = stage_driver.client.log
+        await log.wait_until(lambda: log.records_of(broadcast_stage.EVENTS, room.id), "the host's connection")
         await stage_driver.close_room(room)
-    assert stage_driver.client.log.records_of(broadcast_stage.EVENTS, room.id) == []
+    records = log.records_of(broadcast_stage.EVENTS, room.id)
+    assert [record.name for record in records] == ["HostConnected"]
 
 
 async def test_a_reopened_room_can_be_entered_again(

@@ -30,6 +30,7 @@ async def test_the_stage_shows_the_host_and_the_rooms_status(
         "connection": "never",
         "graceEndsAt": None,
         "tracks": [],
+        "published": [],
         "hardMuted": [],
         "label": None,
         "order": 0,
@@ -57,7 +58,8 @@ async def test_the_stage_shows_connections_and_tracks(stage_driver: StageDriver,
 
         async def shown() -> bool:
             tracks = [{"sid": published.sid, "source": "microphone", "muted": False}]
-            expected = broadcast_stage.stage_item(seat, connection="connected", tracks=tracks)
+            shown = {"connection": "connected", "tracks": tracks, "published": ["microphone"]}
+            expected = broadcast_stage.stage_item(seat, **shown)
             return (await stage_driver.stage_items(room))[people.bob] == expected
 
         await wait_until(shown, "bob's track on the stage")

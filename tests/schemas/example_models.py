@@ -118,6 +118,15 @@ EVENTS: tuple[Message, ...] = (
     ),
     events.CoHostReconnected(**SEAT_IDS, at="2026-01-01T12:10:20.000Z"),
     events.CoHostLost(**SEAT_IDS, at="2026-01-01T12:11:00.000Z"),
+    events.HostConnected(room_id=ROOM, user_id=HOST, at="2026-01-01T11:58:00.000Z"),
+    events.HostDisconnected(room_id=ROOM, user_id=HOST, at="2026-01-01T12:05:00.000Z"),
+    events.HostReconnected(room_id=ROOM, user_id=HOST, at="2026-01-01T12:05:30.000Z"),
+    events.CoHostMediaChanged(
+        **SEAT_IDS,
+        published=("camera", "microphone"),
+        muted=("microphone",),
+        at="2026-01-01T12:00:11.000Z",
+    ),
     events.CoHostMuted(room_id=ROOM, user_id=GUEST, source="microphone", hard=True, by=HOST),
     events.CoHostUnmuteRequested(room_id=ROOM, user_id=GUEST, source="microphone", by=HOST),
     events.IntruderRemoved(

@@ -15,9 +15,9 @@ from cohost_schemas.answers import (
     OnStage,
     RoomSummary,
     Stage,
+    Track,
 )
 from cohost_schemas.events import Permissions
-from cohost_schemas.signals import Track
 from cohost_schemas.types import Message
 from tests.schemas.example_models import RESENT
 
@@ -77,6 +77,7 @@ BOB = OnStage(
     connection="disconnected",
     grace_ends_at=AT,
     tracks=(Track(sid="track-1", source="unknown", muted=True),),
+    published=("camera",),
     hard_muted=("camera",),
     label="Guitar",
     order=1,

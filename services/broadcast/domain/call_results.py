@@ -15,7 +15,7 @@ from cohost_schemas.signals import (
     RoomMade,
 )
 from cohost_schemas.types import Message, is_id
-from services.broadcast.domain import membership, permissions, presence
+from services.broadcast.domain import connections, membership, permissions, presence
 from services.broadcast.domain.decision import Decision, Origin
 from services.broadcast.domain.state import Intrusion, Member, Seat, Stage
 
@@ -33,7 +33,7 @@ def apply_call_result(stage: Stage, result: CallResult, origin: Origin) -> Decis
         case GrantCallFailed():
             return _grant_call_failed(stage, result)
         case ErrandDone():
-            return Decision(_action_completed(stage, result))
+            return Decision(_action_completed(stage, result, origin))
         case RoomDeleted():
             return _room_deleted(stage, result, origin)
         case RoomMade():
@@ -69,9 +69,13 @@ def _grant_applied(stage: Stage, result: GrantApplied, origin: Origin) -> Decisi
         seat=_provisioned_seat(stage, member),
     )
     decision = Decision(_with_intrusion(stage.with_members(updated), events, result), events)
-    if result.participant is None or stage.badge_of(result.user_id) is None or member.presence.is_connected:
+    if result.participant is None or stage.badge_of(result.user_id) is None:
         return decision
-    return decision.followed_by(presence.mark_connected(decision.stage, result.participant, origin))
+    if member.presence.is_connected:
+        return decision._replace(
+            stage=connections.mark_tracks_muted(decision.stage, result.participant, origin)
+        )
+    return decision.followed_by(connections.mark_connected(decision.stage, result.participant, origin))
 
 
 def _earlier_intruder_stopped(stage: Stage, member: Member, result: GrantApplied, origin: Origin) -> Decision:
@@ -129,21 +133,16 @@ def _grant_call_failed(stage: Stage, result: GrantCallFailed) -> Decision:
     return Decision(next_stage, (event,))
 
 
-def _action_completed(stage: Stage, result: ErrandDone) -> Stage:
-    """Remove a completed action and record which tracks it muted: others may have come or gone meanwhile."""
+def _action_completed(stage: Stage, result: ErrandDone, origin: Origin) -> Stage:
+    """Remove a completed action and record which tracks it muted."""
     member = stage.members.get(result.user_id)
     if member is None or all(action.command_id != result.errand_id for action in member.actions):
         return stage
     remaining = tuple(action for action in member.actions if action.command_id != result.errand_id)
-    livekit_tracks = result.participant.tracks if result.participant is not None else ()
-    muted = {track.sid for track in livekit_tracks if track.muted}
-    tracks = tuple(
-        track.model_copy(update={"muted": True}) if track.sid in muted else track
-        for track in member.presence.tracks
-    )
-    return stage.with_members(
-        replace(member, actions=remaining, presence=replace(member.presence, tracks=tracks))
-    )
+    next_stage = stage.with_members(replace(member, actions=remaining))
+    if result.participant is None:
+        return next_stage
+    return connections.mark_tracks_muted(next_stage, result.participant, origin)
 
 
 def _room_deleted(stage: Stage, result: RoomDeleted, origin: Origin) -> Decision:

@@ -21,7 +21,15 @@ from cohost_schemas.signals import (
     TrackPublished,
     TrackUnpublished,
 )
-from services.broadcast.domain import call_results, deadlines, drift, membership, muting, presence
+from services.broadcast.domain import (
+    call_results,
+    connections,
+    deadlines,
+    drift,
+    membership,
+    muting,
+    presence,
+)
 from services.broadcast.domain.decision import Decision, Origin
 from services.broadcast.domain.state import SeatTimeouts, Stage
 
@@ -40,8 +48,12 @@ def decide_record(
     if isinstance(record, MuteCoHost | UnmuteCoHost):
         return muting.decide_mute_command(stage, record, origin)
     if isinstance(record, StageChanged):
-        return membership.update_room(stage, record, origin, timeouts)
-    return None if stage is None else _decide_known_room(stage, record, origin, timeouts)
+        decision = membership.update_room(stage, record, origin, timeouts)
+    elif stage is None:
+        return None
+    else:
+        decision = _decide_known_room(stage, record, origin, timeouts)
+    return connections.with_announcements(decision, origin)
 
 
 def _decide_known_room(  # noqa: PLR0911 - a case for each kind of record

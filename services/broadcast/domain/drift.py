@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from cohost_schemas.signals import Participant, RoomCompared
-from services.broadcast.domain import permissions, presence
+from services.broadcast.domain import connections, permissions, presence
 from services.broadcast.domain.decision import Decision, Origin
 from services.broadcast.domain.state import SeatTimeouts, Stage, mark_out_of_sync
 
@@ -47,7 +47,7 @@ def _correct_participant(
         return Decision(presence.mark_suspect(stage, user_id) if is_suspect else stage)
     decision = Decision(stage)
     if member.presence.changed_at_offset < snapshot.position:
-        decision = presence.mark_connected(stage, participant, origin)
+        decision = connections.mark_connected(stage, participant, origin)
     if is_unchanged and not permissions.has_desired_rights(stage, participant):
         return decision._replace(stage=mark_out_of_sync(decision.stage, user_id))
     return decision
@@ -72,6 +72,6 @@ def _disconnect_absent(
             decision = Decision(decision.stage.with_members(marked), decision.events)
         elif before.absent_since_snapshot != snapshot.look_id:
             decision = decision.followed_by(
-                presence.mark_disconnected(decision.stage, member, origin, timeouts)
+                connections.mark_disconnected(decision.stage, member, origin, timeouts)
             )
     return decision

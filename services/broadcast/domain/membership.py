@@ -130,6 +130,7 @@ def _updated_room(before: Room | None, event: StageChanged, origin: Origin) -> R
         host_since=before.host_since if same_host else origin.at,
         status=event.status,
         is_open=event.open,
+        announced_host_connection=before.announced_host_connection if same_host else "never",
         rights_ended_at=origin.at if is_host_replaced else before.rights_ended_at,
     )
 

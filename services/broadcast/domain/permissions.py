@@ -61,7 +61,7 @@ def join_identity(stage: Stage, user_id: str, badge: Badge | None) -> str:
 
 
 def has_desired_rights(stage: Stage, participant: Participant) -> bool:
-    """Return whether a participant has exactly the desired permissions and badge."""
+    """Return whether a participant has exactly the desired permissions and badge, and no track to mute."""
     return (
         participant.permissions == desired_for(stage, participant.user_id)
         and participant.badge == (stage.badge_of(participant.user_id) or "")

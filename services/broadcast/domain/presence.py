@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import assert_never
 
 from cohost_schemas import timestamps
-from cohost_schemas.events import CoHostConnected, CoHostDisconnected, CoHostReconnected
 from cohost_schemas.signals import (
     Participant,
     ParticipantJoined,
@@ -18,15 +17,12 @@ from cohost_schemas.signals import (
     TrackUnpublished,
     WebhookReport,
 )
-from services.broadcast.domain import permissions
+from services.broadcast.domain import connections, permissions
 from services.broadcast.domain.decision import Decision, Origin
-from services.broadcast.domain.state import Member, Presence, Room, SeatTimeouts, Stage, mark_out_of_sync
+from services.broadcast.domain.state import Member, Room, SeatTimeouts, Stage, mark_out_of_sync
 
 _MAX_FINISHED_ROOMS = 4
 """The number of finished LiveKit rooms whose sids are kept."""
-
-_MAX_ENDED_SIDS = 8
-"""The number of a user's ended connections whose sids are kept."""
 
 _MAX_WEBHOOK_DELAY_SECONDS = 60
 """Twice the time after which LiveKit drops a webhook that it could not deliver."""
@@ -81,7 +77,11 @@ def _participant_joined(stage: Stage, report: ParticipantJoined, origin: Origin)
             return Decision(stage)
         is_proof = _proves_intrusion(current.room, participant, origin)
         return Decision(mark_suspect(current, participant.user_id, confirmed=is_proof))
-    decision = mark_connected(current, participant, origin)
+    known = current.member_or_empty(participant.user_id).presence
+    if known.is_connected and known.sid == participant.sid:
+        # This report may be late, and tracks have their own ones.
+        participant = participant.model_copy(update={"tracks": known.tracks})
+    decision = connections.mark_connected(current, participant, origin)
     return (
         decision
         if permissions.has_desired_rights(current, participant)
@@ -100,13 +100,17 @@ def _participant_left(
     if report.reason == "moved":
         return Decision(stage.with_members(_mark_possibly_absent(member, origin)) if is_current else stage)
     if is_current:
-        return mark_disconnected(stage, member, origin, timeouts)
-    presence = replace(member.presence, ended_sids=_with_ended_sid(member.presence, report.sid))
+        return connections.mark_disconnected(stage, member, origin, timeouts)
+    presence = replace(member.presence, ended_sids=connections.with_ended_sid(member.presence, report.sid))
     return Decision(stage.with_members(replace(member, presence=presence)))
 
 
 def _track_published(stage: Stage, report: TrackPublished, origin: Origin) -> Decision:
-    """Record a track; mark a publisher without a badge as suspect, and forbidden tracks as out of sync."""
+    """Record a track; mark a publisher without a badge as suspect, and forbidden tracks as out of sync.
+
+    A user who has just got a seat or become host may publish before the result of the grant shows their
+    connection: then the track shows it.
+    """
     if report.room_sid in stage.room.finished_room_sids:
         return Decision(stage)
     if not stage.room.is_open:
@@ -114,18 +118,19 @@ def _track_published(stage: Stage, report: TrackPublished, origin: Origin) -> De
     if stage.badge_of(report.user_id) is None:
         return Decision(mark_suspect(stage, report.user_id))
     member = stage.member_or_empty(report.user_id)
-    if member.presence.sid != report.sid:
+    before = member.presence
+    if not before.is_connected and report.sid not in before.ended_sids:
+        decision = connections.connect(stage, member, report.sid, (report.track,), origin)
+    elif before.sid == report.sid:
+        others = tuple(track for track in before.tracks if track.sid != report.track.sid)
+        decision = Decision(connections.with_tracks(stage, member, (*others, report.track), origin))
+    else:
         return Decision(stage)
-    others = tuple(track for track in member.presence.tracks if track.sid != report.track.sid)
-    presence = replace(member.presence, tracks=(*others, report.track), changed_at_offset=origin.offset)
-    next_stage = stage.with_members(replace(member, presence=presence))
     allowed = permissions.desired_for(stage, report.user_id).can_publish_sources
-    is_known_source = report.track.source in permissions.ALL_SOURCES
-    return Decision(
-        mark_out_of_sync(next_stage, report.user_id)
-        if is_known_source and report.track.source not in allowed
-        else next_stage
-    )
+    is_forbidden = report.track.source in permissions.ALL_SOURCES and report.track.source not in allowed
+    if is_forbidden:
+        return decision._replace(stage=mark_out_of_sync(decision.stage, report.user_id))
+    return decision
 
 
 def _track_unpublished(stage: Stage, report: TrackUnpublished, origin: Origin) -> Decision:
@@ -134,8 +139,7 @@ def _track_unpublished(stage: Stage, report: TrackUnpublished, origin: Origin) -
     if member is None or member.presence.sid != report.sid:
         return Decision(stage)
     remaining = tuple(track for track in member.presence.tracks if track.sid != report.track_sid)
-    presence = replace(member.presence, tracks=remaining, changed_at_offset=origin.offset)
-    return Decision(stage.with_members(replace(member, presence=presence)))
+    return Decision(connections.with_tracks(stage, member, remaining, origin))
 
 
 def mark_room_finished(stage: Stage, room_sid: str, origin: Origin) -> Stage:
@@ -157,57 +161,6 @@ def mark_room_finished(stage: Stage, room_sid: str, origin: Origin) -> Stage:
     connected = [member for member in stage.sorted_members if room.is_open and member.presence.is_connected]
     next_stage = stage.with_room(replace(finished, room_sid=None))
     return next_stage.with_members(*(_mark_possibly_absent(member, origin) for member in connected))
-
-
-def mark_connected(stage: Stage, participant: Participant, origin: Origin) -> Decision:
-    """Record that a host or co-host is connected."""
-    member = stage.member_or_empty(participant.user_id)
-    before = member.presence
-    if participant.sid in before.ended_sids or not participant.connected:
-        return Decision(stage)
-    if before.is_connected and before.sid == participant.sid:
-        if before.tracks == participant.tracks and before.absent_since_snapshot is None:
-            return Decision(stage)
-        refreshed = replace(
-            before, tracks=participant.tracks, absent_since_snapshot=None, changed_at_offset=origin.offset
-        )
-        return Decision(stage.with_members(replace(member, presence=refreshed)))
-    presence = Presence(
-        "connected",
-        participant.sid,
-        ended_sids=before.ended_sids,
-        tracks=participant.tracks,
-        changed_at_offset=origin.offset,
-    )
-    seat = replace(member.seat, no_show_at=None) if member.seat is not None else None
-    next_stage = stage.with_members(replace(member, presence=presence, seat=seat))
-    return Decision(next_stage, _connection_events(stage, member, origin))
-
-
-def mark_disconnected(stage: Stage, member: Member, origin: Origin, timeouts: SeatTimeouts) -> Decision:
-    """Record that a host or co-host disconnected, and start the grace of a co-host's seat."""
-    before = member.presence
-    starts_grace = (
-        stage.badge_of(member.user_id) == "coHost" and member.seat is not None and member.seat.release is None
-    )
-    grace_ends_at = timestamps.add_seconds(origin.at, timeouts.grace_seconds) if starts_grace else None
-    presence = Presence(
-        "disconnected",
-        ended_sids=_with_ended_sid(before, before.sid),
-        grace_ends_at=grace_ends_at,
-        changed_at_offset=origin.offset,
-    )
-    next_stage = stage.with_members(replace(member, presence=presence))
-    if member.seat is None or grace_ends_at is None:
-        return Decision(next_stage)
-    disconnected = CoHostDisconnected(
-        room_id=stage.room.room_id,
-        user_id=member.user_id,
-        invitation_id=member.seat.invitation_id,
-        at=origin.at,
-        grace_ends_at=grace_ends_at,
-    )
-    return Decision(next_stage, (disconnected,))
 
 
 def mark_suspect(stage: Stage, user_id: str, *, confirmed: bool = False) -> Stage:
@@ -253,29 +206,4 @@ def _mark_possibly_absent(member: Member, origin: Origin) -> Member:
     return replace(
         member,
         presence=replace(member.presence, absent_since_snapshot=origin.id, changed_at_offset=origin.offset),
-    )
-
-
-def _with_ended_sid(presence: Presence, sid: str | None) -> tuple[str, ...]:
-    """Return the sids of the ended connections including this one, latest last."""
-    if sid is None or sid in presence.ended_sids:
-        return presence.ended_sids
-    return (*presence.ended_sids, sid)[-_MAX_ENDED_SIDS:]
-
-
-def _connection_events(
-    stage: Stage, member: Member, origin: Origin
-) -> tuple[CoHostConnected | CoHostReconnected, ...]:
-    if stage.badge_of(member.user_id) != "coHost" or member.seat is None or member.seat.release is not None:
-        return ()
-    if member.presence.is_connected:
-        return ()
-    event_type = CoHostConnected if member.presence.state == "never" else CoHostReconnected
-    return (
-        event_type(
-            room_id=stage.room.room_id,
-            user_id=member.user_id,
-            invitation_id=member.seat.invitation_id,
-            at=origin.at,
-        ),
     )

@@ -13,7 +13,14 @@ from cohost_schemas import timestamps
 from cohost_schemas.commands import ReleaseReason
 from cohost_schemas.envelope import Correlation
 from cohost_schemas.signals import Track
-from cohost_schemas.types import Badge, ConnectionStatus, LeaveReason, MuteSource, RoomStatus
+from cohost_schemas.types import (
+    Badge,
+    ConnectionStatus,
+    LeaveReason,
+    MuteSource,
+    RoomStatus,
+    TrackSource,
+)
 
 _INTRUSION_SECONDS = 3600
 _MAX_INTRUSIONS = 64
@@ -60,11 +67,20 @@ class ReleaseRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Media:
+    """The sources that a user publishes, and those of them whose tracks are all muted."""
+
+    published: tuple[TrackSource, ...] = ()
+    muted: tuple[TrackSource, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Seat:
     """A co-host's seat. `no_show_at` is the deadline for the first connection, None when there is none.
 
     `correlation` is that of the acceptance. `place` sorts a stage's seats; there may be gaps between places.
-    The seats of before version 1.1 have 0 until the stage is arranged.
+    The seats of before version 1.1 have 0 until the stage is arranged. `announced_media` is the media of the
+    seat's last `CoHostMediaChanged`.
     """
 
     invitation_id: str
@@ -76,6 +92,7 @@ class Seat:
     correlation: Correlation | None = None
     label: str | None = None
     place: int = 0
+    announced_media: Media = Media()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +203,7 @@ class Room:
     ids of the latest ones that ended, and `room_sid_offset` is the offset of the signal that last changed
     either. `recent_webhook_ids` are the ids of the latest webhooks that changed anything. `rights_ended_at`
     is when a seat or the previous host's rights last ended, `intrusions` are the latest ones within an hour.
+    `announced_host_connection` is what the last event about the present host's connection said.
     """
 
     room_id: str
@@ -203,6 +221,7 @@ class Room:
     recent_webhook_ids: tuple[str, ...] = ()
     rights_ended_at: str | None = None
     intrusions: tuple[Intrusion, ...] = ()
+    announced_host_connection: ConnectionStatus = "never"
 
     @property
     def work_correlation(self) -> Correlation | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from cohost_schemas import ids, timestamps, topics
 from cohost_schemas.signals import Participant, RoomCompared
 from messaging.producer import AtLeastOnceProducer
-from services.broadcast.domain import drift, permissions
+from services.broadcast.domain import connections, drift, permissions
 from services.broadcast.domain.decision import Origin
 from services.broadcast.domain.state import SeatTimeouts, Stage
 from services.broadcast.livekit.client import LiveKitClient
@@ -53,7 +53,8 @@ class SnapshotWriter:
     def _has_drift(self, stage: Stage, snapshot: RoomCompared) -> bool:
         """Return whether the snapshot would change anything if it were decided now."""
         origin = Origin(snapshot.look_id, timestamps.current_timestamp(), snapshot.position, stage.room.lane)
-        decision = drift.correct_drift(stage, snapshot, origin, self._timeouts)
+        corrected = drift.correct_drift(stage, snapshot, origin, self._timeouts)
+        decision = connections.with_announcements(corrected, origin)
         return decision.stage != stage or bool(decision.events)
 
 

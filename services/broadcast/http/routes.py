@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from cohost_schemas import answers
 from cohost_schemas.types import Badge, GrantStatus, Role
-from services.broadcast.domain import permissions
+from services.broadcast.domain import connections, permissions
 from services.broadcast.domain.state import Member, Stage
 from services.broadcast.http import join
 from services.broadcast.http.room_provisioner import RoomProvisioner
@@ -98,7 +98,10 @@ def _stage_item(stage: Stage, member: Member, badge: Badge, since: str, order: i
         grant=_grant_status(member, badge),
         connection=presence.state,
         grace_ends_at=presence.grace_ends_at,
-        tracks=presence.tracks,
+        tracks=tuple(
+            answers.Track(sid=track.sid, source=track.source, muted=track.muted) for track in presence.tracks
+        ),
+        published=connections.media_of(presence.tracks).published,
         hard_muted=permissions.hard_muted_sources(stage, member.user_id),
         label=seat.label if seat is not None else None,
         order=order,

@@ -166,6 +166,14 @@ def track_published(user_id: str = "bob", sid: str = "PA_1", **more: Any) -> sig
     )
 
 
+def track_unpublished(
+    user_id: str = "bob", sid: str = "PA_1", track_sid: str = "TR_1"
+) -> signals.TrackUnpublished:
+    return signals.TrackUnpublished(
+        room_id=ROOM, room_sid="RM_1", user_id=user_id, sid=sid, track_sid=track_sid
+    )
+
+
 def mute_command(actor: str = HOST, source: Any = "microphone", *, hard: bool = False) -> commands.MuteCoHost:
     return commands.MuteCoHost(room_id=ROOM, user_id="bob", actor_id=actor, source=source, hard=hard)
 
@@ -184,6 +192,23 @@ def room_compared(
         position=more.get("position", 1_000),
         version=more.get("version", 1_000),
         participants=participants,
+    )
+
+
+def host_event(name: str, second: int, user_id: str = HOST) -> Message:
+    return getattr(events, f"Host{name}")(room_id=ROOM, user_id=user_id, at=time_at(second))
+
+
+def media_changed(
+    second: int, published: tuple[Any, ...] = (), muted: tuple[Any, ...] = (), **more: Any
+) -> events.CoHostMediaChanged:
+    return events.CoHostMediaChanged(
+        room_id=ROOM,
+        user_id=more.get("user_id", "bob"),
+        invitation_id=more.get("invitation_id", "invitation-1"),
+        published=published,
+        muted=muted,
+        at=time_at(second),
     )
 
 

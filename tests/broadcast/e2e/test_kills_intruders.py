@@ -32,7 +32,7 @@ async def test_an_intruder_is_demoted_and_published_once(
     await service.wait_for_event("IntruderRemoved", name, "mallory")
     await wait_until(lambda: rights_of(mallory) == VIEWER_RIGHTS)
     await killable.assert_consistent(name)
-    assert service.event_names(name) == ["IntruderRemoved"]
+    assert service.event_names(name, "mallory") == ["IntruderRemoved"]
 
 
 @pytest.mark.parametrize(
@@ -52,4 +52,4 @@ async def test_an_intruder_is_removed_once_when_demotion_is_refused(
     assert removed.data["action"] == "removed"
     assert set(await livekit_participants(service, name)) == {"alice"}
     await killable.assert_consistent(name)
-    assert service.event_names(name) == ["IntruderRemoved"]
+    assert service.event_names(name, "mallory") == ["IntruderRemoved"]

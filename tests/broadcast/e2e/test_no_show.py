@@ -91,5 +91,9 @@ async def test_a_room_waiting_for_its_host_keeps_its_stage(
     assert [track["source"] for track in (await stage_items(service, name))["bob"]["tracks"]] == [
         "microphone"
     ]
-    assert sorted(service.event_names(name, "bob")) == ["CoHostConnected", "GrantProvisioned"]
+    assert sorted(service.event_names(name, "bob")) == [
+        "CoHostConnected",
+        "CoHostMediaChanged",
+        "GrantProvisioned",
+    ]
     assert (await stage_items(service, name))["bob"]["invitationId"] == seat
