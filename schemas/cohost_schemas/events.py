@@ -13,6 +13,7 @@ from cohost_schemas.types import (
     Message,
     MuteSource,
     PositiveCount,
+    RecordingStatus,
     RoomStatus,
     Text,
     Timestamp,
@@ -196,6 +197,17 @@ class CoHostMediaChanged(Message):
     at: Timestamp
 
 
+class RecordingFinished(Message):
+    """A recording of the room ended; `files` are the locations of its files."""
+
+    room_id: Id
+    egress_id: str
+    status: RecordingStatus
+    files: Annotated[tuple[str, ...], Strict(strict=False)]
+    started_at: Timestamp | None = None
+    ended_at: Timestamp | None = None
+
+
 class CoHostMuted(Message):
     """A mute command took effect."""
 
@@ -273,6 +285,7 @@ BROADCAST: tuple[type[Message], ...] = (
     HostDisconnected,
     HostReconnected,
     CoHostMediaChanged,
+    RecordingFinished,
     CoHostMuted,
     CoHostUnmuteRequested,
     IntruderRemoved,

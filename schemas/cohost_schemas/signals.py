@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Strict, StringConstraints
 
 from cohost_schemas.events import Permissions
-from cohost_schemas.types import Message, Text, Timestamp, TrackSource
+from cohost_schemas.types import Message, RecordingStatus, Text, Timestamp, TrackSource
 from cohost_schemas.types import StoredId as Id
 
 ApplyMode = Literal["in_place", "absent", "removed", "clean"]
@@ -157,6 +157,17 @@ class RoomFinished(Message):
     room_sid: Text
 
 
+class EgressEnded(Message):
+    """A recording of the room ended; its times are null where LiveKit did not set them."""
+
+    room_id: Id
+    egress_id: Text
+    status: RecordingStatus
+    files: Annotated[tuple[Text, ...], Strict(strict=False)]
+    started_at: Timestamp | None = None
+    ended_at: Timestamp | None = None
+
+
 class RoomCompared(Message):
     """A snapshot of the relevant participants of a LiveKit room, taken by a resync.
 
@@ -187,7 +198,9 @@ class DeadlineReached(Message):
 CallResult = GrantApplied | IntruderSeen | GrantCallFailed | ErrandDone | RoomDeleted | RoomMade
 """The result of a LiveKit call."""
 
-WebhookReport = ParticipantJoined | ParticipantLeft | TrackPublished | TrackUnpublished | RoomFinished
+WebhookReport = (
+    ParticipantJoined | ParticipantLeft | TrackPublished | TrackUnpublished | RoomFinished | EgressEnded
+)
 """A report from a LiveKit webhook."""
 
 Signal = CallResult | WebhookReport | RoomCompared | DeadlineReached
@@ -204,6 +217,7 @@ ALL: tuple[type[Message], ...] = (
     TrackPublished,
     TrackUnpublished,
     RoomFinished,
+    EgressEnded,
     RoomCompared,
     DeadlineReached,
 )

@@ -56,6 +56,7 @@ Badge = Literal["host", "coHost"]
 Role = Literal["host", "coHost", "viewer"]
 GrantStatus = Literal["pending", "provisioned", "failed"]
 ConnectionStatus = Literal["never", "connected", "disconnected"]
+RecordingStatus = Literal["complete", "failed", "aborted"]
 
 OPEN_STATUSES: frozenset[str] = frozenset({"idle", "live", "waitingReconnect"})
 

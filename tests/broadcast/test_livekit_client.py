@@ -174,7 +174,7 @@ async def test_values_of_a_newer_livekit_are_read_as_unknown(
     fake: FakeLiveKit, livekit_client: LiveKitClient
 ) -> None:
     bob = fake.add_participant("room", "bob", can_publish_sources=[2, 99])
-    bob.tracks.add(sid="TR_1", source=99)  # type: ignore[arg-type] - a value of a future version
+    bob.tracks.add(sid="TR_1", source=99, type=99)  # type: ignore[arg-type] - values of a future version
     found = await livekit_client.get_participant("room", "bob")
     assert found is not None
     assert found.permissions.can_publish_sources == ("microphone",)
@@ -348,7 +348,10 @@ def test_a_join_is_reported_with_permissions_badge_and_tracks() -> None:
                 "canPublishSources": ["MICROPHONE", "CAMERA"],
             },
             "attributes": {"cohost.badge": "host", "color": "red"},
-            "tracks": [{"sid": "TR_1", "source": "SCREEN_SHARE_AUDIO", "muted": True}, {"sid": "TR_2"}],
+            "tracks": [
+                {"sid": "TR_1", "type": "AUDIO", "source": "SCREEN_SHARE_AUDIO", "muted": True},
+                {"sid": "TR_2", "type": "DATA"},
+            ],
         },
     }
     participant = signals.Participant(
@@ -395,13 +398,15 @@ def test_a_disconnect_is_a_departure_or_a_move(name: str, disconnect: str, reaso
 
 
 def test_a_track_of_an_unknown_source_is_reported() -> None:
-    about = {"id": "EV_1", "room": ROOM, "participant": BOB, "track": {"sid": "TR_1", "source": 99}}
+    shown = {"sid": "TR_1", "source": 99, "type": 99}
+    about = {"id": "EV_1", "room": ROOM, "participant": BOB, "track": shown}
     track = signals.Track(sid="TR_1", source="unknown", muted=False)
     assert reported_by({"event": "track_published", **about})[1].track == track
 
 
 def test_tracks_and_the_end_of_the_room_are_reported() -> None:
-    about = {"id": "EV_1", "room": ROOM, "participant": BOB, "track": {"sid": "TR_1", "source": "CAMERA"}}
+    shown = {"sid": "TR_1", "source": "CAMERA", "type": "VIDEO"}
+    about = {"id": "EV_1", "room": ROOM, "participant": BOB, "track": shown}
     track = signals.Track(sid="TR_1", source="camera", muted=False)
     where = {"room_id": "room", "room_sid": "RM_1"}
     assert reported_by({"event": "track_published", **about})[1] == signals.TrackPublished(
@@ -414,9 +419,51 @@ def test_tracks_and_the_end_of_the_room_are_reported() -> None:
 
 
 @pytest.mark.parametrize(
+    ("livekit_status", "status"),
+    [
+        ("EGRESS_COMPLETE", "complete"),
+        ("EGRESS_LIMIT_REACHED", "complete"),
+        ("EGRESS_FAILED", "failed"),
+        ("EGRESS_ABORTED", "aborted"),
+    ],
+)
+def test_a_recordings_end_is_reported_with_its_files_and_times(livekit_status: str, status: Any) -> None:
+    info = {
+        "egressId": "EG_1",
+        "roomName": "room",
+        "status": livekit_status,
+        "startedAt": "1767268800123456789",
+        "endedAt": "1767272400999999999",
+        "fileResults": [{"filename": "a.mp4", "location": "s3://bucket/a.mp4"}, {"location": "s3://b"}],
+    }
+    assert reported_by({"event": "egress_ended", "id": "EV_1", "egressInfo": info}) == (
+        "EV_1",
+        signals.EgressEnded(
+            room_id="room",
+            egress_id="EG_1",
+            status=status,
+            files=("s3://bucket/a.mp4", "s3://b"),
+            started_at="2026-01-01T12:00:00.123Z",
+            ended_at="2026-01-01T13:00:00.999Z",
+        ),
+    )
+
+
+def test_a_recording_that_never_began_has_no_files_and_times() -> None:
+    info = {"egressId": "EG_1", "roomName": "room", "status": "EGRESS_FAILED", "startedAt": "0"}
+    assert reported_by({"event": "egress_ended", "id": "EV_1", "egressInfo": info})[1] == signals.EgressEnded(
+        room_id="room", egress_id="EG_1", status="failed", files=(), started_at=None, ended_at=None
+    )
+
+
+@pytest.mark.parametrize(
     "event",
     [
         {"event": "room_started", "room": ROOM},
+        {"event": "egress_ended", "room": ROOM},
+        {"event": "egress_ended", "egressInfo": {"egressId": "EG_1", "status": "EGRESS_COMPLETE"}},
+        {"event": "egress_ended", "egressInfo": {"roomName": "room", "status": "EGRESS_COMPLETE"}},
+        {"event": "egress_ended", "egressInfo": {"egressId": "EG_1", "roomName": "room"}},
         {"event": "egress_started", "egressInfo": {"roomName": "room"}},
         {"event": "of_the_future", "room": ROOM, "participant": BOB, "unknown": [1]},
         {"event": "participant_joined", "room": {"name": "not one of ours"}, "participant": BOB},

@@ -1,6 +1,9 @@
 """Real participants on the real LiveKit, and LiveKit's server API."""
 
 import asyncio
+import base64
+import hashlib
+import json
 import os
 import time
 from collections.abc import AsyncIterator
@@ -109,6 +112,14 @@ class LiveKitServerApi:
         """Return an answer like `broadcast-data`'s, with the given permissions."""
         video = {"roomJoin": True, "room": room, "canPublish": True, "canPublishData": False, **grants}
         return {"serverUrl": self.deployment.livekit_url, "token": self.sign_token(identity, video=video)}
+
+    async def send_webhook(self, event: dict[str, Any]) -> int:
+        """Send broadcast a signed webhook, as LiveKit does; return the answer's status."""
+        body = json.dumps(event).encode()
+        digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        headers = {"Authorization": self.sign_token("", sha256=digest)}
+        url = f"{self.deployment.broadcast_url}/livekit/webhook"
+        return (await self._http.post(url, content=body, headers=headers)).status_code
 
     async def call_api(self, method: str, room: str, body: dict[str, Any]) -> dict[str, Any]:
         """Call the API as an administrator of a room."""

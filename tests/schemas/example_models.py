@@ -127,6 +127,14 @@ EVENTS: tuple[Message, ...] = (
         muted=("microphone",),
         at="2026-01-01T12:00:11.000Z",
     ),
+    events.RecordingFinished(
+        room_id=ROOM,
+        egress_id="EG_7tQ4mDnW2xzK",
+        status="complete",
+        files=("https://recordings.example/room-1.mp4",),
+        started_at="2026-01-01T12:00:00.000Z",
+        ended_at="2026-01-01T13:00:00.000Z",
+    ),
     events.CoHostMuted(room_id=ROOM, user_id=GUEST, source="microphone", hard=True, by=HOST),
     events.CoHostUnmuteRequested(room_id=ROOM, user_id=GUEST, source="microphone", by=HOST),
     events.IntruderRemoved(

@@ -7,6 +7,7 @@ from cohost_schemas.events import CoHostLeft, InvitationAccepted, StageArranged,
 from cohost_schemas.rejections import RejectionReason
 from cohost_schemas.signals import (
     DeadlineReached,
+    EgressEnded,
     ErrandDone,
     GrantApplied,
     GrantCallFailed,
@@ -68,7 +69,14 @@ def _decide_known_room(  # noqa: PLR0911 - a case for each kind of record
             return membership.arrange_seats(stage, record)
         case GrantApplied() | IntruderSeen() | GrantCallFailed() | ErrandDone() | RoomDeleted() | RoomMade():
             return call_results.apply_call_result(stage, record, origin)
-        case ParticipantJoined() | ParticipantLeft() | TrackPublished() | TrackUnpublished() | RoomFinished():
+        case (
+            ParticipantJoined()
+            | ParticipantLeft()
+            | TrackPublished()
+            | TrackUnpublished()
+            | RoomFinished()
+            | EgressEnded()
+        ):
             return presence.apply_webhook(stage, record, origin, timeouts)
         case RoomCompared():
             return drift.correct_drift(stage, record, origin, timeouts)

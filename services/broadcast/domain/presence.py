@@ -1,4 +1,4 @@
-"""Apply LiveKit's webhooks to a stage: connections and tracks of hosts and co-hosts, and suspects.
+"""Apply LiveKit's webhooks to a stage: connections and tracks of hosts and co-hosts, suspects, recordings.
 
 The participant's sid orders webhooks: a late webhook does not revive a connection that ended. The same
 webhook may arrive more than once, and late, because LiveKit may send each one to every copy of the service.
@@ -8,7 +8,9 @@ from dataclasses import replace
 from typing import assert_never
 
 from cohost_schemas import timestamps
+from cohost_schemas.events import RecordingFinished
 from cohost_schemas.signals import (
+    EgressEnded,
     Participant,
     ParticipantJoined,
     ParticipantLeft,
@@ -29,6 +31,9 @@ _MAX_WEBHOOK_DELAY_SECONDS = 60
 
 _MAX_WEBHOOK_IDS = 64
 """The number of webhook ids that are kept to detect repetitions."""
+
+_MAX_EGRESS_IDS = 1000
+"""The number of a room's recordings whose ids are kept to detect repetitions."""
 
 
 def apply_webhook(stage: Stage, report: WebhookReport, origin: Origin, timeouts: SeatTimeouts) -> Decision:
@@ -56,6 +61,8 @@ def _apply_report(stage: Stage, report: WebhookReport, origin: Origin, timeouts:
             return _track_unpublished(stage, report, origin)
         case RoomFinished():
             return Decision(mark_room_finished(stage, report.room_sid, origin))
+        case EgressEnded():
+            return _egress_ended(stage, report)
         case _:
             assert_never(report)
 
@@ -140,6 +147,23 @@ def _track_unpublished(stage: Stage, report: TrackUnpublished, origin: Origin) -
         return Decision(stage)
     remaining = tuple(track for track in member.presence.tracks if track.sid != report.track_sid)
     return Decision(connections.with_tracks(stage, member, remaining, origin))
+
+
+def _egress_ended(stage: Stage, report: EgressEnded) -> Decision:
+    """Publish a recording the first time that it is reported, also in a room that has closed."""
+    known = stage.room.finished_egress_ids
+    if report.egress_id in known:
+        return Decision(stage)
+    finished = RecordingFinished(
+        room_id=report.room_id,
+        egress_id=report.egress_id,
+        status=report.status,
+        files=report.files,
+        started_at=report.started_at,
+        ended_at=report.ended_at,
+    )
+    remembered = (*known, report.egress_id)[-_MAX_EGRESS_IDS:]
+    return Decision(stage.with_room(replace(stage.room, finished_egress_ids=remembered)), (finished,))
 
 
 def mark_room_finished(stage: Stage, room_sid: str, origin: Origin) -> Stage:

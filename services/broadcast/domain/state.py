@@ -203,7 +203,8 @@ class Room:
     ids of the latest ones that ended, and `room_sid_offset` is the offset of the signal that last changed
     either. `recent_webhook_ids` are the ids of the latest webhooks that changed anything. `rights_ended_at`
     is when a seat or the previous host's rights last ended, `intrusions` are the latest ones within an hour.
-    `announced_host_connection` is what the last event about the present host's connection said.
+    `announced_host_connection` is what the last event about the present host's connection said, and
+    `finished_egress_ids` are the latest recordings that were published.
     """
 
     room_id: str
@@ -222,6 +223,7 @@ class Room:
     rights_ended_at: str | None = None
     intrusions: tuple[Intrusion, ...] = ()
     announced_host_connection: ConnectionStatus = "never"
+    finished_egress_ids: tuple[str, ...] = ()
 
     @property
     def work_correlation(self) -> Correlation | None:

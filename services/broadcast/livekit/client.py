@@ -13,7 +13,7 @@ from livekit.protocol import models
 from cohost_schemas import signals, timestamps
 from cohost_schemas.events import Permissions
 from cohost_schemas.signals import Participant
-from cohost_schemas.types import Badge, is_stored_id
+from cohost_schemas.types import Badge
 from services.broadcast.livekit import join_tokens, mapping
 from services.broadcast.livekit.calls import CallFailed, LiveKitCalls, R, T
 from services.broadcast.livekit.join_tokens import JoinGrant
@@ -222,7 +222,7 @@ class LiveKitClient:
             raise UnsignedWebhook from error
         if event.participant.kind in self._other_kinds:
             return None
-        report = mapping.to_webhook_report(event) if is_stored_id(event.room.name) else None
+        report = mapping.to_webhook_report(event)
         return (event.id, report) if report is not None else None
 
     def _people_in(self, *infos: models.ParticipantInfo) -> list[Participant]:

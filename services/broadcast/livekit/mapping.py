@@ -3,17 +3,23 @@
 from collections.abc import Iterable
 from typing import Any
 
-from livekit.protocol import models, room
+from livekit.protocol import egress, models, room
 from livekit.protocol import webhook as webhooks
 
-from cohost_schemas import signals
+from cohost_schemas import signals, timestamps
 from cohost_schemas.events import Permissions
 from cohost_schemas.signals import Participant, Track
-from cohost_schemas.types import TrackSource
+from cohost_schemas.types import RecordingStatus, TrackSource, is_stored_id
 from services.broadcast.domain import permissions
 
 BADGE_ATTRIBUTE = "cohost.badge"
 
+_RECORDING_STATUSES: dict[int, RecordingStatus] = {
+    egress.EGRESS_COMPLETE: "complete",
+    egress.EGRESS_LIMIT_REACHED: "complete",
+    egress.EGRESS_FAILED: "failed",
+    egress.EGRESS_ABORTED: "aborted",
+}
 _JOINING_STATES = frozenset({models.ParticipantInfo.State.JOINING, models.ParticipantInfo.State.JOINED})
 _MOVED_REASONS = frozenset(
     {
@@ -73,6 +79,12 @@ def _to_source(number: int) -> Any:
 
 def to_webhook_report(event: webhooks.WebhookEvent) -> signals.WebhookReport | None:
     """Return a webhook's report; None if it is irrelevant here."""
+    if event.event == "egress_ended":
+        return _to_egress_ended(event.egress_info)
+    return _to_room_report(event) if is_stored_id(event.room.name) else None
+
+
+def _to_room_report(event: webhooks.WebhookEvent) -> signals.WebhookReport | None:
     if event.event == "room_finished":
         return signals.RoomFinished(room_id=event.room.name, room_sid=event.room.sid)
     if not clean_text(event.participant.identity):
@@ -101,6 +113,24 @@ def _to_participant_left(
         return None
     moved = event.participant.disconnect_reason in _MOVED_REASONS
     return signals.ParticipantLeft(**participant_fields, reason="moved" if moved else "departed")
+
+
+def _to_egress_ended(info: egress.EgressInfo) -> signals.EgressEnded | None:
+    status, egress_id = _RECORDING_STATUSES.get(info.status), clean_text(info.egress_id)
+    if status is None or not egress_id or not is_stored_id(info.room_name):
+        return None
+    return signals.EgressEnded(
+        room_id=info.room_name,
+        egress_id=egress_id,
+        status=status,
+        files=tuple(clean_text(file.location) for file in info.file_results),
+        started_at=_to_timestamp(info.started_at),
+        ended_at=_to_timestamp(info.ended_at),
+    )
+
+
+def _to_timestamp(nanoseconds: int) -> str | None:
+    return timestamps.from_ms(nanoseconds // 1_000_000) if nanoseconds else None
 
 
 def clean_text(value: str) -> str:
