@@ -311,6 +311,12 @@ def test_a_co_hosts_token_carries_badge_and_sources() -> None:
     }
 
 
+def test_a_token_carries_the_display_name() -> None:
+    livekit_client = create_client("ws://nowhere")
+    token = livekit_client.create_token("room", "bob", CO_HOST, "coHost", "Bob Ñ 🎤").text
+    assert jwt.decode(token, options={"verify_signature": False})["name"] == "Bob Ñ 🎤"
+
+
 def test_a_token_without_any_source_does_not_allow_them_all() -> None:
     video = claims(permissions.for_badge("coHost", ["microphone", "camera", "screen_share"]), "coHost")[
         "video"

@@ -78,6 +78,23 @@ def test_a_token_without_scope_is_not_ops() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Alice Ñ 🎤", "Alice Ñ 🎤"),
+        ("🎤" * 101, "🎤" * 100),
+        ("", ""),
+        (None, ""),
+        (7, ""),
+        (["Alice"], ""),
+        ({"first": "Alice"}, ""),
+    ],
+)
+def test_a_callers_name_is_the_claim_cut_at_100_code_points(name: object, shown: str) -> None:
+    assert BY_SECRET.authenticate_token(sign_token(sub="alice", name=name)).name == shown
+    assert BY_SECRET.authenticate_token(sign_token(sub="alice")).name == ""
+
+
+@pytest.mark.parametrize(
     "more",
     [{"exp": LATER + 0.5}, {"aud": "app"}, {"aud": 5}, {"iss": "me"}, {"iss": None}, {"iat": 1}, {"jti": 5}],
 )

@@ -15,6 +15,7 @@ from services.broadcast.http.room_provisioner import RoomProvisioner
 from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.settings import BroadcastSettings
 from services.runtime.http import auth, path_params, problems
+from services.runtime.http.auth import Caller
 
 
 def create_stage_router(
@@ -43,19 +44,19 @@ def create_stage_router(
         current, role = await join.prepare_join(
             pool, provisioner, room_id, caller.user_id, as_viewer=requested_role == "viewer"
         )
-        return _broadcast_data(livekit, settings.server_url, current, caller.user_id, role)
+        return _broadcast_data(livekit, settings.server_url, current, caller, role)
 
     return routes
 
 
 def _broadcast_data(
-    livekit: LiveKitClient, server_url: str, stage: Stage, user_id: str, role: Role
+    livekit: LiveKitClient, server_url: str, stage: Stage, caller: Caller, role: Role
 ) -> answers.BroadcastData:
-    room_id = stage.room.room_id
+    room_id, user_id = stage.room.room_id, caller.user_id
     badge = None if role == "viewer" else role
     granted = permissions.VIEWER if badge is None else permissions.desired_for(stage, user_id)
     identity = permissions.join_identity(stage, user_id, badge)
-    token = livekit.create_token(room_id, identity, granted, badge)
+    token = livekit.create_token(room_id, identity, granted, badge, caller.name)
     return answers.BroadcastData(
         room_id=room_id,
         user_id=user_id,

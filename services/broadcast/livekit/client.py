@@ -174,9 +174,9 @@ class LiveKitClient:
         return True
 
     def create_token(
-        self, room_id: str, user_id: str, permissions: Permissions, badge: Badge | None
+        self, room_id: str, user_id: str, permissions: Permissions, badge: Badge | None, name: str = ""
     ) -> JoinToken:
-        """Return a token to join the room with exactly these rights."""
+        """Return a token to join the room with exactly these rights, under this display name."""
         # LiveKit allows every permission that is not set here.
         grants = api.VideoGrants(
             room_join=True,
@@ -187,6 +187,8 @@ class LiveKitClient:
             can_publish_sources=list(permissions.can_publish_sources) or None,
         )
         token = api.AccessToken(self._key, self._secret).with_identity(user_id).with_grants(grants)
+        if name:
+            token = token.with_name(name)
         if badge is not None:
             token = token.with_attributes({mapping.BADGE_ATTRIBUTE: badge})
         text = token.with_ttl(_TOKEN_TTL).to_jwt()

@@ -17,6 +17,8 @@ from services.runtime.http.problems import HttpProblem
 
 OPS_SCOPE = "cohost:ops"
 
+_MAX_NAME_LENGTH = 100
+
 _ALGORITHMS = ("RS256", "ES256")
 # PyJWT takes a time that is a text, and has one leeway for all three.
 _CHECKED_HERE = ("verify_exp", "verify_nbf", "verify_iat", "verify_jti")
@@ -27,10 +29,11 @@ _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="`sub` is
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The caller of a request; ops may read everything."""
+    """The caller of a request; ops may read everything. `name` is for display and may be empty."""
 
     user_id: str
     is_ops: bool
+    name: str = ""
 
 
 class Authenticator:
@@ -84,7 +87,9 @@ class Authenticator:
         if not is_id(user_id):
             msg = "sub is not an id"
             raise ValueError(msg)
-        return Caller(user_id, OPS_SCOPE in _parse_scopes(claims.get("scope")))
+        return Caller(
+            user_id, OPS_SCOPE in _parse_scopes(claims.get("scope")), _display_name(claims.get("name"))
+        )
 
     def _names_unknown_key(self, token: str) -> bool:
         try:
@@ -152,6 +157,10 @@ def _usable_keys(jwks: Mapping[str, Any]) -> list[jwt.PyJWK]:
         msg = "no public RS256 or ES256 key in it"
         raise ValueError(msg)
     return keys
+
+
+def _display_name(name: Any) -> str:
+    return name[:_MAX_NAME_LENGTH] if isinstance(name, str) else ""
 
 
 def _parse_scopes(scope: Any) -> list[Any]:
