@@ -20,11 +20,12 @@ ParticipantIdentity = Annotated[str, StringConstraints(min_length=1, pattern=r"^
 
 
 class Track(Message):
-    """A published track as LiveKit reported it."""
+    """A published track as LiveKit reported it; its source need not match its kind."""
 
     sid: Text
     source: TrackSource | Literal["unknown"]
     muted: bool
+    kind: Literal["audio", "video"] | None = None
 
 
 Tracks = Annotated[tuple[Track, ...], Strict(strict=False)]

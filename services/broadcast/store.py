@@ -8,6 +8,7 @@ import asyncpg
 from pydantic import TypeAdapter
 
 from messaging.database import Connection
+from services.broadcast.domain import permissions
 from services.broadcast.domain.state import Member, MemberKey, Room, Stage
 
 _room_adapter = TypeAdapter(Room)
@@ -177,6 +178,14 @@ async def rooms_to_resync(
     return {row["room_id"] for row in rows}
 
 
+async def rooms_with_disguised_tracks(connection: Connection, lanes: Sequence[int]) -> set[str]:
+    """Return the rooms of these lanes where a hard mute covers tracks of another source."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT room_id FROM members WHERE has_disguised_tracks AND lane = ANY($1::int[])", lanes
+    )
+    return {row["room_id"] for row in rows}
+
+
 async def rooms_with_ended_rights(connection: Connection, lanes: Sequence[int], since: str) -> set[str]:
     """Return the open rooms of these lanes where a seat or the previous host's rights ended after `since`."""
     rows = await connection.fetch(
@@ -265,16 +274,22 @@ async def _save_members(connection: Connection, rows: Sequence[tuple[str, int, M
     await connection.execute(
         """
         INSERT INTO members (
-            room_id, user_id, lane, document, out_of_sync, connected, seat_deadline, release_pending
+            room_id, user_id, lane, document, out_of_sync, connected, seat_deadline, release_pending,
+            has_disguised_tracks
         )
-        SELECT room_id, user_id, lane, document::jsonb, out_of_sync, connected, seat_deadline, release_pending
+        SELECT room_id, user_id, lane, document::jsonb, out_of_sync, connected, seat_deadline,
+            release_pending, has_disguised_tracks
         FROM unnest(
             $1::text[], $2::text[], $3::int[], $4::text[], $5::boolean[], $6::boolean[], $7::text[],
-            $8::boolean[]
-        ) AS new (room_id, user_id, lane, document, out_of_sync, connected, seat_deadline, release_pending)
+            $8::boolean[], $9::boolean[]
+        ) AS new (
+            room_id, user_id, lane, document, out_of_sync, connected, seat_deadline, release_pending,
+            has_disguised_tracks
+        )
         ON CONFLICT (room_id, user_id) DO UPDATE SET
             document = excluded.document, out_of_sync = excluded.out_of_sync, connected = excluded.connected,
-            seat_deadline = excluded.seat_deadline, release_pending = excluded.release_pending
+            seat_deadline = excluded.seat_deadline, release_pending = excluded.release_pending,
+            has_disguised_tracks = excluded.has_disguised_tracks
         """,
         [room_id for room_id, _, _ in rows],
         [member.user_id for _, _, member in rows],
@@ -284,6 +299,7 @@ async def _save_members(connection: Connection, rows: Sequence[tuple[str, int, M
         [member.presence.is_connected for _, _, member in rows],
         [member.seat_deadline for _, _, member in rows],
         [member.is_release_pending for _, _, member in rows],
+        [permissions.has_disguised_tracks(member) for _, _, member in rows],
     )
 
 

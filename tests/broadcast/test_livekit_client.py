@@ -372,7 +372,7 @@ def test_a_join_is_reported_with_permissions_badge_and_tracks() -> None:
         can_update_metadata=False,
         badge="host",
         tracks=(
-            signals.Track(sid="TR_1", source="screen_share_audio", muted=True),
+            signals.Track(sid="TR_1", source="screen_share_audio", muted=True, kind="audio"),
             signals.Track(sid="TR_2", source="unknown", muted=False),
         ),
     )
@@ -413,7 +413,7 @@ def test_a_track_of_an_unknown_source_is_reported() -> None:
 def test_tracks_and_the_end_of_the_room_are_reported() -> None:
     shown = {"sid": "TR_1", "source": "CAMERA", "type": "VIDEO"}
     about = {"id": "EV_1", "room": ROOM, "participant": BOB, "track": shown}
-    track = signals.Track(sid="TR_1", source="camera", muted=False)
+    track = signals.Track(sid="TR_1", source="camera", muted=False, kind="video")
     where = {"room_id": "room", "room_sid": "RM_1"}
     assert reported_by({"event": "track_published", **about})[1] == signals.TrackPublished(
         **where, user_id="bob", sid="PA_1", track=track

@@ -7,9 +7,12 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
+from cohost_schemas.signals import Track
+from cohost_schemas.types import MuteSource
 from messaging import database
 from messaging.config import Config
 from services.broadcast import store
+from services.broadcast.domain import permissions
 from services.broadcast.domain.state import (
     Member,
     MemberKey,
@@ -25,6 +28,7 @@ from services.broadcast.store import BatchChanges, MemberInRoom
 NOW = "2026-01-01T12:00:30.000Z"
 TIMES = (None, "2026-01-01T12:00:00.000Z", NOW, "2026-01-01T12:01:00.000Z")
 ACTION = OneOffAction("command", "mute", "microphone", "alice", "")
+DISGUISED = Track(sid="TR_1", source="camera", muted=True, kind="audio")
 LANES = 3
 LIMIT = 10_000
 
@@ -54,11 +58,13 @@ def random_room(chance: random.Random, room_id: str) -> Room:
 
 def random_member(chance: random.Random, user_id: str) -> Member:
     release = chance.choice([None, None, ReleaseRequest("no_show", "command")])
-    seat = chance.choice([None, Seat("invitation", "", no_show_at=chance.choice(TIMES), release=release)])
+    hard_muted: tuple[MuteSource, ...] = chance.choice([(), ("microphone",)])
+    seated = Seat("invitation", "", hard_muted, no_show_at=chance.choice(TIMES), release=release)
+    seat = chance.choice([None, seated])
     return Member(
         user_id,
         seat,
-        Presence(grace_ends_at=chance.choice(TIMES)),
+        Presence(grace_ends_at=chance.choice(TIMES), tracks=chance.choice([(), (DISGUISED,)])),
         desired_version=chance.randrange(2),
         applied_version=chance.randrange(2),
         actions=chance.choice([(), (), (ACTION,)]),
@@ -141,6 +147,7 @@ async def test_queries_find_what_the_properties_say(pool: asyncpg.Pool, seed: in
         out_of_sync = await store.members_out_of_sync(connection, [0, 1], MemberKey(""), LIMIT)
         releases = await store.pending_releases(connection, [0, 1])
         expired = await store.expired_deadlines(connection, [0, 1], NOW, LIMIT)
+        disguised = await store.rooms_with_disguised_tracks(connection, [0, 1])
     assert deletions == [room for room in rooms if room.is_deletion_pending]
     assert out_of_sync == [
         entry for entry in members if entry.room.can_apply_rights and entry.member.is_out_of_sync
@@ -151,4 +158,7 @@ async def test_queries_find_what_the_properties_say(pool: asyncpg.Pool, seed: in
     assert sorted(expired, key=lambda entry: entry.key) == [
         entry for entry in members if entry.member.seat_deadline and entry.member.seat_deadline <= NOW
     ]
-    assert min(map(len, (deletions, out_of_sync, releases, expired))) > 0
+    assert disguised == {
+        entry.room.room_id for entry in members if permissions.has_disguised_tracks(entry.member)
+    }
+    assert min(map(len, (deletions, out_of_sync, releases, expired, disguised))) > 0

@@ -18,7 +18,10 @@ from livekit import rtc
 from tests.contract.deployment import Deployment
 from tests.contract.polling import wait_until
 
-AUDIO = {"microphone": rtc.TrackSource.SOURCE_MICROPHONE}
+AUDIO = {
+    "microphone": rtc.TrackSource.SOURCE_MICROPHONE,
+    "screen_share_audio": rtc.TrackSource.SOURCE_SCREENSHARE_AUDIO,
+}
 VIDEO = {
     "camera": rtc.TrackSource.SOURCE_CAMERA,
     "screen_share": rtc.TrackSource.SOURCE_SCREENSHARE,
@@ -51,10 +54,12 @@ class LiveKitParticipant:
         found = self.room.remote_participants.get(identity)
         return list(found.track_publications) if found is not None else []
 
-    async def publish_track(self, source: str = "microphone") -> rtc.LocalTrackPublication:
-        """Publish a silent or black track."""
+    async def publish_track(
+        self, source: str = "microphone", kind: str | None = None
+    ) -> rtc.LocalTrackPublication:
+        """Publish a silent or black track, of its source's kind or of the other one."""
         track: Any
-        if source in AUDIO:
+        if (kind or ("audio" if source in AUDIO else "video")) == "audio":
             audio = rtc.AudioSource(48_000, 1)
             self._sources.append(audio)
             track = rtc.LocalAudioTrack.create_audio_track(source, audio)

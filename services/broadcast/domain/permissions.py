@@ -1,11 +1,11 @@
 """LiveKit permissions of each role (contract, section 7)."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from cohost_schemas.events import Permissions
-from cohost_schemas.signals import Participant
+from cohost_schemas.signals import Participant, Track
 from cohost_schemas.types import Badge, MuteSource, TrackSource
-from services.broadcast.domain.state import Stage
+from services.broadcast.domain.state import Member, Stage
 
 # LiveKit compares lists of sources in order, so they are always sent in the order of its own enumeration.
 ALL_SOURCES: tuple[TrackSource, ...] = ("camera", "microphone", "screen_share", "screen_share_audio")
@@ -66,7 +66,33 @@ def has_desired_rights(stage: Stage, participant: Participant) -> bool:
         participant.permissions == desired_for(stage, participant.user_id)
         and participant.badge == (stage.badge_of(participant.user_id) or "")
         and not participant.can_update_metadata
+        and not tracks_to_mute(stage, participant)
     )
+
+
+def tracks_to_mute(stage: Stage, participant: Participant) -> tuple[Track, ...]:
+    """Return the tracks that a hard mute covers although their source is allowed."""
+    hard_muted = hard_muted_sources(stage, participant.user_id)
+    return tuple(track for track in disguised_tracks(participant.tracks, hard_muted) if not track.muted)
+
+
+def disguised_tracks(tracks: Iterable[Track], hard_muted: Collection[MuteSource]) -> tuple[Track, ...]:
+    """Return the tracks behind a hard-muted microphone or camera whose source says something else."""
+    if not hard_muted:
+        return ()
+    listed = tuple(tracks)
+    shares_screen = any(track.source == "screen_share" and track.kind != "audio" for track in listed)
+    return tuple(
+        track
+        for track in listed
+        if ("microphone" in hard_muted and _may_be_microphone(track, shares_screen=shares_screen))
+        or ("camera" in hard_muted and _may_be_camera(track))
+    )
+
+
+def has_disguised_tracks(member: Member) -> bool:
+    """Return whether a hard mute covers tracks of another source, which their owner can unmute."""
+    return member.seat is not None and bool(disguised_tracks(member.presence.tracks, member.seat.hard_muted))
 
 
 def is_within(granted: Permissions, allowed: Permissions) -> bool:
@@ -92,3 +118,13 @@ def exceeds_viewer(participant: Participant) -> bool:
         or participant.can_update_metadata
         or participant.tracks
     )
+
+
+def _may_be_microphone(track: Track, *, shares_screen: bool) -> bool:
+    if track.source == "screen_share_audio":
+        return not shares_screen
+    return track.kind == "audio" and track.source in ("camera", "screen_share")
+
+
+def _may_be_camera(track: Track) -> bool:
+    return track.kind == "video" and track.source in ("microphone", "screen_share_audio")

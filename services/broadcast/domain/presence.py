@@ -135,18 +135,21 @@ def _track_published(stage: Stage, report: TrackPublished, origin: Origin) -> De
         return Decision(stage)
     allowed = permissions.desired_for(stage, report.user_id).can_publish_sources
     is_forbidden = report.track.source in permissions.ALL_SOURCES and report.track.source not in allowed
-    if is_forbidden:
+    if is_forbidden or permissions.has_disguised_tracks(decision.stage.member_or_empty(report.user_id)):
         return decision._replace(stage=mark_out_of_sync(decision.stage, report.user_id))
     return decision
 
 
 def _track_unpublished(stage: Stage, report: TrackUnpublished, origin: Origin) -> Decision:
-    """Remove a track from its participant's presence."""
+    """Remove a track from its participant's presence; a hard mute may cover others without it."""
     member = stage.members.get(report.user_id)
     if member is None or member.presence.sid != report.sid:
         return Decision(stage)
     remaining = tuple(track for track in member.presence.tracks if track.sid != report.track_sid)
-    return Decision(connections.with_tracks(stage, member, remaining, origin))
+    next_stage = connections.with_tracks(stage, member, remaining, origin)
+    if permissions.has_disguised_tracks(next_stage.member_or_empty(report.user_id)):
+        next_stage = mark_out_of_sync(next_stage, report.user_id)
+    return Decision(next_stage)
 
 
 def _egress_ended(stage: Stage, report: EgressEnded) -> Decision:

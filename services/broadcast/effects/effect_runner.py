@@ -1,10 +1,12 @@
 """Make the LiveKit calls of one work item and return the result. Every step may be repeated safely."""
 
+from collections.abc import Iterable
+
 from cachetools import TTLCache
 
 from cohost_schemas import envelope, signals, timestamps
 from cohost_schemas.events import CoHostUnmuteRequested
-from cohost_schemas.signals import ErrandDone, GrantApplied, Participant, RoomDeleted
+from cohost_schemas.signals import ErrandDone, GrantApplied, Participant, RoomDeleted, Track
 from messaging.lanes.lease import LaneLease
 from services.broadcast.domain import permissions
 from services.broadcast.domain.state import Member, MemberKey, OneOffAction, Room, Stage
@@ -56,8 +58,13 @@ class EffectRunner:
                 raise
             self._check_lease(room)
             return _grant_applied(room, member, await self._remove(room, member))
-        mode: signals.ApplyMode = "absent" if participant is None else "in_place"
-        return _grant_applied(room, member, mode, participant if badge is not None else None)
+        if participant is None:
+            return _grant_applied(room, member, "absent")
+        if badge is None:
+            return _grant_applied(room, member, "in_place")
+        to_mute = permissions.tracks_to_mute(stage, participant)
+        participant = await self._mute_tracks(room, participant, to_mute)
+        return _grant_applied(room, member, "in_place", participant)
 
     async def _stop_intruder(self, room: Room, member: Member) -> GrantApplied:
         """Demote a suspect who has rights, or remove them the second time; if that fails, do the other."""
@@ -109,20 +116,27 @@ class EffectRunner:
                 room.room_id, member.user_id, _encode_unmute_request(room, member, action)
             )
         elif participant is not None:
-            participant = await self._mute_tracks(room, participant, action)
+            sources = permissions.muted_sources(action.source)
+            to_mute = [track for track in participant.tracks if track.source in sources and not track.muted]
+            participant = await self._mute_tracks(room, participant, to_mute)
         return ErrandDone(
             room_id=room.room_id, user_id=member.user_id, errand_id=action.command_id, participant=participant
         )
 
-    async def _mute_tracks(self, room: Room, participant: Participant, action: OneOffAction) -> Participant:
-        tracks = []
-        for track in participant.tracks:
-            muted = track.muted
-            if track.source in permissions.muted_sources(action.source) and not muted:
-                self._check_lease(room)
-                muted = await self._livekit.mute_track(room.room_id, participant.user_id, track.sid)
-            tracks.append(track.model_copy(update={"muted": muted}))
-        return participant.model_copy(update={"tracks": tuple(tracks)})
+    async def _mute_tracks(
+        self, room: Room, participant: Participant, tracks: Iterable[Track]
+    ) -> Participant:
+        """Mute tracks of a participant; return the participant with those that LiveKit had muted."""
+        muted = set()
+        for track in tracks:
+            self._check_lease(room)
+            if await self._livekit.mute_track(room.room_id, participant.user_id, track.sid):
+                muted.add(track.sid)
+        after = [
+            track.model_copy(update={"muted": True}) if track.sid in muted else track
+            for track in participant.tracks
+        ]
+        return participant.model_copy(update={"tracks": tuple(after)})
 
     def _check_lease(self, room: Room) -> None:
         if not self._lease.is_valid(room.lane):

@@ -68,7 +68,7 @@ class RoomResyncer:
                 if time.monotonic() >= self._next_discovery_at:
                     await self._discover_rooms()
                 if time.monotonic() >= self._next_lookup_at:
-                    await self._find_ended_rights()
+                    await self._look_up_rooms()
                 await self._resync_rooms(self._schedule.take_due(_ROOMS_PER_ROUND))
             except Exception as error:
                 if not _is_transient(error):
@@ -120,16 +120,22 @@ class RoomResyncer:
         self._schedule.set_rooms(found)
         self._next_discovery_at = time.monotonic() + self._period_seconds * random.uniform(0.9, 1.0)  # noqa: S311 - jitter
 
-    async def _find_ended_rights(self) -> None:
-        """Schedule the rooms more often where somebody lost rights within the last hour."""
+    async def _look_up_rooms(self) -> None:
+        """Schedule the rooms more often where somebody lost rights within the last hour.
+
+        Rooms where a co-host could unmute what a hard mute covers are due at once: no webhook reports that.
+        """
         self._next_lookup_at = time.monotonic() + _LOOKUP_SECONDS
         owned = self._lease.valid_lanes()
         if not owned:
             return
         since = timestamps.add_seconds(timestamps.current_timestamp(), -_OLD_RIGHTS_SECONDS)
         async with self._pool.acquire() as connection:
-            found = await store.rooms_with_ended_rights(connection, owned, since)
-        self._schedule.set_frequent(found)
+            with_ended_rights = await store.rooms_with_ended_rights(connection, owned, since)
+            with_disguises = await store.rooms_with_disguised_tracks(connection, owned)
+        self._schedule.set_frequent(with_ended_rights)
+        for room_id in with_disguises:
+            self._schedule.schedule_now(room_id)
 
     async def _resync_rooms(self, room_ids: Collection[str]) -> None:
         """Resync rooms. A room that fails is retried and does not hold up the others."""

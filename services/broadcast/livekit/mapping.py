@@ -14,6 +14,7 @@ from services.broadcast.domain import permissions
 
 BADGE_ATTRIBUTE = "cohost.badge"
 
+_TRACK_KINDS: dict[int, Any] = {models.TrackType.AUDIO: "audio", models.TrackType.VIDEO: "video"}
 _RECORDING_STATUSES: dict[int, RecordingStatus] = {
     egress.EGRESS_COMPLETE: "complete",
     egress.EGRESS_LIMIT_REACHED: "complete",
@@ -66,7 +67,12 @@ def _to_sources(numbers: Iterable[int]) -> tuple[TrackSource, ...]:
 
 
 def _to_track(info: models.TrackInfo) -> Track:
-    return Track(sid=info.sid, source=_to_source(info.source), muted=info.muted)
+    return Track(
+        sid=info.sid,
+        source=_to_source(info.source),
+        muted=info.muted,
+        kind=_TRACK_KINDS.get(info.type),
+    )
 
 
 def _to_source(number: int) -> Any:

@@ -156,8 +156,10 @@ def participant_left(
     return signals.ParticipantLeft(room_id=ROOM, room_sid="RM_1", user_id=user_id, sid=sid, reason=reason)
 
 
-def track(sid: str = "TR_1", source: Any = "microphone", *, muted: bool = False) -> signals.Track:
-    return signals.Track(sid=sid, source=source, muted=muted)
+def track(
+    sid: str = "TR_1", source: Any = "microphone", *, muted: bool = False, kind: Any = None
+) -> signals.Track:
+    return signals.Track(sid=sid, source=source, muted=muted, kind=kind)
 
 
 def track_published(user_id: str = "bob", sid: str = "PA_1", **more: Any) -> signals.TrackPublished:

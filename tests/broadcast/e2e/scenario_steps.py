@@ -108,15 +108,17 @@ async def stage_items(service: ServiceUnderTest, room_id: str) -> dict[str, dict
     return {item["userId"]: item for item in answer.json()["items"]}
 
 
-async def publish_track(connection: rtc.Room, source: str = "microphone") -> rtc.LocalTrackPublication:
-    """Publish a silent or black track of a source."""
+async def publish_track(
+    connection: rtc.Room, source: str = "microphone", kind: str | None = None
+) -> rtc.LocalTrackPublication:
+    """Publish a silent or black track as a source, of its kind or of the other one."""
     track: rtc.LocalTrack
-    if source in ("camera", "screen_share"):
+    if (kind or ("video" if source in ("camera", "screen_share") else "audio")) == "video":
         track = rtc.LocalVideoTrack.create_video_track(source, rtc.VideoSource(64, 64))
     else:
         track = rtc.LocalAudioTrack.create_audio_track(source, rtc.AudioSource(48_000, 1))
-    kind = f"SOURCE_{source.upper().replace('SCREEN_SHARE', 'SCREENSHARE')}"
-    options = rtc.TrackPublishOptions(source=rtc.TrackSource.Value(kind))
+    name = f"SOURCE_{source.upper().replace('SCREEN_SHARE', 'SCREENSHARE')}"
+    options = rtc.TrackPublishOptions(source=rtc.TrackSource.Value(name))
     return await asyncio.wait_for(connection.local_participant.publish_track(track, options), 30)
 
 

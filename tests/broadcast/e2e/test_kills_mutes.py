@@ -1,4 +1,4 @@
-"""Killed during a soft mute or a request to unmute: it is executed and published once."""
+"""Killed during a mute or a request to unmute: it is executed and published once."""
 
 import json
 
@@ -50,6 +50,29 @@ async def has_tracks(killable: KillableService, room_id: str, count: int) -> boo
 async def has_muted_tracks(killable: KillableService, room_id: str) -> bool:
     tracks = (await stage_items(killable.service, room_id))["bob"]["tracks"]
     return {track["source"] for track in tracks if track["muted"]} == {"screen_share", "screen_share_audio"}
+
+
+@pytest.mark.parametrize(
+    "point", killable_service.failpoints_around("MutePublishedTrack", report="GrantApplied")
+)
+async def test_a_hard_mute_reaches_a_disguised_track(
+    killable: KillableService, clients: LiveKitClients, point: str
+) -> None:
+    service = killable.service
+    name = await open_room(service)
+    _, bob = await seat_and_connect(service, clients, name)
+    voice = await publish_track(bob, "camera", "audio")
+    await service.wait_for_event("CoHostMediaChanged", name, "bob")
+    mute = commands.MuteCoHost(room_id=name, user_id="bob", actor_id="alice", source="microphone", hard=True)
+    async with killable.restarted_after_kill(point, name):
+        await service.publish_record(topics.BROADCAST_COMMANDS, mute, name)
+    await wait_until(lambda: voice.muted)
+    muted = await service.wait_for_event("CoHostMediaChanged", name, "bob", count=2)
+    assert muted.data is not None
+    assert (muted.data["published"], muted.data["muted"]) == (["camera"], ["camera"])
+    await killable.assert_consistent(name)
+    assert service.event_names(name).count("CoHostMuted") == 1
+    assert service.event_names(name).count("CoHostMediaChanged") == 2
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 from livekit.protocol import models
 
-from cohost_schemas import signals
+from cohost_schemas import events, signals
 from services.broadcast.effects.reconciler import Reconciler
 from tests.broadcast import fake_livekit
 from tests.broadcast.domain.stage_builder import (
@@ -164,6 +164,31 @@ async def test_a_soft_mute_outlasts_an_outage(harness: EffectsHarness, fake: Fak
         harness.record_age_seconds = 120
         await harness.decide_records(mute_command())
         await harness.wait_until(lambda: bob.tracks[0].muted)
+
+
+async def test_a_hard_mute_mutes_disguised_tracks_until_it_succeeds(
+    harness: EffectsHarness, fake: FakeLiveKit
+) -> None:
+    bob = fake.add_participant(ROOM, "bob")
+    for sid, source, kind in [
+        ("TR_1", models.TrackSource.CAMERA, models.TrackType.AUDIO),
+        ("TR_2", models.TrackSource.CAMERA, models.TrackType.VIDEO),
+        ("TR_3", models.TrackSource.SCREEN_SHARE_AUDIO, models.TrackType.AUDIO),
+    ]:
+        bob.tracks.add(sid=sid, source=source, type=kind)
+    await harness.decide_records(stage_changed(), invitation_accepted())
+    async with run_reconciler(harness):
+        await harness.wait_until(lambda: "CoHostConnected" in harness.event_names())
+        assert not any(track.muted for track in bob.tracks)
+        fake.error_replies["MutePublishedTrack"] = lambda: twirp_error(503, "unavailable")
+        await harness.decide_records(mute_command(hard=True))
+        await harness.wait_until(lambda: fake.calls["MutePublishedTrack"] >= 2)
+        fake.error_replies.clear()
+        await harness.wait_until(lambda: harness.event_names().count("CoHostMediaChanged") == 2)
+    assert [track.muted for track in bob.tracks] == [True, False, True]
+    last = harness.events[-1]
+    assert isinstance(last, events.CoHostMediaChanged)
+    assert (last.published, last.muted) == (("camera", "screen_share_audio"), ("screen_share_audio",))
 
 
 async def test_intermittent_failures_log_one_line(harness: EffectsHarness, fake: FakeLiveKit) -> None:

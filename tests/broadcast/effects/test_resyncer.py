@@ -4,11 +4,19 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
+from livekit.protocol import models
 
 from cohost_schemas import signals
 from services.broadcast.effects import resyncer, room_snapshots
 from tests.broadcast import fake_livekit
-from tests.broadcast.domain.stage_builder import ROOM, co_host_left, invitation_accepted, stage_changed
+from tests.broadcast.domain.stage_builder import (
+    ROOM,
+    co_host_left,
+    invitation_accepted,
+    mute_command,
+    stage_changed,
+    unmute_command,
+)
 from tests.broadcast.effects.effects_harness import EffectsHarness, open_effects_harness, run_effects
 from tests.broadcast.fake_livekit import FakeLiveKit
 
@@ -95,6 +103,29 @@ async def test_a_large_snapshot_keeps_every_badge_holder(
 
 def snapshots_of(harness: EffectsHarness) -> list[signals.RoomCompared]:
     return [snapshot for snapshot in harness.written if isinstance(snapshot, signals.RoomCompared)]
+
+
+async def test_a_disguised_track_that_its_owner_unmutes_is_muted_again(
+    harness: EffectsHarness, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resyncer, "_LOOKUP_SECONDS", 0.1)
+    bob = fake.add_participant(ROOM, "bob")
+    [track] = [bob.tracks.add(sid="TR_1", source=models.TrackSource.CAMERA, type=models.TrackType.AUDIO)]
+    await harness.decide_records(stage_changed(), invitation_accepted())
+    effects = harness.create_effects(3600)
+    async with run_effects(effects.poller, effects.reconciler, effects.resyncer):
+        await harness.decide_records(mute_command(hard=True))
+        await harness.wait_until(lambda: track.muted)
+        for _ in range(2):
+            calls = fake.calls["MutePublishedTrack"]
+            track.muted = False
+            await harness.wait_until(lambda calls=calls: fake.calls["MutePublishedTrack"] > calls)
+            await harness.wait_until(lambda: track.muted)
+        await harness.decide_records(unmute_command())
+        looks = len(listed_rooms(fake))
+        await harness.wait_seconds(1.0)
+        # A look may have been under way when the hard mute was lifted.
+        assert len(listed_rooms(fake)) <= looks + 1
 
 
 async def test_a_room_where_a_seat_ended_is_compared_more_often(
