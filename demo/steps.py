@@ -40,6 +40,7 @@ async def open_room(context: DemoContext) -> None:
     if rights != {HOST: True, **dict.fromkeys(VIEWERS, False)}:
         msg = f"wrong permissions to publish: {rights}"
         raise NotObserved(msg)
+    await context.timeline.wait_for_event("HostConnected", HOST)
     context.claims.mark_verified(Claim.CONNECTED, f"{len(rights)} participants, the host alone may publish")
 
 
@@ -65,6 +66,7 @@ async def promote_bob(context: DemoContext) -> None:
     context.timeline.print_step(f"bob plays a tone of {PITCHES['bob']} Hz")
     await context.play_until_heard("bob")
     context.timeline.print_success(f"{HOST} hears {PITCHES['bob']} Hz from bob")
+    await context.timeline.wait_for_event("CoHostMediaChanged", "bob", published=("microphone",), muted=())
     context.claims.mark_verified(Claim.HEARD, f"{PITCHES['bob']} Hz in the frames she receives")
 
 

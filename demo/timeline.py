@@ -38,6 +38,8 @@ _DETAILS: dict[str, tuple[str, ...]] = {
     "GrantFailed": ("error",),
     "CoHostDisconnected": ("grace_ends_at",),
     "CoHostMuted": ("source",),
+    "CoHostMediaChanged": ("published", "muted"),
+    "RecordingFinished": ("status",),
     "IntruderRemoved": ("action",),
     "BadgeChanged": ("badge",),
 }
@@ -48,6 +50,8 @@ _PHRASES = {
     "previous_invitation_id": "after the invitation ",
     "invitation_id": "the invitation ",
     "grace_ends_at": "the seat is kept until ",
+    "published": "publishes ",
+    "muted": "muted ",
 }
 
 
@@ -153,11 +157,13 @@ class Timeline:
 def _format_details(event: ObservedEvent) -> str:
     fields = _DETAILS.get(event.name, ())
     found = {field: value for field in fields if (value := getattr(event.data, field, None)) is not None}
-    return ", ".join(_PHRASES.get(field, "") + _shorten(_as_text(value)) for field, value in found.items())
+    return ", ".join(_PHRASES.get(field, "") + _format_value(value) for field, value in found.items())
 
 
-def _as_text(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+def _format_value(value: object) -> str:
+    if isinstance(value, tuple):
+        return " and ".join(map(str, value)) or "nothing"
+    return _shorten(str(value))
 
 
 def _shorten(value: str) -> str:
