@@ -8,7 +8,9 @@ from tests.broadcast.e2e.scenario_steps import (
     forged_token,
     livekit_room_exists,
     open_room,
+    publish_track,
     rights_of,
+    seat_and_connect,
 )
 from tests.broadcast.e2e.service_under_test import ServiceUnderTest, livekit_api, wait_until
 
@@ -24,6 +26,21 @@ async def test_a_connection_and_its_end_are_found(
     await bob.disconnect()
     await service_without_webhooks.wait_for_event("CoHostDisconnected", name, "bob")
     await service_without_webhooks.wait_for_event("CoHostLost", name, "bob")
+
+
+async def test_a_hosts_connection_and_a_co_hosts_media_are_found(
+    service_without_webhooks: ServiceUnderTest, clients: LiveKitClients
+) -> None:
+    name = await open_room(service_without_webhooks)
+    alice = await clients.connect_user(service_without_webhooks, name, "alice")
+    await service_without_webhooks.wait_for_event("HostConnected", name)
+    _, bob = await seat_and_connect(service_without_webhooks, clients, name)
+    await publish_track(bob)
+    published = await service_without_webhooks.wait_for_event("CoHostMediaChanged", name)
+    assert published.data is not None
+    assert (published.data["published"], published.data["muted"]) == (["microphone"], [])
+    await alice.disconnect()
+    await service_without_webhooks.wait_for_event("HostDisconnected", name)
 
 
 async def test_an_intruder_is_found(

@@ -116,5 +116,24 @@ async def test_the_stage_shows_when_an_owner_unmutes(
     assert rights_of(bob) == CO_HOST_RIGHTS
 
 
+async def test_a_mute_by_the_owner_is_announced_by_the_next_resync(
+    proxied_service: ServiceUnderTest, clients: LiveKitClients
+) -> None:
+    service = proxied_service
+    name = await open_room(service)
+    _, bob = await seat_and_connect(service, clients, name)
+    publication = await publish_track(bob)
+    await service.wait_for_event("CoHostMediaChanged", name)
+    assert publication.track is not None
+    publication.track.mute()
+    muted = await service.wait_for_event("CoHostMediaChanged", name, count=2)
+    publication.track.unmute()
+    unmuted = await service.wait_for_event("CoHostMediaChanged", name, count=3)
+    assert muted.data is not None
+    assert unmuted.data is not None
+    assert (muted.data["published"], muted.data["muted"]) == (["microphone"], ["microphone"])
+    assert (unmuted.data["published"], unmuted.data["muted"]) == (["microphone"], [])
+
+
 async def _is_muted(service: ServiceUnderTest, room_id: str, muted: list[bool]) -> bool:
     return [track["muted"] for track in (await stage_items(service, room_id))["bob"]["tracks"]] == muted
