@@ -71,7 +71,7 @@ async def test_a_host_is_asked_for_among_the_users_whom_a_cached_user_blocks(
         ]
     )
     # The facts' outcomes are at the even places.
-    assert own.outcomes[3::2] == [Rejection("user_not_eligible", detail="banned")] * 2
+    assert own.outcomes[3::2] == [Rejection("user_not_eligible", detail="blocks_host")] * 2
     assert processor.caches[1][GUEST].user.blocked_user_ids == {"third"}
 
 
