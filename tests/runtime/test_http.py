@@ -10,6 +10,7 @@ import httpx
 import pytest
 from fastapi import APIRouter
 
+from cohost_schemas.types import ID_PATTERN
 from messaging import database
 from tests.runtime import example_service
 from tests.runtime.example_service import bearer_headers
@@ -98,7 +99,7 @@ async def test_an_id_that_breaks_the_rule_is_an_invalid_request(
     client: httpx.AsyncClient, room_id: str
 ) -> None:
     answer = await client.get(f"/v1/rooms/{room_id}/example", headers=bearer_headers())
-    detail = "roomId: String should match pattern '^[A-Za-z0-9._:@-]{1,64}$'"
+    detail = f"roomId: String should match pattern '{ID_PATTERN}'"
     assert_problem(answer, problem_body(422, "Unprocessable Entity", "invalid_request", detail))
 
 
