@@ -1,0 +1,31 @@
+"""A room's stage: the rights that its members should have, those that LiveKit confirmed, and connections."""
+
+from services.broadcast.domain.state.member import (
+    Media,
+    Member,
+    MemberKey,
+    OneOffAction,
+    PendingRevocation,
+    Presence,
+    ReleaseRequest,
+    Seat,
+    SeatTimeouts,
+)
+from services.broadcast.domain.state.room import Intrusion, Room
+from services.broadcast.domain.state.stage import Stage, mark_out_of_sync
+
+__all__ = [
+    "Intrusion",
+    "Media",
+    "Member",
+    "MemberKey",
+    "OneOffAction",
+    "PendingRevocation",
+    "Presence",
+    "ReleaseRequest",
+    "Room",
+    "Seat",
+    "SeatTimeouts",
+    "Stage",
+    "mark_out_of_sync",
+]
