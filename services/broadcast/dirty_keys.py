@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Iterable
 
+from services.broadcast.batch_changes import MemberInRoom
 from services.broadcast.domain.state import MemberKey, Room
-from services.broadcast.store import MemberInRoom
 
 
 class DirtyKeys:

@@ -9,12 +9,12 @@ from messaging.database import Connection
 from messaging.lanes.cache import LaneCache
 from messaging.processor import InputRecord, OutputRecord, Rejection
 from services.broadcast import store
+from services.broadcast.batch_changes import BatchChanges, work_from_changes
 from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.domain import badges, correlations, decide
 from services.broadcast.domain.decision import Origin
 from services.broadcast.domain.state import SeatTimeouts, Stage
 from services.broadcast.metrics import LiveKitMetrics
-from services.broadcast.store import BatchChanges
 from services.broadcast.topology import TOPOLOGY
 
 _MAX_SIZE = 100_000
@@ -79,7 +79,7 @@ class BroadcastProcessor:
         """Hand the batch's work on LiveKit to the reconciler's poller, and count its intruders."""
         for action in changes.intruders:
             self._metrics.intruders.labels(action).inc()
-        rooms, members = store.work_from_changes(changes)
+        rooms, members = work_from_changes(changes)
         if rooms or members:
             self._dirty_keys.wake_poller(rooms, members)
 

@@ -1,74 +1,17 @@
 """Stages in Postgres: written by the processor, queried by the effects and HTTP."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import asyncpg
 from pydantic import TypeAdapter
 
 from messaging.database import Connection
+from services.broadcast.batch_changes import BatchChanges, MemberInRoom
 from services.broadcast.domain import permissions
 from services.broadcast.domain.state import Member, MemberKey, Room, Stage
 
 _room_adapter = TypeAdapter(Room)
 _member_adapter = TypeAdapter(Member)
-
-
-class MemberInRoom(NamedTuple):
-    """A member and their room."""
-
-    room: Room
-    member: Member
-
-    @property
-    def key(self) -> MemberKey:
-        """Return the member's key."""
-        return MemberKey(self.room.room_id, self.member.user_id)
-
-
-@dataclass(slots=True)
-class BatchChanges:
-    """The rooms and members that a batch changes, in their final state; a member that is None is deleted.
-
-    `members` maps each key to the lane and the member. `touched_rooms` are the rooms of all changes, whether
-    the room itself changed or not. `intruders` are the actions of the batch's `IntruderRemoved` events.
-    """
-
-    rooms: dict[str, Room] = field(default_factory=dict)
-    members: dict[MemberKey, tuple[int, Member | None]] = field(default_factory=dict)
-    touched_rooms: dict[str, Room] = field(default_factory=dict)
-    intruders: list[str] = field(default_factory=list)
-
-    def add_difference(self, before: Stage | None, after: Stage) -> None:
-        """Add the difference between two stages of a room."""
-        room = self.touched_rooms[after.room.room_id] = after.room
-        if before is None or before.room is not room:
-            self.rooms[room.room_id] = room
-        old = before.members if before is not None else {}
-        if old is after.members:
-            return
-        for user_id, member in after.members.items():
-            if old.get(user_id) is not member:
-                self.members[MemberKey(room.room_id, user_id)] = (room.lane, member)
-        for user_id in old:
-            if user_id not in after.members:
-                self.members[MemberKey(room.room_id, user_id)] = (room.lane, None)
-
-
-def work_from_changes(changes: BatchChanges) -> tuple[list[Room], list[MemberInRoom]]:
-    """Return the work on LiveKit among the changes: the same that `find_work` finds after the commit.
-
-    Both use the same properties of rooms and members, here directly, there as stored columns.
-    """
-    members = [
-        MemberInRoom(room, member)
-        for key, (_, member) in changes.members.items()
-        if member is not None and member.is_out_of_sync
-        for room in [changes.touched_rooms[key.room_id]]
-        if room.can_apply_rights
-    ]
-    return [room for room in changes.rooms.values() if room.is_deletion_pending], members
 
 
 async def load_stages(connection: Connection, room_ids: Sequence[str]) -> dict[str, Stage]:

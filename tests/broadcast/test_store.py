@@ -12,6 +12,7 @@ from cohost_schemas.types import MuteSource
 from messaging import database
 from messaging.config import Config
 from services.broadcast import store
+from services.broadcast.batch_changes import BatchChanges, MemberInRoom, work_from_changes
 from services.broadcast.domain import permissions
 from services.broadcast.domain.state import (
     Member,
@@ -23,7 +24,6 @@ from services.broadcast.domain.state import (
     Seat,
     Stage,
 )
-from services.broadcast.store import BatchChanges, MemberInRoom
 
 NOW = "2026-01-01T12:00:30.000Z"
 TIMES = (None, "2026-01-01T12:00:00.000Z", NOW, "2026-01-01T12:01:00.000Z")
@@ -120,7 +120,7 @@ async def test_the_work_of_changes_is_the_work_that_queries_find(pool: asyncpg.P
                 changes.add_difference(before, after)
                 stages[room_id] = after
             await store.save_changes(connection, changes)
-            rooms, members = store.work_from_changes(changes)
+            rooms, members = work_from_changes(changes)
             found = await store.find_work(connection, [*map(MemberKey, changes.rooms), *changes.members])
             assert sorted(rooms, key=lambda room: room.room_id) == sorted(
                 found[0], key=lambda room: room.room_id

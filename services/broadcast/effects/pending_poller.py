@@ -11,12 +11,12 @@ from messaging import errors
 from messaging.database import Connection
 from messaging.lanes.lease import LaneLease
 from services.broadcast import store
+from services.broadcast.batch_changes import MemberInRoom
 from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.domain.state import MemberKey, Room
 from services.broadcast.effects import work_queue
 from services.broadcast.effects.work_queue import WorkItem, WorkQueue
 from services.broadcast.metrics import LiveKitMetrics
-from services.broadcast.store import MemberInRoom
 
 _PAGE_SIZE = 500
 _SCAN_SECONDS = 1.0

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from cachetools import TTLCache
 
 from cohost.kafka.backoff import Backoff
+from services.broadcast.batch_changes import MemberInRoom
 from services.broadcast.domain.state import Member, MemberKey, OneOffAction, Room
-from services.broadcast.store import MemberInRoom
 
 _FIRST_RETRY_SECONDS = 0.25
 _MAX_RETRY_SECONDS = 5.0

@@ -1,8 +1,8 @@
 """The keys that the reconciler has to check again."""
 
+from services.broadcast.batch_changes import MemberInRoom
 from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.domain.state import Member, MemberKey, Room
-from services.broadcast.store import MemberInRoom
 
 ROOM = Room("room", 0, "alice", "", "live", is_open=True)
 
