@@ -7,6 +7,7 @@ import time
 from functools import partial
 
 import asyncpg
+from fastapi import APIRouter
 from faststream import AckPolicy, FastStream
 from faststream.kafka import KafkaMessage
 from prometheus_client import CollectorRegistry
@@ -113,8 +114,7 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
     config = settings.pipeline_config(TOPOLOGY.name)
     registry = CollectorRegistry()
     livekit_metrics = LiveKitMetrics(registry)
-    livekit = _livekit_client(settings, livekit_metrics)
-    await _check_livekit_key(livekit)
+    livekit = await _create_livekit_client(settings, livekit_metrics)
     producer = AtLeastOnceProducer(config, TOPOLOGY.source)
     pool = await database.create_pool(config, size=8)
     effects_pool = await database.create_pool(config, size=4)
@@ -150,10 +150,7 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
         topology=TOPOLOGY,
         routers=[routes.create_stage_router(pool, livekit, provisioner, settings)],
         checks={"livekit": livekit.check_access},
-        public_routers=[
-            webhook.create_webhook_router(livekit, producer, livekit_metrics),
-            admission.create_admission_router(pool, livekit),
-        ],
+        public_routers=_public_routers(livekit, producer, pool, livekit_metrics),
     )
     return process.Service(
         TOPOLOGY.name,
@@ -162,17 +159,6 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
         background=effects.tasks,
         closers=(producer.stop, livekit.close, effects_pool.close, pool.close),
     )
-
-
-async def _check_livekit_key(livekit: LiveKitClient) -> None:
-    """Fail at once if LiveKit refuses our key. The service waits for a LiveKit that is away.
-
-    Raises `WrongSetting`.
-    """
-    if await livekit.check_access() == "unauthorized":
-        await livekit.close()
-        msg = "COHOST_LIVEKIT_API_KEY: LiveKit refuses this key with this COHOST_LIVEKIT_API_SECRET"
-        raise WrongSetting(msg)
 
 
 def create_effects(  # noqa: PLR0913 - the dependencies of the effects
@@ -202,8 +188,14 @@ def create_effects(  # noqa: PLR0913 - the dependencies of the effects
     return BackgroundEffects(poller, reconciler, resyncer, sweeper)
 
 
-def _livekit_client(settings: BroadcastSettings, livekit_metrics: LiveKitMetrics) -> LiveKitClient:
-    return LiveKitClient(
+async def _create_livekit_client(
+    settings: BroadcastSettings, livekit_metrics: LiveKitMetrics
+) -> LiveKitClient:
+    """Return a client of LiveKit, also while LiveKit does not answer.
+
+    Raises `WrongSetting` if LiveKit refuses our key.
+    """
+    livekit = LiveKitClient(
         settings.livekit_url,
         settings.livekit_api_key,
         settings.livekit_api_secret.get_secret_value(),
@@ -211,3 +203,17 @@ def _livekit_client(settings: BroadcastSettings, livekit_metrics: LiveKitMetrics
         livekit_metrics,
         other_kinds=settings.livekit_kinds,
     )
+    if await livekit.check_access() == "unauthorized":
+        await livekit.close()
+        msg = "COHOST_LIVEKIT_API_KEY: LiveKit refuses this key with this COHOST_LIVEKIT_API_SECRET"
+        raise WrongSetting(msg)
+    return livekit
+
+
+def _public_routers(
+    livekit: LiveKitClient, producer: AtLeastOnceProducer, pool: asyncpg.Pool, livekit_metrics: LiveKitMetrics
+) -> list[APIRouter]:
+    return [
+        webhook.create_webhook_router(livekit, producer, livekit_metrics),
+        admission.create_admission_router(pool, livekit),
+    ]
