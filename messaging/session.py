@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Collection, Coroutine, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -28,6 +28,7 @@ from messaging.metrics import PipelineMetrics
 from messaging.outbox import transactions
 from messaging.outbox.publisher import OutboxPublisher
 from messaging.processor import FactStore, Processor
+from messaging.session_tasks import SessionTasks
 
 _DRAIN_TIMEOUT_SECONDS = 6
 _LEAVE_TIMEOUT_SECONDS = 2
@@ -66,9 +67,9 @@ class Session:
         self.owner = f"{topology.group_id(config.prefix)}-{uuid.uuid4()}"
         self.lanes: dict[int, Lane] = {}
         self.is_reading = False
-        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._tasks = SessionTasks()
+        self.failure = self._tasks.failure
         self._handle_lock = asyncio.Lock()
-        self._tasks: set[asyncio.Task[Any]] = set()
         self._takeover_task: asyncio.Task[None] | None = None
         decider = BatchDecider(
             processor,
@@ -115,11 +116,11 @@ class Session:
 
     async def start(self) -> None:
         """Start the producer and join the group; no lane is owned or fenced yet."""
-        self._spawn_task(watch_partition_counts(self._config, self._cluster))
+        self._tasks.spawn(watch_partition_counts(self._config, self._cluster))
         await transactions.start_producer(self._producer)
-        self._spawn_task(self._publisher.run())
+        self._tasks.spawn(self._publisher.run())
         await self._consumer.start()
-        self._spawn_task(self._tick())
+        self._tasks.spawn(self._tick())
 
     async def stop(self) -> None:
         """Publish everything committed, release the lanes, and leave the group."""
@@ -128,10 +129,7 @@ class Session:
 
     async def abandon(self) -> None:
         """Stop without draining; the next owner of the lanes recovers from database and log."""
-        self.failure.cancel()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.cancel()
         await self._committer.cancel_commit()
         await close_within(self._consumer.stop(), _LEAVE_TIMEOUT_SECONDS)
         # Wait for the handler, because the next session uses the same processor and its cache.
@@ -150,8 +148,7 @@ class Session:
 
     def fail_session(self, error: BaseException) -> None:
         """End the session with this error; later errors are ignored."""
-        if not self.failure.done():
-            self.failure.set_exception(error)
+        self._tasks.fail(error)
 
     async def handle_batch(self, records: Sequence[ConsumerRecord]) -> None:
         """Decide a batch while the previous one is being committed."""
@@ -167,7 +164,7 @@ class Session:
         """Start to take over the lanes of these partitions."""
         # Not in the task: a revocation may come before it begins, and must not be forgotten then.
         self._takeover.facts_wait.start()
-        self._takeover_task = self._spawn_task(self._take_over(partitions))
+        self._takeover_task = self._tasks.spawn(self._take_over(partitions))
 
     async def _take_over(self, partitions: Sequence[TopicPartition]) -> None:
         acquired, unpublished = await self._takeover.acquire_lanes(partitions, self.owner)
@@ -264,17 +261,3 @@ class Session:
             for topic, suffix in self._input_topics.items()
             if (position := lane.position(suffix)) >= 0
         }
-
-    def _spawn_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._on_task_done)
-        return task
-
-    def _on_task_done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if task.cancelled():
-            # If we cancelled it, `failure` is already done; a task cancelled by a library is a failure.
-            self.fail_session(NotConfirmed("a task of the session was cancelled unexpectedly"))
-        elif (error := task.exception()) is not None:
-            self.fail_session(error)
