@@ -93,7 +93,7 @@ class HttpReader:
         await self.broadcast.close()
 
     def rooms(self, status: RoomFilter = "open", host_id: str | None = None) -> AsyncIterator[RoomSummary]:
-        """Yield rooms, the one whose fact was read last first. Allowed for ops."""
+        """Yield rooms, newest fact first. Allowed for ops."""
         hosts = {} if host_id is None else {"hostId": host_id}
         return self.invitations.fetch_items(RoomSummary, "/v1/rooms", status=status, **hosts)
 

@@ -56,7 +56,7 @@ _PHRASES = {
 
 
 class NotObserved(Exception):
-    """Something did not happen in time; the text says what."""
+    """Something did not happen in time; the message names it."""
 
 
 class ObservedEvent(NamedTuple):

@@ -35,7 +35,7 @@ _COUNT_ADVICE = (
 )
 
 log = structlog.get_logger()
-# A century: whoever sets more means without limit.
+# A century: a longer setting means without limit.
 _LONGEST_MS = 100 * 366 * 86_400_000
 
 
@@ -121,7 +121,7 @@ async def check_partition_counts(config: Config, cluster: ClusterInfo) -> None:
 
 
 async def longest_in_log(config: Config, wanted: Iterable[Topic]) -> timedelta | None:
-    """Return how long a record can lie in one of these topics at most, or None if without limit.
+    """Return the longest time that a record can lie in one of these topics, or None if there is no limit.
 
     Kafka deletes whole segments, `retention.ms` after the last record of a segment, which may be `segment.ms`
     younger than its first.

@@ -231,5 +231,5 @@ class FactStore(Protocol):
         ...
 
     async def count_lost_in_use(self, connection: Connection, topic: Topic, lane: int, offset: int) -> int:
-        """Return the number of such keys in use: a tombstone would take something away from somebody."""
+        """Return the number of such keys in use: their tombstones would end something for a user."""
         ...

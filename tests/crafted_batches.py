@@ -70,7 +70,7 @@ def zstd_with_zeros(head: bytes, zeros: int, tail: bytes, content_size: int | No
 
 
 def zstd_of_one_record(value_size: int, key: bytes | None = b"key") -> bytes:
-    """Return a compressed batch of one record with a value of so many zeros: 46 kB for 1.5 GB."""
+    """Return a compressed batch of one record whose value is this number of zeros: 46 kB for 1.5 GB."""
     head, tail = record_parts(value_size, key=key)
     return build_batch("zstd", zstd_with_zeros(head, value_size, tail))
 

@@ -23,7 +23,7 @@ CredentialT = TypeVar("CredentialT", str, SecretStr)
 def check_ends(credential: CredentialT) -> CredentialT:
     """Return a credential. Raises `ValueError` if it begins or ends with white space.
 
-    It is refused and not stripped: who shares a secret with us may use all of it.
+    It is refused, not stripped: the other side may use the credential with its white space.
     """
     text = credential.get_secret_value() if isinstance(credential, SecretStr) else credential
     if text != text.strip():

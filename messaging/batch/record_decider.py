@@ -20,10 +20,10 @@ from messaging.processor import PartialDecision, Processor, RejectedCommand, Rej
 class RecordDecisions:
     """The changes, outcomes and counts of a batch's decided records, beside the records that they publish.
 
-    None of it may become visible before the commit, because the batch may be decided again. `is_partial` says
-    that the last record must be decided once more. The keys of
+    None of it may become visible before the commit, because the batch may be decided again. The keys of
     `command_counts` are a command's name ("-" if it cannot be read), and "accepted" or the reason of its
-    rejection; those of `dead_letter_counts` are reasons.
+    rejection; those of `dead_letter_counts` are reasons. `is_partial` is set if the last record must be
+    decided once more.
     """
 
     changes: Any

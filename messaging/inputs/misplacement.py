@@ -15,9 +15,9 @@ _SIGN_BIT = 0x80000000
 def describe_wrong_partition(
     record: ConsumerRecord, key: bytes | None, subject: str | None, partition_count: int
 ) -> str:
-    """Return a sentence about where the command lies and where it belongs, and one about the cause.
+    """Return two sentences: where the command lies and belongs, and the cause.
 
-    `key` and `subject` are those that count: None if absent or too long.
+    `key` and `subject` are None if absent or too long.
     """
     expected = (
         partition_of(subject, partition_count)
@@ -32,7 +32,7 @@ def describe_wrong_partition(
 
 
 def describe_key(key: bytes | None, subject: str | None) -> str:
-    """Return a sentence about what is wrong with the key or the subject, whichever it is."""
+    """Return a sentence that names what is wrong with the key or the subject."""
     if key is None:
         return "The command has no key, or one that is too long: write the room's id as its key."
     if _is_in_quotes(key, subject):

@@ -19,8 +19,8 @@ log = structlog.get_logger()
 class FactsWait:
     """Waits for facts, as far as waiting can help.
 
-    Facts of our own lanes are waited for without limit. Those that owners of other lanes read are waited for
-    as long as their positions move; a worker that stands still must not stop all others.
+    The wait for facts of our own lanes has no limit. The wait for those of other lanes lasts as long as their
+    positions move: a worker that stands still must not stop all others.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class FactsWait:
     async def wait_caught_up(
         self, end_offsets: Mapping[TopicPartition, int], owned_lanes: Collection[int]
     ) -> None:
-        """Wait until facts are read to these ends, or only facts are missing that nobody reads on."""
+        """Wait until facts are read to these ends, or the missing ones belong to lanes that stand still."""
         self._end_offsets = end_offsets
         lagging = await self._wait(owned_lanes, _STALL_SECONDS, _POLL_SECONDS)
         if lagging and not self.is_cancelled:
@@ -63,7 +63,7 @@ class FactsWait:
             )
 
     async def wait_remaining(self) -> None:
-        """Wait without limit for the facts that `wait_caught_up` did without."""
+        """Wait without limit for the facts that were missing when `wait_caught_up` returned."""
         if not self.is_complete:
             await self._wait((), math.inf, _REMAINING_POLL_SECONDS)
             if self.is_complete:

@@ -18,7 +18,7 @@ async def require_session_mode(
 ) -> None:
     """Raise `IncompatibleDeployment` if the pooler shares a server connection between transactions.
 
-    A session's settings would then reach other clients, and ours would be lost.
+    The settings of this session would then reach other clients and be lost here.
     """
     try:
         is_shared = await _is_shared(open_connection)

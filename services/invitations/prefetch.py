@@ -48,7 +48,7 @@ def user_to_check(data: Message | None) -> str | None:
 class BatchQueries:
     """The users that a batch needs, and the closed and last invitations that its stages lack.
 
-    `hosts_by_user` has the hosts whom a user must not block to be invited, by user id.
+    `hosts_by_user` has, by user id, the hosts to look up in the list of users that this user blocks.
     `closed_invitations` has keys (invitation id, room id), `last_invitations` (room id, user id). Each value
     is the stage to load into.
     """

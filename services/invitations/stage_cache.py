@@ -20,7 +20,7 @@ _COMMITTED_BATCH = -2
 class CachedUser(NamedTuple):
     """A user from Postgres or from a fact of `batch`; reload it at `expires_at` (monotonic seconds).
 
-    Of the users whom it blocks, those among `hosts` are known, or all if `hosts` is None.
+    `hosts` are the users that were looked up in the list of blocked users; None means that all are known.
     """
 
     user: User

@@ -25,7 +25,7 @@ _RETRY_SECONDS = 0.2
 
 
 class ChaosLoad:
-    """Sends events until it is told to stop; every event is confirmed at the end. `sent` counts them."""
+    """Sends events until it is stopped; every event is confirmed at the end. `sent` counts them."""
 
     def __init__(self, bootstrap_servers: str, prefix: str, seed: int) -> None:
         self._bootstrap_servers = bootstrap_servers

@@ -1,4 +1,4 @@
-"""The client reads from its own machine directly, and from others as the environment says."""
+"""The client reads from its own machine directly, and from others through the environment's proxy."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -16,7 +16,7 @@ def egress_ended(room: str, egress_id: str, **info: Any) -> dict[str, Any]:
 
 
 async def finished_recordings(stage_driver: StageDriver, room: str, count: int) -> list[dict[str, Any]]:
-    """Return the data of the room's recordings once there are so many and every earlier report is decided."""
+    """Return the room's recordings once this number is published and every earlier report is decided."""
     log = stage_driver.client.log
     await log.wait_until(
         lambda: len(log.records_of(EVENTS, room, "RecordingFinished")) >= count, f"{count} recordings"

@@ -1,4 +1,4 @@
-"""Rooms in which everybody does anything: the seed says what."""
+"""Rooms in which users do anything, chosen by the seed."""
 
 from tests.golden.invitations_log import Platform
 

@@ -14,7 +14,7 @@ START = log.milliseconds("2026-01-01T12:00:00.000Z")
 
 
 class Script:
-    """Writes a log, a second and some milliseconds for each record; the seed says where batches end.
+    """Writes a log, a second and some milliseconds for each record; the seed determines where batches end.
 
     Within a batch records are decided topic by topic, in the order of `topics`. While the script is
     `in_order` they are decided as they are written: batches end where they must for that.

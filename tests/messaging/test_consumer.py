@@ -18,7 +18,7 @@ PARTITION = TopicPartition("rooms", 0)
 
 
 class RecordingListener:
-    """A session that records what its consumer tells it."""
+    """A session that records its consumer's calls."""
 
     def __init__(self) -> None:
         self.calls: list[object] = []

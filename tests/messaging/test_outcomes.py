@@ -79,7 +79,7 @@ async def add_day(connection: asyncpg.Connection, day: int) -> None:
 
 
 async def pages_read(connection: asyncpg.Connection, pruner: OutcomePruner, keep_days: int) -> int:
-    """Prune what is older than so many days, and return the pages of table and index read for it."""
+    """Prune what is older than this number of days; return the pages of table and index read for it."""
     before = await pages_fetched(connection)
     while await pruner.prune_step(connection, dt.timedelta(days=keep_days), limit=50):
         pass

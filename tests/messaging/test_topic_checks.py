@@ -79,7 +79,7 @@ async def test_topics_without_replicas_are_reported_where_replicas_are_expected(
 
 
 async def add_partition(fleet: WorkerFleet, *changed: Topic) -> None:
-    """Add a partition to each of these topics, and wait until the broker tells of it."""
+    """Add a partition to each of these topics, and wait until the broker reports it."""
     admin = AIOKafkaAdminClient(bootstrap_servers=fleet.config.bootstrap_servers)
     await admin.start()
     names = [topic.full_name(fleet.config.prefix) for topic in changed]

@@ -176,7 +176,7 @@ async def test_a_client_that_does_not_read_its_answer_is_disconnected(served: Se
 async def test_a_slow_answer_is_awaited(served: ServedApplication) -> None:
     asking = asyncio.create_task(served.get("/held"))
     await served.wait_for_connections(1)
-    # Longer than any client may be slow; nothing tells that a connection was not closed.
+    # Longer than any client may be slow: there is no event for a connection that was not closed.
     await asyncio.sleep(2)
     served.held.set()
     assert (await asking).text == "held"

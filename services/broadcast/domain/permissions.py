@@ -77,7 +77,7 @@ def tracks_to_mute(stage: Stage, participant: Participant) -> tuple[Track, ...]:
 
 
 def disguised_tracks(tracks: Iterable[Track], hard_muted: Collection[MuteSource]) -> tuple[Track, ...]:
-    """Return the tracks behind a hard-muted microphone or camera whose source says something else."""
+    """Return the tracks from a hard-muted microphone or camera that are published as another source."""
     if not hard_muted:
         return ()
     listed = tuple(tracks)

@@ -115,8 +115,8 @@ def _participant_left(
 def _track_published(stage: Stage, report: TrackPublished, origin: Origin) -> Decision:
     """Record a track; mark a publisher without a badge as suspect, and forbidden tracks as out of sync.
 
-    A user who has just got a seat or become host may publish before the result of the grant shows their
-    connection: then the track shows it.
+    A new co-host or host may publish before the result of the grant reports their connection: then the track
+    proves it.
     """
     if report.room_sid in stage.room.finished_room_sids:
         return Decision(stage)
@@ -193,8 +193,8 @@ def mark_room_finished(stage: Stage, room_sid: str, origin: Origin) -> Stage:
 def mark_suspect(stage: Stage, user_id: str, *, confirmed: bool = False) -> Stage:
     """Mark a user without a seat as suspect: the reconciler checks LiveKit, and revokes rights that it shows.
 
-    With `confirmed`, it is an intruder even if LiveKit does not show it any more by then. A user whose rights
-    are already being revoked is no intruder and does not become a suspect.
+    With `confirmed`, the user is an intruder even if LiveKit shows no rights at that check. A user whose
+    rights are already being revoked does not become a suspect.
     """
     member = stage.member_or_empty(user_id)
     if member.has_rights_in_sync or member.suspect:

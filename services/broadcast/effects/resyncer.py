@@ -121,7 +121,7 @@ class RoomResyncer:
         self._next_discovery_at = time.monotonic() + self._period_seconds * random.uniform(0.9, 1.0)  # noqa: S311 - jitter
 
     async def _look_up_rooms(self) -> None:
-        """Schedule the rooms more often where somebody lost rights within the last hour.
+        """Schedule the rooms where a user lost rights within the last hour more often.
 
         Rooms where a co-host could unmute what a hard mute covers are due at once: no webhook reports that.
         """

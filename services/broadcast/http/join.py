@@ -1,4 +1,4 @@
-"""Authorize users who join a room, and make sure that its LiveKit room exists."""
+"""Authorize joins of a room, and make sure that its LiveKit room exists."""
 
 import asyncio
 

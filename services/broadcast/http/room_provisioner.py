@@ -58,7 +58,7 @@ class RoomProvisioner:
         return failure is not None and failure.refused
 
     async def provide_room(self, stage: Stage) -> Stage | None:
-        """Make sure that an open room's LiveKit room exists; one that was seen alive is only looked for.
+        """Make sure that an open room's LiveKit room exists; only look for it if it was seen alive.
 
         Return the stage after that, None for an unknown room. Raises `CallFailed` or `TimeoutError`.
         """
@@ -77,7 +77,7 @@ class RoomProvisioner:
         return current
 
     async def _wait_for_deletion(self, room_id: str) -> Stage | None:
-        """Wait until a pending deletion is done: it would disconnect who joins the old LiveKit room.
+        """Wait until a pending deletion is done: it would disconnect users who join the old LiveKit room.
 
         All requests for a room share its queries.
         """

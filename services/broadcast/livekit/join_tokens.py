@@ -1,4 +1,4 @@
-"""Read LiveKit's join tokens, from whoever they come: what they grant, in terms of our own models."""
+"""Read what LiveKit's join tokens grant, in terms of our own models; others may have signed them."""
 
 import time
 from collections.abc import Collection
@@ -25,7 +25,7 @@ _HARMLESS_CLAIMS = frozenset(
 class JoinGrant(NamedTuple):
     """What a token grants: to join a room as this identity with these rights.
 
-    `has_more` says that it grants what no token of ours does, such as the rights of an administrator.
+    `has_more` is set if it grants more than broadcast's own tokens can, such as an administrator's rights.
     """
 
     room_id: str
@@ -53,7 +53,7 @@ def read_join_token(token: str, key: str, secret: str) -> JoinGrant | None:
 
 
 def _to_grant(claims: dict[str, Any]) -> JoinGrant | None:
-    """Return a token's grant. Raises `ValueError` for values that are none of LiveKit's."""
+    """Return a token's grant. Raises `ValueError` for values that LiveKit does not write."""
     video, attributes = _object(claims.get("video")), _object(claims.get("attributes"))
     if video.get("roomJoin") is not True or not claims["sub"]:
         return None

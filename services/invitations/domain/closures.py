@@ -83,5 +83,5 @@ def close_all(stage: Stage, closure: Closure) -> tuple[StageEvent, ...]:
 
 
 def has_too_many(stage: Stage) -> bool:
-    """Return whether `close_all` must be called again: no setting of today allows so many invitations."""
+    """Return whether `close_all` must be called again, for invitations that an earlier limit allowed."""
     return len(stage.pending_by_id) > MOST_CLOSED

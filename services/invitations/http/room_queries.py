@@ -1,4 +1,4 @@
-"""Queries of the rooms' routes. The list has the room first whose fact was read last."""
+"""Queries of the rooms' routes. Rooms are listed by the time of their last fact, newest first."""
 
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple

@@ -42,7 +42,7 @@ def _add_room_list(routes: APIRouter, pool: asyncpg.Pool) -> None:
         status: RoomFilter = "open",
         host_id: Annotated[Id | None, Query(alias="hostId")] = None,
     ) -> RoomPage:
-        """List the rooms whose facts were read last. Allowed for ops."""
+        """List rooms, newest fact first. Allowed for ops."""
         _require_access(caller)
         after = None if page.cursor is None else pagination.decode_cursor(page.cursor, RoomKey)
         # One more than requested shows whether there is a next page.

@@ -11,8 +11,7 @@ async def load_users(
 ) -> dict[str, tuple[User, int]]:
     """Return the known users among these by id, each with its partition of the users topic.
 
-    Of the users whom a user blocks, only the given hosts are loaded: complete lists for a batch can take
-    gigabytes.
+    Lists of blocked users contain only the given hosts: complete lists for a batch can take gigabytes.
     """
     wanted = [(user_id, host) for user_id, hosts in hosts_by_user.items() for host in (None, *hosts)]
     rows = await connection.fetch(

@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 
 class JwksUnavailable(Exception):
-    """The URL gave no JWK set; the text says why."""
+    """The URL gave no JWK set; the message is the reason."""
 
 
 class JwksUrl:

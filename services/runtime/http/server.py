@@ -22,7 +22,7 @@ _LINGER_SECONDS = 2.0
 # The longest time in which a client may take nothing, or too little, of an answer.
 _SEND_SECONDS = 30.0
 _TICKS_PER_CHECK = 5
-# How long nothing must have been refused before the log says that it is over.
+# The time without a refusal after which the log reports the end of refusals.
 _CALM_SECONDS = 10.0
 
 _MAX_CONNECTIONS = 1000

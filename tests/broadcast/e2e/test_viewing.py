@@ -1,4 +1,4 @@
-"""Broadcast data: who is on stage may watch too, and what is answered while LiveKit refuses or is away."""
+"""Broadcast data: co-hosts may watch too, and the answers while LiveKit refuses or does not answer."""
 
 import jwt
 

@@ -126,8 +126,8 @@ class Member:
     """A user with a place on the stage, or with work on LiveKit that is not finished.
 
     `suspect` marks a user without a seat who seems to have rights: they are checked on LiveKit before the
-    rights are revoked. `confirmed_intruder` says that LiveKit showed the rights. `failing` says that applying
-    the rights failed and has not succeeded since. `pending_revocations` are the ended seats without a
+    rights are revoked. `confirmed_intruder` is set once LiveKit showed the rights. `failing` is set while the
+    last attempt to apply the rights failed. `pending_revocations` are the ended seats without a
     `GrantRevoked` yet. `correlation` is that of the record that last changed the desired rights.
     """
 

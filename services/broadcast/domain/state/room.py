@@ -30,7 +30,7 @@ class Room:
     ids of the latest ones that ended, and `room_sid_offset` is the offset of the signal that last changed
     either. `recent_webhook_ids` are the ids of the latest webhooks that changed anything. `rights_ended_at`
     is when a seat or the previous host's rights last ended, `intrusions` are the latest ones within an hour.
-    `announced_host_connection` is what the last event about the present host's connection said, and
+    `announced_host_connection` is the state in the last event about the present host's connection, and
     `finished_egress_ids` are the latest recordings that were published.
     """
 
