@@ -1,7 +1,6 @@
 """Broadcast's settings, from the environment alone."""
 
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
@@ -9,13 +8,11 @@ from pydantic_settings import NoDecode
 from cohost.kafka.security import Login, check_ends
 from services.broadcast.domain.state import SeatTimeouts
 from services.runtime import settings
-from services.runtime.settings import is_example_secret, is_valid_host, reject_short_secret
+from services.runtime.settings import has_valid_host, is_example_secret, reject_short_secret
 
 
 def _check_host(url: str) -> str:
-    parts = urlsplit(url)
-    # Reading the port raises a ValueError if it is not a valid one.
-    if not parts.hostname or not is_valid_host(parts.hostname) or parts.port == 0:
+    if not has_valid_host(url):
         msg = "it must be a URL with a valid host name and port, such as ws://localhost:7880"
         raise ValueError(msg)
     return url

@@ -58,6 +58,12 @@ def is_valid_host(name: str) -> bool:
     return True
 
 
+def has_valid_host(url: str) -> bool:
+    """Return whether a URL has a host name that can be resolved. Raises `ValueError` for a wrong port."""
+    parts = urlsplit(url)
+    return bool(parts.hostname) and is_valid_host(str(parts.hostname)) and parts.port != 0
+
+
 def _validate_servers(value: str) -> str:
     servers = [server.strip() for server in value.split(",")]
     for server in servers:
@@ -87,9 +93,7 @@ def _validate_jwks_file(value: Path) -> Path:
 
 
 def _validate_jwks_url(value: str) -> str:
-    parts = urlsplit(value) if _match_jwks_url(value) else None
-    # Reading the port raises a ValueError if it is not a valid one.
-    if parts is None or not parts.hostname or not is_valid_host(parts.hostname) or parts.port == 0:
+    if _match_jwks_url(value) is None or not has_valid_host(value):
         msg = "must be a URL that starts with https:// or http://"
         raise ValueError(msg)
     return value
