@@ -20,7 +20,6 @@ from services.broadcast.domain import permissions
 from services.broadcast.livekit.calls import CallFailed
 from services.broadcast.livekit.client import LiveKitClient, UnsignedWebhook
 from services.broadcast.metrics import LiveKitMetrics
-from tests.broadcast import fake_livekit
 from tests.broadcast.fake_livekit import FakeLiveKit, twirp_error
 
 KEY, SECRET = "devkey", "a secret that only the tests know, and LiveKit"
@@ -30,12 +29,6 @@ CO_HOST = permissions.for_badge("coHost")
 
 def create_client(url: str) -> LiveKitClient:
     return LiveKitClient(url, KEY, SECRET, 0.5, LiveKitMetrics(CollectorRegistry()))
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeLiveKit]:
-    async with fake_livekit.serve_fake_livekit() as served:
-        yield served
 
 
 @pytest.fixture

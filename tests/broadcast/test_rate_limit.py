@@ -13,14 +13,7 @@ from services.broadcast.livekit.calls import CallFailed
 from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.livekit.rate_limit import RateLimit
 from services.broadcast.metrics import LiveKitMetrics
-from tests.broadcast import fake_livekit
 from tests.broadcast.fake_livekit import FakeLiveKit
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeLiveKit]:
-    async with fake_livekit.serve_fake_livekit() as served:
-        yield served
 
 
 @pytest.fixture

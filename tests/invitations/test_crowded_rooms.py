@@ -6,7 +6,6 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
 
-import cohost
 from cohost import audit
 from cohost_schemas import topics
 from cohost_schemas.events import CoHostLeft, InvitationCancelled, StageChanged
@@ -17,25 +16,21 @@ from services.invitations.domain.state import Policy
 from services.invitations.settings import InvitationsSettings
 from stack import Stack
 from tests.invitations.in_memory_processor import InMemoryProcessor
-from tests.invitations.test_service import next_event, run_in_process
+from tests.invitations.service_in_process import (
+    PARTITIONS,
+    accepting_settings,
+    next_event,
+    open_client,
+    run_in_process,
+)
 
-PARTITIONS = 3
 ROOM = "room-1"
 PENDING = 12_500
 
 
 @pytest.fixture
-async def service_settings(stack: Stack, database_url: str, prefix: str) -> InvitationsSettings:
-    return InvitationsSettings.model_validate(
-        {
-            "kafka_bootstrap_servers": stack.kafka_bootstrap_servers,
-            "database_url": database_url,
-            "topic_prefix": prefix,
-            "partitions": PARTITIONS,
-            "jwt_secret": "a secret of the tests, long enough for PyJWT",
-            "unknown_users": "accept",
-        }
-    )
+def service_settings(stack: Stack, database_url: str, prefix: str) -> InvitationsSettings:
+    return accepting_settings(stack, database_url, prefix)
 
 
 async def add_pending(url: str, count: int) -> None:
@@ -70,15 +65,9 @@ async def fetch_value(url: str, query: str) -> object:
         await connection.close()
 
 
-def client_of(service_settings: InvitationsSettings) -> cohost.Client:
-    return cohost.Client(
-        service_settings.kafka_bootstrap_servers, prefix=service_settings.topic_prefix, timeout=30
-    )
-
-
 async def fill_room(service_settings: InvitationsSettings) -> None:
     """Open the room, seat carol, and invite the others."""
-    async with run_in_process(service_settings), client_of(service_settings) as client:
+    async with run_in_process(service_settings), open_client(service_settings) as client:
         async with client.events("invitations", room_id=ROOM) as events:
             await client.set_room(RoomChanged(room_id=ROOM, host_id="alice", status="live"))
             await next_event(events, StageChanged)
@@ -109,7 +98,7 @@ async def test_a_crowded_room_closes_without_losing_the_lanes(
     await fill_room(service_settings)
     async with (
         run_in_process(service_settings),
-        client_of(service_settings) as client,
+        open_client(service_settings) as client,
         client.events("invitations", room_id=ROOM) as events,
     ):
         epochs = await fetch_value(url, "SELECT array_agg(epoch ORDER BY lane) FROM lanes")

@@ -21,9 +21,15 @@ from messaging.errors import LogMismatch
 from services.invitations import app
 from services.invitations.settings import InvitationsSettings
 from stack import Stack
-from tests.invitations.test_service import SECONDS, next_event, run_in_process
+from tests.invitations.service_in_process import (
+    PARTITIONS,
+    SECONDS,
+    accepting_settings,
+    next_event,
+    open_client,
+    run_in_process,
+)
 
-PARTITIONS = 3
 LANE = 1
 ROOMS = [room for room in map("room-{}".format, range(40)) if partition_of(room, PARTITIONS) == LANE][:6]
 USERS = [user for user in map("user-{}".format, range(40)) if partition_of(user, PARTITIONS) == LANE][:5]
@@ -31,17 +37,8 @@ LOST_ROOM, KEPT_ROOM = ROOMS[:2]
 
 
 @pytest.fixture
-async def service_settings(stack: Stack, database_url: str, prefix: str) -> InvitationsSettings:
-    return InvitationsSettings.model_validate(
-        {
-            "kafka_bootstrap_servers": stack.kafka_bootstrap_servers,
-            "database_url": database_url,
-            "topic_prefix": prefix,
-            "partitions": PARTITIONS,
-            "jwt_secret": "a secret of the tests, long enough for PyJWT",
-            "unknown_users": "accept",
-        }
-    )
+def service_settings(stack: Stack, database_url: str, prefix: str) -> InvitationsSettings:
+    return accepting_settings(stack, database_url, prefix)
 
 
 async def send_invitation(client: cohost.Client, room: str) -> str:
@@ -141,12 +138,6 @@ async def write_and_lose_facts(service_settings: InvitationsSettings) -> None:
         await poll_until(lambda: has_rows(service_settings, len(ROOMS), len(USERS)))
     await delete_before(service_settings, len(ROOMS))
     await delete_before(service_settings, len(USERS), topics.USERS)
-
-
-def open_client(service_settings: InvitationsSettings) -> cohost.Client:
-    return cohost.Client(
-        service_settings.kafka_bootstrap_servers, prefix=service_settings.topic_prefix, timeout=30
-    )
 
 
 async def has_rows(service_settings: InvitationsSettings, rooms: int, users: int) -> bool:

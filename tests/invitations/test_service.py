@@ -1,12 +1,10 @@
 """The whole service on a real Kafka and Postgres: commands in, events out, and the audited log."""
 
 import asyncio
-import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
 
 import asyncpg
 import pytest
@@ -18,11 +16,16 @@ from cohost_schemas import commands, envelope, ids, timestamps, topics
 from cohost_schemas.events import CoHostLeft, InvitationCancelled, InvitationExpired, StageChanged
 from cohost_schemas.facts import RoomChanged, UserChanged
 from cohost_schemas.partitions import partition_of
-from services.invitations import app
 from services.invitations.settings import InvitationsSettings
 from stack import Stack
+from tests.invitations.service_in_process import (
+    SECONDS,
+    accepting_settings,
+    next_event,
+    open_client,
+    run_in_process,
+)
 
-SECONDS = 60
 CONTRACT_SECONDS = 5
 
 
@@ -45,59 +48,15 @@ class ServiceUnderTest:
         return room
 
 
-async def next_event(events: cohost.Stream[cohost.Event], kind: type[Any]) -> Any:
-    """Return the data of the next event of a type."""
-    async with asyncio.timeout(SECONDS):
-        async for event in events:
-            if isinstance(event.data, kind):
-                return event.data
-    return None
-
-
-@contextlib.asynccontextmanager
-async def run_in_process(settings: InvitationsSettings) -> AsyncIterator[None]:
-    """Run the service as its process does, without listening on a port."""
-    service = await app.build_service(settings, app.create_broker(settings))
-    running = asyncio.create_task(service.pipeline.run())
-    background = [asyncio.create_task(work()) for work in service.background]
-    try:
-        async with asyncio.timeout(SECONDS):
-            while not service.pipeline.is_ready:
-                assert not running.done()
-                await asyncio.sleep(0.05)
-        yield
-    finally:
-        service.pipeline.stop()
-        await running
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
-        for close in service.closers:
-            await close()
-
-
 @pytest.fixture(scope="module")
 async def service_settings(stack: Stack) -> InvitationsSettings:
-    return InvitationsSettings.model_validate(
-        {
-            "kafka_bootstrap_servers": stack.kafka_bootstrap_servers,
-            "database_url": await stack.create_service_database(f"invitations_{secrets.token_hex(6)}"),
-            "topic_prefix": f"t{secrets.token_hex(4)}.",
-            "partitions": 3,
-            "jwt_secret": "a secret of the tests, long enough for PyJWT",
-            "unknown_users": "accept",
-        }
-    )
+    url = await stack.create_service_database(f"invitations_{secrets.token_hex(6)}")
+    return accepting_settings(stack, url, f"t{secrets.token_hex(4)}.")
 
 
 @pytest.fixture(scope="module")
 async def service(service_settings: InvitationsSettings) -> AsyncIterator[ServiceUnderTest]:
-    async with (
-        run_in_process(service_settings),
-        cohost.Client(
-            service_settings.kafka_bootstrap_servers, prefix=service_settings.topic_prefix, timeout=30
-        ) as client,
-    ):
+    async with run_in_process(service_settings), open_client(service_settings) as client:
         yield ServiceUnderTest(service_settings, client)
 
 

@@ -11,19 +11,10 @@ import pytest
 from fastapi import APIRouter
 
 from cohost_schemas.types import ID_PATTERN
-from messaging import database
 from tests.runtime import example_service
 from tests.runtime.example_service import bearer_headers
 
 EXAMPLE = "/v1/rooms/room-1/example"
-
-
-@pytest.fixture
-async def pool() -> AsyncIterator[asyncpg.Pool]:
-    """A pool whose database is down."""
-    pool = await database.create_pool(example_service.example_settings().pipeline_config("example"), 2)
-    yield pool
-    pool.terminate()
 
 
 @pytest.fixture

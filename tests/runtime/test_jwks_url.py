@@ -10,7 +10,6 @@ import asyncpg
 import httpx
 import pytest
 
-from messaging import database
 from services.runtime import startup_checks
 from services.runtime.http import jwks_url
 from services.runtime.startup_checks import WrongSetting
@@ -28,14 +27,6 @@ async def key_server() -> AsyncIterator[KeyServer]:
     async with running_key_server() as found:
         found.serve_keys(FIRST)
         yield found
-
-
-@pytest.fixture
-async def pool() -> AsyncIterator[asyncpg.Pool]:
-    """A pool that no test uses."""
-    pool = await database.create_pool(example_service.example_settings().pipeline_config("example"), 2)
-    yield pool
-    pool.terminate()
 
 
 @pytest.fixture

@@ -89,6 +89,12 @@ class StageScript:
         return published
 
 
+def events_after(script: StageScript, *records: Message) -> list[Message]:
+    """Return the events that a script decides for these records."""
+    script.take_new_events()
+    return script(*records).take_new_events()
+
+
 def grant_applied(
     version: int, user_id: str = "bob", mode: signals.ApplyMode = "in_place"
 ) -> signals.GrantApplied:

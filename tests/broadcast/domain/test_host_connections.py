@@ -2,7 +2,6 @@
 
 from cohost_schemas import signals
 from cohost_schemas.signals import Participant
-from cohost_schemas.types import Message
 from services.broadcast.domain import permissions
 from tests.broadcast.domain.stage_builder import (
     HOST,
@@ -10,6 +9,7 @@ from tests.broadcast.domain.stage_builder import (
     StageScript,
     co_host_left,
     co_host_participant,
+    events_after,
     host_event,
     invitation_accepted,
     participant,
@@ -31,11 +31,6 @@ def connected_script() -> StageScript:
     script = StageScript()(stage_changed(), participant_joined(host_participant()))
     assert script.take_new_events() == [host_event("Connected", 2)]
     return script
-
-
-def events_after(script: StageScript, *records: Message) -> list[Message]:
-    script.take_new_events()
-    return script(*records).take_new_events()
 
 
 def test_a_host_connects_drops_and_returns() -> None:

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from cohost_schemas import signals
-from cohost_schemas.types import Message
 from services.broadcast.domain import connections
 from services.broadcast.domain.state import Media, Stage
 from tests.broadcast.domain.stage_builder import (
@@ -13,6 +12,7 @@ from tests.broadcast.domain.stage_builder import (
     StageScript,
     co_host_left,
     co_host_participant,
+    events_after,
     invitation_accepted,
     media_changed,
     mute_command,
@@ -34,11 +34,6 @@ def connected_script(*tracks: signals.Track) -> StageScript:
     script = StageScript()(stage_changed(), invitation_accepted()).apply_grant()
     script(participant_joined(co_host_participant(tracks=tracks)))
     return script
-
-
-def events_after(script: StageScript, *records: Message) -> list[Message]:
-    script.take_new_events()
-    return script(*records).take_new_events()
 
 
 @pytest.mark.parametrize(

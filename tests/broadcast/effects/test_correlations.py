@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cohost_schemas.envelope import Correlation
-from tests.broadcast import fake_livekit
 from tests.broadcast.domain.stage_builder import (
     ROOM,
     co_host_left,
@@ -20,12 +19,6 @@ from tests.broadcast.fake_livekit import FakeLiveKit, twirp_error
 
 ACCEPTANCE = Correlation("show 7", "00-parent", "vendor=1")
 LATER = Correlation("show 8", "00-other")
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeLiveKit]:
-    async with fake_livekit.serve_fake_livekit() as served:
-        yield served
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import pytest
 from livekit.protocol import models
 
 from cohost_schemas import events, signals
-from tests.broadcast import fake_livekit
 from tests.broadcast.domain.stage_builder import (
     ROOM,
     co_host_participant,
@@ -17,12 +16,6 @@ from tests.broadcast.domain.stage_builder import (
 )
 from tests.broadcast.effects.effects_harness import EffectsHarness, open_effects_harness, run_effects
 from tests.broadcast.fake_livekit import FakeLiveKit, twirp_error
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeLiveKit]:
-    async with fake_livekit.serve_fake_livekit() as served:
-        yield served
 
 
 @pytest.fixture

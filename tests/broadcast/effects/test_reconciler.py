@@ -12,7 +12,6 @@ from livekit.protocol import models
 
 from cohost_schemas import events, signals
 from services.broadcast.effects.reconciler import Reconciler
-from tests.broadcast import fake_livekit
 from tests.broadcast.domain.stage_builder import (
     ROOM,
     co_host_left,
@@ -24,12 +23,6 @@ from tests.broadcast.effects.effects_harness import EffectsHarness, open_effects
 from tests.broadcast.fake_livekit import FakeLiveKit, twirp_error
 
 MAX_FIRST_RETRY_SECONDS = 0.25
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeLiveKit]:
-    async with fake_livekit.serve_fake_livekit() as served:
-        yield served
 
 
 @pytest.fixture

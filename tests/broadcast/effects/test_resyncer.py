@@ -8,7 +8,6 @@ from livekit.protocol import models
 
 from cohost_schemas import signals
 from services.broadcast.effects import resyncer, room_snapshots
-from tests.broadcast import fake_livekit
 from tests.broadcast.domain.stage_builder import (
     ROOM,
     co_host_left,
@@ -21,12 +20,6 @@ from tests.broadcast.effects.effects_harness import EffectsHarness, open_effects
 from tests.broadcast.fake_livekit import FakeLiveKit
 
 ROOMS = [f"room-{number}" for number in range(9)]
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeLiveKit]:
-    async with fake_livekit.serve_fake_livekit() as served:
-        yield served
 
 
 @pytest.fixture

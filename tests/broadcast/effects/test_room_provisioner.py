@@ -10,7 +10,6 @@ from services.broadcast.domain.state import Stage
 from services.broadcast.http import room_provisioner
 from services.broadcast.http.room_provisioner import RoomProvisioner
 from services.broadcast.livekit.calls import CallFailed
-from tests.broadcast import fake_livekit
 from tests.broadcast.domain.stage_builder import (
     ROOM,
     co_host_participant,
@@ -19,12 +18,6 @@ from tests.broadcast.domain.stage_builder import (
 )
 from tests.broadcast.effects.effects_harness import EffectsHarness, open_effects_harness
 from tests.broadcast.fake_livekit import FakeLiveKit, twirp_error
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeLiveKit]:
-    async with fake_livekit.serve_fake_livekit() as served:
-        yield served
 
 
 @pytest.fixture
