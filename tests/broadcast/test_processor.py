@@ -20,6 +20,7 @@ from services.broadcast.metrics import LiveKitMetrics
 from services.broadcast.processor import BroadcastProcessor
 from tests.broadcast.domain.stage_builder import (
     ROOM,
+    SEAT_TIMEOUTS,
     StageScript,
     co_host_left,
     co_host_participant,
@@ -190,3 +191,23 @@ def test_the_cache_weighs_the_members_of_its_stages() -> None:
         cache.end_batch()
     # The last two batches stay beyond the limit.
     assert list(cache) == ["room-3", "room-4"]
+
+
+async def test_intruders_are_counted_by_action_after_the_commit(pool: asyncpg.Pool) -> None:
+    registry = CollectorRegistry()
+    processor = BroadcastProcessor(SEAT_TIMEOUTS, DirtyKeys(), LiveKitMetrics(registry))
+    script = (stage_changed(), track_published("mallory"), grant_applied(1, "mallory"))
+    records = [input_record(record, offset) for offset, record in enumerate(script, 1)]
+    changes = processor.new_changes()
+    async with pool.acquire() as connection:
+        await processor.load(connection, records)
+    for record in records:
+        processor.decide(record, changes)
+
+    def counts() -> list[float | None]:
+        actions = ("demoted", "removed")
+        return [registry.get_sample_value("cohost_intruders_total", {"action": action}) for action in actions]
+
+    assert counts() == [0, 0]
+    processor.on_committed(changes)
+    assert counts() == [1, 0]
