@@ -51,6 +51,7 @@ def test_the_defaults_are_the_contracts(monkeypatch: pytest.MonkeyPatch) -> None
         prefix="cohost.",
         partitions=12,
         replication_factor=1,
+        expects_replicas=True,
         create_topics=True,
     )
     assert (found.http_host, found.http_port, found.environment) == ("127.0.0.1", 8081, "production")
@@ -72,6 +73,8 @@ def test_every_setting_reaches_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> 
         MAX_RECORDS="500",
         BATCH_PAUSE_MS="0",
         FETCH_MAX_WAIT_MS="20",
+        MAX_LOST_FACTS="7",
+        ENVIRONMENT="development",
     )
     assert found.pipeline_config("broadcast") == Config(
         bootstrap_servers="a:1,[::1]:2,c",
@@ -86,11 +89,13 @@ def test_every_setting_reaches_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> 
         prefix="stage_1.",
         partitions=4,
         replication_factor=3,
+        expects_replicas=False,
         create_topics=False,
         session_timeout_ms=6000,
         max_records=500,
         batch_pause_ms=0,
         fetch_max_wait_ms=20,
+        max_lost_facts=7,
     )
 
 
