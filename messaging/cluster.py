@@ -120,7 +120,7 @@ async def check_partition_counts(config: Config, cluster: ClusterInfo) -> None:
         raise IncompatibleDeployment(msg)
 
 
-async def longest_in_log(config: Config, wanted: Iterable[Topic]) -> timedelta | None:
+async def longest_retention(config: Config, wanted: Iterable[Topic]) -> timedelta | None:
     """Return the longest time that a record can lie in one of these topics, or None if there is no limit.
 
     Kafka deletes whole segments, `retention.ms` after the last record of a segment, which may be `segment.ms`

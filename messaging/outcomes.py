@@ -41,14 +41,14 @@ async def find_recorded_ids(connection: Connection, ids: Sequence[str]) -> froze
     return frozenset(row["id"] for row in rows)
 
 
-def retention_for(longest_in_log: timedelta | None) -> timedelta | None:
+def retention_for(longest_retention: timedelta | None) -> timedelta | None:
     """Return how long outcomes are kept if a command lies in the log for so long at most; None means always.
 
     A command that is read again must find its outcome: it would take effect twice.
     """
-    if longest_in_log is None:
+    if longest_retention is None:
         return None
-    return max(MIN_RETENTION, longest_in_log + _DELETION_DELAY)
+    return max(MIN_RETENTION, longest_retention + _DELETION_DELAY)
 
 
 class OutcomePruner:

@@ -193,7 +193,7 @@ class Pipeline:
     async def _prune_old(self, pool: asyncpg.Pool, pruner: OutcomePruner) -> None:
         """Delete outcomes that no command in the log can need, by the present settings of its topic."""
         commands = [entry.topic for entry in self._processor.topology.inputs if entry.kind == "commands"]
-        retention = outcomes.retention_for(await cluster.longest_in_log(self._config, commands))
+        retention = outcomes.retention_for(await cluster.longest_retention(self._config, commands))
         if retention is None:
             return
         async with pool.acquire() as connection:

@@ -20,7 +20,7 @@ _FILE_OPTIONS = ("cafile", "capath", "certfile", "keyfile")
 CredentialT = TypeVar("CredentialT", str, SecretStr)
 
 
-def check_ends(credential: CredentialT) -> CredentialT:
+def refuse_outer_whitespace(credential: CredentialT) -> CredentialT:
     """Return a credential. Raises `ValueError` if it begins or ends with white space.
 
     It is refused, not stripped: the other side may use the credential with its white space.
@@ -32,8 +32,8 @@ def check_ends(credential: CredentialT) -> CredentialT:
     return credential
 
 
-Login = Annotated[str, AfterValidator(check_ends)]
-Secret = Annotated[SecretStr, AfterValidator(check_ends)]
+Login = Annotated[str, AfterValidator(refuse_outer_whitespace)]
+Secret = Annotated[SecretStr, AfterValidator(refuse_outer_whitespace)]
 
 
 class KafkaSecurity(BaseModel):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
-from cohost.kafka.security import Login, check_ends
+from cohost.kafka.security import Login, refuse_outer_whitespace
 from services.broadcast.domain.state import SeatTimeouts
 from services.runtime import settings
 from services.runtime.settings import has_valid_host, is_example_secret, reject_short_secret
@@ -28,7 +28,7 @@ _DEPARTURE_MARGIN_SECONDS = 60
 
 def _check_api_secret(secret: SecretStr) -> SecretStr:
     try:
-        return check_ends(secret)
+        return refuse_outer_whitespace(secret)
     except ValueError as error:
         msg = f"{error}, and neither must COHOST_LIVEKIT_API_KEY"
         raise ValueError(msg) from error

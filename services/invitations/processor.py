@@ -12,7 +12,7 @@ from cohost_schemas.types import Message, is_id
 from messaging.database import Connection
 from messaging.processor import InputRecord, OutputRecord, PartialDecision, RejectedCommand, Rejection
 from services.invitations import domain
-from services.invitations.domain.closures import has_too_many
+from services.invitations.domain.closures import has_too_many_pending
 from services.invitations.domain.stage import Stage, StageEvent
 from services.invitations.domain.state import Policy, User
 from services.invitations.prefetch import BatchQueries, user_to_check
@@ -91,7 +91,7 @@ class InvitationsProcessor:
             room, events = domain.decide_room_deleted(record.key, at, position, stage)
         else:
             room, events = domain.decide_room_changed(fact, at, position, stage)
-        is_partial = room is not None and not room.is_open and has_too_many(stage)
+        is_partial = room is not None and not room.is_open and has_too_many_pending(stage)
         published = _apply_events(events, stage, record, changes)
         if room is not None:
             stage.set_room(room)

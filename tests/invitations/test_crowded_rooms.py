@@ -11,7 +11,7 @@ from cohost_schemas import topics
 from cohost_schemas.events import CoHostLeft, InvitationCancelled, StageChanged
 from cohost_schemas.facts import RoomChanged
 from cohost_schemas.partitions import partition_of
-from services.invitations.domain.closures import MOST_CLOSED
+from services.invitations.domain.closures import MAX_CLOSED_AT_ONCE
 from services.invitations.domain.state import Policy
 from services.invitations.settings import InvitationsSettings
 from stack import Stack
@@ -122,14 +122,14 @@ async def test_a_crowded_room_closes_without_losing_the_lanes(
 
 
 def test_one_decision_closes_a_bounded_number() -> None:
-    processor = InMemoryProcessor(Policy(accept_unknown_users=True, max_pending=2 * MOST_CLOSED))
+    processor = InMemoryProcessor(Policy(accept_unknown_users=True, max_pending=2 * MAX_CLOSED_AT_ONCE))
     processor.set_room()
-    for number in range(MOST_CLOSED + 2):
+    for number in range(MAX_CLOSED_AT_ONCE + 2):
         processor.send_invitation(f"i{number}", user=f"u{number}")
     first = processor.delete_room(9)
     rest = processor.delete_room(9)
     assert isinstance(first, list)
     assert isinstance(rest, list)
-    assert (type(first[0]), len(first), len(rest)) == (StageChanged, 1 + MOST_CLOSED, 2)
+    assert (type(first[0]), len(first), len(rest)) == (StageChanged, 1 + MAX_CLOSED_AT_ONCE, 2)
     assert {type(event) for event in (*first[1:], *rest)} == {InvitationCancelled}
     assert processor.delete_room(9) == []

@@ -310,7 +310,7 @@ async def test_outcomes_are_kept_as_long_as_a_command_lies_in_the_log(
 
 async def test_outcomes_of_a_log_without_limit_are_kept(fleet: WorkerFleet) -> None:
     await create_topic(fleet.config, COMMANDS, "retention.ms", "-1")
-    assert await cluster.longest_in_log(fleet.config, [COMMANDS]) is None
+    assert await cluster.longest_retention(fleet.config, [COMMANDS]) is None
     assert outcomes.retention_for(None) is None
     assert outcomes.retention_for(dt.timedelta(days=2)) == dt.timedelta(days=7)
 

@@ -10,7 +10,7 @@ from cohost_schemas.types import CloseReason, LeaveReason, build_message
 from services.invitations.domain.stage import Stage, StageEvent
 from services.invitations.domain.state import Seat, expired_fields, is_overdue
 
-MOST_CLOSED = 1000
+MAX_CLOSED_AT_ONCE = 1000
 """Pending invitations that one decision closes, at most."""
 
 
@@ -72,16 +72,16 @@ def close_for_user(stage: Stage, user_id: str, closure: Closure) -> tuple[StageE
 
 
 def close_all(stage: Stage, closure: Closure) -> tuple[StageEvent, ...]:
-    """Close every pending invitation and end every seat of the room, or only the first `MOST_CLOSED`."""
+    """Close the pending invitations and end the seats of the room, `MAX_CLOSED_AT_ONCE` at most."""
     room_id, at, reason = closure
-    first_pending = itertools.islice(stage.pending_by_id.values(), MOST_CLOSED)
-    seats = {} if has_too_many(stage) else stage.seats
+    first_pending = itertools.islice(stage.pending_by_id.values(), MAX_CLOSED_AT_ONCE)
+    seats = {} if has_too_many_pending(stage) else stage.seats
     return (
         *(cancel_invitation(invitation, at, reason) for invitation in first_pending),
         *(end_seat(room_id, user_id, seat, at, reason) for user_id, seat in seats.items()),
     )
 
 
-def has_too_many(stage: Stage) -> bool:
+def has_too_many_pending(stage: Stage) -> bool:
     """Return whether `close_all` must be called again, for invitations that an earlier limit allowed."""
-    return len(stage.pending_by_id) > MOST_CLOSED
+    return len(stage.pending_by_id) > MAX_CLOSED_AT_ONCE

@@ -36,7 +36,7 @@ def decide_room_deleted(
     ended = before._replace(status=status, position=position)
     stage_changed = (_stage_changed(room_id, ended),) if before.is_open else ()
     events = (*stage_changed, *_close_seats_and_invitations(room_id, at, stage, ended))
-    if closures.has_too_many(stage):
+    if closures.has_too_many_pending(stage):
         return ended, events
     return ended._replace(incarnation=before.incarnation + 1, deleted=True), events
 

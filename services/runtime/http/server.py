@@ -27,7 +27,7 @@ _CALM_SECONDS = 10.0
 
 _MAX_CONNECTIONS = 1000
 # The others are for Kafka, Postgres and LiveKit.
-_SHARE_OF_DESCRIPTORS = 4
+_DESCRIPTORS_PER_CONNECTION = 4
 _READ_BYTES = 64 * 1024
 # asyncio accepts as many connections as this before anything else can run.
 _ACCEPTED_AT_ONCE = 16
@@ -41,7 +41,7 @@ def max_connections() -> int:
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if descriptors == resource.RLIM_INFINITY:
         return _MAX_CONNECTIONS
-    return max(1, min(_MAX_CONNECTIONS, descriptors // _SHARE_OF_DESCRIPTORS))
+    return max(1, min(_MAX_CONNECTIONS, descriptors // _DESCRIPTORS_PER_CONNECTION))
 
 
 class BoundedConnection(H11Protocol):
