@@ -19,7 +19,7 @@ from messaging.processor import Topology
 Schema = dict[str, Any]
 Action = Literal["receive", "send"]
 
-API_VERSION = "1"
+API_VERSION = "1.1"
 
 _DESCRIPTION = (
     "CloudEvents 1.0 in structured mode. What the service writes is committed in transactions: read with"
