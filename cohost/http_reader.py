@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from ipaddress import ip_address
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -17,11 +17,10 @@ from cohost_schemas.answers import (
     RoomSummary,
     Stage,
 )
-from cohost_schemas.types import InvitationStatus, Message
+from cohost_schemas.types import InvitationStatus, Message, RoomFilter
 
 TokenSource = str | Callable[[], str]
 StatusFilter = InvitationStatus | str
-RoomFilter = Literal["open", "closed", "any"]
 ModelT = TypeVar("ModelT", bound=Message)
 
 _PAGE_LIMIT = "200"

@@ -57,6 +57,7 @@ Role = Literal["host", "coHost", "viewer"]
 GrantStatus = Literal["pending", "provisioned", "failed"]
 ConnectionStatus = Literal["never", "connected", "disconnected"]
 RecordingStatus = Literal["complete", "failed", "aborted"]
+RoomFilter = Literal["open", "closed", "any"]
 
 OPEN_STATUSES: frozenset[str] = frozenset({"idle", "live", "waitingReconnect"})
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 
 from cohost_schemas import timestamps
 from cohost_schemas.answers import CoHosts, InvitationDetails, RoomSummary
-from cohost_schemas.types import Id
+from cohost_schemas.types import Id, RoomFilter
 from messaging.database import Connection
 from services.invitations.domain import state
 from services.invitations.http import queries, room_queries
@@ -20,7 +20,6 @@ from services.runtime.http.auth import Caller
 from services.runtime.http.problems import HttpProblem
 
 StatusFilter = Literal["any", "pending", "accepted", "rejected", "cancelled", "expired"]
-RoomFilter = Literal["open", "closed", "any"]
 RoomPage = pagination.ListPage[RoomSummary]
 InvitationPage = pagination.ListPage[InvitationDetails]
 
