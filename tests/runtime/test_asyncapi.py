@@ -64,7 +64,9 @@ def test_the_commands_a_service_sends_are_listed() -> None:
 
 def test_a_payload_is_a_cloud_event_with_typed_data() -> None:
     message = DOCUMENT["components"]["messages"]["AcceptInvitation"]
-    assert message["payload"]["properties"]["data"] == {"$ref": "#/components/schemas/AcceptInvitation"}
+    assert message["payload"]["properties"]["data"] == {
+        "anyOf": [{"$ref": "#/components/schemas/AcceptInvitation"}, {"type": "null"}]
+    }
     expected = json_schema.model_definitions([AcceptInvitation])["AcceptInvitation"]
     assert DOCUMENT["components"]["schemas"]["AcceptInvitation"] == expected
     assert message["examples"] == [{"payload": catalog.load_example(AcceptInvitation)}]

@@ -58,13 +58,24 @@ def test_a_default_stands_in_the_schema() -> None:
 
 
 def test_only_commands_and_facts_may_have_their_data_in_base64() -> None:
-    encoded = [name for model, schema in SCHEMAS.items() for name in [model] if "anyOf" in schema]
+    encoded = [model for model, schema in SCHEMAS.items() if "data_base64" in schema["properties"]]
     assert encoded == list(INPUT_MODELS)
-    event = {**catalog.load_example(INPUT_MODELS[0]), "data_base64": "e30="}
-    validator = validator_for(SCHEMAS[INPUT_MODELS[0]])
-    assert validator.is_valid({name: value for name, value in event.items() if name != "data"})
-    without = {name: value for name, value in event.items() if not name.startswith("data")}
-    assert not validator.is_valid(without)
+
+
+@pytest.mark.parametrize("model", INPUT_MODELS, ids=lambda model: model.__name__)
+def test_an_input_has_either_data_or_data_in_base64(model: type[Message]) -> None:
+    event = catalog.load_example(model)
+    data = event.pop("data")
+    validator = validator_for(SCHEMAS[model])
+    for one, other in (("data", "data_base64"), ("data_base64", "data")):
+        given = data if one == "data" else "e30="
+        assert validator.is_valid({**event, one: given})
+        assert validator.is_valid({**event, one: given, other: None})
+        assert not validator.is_valid({**event, one: None})
+    for refused in ({}, {"data": data, "data_base64": "e30="}, {"data": None, "data_base64": None}):
+        assert not validator.is_valid({**event, **refused})
+    for wrong in ({"data": "text"}, {"data_base64": 5}, {"data_base64": {}}):
+        assert not validator.is_valid({**event, **wrong})
 
 
 values = (

@@ -47,6 +47,11 @@ _DATA_BASE64: Schema = {
     "contentMediaType": "application/json",
     "description": "The data as base64 of its JSON, in place of `data`. The services never write it.",
 }
+# Null equals absent, so that `required` alone does not tell whether there is data.
+_EITHER_DATA: list[Schema] = [
+    {"required": ["data"], "properties": {"data": {"not": _NULL}}},
+    {"required": ["data_base64"], "properties": {"data_base64": {"not": _NULL}}},
+]
 _BASE_ATTRIBUTES = ("specversion", "id", "source", "type")
 _INPUT_ATTRIBUTES = (*_BASE_ATTRIBUTES, "subject")
 _OUTPUT_ATTRIBUTES = (
@@ -100,9 +105,12 @@ def cloud_event_schema(model: type[Message], ref_template: str = REFERENCE_TEMPL
         "required": list(_OUTPUT_ATTRIBUTES),
     }
     if model in catalog.COMMANDS + catalog.FACTS:
-        schema["properties"]["data_base64"] = _DATA_BASE64
+        schema["properties"] |= {
+            "data": _allow_null(schema["properties"]["data"]),
+            "data_base64": _DATA_BASE64,
+        }
         schema["required"] = list(_INPUT_ATTRIBUTES)
-        schema["anyOf"] = [{"required": ["data"]}, {"required": ["data_base64"]}]
+        schema["oneOf"] = _EITHER_DATA
     return schema
 
 
