@@ -127,7 +127,9 @@ class RecordParser:
         parsed.input_record = _to_input_record(parsed, input_topic, subject, data)
 
     def _parse_tombstone(self, record: ConsumerRecord, input_topic: InputTopic) -> ParsedRecord:
-        parsed = ParsedRecord(record, format_position(record))
+        position = format_position(record)
+        trace = envelope.trace_of_headers(record.headers)
+        parsed = ParsedRecord(record, position, correlation=_limited_correlation(position, None, *trace))
         key = _decode_key(record)
         if record.key is None:
             parsed.dead_letter_reason = "not_a_cloud_event"
@@ -191,13 +193,18 @@ def key_within_limit(record: ConsumerRecord) -> bytes | None:
 
 def correlation_of(event: Envelope) -> Correlation | None:
     """Return what to copy into output records, without what is too long; None if nothing is left."""
-    correlation_id = text_within_limit(event.correlationid)
-    parent, state = event.traceparent, event.tracestate
+    return _limited_correlation(event.id, event.correlationid, event.traceparent, event.tracestate)
+
+
+def _limited_correlation(
+    record_id: str, correlation_id: str | None, parent: str | None, state: str | None
+) -> Correlation | None:
+    correlation_id = text_within_limit(correlation_id)
     if parent is None or len(parent) > _MAX_TRACE_LENGTH:
         return None if correlation_id is None else Correlation(correlation_id)
     if state is not None and len(state) > _MAX_TRACE_LENGTH:
         state = None
-    return Correlation(correlation_id or event.id, parent, state)
+    return Correlation(correlation_id or record_id, parent, state)
 
 
 def describe_validation_error(error: ValidationError) -> str:

@@ -151,16 +151,21 @@ def _decode_data(data: Any, encoded: Any) -> Any:
         return UnreadableData()
 
 
-def _with_trace_of_headers(event: Envelope, headers: Headers) -> Envelope:
+def trace_of_headers(headers: Headers) -> tuple[str | None, str | None]:
+    """Return the last `traceparent` header and the last `tracestate`; both None without the first."""
     parent = state = None
     for name, value in headers:
         if name == "traceparent":
             parent = value
         elif name == "tracestate":
             state = value
-    if (traceparent := _decode_header(parent)) is None:
-        return event
-    return event._replace(traceparent=traceparent, tracestate=_decode_header(state))
+    traceparent = _decode_header(parent)
+    return traceparent, None if traceparent is None else _decode_header(state)
+
+
+def _with_trace_of_headers(event: Envelope, headers: Headers) -> Envelope:
+    traceparent, tracestate = trace_of_headers(headers)
+    return event if traceparent is None else event._replace(traceparent=traceparent, tracestate=tracestate)
 
 
 def _decode_header(value: bytes | None) -> str | None:

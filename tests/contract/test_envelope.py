@@ -142,6 +142,46 @@ async def test_the_trace_context_may_come_in_headers(
     assert {"traceparent", "tracestate"}.isdisjoint(sent.headers_by_name)
 
 
+@pytest.mark.parametrize(
+    ("attributes", "headers", "expected"),
+    [
+        ({}, [("tracestate", b"vendor=1")], (None, None)),
+        ({"tracestate": "vendor=2"}, [("tracestate", b"vendor=1")], (None, None)),
+        ({"tracestate": "vendor=2"}, [("traceparent", TRACE.encode())], (TRACE, None)),
+        ({"traceparent": OTHER_TRACE}, [("tracestate", b"vendor=1")], (OTHER_TRACE, None)),
+        ({}, [("traceparent", TRACE.encode()), ("traceparent", None)], (None, None)),
+        ({}, [("traceparent", TRACE.encode()), ("traceparent", b"\xff")], (None, None)),
+        ({}, [("traceparent", TRACE.encode()), ("tracestate", b"\xff")], (TRACE, None)),
+        ({}, [("tracestate", b"a=1"), ("traceparent", TRACE.encode()), ("tracestate", None)], (TRACE, None)),
+        ({}, [("tracestate", b"a=1"), ("traceparent", TRACE.encode()), ("tracestate", b"")], (TRACE, None)),
+        (
+            {},
+            [("tracestate", b"a=1"), ("tracestate", b"b=2"), ("traceparent", TRACE.encode())],
+            (TRACE, "b=2"),
+        ),
+    ],
+)
+async def test_the_headers_of_a_trace_are_a_pair(
+    client: ContractClient, attributes: dict[str, str], headers: Any, expected: tuple[str | None, str | None]
+) -> None:
+    room = unique_id("room")
+    data = {"roomId": room, "actorId": "bob"}
+    sent_event = cloud_event("LeaveStage", room, data, **attributes)
+    put = await client.publish_event(INVITATION_COMMANDS, sent_event, headers=[*STRUCTURED_HEADERS, *headers])
+    [refused] = await client.wait_for_outcome(put.id)
+    assert (refused.event.get("traceparent"), refused.event.get("tracestate")) == expected
+
+
+async def test_the_trace_of_a_tombstone_comes_in_headers(client: ContractClient, people: People) -> None:
+    room = await client.create_room()
+    await send_invitation(client, room, people.bob)
+    headers = [("traceparent", TRACE.encode()), ("tracestate", b"vendor=1")]
+    gone = await client.write_record("rooms", room.id, None, headers)
+    for record in await client.wait_for_outcome(gone.position, 2):
+        assert (record.event["traceparent"], record.event["tracestate"]) == (TRACE, "vendor=1")
+        assert record.event["correlationid"] == gone.position
+
+
 async def test_the_trace_context_of_a_fact_is_passed_on(client: ContractClient) -> None:
     room = unique_id("room")
     data = {"roomId": room, "hostId": "alice", "status": "live"}

@@ -174,6 +174,13 @@ def test_a_tombstones_id_is_its_position() -> None:
     assert (reading.id, parse_result(reading)) == (f"cohost.rooms:{partition_of(ROOM, COUNT)}:7", None)
 
 
+def test_a_tombstone_has_the_trace_of_its_headers() -> None:
+    headers = (("tracestate", b"vendor=1"), ("traceparent", b"other"), ("traceparent", b"parent"))
+    reading = PARSER.parse_record(record(None, topic="rooms", headers=headers))
+    assert reading.correlation == (reading.id, "parent", "vendor=1")
+    assert PARSER.parse_record(record(None, topic="rooms", headers=headers[:1])).correlation is None
+
+
 def test_binary_mode_is_read_from_the_headers() -> None:
     headers = (
         ("ce_specversion", b"1.0"),
