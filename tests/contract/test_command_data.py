@@ -13,6 +13,7 @@ from tests.contract.contract_client import (
     cloud_event,
     unique_id,
 )
+from tests.contract.web_client import WebClient
 
 COMMANDS: dict[str, dict[str, Any]] = {
     "SendInvitation": {"userId": "bob", "actorId": "alice"},
@@ -241,6 +242,29 @@ async def test_a_number_with_a_zero_fraction_is_an_integer(
     )
     [sent] = await client.wait_for_outcome(put.id)
     assert (sent.name, sent.data["expiresAt"]) == ("InvitationSent", put.timestamp_after(600))
+
+
+@pytest.mark.parametrize(
+    ("number", "seats"),
+    [("5.0", 5), ("1e2", 100), ("-0.0", 0), ("0e0", 0), ("10.50", None), ("1.01e2", None)],
+)
+async def test_a_fact_may_have_a_zero_fraction_too(
+    client: ContractClient, web: WebClient, number: str, seats: int | None
+) -> None:
+    room = unique_id("room")
+    fact = cloud_event(
+        "RoomChanged", room, {"roomId": room, "hostId": "alice", "status": "live", "maxCoHosts": 4711}
+    )
+    value = json.dumps(fact).replace("4711", number).encode()
+    put = await client.write_record("rooms", room, value, STRUCTURED_HEADERS, event_id=fact["id"])
+    if seats is None:
+        letter = await client.wait_for_dead_letter(put)
+        assert letter.headers_by_name["dead-letter-reason"] == b"invalid_fact"
+        return
+    [changed] = await client.wait_for_outcome(put.id)
+    assert b'"maxCoHosts":%d,' % seats in (changed.value or b"").replace(b"}", b",")
+    answer = await web.get(f"/v1/rooms/{room}", "alice")
+    assert f'"maxCoHosts":{seats},' in answer.text
 
 
 @pytest.mark.parametrize("name", ["ExpireInvitation", "ReleaseSeat", "ExcludeUser"])
