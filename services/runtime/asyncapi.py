@@ -28,15 +28,16 @@ _DESCRIPTION = (
 _REFERENCE = "#/components/schemas/{model}"
 _CLOUD_EVENT = "application/cloudevents+json"
 _SEQUENCE: Schema = {"type": "string", "description": "The attribute `sequence`, in plain decimal."}
+_TRACE_HEADERS: Schema = {
+    name: {"type": "string", "description": "Used where the event has no `traceparent`; the last one counts."}
+    for name in ("traceparent", "tracestate")
+}
 _TOMBSTONE: Schema = {
     "name": "tombstone",
     "title": "Tombstone",
     "summary": "The room or user of the key is deleted.",
+    "headers": {"type": "object", "properties": _TRACE_HEADERS},
     "payload": {"type": "null"},
-}
-_TRACE_HEADERS: Schema = {
-    name: {"type": "string", "description": "Used where the event has no `traceparent`; the last one counts."}
-    for name in ("traceparent", "tracestate")
 }
 _DEAD_LETTER: Schema = {
     "name": "dead-letter",
