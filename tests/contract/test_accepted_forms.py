@@ -187,11 +187,44 @@ async def test_data_in_base64_is_the_data(
     assert await outcome_name(client, sent_event, encoded, STRUCTURED_HEADERS) == "InvitationSent"
 
 
-@pytest.mark.parametrize("value", ["e30", "e3 0=", "e30=\n", "e30==", "", 5, True, [], {}, "/w==", "ew=="])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("e30", "e3 0=", "e30=\n", "e30==", "", 5, True, [], {}, "/w==", "ew=="),
+        *("e30=e30=", "=e30", "e3\n0=", "e30=\x00", "ä30=", "77u/e30=", "bnVsbA=="),
+    ],
+)
 async def test_data_that_is_not_base64_of_json_is_refused(client: ContractClient, value: Any) -> None:
     room = f"room-{new_id()}"
     sent_event = {**cloud_event("LeaveStage", room, None), "data_base64": value}
     assert await outcome_name(client, sent_event, sent_event, STRUCTURED_HEADERS) == "invalid_command"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda text: text.replace("+", "-").replace("/", "_"),
+        lambda text: text.rstrip("="),
+        lambda text: f"{text[:76]}\r\n{text[76:]}",
+        lambda text: f" {text}",
+        lambda text: f"{text}\n",
+        lambda text: f"{text}====",
+    ],
+    ids=["URL-safe", "not padded", "in lines", "space before", "line end behind", "padded twice"],
+)
+async def test_base64_of_another_form_is_refused(
+    client: ContractClient, people: People, spoil: Callable[[str], str]
+) -> None:
+    room = await client.create_room()
+    sent_event = invitation_event(room, people.bob)
+    data = {**sent_event.pop("data"), "message": "ÿþ>?~" * 3}
+    text = next(text for end in range(3) if "=" in (text := in_base64({**data, "label": "x" * (end + 1)})))
+    assert {*"+/"} & {*text}
+    assert (
+        await outcome_name(client, sent_event, {**sent_event, "data_base64": spoil(text)}, STRUCTURED_HEADERS)
+        == "invalid_command"
+    )
+    assert client.log.by_cause[sent_event["id"]][0].data["actorId"] is None
 
 
 async def test_data_beside_data_in_base64_is_refused_and_not_echoed(client: ContractClient) -> None:
