@@ -5,17 +5,20 @@ from functools import partial
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from tests.contract.deployment import Deployment
 from tests.contract.polling import wait_until
 from tests.contract.service_processes import RunningService, run_service, run_until_exit
 
 CLOCK = {"message.timestamp.type": "LogAppendTime"}
+OLDER_BADGES = {"cleanup.policy": "compact", "delete.retention.ms": "86400000"}
 
 
 SETTINGS = [
     ("invitations", "COHOST_DATABASE_URL", None),
     ("invitations", "COHOST_PARTITIONS", "a dozen"),
+    ("invitations", "COHOST_MAX_PENDING", "1001"),
     ("invitations", "COHOST_JWT_SECRET", None),
     ("broadcast", "COHOST_LIVEKIT_API_SECRET", None),
 ]
@@ -99,6 +102,7 @@ async def test_wrong_topics_and_a_foreign_database_are_refused(
 async def test_partitions_added_while_running_end_both_services(
     deployment: Deployment, database_url: str, prefix: str
 ) -> None:
+    await create_topics(deployment, prefix, {"badges": (3, OLDER_BADGES)})
     own = {"COHOST_TOPIC_PREFIX": prefix, "COHOST_PARTITIONS": "3", "COHOST_DATABASE_URL": database_url}
     running = [
         await run_service(name, {**deployment.variables, **own}) for name in ("invitations", "broadcast")
@@ -113,6 +117,18 @@ async def test_partitions_added_while_running_end_both_services(
     assert [status for status, _ in found] == [3, 3]
     for _, line in found:
         assert f"{prefix}broadcast.dead-letters 4" in line
+    assert await settings_of(deployment, prefix + "badges") >= OLDER_BADGES.items()
+
+
+async def settings_of(deployment: Deployment, topic: str) -> set[tuple[str, str]]:
+    """Return the settings of a topic, which the services leave as they are."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=deployment.bootstrap_servers)
+    await admin.start()
+    try:
+        [answer] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+    finally:
+        await admin.close()
+    return {(entry[0], entry[1]) for *_, entries in answer.resources for entry in entries}
 
 
 async def add_partition(deployment: Deployment, topic: str) -> None:
