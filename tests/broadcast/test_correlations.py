@@ -23,10 +23,13 @@ from tests.broadcast.domain.stage_builder import (
     co_host_participant,
     grant_applied,
     invitation_accepted,
+    mute_command,
+    participant,
     participant_joined,
     participant_left,
     stage_changed,
     time_at,
+    unmute_command,
 )
 
 ACCEPTANCE = Correlation("show 7", "00-parent", "vendor=1")
@@ -98,6 +101,18 @@ async def test_a_grant_carries_the_acceptances(stored: StoredStage) -> None:
     await stored.seat_bob()
     assert await stored.decide(call_failed(1)) == [("GrantFailed", ACCEPTANCE)]
     assert await stored.decide(grant_applied(1)) == [("GrantProvisioned", ACCEPTANCE)]
+
+
+async def test_a_failure_after_the_grant_carries_the_mutes(stored: StoredStage) -> None:
+    await stored.seat_bob()
+    await stored.decide(mute_command(hard=True), ENDING)
+    assert await stored.decide(call_failed(2)) == [("GrantFailed", ACCEPTANCE)]
+    assert await stored.decide(grant_applied(2)) == [("GrantProvisioned", ACCEPTANCE)]
+    await stored.decide(unmute_command(), ENDING)
+    assert await stored.decide(call_failed(3)) == [("GrantFailed", ENDING)]
+    await stored.decide(grant_applied(3))
+    await stored.decide(participant_joined(participant("bob")))
+    assert await stored.decide(call_failed(4)) == [("GrantFailed", ACCEPTANCE)]
 
 
 async def test_a_revocation_carries_what_ended_the_seat(stored: StoredStage) -> None:

@@ -9,7 +9,8 @@ from services.broadcast.domain.state import Stage
 def correlation_of(stage: Stage | None, event: Message) -> Correlation | None:
     """Return what an event decided on this stage carries in place of its cause's correlation, or None.
 
-    A grant and a release follow from the acceptance that gave the seat, a revocation from what ended it.
+    A grant and a release follow from the acceptance that gave the seat, a revocation from what ended it, and
+    a failure after the grant from the mute that changed the rights.
     Seats stored by earlier versions have no correlation.
     """
     if stage is None:
@@ -22,9 +23,11 @@ def correlation_of(stage: Stage | None, event: Message) -> Correlation | None:
             | GrantFailed(user_id=user_id, invitation_id=invitation_id)
             | CoHostLost(user_id=user_id, invitation_id=invitation_id)
         ):
-            seat = stage.member_or_empty(user_id).seat
+            member = stage.member_or_empty(user_id)
+            seat = member.seat
             if seat is not None and seat.invitation_id == invitation_id:
-                return seat.correlation
+                is_mute = isinstance(event, GrantFailed) and seat.provisioned
+                return (member.correlation if is_mute else None) or seat.correlation
             return _of_revocation(stage, user_id, invitation_id)
         case _:
             return None
