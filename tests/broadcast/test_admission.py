@@ -113,7 +113,7 @@ async def test_a_token_is_admitted_if_it_grants_no_more_than_its_identity_has(
 ) -> None:
     assert [token for token in ADMITTED if not await admits(client, sign(**token))] == []
     assert [token for token in REFUSED if await admits(client, sign(**token))] == []
-    for nonsense in ("x", "a.b.c", sign()[:-1]):
+    for nonsense in ("x", "a.b.c", sign()[:-1], f"{sign()};;;;", f"{sign()}%%%%", f" {sign()}"):
         assert not await admits(client, nonsense)
 
 
@@ -165,3 +165,18 @@ async def test_the_token_is_looked_for_in_the_contracts_order(client: httpx.Asyn
     assert await status("?access_token=", **bearer(good), **original(bad)) == 200
     assert await status(f"?access_token={bad}&access_token={good}") == 403
     assert await status(**{"X-Original-URI": f"/rtc?access%5Ftoken={good}"}) == 200
+
+
+@pytest.mark.parametrize("uri", ["//[x?access_token={}", "//[::1]x/rtc?access_token={}", "?access_token={}"])
+async def test_the_token_is_found_behind_any_path(client: httpx.AsyncClient, uri: str) -> None:
+    for token, status in ((sign(), 200), (sign("vera"), 403)):
+        headers = {"X-Original-URI": uri.format(token)}
+        assert (await client.get("/livekit/admit", headers=headers)).status_code == status
+
+
+async def test_a_parameter_that_livekit_skips_hides_no_token(client: httpx.AsyncClient) -> None:
+    """LiveKit takes the second token in these queries: Go's parser skips the first."""
+    for skipped in (";;;;", "%%%%"):
+        uri = f"/rtc?access_token={sign()}{skipped}&access_token={sign('vera')}"
+        answer = await client.get("/livekit/admit", headers={"X-Original-URI": uri})
+        assert answer.status_code == 403

@@ -1,6 +1,6 @@
 """Tell a proxy in front of LiveKit whether a token may be used to connect (contract, section 5)."""
 
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import asyncpg
 from fastapi import APIRouter, Request, Response
@@ -44,7 +44,8 @@ def _find_token(request: Request) -> str | None:
     authorization = request.headers.get("authorization", "")
     if authorization.lower().startswith(_BEARER):
         return authorization[len(_BEARER) :].strip()
-    return _token_in_query(urlsplit(request.headers.get("x-original-uri", "")).query)
+    # Not `urlsplit`, which raises for some of what clients may request.
+    return _token_in_query(request.headers.get("x-original-uri", "").partition("?")[2])
 
 
 def _token_in_query(query: str) -> str | None:
