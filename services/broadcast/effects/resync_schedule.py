@@ -40,9 +40,9 @@ class ResyncSchedule:
         self._repeat_at = self._clock() + repeat_after_seconds
 
     def set_rooms(self, room_ids: AbstractSet[str]) -> None:
-        """Keep exactly these rooms on the periodic schedule; new ones are due at once."""
+        """Keep these rooms and the frequent ones on the periodic schedule; new ones are due at once."""
         now = self._clock()
-        for room_id in self._due.keys() - room_ids:
+        for room_id in self._due.keys() - room_ids - self._frequent:
             self._drop_periodic(room_id)
         for room_id in room_ids - self._due.keys():
             self._add_room(room_id, now)

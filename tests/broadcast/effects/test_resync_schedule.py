@@ -61,6 +61,16 @@ def test_a_frequent_room_is_resynced_at_once_and_then_once_a_short_period() -> N
     assert "room-0" not in _run_for(schedule, clock, 0.8 * PERIOD)
 
 
+def test_a_frequent_room_stays_so_while_livekit_does_not_have_it() -> None:
+    schedule, clock = schedule_with_rooms()
+    schedule.set_frequent({"room-0"})
+    schedule.set_rooms(frozenset())
+    assert _run_for(schedule, clock, SHORT_PERIOD + 0.2).count("room-0") >= 2
+    schedule.set_frequent(frozenset())
+    schedule.set_rooms(frozenset())
+    assert _run_for(schedule, clock, PERIOD) == []
+
+
 def test_the_age_of_the_oldest_resync_is_known() -> None:
     schedule, clock = schedule_with_rooms()
     assert schedule.oldest_look_seconds() == 0.0
