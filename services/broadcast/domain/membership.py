@@ -29,6 +29,9 @@ def update_room(stage: Stage | None, event: StageChanged, origin: Origin, timeou
         return Decision(_close_room(stage, room))
     next_stage = stage.with_room(room)
     if before.host_id != room.host_id:
+        new_host = next_stage.member_or_empty(room.host_id)
+        # The host is no intruder, even if LiveKit showed these rights before the room changed.
+        next_stage = next_stage.with_members(replace(new_host, suspect=False, confirmed_intruder=False))
         next_stage = mark_out_of_sync(
             next_stage, before.host_id, room.host_id, correlation=origin.correlation
         )

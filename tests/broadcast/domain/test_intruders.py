@@ -130,6 +130,14 @@ def test_a_suspect_with_a_new_seat_is_not_an_intruder() -> None:
     assert [type(event) for event in script.events] == [events.GrantProvisioned]
 
 
+def test_a_suspect_who_becomes_host_is_not_an_intruder() -> None:
+    script = live_room()(participant_joined(co_host_participant("mallory")), stage_changed(host="mallory"))
+    assert not script.member_of("mallory").suspect
+    shown = participant("mallory", permissions=permissions.for_badge("host"), badge="host")
+    hosted = script.apply_grant("mallory", participant=shown)
+    assert [type(event) for event in hosted.events] == [events.HostConnected]
+
+
 def test_a_former_host_being_revoked_is_not_an_intruder() -> None:
     script = StageScript()(stage_changed(), stage_changed(host="carol"), track_published(HOST)).apply_grant(
         HOST
