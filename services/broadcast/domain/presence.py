@@ -100,8 +100,9 @@ def _participant_left(
     stage: Stage, report: ParticipantLeft, origin: Origin, timeouts: SeatTimeouts
 ) -> Decision:
     """Record that a connection ended, unless another connection of the same user replaces it."""
-    member = stage.members.get(report.user_id)
-    if member is None or not stage.room.is_open:
+    member = stage.member_or_empty(report.user_id)
+    is_known = report.user_id in stage.members or stage.badge_of(report.user_id) is not None
+    if not is_known or not stage.room.is_open:
         return Decision(stage)
     is_current = member.presence.is_connected and member.presence.sid == report.sid
     if report.reason == "moved":

@@ -48,6 +48,11 @@ def test_repeated_and_late_webhooks_announce_nothing() -> None:
     assert events_after(script, *late) == []
 
 
+def test_an_end_reported_before_its_join_announces_nothing() -> None:
+    script = StageScript()(stage_changed(), participant_left(HOST, "PA_9"))
+    assert events_after(script, participant_joined(host_participant())) == []
+
+
 def test_a_second_device_of_the_host_is_no_new_connection() -> None:
     moved = participant_left(HOST, "PA_9", "moved")
     assert events_after(connected_script(), participant_joined(host_participant(sid="PA_10")), moved) == []
