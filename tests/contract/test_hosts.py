@@ -60,6 +60,32 @@ async def test_a_connected_co_host_who_becomes_host_is_connected_at_once(
             ]
 
 
+async def test_a_second_device_of_the_host_is_no_new_connection(stage_driver: StageDriver) -> None:
+    room = await stage_driver.open_room()
+    async with join_room(await stage_driver.get_broadcast_data(room, room.host)) as first:
+        await wait_for_host_events(stage_driver, room, 1)
+        async with join_room(await stage_driver.get_broadcast_data(room, room.host)) as second:
+            await wait_until(lambda: first.disconnected, "the first device to be disconnected")
+            await second.publish_track("camera")
+            await wait_until(lambda: _publishes(stage_driver, room, ["camera"]), "the host's camera on stage")
+    assert await wait_for_host_events(stage_driver, room, 2) == [
+        ("HostConnected", room.host),
+        ("HostDisconnected", room.host),
+    ]
+
+
+async def test_a_host_who_comes_back_as_host_connects_again(
+    stage_driver: StageDriver, people: People
+) -> None:
+    room = await stage_driver.open_room("idle")
+    async with join_room(await stage_driver.get_broadcast_data(room, room.host)):
+        await wait_for_host_events(stage_driver, room, 1)
+        await stage_driver.client.change_room(room, hostId=people.dave)
+        await stage_driver.wait_for_badge(room, people.dave)
+        await stage_driver.client.change_room(room, hostId=room.host, status="live")
+        assert await wait_for_host_events(stage_driver, room, 2) == [("HostConnected", room.host)] * 2
+
+
 async def test_a_connected_viewer_who_becomes_host_is_connected_at_once(
     stage_driver: StageDriver, people: People
 ) -> None:

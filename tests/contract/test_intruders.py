@@ -3,6 +3,9 @@
 import base64
 import hashlib
 import json
+from typing import Any
+
+import pytest
 
 from tests.contract import broadcast_stage, expected_data
 from tests.contract.broadcast_stage import StageDriver
@@ -84,6 +87,79 @@ async def test_an_externally_promoted_viewer_is_demoted(
         await wait_for_removal(stage_driver, room, "mallory")
         await wait_until_harmless(livekit, room, "mallory", mallory)
         await wait_until(lambda: host.remote_track_sids("mallory") == [], "the intruder's track to go")
+
+
+async def removals(stage_driver: StageDriver, room: Room, count: int) -> list[tuple[Any, str, str]]:
+    """Return the user, identity and action of the room's first removals of intruders."""
+    log = stage_driver.client.log
+
+    def found() -> list[TopicRecord] | None:
+        events = log.records_of(broadcast_stage.EVENTS, room.id, "IntruderRemoved")
+        return events if len(events) >= count else None
+
+    records = await log.wait_until(found, f"{count} removals", SECONDS)
+    return [(record.data["userId"], record.data["identity"], record.data["action"]) for record in records]
+
+
+@pytest.mark.parametrize(
+    ("identity", "user", "grants"),
+    [
+        pytest.param("mallory", "mallory", {"hidden": True}, id="hidden"),
+        pytest.param("data", "data", {"canPublish": False, "canPublishData": True}, id="data"),
+        pytest.param("no id!", None, {}, id="no id"),
+        pytest.param("carol#viewer", None, {}, id="viewer's connection"),
+        pytest.param("..", None, {}, id="dots"),
+    ],
+)
+async def test_the_second_intrusion_of_an_identity_removes_it(
+    stage_driver: StageDriver,
+    livekit: LiveKitServerApi,
+    identity: str,
+    user: str | None,
+    grants: dict[str, Any],
+) -> None:
+    room = await stage_driver.open_room()
+    await stage_driver.get_broadcast_data(room, room.host)
+    forged = livekit.forged_broadcast_data(room.id, identity, **grants)
+    async with join_room(forged) as first:
+        assert await removals(stage_driver, room, 1) == [(user, identity, "demoted")]
+        await wait_until_harmless(livekit, room, identity, first)
+    async with join_room(forged) as second:
+        assert await removals(stage_driver, room, 2) == [
+            (user, identity, "demoted"),
+            (user, identity, "removed"),
+        ]
+        await wait_until(lambda: second.disconnected, "the intruder to be disconnected")
+
+
+async def test_a_connection_that_is_promoted_again_is_a_second_intrusion(
+    stage_driver: StageDriver, livekit: LiveKitServerApi
+) -> None:
+    room = await stage_driver.open_room()
+    await stage_driver.get_broadcast_data(room, room.host)
+    async with join_room(livekit.forged_broadcast_data(room.id, "mallory")) as mallory:
+        assert await removals(stage_driver, room, 1) == [("mallory", "mallory", "demoted")]
+        await wait_until(lambda: not mallory.can_publish)
+        permission = {"can_publish": True, "can_subscribe": True}
+        await livekit.call_api(
+            "UpdateParticipant", room.id, {"room": room.id, "identity": "mallory", "permission": permission}
+        )
+        await wait_until(lambda: mallory.can_publish)
+        await mallory.publish_track()
+        assert [action for *_, action in await removals(stage_driver, room, 2)] == ["demoted", "removed"]
+        await wait_until(lambda: mallory.disconnected, "the intruder to be disconnected")
+
+
+async def test_a_long_identity_is_cut(stage_driver: StageDriver, livekit: LiveKitServerApi) -> None:
+    room = await stage_driver.open_room()
+    data = await stage_driver.get_broadcast_data(room, room.host)
+    assert data["livekitRoom"] == room.id
+    found = await livekit.call_api("ListRooms", room.id, {"names": [room.id]})
+    participant = {"sid": "PA_1", "identity": 300 * "é", "permission": {"canPublish": True}}
+    livekit_room = {"name": room.id, "sid": found["rooms"][0]["sid"]}
+    event = {"event": "participant_joined", "id": new_id(), "room": livekit_room, "participant": participant}
+    assert await livekit.send_webhook(event) == 200
+    assert await removals(stage_driver, room, 1) == [(None, 256 * "é", "removed")]
 
 
 async def test_host_co_hosts_and_viewers_are_not_intruders(

@@ -58,6 +58,35 @@ async def test_media_follows_tracks_and_mutes(
     assert (await stage_driver.stage_items(seat.room))[seat.user]["published"] == []
 
 
+async def test_a_source_is_muted_when_all_its_tracks_are(
+    stage_driver: StageDriver, livekit: LiveKitServerApi, seat: SeatedUser
+) -> None:
+    audible, muted = (["microphone"], []), (["microphone"], ["microphone"])
+    async with join_room(await stage_driver.get_broadcast_data(seat.room, seat.user)) as bob:
+        first = await bob.publish_track()
+        await wait_for_media(stage_driver, seat, audible)
+        await mute(stage_driver, seat, "microphone", hard=False)
+        await wait_for_media(stage_driver, seat, audible, muted)
+        second = await bob.publish_track()
+        await wait_for_media(stage_driver, seat, audible, muted, audible)
+        await bob.room.local_participant.unpublish_track(second.sid)
+        await wait_for_media(stage_driver, seat, audible, muted, audible, muted)
+        assert await is_muted(livekit, seat, first.sid)
+
+
+async def test_a_second_device_begins_with_nothing_published(
+    stage_driver: StageDriver, seat: SeatedUser
+) -> None:
+    camera: tuple[Any, Any] = (["camera"], [])
+    async with join_room(await stage_driver.get_broadcast_data(seat.room, seat.user)) as first:
+        await first.publish_track("camera")
+        await wait_for_media(stage_driver, seat, camera)
+        async with join_room(await stage_driver.get_broadcast_data(seat.room, seat.user)) as second:
+            await wait_for_media(stage_driver, seat, camera, ([], []))
+            await second.publish_track("screen_share")
+            await wait_for_media(stage_driver, seat, camera, ([], []), (["screen_share"], []))
+
+
 async def test_a_hard_mute_unpublishes_its_source(stage_driver: StageDriver, seat: SeatedUser) -> None:
     async with join_room(await stage_driver.get_broadcast_data(seat.room, seat.user)) as bob:
         await bob.publish_track()
