@@ -79,6 +79,29 @@ async def test_a_former_co_host_who_joins_without_media_is_found(service: Servic
     assert removed.data["action"] == "removed"
 
 
+async def admission(service: ServiceUnderTest, token: str) -> int:
+    return (await service.http_get(f"/livekit/admit?access_token={token}", "anyone")).status_code
+
+
+async def test_a_renewed_token_is_admitted_while_its_rights_last(service: ServiceUnderTest) -> None:
+    name = await open_room(service)
+    host = (await get_broadcast_data(service, name, "alice")).json()
+    async with join_without_media(service.endpoints.public_url, host["token"]) as alice:
+        assert await admission(service, await alice.renewed_token(can_publish=True)) == 200
+    viewer = (await get_broadcast_data(service, name, "bob", viewer=True)).json()
+    async with join_without_media(service.endpoints.public_url, viewer["token"]) as bob:
+        watching = await bob.renewed_token(can_publish=False)
+        assert await admission(service, watching) == 200
+        invitation_id = await service.seat_user(name, "bob")
+        promoted = await bob.renewed_token(can_publish=True)
+        assert await admission(service, promoted) == 200
+        await service.wait_for_event("GrantProvisioned", name, "bob")
+        await service.end_seat(name, "bob", invitation_id, "left")
+        demoted = await bob.renewed_token(can_publish=False)
+        await service.wait_for_event("GrantRevoked", name, "bob")
+    assert [await admission(service, token) for token in (watching, promoted, demoted)] == [200, 403, 200]
+
+
 @pytest.mark.parametrize(
     ("identity", "grants"),
     [
