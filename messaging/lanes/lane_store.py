@@ -109,9 +109,12 @@ async def release_lanes(connection: Connection, owned: Iterable[Lane]) -> None:
 
 
 async def write_updates(connection: Connection, updates: Sequence[LaneUpdate]) -> None:
-    """Write the lanes' next states, each from exactly the positions it was decided from (a compare-and-set).
+    """Write the lanes' next states, each from exactly the state it was decided from (a compare-and-set).
 
-    Raises `Fenced` if a lane has another epoch or other positions; the transaction must then be rolled back.
+    A batch that decides only part of a record, or records that are not in the log, leaves the positions as
+    they are: the number of the last outbox batch shows whether it was committed.
+
+    Raises `Fenced` if a lane has another epoch or state; the transaction must then be rolled back.
     """
     status = await connection.execute(
         """
@@ -122,17 +125,19 @@ async def write_updates(connection: Connection, updates: Sequence[LaneUpdate]) -
             published_end_offsets = new.published_end_offsets,
             last_batch_number = new.last_batch_number
         FROM unnest(
-            $1::int[], $2::bigint[], $3::jsonb[], $4::jsonb[],
-            $5::jsonb[], $6::jsonb[], $7::jsonb[], $8::bigint[]
+            $1::int[], $2::bigint[], $3::jsonb[], $4::bigint[], $5::jsonb[],
+            $6::jsonb[], $7::jsonb[], $8::jsonb[], $9::bigint[]
         ) AS new (
-            lane, epoch, expected_positions, positions,
+            lane, epoch, expected_positions, expected_batch_number, positions,
             decided_sequences, published_sequences, published_end_offsets, last_batch_number
         )
         WHERE lanes.lane = new.lane AND lanes.epoch = new.epoch AND lanes.positions = new.expected_positions
+            AND lanes.last_batch_number = new.expected_batch_number
         """,
         [update.lane for update in updates],
         [update.epoch for update in updates],
         [_to_json(update.before.positions) for update in updates],
+        [update.before.last_batch_number for update in updates],
         [_to_json(update.after.positions) for update in updates],
         [_to_json(update.after.decided_sequences) for update in updates],
         [_to_json(update.published_sequences) for update in updates],

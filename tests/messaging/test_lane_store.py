@@ -59,6 +59,19 @@ async def test_a_write_from_other_positions_is_fenced(connection: Connection) ->
     await lane_store.write_updates(connection, [update])
 
 
+async def test_a_write_after_a_lost_batch_without_a_position_is_fenced(connection: Connection) -> None:
+    lane = await claim(connection, "owner")
+    lane.next_batch_number()
+    lost = lane.snapshot_update()
+    lane.next_batch_number()
+    update = lane.snapshot_update()
+    assert lost.before.positions == update.after.positions
+    with pytest.raises(Fenced):
+        await lane_store.write_updates(connection, [update])
+    await lane_store.write_updates(connection, [lost])
+    await lane_store.write_updates(connection, [update])
+
+
 async def test_a_write_after_another_claim_is_fenced(connection: Connection) -> None:
     lane = await claim(connection, "owner")
     await claim(connection, "another")

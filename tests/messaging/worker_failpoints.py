@@ -104,8 +104,12 @@ def disable_safeguard(safeguard: str) -> None:
         transactions.fence_owners = _skip_fencing
     elif safeguard == "epoch check":
         # The primary key compares the outbox batch's number: it belongs to the same fence.
-        test = "AND lanes.epoch = new.epoch AND lanes.positions = new.expected_positions"
-        _replace_source(lane_store.write_updates, test, "")
+        _replace_source(
+            lane_store.write_updates,
+            "AND lanes.epoch = new.epoch AND lanes.positions = new.expected_positions\n"
+            "            AND lanes.last_batch_number = new.expected_batch_number",
+            "",
+        )
         row = "unnest($1::int[], $2::bigint[], $3::bytea[])"
         _replace_source(
             store.update_outbox,
