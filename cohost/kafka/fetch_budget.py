@@ -66,7 +66,7 @@ async def poll_within_budget(
 def _postpone(consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]) -> None:
     """Let the next poll begin with other partitions.
 
-    aiokafka empties one partition before the next, and a batch of some kilobytes may have millions of offsets.
+    aiokafka empties one partition before the next; a batch of some kilobytes may have millions of offsets.
     """
     fetched = consumer._fetcher._records  # noqa: SLF001 - aiokafka has no public way to it
     for partition in partitions:
