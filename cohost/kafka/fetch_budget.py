@@ -1,6 +1,6 @@
 """Limit what one poll of a consumer returns and unpacks, because a small batch can unpack to a large one."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -49,26 +49,14 @@ async def poll_within_budget(
 ) -> Mapping[TopicPartition, Sequence[Any]]:
     """Return the consumer's next records by partition, at most about `MAX_POLL_BYTES`.
 
-    The rest of what was fetched comes with the next polls, each partition in its turn. It works for consumers
-    of `bounded_consumer`.
+    The rest of what was fetched comes with the next polls, one partition after the other: those that take
+    turns would each keep an unpacked batch. It works for consumers of `bounded_consumer`.
     """
     token = _current.set(FetchBudget(MAX_POLL_BYTES))
     try:
         found: Mapping[TopicPartition, Sequence[Any]] = await consumer.getmany(
             *partitions, timeout_ms=timeout_ms, max_records=max_records
         )
-        _postpone(consumer, found)
         return found
     finally:
         _current.reset(token)
-
-
-def _postpone(consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]) -> None:
-    """Let the next poll begin with other partitions.
-
-    aiokafka empties one partition before the next; a batch of some kilobytes may have millions of offsets.
-    """
-    fetched = consumer._fetcher._records  # noqa: SLF001 - aiokafka has no public way to it
-    for partition in partitions:
-        if partition in fetched:
-            fetched.move_to_end(partition)

@@ -76,21 +76,3 @@ async def test_polls_take_bounded_memory_however_much_the_batches_unpack_to(
             tracemalloc.stop()
     assert max(found) < size + fetch_budget.MAX_POLL_BYTES
     assert sum(found) == 12 * size
-
-
-async def test_a_batch_of_many_offsets_does_not_hold_up_other_partitions(
-    kafka: str, service: FakeServices
-) -> None:
-    connection = KafkaConnection(kafka, service.prefix)
-    name = connection.topic_name(topics.INVITATION_COMMANDS)
-    partitions = [TopicPartition(name, number) for number in range(2)]
-    for _, number in partitions:
-        await send_batches(kafka, name, number, [oversized(10)])
-    async with connection.open_consumer() as consumer:
-        consumer.assign(partitions)
-        for partition in partitions:
-            consumer.seek(partition, 0)
-        polled: list[TopicPartition] = []
-        while len(polled) < 10:
-            polled += await fetch_budget.poll_within_budget(consumer, timeout_ms=100, max_records=2)
-    assert set(polled[1:3]) == set(partitions)
