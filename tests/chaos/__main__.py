@@ -101,6 +101,7 @@ async def _wait_drained(config: Config, fleet: ChaosFleet) -> None:
     while behind := [*await _find_behind(config, INVITATIONS), *await _find_behind(config, BROADCAST)]:
         fleet.check_alive()
         if time.monotonic() > deadline:
+            behind += await _find_open_transactions(config)
             msg = f"not decided and published within {_DRAIN_SECONDS} s: {', '.join(behind)}"
             raise NotDrained(msg)
         await asyncio.sleep(_POLL_SECONDS)
@@ -125,6 +126,24 @@ async def _find_behind(config: Config, topology: Topology) -> list[str]:
         return behind if is_published else [*behind, f"the outbox of {topology.name}"]
     finally:
         await connection.close()
+
+
+async def _find_open_transactions(config: Config) -> list[str]:
+    """Return the partitions of outputs whose transactions Kafka has not ended, with their stable offsets."""
+    partitions = [
+        TopicPartition(topic.full_name(config.prefix), number)
+        for topic in (*INVITATIONS.outputs, *BROADCAST.outputs)
+        for number in range(config.partitions)
+    ]
+    async with config.kafka.open_consumer() as committed:
+        stable = await committed.end_offsets(partitions)
+    async with config.kafka.open_consumer(isolation_level="read_uncommitted") as uncommitted:
+        ends = await uncommitted.end_offsets(partitions)
+    return [
+        f"{partition.topic}:{partition.partition} has an open transaction at {stable[partition]} of {end}"
+        for partition, end in ends.items()
+        if stable[partition] < end
+    ]
 
 
 def main() -> int:
