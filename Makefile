@@ -28,10 +28,11 @@ test: setup ## run every test on the real stack
 test-pythons: setup ## run the tests without servers on the other Pythons, 3.11 to 3.14, that are installed
 	@.ci/pythons
 
-# Without the tests that kill LiveKit or put a proxy in front of it: there it is a process in any case.
+# Without the tests that kill servers, put a proxy in front of them or bring their own: they are processes in any case.
 test-containers: setup ## run the tests of the services on Kafka, Postgres and LiveKit from testcontainers
 	@TESTCONTAINERS_RYUK_DISABLED=$${TESTCONTAINERS_RYUK_DISABLED:-true} $(PY) -m pytest -n 3 --dist loadfile --containers \
 		--ignore-glob='*/test_kills_*' --ignore-glob='*/test_faults.py' --ignore-glob='*/test_slow_livekit.py' \
+		--ignore-glob='*/test_slow_kafka.py' --ignore-glob='*/test_kafka_cluster.py' --ignore-glob='*/test_switch_over.py' \
 		tests/messaging tests/invitations tests/runtime tests/broadcast tests/cohost
 
 compose-test: setup ## start docker-compose.yml on ports of its own, test it, stop it
