@@ -15,6 +15,8 @@ from stack.settings import ComponentContext
 
 BROKERS = 3
 
+_POLL_SECONDS = 0.1
+
 _CONFIG = """\
 node.id={number}
 controller.quorum.voters={voters}
@@ -45,6 +47,15 @@ class KafkaCluster:
             [found] = await admin.describe_topics([topic])
         leaders = {entry["partition"]: entry["leader"] for entry in found["partitions"]}
         return int(leaders[partition]) - 1
+
+    async def wait_in_sync(self, topic: str) -> None:
+        """Wait until every partition of the topic has all replicas in sync: then any broker may be lost."""
+        async with KafkaConnection(self.bootstrap_servers, "", {}).open_admin() as admin:
+            while True:
+                [found] = await admin.describe_topics([topic])
+                if all(len(entry["isr"]) == BROKERS for entry in found["partitions"]):
+                    return
+                await asyncio.sleep(_POLL_SECONDS)
 
     async def kill(self, index: int) -> None:
         """Kill a broker."""

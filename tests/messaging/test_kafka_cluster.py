@@ -11,7 +11,7 @@ from cohost_schemas import topics
 from messaging.config import Config
 from tests.messaging.kafka_cluster import BROKERS, KafkaCluster, run_kafka_cluster
 from tests.messaging.lane_inputs import LANE
-from tests.messaging.worker_fleet import PARTITIONS, WorkerFleet
+from tests.messaging.worker_fleet import PARTITIONS, TIMEOUT_SECONDS, WorkerFleet
 
 COMMANDS = 100
 
@@ -45,14 +45,18 @@ async def test_a_cluster_that_loses_leaders_under_load_loses_no_outcome(
     workers = [fleet.start_worker(replication_factor=BROKERS) for _ in range(2)]
     for worker in workers:
         await worker.wait_until_reached("ready")
-    topic = topics.INVITATION_EVENTS.full_name(fleet.config.prefix)
+    names = [topic.full_name(fleet.config.prefix) for topic in topics.ALL]
+    events_topic = topics.INVITATION_EVENTS.full_name(fleet.config.prefix)
     for _ in range(2):
-        leader = await cluster.leader_of(topic, LANE)
+        leader = await cluster.leader_of(events_topic, LANE)
         sending = asyncio.create_task(send_continuously(fleet, count=5))
         await cluster.kill(leader)
-        await sending
+        await asyncio.wait_for(sending, TIMEOUT_SECONDS)
         await fleet.wait_until_decided()
         await cluster.restart(leader)
+        # Where the next leader is the only replica in sync, nothing could be written without it.
+        for name in (*names, "__transaction_state", "__consumer_offsets"):
+            await asyncio.wait_for(cluster.wait_in_sync(name), TIMEOUT_SECONDS)
     await fleet.publish_commands(COMMANDS)
     await fleet.wait_until_decided()
     await fleet.wait_until_published()
