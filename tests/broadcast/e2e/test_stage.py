@@ -268,6 +268,7 @@ async def test_a_hard_mute_removes_the_source_until_it_is_lifted(
         "subject": name,
         "time": body["time"],
         "datacontenttype": "application/json",
+        "correlationid": unmute_id,
         "data": request.data,
     }
     assert request.data == {"roomId": name, "userId": "bob", "source": "microphone", "by": "alice"}
