@@ -63,15 +63,15 @@ async def ensure_topics(config: Config) -> ClusterInfo:
         cluster_id = (await admin.describe_cluster())["cluster_id"]
         if config.create_topics:
             await _create_missing(admin, config)
-        counts = await _partition_counts(admin, config)
-        await _check_settings(admin, config)
-        if config.expects_replicas:
-            _warn_of_single_replicas(await _describe_topics(admin, config))
-        sizes = await _topic_setting(admin, config, topics.ALL, "max.message.bytes")
-        dead_letter_sizes = [int(sizes[topic.full_name(config.prefix)]) for topic in topics.DEAD_LETTERS]
-        return ClusterInfo(
-            cluster_id, _require_same_count(counts), min(map(int, sizes.values())), min(dead_letter_sizes)
-        )
+        found = await _existing_topics(admin, config)
+        settings = await _topic_settings(admin, config, topics.ALL)
+    _check_settings(settings, config)
+    if config.expects_replicas:
+        _warn_of_single_replicas(found)
+    sizes = {name: int(values["max.message.bytes"]) for name, values in settings.items()}
+    dead_letter_sizes = [sizes[topic.full_name(config.prefix)] for topic in topics.DEAD_LETTERS]
+    count = _require_same_count({topic.name: topic.partition_count for topic in found})
+    return ClusterInfo(cluster_id, count, min(sizes.values()), min(dead_letter_sizes))
 
 
 async def bind_database(connection: Connection, cluster: ClusterInfo, prefix: str) -> None:
@@ -126,14 +126,11 @@ async def longest_retention(config: Config, wanted: Iterable[Topic]) -> timedelt
     Kafka deletes whole segments, `retention.ms` after the last record of a segment, which may be `segment.ms`
     younger than its first.
     """
-    names = list(wanted)
     async with config.kafka.open_admin() as admin:
-        policies = await _topic_setting(admin, config, names, "cleanup.policy")
-        retentions = await _topic_setting(admin, config, names, "retention.ms")
-        segments = await _topic_setting(admin, config, names, "segment.ms")
-    longest = max(int(retentions[name]) + int(segments[name]) for name in retentions)
-    if "-1" in retentions.values() or not all("delete" in policy for policy in policies.values()):
+        settings = (await _topic_settings(admin, config, wanted)).values()
+    if any(values["retention.ms"] == "-1" or _DELETE not in values[_CLEANUP_POLICY] for values in settings):
         return None
+    longest = max(int(values["retention.ms"]) + int(values["segment.ms"]) for values in settings)
     return timedelta(milliseconds=longest) if longest < _LONGEST_MS else None
 
 
@@ -172,7 +169,8 @@ async def _describe_topics(admin: AIOKafkaAdminClient, config: Config) -> list[T
     return await describe_topics(admin, map(config.kafka.topic_name, topics.ALL))
 
 
-async def _partition_counts(admin: AIOKafkaAdminClient, config: Config) -> dict[str, int]:
+async def _existing_topics(admin: AIOKafkaAdminClient, config: Config) -> list[TopicDescription]:
+    """Return every topic's description, once all of them exist."""
     found = await _describe_topics(admin, config)
     deadline = time.monotonic() + _CREATION_TIMEOUT_SECONDS
     # A new topic is not known to every broker at once.
@@ -188,7 +186,7 @@ async def _partition_counts(admin: AIOKafkaAdminClient, config: Config) -> dict[
             raise IncompatibleDeployment(msg, setting="create_topics")
         if topic.error is not None:
             raise topic.error
-    return {topic.name: topic.partition_count for topic in found}
+    return found
 
 
 def _warn_of_single_replicas(found: Iterable[TopicDescription]) -> None:
@@ -209,15 +207,14 @@ def _require_same_count(counts: Mapping[str, int]) -> int:
     raise IncompatibleDeployment(msg, setting="partitions" if _NEW_TOPICS in counts else None)
 
 
-async def _check_settings(admin: AIOKafkaAdminClient, config: Config) -> None:
+def _check_settings(settings: Mapping[str, Mapping[str, str]], config: Config) -> None:
     """Raise `IncompatibleDeployment` with every setting to correct, so that an operator does it in one go."""
-    clocks = await _topic_setting(admin, config, topics.BROKER_CLOCK_REQUIRED, _TIMESTAMP_TYPE)
-    wrong = [(name, _TIMESTAMP_TYPE, found, _BROKER_CLOCK) for name, found in clocks.items()]
-    policies = await _topic_setting(admin, config, topics.ALL, _CLEANUP_POLICY)
+    clock_topics = [topic.full_name(config.prefix) for topic in topics.BROKER_CLOCK_REQUIRED]
+    wrong = [(name, _TIMESTAMP_TYPE, settings[name][_TIMESTAMP_TYPE], _BROKER_CLOCK) for name in clock_topics]
     for topic in topics.ALL:
         name = topic.full_name(config.prefix)
-        required = _required_policy(topic, policies[name])
-        wrong.append((name, _CLEANUP_POLICY, policies[name], required))
+        policy = settings[name][_CLEANUP_POLICY]
+        wrong.append((name, _CLEANUP_POLICY, policy, _required_policy(topic, policy)))
     msg = "; ".join(
         f"topic {name} has {setting}={found}; set it to {required}"
         for name, setting, found, required in wrong
@@ -239,15 +236,15 @@ def _required_policy(topic: Topic, found: str) -> str:
     return found
 
 
-async def _topic_setting(
-    admin: AIOKafkaAdminClient, config: Config, wanted: Iterable[Topic], setting: str
-) -> dict[str, str]:
-    """Return the value of a setting of each topic, by the topic's full name."""
+async def _topic_settings(
+    admin: AIOKafkaAdminClient, config: Config, wanted: Iterable[Topic]
+) -> dict[str, dict[str, str]]:
+    """Return the settings of each topic, by the topic's full name."""
     resources = [ConfigResource(ConfigResourceType.TOPIC, topic.full_name(config.prefix)) for topic in wanted]
     found = {}
     for response in await admin.describe_configs(resources):
         for code, message, _, name, entries in response.resources:
             if code:
                 raise for_code(code)(message)
-            found[name] = {entry[0]: entry[1] for entry in entries}[setting]
+            found[name] = {entry[0]: entry[1] for entry in entries}
     return found
