@@ -1,4 +1,4 @@
-"""What broadcast's events carry, on a real Postgres: a grant the acceptance's, a revocation the end's."""
+"""Correlation of broadcast's events: a grant has the acceptance's, a revocation that of the seat's end."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Section 5, LiveKit tokens: what a proxy in front of LiveKit is told about a token."""
+"""Section 5, LiveKit tokens: `GET /livekit/admit` accepts or refuses a token."""
 
 import time
 from typing import Any

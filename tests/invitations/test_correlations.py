@@ -1,4 +1,4 @@
-"""What an invitation's expiry carries: the correlation of its sending, whatever closes it."""
+"""An invitation's expiry carries the correlation of its sending, whatever record closes it."""
 
 from typing import Any
 

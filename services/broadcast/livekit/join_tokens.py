@@ -23,7 +23,7 @@ _HARMLESS_CLAIMS = frozenset(
 
 
 class JoinGrant(NamedTuple):
-    """What a token grants: to join a room as this identity with these rights.
+    """The grant of a token: the right to join a room as this identity, with these permissions.
 
     `has_more` is set if it grants more than broadcast's own tokens can, such as an administrator's rights.
     """

@@ -1,4 +1,4 @@
-"""What the reports of LiveKit calls carry: the correlation of the record that asked for the call."""
+"""Results of LiveKit calls carry the correlation of the record that requested the call."""
 
 import contextlib
 from collections.abc import AsyncIterator
