@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -12,17 +11,12 @@ from pathlib import Path
 
 import httpx
 
+from stack.ports import reserve_port
 from tests.contract.deployment import Deployment
 from tests.contract.polling import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 SECONDS = 60.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def start_process(service: str, variables: Mapping[str, str]) -> asyncio.subprocess.Process:
@@ -38,7 +32,7 @@ async def start_process(service: str, variables: Mapping[str, str]) -> asyncio.s
 
 async def run_until_exit(service: str, variables: Mapping[str, str]) -> tuple[int, str]:
     """Run a service that refuses to start; return its exit status and the last line of its standard error."""
-    process = await start_process(service, {"COHOST_HTTP_PORT": str(free_port()), **variables})
+    process = await start_process(service, {"COHOST_HTTP_PORT": str(reserve_port()), **variables})
     try:
         _, output = await asyncio.wait_for(process.communicate(), SECONDS)
     finally:
@@ -73,7 +67,7 @@ class RunningService:
 
 
 async def run_service(service: str, variables: Mapping[str, str]) -> RunningService:
-    port = free_port()
+    port = reserve_port()
     process = await start_process(service, {**variables, "COHOST_HTTP_PORT": str(port)})
     return RunningService(f"http://127.0.0.1:{port}", process, asyncio.create_task(process.communicate()))
 

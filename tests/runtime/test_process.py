@@ -20,16 +20,11 @@ import pytest
 import trustme
 
 from stack import Stack
+from stack.ports import reserve_port
 from tests.runtime import example_service
 from tests.runtime.key_server import SigningKey, running_key_server
 
 SECONDS = 60
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 class ServiceChild:
@@ -67,7 +62,7 @@ async def start() -> AsyncIterator[Start]:
     children: list[ServiceChild] = []
 
     async def start(what: str, **variables: str) -> ServiceChild:
-        port = int(variables.get("COHOST_HTTP_PORT", free_port()))
+        port = int(variables.get("COHOST_HTTP_PORT", reserve_port()))
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("COHOST_")},
             "COHOST_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -13,6 +12,7 @@ import httpx
 import cohost
 from cohost_schemas.facts import RoomChanged
 from stack import Stack
+from stack.ports import reserve_port
 
 SECONDS = 60
 DESCRIPTORS = 256
@@ -20,12 +20,6 @@ SILENT = 300
 # Longer than a connection may be silent, so that the service closes some, and others take their places.
 HELD_SECONDS = 12
 LIMITED = ("sh", "-c", f'ulimit -n {DESCRIPTORS}; exec "$@"', "sh")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.asynccontextmanager
@@ -65,19 +59,41 @@ async def readiness(client: httpx.AsyncClient, url: str) -> int:
     return (await client.get(f"{url}/readyz", headers={"Connection": "close"})).status_code
 
 
-async def wait_until_ready(client: httpx.AsyncClient, url: str) -> None:
+async def wait_until_ready(
+    client: httpx.AsyncClient, url: str, process: asyncio.subprocess.Process, log: Path
+) -> None:
     async with asyncio.timeout(SECONDS):
         while True:
+            assert process.returncode is None, log.read_text()
             with contextlib.suppress(httpx.TransportError):
                 if await readiness(client, url) == 200:
                     return
             await asyncio.sleep(0.05)
 
 
+async def statuses_under_silent_connections(
+    stack: Stack, prefix: str, web: httpx.AsyncClient, url: str, port: int
+) -> list[int]:
+    """Send commands and ask for readiness while silent connections are held; return the statuses."""
+    statuses: list[int] = []
+    async with cohost.Client(stack.kafka_bootstrap_servers, prefix=prefix, timeout=SECONDS) as client:
+        await client.set_room(RoomChanged(room_id="room", host_id="alice", status="live"))
+        holders = [asyncio.create_task(hold_connection(port)) for _ in range(SILENT)]
+        began = time.monotonic()
+        while time.monotonic() < began + HELD_SECONDS:
+            sent = await client.send_invitation("room", f"user-{len(statuses)}", "alice")
+            await client.cancel_invitation("room", sent.command_id, "alice")
+            statuses.append(await readiness(web, url))
+        for holder in holders:
+            holder.cancel()
+        await asyncio.wait(holders)
+    return statuses
+
+
 async def test_silent_connections_stop_neither_outcomes_nor_readiness(
     stack: Stack, database_url: str, prefix: str, tmp_path: Path
 ) -> None:
-    port = free_port()
+    port = reserve_port()
     url, log = f"http://127.0.0.1:{port}", tmp_path / "log"
     variables = {
         **stack.inherited,
@@ -92,21 +108,10 @@ async def test_silent_connections_stop_neither_outcomes_nor_readiness(
     async with (
         limited_service(variables, log) as process,
         httpx.AsyncClient(timeout=SECONDS) as web,
-        cohost.Client(stack.kafka_bootstrap_servers, prefix=prefix, timeout=SECONDS) as client,
     ):
-        await wait_until_ready(web, url)
-        await client.set_room(RoomChanged(room_id="room", host_id="alice", status="live"))
-        holders = [asyncio.create_task(hold_connection(port)) for _ in range(SILENT)]
-        began = time.monotonic()
-        statuses: list[int] = []
-        while time.monotonic() < began + HELD_SECONDS:
-            sent = await client.send_invitation("room", f"user-{len(statuses)}", "alice")
-            await client.cancel_invitation("room", sent.command_id, "alice")
-            statuses.append(await readiness(web, url))
-        for holder in holders:
-            holder.cancel()
-        await asyncio.wait(holders)
-        await wait_until_ready(web, url)
+        await wait_until_ready(web, url, process, log)
+        statuses = await statuses_under_silent_connections(stack, prefix, web, url, port)
+        await wait_until_ready(web, url, process, log)
         process.terminate()
         async with asyncio.timeout(10):
             assert await process.wait() == 0
