@@ -1,7 +1,10 @@
 """The two services started as section 8 of the contract describes: a command and an environment."""
 
 import asyncio
+import contextlib
 import os
+import secrets
+import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,12 +14,20 @@ from pathlib import Path
 
 import httpx
 
-from stack.ports import reserve_port
 from tests.contract.deployment import Deployment
 from tests.contract.polling import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 SECONDS = 60.0
+
+
+def free_port() -> int:
+    """Return a free port below the range from which systems take those of outgoing connections."""
+    while True:
+        port = 12_000 + secrets.randbelow(18_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 async def start_process(service: str, variables: Mapping[str, str]) -> asyncio.subprocess.Process:
@@ -32,7 +43,7 @@ async def start_process(service: str, variables: Mapping[str, str]) -> asyncio.s
 
 async def run_until_exit(service: str, variables: Mapping[str, str]) -> tuple[int, str]:
     """Run a service that refuses to start; return its exit status and the last line of its standard error."""
-    process = await start_process(service, {"COHOST_HTTP_PORT": str(reserve_port()), **variables})
+    process = await start_process(service, {"COHOST_HTTP_PORT": str(free_port()), **variables})
     try:
         _, output = await asyncio.wait_for(process.communicate(), SECONDS)
     finally:
@@ -67,7 +78,7 @@ class RunningService:
 
 
 async def run_service(service: str, variables: Mapping[str, str]) -> RunningService:
-    port = reserve_port()
+    port = free_port()
     process = await start_process(service, {**variables, "COHOST_HTTP_PORT": str(port)})
     return RunningService(f"http://127.0.0.1:{port}", process, asyncio.create_task(process.communicate()))
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import httpx
 import jwt
 
-from stack.ports import reserve_port
 from tests.contract import expected_data
 from tests.contract.broadcast_stage import SeatedUser, StageDriver
 from tests.contract.contract_client import (
@@ -21,7 +20,7 @@ from tests.contract.contract_client import (
     unique_id,
 )
 from tests.contract.deployment import Deployment
-from tests.contract.service_processes import run_services
+from tests.contract.service_processes import free_port, run_services
 from tests.contract.web_client import WebClient
 
 # The example of RFC 7517, appendix A.2.
@@ -116,7 +115,7 @@ async def test_an_unavailable_livekit_delays_only_grants(
     deployment: Deployment, database_url: str, prefix: str
 ) -> None:
     own = {"COHOST_DATABASE_URL": database_url, "COHOST_TOPIC_PREFIX": prefix, "COHOST_PARTITIONS": "2"}
-    more = {"COHOST_LIVEKIT_URL": f"ws://127.0.0.1:{reserve_port()}", "COHOST_NO_SHOW_SECONDS": "1"}
+    more = {"COHOST_LIVEKIT_URL": f"ws://127.0.0.1:{free_port()}", "COHOST_NO_SHOW_SECONDS": "1"}
     async with (
         # Broadcast is not ready while LiveKit is down.
         run_services(deployment, "invitations", "broadcast", path="/healthz", **own, **more) as there,
