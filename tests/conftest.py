@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from cohost.kafka import patches
@@ -18,6 +19,12 @@ from stack import Stack, settings
 
 if TYPE_CHECKING:
     from tests import containers
+
+# Times are not asserted: on a busy machine an example, or finding one, may take long.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 _SHARED_COMPONENTS = ("kafka", "postgres")
 # Their tests start servers, or processes, without the fixture `stack`.

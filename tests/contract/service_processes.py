@@ -18,7 +18,7 @@ from tests.contract.deployment import Deployment
 from tests.contract.polling import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
-SECONDS = 60.0
+SECONDS = 180.0
 
 
 def free_port() -> int:

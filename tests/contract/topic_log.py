@@ -25,7 +25,7 @@ OUTPUTS = (
 )
 COMMANDS = ("invitations.commands", "broadcast.commands")
 SIGNALS = "broadcast.signals"
-TIMEOUT_SECONDS = 40.0
+TIMEOUT_SECONDS = 120.0
 
 Found = TypeVar("Found")
 

@@ -11,7 +11,7 @@ from services.invitations.settings import InvitationsSettings
 from stack import Stack
 
 PARTITIONS = 3
-SECONDS = 60
+SECONDS = 180
 
 
 def accepting_settings(stack: Stack, database_url: str, prefix: str) -> InvitationsSettings:

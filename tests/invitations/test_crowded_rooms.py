@@ -107,7 +107,7 @@ async def test_a_crowded_room_closes_without_losing_the_lanes(
         else:
             await delete_room(service_settings)
         cancelled = []
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             async for event in events:
                 if isinstance(event.data, InvitationCancelled):
                     cancelled.append(event.data.invitation_id)

@@ -20,7 +20,7 @@ from cohost_schemas.partitions import partition_of
 from stack import Stack, ports
 from tests.crafted_batches import MEBIBYTE, send_batches, zstd_of_one_record
 
-SECONDS = 60
+SECONDS = 180
 PARTITIONS = 3
 LANE = 0
 LIMIT_BYTES = 1000 * MEBIBYTE

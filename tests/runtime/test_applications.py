@@ -27,7 +27,7 @@ from services.invitations import app as invitations_app
 from services.invitations.topology import TOPOLOGY as INVITATIONS
 from stack import Stack
 
-SECONDS = 60
+SECONDS = 180
 FASTSTREAM = Path(sys.executable).with_name("faststream")
 UNREACHABLE = {
     "COHOST_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",

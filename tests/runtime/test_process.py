@@ -24,7 +24,7 @@ from stack.ports import reserve_port
 from tests.runtime import example_service
 from tests.runtime.key_server import SigningKey, running_key_server
 
-SECONDS = 60
+SECONDS = 180
 
 
 class ServiceChild:

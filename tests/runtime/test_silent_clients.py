@@ -14,7 +14,7 @@ from cohost_schemas.facts import RoomChanged
 from stack import Stack
 from stack.ports import reserve_port
 
-SECONDS = 60
+SECONDS = 180
 DESCRIPTORS = 256
 SILENT = 300
 # Longer than a connection may be silent, so that the service closes some, and others take their places.

@@ -21,7 +21,7 @@ from cohost_schemas import envelope, events, ids, timestamps, topics
 from cohost_schemas.partitions import partition_of
 from cohost_schemas.types import Message
 
-WAIT_SECONDS = 60
+WAIT_SECONDS = 180
 PARTITIONS = 3
 JWT_SECRET = "a secret of the tests, and of nobody else"
 OUTPUT_TOPICS = (
@@ -170,7 +170,7 @@ class ServiceUnderTest:
 
     async def http_get(self, path: str, user_id: str, *, ops: bool = False) -> httpx.Response:
         """Send a GET request with the user's token, with the ops scope on request."""
-        claims = {"sub": user_id, "exp": int(time.time()) + 60, **({"scope": "cohost:ops"} if ops else {})}
+        claims = {"sub": user_id, "exp": int(time.time()) + 600, **({"scope": "cohost:ops"} if ops else {})}
         token = jwt.encode(claims, JWT_SECRET, "HS256")
         async with httpx.AsyncClient() as client:
             return await client.get(

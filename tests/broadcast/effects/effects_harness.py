@@ -28,7 +28,7 @@ from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.metrics import LiveKitMetrics
 from services.broadcast.processor import BroadcastProcessor
 
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 180
 
 
 @dataclass
