@@ -27,6 +27,7 @@ from messaging.lanes.takeover import Takeover
 from messaging.metrics import PipelineMetrics
 from messaging.outbox import transactions
 from messaging.outbox.publisher import OutboxPublisher
+from messaging.outbox.settlement import Settlement
 from messaging.processor import FactStore, Processor
 from messaging.session_tasks import SessionTasks
 
@@ -79,7 +80,10 @@ class Session:
             config.prefix,
         )
         self._producer = transactions.create_producer(config, self.owner, cluster.max_batch_bytes)
-        self._publisher = OutboxPublisher(self._producer, config.prefix, self.lanes, metrics)
+        self._settlement = Settlement(config, self.lanes)
+        self._publisher = OutboxPublisher(
+            self._producer, self._settlement, config.prefix, self.lanes, metrics
+        )
         self._committer = BatchCommitter(
             pool,
             processor,
@@ -119,6 +123,7 @@ class Session:
         self._tasks.spawn(watch_partition_counts(self._config, self._cluster))
         await transactions.start_producer(self._producer)
         self._tasks.spawn(self._publisher.run())
+        self._tasks.spawn(self._settlement.run())
         await self._consumer.start()
         self._tasks.spawn(self._tick())
 

@@ -40,6 +40,7 @@ class Lane:
         "_last_batch_number",
         "_last_deleted_batch",
         "_last_published_batch",
+        "_last_settled_batch",
         "_lease_renewed_at",
         "_positions",
         "_progress",
@@ -73,6 +74,7 @@ class Lane:
         self._published_end_offsets = dict(published_end_offsets or {})
         self._last_batch_number = progress.last_batch_number
         self._last_published_batch = 0
+        self._last_settled_batch = 0
         self._last_deleted_batch = 0
         self._lease_renewed_at = 0.0
 
@@ -98,7 +100,7 @@ class Lane:
 
     @property
     def published_sequences(self) -> Mapping[str, int]:
-        """Return the last sequence confirmed as published to each output."""
+        """Return the last sequence settled in each output."""
         return self._published_sequences
 
     def position(self, topic: str) -> int:
@@ -106,7 +108,7 @@ class Lane:
         return self._positions.get(topic, -1)
 
     def published_end_offset(self, topic: str) -> int:
-        """Return the offset after the last record confirmed as published to an output."""
+        """Return the offset after the last record settled in an output."""
         return self._published_end_offsets.get(topic, 0)
 
     def advance_position(self, topic: str, offset: int) -> None:
@@ -153,22 +155,26 @@ class Lane:
     def restore_outbox(self, stored_batches: Sequence[int], published_count: int) -> None:
         """Set the numbers of the stored outbox batches; the log already has the first `published_count`."""
         self._last_deleted_batch = stored_batches[0] - 1 if stored_batches else self._last_batch_number
-        self._last_published_batch = (
+        self._last_published_batch = self._last_settled_batch = (
             stored_batches[published_count - 1] if published_count else self._last_deleted_batch
         )
-
-    def record_published_end(self, topic: str, sequence: int, end_offset: int) -> None:
-        """Record the last sequence that is confirmed as published to an output, and the offset after it."""
-        self._published_sequences[topic] = sequence
-        self._published_end_offsets[topic] = end_offset
 
     def record_published_batch(self, number: int) -> None:
         """Record that every record of this outbox batch is confirmed as published."""
         self._last_published_batch = number
 
+    def record_settled_end(self, topic: str, sequence: int, end_offset: int) -> None:
+        """Record the last sequence that is settled in an output, and the offset after it."""
+        self._published_sequences[topic] = sequence
+        self._published_end_offsets[topic] = end_offset
+
+    def record_settled_batch(self, number: int) -> None:
+        """Record that every record of this outbox batch is settled."""
+        self._last_settled_batch = number
+
     def range_to_delete(self) -> tuple[int, int]:
         """Return the numbers of the last batch that was deleted from the outbox and the last to delete."""
-        return self._last_deleted_batch, self._last_published_batch
+        return self._last_deleted_batch, self._last_settled_batch
 
     def record_committed(self, deleted_batch: int, started_at: float) -> None:
         """Record a commit that began at `started_at` and deleted outbox batches up to `deleted_batch`."""

@@ -184,4 +184,4 @@ def _apply_log_end(lane: Lane, topic: str, log_end: LogEnd, *, compacted: bool) 
             )
             raise LogMismatch(msg)
         last_sequence = sequence
-        lane.record_published_end(topic, sequence, offset + 1)
+        lane.record_settled_end(topic, sequence, offset + 1)

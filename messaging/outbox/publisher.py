@@ -9,23 +9,29 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from messaging.lanes.lane import Lane
 from messaging.metrics import PipelineMetrics
 from messaging.outbox import transactions
-from messaging.outbox.store import EncodedRecord, OutboxBatch
+from messaging.outbox.settlement import Settlement
+from messaging.outbox.store import EncodedRecord, OutboxBatch, total_bytes
 
 _MAX_QUEUED = 3
 _MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
 
 
 class OutboxPublisher:
-    """The only publisher of a worker. After an error it cannot be used: the transaction is in doubt."""
+    """The only publisher of a worker. After an error it cannot be used: the transaction is in doubt.
+
+    `settlement` receives what Kafka has confirmed.
+    """
 
     def __init__(
         self,
         producer: AIOKafkaProducer,
+        settlement: Settlement,
         prefix: str,
         lanes: Mapping[int, Lane],
         metrics: PipelineMetrics,
     ) -> None:
         self._producer = producer
+        self._settlement = settlement
         self._prefix = prefix
         self._lanes = lanes
         self._metrics = metrics
@@ -35,28 +41,33 @@ class OutboxPublisher:
         self._idle.set()
 
     async def enqueue_batches(self, batches: Sequence[OutboxBatch]) -> None:
-        """Queue committed batches; wait while the queue is full."""
+        """Queue committed batches; wait while the queue is full, or too much is not settled."""
         if batches:
+            await self._settlement.wait_for_room()
             self._unconfirmed += 1
             self._idle.clear()
             await self._queue.put(batches)
 
     async def wait_drained(self) -> None:
-        """Wait until the transactions of all enqueued batches are confirmed."""
+        """Wait until the transactions of all enqueued batches are confirmed and settled."""
         await self._idle.wait()
+        await self._settlement.wait_settled()
 
     async def run(self) -> None:
         """Publish until cancelled. After an error the outcome of the current transaction is unknown."""
         while True:
             queued = [await self._queue.get()]
-            while not self._queue.empty() and sum(map(_total_bytes, queued)) < _MAX_TRANSACTION_BYTES:
+            while not self._queue.empty() and sum(map(total_bytes, queued)) < _MAX_TRANSACTION_BYTES:
                 queued.append(self._queue.get_nowait())
             batches = [batch for group in queued for batch in group]
+            self._settlement.record_begun()
             with self._metrics.stage_seconds.labels("publish").time():
                 partition_ends = await transactions.publish_transaction(
                     self._producer, self._group_by_partition(batches)
                 )
-            self._record_published(batches, partition_ends)
+            self._settlement.record_confirmed(batches, partition_ends)
+            for batch in batches:
+                self._lanes[batch.lane].record_published_batch(batch.number)
             self._unconfirmed -= len(queued)
             if not self._unconfirmed:
                 self._idle.set()
@@ -72,19 +83,3 @@ class OutboxPublisher:
             for topic, records in by_topic.items():
                 grouped[TopicPartition(self._prefix + topic, batch.lane)] += records
         return grouped
-
-    def _record_published(
-        self,
-        batches: Sequence[OutboxBatch],
-        partition_ends: Mapping[TopicPartition, transactions.PartitionEnd],
-    ) -> None:
-        for partition, end in partition_ends.items():
-            self._lanes[partition.partition].record_published_end(
-                partition.topic.removeprefix(self._prefix), end.sequence, end.offset
-            )
-        for batch in batches:
-            self._lanes[batch.lane].record_published_batch(batch.number)
-
-
-def _total_bytes(batches: Sequence[OutboxBatch]) -> int:
-    return sum([batch.byte_size for batch in batches])

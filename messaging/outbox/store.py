@@ -44,6 +44,11 @@ class OutboxBatch(NamedTuple):
     byte_size: int
 
 
+def total_bytes(batches: Iterable[OutboxBatch]) -> int:
+    """Return the approximate size of the batches' records."""
+    return sum([batch.byte_size for batch in batches])
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[EncodedRecord])
 

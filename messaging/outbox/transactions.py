@@ -23,7 +23,7 @@ _BATCH_OVERHEAD_BYTES = 512
 # The order matters: the timeout of a whole transaction < the client's of one request < the broker's.
 _TRANSACTION_TIMEOUT_SECONDS = 4
 _REQUEST_TIMEOUT_MS = 5_000
-_BROKER_TIMEOUT_MS = 10_000
+BROKER_TIMEOUT_MS = 10_000
 _RETRY_BACKOFF_MS = 5
 _START_TIMEOUT_SECONDS = 15
 
@@ -122,7 +122,7 @@ def create_producer(
     producer = AIOKafkaProducer(
         **config.kafka.client_options(),
         transactional_id=transactional_id,
-        transaction_timeout_ms=_BROKER_TIMEOUT_MS,
+        transaction_timeout_ms=BROKER_TIMEOUT_MS,
         request_timeout_ms=_REQUEST_TIMEOUT_MS,
         retry_backoff_ms=_RETRY_BACKOFF_MS,
         max_batch_size=min(_BATCH_BYTES, max_batch_bytes - _BATCH_OVERHEAD_BYTES),

@@ -46,7 +46,7 @@ def test_an_update_does_not_change_with_its_lane() -> None:
     update = lane.snapshot_update()
     lane.advance_position(COMMANDS, 99)
     lane.next_sequence(EVENTS)
-    lane.record_published_end(EVENTS, 3, 30)
+    lane.record_settled_end(EVENTS, 3, 30)
     assert update.after == LaneProgress({COMMANDS: 10}, {EVENTS: 3}, 1)
     assert (update.published_sequences, update.published_end_offsets) == ({}, {})
 
@@ -67,22 +67,24 @@ def test_undoing_two_updates_returns_to_the_database_row() -> None:
     assert lane.next_batch_number() == 2
 
 
-def test_undoing_an_update_keeps_what_was_published_meanwhile() -> None:
+def test_undoing_an_update_keeps_what_was_settled_meanwhile() -> None:
     lane = lane_at(10, 3, 1)
     lane.next_sequence(EVENTS)
     update = lane.snapshot_update()
-    lane.record_published_end(EVENTS, 3, 30)
+    lane.record_settled_end(EVENTS, 3, 30)
     lane.undo_update(update)
     assert (lane.published_sequences, lane.published_end_offset(EVENTS)) == ({EVENTS: 3}, 30)
 
 
-def test_published_batches_are_deleted_once() -> None:
+def test_settled_batches_are_deleted_once() -> None:
     lane = lane_at(0, 0, 9)
     lane.restore_outbox([8, 9], 1)
     assert (lane.range_to_delete(), lane.unpublished_count) == ((7, 8), 1)
     lane.record_committed(8, 12.5)
     lane.record_published_batch(9)
-    assert (lane.range_to_delete(), lane.unpublished_count, lane.lease_renewed_at) == ((8, 9), 0, 12.5)
+    assert (lane.range_to_delete(), lane.unpublished_count, lane.lease_renewed_at) == ((8, 8), 0, 12.5)
+    lane.record_settled_batch(9)
+    assert lane.range_to_delete() == (8, 9)
 
 
 def test_an_empty_outbox_leaves_nothing_to_delete() -> None:
