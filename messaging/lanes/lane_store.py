@@ -53,21 +53,27 @@ async def claim_lanes(connection: Connection, numbers: Sequence[int], owner: str
 
     Every later write for a lane must carry the returned epoch. Until `mark_fenced`, the previous owners in
     `unfenced_owners` may still publish: initialise each of these transactional ids before reading a log end.
+    That may abort a transaction of theirs, so that from now on they can write none of their other lanes:
+    they could not tell that records which they count as settled are hidden.
     """
     rows = await connection.fetch(
         """
         WITH before AS (
-            SELECT lane, released FROM lanes WHERE lane = ANY($1::int[]) ORDER BY lane FOR UPDATE
+            SELECT lane, released, lane = ANY($1::int[]) AS is_claimed FROM lanes
+            WHERE lane = ANY($1::int[]) OR NOT released
+                AND owner IN (SELECT owner FROM lanes WHERE lane = ANY($1::int[]) AND NOT released)
+            ORDER BY lane FOR UPDATE
         )
         UPDATE lanes SET
             epoch = epoch + 1,
-            owner = $2,
+            owner = CASE WHEN is_claimed THEN $2 ELSE owner END,
             released = false,
             unfenced_owners = CASE
-                WHEN lanes.released OR owner IS NULL THEN unfenced_owners ELSE unfenced_owners || owner
+                WHEN NOT is_claimed OR lanes.released OR owner IS NULL THEN unfenced_owners
+                ELSE unfenced_owners || owner
             END
         FROM before WHERE lanes.lane = before.lane
-        RETURNING lanes.*, before.released AS clean_handover
+        RETURNING lanes.*, before.released AS clean_handover, is_claimed
         """,
         numbers,
         owner,
@@ -85,6 +91,7 @@ async def claim_lanes(connection: Connection, numbers: Sequence[int], owner: str
             unfenced_owners=row["unfenced_owners"],
         )
         for row in rows
+        if row["is_claimed"]
     ]
 
 

@@ -47,6 +47,19 @@ async def test_a_released_lane_has_no_owner_to_fence(connection: Connection) -> 
     assert (await claim(connection, "second")).unfenced_owners == frozenset()
 
 
+async def test_an_owner_that_will_be_fenced_can_write_none_of_its_lanes(connection: Connection) -> None:
+    await lane_store.create_lanes(connection, 3)
+    lanes = {lane.number: lane for lane in await lane_store.claim_lanes(connection, range(3), "first")}
+    await lane_store.release_lanes(connection, [lanes[2]])
+    await claim(connection, "second")
+    with pytest.raises(Fenced):
+        await lane_store.write_updates(connection, [lanes[1].snapshot_update()])
+    assert [lane.unfenced_owners for lane in await lane_store.claim_lanes(connection, [1], "third")] == [
+        {"first"}
+    ]
+    assert await connection.fetchval("SELECT epoch FROM lanes WHERE lane = 2") == lanes[2].epoch
+
+
 async def test_a_write_from_other_positions_is_fenced(connection: Connection) -> None:
     lane = await claim(connection, "owner")
     lane.advance_position(TOPIC, 5)
