@@ -51,10 +51,12 @@ class Takeover:
         previous_owners = frozenset[str]().union(*(lane.unfenced_owners for lane in claimed))
         await transactions.fence_owners(self._config, sorted(previous_owners))
         async with self._pool.acquire() as connection:
-            await lane_store.mark_fenced(connection, claimed)
             pending = await store.load_pending(connection, numbers)
         # Fence before reading the log ends: until then they may move.
         unpublished = await self._find_unpublished(claimed, pending)
+        # Only now: ending a transaction that an owner left hanging needs the owner's name.
+        async with self._pool.acquire() as connection:
+            await lane_store.mark_fenced(connection, claimed)
         return {lane.number: lane for lane in claimed}, unpublished
 
     async def seek_consumer(
@@ -119,7 +121,9 @@ class Takeover:
             for lane in claimed
             for suffix, topic in self._outputs.items()
         }
-        log_ends = await log_end.read_log_ends(self._config, start_offsets)
+        previous_owners = {lane.number: lane.unfenced_owners for lane in claimed}
+        fenced_owners = {partition: previous_owners[partition.partition] for partition in start_offsets}
+        log_ends = await log_end.read_log_ends(self._config, start_offsets, fenced_owners)
         unpublished: list[OutboxBatch] = []
         for lane in claimed:
             lane_batches = [batch for batch in pending if batch.lane == lane.number]
@@ -131,7 +135,7 @@ class Takeover:
                 lane, lane_log_ends, lane_batches, self._compacted_topics
             )
             lane.restore_outbox([batch.number for batch in lane_batches], published_count)
-            unpublished += lane_batches[published_count:]
+            unpublished += log_end.select_missing(lane, lane_batches[published_count:])
         return unpublished
 
     def _start_offset(self, lane: Lane, partition: TopicPartition, log_range: range) -> int:

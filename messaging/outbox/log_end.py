@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+import itertools
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -11,6 +13,7 @@ from cohost.kafka import log_reader
 from messaging.config import Config
 from messaging.errors import LogMismatch, NotConfirmed
 from messaging.lanes.lane import Lane
+from messaging.outbox import hanging_transactions
 from messaging.outbox.store import OutboxBatch
 
 _READ_SECONDS = 60
@@ -31,11 +34,14 @@ class LogEnd:
 
 
 async def read_log_ends(
-    config: Config, start_offsets: Mapping[TopicPartition, int]
+    config: Config,
+    start_offsets: Mapping[TopicPartition, int],
+    fenced_owners: Mapping[TopicPartition, Collection[str]] = MappingProxyType({}),
 ) -> dict[TopicPartition, LogEnd]:
     """Read the committed records of each partition from the last one before its start offset to its end.
 
-    Raises `NotConfirmed` if that takes longer than a minute.
+    `fenced_owners` are the transactional ids that may have left a hanging transaction on a partition: it is
+    aborted. Raises `NotConfirmed` if all that takes longer than a minute.
     """
     if not start_offsets:
         return {}
@@ -45,6 +51,7 @@ async def read_log_ends(
         async with config.kafka.open_consumer(**_OPTIONS, isolation_level="read_uncommitted") as consumer:
             end_offsets = await consumer.end_offsets(list(start_offsets))
         async with config.kafka.open_consumer(**_OPTIONS) as consumer:
+            await hanging_transactions.abort_hanging(config, consumer, end_offsets, fenced_owners)
             return await _read_to_ends(consumer, start_offsets, end_offsets)
 
 
@@ -70,14 +77,32 @@ def confirm_published(
     """Compare a lane's log ends with its outbox, and return the number of batches found published.
 
     `log_ends` are by topic, without the prefix; the topics in `compacted` may lack records before others. The
-    lane's published sequences and offsets are advanced. A batch is published if and only if its last record
-    of each output is in the log. Raises `LogMismatch` if log and database contradict each other.
+    lane's published sequences and offsets are advanced. These batches are the first ones that are published
+    completely; `select_missing` returns what to publish of the others. Raises `LogMismatch` if log and
+    database contradict each other.
     """
     for topic, log_end in log_ends.items():
         _apply_log_end(lane, topic, log_end, compacted=topic in compacted)
-    published_count = _count_published(lane, batches)
-    _check_no_gap(lane, batches[published_count:])
-    return published_count
+    missing = select_missing(lane, batches)
+    _check_no_gap(lane, missing)
+    return sum(1 for _ in itertools.takewhile(lambda batch: not batch.records, missing))
+
+
+def select_missing(lane: Lane, batches: Iterable[OutboxBatch]) -> list[OutboxBatch]:
+    """Return the batches with the records alone that are not in the log, which may be none.
+
+    A transaction is all or nothing for its coordinator, but its end may have reached only some partitions.
+    """
+    return [
+        batch._replace(
+            records=[
+                record
+                for record in batch.records
+                if record.sequence > lane.published_sequences.get(record.topic, 0)
+            ]
+        )
+        for batch in batches
+    ]
 
 
 def _describe_start(log_end: LogEnd) -> str:
@@ -86,24 +111,8 @@ def _describe_start(log_end: LogEnd) -> str:
     return f"offsets {log_end.first_offset} to {log_end.end_offset}"
 
 
-def _count_published(lane: Lane, batches: Sequence[OutboxBatch]) -> int:
-    presence = [
-        {record.sequence <= lane.published_sequences.get(record.topic, 0) for record in batch.records}
-        for batch in batches
-    ]
-    count = sum(marks == {True} for marks in presence)
-    if any(marks != {True} for marks in presence[:count]) or any(
-        marks != {False} for marks in presence[count:]
-    ):
-        msg = (
-            f"lane {lane.number}: only part of a transaction is in the log; the topics contradict each other"
-        )
-        raise LogMismatch(msg)
-    return count
-
-
 def _check_no_gap(lane: Lane, batches: Sequence[OutboxBatch]) -> None:
-    """Check that the unpublished batches continue the log without a gap."""
+    """Check that the records that are not in the log continue it without a gap."""
     expected = dict(lane.published_sequences)
     for record in (record for batch in batches for record in batch.records):
         expected[record.topic] = expected.get(record.topic, 0) + 1

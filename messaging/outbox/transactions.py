@@ -67,6 +67,25 @@ async def fence_owners(config: Config, transactional_ids: Iterable[str]) -> None
             await discard_producer(producer)
 
 
+async def abort_left_open(
+    config: Config, transactional_id: str, partitions: Iterable[TopicPartition]
+) -> None:
+    """Abort the transactions that a producer with this id left open on the partitions.
+
+    Fences the producer. The partitions are given the end of a transaction that has no records of its own.
+    """
+    producer = create_producer(config, transactional_id)
+    try:
+        await start_producer(producer)
+        async with asyncio.timeout(_TRANSACTION_TIMEOUT_SECONDS):
+            await producer.begin_transaction()
+            for partition in partitions:
+                producer._txn_manager.maybe_add_partition_to_txn(partition)  # noqa: SLF001 - aiokafka adds partitions with records only
+            await producer.abort_transaction()
+    finally:
+        await discard_producer(producer)
+
+
 async def start_producer(producer: AIOKafkaProducer) -> None:
     """Start a transactional producer, which fences an earlier one with its id. After an error, discard it."""
     async with asyncio.timeout(_START_TIMEOUT_SECONDS):

@@ -65,6 +65,42 @@ def test_nothing_is_left_to_publish_when_all_is_in_the_log() -> None:
 
 
 @pytest.mark.parametrize(
+    ("log", "published_count", "missing"),
+    [
+        pytest.param(
+            [events_end(14, (5, 11)), REJECTIONS_END],
+            0,
+            [outbox_batch(7, (1, 3)), outbox_batch(8, (0, 6), (0, 7)), outbox_batch(9, (1, 4))],
+            id="one topic of the first transaction",
+        ),
+        pytest.param(
+            [events_end(20, (5, 11), (6, 15), (7, 16)), REJECTIONS_END],
+            0,
+            [outbox_batch(7, (1, 3)), outbox_batch(8), outbox_batch(9, (1, 4))],
+            id="one topic of every transaction",
+        ),
+        pytest.param(
+            [events_end(14, (5, 11)), LogEnd(9, [(2, 4), (3, 6), (4, 8)])],
+            1,
+            [outbox_batch(8, (0, 6), (0, 7)), outbox_batch(9)],
+            id="the last transaction and not the one before it",
+        ),
+    ],
+)
+def test_what_is_missing_of_transactions_is_left_to_publish(
+    log: list[LogEnd], published_count: int, missing: list[OutboxBatch]
+) -> None:
+    own_lane = lane(decided=(7, 4), acknowledged=(4, 2), ends=(10, 5))
+    pending = [
+        outbox_batch(7, (0, 5), (1, 3)),
+        outbox_batch(8, (0, 6), (0, 7)),
+        outbox_batch(9, (1, 4)),
+    ]
+    assert log_end.confirm_published(own_lane, log_ends(*log), pending) == published_count
+    assert log_end.select_missing(own_lane, pending[published_count:]) == missing
+
+
+@pytest.mark.parametrize(
     ("decided", "log", "pending", "says"),
     [
         pytest.param(
@@ -124,11 +160,11 @@ def test_nothing_is_left_to_publish_when_all_is_in_the_log() -> None:
             id="last record missing",
         ),
         pytest.param(
-            (5, 3),
-            [events_end(14, (5, 11)), REJECTIONS_END],
-            [outbox_batch(9, (0, 5), (1, 3))],
-            "only part",
-            id="half of a transaction",
+            (7, 3),
+            [events_end(14, (5, 11)), LogEnd(8, [(2, 4), (3, 6)])],
+            [outbox_batch(8, (0, 5), (1, 3)), outbox_batch(9, (0, 7))],
+            "sequence 6 of topic events is missing",
+            id="a gap behind half of a transaction",
         ),
     ],
 )

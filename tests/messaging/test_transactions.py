@@ -51,3 +51,12 @@ async def test_an_unanswered_end_of_a_transaction_is_not_sent_again(
     finally:
         await transactions.discard_producer(producer)
     assert lost_answers.sent == 1
+
+
+async def test_a_transaction_without_records_is_confirmed(fleet: WorkerFleet) -> None:
+    producer = transactions.create_producer(fleet.config, "an owner whose batches are all in the log")
+    await transactions.start_producer(producer)
+    try:
+        assert await transactions.publish_transaction(producer, {}) == {}
+    finally:
+        await transactions.discard_producer(producer)
