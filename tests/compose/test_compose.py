@@ -90,6 +90,7 @@ async def test_the_demo_runs_against_the_containers(running_demo: DemoContext) -
     assert seen == {
         Claim.OPENED,
         Claim.CONNECTED,
+        Claim.SEEN,
         Claim.PROMOTED,
         Claim.HEARD,
         Claim.REFUSED,
