@@ -46,6 +46,8 @@ async def deployment(stack: Any) -> AsyncIterator[Deployment]:
     async with own:
         settings = {
             "COHOST_RECONNECT_GRACE_SECONDS": "3",
+            # It is idle for most of the session: by default it would ask Kafka 100 times a second.
+            "COHOST_FETCH_MAX_WAIT_MS": "100",
             "COHOST_LIVEKIT_PUBLIC_URL": own.livekit_url.replace("127.0.0.1", "localhost"),
         }
         async with own.run_services(f"{unique_id('contract')}.", extra_env=settings) as running:

@@ -83,7 +83,7 @@ class TopicLog:
             isolation_level="read_committed",
             auto_offset_reset="earliest",
             enable_auto_commit=False,
-            fetch_max_wait_ms=20,
+            fetch_max_wait_ms=200,
         )
         self._task: asyncio.Task[None] | None = None
         self.records: list[TopicRecord] = []

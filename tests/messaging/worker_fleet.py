@@ -21,7 +21,7 @@ from cohost_schemas.types import Message
 from messaging.config import Config
 from tests.messaging import counter_processor
 
-TIMEOUT_SECONDS = 180
+TIMEOUT_SECONDS = 120
 PARTITIONS = 3
 
 

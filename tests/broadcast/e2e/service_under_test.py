@@ -80,6 +80,7 @@ class ServiceUnderTest:
             "COHOST_DATABASE_URL": endpoints.database_url,
             "COHOST_TOPIC_PREFIX": endpoints.prefix,
             "COHOST_PARTITIONS": str(PARTITIONS),
+            "COHOST_FETCH_MAX_WAIT_MS": "100",
             "COHOST_LIVEKIT_URL": endpoints.livekit_url,
             "COHOST_LIVEKIT_PUBLIC_URL": endpoints.public_url,
             "COHOST_LIVEKIT_API_KEY": endpoints.livekit_key,
