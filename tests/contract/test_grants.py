@@ -156,6 +156,7 @@ async def test_a_co_host_who_becomes_host_keeps_the_permissions(
         join_room(await stage_driver.get_broadcast_data(room, people.bob)) as bob,
     ):
         publication = await bob.publish_track()
+        await wait_until(lambda: publication.sid in old.remote_track_sids(people.bob), "bob's track")
         await stage_driver.client.publish_room(room.id, hostId=people.bob, status="live")
         await wait_until(lambda: bob.badge == "host", "bob's new badge")
         await wait_until(lambda: not old.can_publish and old.badge == "", "the old host's demotion")
