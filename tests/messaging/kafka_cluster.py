@@ -87,10 +87,11 @@ async def run_kafka_cluster(folder: Path) -> AsyncIterator[KafkaCluster]:
     ]
     # Together: a broker answers only once most controllers run.
     processes = await asyncio.gather(*map(components.launch_component, brokers))
+    cluster = KafkaCluster(brokers, list(processes))
     try:
-        yield KafkaCluster(brokers, list(processes))
+        yield cluster
     finally:
-        for process in processes:
+        for process in cluster.processes:
             process.kill()
             await process.stop()
         ports.release_ports(*client_ports, *controller_ports)
