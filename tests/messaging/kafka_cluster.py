@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cohost.kafka.connection import KafkaConnection
+from messaging.config import Config
 from stack import components, ports, settings
 from stack.processes.process import Process
 from stack.servers import kafka
 from stack.servers.kafka import Kafka
 from stack.settings import ComponentContext
+from tests.messaging.worker_fleet import PARTITIONS, WorkerFleet
 
 BROKERS = 3
 
@@ -95,3 +97,19 @@ async def run_kafka_cluster(folder: Path) -> AsyncIterator[KafkaCluster]:
             process.kill()
             await process.stop()
         ports.release_ports(*client_ports, *controller_ports)
+
+
+async def create_fleet(cluster: KafkaCluster, database_url: str, prefix: str) -> WorkerFleet:
+    """Return a fleet without workers yet, whose topics are replicated over the whole cluster."""
+    config = Config(
+        cluster.bootstrap_servers,
+        database_url,
+        "counter",
+        prefix=prefix,
+        partitions=PARTITIONS,
+        replication_factor=BROKERS,
+        session_timeout_ms=3000,
+    )
+    fleet = WorkerFleet(config)
+    await fleet.create_tables()
+    return fleet

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from cohost_schemas import topics
-from messaging.config import Config
-from tests.messaging.kafka_cluster import BROKERS, KafkaCluster, run_kafka_cluster
+from tests.messaging.kafka_cluster import BROKERS, KafkaCluster, create_fleet, run_kafka_cluster
 from tests.messaging.lane_inputs import LANE
-from tests.messaging.worker_fleet import PARTITIONS, TIMEOUT_SECONDS, WorkerFleet
+from tests.messaging.worker_fleet import TIMEOUT_SECONDS, WorkerFleet
 
 COMMANDS = 100
 
@@ -24,17 +23,7 @@ async def cluster(tmp_path: Path) -> AsyncIterator[KafkaCluster]:
 
 @pytest.fixture
 async def fleet(cluster: KafkaCluster, database_url: str, prefix: str) -> AsyncIterator[WorkerFleet]:
-    config = Config(
-        cluster.bootstrap_servers,
-        database_url,
-        "counter",
-        prefix=prefix,
-        partitions=PARTITIONS,
-        replication_factor=BROKERS,
-        session_timeout_ms=3000,
-    )
-    fleet = WorkerFleet(config)
-    await fleet.create_tables()
+    fleet = await create_fleet(cluster, database_url, prefix)
     yield fleet
     await fleet.kill_workers()
 

@@ -12,7 +12,7 @@ from cohost_schemas import topics
 from messaging.config import Config
 from messaging.outbox import settlement, transactions
 from messaging.outbox.transactions import SingleAttemptEndTxn
-from tests.messaging.kafka_cluster import BROKERS, KafkaCluster, run_kafka_cluster
+from tests.messaging.kafka_cluster import KafkaCluster, create_fleet, run_kafka_cluster
 from tests.messaging.pipeline_in_process import running_pipeline, wait_until
 from tests.messaging.worker_fleet import PARTITIONS, WorkerFleet
 
@@ -27,18 +27,7 @@ async def cluster(tmp_path: Path) -> AsyncIterator[KafkaCluster]:
 
 @pytest.fixture
 async def fleet(cluster: KafkaCluster, database_url: str, prefix: str) -> WorkerFleet:
-    config = Config(
-        cluster.bootstrap_servers,
-        database_url,
-        "counter",
-        prefix=prefix,
-        partitions=PARTITIONS,
-        replication_factor=BROKERS,
-        session_timeout_ms=3000,
-    )
-    fleet = WorkerFleet(config)
-    await fleet.create_tables()
-    return fleet
+    return await create_fleet(cluster, database_url, prefix)
 
 
 class HeldEndTxn:
