@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from prometheus_client import CollectorRegistry
 
 from cohost.kafka import log_reader
+from cohost.kafka.connection import describe_topics
 from cohost_schemas.topics import Topic
 from messaging.config import Config
 from messaging.metrics import PipelineMetrics
@@ -78,11 +79,15 @@ async def fetch_rows(config: Config, statement: str, *arguments: Any) -> Sequenc
 
 
 async def create_topic(config: Config, topic: Topic, setting: str, value: str) -> None:
-    """Create a topic with one setting changed."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=config.bootstrap_servers)
-    await admin.start()
+    """Create a topic with one setting changed, and wait until the broker knows it."""
+    name = topic.full_name(config.prefix)
     topic_configs = {**dict(topic.config), setting: value}
-    await admin.create_topics(
-        [NewTopic(topic.full_name(config.prefix), PARTITIONS, 1, topic_configs=topic_configs)]
-    )
-    await admin.close()
+    async with config.kafka.open_admin() as admin:
+        await admin.create_topics([NewTopic(name, PARTITIONS, 1, topic_configs=topic_configs)])
+        await wait_until(lambda: is_known(admin, name))
+
+
+async def is_known(admin: AIOKafkaAdminClient, name: str) -> bool:
+    """Return whether the broker knows a topic, which takes a while after its creation and its deletion."""
+    (found,) = await describe_topics(admin, [name])
+    return found.error is None

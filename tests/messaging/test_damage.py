@@ -24,6 +24,7 @@ from tests.messaging.lane_inputs import COMMANDS, LANE, leave_command, send_reco
 from tests.messaging.pipeline_in_process import (
     create_topic,
     fetch_rows,
+    is_known,
     read_topic,
     running_pipeline,
     wait_until,
@@ -203,21 +204,15 @@ async def _decide_command(fleet: WorkerFleet) -> None:
 
 
 async def _recreate_topic(fleet: WorkerFleet, topic: topics.Topic) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=fleet.config.bootstrap_servers)
-    await admin.start()
     name = topic.full_name(fleet.config.prefix)
-    try:
+    async with fleet.config.kafka.open_admin() as admin:
         await admin.delete_topics([name])
-        await wait_until(lambda: _is_created(admin, fleet, topic))
-    finally:
-        await admin.close()
 
+        async def is_deleted() -> bool:
+            return not await is_known(admin, name)
 
-async def _is_created(admin: AIOKafkaAdminClient, fleet: WorkerFleet, topic: topics.Topic) -> bool:
-    """Create the topic as soon as its deletion is done; return whether it exists."""
+        await wait_until(is_deleted)
     await create_topic(fleet.config, topic, *topic.config[0])
-    (found,) = await admin.describe_topics([topic.full_name(fleet.config.prefix)])
-    return bool(found["error_code"] == 0)
 
 
 class _StoredCommandProcessor(CounterProcessor):
