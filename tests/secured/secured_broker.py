@@ -85,7 +85,9 @@ class SecuredBroker:
             made = await admin.create_topics(wanted)
             assert [error[1] for error in made.topic_errors] == [0] * len(wanted)
             async with asyncio.timeout(_SECONDS):
-                while any(found.error for found in await describe_topics(admin, [topic.name for topic in wanted])):
+                while any(
+                    found.error for found in await describe_topics(admin, [topic.name for topic in wanted])
+                ):
                     await asyncio.sleep(_POLL_SECONDS)
 
     async def add_acls(self, acls: Iterable[Acl]) -> None:
