@@ -6,7 +6,7 @@ import json
 import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 from faststream.specification.base import SpecificationFactory
 
@@ -14,7 +14,7 @@ from cohost_schemas import envelope
 from cohost_schemas.export import catalog, json_schema
 from cohost_schemas.topics import Topic
 from cohost_schemas.types import Message
-from messaging.processor import Topology
+from messaging.processor import InputTopic
 
 Schema = dict[str, Any]
 Action = Literal["receive", "send"]
@@ -63,13 +63,29 @@ _DEAD_LETTER: Schema = {
 }
 
 
+class DocumentedTopics(Protocol):
+    """The topics that a process reads and writes."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of the process."""
+
+    @property
+    def inputs(self) -> tuple[InputTopic, ...]:
+        """Return what it reads."""
+
+    @property
+    def outputs(self) -> tuple[Topic, ...]:
+        """Return what it writes."""
+
+
 class ServiceSpecification(SpecificationFactory):
     """A service's AsyncAPI document as FastStream's specification: `faststream docs gen` writes it."""
 
     contact = None
     license = None
 
-    def __init__(self, title: str, topology: Topology, prefix: str, partitions: int) -> None:
+    def __init__(self, title: str, topology: DocumentedTopics, prefix: str, partitions: int) -> None:
         self.title = title
         self.version = API_VERSION
         self.description = _DESCRIPTION
@@ -121,7 +137,9 @@ def union_of(models: Iterable[type[Message]]) -> Any:
     return functools.reduce(operator.or_, models)
 
 
-def build_document(title: str, version: str, topology: Topology, prefix: str, partitions: int) -> Schema:
+def build_document(
+    title: str, version: str, topology: DocumentedTopics, prefix: str, partitions: int
+) -> Schema:
     """Build the AsyncAPI document of a service, with the real topic names."""
     received = {entry.topic: _message_names(entry.topic) for entry in topology.inputs}
     requested = catalog.EFFECT_OUTPUTS.get(topology.name, {})

@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 import jwt
@@ -20,10 +20,9 @@ from faststream.annotations import FastStream as RunningApp
 
 from cohost.kafka import patches
 from messaging.errors import IncompatibleDeployment
-from messaging.pipeline import Pipeline
 from services.runtime import logs, startup_checks
 from services.runtime.http.server import BoundedServer
-from services.runtime.settings import EXIT_WRONG_SETTING, ServiceSettings, variable_name
+from services.runtime.settings import EXIT_WRONG_SETTING, ProcessSettings, variable_name
 from services.runtime.startup_checks import WrongSetting
 
 EXIT_REFUSED = 3
@@ -43,19 +42,34 @@ _REFUSED_ERRORS = (
 log = structlog.get_logger()
 
 
+class MainTask(Protocol):
+    """What a process is for, beside HTTP: the pipeline, or the gateway's access to Kafka."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Return whether it works."""
+
+    async def run(self) -> None:
+        """Run until stopped."""
+
+    def stop(self) -> None:
+        """Make `run` return, in bounded time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The parts of a service.
+    """The parts of a process.
 
-    `background` tasks run beside the pipeline and are cancelled after it has stopped; an error in one ends
-    the process. `closers` are called last, in order.
+    `background` tasks run beside the main task and are cancelled after it has stopped; an error in one ends
+    the process. `closers` are called last, in order. `max_connections` bounds those of HTTP.
     """
 
     name: str
-    pipeline: Pipeline
+    main: MainTask
     http: FastAPI
     background: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
     closers: tuple[Callable[[], Awaitable[object]], ...] = ()
+    max_connections: int | None = None
 
 
 def run_app(create: Callable[[], FastStream]) -> None:
@@ -70,7 +84,7 @@ def run_app(create: Callable[[], FastStream]) -> None:
 class Lifecycle:
     """The hooks by which FastStream's application runs a service: `lifespan`, and `stop` on shutdown."""
 
-    def __init__(self, settings: ServiceSettings, build: Callable[[], Awaitable[Service]]) -> None:
+    def __init__(self, settings: ProcessSettings, build: Callable[[], Awaitable[Service]]) -> None:
         self._settings = settings
         self._build = build
         self._runner: _Runner | None = None
@@ -101,7 +115,7 @@ class Lifecycle:
             await self._runner.stop()
 
 
-def _prepare_process(settings: ServiceSettings) -> None:
+def _prepare_process(settings: ProcessSettings) -> None:
     """Apply process-wide settings here, so that importing a module has no side effects."""
     logs.configure_logging(settings.log_level)
     patches.apply_patches()
@@ -160,14 +174,14 @@ class _Runner:
         self._main_tasks: list[asyncio.Task[None]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
-        self._server = BoundedServer(service.http)
+        self._server = BoundedServer(service.http, service.max_connections)
 
     def start(self, listener: socket.socket) -> None:
         """Start every task."""
         service = self._service
         self._main_tasks = [
             self._spawn(self._server.serve([listener])),
-            self._spawn(service.pipeline.run()),
+            self._spawn(service.main.run()),
         ]
         self._ready_task = self._spawn(self._log_when_ready())
         for work in service.background:
@@ -181,7 +195,7 @@ class _Runner:
         failed = any(task.done() for task in self._tasks if task is not self._ready_task)
         asyncio.get_running_loop().call_later(_SHUTDOWN_SECONDS, _abort, int(failed))
         self._server.should_exit = True
-        self._service.pipeline.stop()
+        self._service.main.stop()
         # Stop background tasks last: releasing lanes may wait for effects that they run.
         await asyncio.wait(self._main_tasks, timeout=_DRAIN_SECONDS)
         for task in self._tasks:
@@ -205,7 +219,7 @@ class _Runner:
             self._exit_app()
 
     async def _log_when_ready(self) -> None:
-        while not self._service.pipeline.is_ready:
+        while not self._service.main.is_ready:
             await asyncio.sleep(_POLL_SECONDS)
         log.info("ready", service=self._service.name)
 

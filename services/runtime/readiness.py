@@ -1,13 +1,14 @@
-"""Readiness checks of a service: Kafka, the database, its lanes, and parts of its own."""
+"""Readiness checks of a process: Kafka, the database, its lanes, and parts of its own."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import asyncpg
 from aiokafka.client import AIOKafkaClient
 
-from messaging.config import Config
+from cohost.kafka.connection import KafkaConnection
 from messaging.errors import is_transient
 from messaging.pipeline import Pipeline
 
@@ -21,60 +22,59 @@ _CACHE_SECONDS = 1
 
 
 class Readiness:
-    """Check each part, at most once per second."""
+    """Check each part, at most once per second; `read_state` returns further parts, at every request."""
 
     def __init__(
-        self,
-        config: Config,
-        pipeline: Pipeline,
-        pool: asyncpg.Pool,
-        extra_checks: Mapping[str, ReadinessCheck],
+        self, checks: Mapping[str, ReadinessCheck], read_state: Callable[[], dict[str, PartStatus]]
     ) -> None:
-        self._config = config
-        self._pipeline = pipeline
-        self._pool = pool
-        self._checks: dict[str, ReadinessCheck] = {
-            "kafka": self._check_kafka,
-            "database": self._check_database,
-            **extra_checks,
-        }
+        self._checks = checks
+        self._read_state = read_state
         self._lock = asyncio.Lock()
         self._results: dict[str, PartStatus] = {}
         self._checked_at = -_CACHE_SECONDS - 1.0
 
     async def check_parts(self) -> dict[str, PartStatus]:
-        """Return the status of each part.
-
-        `lanes` means that the worker consumes, `facts` that it decides nothing on outdated facts.
-        """
+        """Return the status of each part."""
         async with self._lock:
             if time.monotonic() - self._checked_at > _CACHE_SECONDS:
                 answers = await asyncio.gather(*(_run_check(check) for check in self._checks.values()))
                 self._results = dict(zip(self._checks, answers, strict=True))
                 self._checked_at = time.monotonic()
-        return {
-            "lanes": self._pipeline.is_ready,
-            "facts": self._pipeline.has_read_facts,
-            **self._results,
-        }
+        return {**self._read_state(), **self._results}
 
-    async def _check_kafka(self) -> bool:
-        """Request metadata from a bootstrap server: an open port alone proves little."""
-        client = AIOKafkaClient(
-            **self._config.kafka.client_options(), request_timeout_ms=1000 * _CHECK_SECONDS
-        )
-        try:
-            await client.bootstrap()
-        finally:
-            await client.close()
-        return True
 
-    async def _check_database(self) -> bool:
-        """Return whether the server accepts writes; one that was a primary may have become read-only."""
-        async with self._pool.acquire(timeout=_CHECK_SECONDS) as connection:
-            return bool(
-                await connection.fetchval("SELECT NOT current_setting('transaction_read_only')::boolean")
-            )
+def pipeline_readiness(
+    kafka: KafkaConnection,
+    pipeline: Pipeline,
+    pool: asyncpg.Pool,
+    extra_checks: Mapping[str, ReadinessCheck] | None = None,
+) -> Readiness:
+    """Return the readiness of a service with a pipeline.
+
+    `lanes` means that the worker consumes, `facts` that it decides nothing on outdated facts.
+    """
+    checks: dict[str, ReadinessCheck] = {
+        "kafka": partial(check_kafka, kafka),
+        "database": partial(_check_database, pool),
+        **(extra_checks or {}),
+    }
+    return Readiness(checks, lambda: {"lanes": pipeline.is_ready, "facts": pipeline.has_read_facts})
+
+
+async def check_kafka(kafka: KafkaConnection) -> bool:
+    """Request metadata from a bootstrap server: an open port alone proves little."""
+    client = AIOKafkaClient(**kafka.client_options(), request_timeout_ms=1000 * _CHECK_SECONDS)
+    try:
+        await client.bootstrap()
+    finally:
+        await client.close()
+    return True
+
+
+async def _check_database(pool: asyncpg.Pool) -> bool:
+    """Return whether the server accepts writes; one that was a primary may have become read-only."""
+    async with pool.acquire(timeout=_CHECK_SECONDS) as connection:
+        return bool(await connection.fetchval("SELECT NOT current_setting('transaction_read_only')::boolean"))
 
 
 async def _run_check(check: ReadinessCheck) -> PartStatus:

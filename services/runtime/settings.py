@@ -1,4 +1,4 @@
-"""Settings that both services share (contract, section 8), read from the environment only."""
+"""Settings that the processes share (contract, section 8), read from the environment only."""
 
 import json
 import re
@@ -120,19 +120,16 @@ JwksAddress = Annotated[str, AfterValidator(_validate_jwks_url)]
 TopicPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=_MAX_PREFIX_LENGTH)]
 
 
-class ServiceSettings(KafkaSecurity, BaseSettings):
-    """Settings that both services share; a service adds its own fields."""
+class ProcessSettings(KafkaSecurity, BaseSettings):
+    """Settings that every process has: Kafka, HTTP, callers' tokens, logs."""
 
     model_config = SettingsConfigDict(
         env_prefix="COHOST_", extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
     kafka_bootstrap_servers: Servers = "127.0.0.1:9092"
-    database_url: DatabaseUrl
     topic_prefix: TopicPrefix = topics.DEFAULT_PREFIX
     partitions: Annotated[int, Field(ge=1, le=_MAX_PARTITIONS)] = topics.DEFAULT_PARTITIONS
-    replication_factor: Annotated[int, Field(ge=1, le=32_767)] = 1
-    create_topics: bool = True
     jwt_secret: JwtSecret | None = None
     jwks_file: JwksFile | None = None
     jwks_url: JwksAddress | None = None
@@ -142,11 +139,6 @@ class ServiceSettings(KafkaSecurity, BaseSettings):
     http_port: Port
     environment: Literal["production", "development"] = "production"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    session_timeout_ms: Annotated[int, Field(ge=1000, le=300_000)] = 10_000
-    max_records: Annotated[int, Field(ge=1, le=100_000)] = 1000
-    batch_pause_ms: Annotated[int, Field(ge=0, le=10_000)] = 5
-    fetch_max_wait_ms: Annotated[int, Field(ge=1, le=10_000)] = 10
-    max_lost_facts: Annotated[int, Field(ge=0)] = 5
 
     @model_validator(mode="before")
     @classmethod
@@ -164,24 +156,52 @@ class ServiceSettings(KafkaSecurity, BaseSettings):
             msg = "COHOST_JWKS_URL: cannot be set together with COHOST_JWKS_FILE"
             raise ValueError(msg)
         if self.is_production:
-            self._reject_example_secrets()
+            for name, secret in self.example_secrets().items():
+                if is_example_secret(secret):
+                    msg = f"COHOST_{name}: the example's secret is for COHOST_ENVIRONMENT=development"
+                    raise ValueError(msg)
             reject_short_secret("jwt_secret", self.jwt_secret)
         self.kafka_options()
         return self
 
-    def _reject_example_secrets(self) -> None:
-        jwt_secret = self.jwt_secret.get_secret_value() if self.jwt_secret else ""
-        address = self.database_url.get_secret_value().partition("://")[2]
-        database_password = address.rpartition("@")[0].partition(":")[2]
-        for name, secret in (("JWT_SECRET", jwt_secret), ("DATABASE_URL", database_password)):
-            if is_example_secret(secret):
-                msg = f"COHOST_{name}: the example's secret is for COHOST_ENVIRONMENT=development"
-                raise ValueError(msg)
+    def example_secrets(self) -> dict[str, str]:
+        """Return the secrets that must not be the published examples' in production, by variable."""
+        return {"JWT_SECRET": self.jwt_secret.get_secret_value() if self.jwt_secret else ""}
 
     @property
     def is_production(self) -> bool:
         """Return whether example secrets are rejected and replicas expected."""
         return self.environment == "production"
+
+    def build_authenticator(self) -> auth.Authenticator:
+        """Build the authenticator for callers' tokens."""
+        secret = self.jwt_secret.get_secret_value() if self.jwt_secret else None
+        return auth.Authenticator(
+            secret,
+            _read_jwks(self.jwks_file) if self.jwks_file else None,
+            jwks_url=JwksUrl(self.jwks_url) if self.jwks_url else None,
+            issuer=self.jwt_issuer,
+            audience=self.jwt_audience,
+        )
+
+
+class ServiceSettings(ProcessSettings):
+    """Settings of a process that runs a pipeline; a service adds its own fields."""
+
+    database_url: DatabaseUrl
+    replication_factor: Annotated[int, Field(ge=1, le=32_767)] = 1
+    create_topics: bool = True
+    session_timeout_ms: Annotated[int, Field(ge=1000, le=300_000)] = 10_000
+    max_records: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    batch_pause_ms: Annotated[int, Field(ge=0, le=10_000)] = 5
+    fetch_max_wait_ms: Annotated[int, Field(ge=1, le=10_000)] = 10
+    max_lost_facts: Annotated[int, Field(ge=0)] = 5
+
+    def example_secrets(self) -> dict[str, str]:
+        """Return the secrets that must not be the published examples' in production, by variable."""
+        address = self.database_url.get_secret_value().partition("://")[2]
+        database_password = address.rpartition("@")[0].partition(":")[2]
+        return {**super().example_secrets(), "DATABASE_URL": database_password}
 
     def pipeline_config(self, schema: str) -> Config:
         """Return the pipeline's configuration for the service that owns this database schema."""
@@ -202,19 +222,8 @@ class ServiceSettings(KafkaSecurity, BaseSettings):
             max_lost_facts=self.max_lost_facts,
         )
 
-    def build_authenticator(self) -> auth.Authenticator:
-        """Build the authenticator for callers' tokens."""
-        secret = self.jwt_secret.get_secret_value() if self.jwt_secret else None
-        return auth.Authenticator(
-            secret,
-            _read_jwks(self.jwks_file) if self.jwks_file else None,
-            jwks_url=JwksUrl(self.jwks_url) if self.jwks_url else None,
-            issuer=self.jwt_issuer,
-            audience=self.jwt_audience,
-        )
 
-
-S = TypeVar("S", bound=ServiceSettings)
+S = TypeVar("S", bound=ProcessSettings)
 
 
 def load_settings(kind: type[S]) -> S:

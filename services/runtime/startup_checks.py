@@ -14,7 +14,7 @@ from messaging.errors import IncompatibleDeployment, is_transient
 from messaging.postgres.connector import Connector
 from services.runtime.http.auth import Authenticator
 from services.runtime.http.jwks_url import JwksUnavailable
-from services.runtime.settings import ServiceSettings
+from services.runtime.settings import ProcessSettings, ServiceSettings
 
 _CHECK_SECONDS = 2
 
@@ -24,7 +24,7 @@ class WrongSetting(Exception):
 
 
 @contextlib.contextmanager
-def listen(settings: ServiceSettings) -> Iterator[socket.socket]:
+def listen(settings: ProcessSettings) -> Iterator[socket.socket]:
     """Listen on the HTTP port during the block. Raises `WrongSetting`."""
     host, port = settings.http_host, settings.http_port
     try:
@@ -46,9 +46,10 @@ def listen(settings: ServiceSettings) -> Iterator[socket.socket]:
         yield listener
 
 
-async def check_connections(settings: ServiceSettings) -> None:
+async def check_connections(settings: ProcessSettings) -> None:
     """Fail at once if Postgres or Kafka rejects the credentials. Raises `WrongSetting`."""
-    await _check_database(settings.database_url.get_secret_value())
+    if isinstance(settings, ServiceSettings):
+        await _check_database(settings.database_url.get_secret_value())
     await _check_kafka_credentials(settings)
 
 
@@ -95,7 +96,7 @@ def _wrong_url_reason(error: Exception) -> str | None:
     return None
 
 
-async def _check_kafka_credentials(settings: ServiceSettings) -> None:
+async def _check_kafka_credentials(settings: ProcessSettings) -> None:
     if settings.kafka_security_protocol == "PLAINTEXT":
         return
     try:

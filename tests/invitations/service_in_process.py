@@ -48,16 +48,16 @@ async def next_event(events: cohost.Stream[cohost.Event], kind: type[Any]) -> An
 async def run_in_process(settings: InvitationsSettings) -> AsyncIterator[None]:
     """Run the service as its process does, without listening on a port."""
     service = await app.build_service(settings, app.create_broker(settings))
-    running = asyncio.create_task(service.pipeline.run())
+    running = asyncio.create_task(service.main.run())
     background = [asyncio.create_task(work()) for work in service.background]
     try:
         async with asyncio.timeout(SECONDS):
-            while not service.pipeline.is_ready:
+            while not service.main.is_ready:
                 assert not running.done()
                 await asyncio.sleep(0.05)
         yield
     finally:
-        service.pipeline.stop()
+        service.main.stop()
         await running
         for task in background:
             task.cancel()

@@ -13,7 +13,7 @@ import pytest
 from messaging import database
 from messaging.config import Config
 from messaging.pipeline import Pipeline
-from services.runtime.readiness import Readiness
+from services.runtime.readiness import pipeline_readiness
 from tests.messaging.pipeline_in_process import fetch_rows, running_pipeline, wait_until
 from tests.messaging.postgres_pair import PostgresPair, running_pair
 from tests.messaging.worker_fleet import PARTITIONS, WorkerFleet
@@ -120,9 +120,8 @@ async def test_a_server_that_does_not_answer_delays_no_connection(pair: Postgres
 async def test_a_service_without_a_writable_server_is_not_ready(pair: PostgresPair, kafka: str) -> None:
     config = Config(kafka, pair.url, "any")
     pool = await database.create_pool(config, size=1)
-    readiness = Readiness(
-        config, cast("Pipeline", SimpleNamespace(is_ready=True, has_read_facts=True)), pool, {}
-    )
+    pipeline = cast("Pipeline", SimpleNamespace(is_ready=True, has_read_facts=True))
+    readiness = pipeline_readiness(config.kafka, pipeline, pool)
     assert (await readiness.check_parts())["database"]
     await pair.make_primary_read_only()
 

@@ -4,7 +4,7 @@ import math
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import jwt
@@ -16,6 +16,7 @@ from services.runtime.http.jwks_url import JwksUrl
 from services.runtime.http.problems import HttpProblem
 
 OPS_SCOPE = "cohost:ops"
+PLATFORM_SCOPE = "cohost:platform"
 
 _MAX_NAME_LENGTH = 100
 
@@ -24,16 +25,24 @@ _ALGORITHMS = ("RS256", "ES256")
 _CHECKED_HERE = ("verify_exp", "verify_nbf", "verify_iat", "verify_jti")
 _OPTIONS: Any = {"require": ["sub"], **dict.fromkeys(_CHECKED_HERE, False)}
 _LEEWAY_SECONDS = 60
+# A token may name any number, also one that is no float.
+_FAR_FUTURE = 2**40
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="`sub` is the user's id.")
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The caller of a request; ops may read everything. `name` is for display and may be empty."""
+    """The caller of a request; ops may read everything.
+
+    `name` is for display and may be empty. `is_platform` allows writing facts, and nothing else.
+    `expires_at` is the token's end, in seconds since the epoch.
+    """
 
     user_id: str
     is_ops: bool
     name: str = ""
+    is_platform: bool = False
+    expires_at: float = field(default=math.inf, compare=False)
 
 
 class Authenticator:
@@ -87,8 +96,13 @@ class Authenticator:
         if not is_id(user_id):
             msg = "sub is not an id"
             raise ValueError(msg)
+        scopes = _parse_scopes(claims.get("scope"))
         return Caller(
-            user_id, OPS_SCOPE in _parse_scopes(claims.get("scope")), _display_name(claims.get("name"))
+            user_id,
+            OPS_SCOPE in scopes,
+            _display_name(claims.get("name")),
+            PLATFORM_SCOPE in scopes,
+            float(min(claims["exp"], _FAR_FUTURE)),
         )
 
     def _names_unknown_key(self, token: str) -> bool:

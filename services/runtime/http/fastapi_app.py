@@ -1,4 +1,4 @@
-"""The FastAPI application of a service: its own routes, and those that both services share."""
+"""The FastAPI application of a process: its own routes, and those that all processes share."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,8 +12,8 @@ from messaging.pipeline import Pipeline
 from messaging.processor import Topology
 from services.runtime import asyncapi
 from services.runtime.http import auth, command_status, middleware, openapi, problems
-from services.runtime.readiness import Readiness, ReadinessCheck
-from services.runtime.settings import ServiceSettings
+from services.runtime.readiness import Readiness, ReadinessCheck, pipeline_readiness
+from services.runtime.settings import ProcessSettings, ServiceSettings
 
 
 class _Application(FastAPI):
@@ -35,10 +35,33 @@ def create_app(  # noqa: PLR0913 - an application has these parts
     public_routers: Sequence[APIRouter] = (),
     checks: Mapping[str, ReadinessCheck] | None = None,
 ) -> FastAPI:
-    """Create the application. Routes of `routers` require a token, those of `public_routers` do not.
+    """Create the application of a service with a pipeline.
 
     `checks` are further parts of `/readyz`, by name.
     """
+    kafka = settings.pipeline_config(topology.name).kafka
+    return create_process_app(
+        title,
+        settings=settings,
+        registry=registry,
+        readiness=pipeline_readiness(kafka, pipeline, pool, checks),
+        topology=topology,
+        routers=(*routers, command_status.create_status_router(pool)),
+        public_routers=public_routers,
+    )
+
+
+def create_process_app(  # noqa: PLR0913 - an application has these parts
+    title: str,
+    *,
+    settings: ProcessSettings,
+    registry: CollectorRegistry,
+    readiness: Readiness,
+    topology: asyncapi.DocumentedTopics,
+    routers: Sequence[APIRouter],
+    public_routers: Sequence[APIRouter] = (),
+) -> FastAPI:
+    """Create the application. Routes of `routers` require a token, those of `public_routers` do not."""
     application = _Application(
         title=title, version=asyncapi.API_VERSION, docs_url=None, redoc_url=None, redirect_slashes=False
     )
@@ -48,11 +71,10 @@ def create_app(  # noqa: PLR0913 - an application has these parts
     application.add_middleware(middleware.HeadRequests)
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
-    readiness = Readiness(settings.pipeline_config(topology.name), pipeline, pool, checks or {})
     specification = asyncapi.ServiceSpecification(title, topology, settings.topic_prefix, settings.partitions)
     # Authenticate before validation: a caller without a token must not learn what is wrong with the request.
     authenticated = [Depends(auth.authenticate_request)]
-    for router in (*routers, command_status.create_status_router(pool)):
+    for router in routers:
         application.include_router(
             router, dependencies=authenticated, responses=problems.problem_responses(401)
         )

@@ -11,7 +11,7 @@ from services.runtime.http import problems
 from services.runtime.http.problems import HttpProblem
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-_KNOWN_METHODS = ("GET", "POST")
+_KNOWN_METHODS = ("GET", "POST", "PUT", "DELETE")
 
 OVERLOADED = HttpProblem(503, "unavailable", "There are too many connections; try again.")
 IS_OVERLOADED = "is_overloaded"

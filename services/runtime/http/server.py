@@ -36,12 +36,14 @@ _BACKLOG = 512
 log = structlog.get_logger()
 
 
-def max_connections() -> int:
-    """Return the number of connections that are served: up to 1000, and a quarter of our descriptors."""
+def max_connections(
+    most: int = _MAX_CONNECTIONS, descriptors_per_connection: int = _DESCRIPTORS_PER_CONNECTION
+) -> int:
+    """Return the number of connections that are served: up to `most`, and a part of our descriptors."""
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if descriptors == resource.RLIM_INFINITY:
-        return _MAX_CONNECTIONS
-    return max(1, min(_MAX_CONNECTIONS, descriptors // _DESCRIPTORS_PER_CONNECTION))
+        return most
+    return max(1, min(most, descriptors // descriptors_per_connection))
 
 
 class BoundedConnection(H11Protocol):
@@ -101,7 +103,7 @@ class BoundedConnection(H11Protocol):
 class BoundedServer(uvicorn.Server):
     """A server that bounds its connections, and leaves signal handling to the process."""
 
-    def __init__(self, application: FastAPI) -> None:
+    def __init__(self, application: FastAPI, connections: int | None = None) -> None:
         super().__init__(
             uvicorn.Config(
                 application,
@@ -113,7 +115,7 @@ class BoundedServer(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 backlog=_ACCEPTED_AT_ONCE,
-                limit_concurrency=max_connections(),
+                limit_concurrency=connections or max_connections(),
                 timeout_graceful_shutdown=3,
             )
         )

@@ -1,0 +1,102 @@
+"""The gateway as a FastStream application: no subscriber, but HTTP, the client of Kafka, and streams.
+
+`faststream run services.gateway.app:create --factory` runs it, as `python -m services.gateway` does.
+"""
+
+from functools import partial
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from faststream import FastStream
+from faststream.kafka import KafkaBroker
+from prometheus_client import CollectorRegistry
+
+import cohost
+from cohost.kafka.connection import KafkaConnection
+from services.gateway.http import reads
+from services.gateway.kafka_access import KafkaAccess
+from services.gateway.services import ServiceProxy
+from services.gateway.settings import GatewaySettings
+from services.gateway.topology import SOURCE, TOPICS
+from services.runtime import asyncapi, process
+from services.runtime.http import fastapi_app, server
+from services.runtime.readiness import Readiness, check_kafka
+from services.runtime.settings import load_settings
+
+TITLE = "Co-host gateway"
+
+_REQUEST_HEADERS = (
+    *("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Prefer"),
+    *("traceparent", "tracestate"),
+)
+_EXPOSED_HEADERS = ("Location", "Retry-After")
+_MAX_CONNECTIONS = 20_000
+
+
+class _IdleBroker(KafkaBroker):
+    """A broker that connects to nothing: the client does, also when Kafka is unavailable at the start."""
+
+    async def start(self) -> None:
+        """Prepare the broker."""
+
+
+def create() -> FastStream:
+    """Create the application from the environment; nothing is connected until it runs."""
+    settings = load_settings(GatewaySettings)
+    lifecycle = process.Lifecycle(settings, partial(build_gateway, settings))
+    return FastStream(
+        _IdleBroker(settings.kafka_bootstrap_servers.split(",")),
+        specification=asyncapi.ServiceSpecification(
+            TITLE, TOPICS, settings.topic_prefix, settings.partitions
+        ),
+        lifespan=lifecycle.lifespan,
+        on_shutdown=[lifecycle.stop],
+    )
+
+
+async def build_gateway(settings: GatewaySettings) -> process.Service:
+    """Build the gateway, to be run in the application's lifespan: HTTP, and access to Kafka."""
+    registry = CollectorRegistry()
+    kafka = KafkaConnection(settings.kafka_bootstrap_servers, settings.topic_prefix, settings.kafka_options())
+    access = KafkaAccess(partial(create_client, settings))
+    invitations = ServiceProxy("invitations", settings.invitations_url)
+    broadcast = ServiceProxy("broadcast", settings.broadcast_url)
+    readiness = Readiness({"kafka": partial(check_kafka, kafka)}, lambda: {"commands": access.is_ready})
+    http_app = fastapi_app.create_process_app(
+        TITLE,
+        settings=settings,
+        registry=registry,
+        readiness=readiness,
+        topology=TOPICS,
+        routers=[reads.create_read_router(invitations, broadcast)],
+    )
+    allow_origins(http_app, settings.cors_origins)
+    return process.Service(
+        TOPICS.name,
+        access,
+        http_app,
+        closers=(invitations.close, broadcast.close),
+        max_connections=server.max_connections(_MAX_CONNECTIONS, descriptors_per_connection=2),
+    )
+
+
+def create_client(settings: GatewaySettings) -> cohost.Client:
+    """Return a client for commands, facts and their outcomes; it asks the services nothing itself."""
+    return cohost.Client(
+        settings.kafka_bootstrap_servers,
+        prefix=settings.topic_prefix,
+        source=SOURCE,
+        security=settings.kafka_options(),
+    )
+
+
+def allow_origins(application: FastAPI, origins: tuple[str, ...]) -> None:
+    """Let browsers call from these origins, with every header of the contract and without cookies."""
+    if origins:
+        application.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=("GET", "HEAD", "POST", "PUT", "DELETE"),
+            allow_headers=_REQUEST_HEADERS,
+            expose_headers=_EXPOSED_HEADERS,
+        )

@@ -1,0 +1,67 @@
+"""The gateway's access to Kafka: the project's client, opened again for as long as Kafka is unavailable."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+import cohost
+from cohost.kafka.backoff import Backoff
+from cohost.kafka.errors import UNAVAILABLE_ERRORS
+from services.runtime.http.problems import HttpProblem
+
+_FIRST_RETRY_SECONDS = 0.2
+_MAX_RETRY_SECONDS = 5.0
+
+log = structlog.get_logger()
+
+
+class KafkaAccess:
+    """Keep a client open until stopped; the client itself reconnects once it is open."""
+
+    def __init__(self, create_client: Callable[[], cohost.Client]) -> None:
+        self._create_client = create_client
+        self._client: cohost.Client | None = None
+        self._stopping = asyncio.Event()
+
+    @property
+    def is_ready(self) -> bool:
+        """Return whether commands can be sent and their outcomes are read."""
+        return self._client is not None
+
+    @property
+    def client(self) -> cohost.Client:
+        """The open client. Raises `HttpProblem` (503) before Kafka was available for the first time."""
+        if self._client is None:
+            raise HttpProblem(503, "unavailable", "Kafka is unavailable; try again.")
+        return self._client
+
+    def stop(self) -> None:
+        """Make `run` close the client and return."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Keep the client open until stopped."""
+        backoff = Backoff(_FIRST_RETRY_SECONDS, _MAX_RETRY_SECONDS)
+        stopping = asyncio.create_task(self._stopping.wait())
+        while not stopping.done():
+            session = asyncio.create_task(self._hold_client())
+            await asyncio.wait({session, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not session.done() and not self.is_ready:
+                session.cancel()
+            try:
+                await session
+            except asyncio.CancelledError:
+                break
+            except UNAVAILABLE_ERRORS as error:
+                if not backoff.failing:
+                    log.warning("Kafka is unavailable", error=repr(error))
+                await asyncio.wait({stopping}, timeout=backoff.next_wait())
+
+    async def _hold_client(self) -> None:
+        async with self._create_client() as client:
+            self._client = client
+            try:
+                await self._stopping.wait()
+            finally:
+                self._client = None

@@ -1,0 +1,71 @@
+"""Requests to the two services, with the caller's token, over one pool of connections per service."""
+
+import asyncio
+from urllib.parse import quote
+
+import httpx
+from fastapi import Request
+from fastapi.responses import Response
+
+from services.runtime.http.problems import HttpProblem
+
+_TIMEOUT_SECONDS = 6.0
+_MAX_CONNECTIONS = 64
+# The caller's own token, and its trace; nothing else of a caller's request reaches a service.
+_FORWARDED_HEADERS = ("authorization", "content-type", "traceparent", "tracestate")
+_RETURNED_HEADERS = ("content-type", "cache-control", "location", "retry-after", "www-authenticate")
+
+
+class ServiceProxy:
+    """One of the two services over HTTP; `name` is what a problem calls it."""
+
+    def __init__(self, name: str, url: str) -> None:
+        self.name = name
+        self._http = httpx.AsyncClient(
+            base_url=url,
+            timeout=_TIMEOUT_SECONDS,
+            limits=httpx.Limits(
+                max_connections=_MAX_CONNECTIONS,
+                max_keepalive_connections=_MAX_CONNECTIONS,
+                keepalive_expiry=4,
+            ),
+            # The services are beside the gateway, not behind a proxy of the environment.
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def send(self, request: Request, *path: str, body: bytes | None = None) -> httpx.Response:
+        """Send the caller's request to `path`, given as segments, with its query and its token.
+
+        Raises `HttpProblem` (503 `unavailable`) if the service does not answer, or answers with an error of
+        its own.
+        """
+        headers = {name: request.headers[name] for name in _FORWARDED_HEADERS if name in request.headers}
+        url = httpx.URL("/".join(("", *(quote_segment(part) for part in path))), query=_query_of(request))
+        try:
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                return await self._http.request(request.method, url, headers=headers, content=body)
+        except (httpx.TransportError, TimeoutError):
+            raise self._is_away() from None
+
+    async def forward(self, request: Request, *path: str, body: bytes | None = None) -> Response:
+        """Answer with the service's answer to the caller's request. Raises `HttpProblem` as `send` does."""
+        answer = await self.send(request, *path, body=body)
+        headers = {name: answer.headers[name] for name in _RETURNED_HEADERS if name in answer.headers}
+        return Response(answer.content, answer.status_code, headers)
+
+    def _is_away(self) -> HttpProblem:
+        return HttpProblem(503, "unavailable", f"The {self.name} service does not answer; try again.")
+
+
+def quote_segment(part: str) -> str:
+    """Return a path segment in which nothing is a separator, and which is no dot segment."""
+    return quote(part, safe="").replace(".", "%2E") if part in (".", "..") else quote(part, safe="")
+
+
+def _query_of(request: Request) -> bytes:
+    query: bytes = request.scope["query_string"]
+    return query

@@ -1,0 +1,31 @@
+"""The topics that the gateway reads, for outcomes and streams, and those that it writes for its callers."""
+
+from dataclasses import dataclass
+
+from cohost_schemas import events, topics
+from cohost_schemas.topics import Topic
+from messaging.processor import InputTopic
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayTopics:
+    """The topics that the gateway reads and writes."""
+
+    name: str
+    inputs: tuple[InputTopic, ...]
+    outputs: tuple[Topic, ...]
+
+
+TOPICS = GatewayTopics(
+    name="gateway",
+    inputs=(
+        InputTopic(topics.INVITATION_EVENTS, "events", events.INVITATIONS),
+        InputTopic(topics.INVITATION_REJECTIONS, "events", events.REJECTIONS),
+        InputTopic(topics.BROADCAST_EVENTS, "events", events.BROADCAST),
+        InputTopic(topics.BROADCAST_REJECTIONS, "events", events.REJECTIONS),
+        InputTopic(topics.BADGES, "events", events.BADGES),
+    ),
+    outputs=(topics.INVITATION_COMMANDS, topics.BROADCAST_COMMANDS, topics.ROOMS, topics.USERS),
+)
+SOURCE = "/cohost/gateway"
+"""The `source` of the commands and facts that the gateway writes."""
