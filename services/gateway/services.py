@@ -19,11 +19,12 @@ _RETURNED_HEADERS = ("content-type", "cache-control", "location", "retry-after",
 class ServiceProxy:
     """One of the two services over HTTP; `name` is what a problem calls it."""
 
-    def __init__(self, name: str, url: str) -> None:
+    def __init__(self, name: str, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.name = name
         self._http = httpx.AsyncClient(
             base_url=url,
             timeout=_TIMEOUT_SECONDS,
+            transport=transport,
             limits=httpx.Limits(
                 max_connections=_MAX_CONNECTIONS,
                 max_keepalive_connections=_MAX_CONNECTIONS,
@@ -66,6 +67,6 @@ def quote_segment(part: str) -> str:
     return quote(part, safe="").replace(".", "%2E") if part in (".", "..") else quote(part, safe="")
 
 
-def _query_of(request: Request) -> bytes:
+def _query_of(request: Request) -> bytes | None:
     query: bytes = request.scope["query_string"]
-    return query
+    return query or None
