@@ -19,6 +19,8 @@ from cohost_schemas.types import (
     MuteSource,
     Role,
     RoomStatus,
+    StepName,
+    StepState,
     Timestamp,
     TrackSource,
 )
@@ -134,3 +136,27 @@ class Stage(Message):
     room_id: Id
     status: RoomStatus
     items: Annotated[tuple[OnStage, ...], Strict(strict=False)]
+
+
+class DiagnosisStep(Message):
+    """A step on the way to being on air; `detail` is a reason's word, `advice` a sentence, null where `ok`.
+
+    `waiting` means that someone has yet to act, `failed` that the step ended otherwise.
+    """
+
+    step: StepName
+    state: StepState
+    at: Timestamp | None = None
+    detail: str | None = None
+    advice: str | None = None
+
+
+class Diagnosis(Message):
+    """Why a user is not on air in a room: the first step that is not `ok`.
+
+    A service answers with the steps that it knows; together, in the order of `StepName`, they are all steps.
+    """
+
+    room_id: Id
+    user_id: Id
+    steps: Annotated[tuple[DiagnosisStep, ...], Strict(strict=False)]

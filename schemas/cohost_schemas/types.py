@@ -58,6 +58,21 @@ GrantStatus = Literal["pending", "provisioned", "failed"]
 ConnectionStatus = Literal["never", "connected", "disconnected"]
 RecordingStatus = Literal["complete", "failed", "aborted"]
 RoomFilter = Literal["open", "closed", "any"]
+StepName = Literal[
+    "room_known",
+    "room_open",
+    "user_known",
+    "user_eligible",
+    "invited",
+    "seen",
+    "accepted",
+    "seated",
+    "granted",
+    "connected",
+    "publishing",
+    "quality",
+]
+StepState = Literal["ok", "failed", "waiting", "unknown"]
 
 OPEN_STATUSES: frozenset[str] = frozenset({"idle", "live", "waitingReconnect"})
 
