@@ -87,7 +87,8 @@ class OutputRecord(NamedTuple):
     """A record to publish. Its wire type is the name of `data`'s class; without `data` it is a tombstone.
 
     `subject` is the room's id, and also the record's key unless `key` is given. `correlation` is that of the
-    record that began what ends here, if it is another one than the cause.
+    record that began what ends here, if it is another one than the cause. `on_sequence` is called with the
+    record's sequence before the batch is saved, for a processor that stores it.
     """
 
     topic: Topic
@@ -95,6 +96,7 @@ class OutputRecord(NamedTuple):
     data: Message | None
     key: str | None = None
     correlation: Correlation | None = None
+    on_sequence: Callable[[int], None] | None = None
 
 
 class Rejection(NamedTuple):

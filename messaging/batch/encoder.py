@@ -47,6 +47,8 @@ class RecordEncoder:
     ) -> EncodedRecord:
         """Return the encoded record: a CloudEvent, or a tombstone if there is no data."""
         position = self._take_sequence(lane, record.topic)
+        if record.on_sequence is not None:
+            record.on_sequence(position.sequence)
         key = (record.key or record.subject).encode()
         if record.data is None:
             return EncodedRecord(position.topic, position.sequence, key, None, [_sequence_header(position)])

@@ -51,6 +51,23 @@ class RoomSummary(Message):
     seats: Count
 
 
+class RoomHost(Message):
+    """A room's host from an event on: the `sequence` on `invitations.events`, and the time, of that event.
+
+    The sequence is 0 if the room is older than the record of its hosts.
+    """
+
+    host_id: Id
+    sequence: Count
+    since: Timestamp
+
+
+class RoomHosts(Message):
+    """The hosts that a room has had, oldest first."""
+
+    items: Annotated[tuple[RoomHost, ...], Strict(strict=False)]
+
+
 class CommandOutcome(Message):
     """The outcome of a command; `events` are wire types, `invitationId` is the invitation concerned."""
 

@@ -92,8 +92,13 @@ class InvitationsProcessor:
         else:
             room, events = domain.decide_room_changed(fact, at, position, stage)
         is_partial = room is not None and not room.is_open and has_too_many_pending(stage)
+        last_host = None if stage.room is None else stage.room.host_id
         published = _apply_events(events, stage, record, changes)
         if room is not None:
+            if room.host_id != last_host:
+                # The first event is a `StageChanged`.
+                change = changes.add_host_change(record.key, room.host_id, at)
+                published[0] = published[0]._replace(on_sequence=change.set_sequence)
             stage.set_room(room)
             title = None if fact is None else fact.title
             changes.rooms[record.key] = RoomUpdate(record.lane, room, at, title)

@@ -1,7 +1,8 @@
 """A harness that runs the processor on a real Postgres, batch by batch like the pipeline, without Kafka."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import asyncpg
@@ -14,7 +15,7 @@ from services.invitations.domain.state import Policy
 from services.invitations.processor import InvitationsProcessor
 from services.invitations.store.changes import BatchChanges
 
-TABLES = ("rooms", "users", "invitations", "pending", "seats")
+TABLES = ("rooms", "room_hosts", "users", "invitations", "pending", "seats")
 SCHEMA = "invitations"
 
 
@@ -25,6 +26,7 @@ class BatchHarness:
     pool: asyncpg.Pool
     processor: InvitationsProcessor
     outcomes: list[Any]
+    sequences: "count[int]" = field(default_factory=lambda: count(1))
 
     async def run_batches(
         self, batches: Sequence[Sequence[InputRecord]], *, without_cache: bool = False
@@ -60,6 +62,10 @@ class BatchHarness:
         if isinstance(outcome, Rejection):
             command_type = envelope.wire_type(type(incoming.data).__name__)
             rejected.append(RejectedCommand(command_type, incoming.id))
+            return outcome
+        for event, sequence in zip(outcome, self.sequences, strict=False):
+            if event.on_sequence is not None:
+                event.on_sequence(sequence)
         return outcome
 
     async def _save(
@@ -91,6 +97,7 @@ class BatchHarness:
         """Clear the cache, the outcomes and every table."""
         self._drop_cached()
         self.outcomes = []
+        self.sequences = count(1)
         async with self.pool.acquire() as connection:
             await connection.execute(f"TRUNCATE {', '.join(TABLES)}, scheduled_commands, outcomes")
 

@@ -220,6 +220,15 @@ async def test_invitations_of_an_older_version_were_sent_once_and_not_seen(confi
     assert {tuple(row) for row in rooms} == {(None, "1970-01-01T00:00:00.000Z")}
 
 
+@pytest.mark.parametrize("old", [INVITATIONS], indirect=True)
+async def test_rooms_of_an_older_version_have_had_one_host(config: Config) -> None:
+    await migrate(config)
+    hosts = await fetch_rows(config, "SELECT * FROM room_hosts")
+    rooms = await fetch_rows(config, "SELECT room_id, 0, '1970-01-01T00:00:00.000Z', host_id FROM rooms")
+    assert len(hosts) > 1
+    assert sorted(map(tuple, hosts)) == sorted(map(tuple, rooms))
+
+
 async def _is_published(config: Config) -> bool:
     (row,) = await fetch_rows(
         config,

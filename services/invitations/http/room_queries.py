@@ -7,10 +7,12 @@ import asyncpg
 from pydantic import Field
 
 from cohost_schemas import timestamps
-from cohost_schemas.answers import RoomSummary
+from cohost_schemas.answers import RoomHost, RoomHosts, RoomSummary
 from messaging.database import Connection
 from services.invitations.domain.state import Room
 from services.runtime.http.pagination import BigInt, CalendarTimestamp
+
+_MAX_HOSTS = 1000
 
 
 class RoomKey(NamedTuple):
@@ -74,6 +76,19 @@ async def summarize_rooms(connection: Connection, rooms: Sequence[ListedRoom]) -
     )
     counts = {room_id: (pending, seats) for room_id, pending, seats in rows}
     return [_room_summary(listed, *counts[listed.room_id]) for listed in rooms]
+
+
+async def fetch_hosts(connection: Connection, room_id: str) -> RoomHosts:
+    """Return the last hosts of a room, oldest first."""
+    found = await connection.fetch(
+        """
+        SELECT host_id, sequence, since FROM room_hosts
+        WHERE room_id = $1 ORDER BY sequence DESC LIMIT $2
+        """,
+        room_id,
+        _MAX_HOSTS,
+    )
+    return RoomHosts(items=tuple(RoomHost(**row) for row in reversed(found)))
 
 
 async def _fetch_open_rooms(connection: Connection, query: RoomQuery) -> Sequence[asyncpg.Record]:

@@ -8,7 +8,7 @@ import asyncpg
 from fastapi import APIRouter, Query
 
 from cohost_schemas import timestamps
-from cohost_schemas.answers import CoHosts, InvitationDetails, RoomSummary
+from cohost_schemas.answers import CoHosts, InvitationDetails, RoomHosts, RoomSummary
 from cohost_schemas.types import Id, RoomFilter
 from messaging.database import Connection
 from services.invitations.domain import state
@@ -29,6 +29,7 @@ def create_invitations_router(pool: asyncpg.Pool) -> APIRouter:
     routes = APIRouter(tags=["invitations"])
     _add_room_list(routes, pool)
     _add_room_routes(routes, pool)
+    _add_host_list(routes, pool)
     _add_invitation_routes(routes, pool)
     return routes
 
@@ -92,6 +93,16 @@ def _add_room_routes(routes: APIRouter, pool: asyncpg.Pool) -> None:
             if await queries.fetch_room(connection, room_id) is None:
                 raise _room_not_found()
             return await queries.fetch_co_hosts(connection, room_id)
+
+
+def _add_host_list(routes: APIRouter, pool: asyncpg.Pool) -> None:
+    @routes.get("/v1/rooms/{roomId}/hosts", responses=problems.problem_responses(404, 422))
+    async def list_hosts(room_id: path_params.RoomId) -> RoomHosts:
+        """List the last 1 000 hosts of a room, oldest first. Allowed for anyone with a token."""
+        async with db.connection_for_request(pool) as connection:
+            if await queries.fetch_room(connection, room_id) is None:
+                raise _room_not_found()
+            return await room_queries.fetch_hosts(connection, room_id)
 
 
 def _add_invitation_routes(routes: APIRouter, pool: asyncpg.Pool) -> None:

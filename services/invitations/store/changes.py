@@ -44,6 +44,20 @@ class RoomUpdate(NamedTuple):
     title: str | None
 
 
+@dataclass(slots=True)
+class HostChange:
+    """A change of a room's host; `sequence` is that of its `StageChanged`, which is encoded later."""
+
+    room_id: str
+    host_id: str
+    since: str
+    sequence: int = 0
+
+    def set_sequence(self, sequence: int) -> None:
+        """Set the sequence of the event."""
+        self.sequence = sequence
+
+
 class UserUpdate(NamedTuple):
     """A user's last fact in the batch, with its partition and offset."""
 
@@ -67,6 +81,7 @@ class BatchChanges:
     closed: dict[str, Invitation] = field(default_factory=dict)
     seats: dict[tuple[str, str], tuple[int, Seat | None]] = field(default_factory=dict)
     rooms: dict[str, RoomUpdate] = field(default_factory=dict)
+    host_changes: list[HostChange] = field(default_factory=list)
     users: dict[str, UserUpdate] = field(default_factory=dict)
 
     def record_event(self, event: StageEvent, stage: Stage, position: int) -> None:
@@ -92,6 +107,12 @@ class BatchChanges:
                 self._record_closed(event)
             case StageChanged():
                 pass
+
+    def add_host_change(self, room_id: str, host_id: str, since: str) -> HostChange:
+        """Add a change of a room's host, or the first host of a room, and return it."""
+        change = HostChange(room_id, host_id, since)
+        self.host_changes.append(change)
+        return change
 
     def _record_renewed(self, invitation: Invitation) -> None:
         self.renewed[invitation.invitation_id] = invitation

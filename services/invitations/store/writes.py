@@ -7,7 +7,13 @@ from messaging.database import Connection
 from messaging.processor import DuplicateCommands
 from services.invitations.domain.state import Seat
 from services.invitations.store import rows as columns
-from services.invitations.store.changes import BatchChanges, RoomUpdate, SentInvitation, UserUpdate
+from services.invitations.store.changes import (
+    BatchChanges,
+    HostChange,
+    RoomUpdate,
+    SentInvitation,
+    UserUpdate,
+)
 
 
 async def save_changes(connection: Connection, changes: BatchChanges) -> None:
@@ -26,6 +32,8 @@ async def save_changes(connection: Connection, changes: BatchChanges) -> None:
         await _save_seats(connection, changes.seats)
     if changes.rooms:
         await _save_rooms(connection, changes.rooms)
+    if changes.host_changes:
+        await _insert_host_changes(connection, changes.host_changes)
     if changes.users:
         await _save_users(connection, changes.users)
 
@@ -206,6 +214,14 @@ async def _save_rooms(connection: Connection, rooms: Mapping[str, RoomUpdate]) -
             changed_at = excluded.changed_at, title = excluded.title
         """,
         *zip(*rows, strict=True),
+    )
+
+
+async def _insert_host_changes(connection: Connection, host_changes: Sequence[HostChange]) -> None:
+    await connection.copy_records_to_table(
+        "room_hosts",
+        columns=("room_id", "sequence", "since", "host_id"),
+        records=[(change.room_id, change.sequence, change.since, change.host_id) for change in host_changes],
     )
 
 
