@@ -207,6 +207,27 @@ async def test_a_renewed_invitation_can_be_closed_in_the_same_batch(batch_harnes
     assert rows["pending"] == []
 
 
+@pytest.mark.parametrize("in_one_batch", [True, False])
+async def test_each_end_of_a_seat_is_stored_with_its_invitation(
+    batch_harness: BatchHarness, *, in_one_batch: bool
+) -> None:
+    script = [opening_records(1)]
+    for offset, invitation in ((10, "i1"), (20, "i2"), (30, "i3")):
+        accept = AcceptInvitation(room_id=ROOM, invitation_id=invitation, actor_id=GUEST)
+        leave = LeaveStage(room_id=ROOM, actor_id=GUEST)
+        script += [
+            send_record(offset, invitation),
+            lane_record(offset + 1, accept, f"accept-{invitation}"),
+            lane_record(offset + 2, leave, f"leave-{invitation}")._replace(timestamp=time_at(offset)),
+        ]
+    script.pop()
+    await batch_harness.run_batches([script] if in_one_batch else [[record] for record in script])
+    rows = await batch_harness.stored_rows()
+    ends = {row["invitation_id"]: (row["left_at"], row["leave_reason"]) for row in rows["invitations"]}
+    assert ends == {"i1": (time_at(10), "left"), "i2": (time_at(20), "left"), "i3": (None, None)}
+    assert [row["invitation_id"] for row in rows["seats"]] == ["i3"]
+
+
 async def test_the_database_itself_refuses_a_second_pending_invitation(batch_harness: BatchHarness) -> None:
     await batch_harness.run_batches([[opening_records(1), send_record(2, "i1")]])
     async with batch_harness.pool.acquire() as connection:

@@ -214,8 +214,9 @@ async def test_an_upgraded_service_publishes_what_was_decided_and_goes_on(
 @pytest.mark.parametrize("old", [INVITATIONS], indirect=True)
 async def test_invitations_of_an_older_version_were_sent_once_and_not_seen(config: Config) -> None:
     await migrate(config)
-    rows = await fetch_rows(config, "SELECT label, times_sent, resent_at, seen_at FROM invitations")
-    assert {tuple(row) for row in rows} == {(None, 1, None, None)}
+    columns = "label, times_sent, resent_at, seen_at, left_at, leave_reason"
+    rows = await fetch_rows(config, f"SELECT {columns} FROM invitations")
+    assert {tuple(row) for row in rows} == {(None, 1, None, None, None, None)}
     rooms = await fetch_rows(config, "SELECT title, changed_at FROM rooms")
     assert {tuple(row) for row in rooms} == {(None, "1970-01-01T00:00:00.000Z")}
 

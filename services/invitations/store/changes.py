@@ -73,13 +73,14 @@ class BatchChanges:
 
     `sent`, `renewed` and `closed` are keyed by invitation id: invitations of this batch, those that it resent
     or marked as seen, and older ones that it closed. `seats` are keyed by (room id, user id), with their
-    lane; a seat that ended is None.
+    lane; `ended_seats` by invitation id.
     """
 
     sent: dict[str, SentInvitation] = field(default_factory=dict)
     renewed: dict[str, Invitation] = field(default_factory=dict)
     closed: dict[str, Invitation] = field(default_factory=dict)
-    seats: dict[tuple[str, str], tuple[int, Seat | None]] = field(default_factory=dict)
+    seats: dict[tuple[str, str], tuple[int, Seat]] = field(default_factory=dict)
+    ended_seats: dict[str, CoHostLeft] = field(default_factory=dict)
     rooms: dict[str, RoomUpdate] = field(default_factory=dict)
     host_changes: list[HostChange] = field(default_factory=list)
     users: dict[str, UserUpdate] = field(default_factory=dict)
@@ -99,7 +100,8 @@ class BatchChanges:
                 seat = stage.seats[event.user_id]
                 self.seats[event.room_id, event.user_id] = (stage.lane, seat)
             case CoHostLeft():
-                self.seats[event.room_id, event.user_id] = (stage.lane, None)
+                self.seats.pop((event.room_id, event.user_id), None)
+                self.ended_seats[event.invitation_id] = event
             case StageArranged():
                 for user_id, arranged in stage.seats.items():
                     self.seats[event.room_id, user_id] = (stage.lane, arranged)

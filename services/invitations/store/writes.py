@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from cohost_schemas.events import CoHostLeft
 from cohost_schemas.invitation import Invitation
 from messaging.database import Connection
 from messaging.processor import DuplicateCommands
@@ -28,6 +29,8 @@ async def save_changes(connection: Connection, changes: BatchChanges) -> None:
         await _insert_invitations(connection, sorted(changes.sent.items()))
     if changes.renewed:
         await _renew_invitations(connection, list(changes.renewed.values()))
+    if changes.ended_seats:
+        await _end_seats(connection, list(changes.ended_seats.values()))
     if changes.seats:
         await _save_seats(connection, changes.seats)
     if changes.rooms:
@@ -165,33 +168,38 @@ async def _duplicate_ids(connection: Connection, sent: Sequence[tuple[str, SentI
     return [row["invitation_id"] for row in rows]
 
 
-async def _save_seats(
-    connection: Connection, seats: Mapping[tuple[str, str], tuple[int, Seat | None]]
-) -> None:
-    ended = [key for key, (_, seat) in seats.items() if seat is None]
-    occupied = [
-        (*key, lane, seat.position, seat.invitation_id, seat.since)
-        for key, (lane, seat) in seats.items()
-        if seat is not None
-    ]
-    if ended:
-        await connection.execute(
-            """
-            DELETE FROM seats USING unnest($1::text[], $2::text[]) AS ended (room_id, user_id)
+async def _end_seats(connection: Connection, ended: Sequence[CoHostLeft]) -> None:
+    """Delete seats, some of which the batch gave, and store with their invitations how they ended."""
+    rows = [(left.room_id, left.user_id, left.invitation_id, left.left_at, left.reason) for left in ended]
+    await connection.execute(
+        """
+        WITH ended AS (
+            SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+                AS ended (room_id, user_id, invitation_id, left_at, reason)
+        ), vacated AS (
+            DELETE FROM seats USING ended
             WHERE seats.room_id = ended.room_id AND seats.user_id = ended.user_id
-            """,
-            *zip(*ended, strict=True),
         )
-    if occupied:
-        await connection.execute(
-            """
-            INSERT INTO seats (room_id, user_id, lane, position, invitation_id, since)
-            SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::text[], $6::text[])
-            ON CONFLICT (room_id, user_id) DO UPDATE SET
-                position = excluded.position, invitation_id = excluded.invitation_id, since = excluded.since
-            """,
-            *zip(*occupied, strict=True),
-        )
+        UPDATE invitations AS i SET left_at = ended.left_at, leave_reason = ended.reason
+        FROM ended WHERE i.invitation_id = ended.invitation_id
+        """,
+        *zip(*rows, strict=True),
+    )
+
+
+async def _save_seats(connection: Connection, seats: Mapping[tuple[str, str], tuple[int, Seat]]) -> None:
+    rows = [
+        (*key, lane, seat.position, seat.invitation_id, seat.since) for key, (lane, seat) in seats.items()
+    ]
+    await connection.execute(
+        """
+        INSERT INTO seats (room_id, user_id, lane, position, invitation_id, since)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::text[], $6::text[])
+        ON CONFLICT (room_id, user_id) DO UPDATE SET
+            position = excluded.position, invitation_id = excluded.invitation_id, since = excluded.since
+        """,
+        *zip(*rows, strict=True),
+    )
 
 
 async def _save_rooms(connection: Connection, rooms: Mapping[str, RoomUpdate]) -> None:
