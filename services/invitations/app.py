@@ -101,7 +101,7 @@ async def build_service(settings: InvitationsSettings, broker: LaneBroker) -> pr
         registry=registry,
         pool=pool,
         topology=TOPOLOGY,
-        routers=[routes.create_invitations_router(pool)],
+        routers=[routes.create_invitations_router(pool, settings.invitation_policy())],
     )
     producer = AtLeastOnceProducer(config, TOPOLOGY.source)
     sweeper = Sweeper(pipeline, sweeper_pool, producer)

@@ -15,6 +15,7 @@ from cohost_schemas import commands, facts, topics
 from cohost_schemas.topics import Topic
 from cohost_schemas.types import Message
 from messaging.processor import InputRecord
+from services.invitations.domain.state import Policy
 from services.invitations.http import routes
 from services.invitations.settings import InvitationsSettings
 from services.invitations.topology import TOPOLOGY
@@ -118,7 +119,9 @@ class HttpHarness:
 
 
 @contextlib.asynccontextmanager
-async def open_http_harness(batch_harness: BatchHarness) -> AsyncIterator[HttpHarness]:
+async def open_http_harness(
+    batch_harness: BatchHarness, policy: Policy | None = None
+) -> AsyncIterator[HttpHarness]:
     """Serve the HTTP API on the batch harness's database."""
     url = "postgresql://nobody@127.0.0.1:1/none"
     application = fastapi_app.create_app(
@@ -128,7 +131,7 @@ async def open_http_harness(batch_harness: BatchHarness) -> AsyncIterator[HttpHa
         registry=CollectorRegistry(),
         pool=batch_harness.pool,
         topology=TOPOLOGY,
-        routers=[routes.create_invitations_router(batch_harness.pool)],
+        routers=[routes.create_invitations_router(batch_harness.pool, policy or Policy())],
     )
     transport = httpx.ASGITransport(application)
     async with httpx.AsyncClient(transport=transport, base_url="http://invitations") as client:

@@ -1,20 +1,29 @@
 """HTTP routes of invitations and seats (contract, section 5); overdue invitations read as expired."""
 # ruff: noqa: FAST003 - ruff does not see the aliases of `path_params`
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
 import asyncpg
 from fastapi import APIRouter, Query
 
 from cohost_schemas import timestamps
-from cohost_schemas.answers import CoHosts, InvitationDetails, RoomHosts, RoomSummary
+from cohost_schemas.answers import (
+    CoHosts,
+    Diagnosis,
+    DiagnosisStep,
+    InvitationDetails,
+    RoomHosts,
+    RoomSummary,
+)
 from cohost_schemas.types import Id, RoomFilter
 from messaging.database import Connection
-from services.invitations.domain import state
-from services.invitations.http import queries, room_queries
+from services.invitations.domain import diagnosis, state
+from services.invitations.domain.state import Policy
+from services.invitations.http import diagnosis_queries, queries, room_queries
 from services.invitations.http.queries import ListedInvitation, ListQuery, PageKey
-from services.invitations.http.room_queries import RoomKey, RoomQuery
+from services.invitations.http.room_queries import ListedRoom, RoomKey, RoomQuery
+from services.runtime.diagnosis import complete_steps
 from services.runtime.http import auth, db, pagination, path_params, problems
 from services.runtime.http.auth import Caller
 from services.runtime.http.problems import HttpProblem
@@ -24,13 +33,14 @@ RoomPage = pagination.ListPage[RoomSummary]
 InvitationPage = pagination.ListPage[InvitationDetails]
 
 
-def create_invitations_router(pool: asyncpg.Pool) -> APIRouter:
+def create_invitations_router(pool: asyncpg.Pool, policy: Policy) -> APIRouter:
     """Create the router with the service's routes."""
     routes = APIRouter(tags=["invitations"])
     _add_room_list(routes, pool)
     _add_room_routes(routes, pool)
     _add_host_list(routes, pool)
     _add_invitation_routes(routes, pool)
+    _add_diagnosis(routes, pool, policy)
     return routes
 
 
@@ -135,6 +145,40 @@ def _add_invitation_routes(routes: APIRouter, pool: asyncpg.Pool) -> None:
             current = state.invitation_as_of(invitation, timestamps.current_timestamp())
             [answer] = await queries.add_names(connection, [current])
             return answer
+
+
+def _add_diagnosis(routes: APIRouter, pool: asyncpg.Pool, policy: Policy) -> None:
+    @routes.get(
+        "/v1/rooms/{roomId}/users/{userId}/diagnosis", responses=problems.problem_responses(403, 404, 422)
+    )
+    async def diagnose(
+        room_id: path_params.RoomId, user_id: path_params.UserId, caller: auth.AuthenticatedCaller
+    ) -> Diagnosis:
+        """Return the steps up to the seat. Allowed for that user, the room's host and ops."""
+        async with (
+            db.connection_for_request(pool) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            found = await room_queries.fetch_room(connection, room_id)
+            if found is None:
+                if not (caller.is_ops or caller.user_id == user_id):
+                    raise _room_not_found()
+                steps: Iterable[DiagnosisStep] = diagnosis.diagnose_unknown_room()
+            else:
+                _require_access(caller, user_id, found.room.host_id)
+                steps = await _diagnose_in_room(connection, found, user_id, caller, policy)
+        return Diagnosis(room_id=room_id, user_id=user_id, steps=complete_steps(diagnosis.STEPS, steps))
+
+
+async def _diagnose_in_room(
+    connection: Connection, listed: ListedRoom, user_id: str, caller: Caller, policy: Policy
+) -> Iterable[DiagnosisStep]:
+    room = listed.room
+    if user_id == room.host_id:
+        return diagnosis.diagnose_host(room)
+    view = await diagnosis_queries.fetch_user_in_room(connection, listed.room_id, room, user_id)
+    shows_cause = caller.is_ops or caller.user_id == user_id
+    return diagnosis.diagnose_user(view, policy, shows_cause=shows_cause)
 
 
 def _list_query(page: pagination.PageParams, status: StatusFilter) -> ListQuery:
