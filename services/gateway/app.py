@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 import cohost
 from cohost.kafka.connection import KafkaConnection
-from services.gateway.http import reads
+from services.gateway.http import diagnosis_route, reads
 from services.gateway.kafka_access import KafkaAccess
 from services.gateway.services import ServiceProxy
 from services.gateway.settings import GatewaySettings
@@ -68,7 +68,10 @@ async def build_gateway(settings: GatewaySettings) -> process.Service:
         registry=registry,
         readiness=readiness,
         topology=TOPICS,
-        routers=[reads.create_read_router(invitations, broadcast)],
+        routers=[
+            reads.create_read_router(invitations, broadcast),
+            diagnosis_route.create_diagnosis_router(invitations, broadcast),
+        ],
     )
     allow_origins(http_app, settings.cors_origins)
     return process.Service(

@@ -54,12 +54,16 @@ class ServiceProxy:
 
     async def forward(self, request: Request, *path: str, body: bytes | None = None) -> Response:
         """Answer with the service's answer to the caller's request. Raises `HttpProblem` as `send` does."""
-        answer = await self.send(request, *path, body=body)
-        headers = {name: answer.headers[name] for name in _RETURNED_HEADERS if name in answer.headers}
-        return Response(answer.content, answer.status_code, headers)
+        return returned_response(await self.send(request, *path, body=body))
 
     def _is_away(self) -> HttpProblem:
         return HttpProblem(503, "unavailable", f"The {self.name} service does not answer; try again.")
+
+
+def returned_response(answer: httpx.Response) -> Response:
+    """Return a service's answer as the gateway's."""
+    headers = {name: answer.headers[name] for name in _RETURNED_HEADERS if name in answer.headers}
+    return Response(answer.content, answer.status_code, headers)
 
 
 def quote_segment(part: str) -> str:

@@ -13,6 +13,7 @@ from cohost_schemas.answers import (
     CommandOutcome,
     DetailedOutcome,
     InvitationDetails,
+    RoomHosts,
     RoomSummary,
     Stage,
 )
@@ -78,6 +79,15 @@ def _add_room_reads(routes: APIRouter, invitations: ServiceProxy) -> None:
     async def list_co_hosts(request: Request, room_id: path_params.RoomId) -> Response:
         """List the co-hosts of a room. Allowed for anyone with a token."""
         return await invitations.forward(request, "v1", "rooms", room_id, "co-hosts")
+
+    @routes.get(
+        "/v1/rooms/{roomId}/hosts",
+        response_model=RoomHosts,
+        responses=problems.problem_responses(404, 422),
+    )
+    async def list_hosts(request: Request, room_id: path_params.RoomId) -> Response:
+        """List the last 1 000 hosts of a room, oldest first. Allowed for anyone with a token."""
+        return await invitations.forward(request, "v1", "rooms", room_id, "hosts")
 
 
 def _add_invitation_reads(routes: APIRouter, invitations: ServiceProxy) -> None:
