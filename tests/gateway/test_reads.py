@@ -69,6 +69,7 @@ def raise_error(_: httpx.Request) -> httpx.Response:
         ("/v1/rooms/a@b:c", "/v1/rooms/a%40b%3Ac", "invitations"),
         ("/v1/rooms/r/invitations?cursor=x", "/v1/rooms/r/invitations?cursor=x", "invitations"),
         ("/v1/rooms/r/co-hosts", "/v1/rooms/r/co-hosts", "invitations"),
+        ("/v1/rooms/r/hosts", "/v1/rooms/r/hosts", "invitations"),
         ("/v1/users/bob/invitations?roomId=r", "/v1/users/bob/invitations?roomId=r", "invitations"),
         ("/v1/invitations/i", "/v1/invitations/i", "invitations"),
         ("/v1/rooms/r/broadcast-data?as=viewer", "/v1/rooms/r/broadcast-data?as=viewer", "broadcast"),
