@@ -210,6 +210,8 @@ async def test_the_openapi_page_names_the_contracts_paths(web: WebClient) -> Non
         "/v1/users/{userId}/invitations",
         "/v1/invitations/{invitationId}",
         "/v1/rooms/{roomId}/co-hosts",
+        "/v1/rooms/{roomId}/hosts",
+        "/v1/rooms/{roomId}/users/{userId}/diagnosis",
         "/v1/commands/{commandId}",
     } <= set(ours)
     assert {

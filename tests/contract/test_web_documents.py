@@ -53,6 +53,9 @@ async def test_the_answers_about_rooms_and_invitations_are_documented(
     path = f"/v1/users/{seat.user}/invitations"
     await assert_documented(web, "/v1/users/{userId}/invitations", path, seat.user, status="any")
     await assert_documented(web, "/v1/rooms/{roomId}/co-hosts", f"/v1/rooms/{room}/co-hosts", "anyone")
+    await assert_documented(web, "/v1/rooms/{roomId}/hosts", f"/v1/rooms/{room}/hosts", "anyone")
+    path = f"/v1/rooms/{room}/users/{seat.user}/diagnosis"
+    await assert_documented(web, "/v1/rooms/{roomId}/users/{userId}/diagnosis", path, room.host)
     path = f"/v1/invitations/{seat.invitation}"
     await assert_documented(web, "/v1/invitations/{invitationId}", path, room.host)
     await assert_outcomes_documented(web, seat.acceptance, seat.user)
