@@ -157,7 +157,7 @@ async def run_until_it_ends(service_settings: InvitationsSettings) -> None:
     service = await app.build_service(service_settings, app.create_broker(service_settings))
     try:
         async with asyncio.timeout(SECONDS):
-            await service.pipeline.run()
+            await service.main.run()
     finally:
         for close in service.closers:
             await close()
