@@ -39,6 +39,7 @@ _DETAILS: dict[str, tuple[str, ...]] = {
     "CoHostDisconnected": ("grace_ends_at",),
     "CoHostMuted": ("source",),
     "CoHostMediaChanged": ("published", "muted"),
+    "ParticipantQualityChanged": ("quality",),
     "RecordingFinished": ("status",),
     "IntruderRemoved": ("action",),
     "BadgeChanged": ("badge",),

@@ -105,8 +105,19 @@ class CoHosts(Message):
     items: Annotated[tuple[CoHost, ...], Strict(strict=False)]
 
 
+class PublishDefaults(Message):
+    """How to publish video: with at most `videoMaxBitrate` bit/s and `videoMaxFramerate` frames a second."""
+
+    video_max_bitrate: Count
+    video_max_framerate: Count
+    simulcast: bool
+
+
 class BroadcastData(Message):
-    """Data for a connection to LiveKit; `token` is short-lived and secret."""
+    """Data for a connection to LiveKit; `token` is short-lived and secret.
+
+    `publishDefaults` is null for a viewer.
+    """
 
     room_id: Id
     user_id: Id
@@ -116,6 +127,7 @@ class BroadcastData(Message):
     expires_at: Timestamp
     livekit_room: str
     permissions: Permissions
+    publish_defaults: PublishDefaults | None = None
 
 
 class Track(Message):

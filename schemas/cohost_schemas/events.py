@@ -9,12 +9,14 @@ from cohost_schemas.invitation import Invitation
 from cohost_schemas.rejections import CommandRejected
 from cohost_schemas.types import (
     Badge,
+    ConnectionQuality,
     LeaveReason,
     Message,
     MuteSource,
     PositiveCount,
     RecordingStatus,
     RoomStatus,
+    RoundTripMs,
     Text,
     Timestamp,
     TrackSource,
@@ -197,6 +199,19 @@ class CoHostMediaChanged(Message):
     at: Timestamp
 
 
+class ParticipantQualityChanged(Message):
+    """The connection quality that the host or a co-host has reported for a while, other than before.
+
+    `round_trip_ms` is the last report's, `since` the time of the first report of this quality.
+    """
+
+    room_id: Id
+    user_id: Id
+    quality: ConnectionQuality
+    round_trip_ms: RoundTripMs | None = None
+    since: Timestamp
+
+
 class RecordingFinished(Message):
     """A recording of the room ended; `files` are the locations of its files."""
 
@@ -285,6 +300,7 @@ BROADCAST: tuple[type[Message], ...] = (
     HostDisconnected,
     HostReconnected,
     CoHostMediaChanged,
+    ParticipantQualityChanged,
     RecordingFinished,
     CoHostMuted,
     CoHostUnmuteRequested,

@@ -1,4 +1,4 @@
-"""Internal records of broadcast on `broadcast.signals`: LiveKit reports and the results of LiveKit calls.
+"""Internal records of broadcast on `broadcast.signals`: reports of LiveKit and users, LiveKit call results.
 
 No other service writes or needs to read them, and they may change with the service.
 """
@@ -8,7 +8,15 @@ from typing import Annotated, Literal
 from pydantic import Strict, StringConstraints
 
 from cohost_schemas.events import Permissions
-from cohost_schemas.types import Message, RecordingStatus, Text, Timestamp, TrackSource
+from cohost_schemas.types import (
+    ConnectionQuality,
+    Message,
+    RecordingStatus,
+    RoundTripMs,
+    Text,
+    Timestamp,
+    TrackSource,
+)
 from cohost_schemas.types import StoredId as Id
 
 ApplyMode = Literal["in_place", "absent", "removed", "clean"]
@@ -196,6 +204,23 @@ class DeadlineReached(Message):
     command_id: Id
 
 
+class QualityReported(Message):
+    """The host or a co-host reports the quality of the own connection."""
+
+    room_id: Id
+    user_id: Id
+    quality: ConnectionQuality
+    round_trip_ms: RoundTripMs | None = None
+
+
+class QualityDue(Message):
+    """A quality of a user's connection other than the published one has been reported for long enough."""
+
+    room_id: Id
+    user_id: Id
+    due_at: Timestamp
+
+
 CallResult = GrantApplied | IntruderSeen | GrantCallFailed | ErrandDone | RoomDeleted | RoomMade
 """The result of a LiveKit call."""
 
@@ -204,7 +229,10 @@ WebhookReport = (
 )
 """A report from a LiveKit webhook."""
 
-Signal = CallResult | WebhookReport | RoomCompared | DeadlineReached
+QualitySignal = QualityReported | QualityDue
+"""A report of a user about the own connection, and the end of the time until it is published."""
+
+Signal = CallResult | WebhookReport | RoomCompared | DeadlineReached | QualitySignal
 
 ALL: tuple[type[Message], ...] = (
     GrantApplied,
@@ -221,4 +249,6 @@ ALL: tuple[type[Message], ...] = (
     EgressEnded,
     RoomCompared,
     DeadlineReached,
+    QualityReported,
+    QualityDue,
 )

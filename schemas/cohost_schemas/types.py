@@ -56,6 +56,7 @@ Badge = Literal["host", "coHost"]
 Role = Literal["host", "coHost", "viewer"]
 GrantStatus = Literal["pending", "provisioned", "failed"]
 ConnectionStatus = Literal["never", "connected", "disconnected"]
+ConnectionQuality = Literal["excellent", "good", "poor", "lost"]
 RecordingStatus = Literal["complete", "failed", "aborted"]
 RoomFilter = Literal["open", "closed", "any"]
 StepName = Literal[
@@ -115,3 +116,4 @@ def build_message(model: type[MessageT], fields: dict[str, Any]) -> MessageT:
 
 Count = Annotated[int, Field(ge=0)]
 PositiveCount = Annotated[int, Field(ge=1)]
+RoundTripMs = Annotated[int, Field(ge=0, le=60_000), ZERO_FRACTION_ALLOWED]

@@ -157,6 +157,24 @@ async def expired_deadlines(
     )
 
 
+async def due_qualities(
+    connection: Connection, lanes: Sequence[int], now: str, limit: int
+) -> list[MemberInRoom]:
+    """Return members whose reported quality is to be published, the longest waiting first."""
+    return await _fetch_members(
+        connection,
+        """
+        SELECT rooms.document AS room, members.document AS member
+        FROM members JOIN rooms USING (room_id)
+        WHERE members.lane = ANY($1::int[]) AND members.quality_due_at <= $2
+        ORDER BY members.quality_due_at LIMIT $3
+        """,
+        lanes,
+        now,
+        limit,
+    )
+
+
 async def pending_releases(connection: Connection, lanes: Sequence[int]) -> list[MemberInRoom]:
     """Return members with a pending release of their seat."""
     return await _fetch_members(
@@ -218,21 +236,21 @@ async def _save_members(connection: Connection, rows: Sequence[tuple[str, int, M
         """
         INSERT INTO members (
             room_id, user_id, lane, document, out_of_sync, connected, seat_deadline, release_pending,
-            has_disguised_tracks
+            has_disguised_tracks, quality_due_at
         )
         SELECT room_id, user_id, lane, document::jsonb, out_of_sync, connected, seat_deadline,
-            release_pending, has_disguised_tracks
+            release_pending, has_disguised_tracks, quality_due_at
         FROM unnest(
             $1::text[], $2::text[], $3::int[], $4::text[], $5::boolean[], $6::boolean[], $7::text[],
-            $8::boolean[], $9::boolean[]
+            $8::boolean[], $9::boolean[], $10::text[]
         ) AS new (
             room_id, user_id, lane, document, out_of_sync, connected, seat_deadline, release_pending,
-            has_disguised_tracks
+            has_disguised_tracks, quality_due_at
         )
         ON CONFLICT (room_id, user_id) DO UPDATE SET
             document = excluded.document, out_of_sync = excluded.out_of_sync, connected = excluded.connected,
             seat_deadline = excluded.seat_deadline, release_pending = excluded.release_pending,
-            has_disguised_tracks = excluded.has_disguised_tracks
+            has_disguised_tracks = excluded.has_disguised_tracks, quality_due_at = excluded.quality_due_at
         """,
         [room_id for room_id, _, _ in rows],
         [member.user_id for _, _, member in rows],
@@ -243,6 +261,7 @@ async def _save_members(connection: Connection, rows: Sequence[tuple[str, int, M
         [member.seat_deadline for _, _, member in rows],
         [member.is_release_pending for _, _, member in rows],
         [permissions.has_disguised_tracks(member) for _, _, member in rows],
+        [member.quality_due_at for _, _, member in rows],
     )
 
 

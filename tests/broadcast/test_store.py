@@ -19,16 +19,19 @@ from services.broadcast.domain.state import (
     MemberKey,
     OneOffAction,
     Presence,
+    Quality,
     ReleaseRequest,
     Room,
     Seat,
     Stage,
+    UnpublishedQuality,
 )
 
 NOW = "2026-01-01T12:00:30.000Z"
 TIMES = (None, "2026-01-01T12:00:00.000Z", NOW, "2026-01-01T12:01:00.000Z")
 ACTION = OneOffAction("command", "mute", "microphone", "alice", "")
 DISGUISED = Track(sid="TR_1", source="camera", muted=True, kind="audio")
+QUALITIES = (None, *(UnpublishedQuality("poor", 300, at) for at in TIMES if at is not None))
 LANES = 3
 LIMIT = 10_000
 
@@ -68,6 +71,7 @@ def random_member(chance: random.Random, user_id: str) -> Member:
         desired_version=chance.randrange(2),
         applied_version=chance.randrange(2),
         actions=chance.choice([(), (), (ACTION,)]),
+        quality=Quality(unpublished=chance.choice(QUALITIES)),
     )
 
 
@@ -148,6 +152,7 @@ async def test_queries_find_what_the_properties_say(pool: asyncpg.Pool, seed: in
         releases = await store.pending_releases(connection, [0, 1])
         expired = await store.expired_deadlines(connection, [0, 1], NOW, LIMIT)
         disguised = await store.rooms_with_disguised_tracks(connection, [0, 1])
+        qualities = await store.due_qualities(connection, [0, 1], NOW, LIMIT)
     assert deletions == [room for room in rooms if room.is_deletion_pending]
     assert out_of_sync == [
         entry for entry in members if entry.room.can_apply_rights and entry.member.is_out_of_sync
@@ -161,4 +166,7 @@ async def test_queries_find_what_the_properties_say(pool: asyncpg.Pool, seed: in
     assert disguised == {
         entry.room.room_id for entry in members if permissions.has_disguised_tracks(entry.member)
     }
-    assert min(map(len, (deletions, out_of_sync, releases, expired, disguised))) > 0
+    assert sorted(qualities, key=lambda entry: entry.key) == [
+        entry for entry in members if entry.member.quality_due_at and entry.member.quality_due_at <= NOW
+    ]
+    assert min(map(len, (deletions, out_of_sync, releases, expired, disguised, qualities))) > 0

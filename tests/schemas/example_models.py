@@ -127,6 +127,9 @@ EVENTS: tuple[Message, ...] = (
         muted=("microphone",),
         at="2026-01-01T12:00:11.000Z",
     ),
+    events.ParticipantQualityChanged(
+        room_id=ROOM, user_id=GUEST, quality="poor", round_trip_ms=420, since="2026-01-01T12:00:20.000Z"
+    ),
     events.RecordingFinished(
         room_id=ROOM,
         egress_id="EG_7tQ4mDnW2xzK",

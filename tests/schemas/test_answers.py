@@ -11,8 +11,11 @@ from cohost_schemas.answers import (
     CoHosts,
     CommandOutcome,
     DetailedOutcome,
+    Diagnosis,
+    DiagnosisStep,
     InvitationDetails,
     OnStage,
+    PublishDefaults,
     RoomSummary,
     Stage,
     Track,
@@ -66,6 +69,7 @@ CONNECT = BroadcastData(
     permissions=Permissions(
         can_publish=True, can_publish_data=True, can_subscribe=True, can_publish_sources=("camera",)
     ),
+    publish_defaults=PublishDefaults(video_max_bitrate=450_000, video_max_framerate=20, simulcast=False),
 )
 BOB = OnStage(
     user_id="bob",
@@ -83,9 +87,13 @@ BOB = OnStage(
     order=1,
 )
 STAGE = Stage(room_id="room-1", status="live", items=(BOB,))
+MISSING = DiagnosisStep(
+    step="connected", state="waiting", at=AT, detail="disconnected", advice="Connect again."
+)
+DIAGNOSED = Diagnosis(room_id="room-1", user_id="bob", steps=(MISSING,))
 each = pytest.mark.parametrize(
     "answer",
-    [OUTCOME, DETAILED, INVITED, ROOM, CAROL, SEATED, CONNECT, BOB, STAGE],
+    [OUTCOME, DETAILED, INVITED, ROOM, CAROL, SEATED, CONNECT, BOB, STAGE, MISSING, DIAGNOSED],
     ids=lambda answer: type(answer).__name__,
 )
 _OUTCOME = dict.fromkeys(("room_id", "invitation_id", "actor_id", "reason", "message"))
@@ -98,6 +106,8 @@ OPTIONAL: dict[type[Message], dict[str, Any]] = {
     DetailedOutcome: {**_OUTCOME, "detail": None},
     InvitationDetails: {**_INVITATION, **_NAMES, "times_sent": 1},
     RoomSummary: {"title": None, "pending": None},
+    BroadcastData: {"publish_defaults": None},
+    DiagnosisStep: dict.fromkeys(("at", "detail", "advice")),
     CoHost: {"label": None, "order": 0},
     OnStage: {"invitation_id": None, "grace_ends_at": None, "label": None, "order": 0},
 }

@@ -14,6 +14,8 @@ from cohost_schemas.signals import (
     IntruderSeen,
     ParticipantJoined,
     ParticipantLeft,
+    QualityDue,
+    QualityReported,
     RoomCompared,
     RoomDeleted,
     RoomFinished,
@@ -30,6 +32,7 @@ from services.broadcast.domain import (
     membership,
     muting,
     presence,
+    quality,
 )
 from services.broadcast.domain.decision import Decision, Origin
 from services.broadcast.domain.state import SeatTimeouts, Stage
@@ -82,5 +85,9 @@ def _decide_known_room(  # noqa: PLR0911 - a case for each kind of record
             return drift.correct_drift(stage, record, origin, timeouts)
         case DeadlineReached():
             return deadlines.expire_seat(stage, record, origin)
+        case QualityReported():
+            return quality.apply_report(stage, record, origin)
+        case QualityDue():
+            return quality.publish_due_quality(stage, record, origin)
         case _:
             assert_never(record)

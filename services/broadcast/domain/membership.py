@@ -9,6 +9,7 @@ from services.broadcast.domain.state import (
     Member,
     PendingRevocation,
     Presence,
+    Quality,
     Room,
     Seat,
     SeatTimeouts,
@@ -35,6 +36,8 @@ def update_room(stage: Stage | None, event: StageChanged, origin: Origin, timeou
         next_stage = mark_out_of_sync(
             next_stage, before.host_id, room.host_id, correlation=origin.correlation
         )
+        former_host = next_stage.member_or_empty(before.host_id)
+        next_stage = next_stage.with_members(replace(former_host, quality=Quality()))
     if (before.status == "live") != (room.status == "live"):
         next_stage = _restart_no_show_timers(next_stage, origin, timeouts)
     return Decision(next_stage)
@@ -81,6 +84,7 @@ def remove_seat(stage: Stage, event: CoHostLeft, origin: Origin) -> Decision:
             presence=Presence(ended_sids=member.presence.ended_sids),
             pending_revocations=(*member.pending_revocations, revocation),
             actions=(),
+            quality=Quality(),
         )
         return Decision(
             mark_out_of_sync(stage.with_members(leaving), event.user_id, correlation=origin.correlation)

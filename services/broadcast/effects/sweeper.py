@@ -1,4 +1,4 @@
-"""Sweep expired deadlines and pending releases into records: `DeadlineReached` and `ReleaseSeat`."""
+"""Sweep what is due into records: `DeadlineReached`, `QualityDue` and `ReleaseSeat`."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ import structlog
 from cohost.kafka.backoff import Backoff
 from cohost_schemas import ids, timestamps, topics
 from cohost_schemas.commands import ReleaseSeat
-from cohost_schemas.signals import DeadlineReached
+from cohost_schemas.signals import DeadlineReached, QualityDue
 from messaging import errors
 from messaging.lanes.lease import LaneLease
 from messaging.producer import AtLeastOnceProducer
@@ -39,8 +39,15 @@ class _DeadlineKey(NamedTuple):
     due_at: str
 
 
-_PostponedKey = _DeadlineKey | str
-"""A deadline, or the command id of a release."""
+class _QualityKey(NamedTuple):
+    """A user's unpublished quality, by when it is to be published."""
+
+    member: MemberKey
+    due_at: str
+
+
+_PostponedKey = _DeadlineKey | _QualityKey | str
+"""A deadline, an unpublished quality, or the command id of a release."""
 
 
 class Sweeper:
@@ -65,9 +72,11 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep until cancelled."""
-        # Two loops: deadlines wait for LiveKit, which may be slow, and releases must not wait for them.
+        # Loops of their own: deadlines wait for LiveKit, which may be slow, and the others must not wait.
         await asyncio.gather(
-            self._sweep_periodically(self._sweep_deadlines), self._sweep_periodically(self._sweep_releases)
+            self._sweep_periodically(self._sweep_deadlines),
+            self._sweep_periodically(self._sweep_releases),
+            self._sweep_periodically(self._sweep_qualities),
         )
 
     async def _sweep_periodically(self, sweep: Callable[[list[int]], Awaitable[None]]) -> None:
@@ -163,6 +172,23 @@ class Sweeper:
             topics.INVITATION_COMMANDS, release.command_id, command, room.room_id, seat.correlation
         )
         self._postpone(release.command_id, _COMMAND_RESEND_SECONDS)
+
+    async def _sweep_qualities(self, lanes: list[int]) -> None:
+        async with self._pool.acquire() as connection:
+            due = await store.due_qualities(connection, lanes, timestamps.current_timestamp(), _MAX_DEADLINES)
+        await _run_all(
+            self._send_due_quality(room, member, member.quality_due_at)
+            for room, member in due
+            if member.quality_due_at is not None
+        )
+
+    async def _send_due_quality(self, room: Room, member: Member, due_at: str) -> None:
+        key = _QualityKey(MemberKey(room.room_id, member.user_id), due_at)
+        if self._is_postponed(key):
+            return
+        signal = QualityDue(room_id=room.room_id, user_id=member.user_id, due_at=due_at)
+        await self._producer.send_message(topics.BROADCAST_SIGNALS, ids.uuid7(), signal, room.room_id)
+        self._postpone(key, _SIGNAL_RESEND_SECONDS)
 
     def _is_postponed(self, key: _PostponedKey) -> bool:
         return self._postponed_until.get(key, 0.0) > time.monotonic()

@@ -203,6 +203,14 @@ def room_compared(
     )
 
 
+def quality_reported(
+    quality: Any, user_id: str = "bob", round_trip_ms: int | None = None
+) -> signals.QualityReported:
+    return signals.QualityReported(
+        room_id=ROOM, user_id=user_id, quality=quality, round_trip_ms=round_trip_ms
+    )
+
+
 def host_event(name: str, second: int, user_id: str = HOST) -> Message:
     return getattr(events, f"Host{name}")(room_id=ROOM, user_id=user_id, at=time_at(second))
 

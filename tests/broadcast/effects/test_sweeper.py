@@ -15,6 +15,7 @@ from tests.broadcast.domain.stage_builder import (
     invitation_accepted,
     participant_joined,
     participant_left,
+    quality_reported,
     stage_changed,
 )
 from tests.broadcast.effects.effects_harness import EffectsHarness, open_effects_harness, run_effects
@@ -127,3 +128,25 @@ async def test_an_unconfirmed_release_is_retried_without_delay(harness: EffectsH
         await harness.wait_until(
             lambda: any(isinstance(record, commands.ReleaseSeat) for record in harness.written)
         )
+
+
+async def test_a_quality_that_lasts_is_published_once(harness: EffectsHarness) -> None:
+    await harness.decide_records(stage_changed(), invitation_accepted(), invitation_accepted("carol"))
+    await harness.decide_records(quality_reported("poor", "carol"))
+    harness.record_age_seconds = 6
+    await harness.decide_records(
+        quality_reported("lost", round_trip_ms=300), quality_reported("good", "alice")
+    )
+    harness.record_age_seconds = 0
+    async with run_sweeper(harness):
+        await harness.wait_until(lambda: len(harness.events) >= 2)
+        published = [record for record in harness.written if isinstance(record, signals.QualityDue)]
+        assert sorted(signal.user_id for signal in published) == ["alice", "bob"]
+        await harness.wait_until(lambda: "ParticipantQualityChanged" in harness.event_names("carol"))
+    assert harness.event_names() == ["ParticipantQualityChanged"] * 3
+    members = (await harness.load_stage(ROOM)).members
+    assert {user_id: member.quality.published for user_id, member in members.items()} == {
+        "alice": "good",
+        "bob": "lost",
+        "carol": "poor",
+    }

@@ -7,9 +7,11 @@ from services.broadcast.domain.state.member import (
     OneOffAction,
     PendingRevocation,
     Presence,
+    Quality,
     ReleaseRequest,
     Seat,
     SeatTimeouts,
+    UnpublishedQuality,
 )
 from services.broadcast.domain.state.room import Intrusion, Room
 from services.broadcast.domain.state.stage import Stage, mark_out_of_sync
@@ -22,10 +24,12 @@ __all__ = [
     "OneOffAction",
     "PendingRevocation",
     "Presence",
+    "Quality",
     "ReleaseRequest",
     "Room",
     "Seat",
     "SeatTimeouts",
     "Stage",
+    "UnpublishedQuality",
     "mark_out_of_sync",
 ]

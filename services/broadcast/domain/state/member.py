@@ -8,10 +8,14 @@ confirmed. Where the two differ, the reconciler has work.
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from cohost_schemas import timestamps
 from cohost_schemas.commands import ReleaseReason
 from cohost_schemas.envelope import Correlation
 from cohost_schemas.signals import Track
-from cohost_schemas.types import ConnectionStatus, LeaveReason, MuteSource, TrackSource
+from cohost_schemas.types import ConnectionQuality, ConnectionStatus, LeaveReason, MuteSource, TrackSource
+
+_QUALITY_SECONDS = 5
+"""How long a quality other than the published one must be reported until it is published."""
 
 
 class MemberKey(NamedTuple):
@@ -68,7 +72,7 @@ class Seat:
 
     `correlation` is that of the acceptance. `place` sorts a stage's seats; there may be gaps between places.
     The seats of before version 1.1 have 0 until the stage is arranged. `announced_media` is the media of the
-    seat's last `CoHostMediaChanged`.
+    seat's last `CoHostMediaChanged`, `provisioned_at` the time of its `GrantProvisioned`.
     """
 
     invitation_id: str
@@ -81,11 +85,12 @@ class Seat:
     label: str | None = None
     place: int = 0
     announced_media: Media = Media()
+    provisioned_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """The connection of a host or co-host.
+    """The connection of a host or co-host; `since` is when the state last changed.
 
     `sid` is LiveKit's id of the connection, `ended_sids` are the ids of the latest ones that ended.
     `changed_at_offset` is the offset of the signal that last changed the presence, `absent_since_snapshot`
@@ -99,11 +104,47 @@ class Presence:
     grace_ends_at: str | None = None
     absent_since_snapshot: str | None = None
     changed_at_offset: int = -1
+    since: str | None = None
 
     @property
     def is_connected(self) -> bool:
         """Return whether the user is connected."""
         return self.state == "connected"
+
+
+@dataclass(frozen=True, slots=True)
+class UnpublishedQuality:
+    """A reported quality other than the published one, since its first report without another in between.
+
+    `round_trip_ms` is the last report's.
+    """
+
+    quality: ConnectionQuality
+    round_trip_ms: int | None
+    since: str
+
+    @property
+    def due_at(self) -> str:
+        """Return when the quality is to be published if no other one is reported before."""
+        return timestamps.add_seconds(self.since, _QUALITY_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """The quality that a host or co-host reports of the own connection.
+
+    `published` and `published_since` are those of the last event, `unpublished` is None while the last report
+    is of the published quality.
+    """
+
+    published: ConnectionQuality | None = None
+    published_since: str | None = None
+    unpublished: UnpublishedQuality | None = None
+
+    @property
+    def is_bad(self) -> bool:
+        """Return whether the last published quality is a bad one."""
+        return self.published in ("poor", "lost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +169,8 @@ class Member:
     `suspect` marks a user without a seat who seems to have rights: they are checked on LiveKit before the
     rights are revoked. `confirmed_intruder` is set once LiveKit showed the rights. `failing` is set while the
     last attempt to apply the rights failed. `pending_revocations` are the ended seats without a
-    `GrantRevoked` yet. `correlation` is that of the record that last changed the desired rights.
+    `GrantRevoked` yet. `correlation` is that of the record that last changed the desired rights. `quality` is
+    kept for as long as the user stays on stage.
     """
 
     user_id: str
@@ -142,6 +184,13 @@ class Member:
     pending_revocations: tuple[PendingRevocation, ...] = ()
     actions: tuple[OneOffAction, ...] = ()
     correlation: Correlation | None = None
+    quality: Quality = Quality()
+
+    @property
+    def quality_due_at(self) -> str | None:
+        """Return when the reported quality is to be published, None if it is published already."""
+        unpublished = self.quality.unpublished
+        return unpublished.due_at if unpublished is not None else None
 
     @property
     def work_correlation(self) -> Correlation | None:
