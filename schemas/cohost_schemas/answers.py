@@ -1,17 +1,18 @@
-"""HTTP response bodies of the services (contract, section 5), except lists with pages.
+"""HTTP bodies of the services (contract, section 5), except lists with pages: their answers, and a report.
 
 A default stands for null: a service writes every field, and a reader treats an absent field as null.
 """
 
 from typing import Annotated, Literal
 
-from pydantic import Strict
+from pydantic import ConfigDict, Strict
 
 from cohost_schemas.events import Permissions, TrackSources
 from cohost_schemas.facts import SeatLimit
 from cohost_schemas.invitation import Invitation
 from cohost_schemas.types import (
     Badge,
+    ConnectionQuality,
     ConnectionStatus,
     Count,
     GrantStatus,
@@ -19,6 +20,7 @@ from cohost_schemas.types import (
     MuteSource,
     Role,
     RoomStatus,
+    RoundTripMs,
     StepName,
     StepState,
     Timestamp,
@@ -128,6 +130,15 @@ class BroadcastData(Message):
     livekit_room: str
     permissions: Permissions
     publish_defaults: PublishDefaults | None = None
+
+
+class QualityReport(Message):
+    """A user's report of the quality of the own connection, which holds until the next one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    quality: ConnectionQuality
+    round_trip_ms: RoundTripMs | None = None
 
 
 class Track(Message):

@@ -34,7 +34,7 @@ from services.broadcast.effects.room_snapshots import SnapshotWriter
 from services.broadcast.effects.sweeper import Sweeper
 from services.broadcast.effects.work_item_runner import WorkItemRunner
 from services.broadcast.effects.work_queue import WorkQueue
-from services.broadcast.http import admission, routes, webhook
+from services.broadcast.http import admission, quality, routes, webhook
 from services.broadcast.http.room_provisioner import RoomProvisioner
 from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.metrics import LiveKitMetrics
@@ -99,7 +99,7 @@ def create_broker(settings: BroadcastSettings) -> LaneBroker:
     broker.publisher(
         topics.BROADCAST_SIGNALS.full_name(prefix),
         schema=asyncapi.union_of(signals.ALL),
-        title="Reports from LiveKit",
+        title="Reports from LiveKit and from users on stage",
     )
     broker.publisher(
         topics.INVITATION_COMMANDS.full_name(prefix),
@@ -148,7 +148,10 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
         registry=registry,
         pool=pool,
         topology=TOPOLOGY,
-        routers=[routes.create_stage_router(pool, livekit, provisioner, settings)],
+        routers=[
+            routes.create_stage_router(pool, livekit, provisioner, settings),
+            quality.create_quality_router(pool, producer),
+        ],
         checks={"livekit": livekit.check_access},
         public_routers=_public_routers(livekit, producer, pool, livekit_metrics),
     )

@@ -3,6 +3,7 @@
 import time
 from datetime import datetime
 from typing import Any
+from unittest.mock import ANY
 
 import jwt
 import pytest
@@ -44,6 +45,7 @@ def expected_answer(stage_driver: StageDriver, room: Room, user: str, role: str)
         "expiresAt": "",
         "livekitRoom": room.id,
         "permissions": permissions,
+        "publishDefaults": None if role == "viewer" else ANY,
     }
 
 

@@ -17,6 +17,12 @@ from services.broadcast.settings import BroadcastSettings
 from services.runtime.http import auth, path_params, problems
 from services.runtime.http.auth import Caller
 
+# LiveKit's own presets for 720 and 360 lines.
+_PUBLISH_DEFAULTS = answers.PublishDefaults(
+    video_max_bitrate=1_700_000, video_max_framerate=30, simulcast=True
+)
+_LOW_DEFAULTS = answers.PublishDefaults(video_max_bitrate=450_000, video_max_framerate=20, simulcast=False)
+
 
 def create_stage_router(
     pool: asyncpg.Pool, livekit: LiveKitClient, provisioner: RoomProvisioner, settings: BroadcastSettings
@@ -57,6 +63,7 @@ def _broadcast_data(
     granted = permissions.VIEWER if badge is None else permissions.desired_for(stage, user_id)
     identity = permissions.join_identity(stage, user_id, badge)
     token = livekit.create_token(room_id, identity, granted, badge, caller.name)
+    is_bad = stage.member_or_empty(user_id).quality.is_bad
     return answers.BroadcastData(
         room_id=room_id,
         user_id=user_id,
@@ -66,6 +73,7 @@ def _broadcast_data(
         expires_at=token.expires_at,
         livekit_room=room_id,
         permissions=granted,
+        publish_defaults=None if badge is None else _LOW_DEFAULTS if is_bad else _PUBLISH_DEFAULTS,
     )
 
 

@@ -171,13 +171,24 @@ class ServiceUnderTest:
 
     async def http_get(self, path: str, user_id: str, *, ops: bool = False) -> httpx.Response:
         """Send a GET request with the user's token, with the ops scope on request."""
-        claims = {"sub": user_id, "exp": int(time.time()) + 600, **({"scope": "cohost:ops"} if ops else {})}
+        return await self._send_request("GET", path, user_id, {"scope": "cohost:ops"} if ops else {})
+
+    async def http_post(self, path: str, user_id: str, body: dict[str, Any]) -> httpx.Response:
+        """Post a JSON object with the user's token."""
+        return await self._send_request("POST", path, user_id, {}, json=body)
+
+    async def _send_request(
+        self, method: str, path: str, user_id: str, scopes: dict[str, str], **content: Any
+    ) -> httpx.Response:
+        claims = {"sub": user_id, "exp": int(time.time()) + 600, **scopes}
         token = jwt.encode(claims, JWT_SECRET, "HS256")
         async with httpx.AsyncClient() as client:
-            return await client.get(
+            return await client.request(
+                method,
                 f"http://127.0.0.1:{self.endpoints.http_port}{path}",
                 headers={"authorization": f"Bearer {token}"},
                 timeout=WAIT_SECONDS,
+                **content,
             )
 
     async def wait_for_records(
