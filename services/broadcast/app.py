@@ -34,7 +34,7 @@ from services.broadcast.effects.room_snapshots import SnapshotWriter
 from services.broadcast.effects.sweeper import Sweeper
 from services.broadcast.effects.work_item_runner import WorkItemRunner
 from services.broadcast.effects.work_queue import WorkQueue
-from services.broadcast.http import admission, quality, routes, webhook
+from services.broadcast.http import admission, diagnosis, quality, routes, webhook
 from services.broadcast.http.room_provisioner import RoomProvisioner
 from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.metrics import LiveKitMetrics
@@ -151,6 +151,7 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
         routers=[
             routes.create_stage_router(pool, livekit, provisioner, settings),
             quality.create_quality_router(pool, producer),
+            diagnosis.create_diagnosis_router(pool, livekit),
         ],
         checks={"livekit": livekit.check_access},
         public_routers=_public_routers(livekit, producer, pool, livekit_metrics),

@@ -75,6 +75,9 @@ async def test_the_answers_of_broadcast_are_documented(
     await assert_documented(web, "/v1/rooms/{roomId}/stage", path, "anyone", broadcast=True)
     route, path = "/v1/rooms/{roomId}/broadcast-data", f"/v1/rooms/{room}/broadcast-data"
     await assert_documented(web, route, path, seat.user, broadcast=True)
+    route = "/v1/rooms/{roomId}/users/{userId}/diagnosis"
+    path = f"/v1/rooms/{room}/users/{seat.user}/diagnosis"
+    await assert_documented(web, route, path, seat.user, broadcast=True)
     mute = {"userId": seat.user, "actorId": room.host, "source": "camera"}
     put, _ = await stage_driver.client.send_accepted("MuteCoHost", room, topic=BROADCAST_COMMANDS, **mute)
     await assert_outcomes_documented(web, put, room.host, broadcast=True)

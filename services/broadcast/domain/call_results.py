@@ -66,7 +66,7 @@ def _grant_applied(stage: Stage, result: GrantApplied, origin: Origin) -> Decisi
         suspect=False,
         confirmed_intruder=False,
         pending_revocations=(),
-        seat=_provisioned_seat(stage, member),
+        seat=_provisioned_seat(stage, member, origin),
     )
     decision = Decision(_with_intrusion(stage.with_members(updated), events, result), events)
     if result.participant is None or stage.badge_of(result.user_id) is None:
@@ -157,10 +157,11 @@ def _room_deleted(stage: Stage, result: RoomDeleted, origin: Origin) -> Decision
     return Decision(presence.mark_room_finished(emptied, result.room_sid, origin), events)
 
 
-def _provisioned_seat(stage: Stage, member: Member) -> Seat | None:
-    if member.seat is None or stage.badge_of(member.user_id) != "coHost":
-        return member.seat
-    return replace(member.seat, provisioned=True)
+def _provisioned_seat(stage: Stage, member: Member, origin: Origin) -> Seat | None:
+    seat = member.seat
+    if seat is None or seat.provisioned or stage.badge_of(member.user_id) != "coHost":
+        return seat
+    return replace(seat, provisioned=True, provisioned_at=origin.at)
 
 
 def _affected_invitation(member: Member) -> str | None:

@@ -45,6 +45,7 @@ def connect(stage: Stage, member: Member, sid: str, tracks: tuple[Track, ...], o
         ended_sids=member.presence.ended_sids,
         tracks=tracks,
         changed_at_offset=origin.offset,
+        since=member.presence.since if member.presence.is_connected else origin.at,
     )
     seat = replace(member.seat, no_show_at=None) if member.seat is not None else None
     next_stage = stage.with_members(replace(member, presence=presence, seat=seat))
@@ -63,6 +64,7 @@ def mark_disconnected(stage: Stage, member: Member, origin: Origin, timeouts: Se
         ended_sids=with_ended_sid(before, before.sid),
         grace_ends_at=grace_ends_at,
         changed_at_offset=origin.offset,
+        since=origin.at,
     )
     next_stage = stage.with_members(replace(member, presence=presence))
     if member.seat is None or grace_ends_at is None:

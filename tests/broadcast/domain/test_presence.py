@@ -168,7 +168,7 @@ def test_a_hosts_connection_is_stored() -> None:
         participant_left(HOST, "PA_9")
     )
     assert script.member_of(HOST).presence == Presence(
-        "disconnected", ended_sids=("PA_9",), changed_at_offset=6
+        "disconnected", ended_sids=("PA_9",), changed_at_offset=6, since=time_at(6)
     )
 
 
