@@ -13,11 +13,12 @@ from cohost_schemas.answers import (
     CoHost,
     CoHosts,
     DetailedOutcome,
+    Diagnosis,
     InvitationDetails,
     RoomSummary,
     Stage,
 )
-from cohost_schemas.types import InvitationStatus, Message, RoomFilter
+from cohost_schemas.types import ConnectionQuality, InvitationStatus, Message, RoomFilter
 
 TokenSource = str | Callable[[], str]
 StatusFilter = InvitationStatus | str
@@ -60,21 +61,28 @@ class ServiceClient:
             if cursor is None:
                 return
 
+    async def post(self, path: str, body: Mapping[str, Any]) -> None:
+        """Post a JSON object to `path`."""
+        await self._send_request("POST", path, json=body)
+
     async def _fetch_body(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
+        body: dict[str, Any] = (await self._send_request("GET", path, params=query)).json()
+        return body
+
+    async def _send_request(self, method: str, path: str, **content: Any) -> httpx.Response:
         if self._http is None:
-            msg = f"this read needs a URL: pass {self._url_argument} to the client"
+            msg = f"this request needs a URL: pass {self._url_argument} to the client"
             raise ValueError(msg)
         token = self._token() if callable(self._token) else self._token
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        response = await self._http.get(path, params=query, headers=headers)
+        response = await self._http.request(method, path, headers=headers, **content)
         if response.is_success:
-            body: dict[str, Any] = response.json()
-            return body
+            return response
         raise _parse_problem(response)
 
 
 class HttpReader:
-    """Reads of both services over HTTP."""
+    """Reads of both services over HTTP, and the one report that a user makes there."""
 
     def __init__(
         self,
@@ -138,6 +146,22 @@ class HttpReader:
     async def stage(self, room_id: str) -> Stage:
         """Return the room's stage as LiveKit reports it."""
         return await self.broadcast.fetch_one(Stage, f"/v1/rooms/{_quote_segment(room_id)}/stage")
+
+    async def diagnosis(self, room_id: str, user_id: str) -> Diagnosis:
+        """Return why a user is not on air in a room. Allowed for that user and the room's host.
+
+        The gateway answers with all steps, invitations with those up to the seat.
+        """
+        return await self.invitations.fetch_one(
+            Diagnosis, f"/v1/rooms/{_quote_segment(room_id)}/users/{_quote_segment(user_id)}/diagnosis"
+        )
+
+    async def report_quality(
+        self, room_id: str, quality: ConnectionQuality, round_trip_ms: int | None = None
+    ) -> None:
+        """Report the quality of the connection of the token's user, who is the host or a seated co-host."""
+        path = f"/v1/rooms/{_quote_segment(room_id)}/stage/quality"
+        await self.broadcast.post(path, {"quality": quality, "roundTripMs": round_trip_ms})
 
     async def command(self, command_id: str) -> DetailedOutcome:
         """Return the outcome of an invitations command; `detail` is for ops. Allowed for its actor."""
