@@ -13,10 +13,12 @@ from prometheus_client import CollectorRegistry
 
 import cohost
 from cohost.kafka.connection import KafkaConnection
-from services.gateway.http import diagnosis_route, reads
+from services.gateway.http import diagnosis_route, reads, streams
 from services.gateway.kafka_access import KafkaAccess
 from services.gateway.services import ServiceProxy
 from services.gateway.settings import GatewaySettings
+from services.gateway.streams.event_hub import EventHub
+from services.gateway.streams.metrics import StreamMetrics
 from services.gateway.topology import SOURCE, TOPICS
 from services.runtime import asyncapi, process
 from services.runtime.http import fastapi_app, server
@@ -58,10 +60,14 @@ async def build_gateway(settings: GatewaySettings) -> process.Service:
     """Build the gateway, to be run in the application's lifespan: HTTP, and access to Kafka."""
     registry = CollectorRegistry()
     kafka = KafkaConnection(settings.kafka_bootstrap_servers, settings.topic_prefix, settings.kafka_options())
-    access = KafkaAccess(partial(create_client, settings))
+    hub = EventHub(kafka, StreamMetrics(registry))
+    # Streams end with it: else the HTTP server would wait for them.
+    access = KafkaAccess(partial(create_client, settings), on_stop=hub.stop)
     invitations = ServiceProxy("invitations", settings.invitations_url)
     broadcast = ServiceProxy("broadcast", settings.broadcast_url)
-    readiness = Readiness({"kafka": partial(check_kafka, kafka)}, lambda: {"commands": access.is_ready})
+    readiness = Readiness(
+        {"kafka": partial(check_kafka, kafka)}, lambda: {"commands": access.is_ready, "streams": hub.is_ready}
+    )
     http_app = fastapi_app.create_process_app(
         TITLE,
         settings=settings,
@@ -71,6 +77,7 @@ async def build_gateway(settings: GatewaySettings) -> process.Service:
         routers=[
             reads.create_read_router(invitations, broadcast),
             diagnosis_route.create_diagnosis_router(invitations, broadcast),
+            streams.create_stream_router(hub, invitations),
         ],
     )
     allow_origins(http_app, settings.cors_origins)
@@ -78,6 +85,7 @@ async def build_gateway(settings: GatewaySettings) -> process.Service:
         TOPICS.name,
         access,
         http_app,
+        background=(hub.run,),
         closers=(invitations.close, broadcast.close),
         max_connections=server.max_connections(_MAX_CONNECTIONS, descriptors_per_connection=2),
     )

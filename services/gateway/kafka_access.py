@@ -17,10 +17,16 @@ log = structlog.get_logger()
 
 
 class KafkaAccess:
-    """Keep a client open until stopped; the client itself reconnects once it is open."""
+    """Keep a client open until stopped; the client itself reconnects once it is open.
 
-    def __init__(self, create_client: Callable[[], cohost.Client]) -> None:
+    `on_stop` is called when it is stopped.
+    """
+
+    def __init__(
+        self, create_client: Callable[[], cohost.Client], on_stop: Callable[[], None] = lambda: None
+    ) -> None:
         self._create_client = create_client
+        self._on_stop = on_stop
         self._client: cohost.Client | None = None
         self._stopping = asyncio.Event()
 
@@ -39,6 +45,7 @@ class KafkaAccess:
     def stop(self) -> None:
         """Make `run` close the client and return."""
         self._stopping.set()
+        self._on_stop()
 
     async def run(self) -> None:
         """Keep the client open until stopped."""

@@ -12,6 +12,7 @@ _MAX_QUIET_LINES = 1000
 # settings that are intended.
 _LIBRARY_LEVELS = {
     **dict.fromkeys(("aiokafka", "asyncio", "faststream", "httpcore", "httpx", "uvicorn"), logging.WARNING),
+    "sse_starlette": logging.WARNING,
     "cohost.consumer": logging.ERROR,
 }
 

@@ -17,6 +17,9 @@ OVERLOADED = HttpProblem(503, "unavailable", "There are too many connections; tr
 IS_OVERLOADED = "is_overloaded"
 """The key in a request's `state` by which the server marks what it has no room for."""
 
+ABORT_CONNECTION = "abort_connection"
+"""The key in a request's `state` of the server's function that ends the connection at once."""
+
 log = structlog.get_logger()
 
 

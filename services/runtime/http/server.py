@@ -29,6 +29,7 @@ _MAX_CONNECTIONS = 1000
 # The others are for Kafka, Postgres and LiveKit.
 _DESCRIPTORS_PER_CONNECTION = 4
 _READ_BYTES = 64 * 1024
+_UNSENT_BYTES = 64 * 1024
 # asyncio accepts as many connections as this before anything else can run.
 _ACCEPTED_AT_ONCE = 16
 _BACKLOG = 512
@@ -57,6 +58,9 @@ class BoundedConnection(H11Protocol):
         self.limit_concurrency = None
         # asyncio reads this much at once, and so before anybody can stop it: by default 256 KiB.
         transport.max_size = _READ_BYTES  # type: ignore[attr-defined]
+        # The kernel would hold megabytes for a client that reads nothing, which is to be noticed.
+        connection: socket.socket = transport.get_extra_info("socket")
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
         self._is_excess = len(self.connections) > self._limit
         self._awaited: tuple[object, ...] = ()
         self._awaited_since = self._sent_at = self.loop.time()
@@ -69,7 +73,10 @@ class BoundedConnection(H11Protocol):
         """Start what the client has requested."""
         # The client of a running request may be gone: requests are not bounded by the connections.
         is_overloaded = self._is_excess or len(self.tasks) >= self._limit
-        self.app_state = {middleware.IS_OVERLOADED: is_overloaded}
+        self.app_state = {
+            middleware.IS_OVERLOADED: is_overloaded,
+            middleware.ABORT_CONNECTION: self.transport.abort,
+        }
         super().handle_events()
 
     @property

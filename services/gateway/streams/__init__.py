@@ -1,0 +1,1 @@
+"""Live streams: one reader of the topics, and its records fanned out to clients by room and by user."""

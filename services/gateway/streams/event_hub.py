@@ -1,0 +1,201 @@
+"""One reader of the topics for all live streams of this process, and the streams themselves."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Iterator
+
+import structlog
+
+from cohost.kafka.backoff import Backoff
+from cohost.kafka.connection import KafkaConnection
+from cohost.kafka.errors import UNAVAILABLE_ERRORS, PositionLost
+from cohost.kafka.log_reader import LogReader
+from services.gateway.streams import layout, live_log, positions
+from services.gateway.streams.live_log import LiveLog
+from services.gateway.streams.metrics import StreamMetrics
+from services.gateway.streams.past_reader import LogBounds, PastReader
+from services.gateway.streams.positions import MAX_AGE_HOURS, Position, StreamKey
+from services.gateway.streams.subscription import EndReason, Subscription
+
+_FIRST_RETRY_SECONDS = 0.2
+_MAX_RETRY_SECONDS = 5.0
+
+log = structlog.get_logger()
+
+
+class StreamsUnavailable(Exception):
+    """The topics have not been reached yet, so that no stream can begin."""
+
+
+class _Session:
+    """The hub's tools while it reads on without a gap."""
+
+    def __init__(
+        self, connection: KafkaConnection, topics: layout.PartitionLayout, live: LiveLog, bounds: LogBounds
+    ) -> None:
+        self.layout = topics
+        self.live = live
+        self.bounds = bounds
+        self.past_reader = PastReader(connection, topics)
+
+
+class EventHub:
+    """Reads every event and badge once, whatever the number of streams, and gives them to the streams.
+
+    It begins at the end of the log, and reads on through outages.
+    """
+
+    def __init__(self, connection: KafkaConnection, metrics: StreamMetrics) -> None:
+        self._connection = connection
+        self._metrics = metrics
+        self._session: _Session | None = None
+        self._open: set[Subscription] = set()
+        self._is_stopped = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Return whether streams can begin."""
+        return self._session is not None
+
+    def stop(self) -> None:
+        """End all streams; their clients resume at another copy."""
+        self._is_stopped = True
+        self._end_streams("stopped")
+
+    async def run(self) -> None:
+        """Read the topics until cancelled."""
+        backoff = Backoff(_FIRST_RETRY_SECONDS, _MAX_RETRY_SECONDS)
+        while True:
+            try:
+                await self._read_on(backoff)
+            except PositionLost:
+                log.warning("streams ended: the log no longer has their place")
+                self._session = None
+                self._end_streams("position_lost")
+            except UNAVAILABLE_ERRORS as error:
+                if not backoff.failing:
+                    log.warning("streams cannot begin: Kafka is unavailable", error=repr(error))
+                await asyncio.sleep(backoff.next_wait())
+
+    def current_position(self, key: StreamKey) -> Position:
+        """Return the position of a stream that begins now. Raises `StreamsUnavailable`."""
+        return self._current_session().live.position_of(key)
+
+    async def resume_position(self, key: StreamKey, text: str) -> Position:
+        """Return the position with this text.
+
+        Raises `ValueError` if it is none of this stream, `PositionLost` if the log does not have it,
+        `StreamsUnavailable` or aiokafka's errors if that cannot be known.
+        """
+        position = positions.decode_position(key, text)
+        session = self._current_session()
+        partitions = [session.layout.partitions[number] for number in session.layout.numbers_of(key)]
+        if len(position.offsets) != len(partitions):
+            msg = "the position is of other topics"
+            raise ValueError(msg)
+        begins, ends = await session.bounds.fetch()
+        # Older tombstones of badges may be gone, without any trace in the offsets.
+        is_old = live_log.current_hour() - position.hour >= MAX_AGE_HOURS
+        if is_old or any(
+            not begins[partition] <= offset <= ends[partition]
+            for partition, offset in zip(partitions, position.offsets, strict=True)
+        ):
+            raise PositionLost
+        return position
+
+    async def follow(
+        self, key: StreamKey, position: Position, subscription: Subscription, seconds: float
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes of a stream from a position on, for so many seconds or until it is ended."""
+        session = self._session
+        if session is None or self._is_stopped:
+            return
+        with self._count_stream(key, subscription), _end_after(seconds, subscription):
+            joining = asyncio.create_task(self._join(session, key, subscription, position))
+            try:
+                while events := await subscription.take_events():
+                    yield events
+            finally:
+                joining.cancel()
+                session.live.leave(key, subscription)
+
+    async def _join(
+        self, session: _Session, key: StreamKey, subscription: Subscription, position: Position
+    ) -> None:
+        """Queue what a stream has missed, a part at a time, until it follows the log with the others."""
+        live = session.live
+        has_begun = False
+        try:
+            while (missed := live.missed_events(key, subscription, position)) is None:
+                self._metrics.past_reads.inc()
+                behind, events = await session.past_reader.read_part(
+                    key, subscription.viewer, position, live.recent_begins(key)
+                )
+                if events and not has_begun:
+                    has_begun = True
+                    subscription.push_past([_ready_event(key, position)])
+                subscription.push_past(events)
+                position = behind
+                await subscription.wait_until_drained()
+            if not has_begun:
+                # Where nothing was missed, the client need not come back to this place in the log.
+                place = position if missed else _later(position, live.position_of(key))
+                subscription.push_past([_ready_event(key, place)])
+            subscription.push_past(missed)
+            live.join(key, subscription, position)
+        except PositionLost:
+            subscription.end("position_lost")
+        except Exception:
+            log.exception("stream cannot catch up")
+            subscription.end("closed")
+
+    async def _read_on(self, backoff: Backoff) -> None:
+        topics = await layout.fetch_layout(self._connection)
+        bounds = LogBounds(self._connection, topics)
+        _, ends = await bounds.fetch()
+        live = LiveLog(topics, [ends[partition] for partition in topics.partitions], self._metrics)
+        self._session = _Session(self._connection, topics, live, bounds)
+        backoff.reset()
+        async with contextlib.aclosing(LogReader(self._connection, ends).read_batches()) as batches:
+            async for batch in batches:
+                await live.add_records(batch)
+
+    def _current_session(self) -> _Session:
+        if self._session is None or self._is_stopped:
+            raise StreamsUnavailable
+        return self._session
+
+    def _end_streams(self, reason: EndReason) -> None:
+        for subscription in list(self._open):
+            subscription.end(reason)
+
+    @contextlib.contextmanager
+    def _count_stream(self, key: StreamKey, subscription: Subscription) -> Iterator[None]:
+        gauge = self._metrics.open_streams.labels(key.kind)
+        gauge.inc()
+        self._open.add(subscription)
+        try:
+            yield
+        finally:
+            self._open.discard(subscription)
+            gauge.dec()
+            self._metrics.ended.labels(subscription.end_reason or "closed").inc()
+
+
+@contextlib.contextmanager
+def _end_after(seconds: float, subscription: Subscription) -> Iterator[None]:
+    timer = asyncio.get_running_loop().call_later(seconds, subscription.end, "expired")
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _later(position: Position, current: Position) -> Position:
+    is_ahead = any(map(int.__gt__, position.offsets, current.offsets))
+    return position if is_ahead else current
+
+
+def _ready_event(key: StreamKey, position: Position) -> bytes:
+    encoded = positions.encode_offsets(position.hour, position.offsets)
+    return b"event: ready\ndata: {}\nid: %s\n\n" % positions.encode_position(key, encoded)

@@ -1,0 +1,112 @@
+"""The log as this process reads it: its place, its newest records, and the streams that follow it."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from services.gateway.streams import positions, records
+from services.gateway.streams.channels import Channel, encode_event
+from services.gateway.streams.layout import PartitionLayout
+from services.gateway.streams.metrics import StreamMetrics
+from services.gateway.streams.positions import Position, StreamKey
+from services.gateway.streams.recent_records import RecentRecords
+from services.gateway.streams.records import StreamRecord
+from services.gateway.streams.subscription import Subscription
+
+_SECONDS_PER_HOUR = 3600
+# Between them the streams' tasks write: a client that keeps up is not behind by all that a poll returns.
+_RECORDS_PER_TURN = 50
+
+
+class LiveLog:
+    """Records are given to the streams in the order in which they are read, each once."""
+
+    def __init__(self, layout: PartitionLayout, offsets: Sequence[int], metrics: StreamMetrics) -> None:
+        self._layout = layout
+        self._offsets = list(offsets)
+        self._recent = RecentRecords(offsets)
+        self._channels: dict[StreamKey, Channel] = {}
+        self._metrics = metrics
+
+    def position_of(self, key: StreamKey) -> Position:
+        """Return the position of a stream that begins now."""
+        return Position(current_hour(), self._offsets_of(key))
+
+    def recent_begins(self, key: StreamKey) -> list[int]:
+        """Return from where on records are in memory, for each partition of a stream."""
+        return [self._recent.begin_offsets[number] for number in self._layout.numbers_of(key)]
+
+    async def add_records(self, batch: Sequence[Any]) -> None:
+        """Give the next records of a partition to the streams."""
+        number = self._layout.number_of(TopicPartition(batch[0].topic, batch[0].partition))
+        has_host_order = self._layout.has_host_order(number)
+        self._metrics.records.inc(len(batch))
+        for count, raw in enumerate(batch, 1):
+            self._offsets[number] = raw.offset + 1
+            record = records.parse_record(raw, number, has_host_order=has_host_order)
+            if record is not None:
+                self._recent.append_record(record)
+                self._deliver(record)
+            if count % _RECORDS_PER_TURN == 0:
+                await asyncio.sleep(0)
+
+    def missed_events(
+        self, key: StreamKey, subscription: Subscription, position: Position
+    ) -> list[bytes] | None:
+        """Return what a stream has missed since a position, None if that is no longer in memory."""
+        if any(map(int.__lt__, position.offsets, self.recent_begins(key))):
+            return None
+        numbers = self._layout.numbers_of(key)
+        offsets = list(position.offsets)
+        events: list[bytes] = []
+        for record in self._recent.records_of(key):
+            place = numbers.index(record.partition)
+            if record.offset >= offsets[place]:
+                offsets[place] = record.offset + 1
+                if subscription.viewer.can_see(record):
+                    events.append(encode_event(key, record, Position(position.hour, tuple(offsets))))
+        return events
+
+    def join(self, key: StreamKey, subscription: Subscription, position: Position) -> None:
+        """Subscribe a stream that has all of its events up to now, or up to a position that is later."""
+        channel = self._channels.get(key)
+        if channel is None:
+            channel = self._channels[key] = Channel(key, self._layout.numbers_of(key))
+        channel.add_subscription(subscription, position, self._offsets_of(key))
+
+    def leave(self, key: StreamKey, subscription: Subscription) -> None:
+        """End a subscription, if it has begun."""
+        channel = self._channels.get(key)
+        if channel is not None:
+            channel.remove_subscription(subscription)
+            if channel.is_empty:
+                del self._channels[key]
+
+    def _deliver(self, record: StreamRecord) -> None:
+        hour = current_hour()
+        delivered = 0
+        room = StreamKey("room", record.room_id)
+        if (channel := self._channels.get(room)) is not None:
+            offsets = self._offsets_of(room)
+            delivered += channel.deliver(record, hour, offsets, positions.encode_offsets(hour, offsets))
+        followed = [
+            channel
+            for user_id in record.user_ids
+            if (channel := self._channels.get(StreamKey("user", user_id))) is not None
+        ]
+        if followed:
+            encoded = positions.encode_offsets(hour, self._offsets)
+            for channel in followed:
+                delivered += channel.deliver(record, hour, self._offsets, encoded)
+        self._metrics.events.inc(delivered)
+
+    def _offsets_of(self, key: StreamKey) -> tuple[int, ...]:
+        return tuple(self._offsets[number] for number in self._layout.numbers_of(key))
+
+
+def current_hour() -> int:
+    """Return the hours since the epoch."""
+    return int(time.time() // _SECONDS_PER_HOUR)
