@@ -152,13 +152,16 @@ class EventHub:
     async def _read_on(self, backoff: Backoff) -> None:
         topics = await layout.fetch_layout(self._connection)
         bounds = LogBounds(self._connection, topics)
-        _, ends = await bounds.fetch()
-        live = LiveLog(topics, [ends[partition] for partition in topics.partitions], self._metrics)
-        self._session = _Session(self._connection, topics, live, bounds)
-        backoff.reset()
-        async with contextlib.aclosing(LogReader(self._connection, ends).read_batches()) as batches:
-            async for batch in batches:
-                await live.add_records(batch)
+        try:
+            _, ends = await bounds.fetch()
+            live = LiveLog(topics, [ends[partition] for partition in topics.partitions], self._metrics)
+            self._session = _Session(self._connection, topics, live, bounds)
+            backoff.reset()
+            async with contextlib.aclosing(LogReader(self._connection, ends).read_batches()) as batches:
+                async for batch in batches:
+                    await live.add_records(batch)
+        finally:
+            await bounds.close()
 
     def _current_session(self) -> _Session:
         if self._session is None or self._is_stopped:

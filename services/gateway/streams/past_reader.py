@@ -5,15 +5,18 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from cohost.kafka.closing import close_within
 from cohost.kafka.connection import KafkaConnection
-from cohost.kafka.log_reader import LogReader, fetch_offset_bounds
+from cohost.kafka.errors import UNAVAILABLE_ERRORS
+from cohost.kafka.log_reader import LogReader, offset_bounds
 from services.gateway.streams import channels, records
 from services.gateway.streams.layout import PartitionLayout
 from services.gateway.streams.positions import Position, StreamKey
 from services.gateway.streams.subscription import Viewer
 
+_BOUNDS_SECONDS = 5
 _MAX_READERS = 4
 _MAX_EVENTS = 500
 _RECORDS_PER_TURN = 500
@@ -29,6 +32,7 @@ class LogBounds:
         self._layout = layout
         self._lock = asyncio.Lock()
         self._next: asyncio.Task[OffsetBounds] | None = None
+        self._consumer: AIOKafkaConsumer | None = None
 
     async def fetch(self) -> OffsetBounds:
         """Return the bounds as they are after this call. Raises aiokafka's errors."""
@@ -38,11 +42,25 @@ class LogBounds:
             self._next.add_done_callback(lambda task: task.cancelled() or task.exception())
         return await asyncio.shield(self._next)
 
+    async def close(self) -> None:
+        """Close the connection."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await close_within(consumer.stop())
+
     async def _fetch_after_current(self) -> OffsetBounds:
         async with self._lock:
             # What is asked from here on may be about a later state of the log.
             self._next = None
-            return await fetch_offset_bounds(self._connection, self._layout.partitions)
+            try:
+                async with asyncio.timeout(_BOUNDS_SECONDS):
+                    if self._consumer is None:
+                        self._consumer = self._connection.create_consumer()
+                        await self._consumer.start()
+                    return await offset_bounds(self._consumer, self._layout.partitions)
+            except UNAVAILABLE_ERRORS:
+                await self.close()
+                raise
 
 
 class PastReader:

@@ -68,6 +68,7 @@ class GatewayCopy:
     hub: EventHub
     registry: CollectorRegistry
     server: BoundedServer
+    web: httpx.AsyncClient
 
     async def wait_until_ready(self) -> None:
         async with asyncio.timeout(SECONDS):
@@ -80,10 +81,8 @@ class GatewayCopy:
     @asynccontextmanager
     async def open(self, path: str, user: str, **options: Any) -> AsyncIterator["EventReader"]:
         """Open a stream and read its first event, `ready`."""
-        async with (
-            httpx.AsyncClient(timeout=SECONDS, trust_env=False) as web,
-            web.stream("GET", self.url + path, headers=stream_headers(user, **options)) as answer,
-        ):
+        headers = stream_headers(user, **options)
+        async with self.web.stream("GET", path, headers=headers) as answer:
             assert answer.status_code == 200, await answer.aread()
             reader = EventReader(answer)
             reader.ready = await reader.next_event()
@@ -95,8 +94,7 @@ class GatewayCopy:
     ) -> httpx.Response:
         """Return an answer that is no stream."""
         headers = {} if user is None else stream_headers(user, **options)
-        async with httpx.AsyncClient(timeout=SECONDS, trust_env=False) as web:
-            return await web.request(method, self.url + path, headers=headers)
+        return await self.web.request(method, path, headers=headers)
 
 
 class EventReader:
@@ -156,7 +154,9 @@ async def run_copy(connection: KafkaConnection, invitations: FakeInvitations) ->
         reading = asyncio.create_task(hub.run())
         serving = asyncio.create_task(server.serve([listener]))
         try:
-            yield GatewayCopy(f"http://127.0.0.1:{listener.getsockname()[1]}", hub, registry, server)
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            async with httpx.AsyncClient(base_url=url, timeout=SECONDS, trust_env=False) as web:
+                yield GatewayCopy(url, hub, registry, server, web)
         finally:
             hub.stop()
             server.should_exit = True
