@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cohost.client import Client
+    from cohost.commands.open_command import OpenCommand
     from cohost.commands.retry import retry_until_known
     from cohost.errors import NotConfirmed, OutcomeUnknown, PositionLost, ProblemError, Rejected
     from cohost.events import Accepted, Badge, Event, Position
@@ -22,6 +23,7 @@ __all__ = [
     "Client",
     "Event",
     "NotConfirmed",
+    "OpenCommand",
     "OutcomeUnknown",
     "Position",
     "PositionLost",
@@ -32,7 +34,7 @@ __all__ = [
 ]
 
 # The client's module comes last, because it imports everything.
-_MODULES = ("errors", "events", "streams", "commands.retry", "client")
+_MODULES = ("errors", "events", "streams", "commands.retry", "commands.open_command", "client")
 
 
 def __getattr__(name: str) -> object:

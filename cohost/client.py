@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -11,6 +12,7 @@ from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError, TopicAu
 
 from cohost.commands.executor import CommandExecutor
 from cohost.commands.methods import CommandMethods
+from cohost.commands.open_command import OpenCommand
 from cohost.commands.outcomes import OutcomeReader
 from cohost.commands.routes import BROADCAST, INVITATIONS, ROUTES
 from cohost.events import Accepted, Badge, Event, Position
@@ -87,13 +89,30 @@ class Client(CommandMethods, FactMethods):
 
     async def execute(self, data: CommandData, command_id: str | None = None) -> Accepted[Any]:
         """Publish any command of the contract, given as its data, and return the events that it caused."""
+        return await self._commands.execute_command(data, command_id)
+
+    def open_command(
+        self, data: CommandData, command_id: str | None = None
+    ) -> AbstractContextManager[OpenCommand]:
+        """Return a command to be published, and its outcome to be awaited, in steps of your own.
+
+        Use it to publish a command without waiting for its outcome, or to look for an outcome with a token
+        other than the client's. Raises `ValueError` for an invalid id.
+        """
+        return self._commands.open_command(data, command_id)
+
+    async def write_fact(self, topic: Topic, key: str, data: Message | None) -> str:
+        """Write a fact, or a tombstone where `data` is None, and return its causation id.
+
+        That is the `causationid` of the events that will follow. Raises `NotConfirmed`.
+        """
+        return await _require_entered(self._fact_writer).publish_fact(topic, key, data)
+
+    @property
+    def _commands(self) -> CommandExecutor:
         if self._command_error is not None:
             raise self._command_error.with_traceback(None)
-        return await _require_entered(self._executor).execute_command(data, command_id)
-
-    async def write_fact(self, topic: Topic, key: str, data: Message | None) -> None:
-        """Write a fact, or a tombstone where `data` is None."""
-        await _require_entered(self._fact_writer).publish_fact(topic, key, data)
+        return _require_entered(self._executor)
 
     def events(
         self,

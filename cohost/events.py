@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Self, TypeVar, cast
 
 from pydantic import ValidationError
@@ -54,7 +54,8 @@ class Position:
 class Event:
     """One event. `data` is None if this version does not know the type; `envelope.data` has the raw data.
 
-    `topic` has no prefix; `timestamp` is the record's, in milliseconds since the epoch.
+    `topic` has no prefix; `timestamp` is the record's, in milliseconds since the epoch. `value` is the
+    record's, the CloudEvent as it is on the topic.
     """
 
     envelope: Envelope
@@ -64,6 +65,7 @@ class Event:
     offset: int
     timestamp: int
     position: Position
+    value: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,9 @@ class Badge:
 def build_event(record: Any, cloud_event: Envelope, topic: str, position: Position) -> Event:
     """Return the event for a record and its envelope."""
     data = parse_event_data(cloud_event)
-    return Event(cloud_event, data, topic, record.partition, record.offset, record.timestamp, position)
+    return Event(
+        *(cloud_event, data, topic, record.partition, record.offset, record.timestamp, position, record.value)
+    )
 
 
 def parse_event_data(cloud_event: Envelope) -> Message | None:

@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from cohost import http_reader, ids
 from cohost.commands import history
-from cohost.commands.outcomes import OutcomeReader, PendingCommand
+from cohost.commands.open_command import OpenCommand
+from cohost.commands.outcomes import OutcomeReader
 from cohost.commands.routes import CommandRoute, final_event_types, route_of
 from cohost.errors import OutcomeUnknown, ProblemError, Rejected
 from cohost.events import Accepted
@@ -17,10 +18,8 @@ from cohost.http_reader import ServiceClient
 from cohost.kafka.backoff import Backoff
 from cohost.kafka.connection import KafkaConnection
 from cohost.kafka.errors import UNAVAILABLE_ERRORS
-from cohost.kafka.producer import CloudEventProducer, DeliveryState
-from cohost_schemas import timestamps
+from cohost.kafka.producer import CloudEventProducer
 from cohost_schemas.answers import CommandOutcome
-from cohost_schemas.partitions import partition_of
 from cohost_schemas.types import CommandData, is_id
 
 _log = logging.getLogger("cohost")
@@ -46,58 +45,52 @@ class CommandExecutor:
         self._services = services
         self._timeout = timeout
 
+    @contextlib.contextmanager
+    def open_command(self, data: CommandData, command_id: str | None) -> Iterator[OpenCommand]:
+        """Collect the outcome of a command during the block. Raises `ValueError` for an invalid id."""
+        identifier = command_id if command_id is not None else ids.uuid7()
+        if not is_id(identifier):
+            msg = f"invalid command id {identifier!r}: use 1 to 64 characters of A-Z a-z 0-9 . _ : @ -"
+            raise ValueError(msg)
+        route = route_of(data)
+        with self._outcomes.expect_outcome(route, identifier, final_event_types(data)) as pending:
+            yield OpenCommand(self._connection, self._producer, route, data, pending)
+
     async def execute_command(self, data: CommandData, command_id: str | None) -> Accepted[Any]:
         """Publish a command and return its outcome.
 
         Raises `Rejected`, `OutcomeUnknown`, aiokafka's errors if publishing cannot succeed, and `ValueError`
         for an invalid id.
         """
-        identifier = command_id if command_id is not None else ids.uuid7()
-        if not is_id(identifier):
-            msg = f"invalid command id {identifier!r}: use 1 to 64 characters of A-Z a-z 0-9 . _ : @ -"
-            raise ValueError(msg)
-        route = route_of(data)
-        delivery = DeliveryState()
-        with self._outcomes.expect_outcome(route, identifier, final_event_types(data)) as pending:
-            steps = [self._publish_command(route, data, identifier, delivery)]
+        with self.open_command(data, command_id) as command:
+            steps = [command.publish()]
             if command_id is not None:
                 # A repeated id gets no second outcome, so search the log for its first one.
-                steps.append(self._search_log(route, data.room_id, pending))
+                steps.append(self._search_log(command))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._timeout):
-                    await pending.run_until_resolved(steps)
-            return _unwrap_outcome(pending, delivery)
+                    await command.pending.run_until_resolved(steps)
+            return _unwrap_outcome(command)
 
-    async def _publish_command(
-        self, route: CommandRoute, data: CommandData, command_id: str, delivery: DeliveryState
-    ) -> None:
-        value = self._producer.encode_event(command_id, data, data.room_id)
-        await self._producer.send_record(route.commands, data.room_id, value, delivery)
-
-    async def _search_log(self, route: CommandRoute, room_id: str, pending: PendingCommand) -> None:
+    async def _search_log(self, command: OpenCommand) -> None:
         backoff = Backoff(_FIRST_SEARCH_SECONDS, self._timeout)
-        while not pending.outcome.done():
+        while command.outcome is None:
             await asyncio.sleep(backoff.next_wait())
             try:
-                await self._search_once(route, room_id, pending)
+                await self._search_once(command)
             except UNAVAILABLE_ERRORS:
                 continue
 
-    async def _search_once(self, route: CommandRoute, room_id: str, pending: PendingCommand) -> None:
-        now_ms = time.time_ns() // 1_000_000
-        http_outcome = await self._fetch_outcome(route, pending.command_id)
-        if http_outcome == "undecided" and not history.is_past_retention(pending.command_id, now_ms):
-            return
-        after_ms = history.earliest_ms(pending.command_id, now_ms)
-        if isinstance(http_outcome, CommandOutcome):
-            after_ms = timestamps.to_ms(http_outcome.decided_at) - history.CLOCK_SKEW_MS
-            room_id = http_outcome.room_id or room_id
-        partition = partition_of(room_id, await self._producer.partition_count(route.commands))
-        await history.find_outcome(self._connection, route, partition, after_ms, pending)
-        if isinstance(http_outcome, CommandOutcome) and http_outcome.reason is not None:
-            pending.resolve(
-                Rejected(http_outcome.command_id, http_outcome.reason, http_outcome.message or "")
-            )
+    async def _search_once(self, command: OpenCommand) -> None:
+        found = await self._fetch_outcome(route_of(command.data), command.command_id)
+        if isinstance(found, CommandOutcome):
+            await command.search_log(decided_at=found.decided_at, room_id=found.room_id)
+            if found.reason is not None:
+                command.pending.resolve(Rejected(found.command_id, found.reason, found.message or ""))
+        elif found == "unavailable" or history.is_past_retention(
+            command.command_id, time.time_ns() // 1_000_000
+        ):
+            await command.search_log()
 
     async def _fetch_outcome(
         self, route: CommandRoute, command_id: str
@@ -116,14 +109,14 @@ class CommandExecutor:
             return "unavailable"
 
 
-def _unwrap_outcome(pending: PendingCommand, delivery: DeliveryState) -> Accepted[Any]:
-    outcome = pending.outcome.result() if pending.outcome.done() else None
+def _unwrap_outcome(command: OpenCommand) -> Accepted[Any]:
+    outcome = command.outcome
     if outcome is None:
         raise OutcomeUnknown(
-            pending.command_id,
-            published=delivery.is_published,
-            partition=delivery.partition,
-            offset=delivery.offset,
+            command.command_id,
+            published=command.delivery.is_published,
+            partition=command.delivery.partition,
+            offset=command.delivery.offset,
         )
     if isinstance(outcome, Rejected):
         raise outcome.with_traceback(None)

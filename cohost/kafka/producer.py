@@ -115,6 +115,10 @@ class CloudEventProducer:
         running = await self._ensure_started()
         return len(await running.producer.partitions_for(self._connection.topic_name(topic)))
 
+    def topic_name(self, topic: Topic) -> str:
+        """Return the topic's name in Kafka, with the prefix."""
+        return self._connection.topic_name(topic)
+
     def encode_event(self, event_id: str, data: Message, subject: str, **attributes: str) -> bytes:
         """Return the encoded CloudEvent of a command or a fact; `attributes` are further ones."""
         return envelope.encode_event(
@@ -125,7 +129,7 @@ class CloudEventProducer:
                 source=self._source,
                 subject=subject,
                 time=timestamps.current_timestamp(),
-                **(self._trace() if self._trace is not None else {}),
+                **self._current_trace(),
                 **attributes,
             )
         )
@@ -168,7 +172,7 @@ class CloudEventProducer:
             self._connection.topic_name(topic),
             value,
             key=key.encode(),
-            headers=_HEADERS if value is not None else [],
+            headers=_HEADERS if value is not None else self._trace_headers(),
         )
         delivery.attempted = True
         await asyncio.wait({future, running.broken}, return_when=asyncio.FIRST_COMPLETED)
@@ -177,6 +181,13 @@ class CloudEventProducer:
             raise KafkaError(msg)
         written = future.result()
         delivery.partition, delivery.offset = written.partition, written.offset
+
+    def _current_trace(self) -> Mapping[str, str]:
+        return self._trace() if self._trace is not None else {}
+
+    def _trace_headers(self) -> list[tuple[str, bytes]]:
+        # A tombstone has no attributes: its trace is in the record's headers.
+        return [(name, value.encode()) for name, value in self._current_trace().items()]
 
     async def _ensure_started(self) -> _ProducerHandle:
         async with self._starting:
