@@ -93,7 +93,7 @@ def decode_event(value: bytes | None, headers: Headers) -> Envelope:
 
 
 def _decode_structured(value: bytes) -> Envelope:
-    event = _parse_json(value)
+    event = parse_json(value)
     if not isinstance(event, dict):
         msg = "the value is not a JSON object"
         raise NotACloudEvent(msg)
@@ -146,7 +146,7 @@ def _decode_data(data: Any, encoded: Any) -> Any:
     if data is not None or not isinstance(encoded, str):
         return UnreadableData()
     try:
-        return _parse_json(binascii.a2b_base64(encoded, strict_mode=True))
+        return parse_json(binascii.a2b_base64(encoded, strict_mode=True))
     except ValueError:
         return UnreadableData()
 
@@ -176,7 +176,8 @@ def _decode_header(value: bytes | None) -> str | None:
     return text if text and "\x00" not in text else None
 
 
-def _parse_json(value: bytes) -> Any:
+def parse_json(value: bytes) -> Any:
+    """Return any JSON, in bounded time and memory. Raises `NotACloudEvent` for what is not JSON."""
     # Parsed, a few megabytes of such JSON take a gigabyte.
     if len(value) > _LARGE_VALUE_BYTES and sum(map(value.count, (b",", b"[", b"{"))) > _MAX_LARGE_VALUE_PARTS:
         msg = "the value is large and has too many parts"
@@ -213,7 +214,7 @@ def _decode_binary(value: bytes, headers: dict[str, bytes | None]) -> dict[str, 
             except UnicodeDecodeError:
                 continue
     try:
-        event["data"] = _parse_json(value)
+        event["data"] = parse_json(value)
     except NotACloudEvent:
         event["data"] = None
     return event

@@ -17,9 +17,15 @@ from services.runtime.settings import ProcessSettings, ServiceSettings
 
 
 class _Application(FastAPI):
+    def __init__(self, title: str, problem_models: Sequence[type[problems.ProblemDetails]]) -> None:
+        super().__init__(
+            title=title, version=asyncapi.API_VERSION, docs_url=None, redoc_url=None, redirect_slashes=False
+        )
+        self._problem_models = problem_models
+
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            self.openapi_schema = openapi.with_problem_details(super().openapi())
+            self.openapi_schema = openapi.with_problem_details(super().openapi(), self._problem_models)
         return self.openapi_schema
 
 
@@ -60,11 +66,13 @@ def create_process_app(  # noqa: PLR0913 - an application has these parts
     topology: asyncapi.DocumentedTopics,
     routers: Sequence[APIRouter],
     public_routers: Sequence[APIRouter] = (),
+    problem_models: Sequence[type[problems.ProblemDetails]] = (),
 ) -> FastAPI:
-    """Create the application. Routes of `routers` require a token, those of `public_routers` do not."""
-    application = _Application(
-        title=title, version=asyncapi.API_VERSION, docs_url=None, redoc_url=None, redirect_slashes=False
-    )
+    """Create the application. Routes of `routers` require a token, those of `public_routers` do not.
+
+    `problem_models` are those of problems that have further members.
+    """
+    application = _Application(title, problem_models)
     application.state.authenticator = settings.build_authenticator()
     problems.install_handlers(application)
     application.add_middleware(middleware.RequestMetrics, histogram=middleware.request_histogram(registry))

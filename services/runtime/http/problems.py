@@ -1,5 +1,6 @@
 """HTTP errors as RFC 9457 problem details, with the contract's `reason`."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -44,13 +45,26 @@ _NOT_READY_ERRORS = (
 
 
 class HttpProblem(Exception):
-    """An error response; `reason` is for programs, `detail` for people."""
+    """An error response; `reason` is for programs, `detail` for people.
 
-    def __init__(self, status: int, reason: str, detail: str | None = None) -> None:
+    `members` are further ones of the body, `retry_after` is in seconds.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        detail: str | None = None,
+        *,
+        members: Mapping[str, Any] | None = None,
+        retry_after: int | None = None,
+    ) -> None:
         super().__init__(f"{status} {reason}")
         self.status = status
         self.reason = reason
         self.detail = detail
+        self.members = members or {}
+        self.retry_after = retry_after
 
 
 class ProblemDetails(BaseModel):
@@ -78,9 +92,11 @@ def status_phrase(status: int) -> str:
     return _PHRASES.get(status) or HTTPStatus(status).phrase
 
 
-def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problem_responses(
+    *statuses: int, model: type[ProblemDetails] = ProblemDetails
+) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` argument of a route that may answer with these problem statuses."""
-    schema = {"$ref": "#/components/schemas/ProblemDetails"}
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {
         status: {"description": status_phrase(status), "content": {MEDIA_TYPE: {"schema": schema}}}
         for status in statuses
@@ -96,8 +112,10 @@ def problem_response(problem: HttpProblem, headers: dict[str, str] | None = None
         detail=problem.detail,
     )
     challenge = {"WWW-Authenticate": "Bearer"} if problem.status == HTTPStatus.UNAUTHORIZED else {}
-    own_headers = {"Cache-Control": "no-store", **challenge, **(headers or {})}
-    return JSONResponse(details.model_dump(exclude_none=True), problem.status, own_headers, MEDIA_TYPE)
+    pause = {} if problem.retry_after is None else {"Retry-After": str(problem.retry_after)}
+    own_headers = {"Cache-Control": "no-store", **challenge, **pause, **(headers or {})}
+    body = {**details.model_dump(exclude_none=True), **problem.members}
+    return JSONResponse(body, problem.status, own_headers, MEDIA_TYPE)
 
 
 async def _handle_problem(_: Request, error: Exception) -> JSONResponse:
