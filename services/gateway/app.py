@@ -13,13 +13,19 @@ from prometheus_client import CollectorRegistry
 
 import cohost
 from cohost.kafka.connection import KafkaConnection
-from services.gateway.http import diagnosis_route, reads, streams
+from services.gateway.commands.earlier_use import EarlierUses
+from services.gateway.commands.limit import CommandLimit
+from services.gateway.commands.metrics import CommandMetrics
+from services.gateway.commands.runner import CommandRunner
+from services.gateway.http import commands, diagnosis_route, facts, reads, streams
+from services.gateway.http.command_answers import CommandProblem
 from services.gateway.kafka_access import KafkaAccess
 from services.gateway.services import ServiceProxy
 from services.gateway.settings import GatewaySettings
 from services.gateway.streams.event_hub import EventHub
 from services.gateway.streams.metrics import StreamMetrics
 from services.gateway.topology import SOURCE, TOPICS
+from services.gateway.trace import current_trace
 from services.runtime import asyncapi, process
 from services.runtime.http import fastapi_app, server
 from services.runtime.readiness import Readiness, check_kafka
@@ -65,6 +71,8 @@ async def build_gateway(settings: GatewaySettings) -> process.Service:
     access = KafkaAccess(partial(create_client, settings), on_stop=hub.stop)
     invitations = ServiceProxy("invitations", settings.invitations_url)
     broadcast = ServiceProxy("broadcast", settings.broadcast_url)
+    metrics = CommandMetrics(registry)
+    runner = CommandRunner(access, EarlierUses(invitations, broadcast), metrics)
     readiness = Readiness(
         {"kafka": partial(check_kafka, kafka)}, lambda: {"commands": access.is_ready, "streams": hub.is_ready}
     )
@@ -78,7 +86,10 @@ async def build_gateway(settings: GatewaySettings) -> process.Service:
             reads.create_read_router(invitations, broadcast),
             diagnosis_route.create_diagnosis_router(invitations, broadcast),
             streams.create_stream_router(hub, invitations),
+            commands.create_command_router(runner, CommandLimit(settings.commands_per_minute, metrics)),
+            facts.create_fact_router(access),
         ],
+        problem_models=[CommandProblem],
     )
     allow_origins(http_app, settings.cors_origins)
     return process.Service(
@@ -98,6 +109,7 @@ def create_client(settings: GatewaySettings) -> cohost.Client:
         prefix=settings.topic_prefix,
         source=SOURCE,
         security=settings.kafka_options(),
+        trace=current_trace,
     )
 
 

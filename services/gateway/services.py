@@ -1,6 +1,7 @@
 """Requests to the two services, with the caller's token, over one pool of connections per service."""
 
 import asyncio
+from collections.abc import Mapping
 from urllib.parse import quote
 
 import httpx
@@ -44,20 +45,41 @@ class ServiceProxy:
         Raises `HttpProblem` (503 `unavailable`) if the service does not answer, or answers with an error of
         its own.
         """
+        url = httpx.URL(_join(path), query=_query_of(request))
         headers = {name: request.headers[name] for name in _FORWARDED_HEADERS if name in request.headers}
-        url = httpx.URL("/".join(("", *(quote_segment(part) for part in path))), query=_query_of(request))
-        try:
-            async with asyncio.timeout(_TIMEOUT_SECONDS):
-                return await self._http.request(request.method, url, headers=headers, content=body)
-        except (httpx.TransportError, TimeoutError):
-            raise self._is_away() from None
+        return await self._request(request.method, url, headers, _TIMEOUT_SECONDS, body)
+
+    async def look_up(self, authorization: str, *path: str, seconds: float) -> httpx.Response:
+        """Return the answer to a GET request of the gateway's own, with the caller's token.
+
+        Raises `HttpProblem` as `send` does, at the latest after `seconds`.
+        """
+        return await self._request("GET", httpx.URL(_join(path)), {"authorization": authorization}, seconds)
 
     async def forward(self, request: Request, *path: str, body: bytes | None = None) -> Response:
         """Answer with the service's answer to the caller's request. Raises `HttpProblem` as `send` does."""
         return returned_response(await self.send(request, *path, body=body))
 
+    async def _request(
+        self,
+        method: str,
+        url: httpx.URL,
+        headers: Mapping[str, str],
+        seconds: float,
+        body: bytes | None = None,
+    ) -> httpx.Response:
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._http.request(method, url, headers=headers, content=body)
+        except (httpx.TransportError, TimeoutError):
+            raise self._is_away() from None
+
     def _is_away(self) -> HttpProblem:
         return HttpProblem(503, "unavailable", f"The {self.name} service does not answer; try again.")
+
+
+def _join(path: tuple[str, ...]) -> str:
+    return "/".join(("", *map(quote_segment, path)))
 
 
 def returned_response(answer: httpx.Response) -> Response:

@@ -1,0 +1,1 @@
+"""Commands over HTTP: published with the project's client, and answered with their outcomes."""

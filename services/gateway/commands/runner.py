@@ -1,0 +1,205 @@
+"""Run a command for a caller: publish it, and wait for its outcome or find that of the key's first use."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import structlog
+
+from cohost import ids
+from cohost.commands.open_command import OpenCommand
+from cohost.errors import Rejected
+from cohost.events import Accepted
+from cohost.kafka.errors import UNAVAILABLE_ERRORS
+from cohost.kafka.producer import ClientClosed
+from cohost_schemas import commands, timestamps
+from cohost_schemas.answers import CommandOutcome, InvitationDetails
+from cohost_schemas.types import CommandData
+from services.gateway.commands.earlier_use import EarlierUse, EarlierUses, is_for_broadcast
+from services.gateway.commands.identity import identity_of, identity_of_outcome, identity_of_records
+from services.gateway.commands.metrics import CommandMetrics
+from services.gateway.commands.recent_keys import RecentKeys
+from services.gateway.kafka_access import KafkaAccess
+from services.runtime.http.problems import HttpProblem
+
+_CONFIRM_SECONDS = 5.0
+_RECALL_SECONDS = 10.0
+_SEARCH_SECONDS = 3.0
+"""The longest search for an outcome while the service that could tell when it was decided is away."""
+_MAX_SEARCHES = 8
+_PUBLISHING_MS = 60_000
+"""The time after a decision during which its record may not be in the log yet."""
+
+_UNAVAILABLE = (*UNAVAILABLE_ERRORS, ClientClosed)
+
+log = structlog.get_logger()
+
+CommandResult = Accepted[Any] | Rejected | Literal["pending", "reused", "unavailable"]
+"""The outcome; or there is none yet; or the key is another command's; or it cannot be known now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a caller asks for. `key` is None without an idempotency key; `wait` is in seconds.
+
+    `authorization` is the caller's own, with which the services are asked.
+    """
+
+    data: CommandData
+    key: str | None
+    wait: float
+    authorization: str
+
+
+class CommandRunner:
+    """Run commands with the client that `kafka` holds open."""
+
+    def __init__(self, kafka: KafkaAccess, earlier_uses: EarlierUses, metrics: CommandMetrics) -> None:
+        self._kafka = kafka
+        self._earlier_uses = earlier_uses
+        self._metrics = metrics
+        self._recent_keys = RecentKeys()
+        self._searches = asyncio.Semaphore(_MAX_SEARCHES)
+
+    async def run(self, submission: Submission) -> tuple[str, CommandResult]:
+        """Return the command's id and its result, within bounded time."""
+        started_at = time.perf_counter()
+        command_id = submission.key or ids.uuid7()
+        try:
+            with self._kafka.client.open_command(submission.data, command_id) as command:
+                result = await self._run_open(command, submission)
+        except (HttpProblem, *_UNAVAILABLE) as error:
+            log.warning("command not confirmed", error=repr(error))
+            result = "unavailable"
+        self._metrics.observe(submission.data, result, time.perf_counter() - started_at)
+        return command_id, result
+
+    async def _run_open(self, command: OpenCommand, submission: Submission) -> CommandResult:
+        if submission.key is None:
+            return await _submit(command, submission.wait)
+        keyed = _KeyedCommand(command, submission, self._earlier_uses, self._recent_keys, self._searches)
+        return await keyed.run()
+
+
+async def _submit(command: OpenCommand, wait: float) -> CommandResult:
+    """Publish the command, and wait for its outcome."""
+    deadline = time.monotonic() + wait
+    try:
+        async with asyncio.timeout(max(wait, _CONFIRM_SECONDS)):
+            await command.publish()
+    except TimeoutError:
+        return command.outcome or "unavailable"
+    await command.wait(deadline - time.monotonic())
+    return command.outcome or "pending"
+
+
+class _KeyedCommand:
+    """A command whose key may have been used before. It is open: what is decided from here on arrives."""
+
+    def __init__(
+        self,
+        command: OpenCommand,
+        submission: Submission,
+        earlier_uses: EarlierUses,
+        recent_keys: RecentKeys,
+        searches: asyncio.Semaphore,
+    ) -> None:
+        self._command = command
+        self._submission = submission
+        self._identity = identity_of(command.data)
+        self._earlier_uses = earlier_uses
+        self._recent_keys = recent_keys
+        self._searches = searches
+
+    async def run(self) -> CommandResult:
+        """Return the outcome of the key's first use if it was the same command; publish it if it has none."""
+        own, other = await self._earlier_uses.find(*self._question)
+        if own == "foreign" or _is_used(other):
+            return "reused"
+        if isinstance(own, CommandOutcome):
+            return await self._recall(own)
+        if own == "unavailable":
+            await self._search(_SEARCH_SECONDS)
+        if self._command.outcome is None:
+            if not self._recent_keys.claim(self._command.command_id, self._identity):
+                return "reused"
+            result = await _submit(self._command, self._submission.wait)
+            if self._command.outcome is None:
+                return await self._find_sending() if result == "pending" else result
+        return await self._verify()
+
+    @property
+    def _question(self) -> tuple[CommandData, str, str]:
+        return self._command.data, self._command.command_id, self._submission.authorization
+
+    async def _recall(self, first: CommandOutcome) -> CommandResult:
+        """Return the outcome of the key's first use, as it is in the log."""
+        if not self._identity.is_same(identity_of_outcome(first)):
+            return "reused"
+        outcome = self._command.outcome
+        if outcome is not None and _is_whole(outcome, first):
+            return outcome
+        outcome = await self._search(_RECALL_SECONDS, first.decided_at)
+        if outcome is None and _is_recent(first.decided_at):
+            # Decided, and not published yet.
+            await self._command.wait(_CONFIRM_SECONDS)
+            outcome = self._command.outcome
+        if outcome is None and first.reason is not None and not _is_recent(first.decided_at):
+            # Rejections leave the log, outcomes may be remembered for longer.
+            return Rejected(first.command_id, first.reason, first.message or "")
+        return outcome or "unavailable"
+
+    async def _find_sending(self) -> CommandResult:
+        """Return the outcome of a sending that no service remembers, but whose invitation is stored."""
+        data = self._command.data
+        if not isinstance(data, commands.SendInvitation):
+            return "pending"
+        _, key, authorization = self._question
+        invitation = await self._earlier_uses.find_invitation(key, authorization)
+        if not isinstance(invitation, InvitationDetails):
+            return "reused" if invitation == "foreign" else "pending"
+        if (invitation.room_id, invitation.invited_by) != (data.room_id, data.actor_id):
+            return "reused"
+        return await self._search(_RECALL_SECONDS, invitation.sent_at) or "pending"
+
+    async def _verify(self) -> CommandResult:
+        """Return the outcome that has arrived if it is this command's: another one may have been faster."""
+        outcome = self._command.outcome
+        if outcome is None:
+            return "unavailable"
+        # Where both services are asked at once, the command of invitations has the key.
+        if is_for_broadcast(self._command.data) and _is_used(
+            await self._earlier_uses.find_other(*self._question)
+        ):
+            return "reused"
+        first = identity_of_records(outcome)
+        if first is None or (first.actor_id is None and self._identity.is_same(first)):
+            own = await self._earlier_uses.find_own(*self._question)
+            if not isinstance(own, CommandOutcome):
+                return "reused" if own == "foreign" else "unavailable"
+            first = identity_of_outcome(own)
+        return outcome if self._identity.is_same(first) else "reused"
+
+    async def _search(self, seconds: float, decided_at: str | None = None) -> Accepted[Any] | Rejected | None:
+        """Return the outcome that the log has, None if it has none or cannot be read in time."""
+        try:
+            async with asyncio.timeout(seconds), self._searches:
+                return await self._command.search_log(decided_at=decided_at)
+        except _UNAVAILABLE:
+            return None
+
+
+def _is_used(earlier_use: EarlierUse) -> bool:
+    return earlier_use == "foreign" or isinstance(earlier_use, CommandOutcome)
+
+
+def _is_whole(outcome: Accepted[Any] | Rejected, first: CommandOutcome) -> bool:
+    """Return whether no event is missing, as one could that came before the command was opened."""
+    if isinstance(outcome, Rejected):
+        return first.reason is not None
+    return tuple(event.envelope.type for event in outcome.events) == first.events
+
+
+def _is_recent(decided_at: str) -> bool:
+    return time.time_ns() // 1_000_000 - timestamps.to_ms(decided_at) < _PUBLISHING_MS
