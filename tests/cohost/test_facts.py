@@ -6,7 +6,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import MessageSizeTooLargeError
 
 import cohost
-from cohost_schemas import topics
+from cohost_schemas import ids, topics
 from cohost_schemas.facts import RoomChanged, UserChanged
 from cohost_schemas.partitions import partition_of
 from cohost_schemas.topics import Topic
@@ -40,8 +40,10 @@ async def small_rooms(kafka: str, prefix: str) -> None:
 async def test_a_room_is_a_fact_and_then_a_tombstone(
     kafka: str, client: cohost.Client, service: FakeServices
 ) -> None:
-    await client.set_room(ROOM)
-    await client.room_gone("room")
+    fact_id = await client.set_room(ROOM)
+    tombstone_id = await client.room_gone("room")
+    assert ids.made_at(fact_id) is not None
+    assert tombstone_id == f"{service.prefix}rooms:{partition_of('room', PARTITIONS)}:1"
     fact = {"roomId": "room", "hostId": "alice", "status": "live", "maxCoHosts": 2, "title": None}
     assert await read_written(kafka, service, topics.ROOMS, "room", 2) == [fact, None]
 
@@ -81,3 +83,18 @@ async def test_records_sent_beside_a_refused_batch_are_written(
     )
     assert [type(result) for result in results if result is not None] == [MessageSizeTooLargeError]
     assert len(await read_written(kafka, service, topics.ROOMS, "room", 4)) == 4
+
+
+async def test_a_tombstone_carries_its_trace_in_headers(kafka: str, service: FakeServices) -> None:
+    trace = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "tracestate": "a=1"}
+    async with cohost.Client(kafka, prefix=service.prefix, trace=lambda: trace) as client:
+        await client.room_gone("room")
+    place = TopicPartition(topics.ROOMS.full_name(service.prefix), partition_of("room", PARTITIONS))
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        consumer.assign([place])
+        record = await asyncio.wait_for(consumer.getone(), WAIT_SECONDS)
+    finally:
+        await consumer.stop()
+    assert {name: value.decode() for name, value in record.headers} == trace
