@@ -28,7 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--root", type=Path, default=ROOT, help="the folder of data, logs and `env`")
     actions = parser.add_subparsers(dest="action", required=True)
     up = actions.add_parser("up", help="start everything that does not run, and write `env`")
-    up.add_argument("--parts-only", action="store_true", help="without the two services")
+    up.add_argument("--parts-only", action="store_true", help="without the services and the gateway")
     actions.add_parser("down", help="stop everything; the data are kept")
     actions.add_parser("status", help="show the state of everything; exit with 1 unless all is up")
     actions.add_parser("wipe", help="stop everything and remove the data")

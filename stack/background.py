@@ -18,7 +18,7 @@ from stack.components import Component, ComponentName
 from stack.processes import process, reaper
 from stack.settings import ComponentContext
 
-ALL_PORTS = {**components.COMPONENT_PORTS, **services.SERVICE_PORTS}
+ALL_PORTS = {**components.COMPONENT_PORTS, **services.PROCESS_PORTS}
 # A component that is busy, or was stopped for a moment, gets this time to answer.
 ANSWER_SECONDS = 10
 # The files and folders of a stack. Everything else in its folder belongs to the user and is never removed.
@@ -108,11 +108,11 @@ class BackgroundStack:
             await asyncio.to_thread(process.detach_processes)
 
     async def down(self, *, wipe: bool = False) -> None:
-        """End everything, services first; with `wipe`, remove the data too."""
+        """End everything, the gateway first, then the services; with `wipe`, remove the data too."""
         if not self._root.exists():
             return
         async with cache.hold_lock(self._root / "lock"):
-            for names in (services.SERVICE_PORTS, components.COMPONENT_PORTS):
+            for names in ((services.GATEWAY,), services.SERVICE_PORTS, components.COMPONENT_PORTS):
                 entries = map(self._state_file.read_entry, names)
                 await asyncio.gather(*(entry.terminate() for entry in entries if entry))
             for name in OWN_PATHS if wipe else ("env",):
@@ -142,10 +142,12 @@ class BackgroundStack:
         }
         variables = {**services.service_variables(kafka, url, livekit, keys), **given}
         copies = [self._service(name, numbers[name], variables) for name in services.SERVICE_PORTS]
+        callers = {**variables, **services.url_variables(*(copy.address for copy in copies))}
+        gateway = self._service(services.GATEWAY, numbers[services.GATEWAY], callers)
         if with_services:
             await process.run_concurrently(*(self._ensure_running(copy, variables) for copy in copies))
-        urls = {f"COHOST_{copy.name.upper()}_URL": copy.address for copy in copies}
-        write_env_file(self._root, {**variables, **urls})
+            await self._ensure_running(gateway, callers)
+        write_env_file(self._root, {**callers, "COHOST_GATEWAY_URL": gateway.address})
 
     def _choose_ports(self, name: str) -> tuple[int, ...]:
         entry = self._state_file.read_entry(name)
@@ -202,7 +204,7 @@ class BackgroundStack:
             return StatusLine(name, "down")
         part = (
             self._service(name, entry.ports, {})
-            if name in services.SERVICE_PORTS
+            if name in services.PROCESS_PORTS
             else self._component(name, entry.ports)
         )
         state = "up" if await part.is_ready() else "not answering"

@@ -132,9 +132,12 @@ class Stack:
 
     @asynccontextmanager
     async def run_services(
-        self, prefix: str, extra_env: Mapping[str, str] | None = None
+        self, prefix: str, extra_env: Mapping[str, str] | None = None, *, with_gateway: bool = False
     ) -> AsyncIterator[services.RunningServices]:
-        """Run both services, with this topic prefix and a new database. Raises `StartError`."""
+        """Run both services, with this topic prefix and a new database, and a gateway if one is asked for.
+
+        Raises `StartError`.
+        """
         await self.start("livekit")
         url = await self.create_service_database(f"services_{secrets.token_hex(6)}")
         keys = StackSecrets(self.jwt_secret, self.livekit_api_key, self.livekit_api_secret)
@@ -142,18 +145,23 @@ class Stack:
         environment = {**self.inherited, **shared, **(extra_env or {})}
         async with AsyncExitStack() as ending:
 
-            async def launch_service(name: str, port: int) -> str:
-                copy = ServiceProcess(
-                    name, (port,), environment, self.root / "services" / f"{name}-{port}.log"
-                )
+            async def launch_service(name: str, port: int, urls: Mapping[str, str]) -> str:
+                log = self.root / "services" / f"{name}-{port}.log"
+                copy = ServiceProcess(name, (port,), {**environment, **urls}, log)
                 ending.push_async_callback((await components.launch_component(copy)).stop)
                 return copy.address
 
-            port = ports.reserve_port()
-            ending.callback(ports.release_ports, port)
-            starting = launch_service("invitations", port), launch_service("broadcast", self._broadcast_port)
-            invitations, broadcast = await process.run_concurrently(*starting)
-            yield services.RunningServices(invitations, broadcast, self.jwt_secret, prefix, environment)
+            own_ports = ports.reserve_ports((), 2)
+            ending.callback(ports.release_ports, *own_ports)
+            invitations, broadcast = await process.run_concurrently(
+                launch_service("invitations", own_ports[0], {}),
+                launch_service("broadcast", self._broadcast_port, {}),
+            )
+            urls = services.url_variables(invitations, broadcast)
+            gateway = await launch_service(services.GATEWAY, own_ports[1], urls) if with_gateway else ""
+            yield services.RunningServices(
+                invitations, broadcast, self.jwt_secret, prefix, environment, gateway
+            )
 
     def _address(self, name: ComponentName) -> str:
         return self._settings.external_address(name) or self._components[name].address

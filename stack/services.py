@@ -1,4 +1,4 @@
-"""Processes of the two services, and their environment variables."""
+"""Processes of the two services and of the gateway, and their environment variables."""
 
 import sys
 from collections.abc import Mapping
@@ -13,6 +13,8 @@ from stack.settings import StackSecrets
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SERVICE_PORTS = {"invitations": (8081,), "broadcast": (8082,)}
+GATEWAY = "gateway"
+PROCESS_PORTS = {**SERVICE_PORTS, GATEWAY: (8080,)}
 TOPIC_PREFIX = "cohost."
 DEFAULT_VARIABLES = {
     "COHOST_KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
@@ -28,7 +30,7 @@ DEFAULT_VARIABLES = {
 
 @dataclass(frozen=True, slots=True)
 class ServiceProcess:
-    """A process of a service; `ports` is the one of its HTTP."""
+    """A process of a service or of the gateway; `ports` is the one of its HTTP."""
 
     name: str
     ports: tuple[int, ...]
@@ -63,13 +65,17 @@ class ServiceProcess:
 
 @dataclass(frozen=True, slots=True)
 class RunningServices:
-    """Addresses and secrets of both services, and the environment variables that they were started with."""
+    """Addresses and secrets of both services, and the environment variables that they were started with.
+
+    `gateway_url` is empty unless a gateway was started with them.
+    """
 
     invitations_url: str
     broadcast_url: str
     jwt_secret: str
     prefix: str
     environment: Mapping[str, str]
+    gateway_url: str = ""
 
 
 def service_variables(
@@ -88,6 +94,11 @@ def service_variables(
         "COHOST_JWT_SECRET": secrets.jwt_secret,
         "COHOST_HTTP_HOST": ports.ADDRESS,
     }
+
+
+def url_variables(invitations: str, broadcast: str) -> dict[str, str]:
+    """Return the variables that say where the services are, as the gateway and other callers read them."""
+    return {"COHOST_INVITATIONS_URL": invitations, "COHOST_BROADCAST_URL": broadcast}
 
 
 def webhook_url(port: int) -> str:

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import asyncpg
+import httpx
 import psutil
 import pytest
 
+from cohost import tokens
 from stack import services
 from stack.background import StateFile
 
@@ -46,8 +48,10 @@ PARTS_UP = {
     "livekit": "up",
     "invitations": "down",
     "broadcast": "down",
+    "gateway": "down",
 }
 ALL_DOWN = dict.fromkeys(PARTS_UP, "down")
+ALL_UP = dict.fromkeys(PARTS_UP, "up")
 
 
 async def test_a_stack_goes_up_stays_up_comes_back_and_goes_down(tmp_path: Path) -> None:
@@ -78,6 +82,26 @@ async def test_a_stack_goes_up_stays_up_comes_back_and_goes_down(tmp_path: Path)
     finally:
         assert run_stack(root, "wipe") == (0, {})
     assert sorted(path.name for path in root.iterdir()) == ["lock", "mine"]
+
+
+def test_the_gateway_goes_up_after_the_services_and_is_in_the_variables(tmp_path: Path) -> None:
+    try:
+        assert run_stack(tmp_path, "up") == (0, ALL_UP)
+        first = state_pids(tmp_path)
+        url = env_variable(tmp_path, "COHOST_GATEWAY_URL")
+        assert httpx.get(f"{url}/readyz", trust_env=False).status_code == httpx.codes.OK
+        token = tokens.sign(env_variable(tmp_path, "COHOST_JWT_SECRET"), "alice", ops=True)
+        answer = httpx.get(f"{url}/v1/rooms", headers={"authorization": f"Bearer {token}"}, trust_env=False)
+        assert (answer.status_code, answer.json()) == (200, {"items": [], "nextCursor": None})
+
+        os.kill(first["gateway"], signal.SIGKILL)
+        assert run_stack(tmp_path, "status") == (1, ALL_UP | {"gateway": "down"})
+        assert run_stack(tmp_path, "up") == (0, ALL_UP)
+        assert state_pids(tmp_path) == first | {"gateway": state_pids(tmp_path)["gateway"]}
+        assert run_stack(tmp_path, "down") == (0, {})
+        assert run_stack(tmp_path, "status") == (1, ALL_DOWN)
+    finally:
+        assert run_stack(tmp_path, "wipe") == (0, {})
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 1), (signal.SIGKILL, -signal.SIGKILL)])
