@@ -18,7 +18,7 @@ RUN python -m venv /bill \
 
 FROM python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="Co-Host" \
-      org.opencontainers.image.description="Invites users to stream together: the invitations and broadcast services." \
+      org.opencontainers.image.description="Invites users to stream together: the invitations and broadcast services, and their gateway." \
       org.opencontainers.image.licenses="Apache-2.0"
 RUN useradd --system --no-create-home --user-group --uid 10001 cohost
 COPY --from=packages /venv /venv
@@ -39,5 +39,5 @@ STOPSIGNAL SIGTERM
 # Whether the process is alive. `readyz` asks whether it consumes: if it does not, a restart does not help.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=20s --retries=6 \
     CMD ["python", "-m", "services.runtime.healthcheck"]
-# The other service: python -m services.broadcast, with COHOST_HTTP_PORT=8082.
+# The others: python -m services.broadcast with COHOST_HTTP_PORT=8082, python -m services.gateway with 8080.
 CMD ["python", "-m", "services.invitations"]
