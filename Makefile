@@ -19,8 +19,8 @@ setup: .venv/locked ## install the locked requirements and this checkout
 	@rm -f .venv/checkout
 	@touch $@
 
-demo: setup ## play a live show on real Kafka, Postgres and LiveKit
-	@$(PY) -m demo
+demo: setup ## play a live show on real Kafka, Postgres and LiveKit (ARGS=--http: through the gateway alone)
+	@$(PY) -m demo $(ARGS)
 
 test: setup ## run every test on the real stack
 	@$(PY) -m pytest -n 3 --dist loadfile

@@ -9,12 +9,14 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 
-import cohost
-from cohost import audit, tokens
 from demo import context, steps
 from demo.claims import Claim
-from demo.context import DemoContext, DemoEnvironment
+from demo.context import DemoContext
+from demo.http_client import open_http_client
+from demo.kafka_client import open_kafka_client
+from demo.show_client import DemoEnvironment, ShowClient
 from demo.timeline import Timeline
 from stack import Stack, StartError
 
@@ -26,11 +28,15 @@ _GRACE_SECONDS = "30"
 
 def main() -> int:
     """Run the demo and return the exit status."""
-    argparse.ArgumentParser(prog="python -m demo", description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument(
+        "--http", action="store_true", help="play it through the gateway, by HTTP and SSE alone"
+    )
+    arguments = parser.parse_args()
     # The clients log every transient error of a broker that is just starting; the demo prints what matters.
     logging.disable(logging.CRITICAL)
     try:
-        return asyncio.run(_run())
+        return asyncio.run(_run(http=arguments.http))
     except StartError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -39,11 +45,11 @@ def main() -> int:
         return 130
 
 
-async def _run() -> int:
+async def _run(*, http: bool) -> int:
     if (task := asyncio.current_task()) is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    async with _start_environment() as house:
-        playing = await _run_demo(house)
+    async with _start_environment() as house, _open_client(house, http=http) as client:
+        playing = await _run_demo(house, client)
     playing.timeline.print_lines(_summary_lines(playing))
     return 1 if playing.claims.unverified else 0
 
@@ -54,8 +60,8 @@ async def _start_environment() -> AsyncIterator[DemoEnvironment]:
     grace = {"COHOST_RECONNECT_GRACE_SECONDS": _GRACE_SECONDS}
     _print_line("Starting Kafka, Postgres and LiveKit (a first run fetches and builds them) …")
     async with Stack() as up:
-        _print_line(f"Ready after {time.monotonic() - began:.1f} s. Starting the two services …")
-        async with up.run_services(PREFIX, extra_env=grace) as running:
+        _print_line(f"Ready after {time.monotonic() - began:.1f} s. Starting the services …")
+        async with up.run_services(PREFIX, extra_env=grace, with_gateway=True) as running:
             _print_line(
                 f"Everything is ready after {time.monotonic() - began:.1f} s. The demo's clock starts now."
             )
@@ -63,6 +69,7 @@ async def _start_environment() -> AsyncIterator[DemoEnvironment]:
                 up.kafka_bootstrap_servers,
                 running.invitations_url,
                 running.broadcast_url,
+                running.gateway_url,
                 running.jwt_secret,
                 up.livekit_url,
                 up.livekit_api_key,
@@ -70,46 +77,20 @@ async def _start_environment() -> AsyncIterator[DemoEnvironment]:
             )
 
 
-async def _run_demo(house: DemoEnvironment) -> DemoContext:
-    timeline = Timeline()
-    token = tokens.sign(house.jwt_secret, context.HOST, ops=True)
-    async with cohost.Client(
-        house.kafka,
-        prefix=PREFIX,
-        invitations_url=house.invitations_url,
-        broadcast_url=house.broadcast_url,
-        token=token,
-        source="/demo",
-    ) as client:
-        session = DemoContext(house, client, timeline)
-        async with (
-            client.events(room_id=context.ROOM) as events,
-            client.badges(room_id=context.ROOM) as badges,
-        ):
-            following = [
-                asyncio.create_task(timeline.follow_events(events)),
-                asyncio.create_task(timeline.follow_badges(badges)),
-            ]
-            try:
-                await context.run_steps(session, steps.STEPS)
-            finally:
-                await session.close()
-                for task in following:
-                    task.cancel()
-                for ended in await asyncio.gather(*following, return_exceptions=True):
-                    if isinstance(ended, Exception):
-                        timeline.print_failure(f"reading the topics failed: {ended!r}")
-    await _audit_topics(session)
+def _open_client(house: DemoEnvironment, *, http: bool) -> AbstractAsyncContextManager[ShowClient]:
+    if http:
+        return open_http_client(house.gateway_url, house.jwt_secret)
+    return open_kafka_client(house.kafka, PREFIX)
+
+
+async def _run_demo(house: DemoEnvironment, client: ShowClient) -> DemoContext:
+    session = DemoContext(house, client, Timeline())
+    try:
+        await context.run_steps(session, steps.STEPS)
+    finally:
+        await session.close()
+    await context.verify_outcomes(session)
     return session
-
-
-async def _audit_topics(context: DemoContext) -> None:
-    context.timeline.print_step("the audit reads all topics again, from the beginning")
-    report = await audit.audit(context.environment.kafka, PREFIX)
-    for violation in report.violations:
-        context.timeline.print_failure(violation)
-    if not report.violations and report.commands:
-        context.claims.mark_verified(Claim.AUDITED, f"{report.commands} commands, {report.outcomes} outcomes")
 
 
 def _summary_lines(context: DemoContext) -> list[tuple[bool, str]]:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -16,8 +15,9 @@ from cohost import tokens
 from cohost.http_reader import HttpReader
 from cohost_schemas.answers import BroadcastData, CoHost
 from cohost_schemas.facts import RoomChanged, UserChanged
-from demo.claims import ClaimList
+from demo.claims import Claim, ClaimList
 from demo.participants import DemoParticipant
+from demo.show_client import DemoEnvironment, ShowClient
 from demo.timeline import NotObserved, Timeline
 
 ROOM = "evening-show"
@@ -31,26 +31,14 @@ _SECONDS = 20
 _LOOK_SECONDS = 0.02
 
 
-@dataclass(frozen=True)
-class DemoEnvironment:
-    """Addresses and secrets of the servers and services."""
-
-    kafka: str
-    invitations_url: str
-    broadcast_url: str
-    jwt_secret: str
-    livekit_url: str
-    livekit_key: str
-    livekit_secret: str
-
-
 class DemoContext:
     """State and actions that the steps share."""
 
-    def __init__(self, environment: DemoEnvironment, client: cohost.Client, timeline: Timeline) -> None:
+    def __init__(self, environment: DemoEnvironment, client: ShowClient, timeline: Timeline) -> None:
         self.environment = environment
         self.client = client
         self.timeline = timeline
+        self._resources = contextlib.AsyncExitStack()
         self.claims = ClaimList()
         self.participants = {name: DemoParticipant(name, PITCHES) for name in (HOST, *VIEWERS, ABSENT)}
         self.invitations: dict[str, str] = {}
@@ -64,23 +52,32 @@ class DemoContext:
         """Publish the room's status."""
         await self.client.set_room(RoomChanged(room_id=ROOM, host_id=HOST, status=status))
 
+    async def follow_room(self) -> None:
+        """Record the room's events and badges from now on, until the show is closed."""
+        await self._resources.enter_async_context(self.client.follow_room(ROOM, self.timeline))
+
+    async def wait_until_read(
+        self, is_read: Callable[[HttpReader], Coroutine[Any, Any, bool]], description: str
+    ) -> None:
+        """Wait until the host reads what is awaited. Raises `NotObserved` with the description."""
+        async with self._open_reader(HOST) as reads:
+            try:
+                async with asyncio.timeout(_SECONDS):
+                    while not await _is_read_by_now(is_read(reads)):
+                        await asyncio.sleep(_LOOK_SECONDS)
+            except TimeoutError:
+                msg = f"not within {_SECONDS} s: {description}"
+                raise NotObserved(msg) from None
+
     async def fetch_broadcast_data(self, name: str, *, as_viewer: bool = False) -> BroadcastData:
         """Return the broadcast data of a participant: the LiveKit URL, a token, and the role."""
-        token = tokens.sign(self.environment.jwt_secret, name)
-        reads = HttpReader(self.environment.invitations_url, self.environment.broadcast_url, token, _SECONDS)
-        try:
+        async with self._open_reader(name) as reads:
             return await reads.broadcast_data(ROOM, as_viewer=as_viewer)
-        finally:
-            await reads.close()
 
     async def fetch_co_hosts(self) -> tuple[CoHost, ...]:
         """Return the co-hosts in their speaking order."""
-        token = tokens.sign(self.environment.jwt_secret, HOST)
-        reads = HttpReader(self.environment.invitations_url, self.environment.broadcast_url, token, _SECONDS)
-        try:
+        async with self._open_reader(HOST) as reads:
             return await reads.co_hosts(ROOM)
-        finally:
-            await reads.close()
 
     async def join_room(self, name: str, *, as_viewer: bool = False) -> BroadcastData:
         """Connect a participant to LiveKit with new broadcast data."""
@@ -144,8 +141,18 @@ class DemoContext:
             yield opened
 
     async def close(self) -> None:
-        """Disconnect every participant."""
+        """Disconnect every participant, and record no more events."""
         await asyncio.gather(*(person.disconnect() for person in self.participants.values()))
+        await self._resources.aclose()
+
+    @contextlib.asynccontextmanager
+    async def _open_reader(self, name: str) -> AsyncIterator[HttpReader]:
+        urls = self.client.read_urls(self.environment)
+        reads = HttpReader(*urls, tokens.sign(self.environment.jwt_secret, name), _SECONDS)
+        try:
+            yield reads
+        finally:
+            await reads.close()
 
 
 Step = Callable[[DemoContext], Coroutine[Any, Any, None]]
@@ -173,6 +180,25 @@ async def run_steps(context: DemoContext, steps: tuple[Step, ...]) -> None:
             context.timeline.print_failure(f"{type(trouble).__name__}: {trouble}")
             if step is steps[0]:
                 return
+
+
+async def verify_outcomes(context: DemoContext) -> None:
+    """Look at every command's outcome once more."""
+    context.timeline.print_step("every command's outcome is looked at once more")
+    report = await context.client.verify_outcomes()
+    for violation in report.violations:
+        context.timeline.print_failure(violation)
+    if not report.violations and report.evidence:
+        context.claims.mark_verified(Claim.AUDITED, report.evidence)
+
+
+async def _is_read_by_now(reading: Coroutine[Any, Any, bool]) -> bool:
+    try:
+        return await reading
+    except cohost.ProblemError as problem:
+        if problem.reason == "room_not_found":
+            return False
+        raise
 
 
 async def wait_until(condition: Callable[[], bool], description: str) -> None:

@@ -7,6 +7,7 @@ from livekit import api
 from livekit.rtc.participant import PublishTrackError
 
 import cohost
+from cohost.http_reader import HttpReader
 from demo import closing_steps
 from demo.claims import Claim
 from demo.context import ABSENT, HOST, LABELS, PITCHES, ROOM, VIEWERS, DemoContext, Step, wait_until
@@ -26,11 +27,12 @@ async def open_room(context: DemoContext) -> None:
     context.timeline.print_step(f"{HOST} opens a room and goes live")
     await context.publish_users()
     await context.publish_room("idle")
-    await context.timeline.wait_for_event("StageChanged", status="idle", open=True)
+    await context.wait_until_read(_is_room_idle, "the room is idle")
+    await context.follow_room()
     await context.publish_room("live")
     await context.timeline.wait_for_event("StageChanged", status="live", open=True)
-    await context.timeline.wait_for_event("BadgeChanged", HOST, badge="host")
-    context.claims.mark_verified(Claim.OPENED, "StageChanged idle, StageChanged live")
+    await context.wait_until_read(_has_host_badge, f"{HOST} has the host's badge")
+    context.claims.mark_verified(Claim.OPENED, "idle is read, then StageChanged live")
     context.timeline.print_step(f"{HOST} connects as host; {', '.join(VIEWERS)} come to watch")
     await context.join_room(HOST)
     await asyncio.gather(*(context.join_room(name, as_viewer=True) for name in VIEWERS))
@@ -42,6 +44,15 @@ async def open_room(context: DemoContext) -> None:
         raise NotObserved(msg)
     await context.timeline.wait_for_event("HostConnected", HOST)
     context.claims.mark_verified(Claim.CONNECTED, f"{len(rights)} participants, the host alone may publish")
+
+
+async def _is_room_idle(reads: HttpReader) -> bool:
+    room = await reads.room(ROOM)
+    return room.status == "idle" and room.open
+
+
+async def _has_host_badge(reads: HttpReader) -> bool:
+    return [member.badge for member in (await reads.stage(ROOM)).items] == ["host"]
 
 
 async def invite_dave_and_erin(context: DemoContext) -> None:

@@ -112,16 +112,22 @@ class Timeline:
     async def follow_events(self, events: cohost.Stream[cohost.Event]) -> None:
         """Record events until cancelled."""
         async for event in events:
-            name = envelope.model_name(event.envelope.type)
-            await self._record_event(
-                event.topic, ObservedEvent(name, getattr(event.data, "user_id", ""), event.data)
-            )
+            await self.record_event(event.topic, event.envelope.type, event.data)
 
     async def follow_badges(self, badges: cohost.Stream[cohost.Badge]) -> None:
         """Record badges until cancelled."""
         async for badge in badges:
-            name = "BadgeChanged" if badge.data is not None else "(badge removed)"
-            await self._record_event("badges", ObservedEvent(name, badge.user_id, badge.data))
+            await self.record_badge(badge.user_id, badge.data)
+
+    async def record_event(self, topic: str, event_type: str, data: Message | None) -> None:
+        """Record an event, given its CloudEvent type."""
+        name = envelope.model_name(event_type)
+        await self._record(topic, ObservedEvent(name, getattr(data, "user_id", None) or "", data))
+
+    async def record_badge(self, user_id: str, data: Message | None) -> None:
+        """Record a user's badge; without data it was removed."""
+        name = "BadgeChanged" if data is not None else "(badge removed)"
+        await self._record("badges", ObservedEvent(name, user_id, data))
 
     async def wait_for_event(self, name: str, user_id: str | None = None, **fields: object) -> Message | None:
         """Wait for a past or future event and return its data. Raises `NotObserved`."""
@@ -138,7 +144,7 @@ class Timeline:
     def _find(self, name: str, user_id: str | None, fields: dict[str, object]) -> ObservedEvent | None:
         return next((seen for seen in self._events if seen.is_match(name, user_id, fields)), None)
 
-    async def _record_event(self, topic: str, event: ObservedEvent) -> None:
+    async def _record(self, topic: str, event: ObservedEvent) -> None:
         self._print(topic, self._format_line(event.name, event.user_id, _format_details(event)))
         async with self._changed:
             self._events.append(event)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from demo.context import DemoEnvironment
+from demo.show_client import DemoEnvironment
 from stack import ports
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +59,7 @@ class ComposeProject:
             f"127.0.0.1:{settings['KAFKA_PORT']}",
             f"http://127.0.0.1:{await self.published_port('invitations', 8081)}",
             f"http://127.0.0.1:{await self.published_port('broadcast', 8082)}",
+            f"http://127.0.0.1:{await self.published_port('gateway', 8080)}",
             settings["COHOST_JWT_SECRET"],
             f"ws://127.0.0.1:{settings['LIVEKIT_PORT']}",
             settings["LIVEKIT_API_KEY"],
@@ -90,7 +91,7 @@ async def run_compose_project(folder: Path) -> AsyncIterator[ComposeProject]:
     settings = {
         "COHOST_ENVIRONMENT": "production",
         **{f"{name}_PORT": str(ports.reserve_port()) for name in names},
-        **{f"{name}_PORTS": _two_ports() for name in ("INVITATIONS", "BROADCAST")},
+        **{f"{name}_PORTS": _two_ports() for name in ("INVITATIONS", "BROADCAST", "GATEWAY")},
         "LIVEKIT_API_KEY": secrets.token_hex(6),
         **{name: secrets.token_hex(20) for name in _SECRETS},
     }

@@ -14,11 +14,12 @@ from cohost_schemas import topics
 from demo import steps
 from demo.claims import Claim
 from demo.context import HOST, ROOM, DemoContext
+from demo.http_client import open_http_client
 from tests.compose.compose_project import ComposeProject, run_command
 from tests.messaging.pipeline_in_process import wait_until
 
 SERVERS = ("kafka", "postgres", "livekit")
-SERVICES = ("invitations", "broadcast")
+SERVICES = ("invitations", "broadcast", "gateway")
 
 
 async def test_everything_is_healthy(project: ComposeProject) -> None:
@@ -76,6 +77,12 @@ async def test_an_image_lists_its_installed_packages(project: ComposeProject) ->
     assert listed == set(ast.literal_eval(installed))
 
 
+async def test_the_gateway_does_not_know_the_databases_password(project: ComposeProject) -> None:
+    variables = await project.run_compose("exec", "gateway", "env")
+    assert project.settings["COHOST_JWT_SECRET"] in variables
+    assert project.settings["POSTGRES_PASSWORD"] not in variables
+
+
 async def test_the_demo_runs_against_the_containers(running_demo: DemoContext) -> None:
     for scene in (
         steps.open_room,
@@ -108,6 +115,7 @@ async def test_commands_continue_after_any_container_restarts(
     await project.wait_until_healthy()
     invited = await running_demo.invite_user("erin")
     await running_demo.client.cancel_invitation(ROOM, invited, HOST)
+    await _invite_over_http(project, await project.published_port("gateway", 8080))
 
 
 async def test_the_host_reconnects_after_livekits_restart(
@@ -122,12 +130,27 @@ async def test_the_host_reconnects_after_livekits_restart(
 
 
 async def test_scaled_copies_share_the_lanes(project: ComposeProject, running_demo: DemoContext) -> None:
-    await project.start_containers("--no-recreate", "--scale", "invitations=2", "--scale", "broadcast=2")
+    await project.start_containers("--no-recreate", *_scale("2"))
     await wait_until(lambda: _are_lanes_shared(project, "invitations", 8081))
     await wait_until(lambda: _are_lanes_shared(project, "broadcast", 8082))
     invited = await running_demo.invite_user("erin")
     await running_demo.client.cancel_invitation(ROOM, invited, HOST)
-    await project.start_containers("--no-recreate", "--scale", "invitations=1", "--scale", "broadcast=1")
+    for index in (1, 2):
+        await _invite_over_http(project, await project.published_port("gateway", 8080, index))
+    await project.start_containers("--no-recreate", *_scale("1"))
+
+
+def _scale(copies: str) -> list[str]:
+    return [word for service in SERVICES for word in ("--scale", f"{service}={copies}")]
+
+
+async def _invite_over_http(project: ComposeProject, port: int) -> None:
+    """Invite a user and take it back, through a copy of the gateway."""
+    secret = project.settings["COHOST_JWT_SECRET"]
+    async with open_http_client(f"http://127.0.0.1:{port}", secret) as client:
+        sent = await client.send_invitation(ROOM, "erin", HOST)
+        cancelled = await client.cancel_invitation(ROOM, sent.data.invitation_id, HOST)
+    assert cancelled.data.status == "cancelled"
 
 
 async def _are_lanes_shared(project: ComposeProject, service: str, inside: int) -> bool:
