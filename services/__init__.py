@@ -1,1 +1,1 @@
-"""The two services, and the runtime that they share."""
+"""The two services, the gateway, and the runtime that they share."""

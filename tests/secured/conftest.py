@@ -1,4 +1,4 @@
-"""Fixtures: a broker with the ACLs of docs/operations.md, and both services on it."""
+"""Fixtures: a broker with the ACLs of docs/operations.md, and both services and the gateway on it."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -22,21 +22,25 @@ PRINCIPALS = ("platform", "gateway", "invitations", "broadcast", "readers", "ops
 
 @dataclass(frozen=True)
 class SecuredServices:
-    """The services, each under its principal; `processes` has the last started copy of each."""
+    """The services, each under its principal; `processes` and `urls` have the last started copy of each."""
 
     secured: SecuredBroker
     environment: dict[str, str]
     folder: Path
     exit_stack: AsyncExitStack
     processes: dict[str, process.Process] = field(default_factory=dict)
+    urls: dict[str, str] = field(default_factory=dict)
 
     async def start_copy(self, name: str) -> None:
         """Start a copy and wait until it is ready."""
         port = ports.reserve_port()
         self.exit_stack.callback(ports.release_ports, port)
         environment = {**self.environment, **self.secured.client_variables(name)}
+        if name == stack_services.GATEWAY:
+            environment |= stack_services.url_variables(self.urls["invitations"], self.urls["broadcast"])
         copy = ServiceProcess(name, (port,), environment, self.folder / f"{name}-{port}.log")
         self.processes[name] = await components.launch_component(copy)
+        self.urls[name] = copy.address
         self.exit_stack.push_async_callback(self.processes[name].stop)
 
 

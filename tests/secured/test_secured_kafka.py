@@ -25,6 +25,8 @@ from cohost_schemas.events import CoHostLeft, GrantProvisioned, GrantRevoked, In
 from cohost_schemas.facts import RoomChanged, UserChanged
 from cohost_schemas.partitions import partition_of
 from cohost_schemas.topics import Topic
+from demo.http_client import open_http_client
+from demo.timeline import Timeline
 from messaging import cluster
 from messaging.config import Config
 from stack.services import REPOSITORY
@@ -113,6 +115,24 @@ async def test_an_invitation_becomes_a_grant_and_a_no_show_ends_the_seat(
         assert (await wait_for_event(events, GrantRevoked)).reason == "no_show"
     with pytest.raises(cohost.Rejected, match="not_co_host"):
         await gateway.mute_co_host(room, "bob", "alice", "microphone")
+
+
+async def test_a_gateway_with_its_principals_rights_serves_an_app(services: SecuredServices) -> None:
+    await services.start_copy("gateway")
+    room = f"room-{secrets.token_hex(4)}"
+    timeline = Timeline()
+    secret = services.environment["COHOST_JWT_SECRET"]
+    async with open_http_client(services.urls["gateway"], secret) as app:
+        await app.set_user(UserChanged(user_id="bob", status="active"))
+        await app.set_room(RoomChanged(room_id=room, host_id="alice", status="idle"))
+        async with app.follow_room(room, timeline):
+            sent = await cohost.retry_until_known(lambda: app.send_invitation(room, "bob", "alice"), SECONDS)
+            await app.accept_invitation(room, sent.data.invitation_id, "bob")
+            for event in ("InvitationSent", "InvitationAccepted", "GrantProvisioned", "BadgeChanged"):
+                await timeline.wait_for_event(event, "bob")
+            with pytest.raises(cohost.Rejected, match="not_co_host"):
+                await app.mute_co_host(room, "carol", "alice", "microphone")
+        assert (await app.verify_outcomes()).violations == []
 
 
 async def test_another_copy_closes_what_a_killed_one_left_overdue(
