@@ -1,9 +1,10 @@
-"""The README's FastStream consumer runs as it is written there."""
+"""The README's FastStream consumer and its requests to the gateway run as they are written there."""
 
 import asyncio
 import os
 import re
 import secrets
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from stack.services import REPOSITORY, RunningServices
 
 SECONDS = 60
 PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SHELL_BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def consumer_example(prefix: str) -> str:
@@ -65,3 +67,45 @@ async def test_the_readmes_faststream_consumer_prints_seats(stack: Stack, tmp_pa
             await process.wait()
     seats = [line for line in lines if line.startswith("bob ")]
     assert seats == ["bob is on stage in room-1", "bob left room-1: left"]
+
+
+def gateway_example() -> list[str]:
+    """Return the README's requests to the gateway: the shell's functions, the facts, an app's requests."""
+    blocks = SHELL_BLOCK.findall((REPOSITORY / "README.md").read_text())
+    (example,) = (block for block in blocks if "COHOST_GATEWAY_URL" in block)
+    return str(example).strip().split("\n\n")
+
+
+async def start_shell(running: RunningServices, *lines: str) -> asyncio.subprocess.Process:
+    variables = {"COHOST_GATEWAY_URL": running.gateway_url, "COHOST_JWT_SECRET": running.jwt_secret}
+    return await asyncio.create_subprocess_exec(
+        *("bash", "-c", "\n".join(lines)),
+        cwd=REPOSITORY,
+        env={**os.environ, **variables, "no_proxy": "127.0.0.1"},
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+async def shell_output(running: RunningServices, *lines: str) -> str:
+    """Run the lines and return what they print."""
+    out, _ = await (await start_shell(running, *lines)).communicate()
+    return out.decode()
+
+
+async def test_the_readmes_requests_to_the_gateway_are_answered(stack: Stack) -> None:
+    functions, facts, requests = gateway_example()
+    sign_in, command, read, stream = requests.splitlines()
+    async with (
+        stack.run_services(f"t{secrets.token_hex(4)}.", with_gateway=True) as running,
+        asyncio.timeout(SECONDS),
+    ):
+        assert (await shell_output(running, functions, facts)).count('"causationId"') == 2
+        while '"outcome":"accepted"' not in (await shell_output(running, functions, sign_in, command)):
+            continue  # nothing orders a command behind a fact
+        assert '"status":"pending"' in await shell_output(running, functions, sign_in, read)
+        following = await start_shell(running, functions, sign_in, stream)
+        assert following.stdout is not None
+        assert await following.stdout.readline() == b"event: ready\n"
+        os.killpg(following.pid, signal.SIGTERM)
+        await following.wait()
