@@ -24,9 +24,9 @@ class KafkaShowClient(ShowClient):
         """Publish a command and return the events that it caused."""
         return await self._client.execute(data, command_id)
 
-    async def write_fact(self, topic: Topic, key: str, data: Message | None) -> None:
-        """Write a fact, or a tombstone where `data` is None."""
-        await self._client.write_fact(topic, key, data)
+    async def write_fact(self, topic: Topic, key: str, data: Message | None) -> str:
+        """Write a fact, or a tombstone where `data` is None; return the causation id of what follows."""
+        return await self._client.write_fact(topic, key, data)
 
     def read_urls(self, environment: DemoEnvironment) -> tuple[str, str]:
         """Return the URLs of the two services."""

@@ -17,7 +17,7 @@ from services.gateway.commands.earlier_use import EarlierUses
 from services.gateway.commands.limit import CommandLimit
 from services.gateway.commands.metrics import CommandMetrics
 from services.gateway.commands.runner import CommandRunner
-from services.gateway.http import commands, diagnosis_route, facts, reads, streams
+from services.gateway.http import commands, diagnosis_route, facts, quality_route, reads, streams
 from services.gateway.http.command_answers import CommandProblem
 from services.gateway.kafka_access import KafkaAccess
 from services.gateway.services import ServiceProxy
@@ -85,6 +85,7 @@ async def build_gateway(settings: GatewaySettings) -> process.Service:
         routers=[
             reads.create_read_router(invitations, broadcast),
             diagnosis_route.create_diagnosis_router(invitations, broadcast),
+            quality_route.create_quality_router(broadcast),
             streams.create_stream_router(hub, invitations),
             commands.create_command_router(runner, CommandLimit(settings.commands_per_minute, metrics)),
             facts.create_fact_router(access),
