@@ -106,13 +106,11 @@ class Air(Script):
         await self._processor.settled()
         rooms = await self._processor.query("SELECT room_id, document FROM rooms")
         self._rooms = {row["room_id"]: json.loads(row["document"]) for row in rooms}
-        members = await self._processor.query("SELECT room_id, user_id, seat_deadline, document FROM members")
+        members = await self._processor.query(
+            "SELECT room_id, user_id, seat_deadline, quality_due_at, document FROM members"
+        )
         self._members = {
-            (row["room_id"], row["user_id"]): {
-                **json.loads(row["document"]),
-                "seat_deadline": row["seat_deadline"],
-            }
-            for row in members
+            (row["room_id"], row["user_id"]): {**json.loads(row["document"]), **dict(row)} for row in members
         }
 
     def member(self) -> tuple[str, str] | None:
@@ -169,6 +167,13 @@ class Air(Script):
         """Let the LiveKit room be deleted."""
         await self.learn()
         self.tell("RoomDeleted", room, version=self.deletion(room), roomSid=room_sid)
+
+    async def due_quality(self, room: str, user: str) -> None:
+        """Let a reported quality be due."""
+        await self.learn()
+        due = self._members.get((room, user), {}).get("quality_due_at") or "2026-01-01T12:00:00.000Z"
+        self.now = max(self.now, log.milliseconds(due))
+        self.tell("QualityDue", room, userId=user, dueAt=due)
 
     async def overdue(self, room: str, user: str, kind: str, *, wait: bool = True) -> None:
         """Let a deadline be reached."""

@@ -7,7 +7,7 @@ from tests.golden.broadcast_log import COMMANDS, EVENTS, RIGHTS, SIGNALS, SOURCE
 from tests.golden.log import PREFIX
 from tests.golden.script import cloud_event
 
-STUDIO, ARENA = "studio", "arena"
+STUDIO, ARENA, CLUB = "studio", "arena", "club"
 ROOMS = ("room-1", "room-3", "room-5", "room-7", "room-8", "attic", STUDIO, ARENA)
 USERS = ("alice", "bob", "carol", "dave", "mallory")
 
@@ -188,6 +188,41 @@ async def broken(script: Air) -> None:
     script.stray(cloud_event("CoHostWaved", "b-9", room, ended), room)
 
 
+async def qualities(script: Air) -> None:
+    """Reports of a host and of a co-host about their connections, in a room of their own."""
+    script.in_order = True
+    script.cut()
+    room = CLUB
+    opened = {"roomId": room, "hostId": "alice", "status": "live", "open": True, "maxCoHosts": 5}
+    at = "2026-01-01T14:00:00.000Z"
+    seated = {"invitationId": "q-i", "roomId": room, "userId": "bob", "invitedBy": "alice"}
+    times = {"sentAt": at, "expiresAt": at, "respondedAt": at, "updatedAt": at}
+    script.stray(cloud_event("StageChanged", "q-1", room, opened), room)
+    script.stray(
+        cloud_event("InvitationAccepted", "q-2", room, {**seated, **times, "status": "accepted"}), room
+    )
+    reports: tuple[tuple[str, str, int | None, int], ...] = (
+        ("bob", "good", 40, 0),
+        ("alice", "excellent", None, 4),
+        ("bob", "poor", 300, 0),
+        ("bob", "good", 50, 60),
+        ("bob", "lost", None, 0),
+        ("bob", "poor", 900, 0),
+        ("carol", "lost", 1, 0),
+        ("alice", "excellent", 20, 8),
+        ("bob", "poor", 0, 0),
+    )
+    for user, quality, round_trip, seconds in reports:
+        script.tell("QualityReported", room, userId=user, quality=quality, roundTripMs=round_trip)
+        script.wait(seconds)
+    await script.due_quality(room, "bob")
+    await script.due_quality(room, "bob")
+    left = {"roomId": room, "userId": "bob", "invitationId": "q-i", "reason": "left", "leftAt": at}
+    script.tell("QualityReported", room, userId="bob", quality="good", roundTripMs=None)
+    script.stray(cloud_event("CoHostLeft", "q-3", room, left), room)
+    await script.due_quality(room, "bob")
+
+
 async def disorder(script: Air) -> None:
     """Everything at once, over all the rooms that invitations tell of."""
     script.in_order = False
@@ -252,7 +287,7 @@ async def write(database_url: str) -> None:
     """Write the whole log."""
     async with run.opened("broadcast", database_url, "script") as processor:
         script = Air(2027, processor)
-        for scene in (grants, presence, mutes, intruders, hosts, disorder, broken):
+        for scene in (grants, presence, mutes, intruders, hosts, disorder, broken, qualities):
             await scene(script)
     copied = {(PREFIX + EVENTS, *place) for place in log.golden_events()}
     lines = [
