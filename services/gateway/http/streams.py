@@ -81,7 +81,9 @@ def create_stream_router(hub: EventHub, invitations: ServiceProxy) -> APIRouter:
 async def _begin(hub: EventHub, key: StreamKey, last_event_id: str) -> Position:
     """Return the position at which a stream begins. Raises `HttpProblem`."""
     try:
-        return await hub.resume_position(key, last_event_id) if last_event_id else hub.current_position(key)
+        if last_event_id:
+            return await hub.resume_position(key, last_event_id)
+        return await hub.current_position(key)
     except ValueError as error:
         raise HttpProblem(422, "invalid_request", f"Last-Event-ID: {error}") from None
     except PositionLost:

@@ -19,6 +19,7 @@ from services.gateway.streams.subscription import EndReason, Subscription
 
 _FIRST_RETRY_SECONDS = 0.2
 _MAX_RETRY_SECONDS = 5.0
+_START_SECONDS = 5.0
 
 log = structlog.get_logger()
 
@@ -49,6 +50,7 @@ class EventHub:
         self._connection = connection
         self._metrics = metrics
         self._session: _Session | None = None
+        self._has_session = asyncio.Event()
         self._open: set[Subscription] = set()
         self._is_stopped = False
 
@@ -70,16 +72,16 @@ class EventHub:
                 await self._read_on(backoff)
             except PositionLost:
                 log.warning("streams ended: the log no longer has their place")
-                self._session = None
-                self._end_streams("position_lost")
+                self._end_session("position_lost")
             except UNAVAILABLE_ERRORS as error:
                 if not backoff.failing:
                     log.warning("streams cannot begin: Kafka is unavailable", error=repr(error))
+                self._end_session("closed")
                 await asyncio.sleep(backoff.next_wait())
 
-    def current_position(self, key: StreamKey) -> Position:
+    async def current_position(self, key: StreamKey) -> Position:
         """Return the position of a stream that begins now. Raises `StreamsUnavailable`."""
-        return self._current_session().live.position_of(key)
+        return (await self._current_session()).live.position_of(key)
 
     async def resume_position(self, key: StreamKey, text: str) -> Position:
         """Return the position with this text.
@@ -88,7 +90,7 @@ class EventHub:
         `StreamsUnavailable` or aiokafka's errors if that cannot be known.
         """
         position = positions.decode_position(key, text)
-        session = self._current_session()
+        session = await self._current_session()
         partitions = [session.layout.partitions[number] for number in session.layout.numbers_of(key)]
         if len(position.offsets) != len(partitions):
             msg = "the position is of other topics"
@@ -156,6 +158,7 @@ class EventHub:
             _, ends = await bounds.fetch()
             live = LiveLog(topics, [ends[partition] for partition in topics.partitions], self._metrics)
             self._session = _Session(self._connection, topics, live, bounds)
+            self._has_session.set()
             backoff.reset()
             async with contextlib.aclosing(LogReader(self._connection, ends).read_batches()) as batches:
                 async for batch in batches:
@@ -163,10 +166,19 @@ class EventHub:
         finally:
             await bounds.close()
 
-    def _current_session(self) -> _Session:
+    async def _current_session(self) -> _Session:
+        # A copy that has just started may be asked before it has read where the log ends.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0 if self._is_stopped else _START_SECONDS):
+                await self._has_session.wait()
         if self._session is None or self._is_stopped:
             raise StreamsUnavailable
         return self._session
+
+    def _end_session(self, reason: EndReason) -> None:
+        self._session = None
+        self._has_session.clear()
+        self._end_streams(reason)
 
     def _end_streams(self, reason: EndReason) -> None:
         for subscription in list(self._open):

@@ -37,7 +37,7 @@ class LiveLog:
 
     def recent_begins(self, key: StreamKey) -> list[int]:
         """Return from where on records are in memory, for each partition of a stream."""
-        return [self._recent.begin_offsets[number] for number in self._layout.numbers_of(key)]
+        return self._recent.begin_offsets(key, self._layout.numbers_of(key))
 
     async def add_records(self, batch: Sequence[Any]) -> None:
         """Give the next records of a partition to the streams."""

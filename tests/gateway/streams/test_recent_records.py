@@ -24,7 +24,7 @@ def test_records_are_found_by_room_and_by_user() -> None:
     assert list(recent.records_of(SHOW)) == [records[0], records[2]]
     assert list(recent.records_of(BOB)) == records[:2]
     assert list(recent.records_of(StreamKey("user", "show"))) == []
-    assert recent.begin_offsets == [5, 0]
+    assert recent.begin_offsets(SHOW, range(2)) == [5, 0]
 
 
 def test_the_oldest_are_dropped_beyond_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,7 +35,9 @@ def test_the_oldest_are_dropped_beyond_a_number(monkeypatch: pytest.MonkeyPatch)
         recent.append_record(added)
     assert list(recent.records_of(SHOW)) == records[1:]
     assert list(recent.records_of(StreamKey("room", "talk"))) == []
-    assert recent.begin_offsets == [8, 0]
+    assert recent.begin_offsets(StreamKey("room", "talk"), range(2)) == [8, 0]
+    assert recent.begin_offsets(StreamKey("user", "eve"), range(2)) == [8, 0]
+    assert recent.begin_offsets(SHOW, range(2)) == [0, 0]
 
 
 def test_the_oldest_are_dropped_beyond_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,4 +46,16 @@ def test_the_oldest_are_dropped_beyond_a_size(monkeypatch: pytest.MonkeyPatch) -
     for offset in range(5):
         recent.append_record(record(0, offset, size=40))
     assert [found.offset for found in recent.records_of(BOB)] == [3, 4]
-    assert recent.begin_offsets == [3]
+    assert recent.begin_offsets(BOB, [0]) == [3]
+
+
+def test_what_is_no_longer_known_of_quiet_streams_counts_as_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent_records, "_MAX_RECORDS", 0)
+    monkeypatch.setattr(recent_records, "_MAX_DROPPED", 4)
+    recent = RecentRecords([0, 0])
+    recent.append_record(record(0, 3, "talk", "eve"))
+    recent.append_record(record(1, 5))
+    assert recent.begin_offsets(SHOW, range(2)) == [0, 6]
+    recent.append_record(record(1, 8, "quiz", "dan"))
+    assert recent.begin_offsets(SHOW, range(2)) == [4, 6]
+    assert recent.begin_offsets(StreamKey("user", "nobody"), range(2)) == [4, 0]

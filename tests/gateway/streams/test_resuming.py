@@ -157,7 +157,7 @@ async def test_a_position_that_the_log_does_not_have_yet_is_gone(
     copy: GatewayCopy, kind: str, path: str
 ) -> None:
     key = StreamKey(kind, path.split("/")[3])  # type: ignore[arg-type]
-    now = copy.hub.current_position(key)
+    now = await copy.hub.current_position(key)
     ahead = Position(now.hour, (*now.offsets[:-1], now.offsets[-1] + 1))
     answer = await copy.request(path, "bob", after=text_of(key, ahead))
     assert (answer.status_code, answer.json()["reason"]) == (410, "position_gone")
@@ -165,7 +165,7 @@ async def test_a_position_that_the_log_does_not_have_yet_is_gone(
 
 async def test_a_position_older_than_the_badges_tombstones_is_gone(copy: GatewayCopy) -> None:
     key = StreamKey("room", "show")
-    now = copy.hub.current_position(key)
+    now = await copy.hub.current_position(key)
     for hours, status in ((167, 200), (168, 410)):
         old = text_of(key, now._replace(hour=now.hour - hours))
         assert (await copy.request(ROOM, "bob", "HEAD", after=old)).status_code == status
