@@ -49,6 +49,8 @@ class LogReader:
     ) -> None:
         self._connection = connection
         self._offsets = dict(offsets)
+        self.passed_offsets = dict(offsets)
+        """The next offset of each partition behind all that was yielded and taken, and control records."""
         self._end_offsets = end_offsets
         self._skip_gaps = skip_gaps
         self._stopped = asyncio.Event()
@@ -111,6 +113,8 @@ class LogReader:
                         yield readable
                 if self._stopped.is_set():
                     return
+                for partition in fetched or consumer.assignment():
+                    self.passed_offsets[partition] = await consumer.position(partition)
                 idle_polls = 0 if fetched else idle_polls + 1
                 if idle_polls == _IDLE_POLLS:
                     idle_polls = 0

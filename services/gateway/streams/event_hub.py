@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 
 class StreamsUnavailable(Exception):
-    """The topics have not been reached yet, so that no stream can begin."""
+    """Kafka has not been reached, so that the stream cannot begin."""
 
 
 class _Session:
@@ -86,8 +86,8 @@ class EventHub:
     async def resume_position(self, key: StreamKey, text: str) -> Position:
         """Return the position with this text.
 
-        Raises `ValueError` if it is none of this stream, `PositionLost` if the log does not have it,
-        `StreamsUnavailable` or aiokafka's errors if that cannot be known.
+        Raises `ValueError` if it is none of this stream, `PositionLost` if the log does not have it, and
+        `StreamsUnavailable` if that cannot be known.
         """
         position = positions.decode_position(key, text)
         session = await self._current_session()
@@ -95,7 +95,10 @@ class EventHub:
         if len(position.offsets) != len(partitions):
             msg = "the position is of other topics"
             raise ValueError(msg)
-        begins, ends = await session.bounds.fetch()
+        try:
+            begins, ends = await session.bounds.fetch()
+        except UNAVAILABLE_ERRORS as error:
+            raise StreamsUnavailable from error
         # Older tombstones of badges may be gone, without any trace in the offsets.
         is_old = live_log.current_hour() - position.hour >= MAX_AGE_HOURS
         if is_old or any(
@@ -156,11 +159,12 @@ class EventHub:
         bounds = LogBounds(self._connection, topics)
         try:
             _, ends = await bounds.fetch()
-            live = LiveLog(topics, [ends[partition] for partition in topics.partitions], self._metrics)
+            reader = LogReader(self._connection, ends)
+            live = LiveLog(topics, reader.passed_offsets, self._metrics)
             self._session = _Session(self._connection, topics, live, bounds)
             self._has_session.set()
             backoff.reset()
-            async with contextlib.aclosing(LogReader(self._connection, ends).read_batches()) as batches:
+            async with contextlib.aclosing(reader.read_batches()) as batches:
                 async for batch in batches:
                     await live.add_records(batch)
         finally:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -22,17 +22,24 @@ _RECORDS_PER_TURN = 50
 
 
 class LiveLog:
-    """Records are given to the streams in the order in which they are read, each once."""
+    """Records are given to the streams in the order in which they are read, each once.
 
-    def __init__(self, layout: PartitionLayout, offsets: Sequence[int], metrics: StreamMetrics) -> None:
+    `passed_offsets` are the reader's, which go on over control records too.
+    """
+
+    def __init__(
+        self, layout: PartitionLayout, passed_offsets: Mapping[TopicPartition, int], metrics: StreamMetrics
+    ) -> None:
         self._layout = layout
-        self._offsets = list(offsets)
-        self._recent = RecentRecords(offsets)
+        self._passed_offsets = passed_offsets
+        self._offsets = [passed_offsets[partition] for partition in layout.partitions]
+        self._recent = RecentRecords(self._offsets)
         self._channels: dict[StreamKey, Channel] = {}
         self._metrics = metrics
 
     def position_of(self, key: StreamKey) -> Position:
         """Return the position of a stream that begins now."""
+        self._pass_control_records()
         return Position(current_hour(), self._offsets_of(key))
 
     def recent_begins(self, key: StreamKey) -> list[int]:
@@ -44,6 +51,7 @@ class LiveLog:
         number = self._layout.number_of(TopicPartition(batch[0].topic, batch[0].partition))
         has_host_order = self._layout.has_host_order(number)
         self._metrics.records.inc(len(batch))
+        self._pass_control_records()
         for count, raw in enumerate(batch, 1):
             self._offsets[number] = raw.offset + 1
             record = records.parse_record(raw, number, has_host_order=has_host_order)
@@ -84,6 +92,11 @@ class LiveLog:
             channel.remove_subscription(subscription)
             if channel.is_empty:
                 del self._channels[key]
+
+    def _pass_control_records(self) -> None:
+        # Otherwise a position right before one is lost with it, although nothing else was there.
+        for number, partition in enumerate(self._layout.partitions):
+            self._offsets[number] = max(self._offsets[number], self._passed_offsets[partition])
 
     def _deliver(self, record: StreamRecord) -> None:
         hour = current_hour()

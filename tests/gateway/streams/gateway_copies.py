@@ -110,15 +110,21 @@ class EventReader:
     async def next_event(self) -> StreamEvent:
         """Return the next event. Raises `StopAsyncIteration` at the end of the stream."""
         fields: dict[str, str] = {}
-        async with asyncio.timeout(SECONDS):
-            while (line := await anext(self._lines)) or not fields:
-                if line.startswith(":"):
-                    self.comments.append(line)
-                elif line:
-                    name, _, value = line.partition(": ")
-                    assert name not in fields
-                    fields[name] = value
+        while (line := await self.next_line()) or not fields:
+            if line:
+                name, _, value = line.partition(": ")
+                assert name not in fields
+                fields[name] = value
         return StreamEvent(fields["event"], json.loads(fields["data"]), fields["id"])
+
+    async def next_line(self) -> str:
+        """Return the next line, empty for a comment."""
+        async with asyncio.timeout(SECONDS):
+            line = await anext(self._lines)
+        if line.startswith(":"):
+            self.comments.append(line)
+            return ""
+        return line
 
     async def take(self, count: int) -> list[StreamEvent]:
         return [await self.next_event() for _ in range(count)]

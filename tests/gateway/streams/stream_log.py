@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
 from cohost.kafka.closing import close_within
 from cohost.kafka.connection import KafkaConnection
+from cohost.kafka.log_reader import fetch_offset_bounds
 from cohost_schemas import envelope, ids, timestamps, topics
 from cohost_schemas.partitions import partition_of
 from cohost_schemas.topics import Topic
@@ -151,6 +152,12 @@ class StreamLog:
         ]
         await asyncio.gather(*sent)
 
+    async def end_offset(self, topic: Topic, room: str) -> int:
+        """Return the end of a room's partition of a topic."""
+        partition = TopicPartition(self.connection.topic_name(topic), partition_of(room, PARTITIONS))
+        _, ends = await fetch_offset_bounds(self.connection, [partition])
+        return ends[partition]
+
     async def delete_all(self, topic: Topic, room: str) -> None:
         """Delete every record from a room's partition of a topic."""
         partition = TopicPartition(self.connection.topic_name(topic), partition_of(room, PARTITIONS))
@@ -175,6 +182,7 @@ async def create_topics(connection: KafkaConnection) -> None:
     admin = AIOKafkaAdminClient(**connection.client_options())
     await admin.start()
     try:
+        # Those that exist already stay as they are.
         await admin.create_topics(
             [
                 NewTopic(connection.topic_name(topic), PARTITIONS, 1, topic_configs=dict(topic.config))

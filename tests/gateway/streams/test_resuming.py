@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cohost_schemas import topics
+from cohost_schemas.partitions import partition_of
 from services.gateway.streams import live_log, positions, recent_records
 from services.gateway.streams.positions import Position, StreamKey
 from tests.gateway.streams import gateway_copies, stream_log
@@ -150,6 +151,24 @@ async def test_a_position_that_the_log_has_no_longer_is_gone(
     await log.delete_all(topic, "show")
     answer = await copy.request(path, "bob", after=after)
     assert (answer.status_code, answer.json()["reason"]) == (410, "position_gone")
+
+
+@pytest.mark.parametrize("path", [ROOM, BOB])
+async def test_a_position_behind_all_that_was_deleted_is_not_gone(
+    copy: GatewayCopy, log: StreamLog, path: str
+) -> None:
+    await log.write(*left(1))
+    key = StreamKey("room", "show") if path == ROOM else StreamKey("user", "bob")
+    place = 0 if path == ROOM else partition_of("show", stream_log.PARTITIONS)
+    end = await log.end_offset(topics.INVITATION_EVENTS, "show")
+    async with asyncio.timeout(gateway_copies.SECONDS):
+        # The end of a transaction is a record too, which no stream shows.
+        while (await copy.hub.current_position(key)).offsets[place] < end:
+            await asyncio.sleep(0.01)
+    after = await first_position(copy, path, "bob")
+    await log.delete_all(topics.INVITATION_EVENTS, "show")
+    await log.write(*left(1, 1))
+    await resume_and_expect(copy, path, after, ["i-1"])
 
 
 @pytest.mark.parametrize(("kind", "path"), [("room", ROOM), ("user", BOB)])
