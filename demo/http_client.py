@@ -75,8 +75,8 @@ class HttpShowClient(ShowClient):
             _raise_problem(answer, request.key)
         return cohost.Accepted(request.key, tuple(map(_parse_event, answer.json()["events"])))
 
-    async def write_fact(self, topic: Topic, key: str, data: Message | None) -> str:
-        """Write a fact as the platform, or a tombstone; return the causation id of what follows."""
+    async def write_fact(self, topic: Topic, key: str, data: Message | None) -> Any:
+        """Write a fact as the platform, or a tombstone where `data` is None; return its causation id."""
         token = tokens.sign(self._jwt_secret, "platform", platform=True)
         path, id_field = _FACTS[topic]
         url = f"{path}/{quote(key, safe='')}"
@@ -88,7 +88,7 @@ class HttpShowClient(ShowClient):
             answer = await self._request("PUT", url, token, body)
         if answer.status_code != HTTPStatus.ACCEPTED:
             _raise_problem(answer)
-        return str(answer.json()["causationId"])
+        return answer.json()["causationId"]
 
     def read_urls(self, environment: DemoEnvironment) -> tuple[str, str]:
         """Return the gateway's URL, which has the reads of both services."""

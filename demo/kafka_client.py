@@ -1,7 +1,7 @@
 """The show over Kafka: the project's client, its streams, and the audit of all topics."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 import cohost
@@ -24,9 +24,9 @@ class KafkaShowClient(ShowClient):
         """Publish a command and return the events that it caused."""
         return await self._client.execute(data, command_id)
 
-    async def write_fact(self, topic: Topic, key: str, data: Message | None) -> str:
-        """Write a fact, or a tombstone where `data` is None; return the causation id of what follows."""
-        return await self._client.write_fact(topic, key, data)
+    def write_fact(self, topic: Topic, key: str, data: Message | None) -> Coroutine[Any, Any, Any]:
+        """Write a fact, or a tombstone where `data` is None."""
+        return self._client.write_fact(topic, key, data)
 
     def read_urls(self, environment: DemoEnvironment) -> tuple[str, str]:
         """Return the URLs of the two services."""
