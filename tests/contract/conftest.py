@@ -12,8 +12,13 @@ from tests.contract.broadcast_stage import StageDriver
 from tests.contract.contract_client import ContractClient, open_contract_client, unique_id
 from tests.contract.deployment import Deployment, read_deployment
 from tests.contract.expiring_invitations import ExpiringInvitations
+from tests.contract.gateway_client import GatewayClient
 from tests.contract.livekit_participants import LiveKitServerApi
+from tests.contract.service_processes import run_gateway
 from tests.contract.web_client import WebClient
+
+ORIGINS = ("https://app.example.com", "http://localhost:3000")
+COMMANDS_PER_MINUTE = 40
 
 
 class People(NamedTuple):
@@ -101,3 +106,33 @@ async def livekit(deployment: Deployment) -> AsyncIterator[LiveKitServerApi]:
 @pytest.fixture(scope="session")
 async def stage_driver(client: ContractClient, web: WebClient) -> StageDriver:
     return StageDriver(client, web)
+
+
+@pytest.fixture(scope="session")
+async def gateway_deployment(deployment: Deployment) -> AsyncIterator[Deployment]:
+    """The deployment with a gateway: its own, or else a new one."""
+    if deployment.gateway_url:
+        yield deployment
+        return
+    async with run_gateway(deployment) as there:
+        yield there
+
+
+@pytest.fixture(scope="session")
+async def gateway(gateway_deployment: Deployment, web: WebClient) -> AsyncIterator[GatewayClient]:
+    async with GatewayClient(web, gateway_deployment.gateway_url) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
+async def second_gateway(deployment: Deployment, web: WebClient) -> AsyncIterator[GatewayClient]:
+    """Another copy, which browsers may call and which counts up to `COMMANDS_PER_MINUTE`."""
+    variables = {
+        "COHOST_CORS_ORIGINS": ",".join(ORIGINS),
+        "COHOST_COMMANDS_PER_MINUTE": str(COMMANDS_PER_MINUTE),
+    }
+    async with (
+        run_gateway(deployment, **variables) as there,
+        GatewayClient(web, there.gateway_url) as gateway,
+    ):
+        yield gateway

@@ -20,6 +20,7 @@ class Deployment:
     jwt_secret: str
     grace_seconds: int
     variables: Mapping[str, str]
+    gateway_url: str = ""
 
 
 def read_deployment(environment: Mapping[str, str]) -> Deployment:
@@ -37,4 +38,5 @@ def read_deployment(environment: Mapping[str, str]) -> Deployment:
         jwt_secret=environment["COHOST_JWT_SECRET"],
         grace_seconds=int(environment.get("COHOST_RECONNECT_GRACE_SECONDS", "60")),
         variables={name: value for name, value in environment.items() if name.startswith("COHOST_")},
+        gateway_url=environment.get("COHOST_GATEWAY_URL", ""),
     )

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from tests.contract import expected_data
@@ -47,6 +48,11 @@ async def wait_until_expired(sent: WrittenRecord) -> None:
 async def wait_until_after(put: WrittenRecord, seconds: float) -> None:
     """Wait until this long after a record, by the clock: no record announces it."""
     await asyncio.sleep(max(0.0, put.timestamp_ms / 1000 + seconds + 0.002 - time.time()))
+
+
+async def wait_until_time(at: str) -> None:
+    """Wait until a time of a record, by the clock: no record announces it."""
+    await asyncio.sleep(max(0.0, datetime.fromisoformat(at).timestamp() + 0.002 - time.time()))
 
 
 async def run_case(client: ContractClient, late: LateAction | None = None) -> ExpiringCase:

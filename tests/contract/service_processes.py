@@ -1,4 +1,4 @@
-"""The two services started as section 8 of the contract describes: a command and an environment."""
+"""The services and the gateway, started as section 8 describes: a command and an environment."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ import secrets
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -102,3 +102,19 @@ async def run_services(
     assert {service: found.process.returncode for service, found in started.items()} == dict.fromkeys(
         services, 0
     )
+
+
+def gateway_variables(deployment: Deployment, **variables: str) -> dict[str, str]:
+    """Return the variables of a gateway to the deployment's two services."""
+    urls = {
+        "COHOST_INVITATIONS_URL": deployment.invitations_url,
+        "COHOST_BROADCAST_URL": deployment.broadcast_url,
+    }
+    return {**deployment.variables, **urls, **variables}
+
+
+def run_gateway(
+    deployment: Deployment, path: str = "/readyz", **variables: str
+) -> AbstractAsyncContextManager[Deployment]:
+    """Run a gateway during the block; yield the deployment with its URL once `path` answers 200."""
+    return run_services(deployment, "gateway", path=path, **gateway_variables(deployment, **variables))
