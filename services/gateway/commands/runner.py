@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import structlog
@@ -26,7 +26,8 @@ from services.runtime.http.problems import HttpProblem
 _CONFIRM_SECONDS = 5.0
 _RECALL_SECONDS = 10.0
 _SEARCH_SECONDS = 3.0
-"""The longest search for an outcome while the service that could tell when it was decided is away."""
+_SHORTEST_SEARCH_SECONDS = 0.5
+"""How long an outcome is searched for while the service that could tell when it was decided is away."""
 _MAX_SEARCHES = 8
 _PUBLISHING_MS = 60_000
 """The time after a decision during which its record may not be in the log yet."""
@@ -41,8 +42,9 @@ CommandResult = Accepted[Any] | Rejected | Literal["pending", "reused", "unavail
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What a caller asks for. `key` is None without an idempotency key; `wait` is in seconds.
+    """What a caller asks for. `key` is None without an idempotency key.
 
+    `wait` is in seconds from the request's arrival; with 0 the answer to a new command is that it is pending.
     `authorization` is the caller's own, with which the services are asked.
     """
 
@@ -50,6 +52,12 @@ class Submission:
     key: str | None
     wait: float
     authorization: str
+    arrived_at: float = field(default_factory=time.monotonic, compare=False)
+
+    @property
+    def seconds_left(self) -> float:
+        """The rest of the wait, negative once it is over."""
+        return self.arrived_at + self.wait - time.monotonic()
 
 
 class CommandRunner:
@@ -77,20 +85,22 @@ class CommandRunner:
 
     async def _run_open(self, command: OpenCommand, submission: Submission) -> CommandResult:
         if submission.key is None:
-            return await _submit(command, submission.wait)
+            return await _submit(command, submission)
         keyed = _KeyedCommand(command, submission, self._earlier_uses, self._recent_keys, self._searches)
         return await keyed.run()
 
 
-async def _submit(command: OpenCommand, wait: float) -> CommandResult:
+async def _submit(command: OpenCommand, submission: Submission) -> CommandResult:
     """Publish the command, and wait for its outcome."""
-    deadline = time.monotonic() + wait
     try:
-        async with asyncio.timeout(max(wait, _CONFIRM_SECONDS)):
+        async with asyncio.timeout(max(submission.seconds_left, _CONFIRM_SECONDS)):
             await command.publish()
     except TimeoutError:
         return command.outcome or "unavailable"
-    await command.wait(deadline - time.monotonic())
+    if submission.wait == 0:
+        # Also where the outcome was faster than Kafka's confirmation: the answer is not left to chance.
+        return "pending"
+    await command.wait(submission.seconds_left)
     return command.outcome or "pending"
 
 
@@ -120,13 +130,16 @@ class _KeyedCommand:
         if isinstance(own, CommandOutcome):
             return await self._recall(own)
         if own == "unavailable":
-            await self._search(_SEARCH_SECONDS)
+            seconds = max(self._submission.seconds_left, _SHORTEST_SEARCH_SECONDS)
+            await self._search(min(seconds, _SEARCH_SECONDS))
         if self._command.outcome is None:
             if not self._recent_keys.claim(self._command.command_id, self._identity):
                 return "reused"
-            result = await _submit(self._command, self._submission.wait)
+            result = await _submit(self._command, self._submission)
+            if result == "pending":
+                return await self._find_sending() if own == "unknown" else result
             if self._command.outcome is None:
-                return await self._find_sending() if result == "pending" else result
+                return result
         return await self._verify()
 
     @property
@@ -159,6 +172,9 @@ class _KeyedCommand:
         invitation = await self._earlier_uses.find_invitation(key, authorization)
         if not isinstance(invitation, InvitationDetails):
             return "reused" if invitation == "foreign" else "pending"
+        if _is_recent(invitation.sent_at):
+            # This command's own: what no service remembers is days old.
+            return "pending"
         if (invitation.room_id, invitation.invited_by) != (data.room_id, data.actor_id):
             return "reused"
         return await self._search(_RECALL_SECONDS, invitation.sent_at) or "pending"
