@@ -88,6 +88,28 @@ async def test_a_users_stream_resumes_too(
     assert event_ids(stream) == first
 
 
+async def test_badges_that_changed_again_come_once_as_they_are_last(
+    gateway: GatewayClient, client: ContractClient, stage_driver: StageDriver, room: Room
+) -> None:
+    users = await asyncio.gather(*(client.create_user() for _ in range(2)))
+    path = f"/v1/rooms/{room}/stream"
+    async with open_stream(gateway, path, "anyone") as stream:
+        position = stream.ready.id
+    for user, seats in zip(users, (2, 1), strict=True):
+        for number in range(seats):
+            await stage_driver.seat_user(room, user)
+            if number == 0:
+                await client.send_accepted("LeaveStage", room, actorId=user)
+                await stage_driver.wait_for_no_badge(room, user)
+    async with open_stream(gateway, path, "anyone", after=position) as resumed:
+        await resumed.wait_for("CoHostLeft", count=2)
+        await resumed.wait_for("BadgeChanged", "BadgeRemoved", count=2)
+        worn = await stage_driver.wait_for_badge(room, users[0])
+        badges = [(event.name, event.data) for event in resumed.news if event.topic == "badges"]
+        gone = {"roomId": room.id, "userId": users[1]}
+        assert badges == [("BadgeChanged", worn.event), ("BadgeRemoved", gone)]
+
+
 @pytest.mark.parametrize("kind", ["rooms", "users"])
 async def test_a_position_of_nothing_or_of_another_stream_is_invalid(
     gateway: GatewayClient, client: ContractClient, room: Room, kind: str
