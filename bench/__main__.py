@@ -4,6 +4,7 @@ drain    one worker drains prefilled topics, beside plain FastStream handlers; C
 latency  an open loop at 1 000 and 5 000 commands per second
 grants   one broadcast worker grants permissions on a fake LiveKit server: all at once, and at steady rates
 kills    two workers under load, one killed ten times, one stopped; then the audit of the topics
+gateway  one copy of the gateway: commands beside the pipeline and a bare handler; clients of live streams
 
 Without an argument: all of them. The exit status is 1 if an outcome was wrong.
 """
@@ -33,6 +34,7 @@ _MEASUREMENTS: dict[str, Measurement] = {
     "latency": report.run_latency,
     "grants": report.run_grants,
     "kills": report.run_kills,
+    "gateway": report.run_gateway,
 }
 
 
@@ -63,6 +65,7 @@ def _parse_options() -> argparse.Namespace:
     parser.add_argument("--commands", type=int, default=100_000, help="to drain (default 100000)")
     parser.add_argument("--grants", type=int, default=10_000, help="to make (default 10000)")
     parser.add_argument("--seconds", type=int, default=10, help="of steady load at each rate (default 10)")
+    parser.add_argument("--clients", type=int, default=1_000, help="of live streams (default 1000)")
     parser.add_argument("--seed", type=int, default=1, help="of traffic and kills (default 1)")
     parser.add_argument(
         "--profile",

@@ -9,6 +9,7 @@ from bench import outcomes, tables
 from bench.baseline import measurement
 from bench.environment import BenchEnvironment, BenchRun
 from bench.fake_livekit import process
+from bench.gateway import gateway_report
 from bench.measurements import drain, grant_check, grants, kills, latency
 from bench.measurements.grants import GrantsResult
 from bench.results import Measurement
@@ -105,6 +106,14 @@ async def run_kills(environment: BenchEnvironment, options: Namespace) -> list[s
         lambda text: print_line(f"{time.monotonic() - began:6.1f} s  {text}"),
     )
     return _print_audit(report, sent)
+
+
+async def run_gateway(environment: BenchEnvironment, options: Namespace) -> list[str]:
+    """Print what one copy of the gateway does with commands and with the clients of live streams."""
+    return [
+        *await gateway_report.report_commands(environment, options, print_line),
+        *await gateway_report.report_streams(environment, options, print_line),
+    ]
 
 
 def print_line(text: str) -> None:

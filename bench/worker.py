@@ -43,7 +43,7 @@ async def start_worker(run: BenchRun, profile: Path | None = None, **more: str) 
     """Start a worker; `more` are further environment variables, `profile` is the output file for cProfile."""
     environment = {**run.stack.inherited, **_worker_variables(run), **more}
     copy = services.ServiceProcess(
-        run.service, (ports.reserve_port(),), environment, run.stack.root / f"{run.prefix}worker.log"
+        run.service, (ports.reserve_port(),), environment, run.stack.root / f"{run.prefix}{run.service}.log"
     )
     program = await copy.prepare_program()
     if profile is not None:

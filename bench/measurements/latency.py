@@ -1,7 +1,7 @@
 """Measurement of the latency from command to outcome at a steady rate."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench import worker
@@ -44,7 +44,7 @@ async def measure_latency(run: BenchRun, rate: int, seconds: int, seed: int) -> 
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
-    return _summarize(rate, sorted(1000 * (arrivals.arrived_at[id_] - at) for id_, at in due.items()))
+    return summarize_latency(rate, sorted(1000 * (arrivals.arrived_at[id_] - at) for id_, at in due.items()))
 
 
 async def _wait_for_outcomes(arrivals: open_loop.OutcomeTimes, due: Mapping[str, float]) -> None:
@@ -53,6 +53,7 @@ async def _wait_for_outcomes(arrivals: open_loop.OutcomeTimes, due: Mapping[str,
             await asyncio.sleep(0.05)
 
 
-def _summarize(rate: int, sorted_ms: list[float]) -> LatencyResult:
+def summarize_latency(rate: int, sorted_ms: Sequence[float]) -> LatencyResult:
+    """Return the quantiles of latencies in milliseconds, sorted."""
     count = len(sorted_ms)
     return LatencyResult(rate, count, sorted_ms[count // 2], sorted_ms[count * 99 // 100], sorted_ms[-1])

@@ -1,6 +1,6 @@
 """Possible next commands of a room: accepted ones and rejected ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bench.workload.simulated_room import (
     BANNED_USER,
@@ -13,9 +13,11 @@ from bench.workload.simulated_room import (
 REFUSED_SHARE = 0.3
 
 
-def next_command(room: SimulatedRoom) -> PlannedCommand:
-    """Return the room's next command, chosen at random."""
-    choices = _REFUSED if room.random.random() < REFUSED_SHARE else _EFFECTIVE
+def next_command(room: SimulatedRoom, *, over_http: bool = False) -> PlannedCommand:
+    """Return the room's next command, chosen at random; `over_http` leaves out what no user can send."""
+    choices: Sequence[_Step] = _REFUSED if room.random.random() < REFUSED_SHARE else _EFFECTIVE
+    if over_http:
+        choices = [step for step in choices if step not in _NOT_OVER_HTTP]
     while True:
         command = room.random.choice(choices)(room)
         if command is not None:
@@ -188,3 +190,4 @@ _REFUSED: tuple[_Step, ...] = (
     _exclude,
     _misspell,
 )
+_NOT_OVER_HTTP = frozenset({_release, _release_other, _expire_early, _exclude, _misspell})

@@ -53,22 +53,22 @@ class Traffic:
         rooms = {room.room_id: room for room in self.rooms}
         return [rooms[sent.room_id].new_command("ExpireInvitation", invitationId=sent.id) for sent in short]
 
-    def iterate_commands(self) -> Iterator[PlannedCommand]:
-        """Yield an endless sequence of commands, from every room in turn."""
+    def iterate_commands(self, *, over_http: bool = False) -> Iterator[PlannedCommand]:
+        """Yield an endless sequence of commands, from every room in turn; `over_http` only a user's."""
         while True:
             for room in self.rooms:
-                yield command_mix.next_command(room)
+                yield command_mix.next_command(room, over_http=over_http)
 
 
-def generate_traffic(rooms: int, seed: int) -> Traffic:
-    """Return the traffic of `rooms` rooms."""
+def generate_traffic(rooms: int, seed: int, name: str = "room") -> Traffic:
+    """Return the traffic of `rooms` rooms whose ids start with `name`."""
     random = Random(seed)  # noqa: S311 - traffic, not secrets
-    return Traffic([_room(number, random) for number in range(rooms)])
+    return Traffic([_room(name, number, random) for number in range(rooms)])
 
 
-def _room(number: int, random: Random) -> SimulatedRoom:
+def _room(name: str, number: int, random: Random) -> SimulatedRoom:
     users = [f"user-{number}-{seat}" for seat in range(USERS_A_ROOM)]
-    return SimulatedRoom(f"room-{number}", users, random, lambda: ids.uuid7(random.getrandbits))
+    return SimulatedRoom(f"{name}-{number}", users, random, lambda: ids.uuid7(random.getrandbits))
 
 
 def _late_user(room: SimulatedRoom) -> str:

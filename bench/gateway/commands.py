@@ -1,0 +1,209 @@
+"""Measurement of commands: latency at steady rates, and the most that one copy of the gateway can take."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bench import outcomes, worker
+from bench.cpu import CpuMeter
+from bench.environment import BenchRun
+from bench.gateway import processes
+from bench.gateway.command_paths import BarePath, CommandPath, DirectPath, GatewayPath, HttpPath
+from bench.measurements.latency import LatencyResult, summarize_latency
+from bench.workload import open_loop, traffic, traffic_producer
+from bench.workload.simulated_room import BANNED_USER, UNKNOWN_USER, PlannedCommand
+from bench.workload.traffic import Traffic
+
+RATES = (100, 500, 1_000)
+IN_FLIGHT = 256
+
+_ROOMS = 1_000
+_SLICE_SECONDS = 2.5
+_WARM_UP_RATE = 500
+_WARM_UP_SECONDS = 2
+_LATE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class CapacityResult:
+    """Commands that were answered in a closed loop, and the CPU seconds of the processes meanwhile."""
+
+    commands: int
+    seconds: float
+    server_cpu: float
+    worker_cpu: float
+
+    @property
+    def per_second(self) -> float:
+        """Commands per second."""
+        return self.commands / self.seconds
+
+
+@dataclass(frozen=True)
+class CommandsResult:
+    """Latency by rate and path, and capacity by path; `unexpected` has a line per wrong answer or outcome."""
+
+    latency: Mapping[tuple[int, str], LatencyResult]
+    capacity: Mapping[str, CapacityResult]
+    sent: int
+    unexpected: Sequence[str]
+
+
+async def measure_commands(run: BenchRun, seconds: int, seed: int) -> CommandsResult:
+    """Send commands by each path in turn, so that all of them meet the same machine, and time them."""
+    async with _CommandsScenario.prepare(run, seed) as scenario:
+        await scenario.warm_up()
+        latency = {}
+        for rate in RATES:
+            for name, waits in (await scenario.measure_waits(rate, seconds)).items():
+                latency[rate, name] = summarize_latency(rate, sorted(waits))
+        capacity = {
+            lane.path.name: await scenario.measure_capacity(lane, seconds)
+            for lane in scenario.lanes
+            if lane.server_pid is not None
+        }
+        return CommandsResult(latency, capacity, scenario.sent, await scenario.find_unexpected())
+
+
+@dataclass
+class _PathTraffic:
+    """A path with rooms of its own; `server_pid` is that of its HTTP server."""
+
+    path: CommandPath
+    made: Traffic
+    server_pid: int | None = None
+    sent: list[PlannedCommand] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.commands = self._iterate_commands()
+
+    def _iterate_commands(self) -> Iterator[PlannedCommand]:
+        for command in self.made.iterate_commands(over_http=True):
+            self.sent.append(command)
+            yield command
+
+
+@dataclass
+class _CommandsScenario:
+    """One worker, one gateway, a bare handler, and the paths of commands."""
+
+    run: BenchRun
+    outcomes: open_loop.OutcomeTimes
+    worker_pid: int
+    lanes: Sequence[_PathTraffic]
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def prepare(cls, run: BenchRun, seed: int) -> AsyncIterator["_CommandsScenario"]:
+        """Start the processes, and write the facts that the commands need."""
+        async with contextlib.AsyncExitStack() as stack:
+            producer = traffic_producer.TrafficProducer(run.bootstrap_servers, run.prefix)
+            await stack.enter_async_context(producer)
+            pipeline = await stack.enter_async_context(worker.run_worker(run))
+            bare = await stack.enter_async_context(processes.run_bare_handler(run))
+            await pipeline.wait_ready()
+            gateway = await stack.enter_async_context(
+                processes.run_gateway(run, pipeline.service.address, bare.url)
+            )
+            arrivals = await stack.enter_async_context(_read_outcomes(run))
+            url, pid, secret = gateway.service.address, gateway.process.pid, run.stack.jwt_secret
+            unkeyed = GatewayPath("gateway", url, secret, with_key=False)
+            keyed = GatewayPath("gateway, with keys", url, secret, with_key=True)
+            paths: tuple[tuple[CommandPath, int | None], ...] = (
+                (DirectPath("pipeline", producer, arrivals), None),
+                (unkeyed, pid),
+                (keyed, pid),
+                (BarePath("bare handler", bare.url), bare.process.pid),
+            )
+            lanes = [
+                _PathTraffic(path, traffic.generate_traffic(_ROOMS, seed + number, f"room-{number}"), server)
+                for number, (path, server) in enumerate(paths)
+            ]
+            for lane in lanes:
+                await producer.send_facts(lane.made)
+                _prepare_path(lane)
+                if isinstance(lane.path, HttpPath):
+                    stack.callback(lane.path.connections.close)
+            yield cls(run, arrivals, pipeline.process.pid, lanes)
+
+    @property
+    def sent(self) -> int:
+        """The number of commands sent."""
+        return sum(len(lane.sent) for lane in self.lanes)
+
+    async def warm_up(self) -> None:
+        """Send commands that are not measured."""
+        for lane in self.lanes:
+            await self._time_slice(lane, _WARM_UP_RATE, _WARM_UP_SECONDS)
+
+    async def measure_waits(self, rate: int, seconds: float) -> Mapping[str, list[float]]:
+        """Send by each path for `seconds` in all, a slice at a time; return the milliseconds by path."""
+        waits: dict[str, list[float]] = {lane.path.name: [] for lane in self.lanes}
+        slices = max(1, round(seconds / _SLICE_SECONDS))
+        for _ in range(slices):
+            for lane in self.lanes:
+                waits[lane.path.name] += await self._time_slice(lane, rate, seconds / slices)
+        return waits
+
+    async def measure_capacity(self, lane: _PathTraffic, seconds: float) -> CapacityResult:
+        """Send commands by a path with `IN_FLIGHT` of them in progress at any time."""
+        meters = [CpuMeter(None, None, pid) for pid in (lane.server_pid, self.worker_pid)]
+        before = [meter.read_usage().worker for meter in meters]
+        began, done = time.monotonic(), len(lane.sent)
+
+        async def send_in_turn() -> None:
+            while time.monotonic() < began + seconds:
+                await (await lane.path.send_command(next(lane.commands)))
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(IN_FLIGHT):
+                group.create_task(send_in_turn())
+        elapsed = time.monotonic() - began
+        cost = [meter.read_usage().worker - usage for meter, usage in zip(meters, before, strict=True)]
+        await self._wait_decided(lane)
+        return CapacityResult(len(lane.sent) - done, elapsed, *cost)
+
+    async def find_unexpected(self) -> list[str]:
+        """Return a line for each answer or outcome that is not as planned."""
+        found = await outcomes.read_outcomes(self.run)
+        lines = []
+        for lane in self.lanes:
+            if isinstance(lane.path, HttpPath):
+                lines += lane.path.unexpected
+            if not isinstance(lane.path, GatewayPath):
+                lines += outcomes.find_unexpected(lane.sent, found)
+        return lines
+
+    async def _time_slice(self, lane: _PathTraffic, rate: int, seconds: float) -> list[float]:
+        """Send at a rate, and wait until all is decided, so that the next path finds the pipeline idle."""
+        due = await open_loop.send_at_rate(lane.path.send_command, lane.commands, rate, round(seconds * rate))
+        await self._wait_decided(lane)
+        return [1000 * (lane.path.finished_at[id_] - at) for id_, at in due.items()]
+
+    async def _wait_decided(self, lane: _PathTraffic) -> None:
+        async with asyncio.timeout(_LATE_SECONDS):
+            while not isinstance(lane.path, GatewayPath) and not self._is_decided(lane):
+                await asyncio.sleep(0.05)
+
+    def _is_decided(self, lane: _PathTraffic) -> bool:
+        return all(command.id in self.outcomes.arrived_at for command in lane.sent)
+
+
+@contextlib.asynccontextmanager
+async def _read_outcomes(run: BenchRun) -> AsyncIterator[open_loop.OutcomeTimes]:
+    arrivals = open_loop.OutcomeTimes(run)
+    reading = asyncio.create_task(arrivals.record_outcomes())
+    try:
+        await arrivals.is_reading.wait()
+        yield arrivals
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+
+def _prepare_path(lane: _PathTraffic) -> None:
+    if isinstance(lane.path, GatewayPath):
+        users = {name for room in lane.made.rooms for name in (room.host_id, *room.users)}
+        lane.path.sign_tokens([*users, BANNED_USER, UNKNOWN_USER])
