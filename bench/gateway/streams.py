@@ -41,7 +41,7 @@ class StreamsResult:
     """Result of a streams measurement.
 
     `bytes_before` is the gateway's memory without clients, `bytes_with` that with them, after the events.
-    `cpu` and `idle_cpu` are its CPU seconds per second, with events and without. `reader` has the milliseconds
+    `cpu` and `idle_cpu` are its CPU seconds per second, with events and without. `reader` has milliseconds
     from an event's due time to a read_committed reader, `delivery` those from there to the clients.
     """
 
