@@ -140,6 +140,29 @@ def test_a_token_ends_to_the_second(now: int) -> None:
     assert assert_refused(BY_SECRET, sign_token(exp=now - 1))
 
 
+def test_a_token_that_was_valid_ends_to_the_second(now: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = sign_token(exp=now + 1)
+    assert BY_SECRET.authenticate_token(token) == Caller("alice", is_ops=False)
+    monkeypatch.setattr(auth.time, "time", lambda: now + 1.0)
+    assert assert_refused(BY_SECRET, token)
+
+
+def test_a_token_is_verified_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    authenticator, token = Authenticator(SECRET, None), sign_token(sub="bob")
+    verified = [authenticator.authenticate_token(token)]
+    monkeypatch.setattr(auth.jwt, "decode", None)
+    verified.append(authenticator.authenticate_token(token))
+    assert verified == [Caller("bob", is_ops=False)] * 2
+
+
+def test_only_so_many_tokens_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "_MAX_REMEMBERED", 2)
+    authenticator = Authenticator(SECRET, None)
+    for user_id in ("a", "b", "c"):
+        authenticator.authenticate_token(sign_token(sub=user_id))
+    assert [token.caller.user_id for token in authenticator._verified.values()] == ["b", "c"]  # noqa: SLF001
+
+
 @pytest.mark.parametrize(
     ("claims", "is_accepted"),
     [
