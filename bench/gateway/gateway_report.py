@@ -70,9 +70,17 @@ def _capacity_table(found: CommandsResult) -> str:
     for name, result in found.capacity.items():
         cost = [1e6 * seconds / result.commands for seconds in (result.server_cpu, result.worker_cpu)]
         figures = [result.per_second, *cost, 1e6 / cost[0]]
-        rows.append([name, *map(tables.format_number, figures), _ratio(result.per_second / bare)])
+        rows.append(
+            [
+                name,
+                str(result.in_flight),
+                *map(tables.format_number, figures),
+                _ratio(result.per_second / bare),
+            ]
+        )
     head = [
         "",
+        "in progress",
         "commands/s",
         "CPU µs: HTTP server",
         "pipeline's worker",
@@ -80,7 +88,7 @@ def _capacity_table(found: CommandsResult) -> str:
         "/ bare",
     ]
     return (
-        f"with {commands.IN_FLIGHT} commands in progress, on processors shared with all others"
+        "as many as it can take, on processors shared with all others"
         f" (load average {_load()})\n{tables.format_table(head, rows)}"
     )
 
