@@ -8,10 +8,10 @@ import httpx
 from fastapi import Request
 from fastapi.responses import Response
 
+from services.gateway.service_transport import ServiceTransport
 from services.runtime.http.problems import HttpProblem
 
 _TIMEOUT_SECONDS = 6.0
-_MAX_CONNECTIONS = 64
 # The caller's own token, and its trace; nothing else of a caller's request reaches a service.
 _FORWARDED_HEADERS = ("authorization", "content-type", "traceparent", "tracestate")
 _RETURNED_HEADERS = ("content-type", "cache-control", "location", "retry-after", "www-authenticate")
@@ -24,13 +24,7 @@ class ServiceProxy:
         self.name = name
         self._http = httpx.AsyncClient(
             base_url=url,
-            timeout=_TIMEOUT_SECONDS,
-            transport=transport,
-            limits=httpx.Limits(
-                max_connections=_MAX_CONNECTIONS,
-                max_keepalive_connections=_MAX_CONNECTIONS,
-                keepalive_expiry=4,
-            ),
+            transport=transport or ServiceTransport(),
             # The services are beside the gateway, not behind a proxy of the environment.
             trust_env=False,
         )
