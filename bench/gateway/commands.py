@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench import outcomes, worker
@@ -19,6 +19,8 @@ from bench.workload.traffic import Traffic
 RATES = (100, 500, 1_000)
 IN_FLIGHT = 256
 KEYED_IN_FLIGHT = 32
+
+PrintLine = Callable[[str], None]
 
 _ROOMS = 1_000
 _SLICE_SECONDS = 2.5
@@ -53,14 +55,16 @@ class CommandsResult:
     unexpected: Sequence[str]
 
 
-async def measure_commands(run: BenchRun, seconds: int, seed: int) -> CommandsResult:
+async def measure_commands(run: BenchRun, seconds: int, seed: int, print_line: PrintLine) -> CommandsResult:
     """Send commands by each path in turn, so that all of them meet the same machine, and time them."""
     async with _CommandsScenario.prepare(run, seed) as scenario:
         await scenario.warm_up()
         latency: dict[tuple[int, str], LatencyResult] = {}
         for rate in RATES:
+            print_line(f"{rate} commands a second …")
             found = await scenario.measure_waits(rate, seconds)
             latency |= {(rate, name): summarize_latency(rate, sorted(waits)) for name, waits in found.items()}
+        print_line("as many as each can take …")
         capacity = {
             lane.path.name: await scenario.measure_capacity(lane, seconds)
             for lane in scenario.lanes

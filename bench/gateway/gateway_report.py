@@ -2,12 +2,12 @@
 
 import os
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from bench import tables
 from bench.environment import BenchEnvironment
 from bench.gateway import commands, processes, streams
-from bench.gateway.commands import CommandsResult
+from bench.gateway.commands import CommandsResult, PrintLine
 from bench.gateway.streams import StreamsResult
 from bench.measurements.latency import LatencyResult
 from cohost import audit
@@ -16,16 +16,14 @@ _SHOWN = 5
 _MEGABYTE = 1_000_000
 _DESCRIPTORS_PER_CLIENT = 2
 
-PrintLine = Callable[[str], None]
-
 
 async def report_commands(
     environment: BenchEnvironment, options: Namespace, print_line: PrintLine
 ) -> list[str]:
     """Print latency and capacity of commands, and return a line for each wrong outcome."""
-    print_line("commands, in slices: straight to Kafka, over the gateway, over a bare handler …")
+    print_line("commands, in slices: straight to Kafka, over the gateway, over a bare handler")
     run = await environment.create_run("commands")
-    found = await commands.measure_commands(run, options.seconds, options.seed)
+    found = await commands.measure_commands(run, options.seconds, options.seed, print_line)
     report = await audit.audit(run.bootstrap_servers, run.prefix)
     print_line(f"{found.sent} commands, {len(found.unexpected)} with another answer or outcome than expected")
     for line in found.unexpected[:_SHOWN]:
