@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from cohost.kafka.connection import KafkaConnection
 from services.gateway.http import streams
 from stack import Stack
 from tests.gateway.streams import gateway_copies, stream_log
@@ -59,7 +60,7 @@ async def test_streams_stay_open_without_kafka_and_go_on_with_it(
 
 
 async def test_a_copy_that_starts_without_its_topics_waits_for_them(kafka: str, prefix: str) -> None:
-    connection = stream_log.KafkaConnection(kafka, prefix)
+    connection = KafkaConnection(kafka, prefix)
     async with gateway_copies.run_copy(connection, FakeInvitations({"show": []})) as copy:
         assert not copy.hub.is_ready
         opening = asyncio.create_task(copy.request(ROOM, "bob", "HEAD"))
