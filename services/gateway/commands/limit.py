@@ -4,9 +4,9 @@ import math
 import time
 
 from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
+from services.gateway.commands.limit_storage import MinuteCounters
 from services.gateway.commands.metrics import CommandMetrics
 from services.runtime.http.problems import HttpProblem
 
@@ -19,7 +19,7 @@ class CommandLimit:
 
     def __init__(self, per_minute: int, metrics: CommandMetrics) -> None:
         self._item = RateLimitItemPerMinute(per_minute) if per_minute else None
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._limiter = FixedWindowRateLimiter(MinuteCounters())
         self._metrics = metrics
 
     def count(self, user_id: str) -> None:

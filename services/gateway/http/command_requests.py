@@ -9,7 +9,7 @@ from cohost_schemas.types import CommandData, Id
 from services.gateway.commands.runner import Submission
 from services.gateway.http import bodies, preferences
 from services.gateway.trace import carry_trace
-from services.runtime.http.auth import AuthenticatedCaller
+from services.runtime.http.auth import caller_of
 from services.runtime.http.problems import HttpProblem
 
 IdempotencyKey = Annotated[
@@ -47,7 +47,6 @@ class CommandRequest:
 
 async def _read_request(
     request: Request,
-    caller: AuthenticatedCaller,
     key: IdempotencyKey = None,
     prefer: Preferences = None,
 ) -> CommandRequest:
@@ -56,7 +55,8 @@ async def _read_request(
     carry_trace(request.headers)
     fields = await bodies.read_fields(request)
     authorization = request.headers["authorization"]
-    return CommandRequest(fields, caller.user_id, key, preferences.parse_wait(prefer or ()), authorization)
+    wait = preferences.parse_wait(prefer or ())
+    return CommandRequest(fields, caller_of(request).user_id, key, wait, authorization)
 
 
 RequestedCommand = Annotated[CommandRequest, Depends(_read_request)]

@@ -20,7 +20,7 @@ from services.gateway.http.command_answers import RETRY_SECONDS
 from services.gateway.kafka_access import KafkaAccess
 from services.gateway.trace import carry_trace
 from services.runtime.http import problems
-from services.runtime.http.auth import AuthenticatedCaller
+from services.runtime.http.auth import caller_of
 from services.runtime.http.path_params import RoomId, UserId
 from services.runtime.http.problems import HttpProblem
 
@@ -39,9 +39,9 @@ class WrittenFact(Message):
     causation_id: str
 
 
-async def _read_fact(request: Request, caller: AuthenticatedCaller) -> dict[str, Any]:
+async def _read_fact(request: Request) -> dict[str, Any]:
     """Return the fields of a fact that the platform writes. Raises `HttpProblem` (403) for all others."""
-    if not caller.is_platform:
+    if not caller_of(request).is_platform:
         raise HttpProblem(403, "forbidden", "Only the platform may write facts (scope cohost:platform).")
     carry_trace(request.headers)
     return await bodies.read_fields(request)

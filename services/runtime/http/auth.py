@@ -221,9 +221,14 @@ async def authenticate_request(
     request.state.caller = authenticator.authenticate_token(credentials.credentials)
 
 
-async def _current_caller(request: Request) -> Caller:
+def caller_of(request: Request) -> Caller:
+    """Return the caller of a request that is authenticated, as every request of a protected router is."""
     caller: Caller = request.state.caller
     return caller
+
+
+async def _current_caller(request: Request) -> Caller:
+    return caller_of(request)
 
 
 AuthenticatedCaller = Annotated[Caller, Depends(_current_caller)]
