@@ -11,7 +11,7 @@ from cohost import http_reader, ids
 from cohost.commands import history
 from cohost.commands.open_command import OpenCommand
 from cohost.commands.outcomes import OutcomeReader
-from cohost.commands.routes import CommandRoute, final_event_types, route_of
+from cohost.commands.routes import ANY_FINAL_TYPE, ROUTES, CommandRoute, final_event_types, route_of
 from cohost.errors import OutcomeUnknown, ProblemError, Rejected
 from cohost.events import Accepted
 from cohost.http_reader import ServiceClient
@@ -53,8 +53,16 @@ class CommandExecutor:
             msg = f"invalid command id {identifier!r}: use 1 to 64 characters of A-Z a-z 0-9 . _ : @ -"
             raise ValueError(msg)
         route = route_of(data)
-        with self._outcomes.expect_outcome(route, identifier, final_event_types(data)) as pending:
-            yield OpenCommand(self._connection, self._producer, route, data, pending)
+        with contextlib.ExitStack() as expected:
+            expect = self._outcomes.expect_outcome
+            pending = expected.enter_context(expect(route, identifier, final_event_types(data)))
+            # An id that this call has made is nobody else's.
+            others = [] if command_id is None else [other for other in ROUTES if other is not route]
+            rivals = [
+                expected.enter_context(expect(other, identifier, ANY_FINAL_TYPE, remember=False))
+                for other in others
+            ]
+            yield OpenCommand(self._connection, self._producer, route, data, pending, rivals)
 
     async def execute_command(self, data: CommandData, command_id: str | None) -> Accepted[Any]:
         """Publish a command and return its outcome.

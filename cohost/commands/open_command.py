@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from cohost.commands import history
@@ -30,13 +31,14 @@ class OpenCommand:
     knew is in the log, where `search_log` finds it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a command
         self,
         connection: KafkaConnection,
         producer: CloudEventProducer,
         route: CommandRoute,
         data: CommandData,
         pending: PendingCommand,
+        rivals: Sequence[PendingCommand] = (),
     ) -> None:
         self.data = data
         self.pending = pending
@@ -46,6 +48,7 @@ class OpenCommand:
         self._connection = connection
         self._producer = producer
         self._route = route
+        self._rivals = rivals
 
     @property
     def command_id(self) -> str:
@@ -57,6 +60,15 @@ class OpenCommand:
         """The outcome, or None if it is not known yet."""
         future = self.pending.outcome
         return future.result() if future.done() else None
+
+    @property
+    def has_rival(self) -> bool:
+        """Return whether an outcome of this id at the other service was read before this command's own."""
+        seen_at = self.pending.seen_at
+        return any(
+            rival.seen_at is not None and (seen_at is None or rival.seen_at < seen_at)
+            for rival in self._rivals
+        )
 
     async def publish(self) -> None:
         """Publish the command and return once Kafka has confirmed it, retrying for as long as it takes.

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ class PendingCommand:
     outcome: asyncio.Future[Outcome]
     events: list[Event] = field(default_factory=list)
     waiters: int = 0
+    seen_at: float | None = None
+    """When the first record was read, by the performance counter."""
 
     async def run_until_resolved(self, steps: Iterable[Coroutine[Any, Any, None]]) -> None:
         """Run `steps` concurrently until the outcome is known, then cancel them. Raises a step's error."""
@@ -58,6 +61,8 @@ class PendingCommand:
         """Add a record if this command caused it; `topic` is the name without prefix."""
         if cloud_event.causationid != self.command_id or self.outcome.done():
             return
+        if self.seen_at is None:
+            self.seen_at = time.perf_counter()
         if rejection:
             self.resolve(parse_rejection(self.command_id, cloud_event))
             return
@@ -105,9 +110,13 @@ class OutcomeReader:
 
     @contextlib.contextmanager
     def expect_outcome(
-        self, route: CommandRoute, command_id: str, final_types: frozenset[str]
+        self, route: CommandRoute, command_id: str, final_types: frozenset[str], *, remember: bool = True
     ) -> Iterator[PendingCommand]:
-        """Collect a command's outcome during the block, including records of it that were read before."""
+        """Collect a command's outcome during the block, including records of it that were read before.
+
+        What is collected by the end of the block is kept for later ones, unless it is nothing and `remember`
+        is false.
+        """
         key = (route.commands.suffix, command_id)
         pending = (
             self._pending.get(key)
@@ -121,8 +130,12 @@ class OutcomeReader:
         finally:
             pending.waiters -= 1
             if not pending.waiters:
-                self._remembered[key] = self._pending.pop(key)
-                self._evict_oldest()
+                del self._pending[key]
+                if remember or pending.events or pending.outcome.done():
+                    self._remembered[key] = pending
+                    self._evict_oldest()
+                else:
+                    pending.outcome.cancel()
 
     def abandon_pending(self) -> None:
         """Resolve every pending command with None: no outcome will arrive any more."""

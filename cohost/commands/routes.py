@@ -41,6 +41,9 @@ _ANY_FINAL_TYPE = frozenset(
     envelope.wire_type(model.__name__) for models in _FINAL_EVENTS.values() for model in models
 )
 
+ANY_FINAL_TYPE = _ANY_FINAL_TYPE - {_EXPIRED}
+"""The event types that complete the outcome of a command whatever it is."""
+
 
 def route_of(data: CommandData) -> CommandRoute:
     """Return the route of a command."""
@@ -54,4 +57,4 @@ def final_event_types(data: CommandData) -> frozenset[str]:
     other commands count too, except `InvitationExpired`, which can precede an `InvitationSent`.
     """
     own = frozenset(envelope.wire_type(model.__name__) for model in _FINAL_EVENTS[type(data)])
-    return own | (_ANY_FINAL_TYPE - {_EXPIRED})
+    return own | ANY_FINAL_TYPE

@@ -29,18 +29,15 @@ class EarlierUses:
 
     async def find(self, data: CommandData, key: str, authorization: str) -> tuple[EarlierUse, EarlierUse]:
         """Return what the command's own service knows of the key, and what the other one does."""
+        service = self._invitations if is_for_broadcast(data) else self._broadcast
         return await asyncio.gather(
-            self.find_own(data, key, authorization), self.find_other(data, key, authorization)
+            self.find_own(data, key, authorization),
+            _look_up(CommandOutcome, service, authorization, "commands", key),
         )
 
     async def find_own(self, data: CommandData, key: str, authorization: str) -> EarlierUse:
         """Return what the command's own service knows of the key."""
         service = self._broadcast if is_for_broadcast(data) else self._invitations
-        return await _look_up(CommandOutcome, service, authorization, "commands", key)
-
-    async def find_other(self, data: CommandData, key: str, authorization: str) -> EarlierUse:
-        """Return what the service that does not decide this command knows of the key."""
-        service = self._invitations if is_for_broadcast(data) else self._broadcast
         return await _look_up(CommandOutcome, service, authorization, "commands", key)
 
     async def find_invitation(self, key: str, authorization: str) -> InvitationDetails | Absence:

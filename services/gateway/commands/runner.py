@@ -125,10 +125,10 @@ class _KeyedCommand:
     async def run(self) -> CommandResult:
         """Return the outcome of the key's first use if it was the same command; publish it if it has none."""
         own, other = await self._earlier_uses.find(*self._question)
+        if isinstance(own, CommandOutcome):
+            return "reused" if self._yields(own, other) else await self._recall(own)
         if own == "foreign" or _is_used(other):
             return "reused"
-        if isinstance(own, CommandOutcome):
-            return await self._recall(own)
         if own == "unavailable":
             seconds = max(self._submission.seconds_left, _SHORTEST_SEARCH_SECONDS)
             await self._search(min(seconds, _SEARCH_SECONDS))
@@ -184,10 +184,7 @@ class _KeyedCommand:
         outcome = self._command.outcome
         if outcome is None:
             return "unavailable"
-        # Where both services are asked at once, the command of invitations has the key.
-        if is_for_broadcast(self._command.data) and _is_used(
-            await self._earlier_uses.find_other(*self._question)
-        ):
+        if self._command.has_rival:
             return "reused"
         first = identity_of_records(outcome)
         if first is None or (first.actor_id is None and self._identity.is_same(first)):
@@ -196,6 +193,16 @@ class _KeyedCommand:
                 return "reused" if own == "foreign" else "unavailable"
             first = identity_of_outcome(own)
         return outcome if self._identity.is_same(first) else "reused"
+
+    def _yields(self, own: EarlierUse, other: EarlierUse) -> bool:
+        """Return whether the key is that of a command of the other service, where both have decided one.
+
+        It is that of the one that was decided first; of two at the same time, that of invitations.
+        """
+        is_late = is_for_broadcast(self._command.data)
+        if isinstance(own, CommandOutcome) and isinstance(other, CommandOutcome):
+            return (own.decided_at, is_late) > (other.decided_at, not is_late)
+        return other == "foreign" and is_late
 
     async def _search(self, seconds: float, decided_at: str | None = None) -> Accepted[Any] | Rejected | None:
         """Return the outcome that the log has, None if it has none or cannot be read in time."""
