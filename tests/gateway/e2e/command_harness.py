@@ -133,7 +133,11 @@ def deployment_variables(stack: Stack, database_url: str, prefix: str) -> dict[s
 async def start_ready(service: str, variables: Mapping[str, str]) -> RunningService:
     """Start a process and return it once it is ready."""
     running = await run_service(service, variables)
-    await wait_until(partial(running.is_answering, "/readyz"), f"{service} to be ready", SECONDS)
+    try:
+        await wait_until(partial(running.is_answering, "/readyz"), f"{service} to be ready", SECONDS)
+    except BaseException:
+        await running.stop_service()
+        raise
     return running
 
 
