@@ -52,8 +52,9 @@ async def test_a_co_host_from_the_seat_to_the_air(
             assert (step["state"], step["advice"]) == ("ok", None)
         await assert_quality_named(gateway, client, seat)
     await stage_driver.wait_for_events(seat, "CoHostDisconnected")
-    step, state, _ = await first_problem(gateway, room, seat.user)
-    assert (step, state) in {("connected", "waiting"), ("connected", "failed")}
+    # The grace may be over by then.
+    step, _, _ = await first_problem(gateway, room, seat.user)
+    assert step in {"connected", "seated"}
 
 
 async def assert_quality_named(gateway: GatewayClient, client: ContractClient, seat: SeatedUser) -> None:
@@ -176,8 +177,8 @@ async def test_a_lost_webhook_is_named_until_the_comparison_finds_the_connection
         seat = await stage_driver.seat_user(room, await client.create_user())
         await stage_driver.wait_for_provisioned(seat)
         async with join_room(await stage_driver.get_broadcast_data(room, seat.user)) as bob:
-            await bob.publish_track("camera")
             found = [await first_problem(gateway, room, seat.user)]
+            await bob.publish_track("camera")
 
             async def is_on_air() -> bool:
                 found.append(await first_problem(gateway, room, seat.user))
