@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bench import outcomes, worker
+from bench import cpu, outcomes, worker
 from bench.cpu import CpuMeter
 from bench.environment import BenchRun
 from bench.gateway import processes
@@ -31,7 +31,7 @@ _LATE_SECONDS = 60
 
 @dataclass(frozen=True)
 class CapacityResult:
-    """Commands that were answered in a closed loop, and the CPU seconds of the processes meanwhile."""
+    """Commands answered in a closed loop, and the CPU seconds that it cost beyond those of idle processes."""
 
     commands: int
     in_flight: int
@@ -159,6 +159,7 @@ class _CommandsScenario:
     async def measure_capacity(self, lane: _PathTraffic, seconds: float) -> CapacityResult:
         """Send commands by a path with `in_flight` of them in progress at any time."""
         meters = [CpuMeter(None, None, pid) for pid in (lane.server_pid, self.worker_pid)]
+        idle = [usage.worker for usage in await asyncio.gather(*map(cpu.measure_idle, meters))]
         before = [meter.read_usage().worker for meter in meters]
         began, done = time.monotonic(), len(lane.sent)
 
@@ -170,7 +171,8 @@ class _CommandsScenario:
             for _ in range(lane.in_flight):
                 group.create_task(send_in_turn())
         elapsed = time.monotonic() - began
-        cost = [meter.read_usage().worker - usage for meter, usage in zip(meters, before, strict=True)]
+        after = [meter.read_usage().worker for meter in meters]
+        cost = [b - a - elapsed * each for a, b, each in zip(before, after, idle, strict=True)]
         await self._wait_decided(lane)
         return CapacityResult(len(lane.sent) - done, lane.in_flight, elapsed, *cost)
 
