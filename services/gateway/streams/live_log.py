@@ -64,18 +64,23 @@ class LiveLog:
     def missed_events(
         self, key: StreamKey, subscription: Subscription, position: Position
     ) -> list[bytes] | None:
-        """Return what a stream has missed since a position, None if that is no longer in memory."""
+        """Return what a stream has missed since a position, None if that is no longer in memory.
+
+        Of each badge it is the last one.
+        """
         if any(map(int.__lt__, position.offsets, self.recent_begins(key))):
             return None
         numbers = self._layout.numbers_of(key)
+        begins = dict(zip(numbers, position.offsets, strict=True))
+        missed = [r for r in self._recent.records_of(key) if r.offset >= begins[r.partition]]
+        last_badges = {record.badge: record.offset for record in missed}
         offsets = list(position.offsets)
         events: list[bytes] = []
-        for record in self._recent.records_of(key):
-            place = numbers.index(record.partition)
-            if record.offset >= offsets[place]:
-                offsets[place] = record.offset + 1
-                if subscription.viewer.can_see(record):
-                    events.append(encode_event(key, record, Position(position.hour, tuple(offsets))))
+        for record in missed:
+            offsets[numbers.index(record.partition)] = record.offset + 1
+            is_replaced = record.badge is not None and record.offset < last_badges[record.badge]
+            if subscription.viewer.can_see(record) and not is_replaced:
+                events.append(encode_event(key, record, Position(position.hour, tuple(offsets))))
         return events
 
     def join(self, key: StreamKey, subscription: Subscription, position: Position) -> None:

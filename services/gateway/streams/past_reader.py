@@ -91,16 +91,17 @@ class PastReader:
             async with contextlib.aclosing(reader.read_batches()) as batches:
                 async for batch in batches:
                     if not await part.add_records(batch):
-                        return part.position, part.events
+                        return part.position, part.events()
         # There may be no record right before an end: those of aborted transactions, or compacted ones.
-        return position._replace(offsets=tuple(ends.values())), part.events
+        return position._replace(offsets=tuple(ends.values())), part.events()
 
 
 class _Part:
     """A stream's events that a read has found so far, and its place in the log."""
 
     def __init__(self, key: StreamKey, viewer: Viewer, position: Position, layout: PartitionLayout) -> None:
-        self.events: list[bytes] = []
+        self._events: list[bytes | None] = []
+        self._badges: dict[str, int] = {}
         self._key = key
         self._viewer = viewer
         self._hour = position.hour
@@ -114,6 +115,10 @@ class _Part:
         """The position behind the last record."""
         return Position(self._hour, tuple(self._offsets))
 
+    def events(self) -> list[bytes]:
+        """Return the events; of each badge the last one."""
+        return [event for event in self._events if event is not None]
+
     async def add_records(self, batch: Sequence[Any]) -> bool:
         """Add the events in records of one partition, and return whether there is room for more."""
         number = self._layout.number_of(TopicPartition(batch[0].topic, batch[0].partition))
@@ -121,7 +126,7 @@ class _Part:
         for count, raw in enumerate(batch, 1):
             self._offsets[place] = raw.offset + 1
             self._add_record(raw, number)
-            if len(self.events) >= _MAX_EVENTS:
+            if len(self._events) >= _MAX_EVENTS:
                 return False
             if count % _RECORDS_PER_TURN == 0:
                 await asyncio.sleep(0)
@@ -133,4 +138,8 @@ class _Part:
             return
         record = records.parse_record(raw, number, has_host_order=self._layout.has_host_order(number))
         if record is not None and self._key in record.stream_keys() and self._viewer.can_see(record):
-            self.events.append(channels.encode_event(self._key, record, self.position))
+            if record.badge is not None:
+                if record.badge in self._badges:
+                    self._events[self._badges[record.badge]] = None
+                self._badges[record.badge] = len(self._events)
+            self._events.append(channels.encode_event(self._key, record, self.position))

@@ -23,7 +23,7 @@ class StreamRecord(NamedTuple):
     """A record of a partition, by the partition's number in the hub's list.
 
     `text` is the event without its `id:`. `is_public` says that everybody may see it on the room's stream;
-    else the room's host at that event may, which `sequence` or `time` decides.
+    else the room's host at that event may, which `sequence` or `time` decides. `badge` is the key of a badge.
     """
 
     partition: int
@@ -35,6 +35,7 @@ class StreamRecord(NamedTuple):
     sequence: int | None = None
     time: str | None = None
     host_change: HostChange | None = None
+    badge: str | None = None
 
     def stream_keys(self) -> list[StreamKey]:
         """Return the streams that it is an event of."""
@@ -68,6 +69,7 @@ def parse_record(record: Any, partition: int, *, has_host_order: bool) -> Stream
         _parse_sequence(event) if has_host_order else None,
         None if has_host_order else event.time,
         _host_change(event) if name == "StageChanged" else None,
+        f"{event.subject}/{event.data.get('userId')}" if name == "BadgeChanged" else None,
     )
 
 
@@ -76,7 +78,8 @@ def _badge_removed(record: Any, partition: int) -> StreamRecord | None:
     if is_stored_id(room_id) is None or is_stored_id(user_id) is None:
         return None
     text = f'event: BadgeRemoved\ndata: {{"roomId":"{room_id}","userId":"{user_id}"}}\n'.encode()
-    return StreamRecord(partition, record.offset, room_id, (user_id,), text, is_public=True)
+    badge = f"{room_id}/{user_id}"
+    return StreamRecord(partition, record.offset, room_id, (user_id,), text, is_public=True, badge=badge)
 
 
 def _user_ids(name: str, data: dict[str, Any]) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ def test_a_removed_badge_has_room_and_user_alone() -> None:
     raw = RawRecord("badges", 1, 7, b"show/bob", None)
     text = b'event: BadgeRemoved\ndata: {"roomId":"show","userId":"bob"}\n'
     assert records.parse_record(raw, 4, has_host_order=False) == StreamRecord(
-        4, 7, "show", ("bob",), text, is_public=True
+        4, 7, "show", ("bob",), text, is_public=True, badge="show/bob"
     )
 
 

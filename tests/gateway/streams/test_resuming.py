@@ -34,6 +34,11 @@ def small_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recent_records, "_MAX_RECORDS", 5)
 
 
+@pytest.fixture
+def no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent_records, "_MAX_RECORDS", 0)
+
+
 def numbers(events: list[StreamEvent]) -> list[str]:
     return [event.data["data"]["invitationId"] for event in events]
 
@@ -104,9 +109,10 @@ async def test_a_copy_that_lags_behind_a_position_repeats_nothing(
 
     monkeypatch.setattr(live_log.LiveLog, "add_records", add_late)
     async with copies[0].open(path, "bob") as reader:
-        await log.write(*left(10), stream_log.badge("show", "bob"))
-        events = [event for event in await reader.take(11) if event.name == "CoHostLeft"]
-        after = events[6].id
+        await log.write(*left(10))
+        after = (await reader.take(10))[6].id
+        await log.write(stream_log.badge("show", "bob"))
+        await reader.take(1)
     async with copies[1].open(path, "bob", after=after) as reader:
         catching_up.set()
         found = await reader.take(4)
@@ -126,15 +132,34 @@ async def resume_and_expect(copy: GatewayCopy, path: str, after: str, expected: 
         assert numbers(found) == expected
 
 
+async def check_badges_come_once(copy: GatewayCopy, log: StreamLog, path: str) -> None:
+    after = await first_position(copy, path, "bob")
+    await log.write(
+        stream_log.badge("show", "bob"),
+        stream_log.badge("show", "bob", None),
+        stream_log.badge("show", "bob", "host"),
+        *(stream_log.broadcast_event("CoHostLost", "show", "bob") for _ in range(3)),
+    )
+    async with copy.open(path, "bob", after=after) as reader:
+        await log.write(*left(1))
+        found = await reader.take(5)
+    badges = [event.data["data"]["badge"] for event in found if event.name == "BadgeChanged"]
+    assert badges == ["host"]
+
+
+@pytest.mark.parametrize("path", [ROOM, BOB])
 async def test_badges_that_changed_again_come_once_as_they_are_last(
-    copy: GatewayCopy, log: StreamLog
+    copy: GatewayCopy, log: StreamLog, path: str
 ) -> None:
-    after = await first_position(copy, ROOM, "bob")
-    await log.write(stream_log.badge("show", "bob"), stream_log.badge("show", "bob", None))
-    async with copy.open(ROOM, "eve", after=after) as reader:
-        found = await reader.take(2)
-    # Not compacted yet; what matters is the last one.
-    assert [event.name for event in found] == ["BadgeChanged", "BadgeRemoved"]
+    await check_badges_come_once(copy, log, path)
+
+
+@pytest.mark.usefixtures("no_memory")
+@pytest.mark.parametrize("path", [ROOM, BOB])
+async def test_badges_from_the_log_come_once_as_they_are_last(
+    copy: GatewayCopy, log: StreamLog, path: str
+) -> None:
+    await check_badges_come_once(copy, log, path)
 
 
 @pytest.mark.parametrize("topic", [topics.INVITATION_EVENTS, topics.BROADCAST_EVENTS])
