@@ -17,7 +17,7 @@ from tests.gateway.streams.stream_log import StreamLog, WrittenEvent
 
 ROOMS = ["show", "talk", "quiz", "news"]
 USERS = ["bob", "dan", "eve", "fay"]
-EVENTS_WRITTEN = 1_500
+EVENTS_WRITTEN = 900
 MOST_BEHIND = 300
 TOPICS = {
     **dict.fromkeys(("CoHostLeft", "InvitationSent"), topics.INVITATION_EVENTS),
