@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
+from starlette.routing import compile_path
 
 from messaging import errors
 
@@ -130,13 +131,27 @@ async def _handle_validation_error(_: Request, error: Exception) -> JSONResponse
     return problem_response(HttpProblem(422, "invalid_request", f"{where}: {first['msg']}"))
 
 
-async def _handle_http_exception(_: Request, error: Exception) -> JSONResponse:
+async def _handle_http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type only
     reason = _REASONS.get(error.status_code, "invalid_request")
     headers = dict(error.headers or {})
-    if headers.get("Allow") == "GET":
-        headers["Allow"] = "GET, HEAD"
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allowed_methods(request) or headers["Allow"]
     return problem_response(HttpProblem(error.status_code, reason), headers)
+
+
+def _allowed_methods(request: Request) -> str | None:
+    """Return the methods of a path as documented, because Starlette names those of one route only."""
+    paths: dict[str, Any] = request.app.openapi()["paths"]
+    matching = [path for path in paths if compile_path(path)[0].match(request.scope["path"])]
+    if not matching:
+        return None
+    methods = [method.upper() for method in paths[min(matching, key=_count_parameters)]]
+    return ", ".join([*methods, "HEAD"] if "GET" in methods else methods)
+
+
+def _count_parameters(path: str) -> int:
+    return path.count("{")
 
 
 async def _handle_disconnect(_: Request, __: Exception) -> JSONResponse:
