@@ -28,7 +28,7 @@ class WebClient:
 
     def sign_token(self, user: str | None, secret: str | None = None, **claims: Any) -> str:
         """Return a user's token; claims given as None are omitted."""
-        found = {"sub": user, "exp": int(time.time()) + 60, **claims}
+        found = {"sub": user, "exp": int(time.time()) + 600, **claims}
         said = {name: value for name, value in found.items() if value is not None}
         return jwt.encode(said, secret or self.deployment.jwt_secret, "HS256")
 
