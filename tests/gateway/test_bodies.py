@@ -10,8 +10,8 @@ import pytest
 from fastapi import FastAPI, Request
 
 from cohost_schemas import commands
-from services.gateway.http import bodies
-from services.runtime.http import problems
+from services.gateway.http import message_bodies
+from services.runtime.http import bodies, problems
 from services.runtime.http.problems import HttpProblem
 
 IDS = {"roomId": "room", "actorId": "alice"}
@@ -118,7 +118,7 @@ async def test_a_large_body_is_not_read_to_its_end(web: httpx.AsyncClient) -> No
 )
 def test_a_field_that_breaks_the_command_is_named(fields: dict[str, Any], where: str) -> None:
     with pytest.raises(HttpProblem) as raised:
-        bodies.build_command(commands.SendInvitation, IDS, fields)
+        message_bodies.build_command(commands.SendInvitation, IDS, fields)
     assert (raised.value.status, raised.value.reason) == (422, "invalid_request")
     assert where in str(raised.value.detail)
     assert len(str(raised.value.detail)) < 300
@@ -126,7 +126,7 @@ def test_a_field_that_breaks_the_command_is_named(fields: dict[str, Any], where:
 
 def test_a_command_is_built_from_path_and_body() -> None:
     fields = json.loads('{"userId": "bob", "expiresInSeconds": 6e2, "label": "é"}')
-    assert bodies.build_command(commands.SendInvitation, IDS, fields) == commands.SendInvitation(
+    assert message_bodies.build_command(commands.SendInvitation, IDS, fields) == commands.SendInvitation(
         room_id="room", actor_id="alice", user_id="bob", expires_in_seconds=600, label="é"
     )
 
@@ -134,11 +134,11 @@ def test_a_command_is_built_from_path_and_body() -> None:
 @pytest.mark.parametrize("user_ids", [[], ["a"] * 2, ["a/b"], "ab", [f"u{n}" for n in range(101)], [["a"]]])
 def test_an_order_that_is_none_is_refused(user_ids: Any) -> None:
     with pytest.raises(HttpProblem, match="422"):
-        bodies.build_command(commands.ArrangeStage, IDS, {"userIds": user_ids})
+        message_bodies.build_command(commands.ArrangeStage, IDS, {"userIds": user_ids})
 
 
 def test_the_documented_body_has_the_fields_of_the_body_alone() -> None:
-    body = bodies.document_body(commands.SendInvitation, IDS)
+    body = message_bodies.document_body(commands.SendInvitation, IDS)
     assert body["required"] is True
     schema = body["content"]["application/json"]["schema"]
     assert set(schema["properties"]) == {"userId", "expiresInSeconds", "message", "label"}

@@ -32,7 +32,7 @@ def create_quality_router(pool: asyncpg.Pool, producer: AtLeastOnceProducer) -> 
         room_id: path_params.RoomId, caller: auth.AuthenticatedCaller, request: Request
     ) -> dict[str, str]:
         """Accept the quality of the caller's own connection; it holds until the next report."""
-        report = await bodies.read_body(request, QualityReport)
+        report = await bodies.read_model(request, QualityReport)
         join.join_role(await join.load_stage(pool, room_id), caller.user_id, as_viewer=False)
         signal = QualityReported(
             room_id=room_id,

@@ -15,7 +15,7 @@ from cohost_schemas import commands, timestamps
 from cohost_schemas.invitation import Invitation
 from cohost_schemas.types import CommandData, Message, Timestamp
 from services.gateway.commands.runner import CommandResult
-from services.gateway.http import bodies
+from services.gateway.http import message_bodies
 from services.runtime.http import problems
 from services.runtime.http.problems import HttpProblem, ProblemDetails
 
@@ -85,7 +85,7 @@ def document_command(model: type[CommandData], *ids: str, status: int = 200) -> 
     if status == HTTPStatus.CREATED:
         answers[status] = {"headers": {"Location": _document_header("string", "The invitation.")}}
     inputs = {field.alias for field in model.model_fields.values()} - {*ids, "actorId"}
-    body = bodies.document_body(model, (*ids, "actorId"))
+    body = message_bodies.document_body(model, (*ids, "actorId"))
     return {
         "status_code": status,
         "response_model": AcceptedCommand,

@@ -7,8 +7,9 @@ from fastapi import Depends, Header, Request
 
 from cohost_schemas.types import CommandData, Id
 from services.gateway.commands.runner import Submission
-from services.gateway.http import bodies, preferences
+from services.gateway.http import message_bodies, preferences
 from services.gateway.trace import carry_trace
+from services.runtime.http import bodies
 from services.runtime.http.auth import caller_of
 from services.runtime.http.problems import HttpProblem
 
@@ -41,7 +42,7 @@ class CommandRequest:
 
     def submit(self, model: type[CommandData], **ids: str) -> Submission:
         """Return the command with these ids of the path. Raises `HttpProblem` (422)."""
-        data = bodies.build_command(model, {**ids, "actorId": self.actor_id}, self.fields)
+        data = message_bodies.build_command(model, {**ids, "actorId": self.actor_id}, self.fields)
         return Submission(data, self.key, self.wait, self.authorization)
 
 

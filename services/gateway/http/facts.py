@@ -15,11 +15,11 @@ from cohost_schemas import topics
 from cohost_schemas.facts import RoomChanged, UserChanged
 from cohost_schemas.topics import Topic
 from cohost_schemas.types import Message, StoredId
-from services.gateway.http import bodies
+from services.gateway.http import message_bodies
 from services.gateway.http.command_answers import RETRY_SECONDS
 from services.gateway.kafka_access import KafkaAccess
 from services.gateway.trace import carry_trace
-from services.runtime.http import problems
+from services.runtime.http import bodies, problems
 from services.runtime.http.auth import caller_of
 from services.runtime.http.path_params import RoomId, UserId
 from services.runtime.http.problems import HttpProblem
@@ -59,7 +59,7 @@ def create_fact_router(kafka: KafkaAccess) -> APIRouter:
 
 
 def _add_rooms(routes: APIRouter, kafka: KafkaAccess) -> None:
-    body = bodies.document_body(RoomChanged, ["roomId"])
+    body = message_bodies.document_body(RoomChanged, ["roomId"])
 
     @routes.put("/v1/rooms/{roomId}", status_code=202, openapi_extra={"requestBody": body})
     async def set_room(room_id: RoomId, fields: FactFields) -> WrittenFact:
@@ -74,7 +74,7 @@ def _add_rooms(routes: APIRouter, kafka: KafkaAccess) -> None:
 
 
 def _add_users(routes: APIRouter, kafka: KafkaAccess) -> None:
-    body = bodies.document_body(UserChanged, ["userId"])
+    body = message_bodies.document_body(UserChanged, ["userId"])
 
     @routes.put("/v1/users/{userId}", status_code=202, openapi_extra={"requestBody": body})
     async def set_user(user_id: UserId, fields: FactFields) -> WrittenFact:
