@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import httpx
 import pytest
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Request
 
 from messaging import database
 from messaging.config import Config
@@ -38,6 +38,10 @@ async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
     await created.close()
 
 
+async def authenticate_host(request: Request) -> None:
+    request.state.caller = auth.Caller(HOST, is_ops=False)
+
+
 @pytest.fixture
 async def client(pool: asyncpg.Pool) -> AsyncIterator[httpx.AsyncClient]:
     """The host's client of the route, whose Kafka is down."""
@@ -45,9 +49,8 @@ async def client(pool: asyncpg.Pool) -> AsyncIterator[httpx.AsyncClient]:
     problems.install_handlers(application)
     producer = AtLeastOnceProducer(Config(NOWHERE, "", "broadcast"), "/cohost/broadcast")
     application.include_router(
-        quality.create_quality_router(pool, producer), dependencies=[Depends(auth.authenticate_request)]
+        quality.create_quality_router(pool, producer), dependencies=[Depends(authenticate_host)]
     )
-    application.dependency_overrides[auth.authenticate_request] = lambda: auth.Caller(HOST, is_ops=False)
     transport = httpx.ASGITransport(application)
     async with httpx.AsyncClient(transport=transport, base_url="http://broadcast") as opened:
         yield opened
