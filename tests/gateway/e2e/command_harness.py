@@ -120,6 +120,7 @@ def deployment_variables(stack: Stack, database_url: str, prefix: str) -> dict[s
         "COHOST_DATABASE_URL": database_url,
         "COHOST_TOPIC_PREFIX": prefix,
         "COHOST_PARTITIONS": str(PARTITIONS),
+        "COHOST_FETCH_MAX_WAIT_MS": "100",
         "COHOST_JWT_SECRET": SECRET,
         "COHOST_UNKNOWN_USERS": "accept",
         "COHOST_ENVIRONMENT": "development",
