@@ -13,7 +13,7 @@ from cohost.kafka.log_reader import LogReader
 from services.gateway.streams import layout, live_log, positions
 from services.gateway.streams.live_log import LiveLog
 from services.gateway.streams.metrics import StreamMetrics
-from services.gateway.streams.past_reader import LogBounds, PastReader
+from services.gateway.streams.past_reader import LogBounds, OffsetBounds, PastReader
 from services.gateway.streams.positions import MAX_AGE_HOURS, Position, StreamKey
 from services.gateway.streams.subscription import EndReason, Subscription
 
@@ -80,8 +80,15 @@ class EventHub:
                 await asyncio.sleep(backoff.next_wait())
 
     async def current_position(self, key: StreamKey) -> Position:
-        """Return the position of a stream that begins now. Raises `StreamsUnavailable`."""
-        return (await self._current_session()).live.position_of(key)
+        """Return the position behind all that the log has at this call. Raises `StreamsUnavailable`.
+
+        This copy's reader may be behind it: what happened before the request does not come with the stream.
+        """
+        session = await self._current_session()
+        _, ends = await _fetch_bounds(session)
+        read = session.live.position_of(key)
+        partitions = (session.layout.partitions[number] for number in session.layout.numbers_of(key))
+        return Position(read.hour, tuple(map(max, read.offsets, (ends[place] for place in partitions))))
 
     async def resume_position(self, key: StreamKey, text: str) -> Position:
         """Return the position with this text.
@@ -95,10 +102,7 @@ class EventHub:
         if len(position.offsets) != len(partitions):
             msg = "the position is of other topics"
             raise ValueError(msg)
-        try:
-            begins, ends = await session.bounds.fetch()
-        except UNAVAILABLE_ERRORS as error:
-            raise StreamsUnavailable from error
+        begins, ends = await _fetch_bounds(session)
         # Older tombstones of badges may be gone, without any trace in the offsets.
         is_old = live_log.current_hour() - position.hour >= MAX_AGE_HOURS
         if is_old or any(
@@ -199,6 +203,13 @@ class EventHub:
             self._open.discard(subscription)
             gauge.dec()
             self._metrics.ended.labels(subscription.end_reason or "closed").inc()
+
+
+async def _fetch_bounds(session: _Session) -> OffsetBounds:
+    try:
+        return await session.bounds.fetch()
+    except UNAVAILABLE_ERRORS as error:
+        raise StreamsUnavailable from error
 
 
 @contextlib.contextmanager
