@@ -23,14 +23,14 @@ demo: setup ## play a live show on real Kafka, Postgres and LiveKit (ARGS=--http
 	@$(PY) -m demo $(ARGS)
 
 test: setup ## run every test on the real stack
-	@$(PY) -m pytest -n 3 --dist loadfile
+	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-pythons: setup ## run the tests without servers on the other Pythons, 3.11 to 3.14, that are installed
 	@.ci/pythons
 
 # Without the tests that kill servers, put a proxy in front of them or bring their own: they are processes in any case.
 test-containers: setup ## run the tests of the services on Kafka, Postgres and LiveKit from testcontainers
-	@TESTCONTAINERS_RYUK_DISABLED=$${TESTCONTAINERS_RYUK_DISABLED:-true} $(PY) -m pytest -n 3 --dist loadfile --containers \
+	@TESTCONTAINERS_RYUK_DISABLED=$${TESTCONTAINERS_RYUK_DISABLED:-true} $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --containers \
 		--ignore-glob='*/test_kills_*' --ignore-glob='*/test_faults.py' --ignore-glob='*/test_slow_livekit.py' \
 		--ignore-glob='*/test_slow_kafka.py' --ignore-glob='*/test_kafka_cluster.py' --ignore-glob='*/test_switch_over.py' \
 		--ignore-glob='*/test_missing_markers.py' \

@@ -37,7 +37,7 @@ class ContractSession(NamedTuple):
     expiring: ExpiringInvitations
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def deployment(stack: Any) -> AsyncIterator[Deployment]:
     """The deployment named by the environment, as by `.stack/env`, or else a new one."""
     if "COHOST_INVITATIONS_URL" in os.environ:
@@ -63,13 +63,13 @@ async def deployment(stack: Any) -> AsyncIterator[Deployment]:
             yield read_deployment({**running.environment, **urls})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def web(deployment: Deployment) -> AsyncIterator[WebClient]:
     async with WebClient(deployment) as web:
         yield web
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def contract_session(deployment: Deployment, web: WebClient) -> AsyncIterator[ContractSession]:
     async with open_contract_client(deployment) as client:
         expiring = ExpiringInvitations(client, web)
@@ -81,34 +81,34 @@ async def contract_session(deployment: Deployment, web: WebClient) -> AsyncItera
                 await claim(client)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def client(contract_session: ContractSession) -> ContractClient:
     return contract_session.client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def expiring(contract_session: ContractSession) -> ExpiringInvitations:
     return contract_session.expiring
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def people(client: ContractClient) -> People:
     return People(*await asyncio.gather(*(client.create_user() for _ in People._fields)))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def livekit(deployment: Deployment) -> AsyncIterator[LiveKitServerApi]:
     livekit = LiveKitServerApi(deployment)
     yield livekit
     await livekit.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def stage_driver(client: ContractClient, web: WebClient) -> StageDriver:
     return StageDriver(client, web)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def gateway_deployment(deployment: Deployment) -> AsyncIterator[Deployment]:
     """The deployment with a gateway: its own, or else a new one."""
     if deployment.gateway_url:
@@ -118,13 +118,13 @@ async def gateway_deployment(deployment: Deployment) -> AsyncIterator[Deployment
         yield there
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def gateway(gateway_deployment: Deployment, web: WebClient) -> AsyncIterator[GatewayClient]:
     async with GatewayClient(web, gateway_deployment.gateway_url) as gateway:
         yield gateway
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def second_gateway(deployment: Deployment, web: WebClient) -> AsyncIterator[GatewayClient]:
     """Another copy, which browsers may call and which counts up to `COMMANDS_PER_MINUTE`."""
     variables = {

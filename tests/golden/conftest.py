@@ -8,7 +8,7 @@ import pytest
 from stack import Stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def postgres() -> AsyncIterator[Stack]:
     async with Stack(components=["postgres"]) as up:
         yield up

@@ -23,7 +23,7 @@ UNREACHABLE_URL = "http://127.0.0.1:1/nowhere"
 Join = Callable[..., Awaitable[rtc.Room]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def service(stack: Stack) -> AsyncIterator[ServiceUnderTest]:
     """The service on a real LiveKit that sends it webhooks."""
     port = ports.reserve_port()
@@ -35,7 +35,7 @@ async def service(stack: Stack) -> AsyncIterator[ServiceUnderTest]:
             yield opened
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def service_without_webhooks(stack: Stack) -> AsyncIterator[ServiceUnderTest]:
     """The service on a real LiveKit whose webhooks all get lost; it resyncs twice a second."""
     async with livekit_servers.run_livekit(UNREACHABLE_URL) as livekit:
@@ -46,14 +46,14 @@ async def service_without_webhooks(stack: Stack) -> AsyncIterator[ServiceUnderTe
             yield opened
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def fake_server() -> AsyncIterator[FakeLiveKit]:
     """A fake LiveKit with faults on demand."""
     async with fake_livekit.serve_fake_livekit() as fake_server:
         yield fake_server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def service_on_fake_livekit(stack: Stack, fake_server: FakeLiveKit) -> AsyncIterator[ServiceUnderTest]:
     """The service on the fake LiveKit, with a short call timeout and no periodic resync."""
     endpoints = await create_endpoints(stack, ports.reserve_port(), None, fake_server.url)
