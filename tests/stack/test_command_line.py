@@ -22,6 +22,8 @@ def run_stack(root: Path, *words: str) -> tuple[int, dict[str, str]]:
     """Run the command; return its exit status and the printed state of every component."""
     command = [sys.executable, "-m", "stack", "--root", str(root), *words]
     ended = subprocess.run(command, capture_output=True, text=True, cwd=services.REPOSITORY, check=False)
+    # Shown if the test fails.
+    sys.stdout.write(f"{words}: {ended.returncode}\n{ended.stdout}{ended.stderr}")
     rows = [line.split() for line in ended.stdout.splitlines() if not line.startswith("the variables")]
     return ended.returncode, {row[0]: row[1] for row in rows}
 
