@@ -9,11 +9,10 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from services.gateway.service_transport import ServiceTransport
+from services.gateway.trace import parse_trace
 from services.runtime.http.problems import HttpProblem
 
 _TIMEOUT_SECONDS = 6.0
-# The caller's own token, and its trace; nothing else of a caller's request reaches a service.
-_FORWARDED_HEADERS = ("authorization", "content-type", "traceparent", "tracestate")
 _RETURNED_HEADERS = ("content-type", "cache-control", "location", "retry-after", "www-authenticate")
 
 
@@ -40,8 +39,7 @@ class ServiceProxy:
         its own.
         """
         url = httpx.URL(_join(path), query=_query_of(request))
-        headers = {name: request.headers[name] for name in _FORWARDED_HEADERS if name in request.headers}
-        return await self._request(request.method, url, headers, _TIMEOUT_SECONDS, body)
+        return await self._request(request.method, url, _forwarded_headers(request), _TIMEOUT_SECONDS, body)
 
     async def look_up(self, authorization: str, *path: str, seconds: float) -> httpx.Response:
         """Return the answer to a GET request of the gateway's own, with the caller's token.
@@ -87,6 +85,15 @@ def quote_segment(part: str) -> str:
     return quote(part, safe="").replace(".", "%2E") if part in (".", "..") else quote(part, safe="")
 
 
+def _forwarded_headers(request: Request) -> dict[str, str]:
+    """Return the caller's token and valid trace; no other header of a caller reaches a service."""
+    headers = parse_trace(request.headers)
+    if "authorization" in request.headers:
+        headers["authorization"] = request.headers["authorization"]
+    return headers
+
+
 def _query_of(request: Request) -> bytes | None:
     query: bytes = request.scope["query_string"]
-    return query or None
+    # A `#` in a request's target is part of its query for the HTTP server, and an error for httpx.
+    return query.replace(b"#", b"%23") or None

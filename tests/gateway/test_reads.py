@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from services.gateway.http.reads import create_read_router
 from services.gateway.services import ServiceProxy
 from services.runtime.http import problems
 
 Answer = Callable[[httpx.Request], httpx.Response]
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 NOT_FOUND = {"status": 404, "reason": "command_not_found"}
 
 
@@ -95,7 +96,9 @@ async def test_a_read_is_forwarded_to_its_service(
 async def test_only_token_and_trace_are_forwarded(harness: ReadHarness) -> None:
     sent = {
         "Authorization": "Bearer x",
-        "traceparent": "00-1-2-01",
+        "traceparent": TRACE,
+        "tracestate": "a=1",
+        "Content-Type": "text/plain",
         "Cookie": "a=b",
         "X-Forwarded-For": "1.2.3.4",
         "Host": "elsewhere",
@@ -104,9 +107,27 @@ async def test_only_token_and_trace_are_forwarded(harness: ReadHarness) -> None:
     await harness.web.get("/v1/rooms/r", headers=sent)
     [request] = harness.invitations.requests
     assert request.headers["authorization"] == "Bearer x"
-    assert request.headers["traceparent"] == "00-1-2-01"
+    assert (request.headers["traceparent"], request.headers["tracestate"]) == (TRACE, "a=1")
     assert request.headers["host"] == "invitations"
-    assert not {"cookie", "x-forwarded-for", "x-original-uri"} & set(request.headers)
+    assert not {"cookie", "x-forwarded-for", "x-original-uri", "content-type"} & set(request.headers)
+
+
+@pytest.mark.parametrize("value", [b"\xff", b"\x01", b"00-1-2-01"])
+@pytest.mark.parametrize("name", ["traceparent", "tracestate", "content-type"])
+async def test_headers_that_mean_nothing_to_a_service_are_left_out(
+    harness: ReadHarness, name: str, value: bytes
+) -> None:
+    sent = [(name.encode(), value), (b"authorization", b"Bearer x")]
+    assert (await harness.web.get("/v1/rooms/r", headers=sent)).status_code == 200
+    [request] = harness.invitations.requests
+    assert name not in request.headers
+
+
+async def test_a_hash_in_a_query_is_part_of_it() -> None:
+    service = FakeService()
+    scope = {"type": "http", "method": "GET", "headers": [], "query_string": b"cursor=a#b"}
+    await service.proxy("invitations").send(Request(scope), "v1", "rooms")
+    assert [request.url.raw_path for request in service.requests] == [b"/v1/rooms?cursor=a%23b"]
 
 
 async def test_an_answer_is_returned_with_its_status_body_and_few_headers(
