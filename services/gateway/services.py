@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from services.gateway.service_transport import ServiceTransport
 from services.gateway.trace import parse_trace
+from services.runtime.http import problems
 from services.runtime.http.problems import HttpProblem
 
 _TIMEOUT_SECONDS = 6.0
@@ -35,8 +36,8 @@ class ServiceProxy:
     async def send(self, request: Request, *path: str, body: bytes | None = None) -> httpx.Response:
         """Send the caller's request to `path`, given as segments, with its query and its token.
 
-        Raises `HttpProblem` (503 `unavailable`) if the service does not answer, or answers with an error of
-        its own.
+        Raises `HttpProblem` (503 `unavailable`) if the service does not answer, or a proxy before it answers
+        for it.
         """
         url = httpx.URL(_join(path), query=_query_of(request))
         return await self._request(request.method, url, _forwarded_headers(request), _TIMEOUT_SECONDS, body)
@@ -62,12 +63,20 @@ class ServiceProxy:
     ) -> httpx.Response:
         try:
             async with asyncio.timeout(seconds):
-                return await self._http.request(method, url, headers=headers, content=body)
+                answer = await self._http.request(method, url, headers=headers, content=body)
         except (httpx.TransportError, TimeoutError):
             raise self._is_away() from None
+        if answer.is_server_error and not _is_problem(answer):
+            raise self._is_away()
+        return answer
 
     def _is_away(self) -> HttpProblem:
         return HttpProblem(503, "unavailable", f"The {self.name} service does not answer; try again.")
+
+
+def _is_problem(answer: httpx.Response) -> bool:
+    """Return whether an answer is a service's own: a proxy's errors are no problem details."""
+    return str(answer.headers.get("content-type")).startswith(problems.MEDIA_TYPE)
 
 
 def _join(path: tuple[str, ...]) -> str:

@@ -58,6 +58,11 @@ def answer_with(status: int, body: object = None, **headers: str) -> Answer:
     return lambda _: httpx.Response(status, json=body, headers=headers)
 
 
+def fail(status: int) -> Answer:
+    """Answer as a service does that has lost its database."""
+    return answer_with(status, {"status": status}, **{"Content-Type": problems.MEDIA_TYPE})
+
+
 def raise_error(_: httpx.Request) -> httpx.Response:
     msg = "refused"
     raise httpx.ConnectError(msg)
@@ -142,9 +147,12 @@ async def test_an_answer_is_returned_with_its_status_body_and_few_headers(
     assert not {"set-cookie", "server"} & set(answer.headers)
 
 
+@pytest.mark.parametrize("answer_of_service", [raise_error, answer_with(502, "<html>"), answer_with(503)])
 @pytest.mark.parametrize("path", ["/v1/rooms/r", "/v1/rooms/r/stage"])
-async def test_a_service_that_is_away_is_named(harness: ReadHarness, path: str) -> None:
-    harness.invitations.answer = harness.broadcast.answer = raise_error
+async def test_a_service_that_is_away_is_named(
+    harness: ReadHarness, path: str, answer_of_service: Answer
+) -> None:
+    harness.invitations.answer = harness.broadcast.answer = answer_of_service
     answer = await harness.web.get(path)
     assert (answer.status_code, answer.json()["reason"]) == (503, "unavailable")
     assert ("broadcast" if path.endswith("stage") else "invitations") in answer.json()["detail"]
@@ -162,6 +170,10 @@ async def test_a_service_that_is_away_is_named(harness: ReadHarness, path: str) 
         (raise_error, answer_with(200, {"n": 2}), (200, {"n": 2})),
         (raise_error, answer_with(404, NOT_FOUND), (503, None)),
         (answer_with(404, NOT_FOUND), raise_error, (503, None)),
+        (answer_with(403, {"n": 3}), raise_error, (403, {"n": 3})),
+        (fail(503), answer_with(200, {"n": 2}), (200, {"n": 2})),
+        (fail(503), answer_with(404, NOT_FOUND), (503, None)),
+        (answer_with(404, NOT_FOUND), fail(500), (500, None)),
     ],
 )
 async def test_a_command_is_looked_up_at_both_services(

@@ -1,7 +1,6 @@
 """The services' reads, forwarded with the caller's token (contract, section 5)."""
 # ruff: noqa: ARG001, FAST003 - parameters document and check the request; ruff does not see aliases
 
-from http import HTTPStatus
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
@@ -21,6 +20,9 @@ from cohost_schemas.types import Id, RoomFilter
 from services.gateway.services import ServiceProxy
 from services.runtime.http import pagination, path_params, problems
 from services.runtime.http.problems import HttpProblem
+
+# In the order in which they are answered: what is known before what may be.
+_STATUSES_WITHOUT_OUTCOME = (403, 500, 503, 404)
 
 StatusFilter = Literal["any", "pending", "accepted", "rejected", "cancelled", "expired"]
 
@@ -154,23 +156,14 @@ def _add_command_status(routes: APIRouter, invitations: ServiceProxy, broadcast:
 
 
 async def _find_command(request: Request, command_id: str, *services: ServiceProxy) -> Response:
-    """Return the first answer that is not 404; 503 where a service that may know the command is away."""
-    refused: Response | None = None
-    away: HttpProblem | None = None
+    """Return the first service's outcome; without one 403 comes before 503, and 503 before 404."""
+    answers: list[Response] = []
     for service in services:
         try:
             answer = await service.forward(request, "v1", "commands", command_id)
-        except HttpProblem as problem:
-            away = away or problem
-            continue
-        if answer.status_code == HTTPStatus.FORBIDDEN:
-            refused = refused or answer
-        elif answer.status_code != HTTPStatus.NOT_FOUND:
+        except HttpProblem as away:
+            answer = problems.problem_response(away)
+        if answer.status_code not in _STATUSES_WITHOUT_OUTCOME:
             return answer
-        else:
-            missing = answer
-    if refused is not None:
-        return refused
-    if away is not None:
-        raise away
-    return missing
+        answers.append(answer)
+    return min(answers, key=lambda answer: _STATUSES_WITHOUT_OUTCOME.index(answer.status_code))
