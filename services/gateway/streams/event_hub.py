@@ -15,7 +15,7 @@ from services.gateway.streams.live_log import LiveLog
 from services.gateway.streams.metrics import StreamMetrics
 from services.gateway.streams.past_reader import LogBounds, OffsetBounds, PastReader
 from services.gateway.streams.positions import MAX_AGE_HOURS, Position, StreamKey
-from services.gateway.streams.subscription import EndReason, Subscription
+from services.gateway.streams.subscription import MAX_PAST_EVENTS, EndReason, Subscription, Viewer
 
 _FIRST_RETRY_SECONDS = 0.2
 _MAX_RETRY_SECONDS = 5.0
@@ -133,30 +133,33 @@ class EventHub:
     ) -> None:
         """Queue what a stream has missed, a part at a time, until it follows the log with the others."""
         live = session.live
-        has_begun = False
+        has_begun = is_last = False
         try:
-            while (missed := live.missed_events(key, subscription, position)) is None:
-                self._metrics.past_reads.inc()
-                behind, events = await session.past_reader.read_part(
-                    key, subscription.viewer, position, live.recent_begins(key)
-                )
-                if events and not has_begun:
+            while not is_last:
+                missed = live.missed_events(key, subscription.viewer, position)
+                is_last = missed is not None and len(missed[1]) < MAX_PAST_EVENTS
+                behind, events = missed or await self._read_past(session, key, subscription.viewer, position)
+                if not has_begun and (events or is_last):
                     has_begun = True
-                    subscription.push_past([_ready_event(key, position)])
+                    # Where nothing was missed, the client need not come back to this place in the log.
+                    place = position if events else _later(position, live.position_of(key))
+                    subscription.push_past([_ready_event(key, place)])
                 subscription.push_past(events)
                 position = behind
-                await subscription.wait_until_drained()
-            if not has_begun:
-                # Where nothing was missed, the client need not come back to this place in the log.
-                place = position if missed else _later(position, live.position_of(key))
-                subscription.push_past([_ready_event(key, place)])
-            subscription.push_past(missed)
+                if not is_last:
+                    await subscription.wait_until_drained()
             live.join(key, subscription, position)
         except PositionLost:
             subscription.end("position_lost")
         except Exception:
             log.exception("stream cannot catch up")
             subscription.end("closed")
+
+    async def _read_past(
+        self, session: _Session, key: StreamKey, viewer: Viewer, position: Position
+    ) -> tuple[Position, list[bytes]]:
+        self._metrics.past_reads.inc()
+        return await session.past_reader.read_part(key, viewer, position, session.live.recent_begins(key))
 
     async def _read_on(self, backoff: Backoff) -> None:
         topics = await layout.fetch_layout(self._connection)

@@ -14,7 +14,7 @@ from services.gateway.streams.metrics import StreamMetrics
 from services.gateway.streams.positions import Position, StreamKey
 from services.gateway.streams.recent_records import RecentRecords
 from services.gateway.streams.records import StreamRecord
-from services.gateway.streams.subscription import Subscription
+from services.gateway.streams.subscription import MAX_PAST_EVENTS, Subscription, Viewer
 
 _SECONDS_PER_HOUR = 3600
 # Between them the streams' tasks write: a client that keeps up is not behind by all that a poll returns.
@@ -62,11 +62,12 @@ class LiveLog:
                 await asyncio.sleep(0)
 
     def missed_events(
-        self, key: StreamKey, subscription: Subscription, position: Position
-    ) -> list[bytes] | None:
-        """Return what a stream has missed since a position, None if that is no longer in memory.
+        self, key: StreamKey, viewer: Viewer, position: Position
+    ) -> tuple[Position, list[bytes]] | None:
+        """Return the next events that a stream has missed since a position, and the position behind them.
 
-        Of each badge it is the last one.
+        They are fewer than `MAX_PAST_EVENTS` only if no more was missed. None if what comes next is no longer
+        in memory. Of each badge it is the last one.
         """
         if any(map(int.__lt__, position.offsets, self.recent_begins(key))):
             return None
@@ -79,9 +80,11 @@ class LiveLog:
         for record in missed:
             offsets[numbers.index(record.partition)] = record.offset + 1
             is_replaced = record.badge is not None and record.offset < last_badges[record.badge]
-            if subscription.viewer.can_see(record) and not is_replaced:
+            if viewer.can_see(record) and not is_replaced:
                 events.append(encode_event(key, record, Position(position.hour, tuple(offsets))))
-        return events
+                if len(events) == MAX_PAST_EVENTS:
+                    break
+        return position._replace(offsets=tuple(offsets)), events
 
     def join(self, key: StreamKey, subscription: Subscription, position: Position) -> None:
         """Subscribe a stream that has all of its events up to now, or up to a position that is later."""

@@ -14,11 +14,10 @@ from cohost.kafka.log_reader import LogReader, offset_bounds
 from services.gateway.streams import channels, records
 from services.gateway.streams.layout import PartitionLayout
 from services.gateway.streams.positions import Position, StreamKey
-from services.gateway.streams.subscription import Viewer
+from services.gateway.streams.subscription import MAX_PAST_EVENTS, Viewer
 
 _BOUNDS_SECONDS = 5
 _MAX_READERS = 4
-_MAX_EVENTS = 500
 _RECORDS_PER_TURN = 500
 
 OffsetBounds = tuple[dict[TopicPartition, int], dict[TopicPartition, int]]
@@ -126,7 +125,7 @@ class _Part:
         for count, raw in enumerate(batch, 1):
             self._offsets[place] = raw.offset + 1
             self._add_record(raw, number)
-            if len(self._events) >= _MAX_EVENTS:
+            if len(self._events) >= MAX_PAST_EVENTS:
                 return False
             if count % _RECORDS_PER_TURN == 0:
                 await asyncio.sleep(0)

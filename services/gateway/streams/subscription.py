@@ -11,6 +11,8 @@ from services.gateway.streams.records import StreamRecord
 EndReason = Literal["slow", "expired", "position_lost", "stopped", "closed"]
 
 MAX_EVENTS_BEHIND = 1_000
+MAX_PAST_EVENTS = 500
+"""The number of events from before that are queued at once: the next ones wait until these are written."""
 
 _MAX_WRITE_BYTES = 64 * 1024
 
@@ -53,7 +55,7 @@ class Subscription:
     """The queue of a client's stream. It ends when the client is more than 1 000 events behind.
 
     `on_slow` is then called, for the queue's reader may wait for the client. Events from before the client
-    was connected do not count: they are as many as it missed.
+    was connected do not count: they are queued a part at a time.
     """
 
     def __init__(self, viewer: Viewer, on_slow: Callable[[], None] | None = None) -> None:

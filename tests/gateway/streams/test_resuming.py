@@ -70,6 +70,19 @@ async def test_a_stream_resumes_behind_each_event(
         after = found[0].id
 
 
+@pytest.mark.parametrize("path", [ROOM, BOB])
+async def test_a_stream_resumes_from_memory(copies: list[GatewayCopy], log: StreamLog, path: str) -> None:
+    after = await first_position(copies[0], path, "bob")
+    await log.write_in_parts(left(1_300))
+    async with copies[1].open(path, "bob", after=after) as reader:
+        found = await reader.take(1_300)
+        assert numbers(found) == labels(1_300)
+        await log.write(*left(1, 5_000))
+        assert numbers(await reader.take(1)) == labels(1, 5_000)
+    assert copies[1].count("cohost_stream_past_reads_total") == 0
+    await resume_and_expect(copies[0], path, found[499].id, labels(800, 500))
+
+
 @pytest.mark.usefixtures("small_memory")
 @pytest.mark.parametrize("path", [ROOM, BOB])
 async def test_a_stream_resumes_from_the_log(copies: list[GatewayCopy], log: StreamLog, path: str) -> None:

@@ -2,8 +2,14 @@
 
 import asyncio
 import time
+from typing import Any
 
-from services.gateway.streams.subscription import MAX_EVENTS_BEHIND, Subscription, UnrestrictedViewer
+from services.gateway.streams.subscription import (
+    MAX_EVENTS_BEHIND,
+    MAX_PAST_EVENTS,
+    Subscription,
+    UnrestrictedViewer,
+)
 from tests.gateway.streams import gateway_copies, stream_log
 from tests.gateway.streams.gateway_copies import GatewayCopy
 from tests.gateway.streams.stream_log import StreamLog
@@ -12,12 +18,14 @@ ROOM = "/v1/rooms/show/stream"
 
 
 async def connect_silently(
-    copy: GatewayCopy, path: str, user: str
+    copy: GatewayCopy, path: str, user: str, **options: Any
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Open a stream, read its first event, and nothing more."""
     port = int(copy.url.rpartition(":")[2])
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
-    headers = "".join(f"{name}: {value}\r\n" for name, value in gateway_copies.stream_headers(user).items())
+    headers = "".join(
+        f"{name}: {value}\r\n" for name, value in gateway_copies.stream_headers(user, **options).items()
+    )
     writer.write(f"GET {path} HTTP/1.1\r\nHost: gateway\r\n{headers}\r\n".encode())
     await reader.readuntil(b"ready")
     return reader, writer
@@ -38,6 +46,21 @@ async def test_a_slow_client_is_disconnected_and_delays_nobody(copy: GatewayCopy
     assert longest < 2
     received = await read_to_end(reader)
     assert received.count(b"event: CoHostLeft") < 100 * (number + 1)
+    writer.close()
+
+
+async def test_a_slow_client_that_resumes_is_given_a_part_at_a_time(
+    copy: GatewayCopy, log: StreamLog
+) -> None:
+    async with copy.open(ROOM, "bob") as reader:
+        after = reader.ready.id
+        for start in range(0, 3_000, 500):
+            await log.write(
+                *(stream_log.co_host_left("show", "bob", start + number) for number in range(500))
+            )
+            await reader.take(500)
+    _, writer = await connect_silently(copy, ROOM, "eve", after=after)
+    assert max(len(stream._events) for stream in copy.hub._open) <= MAX_PAST_EVENTS  # noqa: SLF001
     writer.close()
 
 
