@@ -36,11 +36,17 @@ class ServiceProxy:
     async def send(self, request: Request, *path: str, body: bytes | None = None) -> httpx.Response:
         """Send the caller's request to `path`, given as segments, with its query and its token.
 
-        Raises `HttpProblem` (503 `unavailable`) if the service does not answer, or a proxy before it answers
-        for it.
+        Raises `HttpProblem`: 503 `unavailable` if the service does not answer, or a proxy before it answers
+        for it; 422 if the URL is too long.
         """
-        url = httpx.URL(_join(path), query=_query_of(request))
-        return await self._request(request.method, url, _forwarded_headers(request), _TIMEOUT_SECONDS, body)
+        try:
+            url = httpx.URL(_join(path), query=_query_of(request))
+            return await self._request(
+                request.method, url, _forwarded_headers(request), _TIMEOUT_SECONDS, body
+            )
+        except httpx.InvalidURL:
+            # Quoted, a path or a query may be three times as long as it came.
+            raise HttpProblem(422, "invalid_request", "The path or the query is too long.") from None
 
     async def look_up(self, authorization: str, *path: str, seconds: float) -> httpx.Response:
         """Return the answer to a GET request of the gateway's own, with the caller's token.

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from services.gateway.http.reads import create_read_router
 from services.gateway.services import ServiceProxy
 from services.runtime.http import problems
+from services.runtime.http.problems import HttpProblem
 
 Answer = Callable[[httpx.Request], httpx.Response]
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -133,6 +134,14 @@ async def test_a_hash_in_a_query_is_part_of_it() -> None:
     scope = {"type": "http", "method": "GET", "headers": [], "query_string": b"cursor=a#b"}
     await service.proxy("invitations").send(Request(scope), "v1", "rooms")
     assert [request.url.raw_path for request in service.requests] == [b"/v1/rooms?cursor=a%23b"]
+
+
+@pytest.mark.parametrize(("path", "query"), [('"' * 30_000, b""), ("r", b'x="' + b'"' * 30_000)])
+async def test_a_url_that_is_too_long_when_quoted_is_refused(path: str, query: bytes) -> None:
+    scope = {"type": "http", "method": "GET", "headers": [], "query_string": query}
+    with pytest.raises(HttpProblem) as refused:
+        await FakeService().proxy("invitations").send(Request(scope), "v1", "commands", path)
+    assert (refused.value.status, refused.value.reason) == (422, "invalid_request")
 
 
 async def test_an_answer_is_returned_with_its_status_body_and_few_headers(
