@@ -16,7 +16,7 @@ _LOOK_UP_SECONDS = 2.0
 
 ModelT = TypeVar("ModelT", bound=Message)
 Absence = Literal["foreign", "unknown", "unavailable"]
-"""It is another user's, or the service knows none, or the service does not answer."""
+"""The key is another user's, the service does not know it, or the service does not answer."""
 EarlierUse = CommandOutcome | Absence
 
 

@@ -37,7 +37,7 @@ _UNAVAILABLE = (*UNAVAILABLE_ERRORS, ClientClosed)
 log = structlog.get_logger()
 
 CommandResult = Accepted[Any] | Rejected | Literal["pending", "reused", "unavailable"]
-"""The outcome; or there is none yet; or the key is another command's; or it cannot be known now."""
+"""The outcome; or none yet; or the key is another command's; or Kafka or a service is away."""
 
 
 @dataclass(frozen=True, slots=True)

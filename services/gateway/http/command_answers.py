@@ -95,7 +95,7 @@ def document_command(model: type[CommandData], *ids: str, status: int = 200) -> 
 
 
 def _answer_accepted(data: CommandData, accepted: Accepted[Any]) -> Response:
-    # The records themselves: what they say is not written anew.
+    # The records' bytes as they are on the topic, not encoded again.
     events = b",".join(event.value for event in accepted.events)
     body = b'{"commandId":%s,"outcome":"accepted","events":[%s]}' % (to_json(accepted.command_id), events)
     if not isinstance(data, commands.SendInvitation):

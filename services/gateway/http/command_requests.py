@@ -1,4 +1,4 @@
-"""The parts that all requests for commands have: caller, key, patience and body."""
+"""The parts that all requests for commands have: caller, key, wait and body."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any

@@ -109,10 +109,10 @@ async def _fetch_hosts(request: Request, invitations: ServiceProxy, room_id: str
 
 
 def _subscribe(request: Request, viewer: Viewer) -> Subscription:
-    # The task of a client that reads nothing waits for it, so its stream cannot end in another way.
+    # The task of a client that reads nothing is blocked in a write: only an abort of the connection ends it.
     return Subscription(viewer, on_slow=request.scope["state"].get(middleware.ABORT_CONNECTION))
 
 
 def _respond(caller: Caller, follow: Callable[[float], AsyncGenerator[bytes, None]]) -> EventSourceResponse:
-    """Return the stream that `follow` yields for so many seconds: until the caller's token expires."""
+    """Return the stream that `follow` yields, ended when the caller's token expires."""
     return EventSourceResponse(follow(caller.expires_at - time.time()), ping=_HEARTBEAT_SECONDS, sep="\n")

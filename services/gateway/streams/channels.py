@@ -50,7 +50,7 @@ class Channel:
         self._ahead.pop(subscription, None)
 
     def deliver(self, record: StreamRecord, hour: int, offsets: Sequence[int], encoded: bytes) -> int:
-        """Give a record to those who may see it, and return their number.
+        """Queue a record for each subscription that may see it, and return their number.
 
         `offsets` are the hub's behind the record, for this channel's partitions, and `encoded` the same.
         """

@@ -115,7 +115,7 @@ class EventHub:
     async def follow(
         self, key: StreamKey, position: Position, subscription: Subscription, seconds: float
     ) -> AsyncGenerator[bytes, None]:
-        """Yield the bytes of a stream from a position on, for so many seconds or until it is ended."""
+        """Yield the bytes of a stream from a position on, for at most `seconds`."""
         session = self._session
         if session is None or self._is_stopped:
             return

@@ -24,7 +24,7 @@ OffsetBounds = tuple[dict[TopicPartition, int], dict[TopicPartition, int]]
 
 
 class LogBounds:
-    """The begin and end offsets of the streams' partitions, asked for once for all who wait for them."""
+    """The begin and end offsets of the streams' partitions: one request for all callers that wait."""
 
     def __init__(self, connection: KafkaConnection, layout: PartitionLayout) -> None:
         self._connection = connection
@@ -37,7 +37,7 @@ class LogBounds:
         """Return the bounds as they are after this call. Raises aiokafka's errors."""
         if self._next is None:
             self._next = asyncio.create_task(self._fetch_after_current())
-            # All who wait may be gone when it fails.
+            # Every caller may have been cancelled when it fails: its error counts as retrieved.
             self._next.add_done_callback(lambda task: task.cancelled() or task.exception())
         return await asyncio.shield(self._next)
 
