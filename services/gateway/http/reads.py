@@ -31,6 +31,7 @@ def create_read_router(invitations: ServiceProxy, broadcast: ServiceProxy) -> AP
     """Create the router with every `GET /v1/…` of the two services."""
     routes = APIRouter(tags=["reads"])
     _add_room_reads(routes, invitations)
+    _add_room_members(routes, invitations)
     _add_invitation_reads(routes, invitations)
     _add_stage_reads(routes, broadcast)
     _add_command_status(routes, invitations, broadcast)
@@ -73,6 +74,8 @@ def _add_room_reads(routes: APIRouter, invitations: ServiceProxy) -> None:
         """List the invitations sent in a room. Allowed for the room's host and ops."""
         return await invitations.forward(request, "v1", "rooms", room_id, "invitations")
 
+
+def _add_room_members(routes: APIRouter, invitations: ServiceProxy) -> None:
     @routes.get(
         "/v1/rooms/{roomId}/co-hosts",
         response_model=CoHosts,
