@@ -54,7 +54,9 @@ async def _ask_both(request: Request, path: tuple[str, ...], *services: ServiceP
 async def _ask(service: ServiceProxy, request: Request, path: tuple[str, ...]) -> httpx.Response | None:
     try:
         answer = await service.send(request, *path)
-    except HttpProblem:
+    except HttpProblem as problem:
+        if problem.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            raise
         return None
     return None if answer.is_server_error else answer
 

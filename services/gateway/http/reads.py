@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
+from cohost_schemas import envelope
 from cohost_schemas.answers import (
     BroadcastData,
     CoHosts,
@@ -160,6 +161,9 @@ def _add_command_status(routes: APIRouter, invitations: ServiceProxy, broadcast:
 
 async def _find_command(request: Request, command_id: str, *services: ServiceProxy) -> Response:
     """Return the first service's outcome; without one 403 comes before 503, and 503 before 404."""
+    if len(command_id) > envelope.MAX_ID_LENGTH:
+        # No service decides such a command, and the path may be too long to be forwarded.
+        raise HttpProblem(404, "command_not_found", "No outcome is known for this command id.")
     answers: list[Response] = []
     for service in services:
         try:
