@@ -15,7 +15,7 @@ DIAGNOSED = Diagnosis(
     user_id="b@b",
     steps=(
         DiagnosisStep(step="seated", state="ok", at="2026-01-01T12:00:00.000Z"),
-        DiagnosisStep(step="granted", state="waiting", detail="grant_pending", advice="Look again."),
+        DiagnosisStep(step="granted", state="failed", detail="grant_failed", advice="Look again."),
     ),
 )
 
