@@ -28,6 +28,8 @@ _RECALL_SECONDS = 10.0
 _SEARCH_SECONDS = 3.0
 _SHORTEST_SEARCH_SECONDS = 0.5
 """How long an outcome is searched for while the service that could tell when it was decided is away."""
+_POLL_SECONDS = 0.3
+"""The pause between questions about a key that another command of this copy has used and nobody decided."""
 _MAX_SEARCHES = 8
 _PUBLISHING_MS = 60_000
 """The time after a decision during which its record may not be in the log yet."""
@@ -125,16 +127,15 @@ class _KeyedCommand:
     async def run(self) -> CommandResult:
         """Return the outcome of the key's first use if it was the same command; publish it if it has none."""
         own, other = await self._earlier_uses.find(*self._question)
-        if isinstance(own, CommandOutcome):
-            return "reused" if self._yields(own, other) else await self._recall(own)
-        if own == "foreign" or _is_used(other):
-            return "reused"
+        result = await self._judge(own, other)
+        if result is not None:
+            return result
         if own == "unavailable":
             seconds = max(self._submission.seconds_left, _SHORTEST_SEARCH_SECONDS)
             await self._search(min(seconds, _SEARCH_SECONDS))
         if self._command.outcome is None:
             if not self._recent_keys.claim(self._command.command_id, self._identity):
-                return "reused"
+                return await self._await_first()
             result = await _submit(self._command, self._submission)
             if result == "pending":
                 return await self._find_sending() if own == "unknown" else result
@@ -145,6 +146,21 @@ class _KeyedCommand:
     @property
     def _question(self) -> tuple[CommandData, str, str]:
         return self._command.data, self._command.command_id, self._submission.authorization
+
+    async def _judge(self, own: EarlierUse, other: EarlierUse) -> CommandResult | None:
+        """Return the result if the key is known to be used, else None."""
+        if isinstance(own, CommandOutcome):
+            return "reused" if self._yields(own, other) else await self._recall(own)
+        return "reused" if own == "foreign" or _is_used(other) else None
+
+    async def _await_first(self) -> CommandResult:
+        """Return the key's result once it is decided, for this command if another copy published it first."""
+        while self._submission.seconds_left > 0:
+            await asyncio.sleep(min(self._submission.seconds_left, _POLL_SECONDS))
+            result = await self._judge(*await self._earlier_uses.find(*self._question))
+            if result is not None:
+                return result
+        return "reused"
 
     async def _recall(self, first: CommandOutcome) -> CommandResult:
         """Return the outcome of the key's first use, as it is in the log."""
@@ -190,7 +206,8 @@ class _KeyedCommand:
         if first is None or (first.actor_id is None and self._identity.is_same(first)):
             own = await self._earlier_uses.find_own(*self._question)
             if not isinstance(own, CommandOutcome):
-                return "reused" if own == "foreign" else "unavailable"
+                # It is in the log, but perhaps not this command's: the service, or the token, is gone since.
+                return "reused" if own == "foreign" else "pending"
             first = identity_of_outcome(own)
         return outcome if self._identity.is_same(first) else "reused"
 
