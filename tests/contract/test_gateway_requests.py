@@ -1,5 +1,8 @@
 """Section E, commands: requests that are no command are refused, and no command is written."""
 
+import asyncio
+import urllib.error
+import urllib.request
 from typing import Any
 
 import httpx
@@ -211,3 +214,18 @@ async def test_a_body_beyond_a_mebibyte_is_too_large(
     answer = await post_body_of(gateway, room, user, MIB + 1, is_chunked=is_chunked)
     assert parse_problem(answer) == (413, "too_large")
     accepted_outcome(await post_body_of(gateway, room, user, MIB, is_chunked=is_chunked), 201)
+
+
+@pytest.mark.parametrize("size", [2 * MIB, 16 * MIB])
+async def test_a_client_that_closes_after_its_request_gets_the_answer(
+    gateway: GatewayClient, room: Room, size: int
+) -> None:
+    url = f"{gateway.http.base_url}/v1/rooms/{room}/invitations"
+    for user, expected in ((room.host, 413), (None, 401)):
+        headers = gateway.web.headers(user) if user else {}
+        # It sends `Connection: close`, and looks for an answer once it has sent everything.
+        request = urllib.request.Request(url, size * b" ", headers, method="POST")  # noqa: S310
+        with pytest.raises(urllib.error.HTTPError) as error:
+            await asyncio.to_thread(urllib.request.urlopen, request, timeout=20)
+        assert error.value.code == expected
+        error.value.close()

@@ -6,6 +6,7 @@ import math
 import resource
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import h11
 import structlog
@@ -47,12 +48,36 @@ def max_connections(
     return max(1, min(most, descriptors // descriptors_per_connection))
 
 
+class _LingeringTransport:
+    """A transport whose `close` may wait for a client that is still sending its request's body.
+
+    A socket that is closed while there is something to read is reset, and the client may lose its answer.
+    """
+
+    def __init__(self, transport: asyncio.Transport, connection: h11.Connection) -> None:
+        self._transport = transport
+        self._connection = connection
+        self.is_lingering = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def close(self) -> None:
+        """Close the transport, or at first only its writing side."""
+        if self._connection.their_state is h11.SEND_BODY and not self.is_lingering:
+            self.is_lingering = True
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+
 class BoundedConnection(H11Protocol):
     """A connection that is answered with 503 if there are too many, and aborted if its client is too slow."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Serve a new connection, or refuse it."""
         super().connection_made(transport)
+        self.transport = _LingeringTransport(transport, self.conn)  # type: ignore[assignment]
         self._limit = self.config.limit_concurrency or _MAX_CONNECTIONS
         # Not uvicorn's way to refuse, which is no problem details and is in no metric.
         self.limit_concurrency = None
@@ -68,6 +93,11 @@ class BoundedConnection(H11Protocol):
             # Too many even to read their requests.
             transport.write(_REFUSAL)
             transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sends; once it has its answer and the connection is to end, discard it."""
+        if not self.transport.is_lingering:  # type: ignore[attr-defined]
+            super().data_received(data)
 
     def handle_events(self) -> None:
         """Start what the client has requested."""
