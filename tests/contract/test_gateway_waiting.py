@@ -183,6 +183,8 @@ async def test_without_kafka_a_command_is_unavailable_and_may_be_repeated(
         assert parse_problem(fact) == (503, "unavailable")
         stream = await away.get(f"/v1/rooms/{room}/stream", room.host)
         assert parse_problem(stream) == (503, "unavailable")
+        for problem in (answer, unnamed, fact, stream):
+            assert "Kafka" in problem.json()["detail"]
         assert (await away.get_json(f"/v1/rooms/{room}", room.host))["roomId"] == room.id
         assert (await away.get("/readyz")).status_code == 503
     accepted_outcome(await gateway.invite(room.id, room.host, user, idempotency_key=key), 201)

@@ -65,7 +65,7 @@ def answer_result(data: CommandData, command_id: str, result: CommandResult) -> 
     raise HttpProblem(
         503,
         "unavailable",
-        "The command is not confirmed; repeat it with commandId as its Idempotency-Key.",
+        "Kafka has not confirmed the command; repeat it with commandId as its Idempotency-Key.",
         members={"commandId": command_id},
         retry_after=RETRY_SECONDS,
     )

@@ -91,7 +91,9 @@ async def _begin(hub: EventHub, key: StreamKey, last_event_id: str) -> Position:
             410, "position_gone", "The log does not have this position; begin without Last-Event-ID."
         ) from None
     except StreamsUnavailable:
-        raise HttpProblem(503, "unavailable", "Streams are not available here; try again.") from None
+        raise HttpProblem(
+            503, "unavailable", "Kafka does not answer this copy, so streams cannot begin; try again."
+        ) from None
 
 
 async def _fetch_hosts(request: Request, invitations: ServiceProxy, room_id: str) -> HostHistory:
