@@ -48,6 +48,9 @@ chaos: setup ## kill, pause and stop workers and servers at random for SECONDS, 
 up: setup ## start the whole stack in the background and write .stack/env
 	@$(PY) -m stack up
 
+observe: setup ## the same with Prometheus, which scrapes all of it and evaluates the alerts
+	@$(PY) -m stack up --observe
+
 down: setup ## stop it
 	@$(PY) -m stack down
 
@@ -69,4 +72,4 @@ fmt: setup ## format, and fix what the linter can
 bench: setup ## measure drain, latency, grants, kills, the gateway
 	@$(PY) -m bench
 
-.PHONY: help setup demo test test-pythons test-containers compose-test mutants chaos up down status check fmt bench
+.PHONY: help setup demo test test-pythons test-containers compose-test mutants chaos up observe down status check fmt bench

@@ -4,77 +4,30 @@ import asyncio
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
 from stack import cache, components, ports, services, settings
 from stack.components import Component, ComponentName
 from stack.processes import process, reaper
+from stack.servers.livekit import LiveKit
+from stack.servers.prometheus import Prometheus
 from stack.settings import ComponentContext
+from stack.state_file import ProcessEntry, StateFile
 
-ALL_PORTS = {**components.COMPONENT_PORTS, **services.PROCESS_PORTS}
+ALL_PORTS = {**components.COMPONENT_PORTS, **services.PROCESS_PORTS, **components.OBSERVER_PORTS}
 # A component that is busy, or was stopped for a moment, gets this time to answer.
 ANSWER_SECONDS = 10
 # The files and folders of a stack. Everything else in its folder belongs to the user and is never removed.
 OWN_PATHS = (
-    *("kafka", "postgres", "livekit", "services", "keys.json", "local_data", "postgres.log"),
+    *("kafka", "postgres", "livekit", "prometheus", "services", "keys.json", "local_data", "postgres.log"),
     *("env", "env.partial", "running.json", "running.partial"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessEntry:
-    """A process, how to end it, and a digest of its configuration; `identity` is psutil's hash of it."""
-
-    pid: int
-    identity: int
-    ports: tuple[int, ...]
-    stop: int
-    patience: float
-    digest: str
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether this very process still runs."""
-        return self._find_process() is not None
-
-    async def terminate(self) -> None:
-        """End the process if it still runs, and wait for its end."""
-        if found := self._find_process():
-            await asyncio.to_thread(reaper.stop_all, [found], self.stop, self.patience)
-
-    def _find_process(self) -> psutil.Process | None:
-        with suppress(psutil.NoSuchProcess):
-            process = psutil.Process(self.pid)
-            return process if hash(process) == self.identity and reaper.is_alive(process) else None
-        return None
-
-
-class StateFile:
-    """The state file of a stack, an entry per name: written at once, so that another process can end them."""
-
-    def __init__(self, root: Path) -> None:
-        self._path = root / "running.json"
-
-    def read_entry(self, name: str) -> ProcessEntry | None:
-        """Return an entry; its process may have ended."""
-        found = self._read_all().get(name)
-        return ProcessEntry(**{**found, "ports": tuple(found["ports"])}) if found else None
-
-    def write_entry(self, name: str, entry: ProcessEntry) -> None:
-        """Write an entry and replace an older one of that name."""
-        partial = self._path.with_suffix(".partial")
-        partial.write_text(json.dumps({**self._read_all(), name: asdict(entry)}, indent=2))
-        partial.replace(self._path)
-
-    def _read_all(self) -> dict[str, Any]:
-        return dict(json.loads(self._path.read_text())) if self._path.exists() else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +49,15 @@ class BackgroundStack:
         self._state_file = StateFile(root)
         self._new_processes: list[process.Process] = []
 
-    async def up(self, *, with_services: bool = True) -> None:
-        """Start everything that does not run. Raises `StartError` after ending what this call started."""
+    async def up(self, *, with_services: bool = True, with_prometheus: bool = False) -> None:
+        """Start everything that does not run. Raises `StartError` after ending what this call started.
+
+        A Prometheus that runs goes on, with the targets of now.
+        """
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         async with cache.hold_lock(self._root / "lock"):
             try:
-                await self._start_all(with_services=with_services)
+                await self._start_all(with_services=with_services, with_prometheus=with_prometheus)
             except BaseException:
                 await asyncio.gather(*(running.stop() for running in self._new_processes))
                 raise
@@ -112,17 +68,22 @@ class BackgroundStack:
         if not self._root.exists():
             return
         async with cache.hold_lock(self._root / "lock"):
-            for names in ((services.GATEWAY,), services.SERVICE_PORTS, components.COMPONENT_PORTS):
+            callers = (*components.OBSERVER_PORTS, services.GATEWAY)
+            for names in (callers, services.SERVICE_PORTS, components.COMPONENT_PORTS):
                 entries = map(self._state_file.read_entry, names)
                 await asyncio.gather(*(entry.terminate() for entry in entries if entry))
+            for name in components.OBSERVER_PORTS:
+                self._state_file.remove_entry(name)
             for name in OWN_PATHS if wipe else ("env",):
                 await asyncio.to_thread(reaper.remove_path, self._root / name)
 
     async def status(self) -> list[StatusLine]:
-        """Return a line per component and service."""
-        return await asyncio.gather(*map(self._status_line, ALL_PORTS))
+        """Return a line per component and service, and for Prometheus if it was started."""
+        observers = (name for name in components.OBSERVER_PORTS if self._state_file.read_entry(name))
+        names = (*components.COMPONENT_PORTS, *services.PROCESS_PORTS, *observers)
+        return await asyncio.gather(*map(self._status_line, names))
 
-    async def _start_all(self, *, with_services: bool) -> None:
+    async def _start_all(self, *, with_services: bool, with_prometheus: bool) -> None:
         numbers = {name: self._choose_ports(name) for name in ALL_PORTS}
         webhook = services.webhook_url(*numbers["broadcast"])
         own = " ".join(name for name in ("kafka", "postgres") if not self._settings.external_address(name))
@@ -147,12 +108,19 @@ class BackgroundStack:
         if with_services:
             await process.run_concurrently(*(self._ensure_running(copy, variables) for copy in copies))
             await self._ensure_running(gateway, callers)
-        write_env_file(self._root, {**callers, "COHOST_GATEWAY_URL": gateway.address})
+        tools = {"COHOST_GATEWAY_URL": gateway.address}
+        if with_prometheus or self._state_file.read_entry(Prometheus.name):
+            prometheus = self._prometheus(numbers, [*copies, gateway])
+            await self._ensure_running(prometheus, prometheus.config_files)
+            tools["COHOST_PROMETHEUS_URL"] = prometheus.address
+        write_env_file(self._root, {**callers, **tools})
 
     def _choose_ports(self, name: str) -> tuple[int, ...]:
         entry = self._state_file.read_entry(name)
-        wanted = entry.ports if entry else ALL_PORTS[name]
-        return wanted if entry and entry.is_alive else ports.reserve_ports(wanted, len(wanted))
+        # A stack of an earlier version may have had another number of ports.
+        known = entry is not None and len(entry.ports) == len(ALL_PORTS[name])
+        wanted = entry.ports if entry and known else ALL_PORTS[name]
+        return wanted if entry and known and entry.is_alive else ports.reserve_ports(wanted, len(wanted))
 
     async def _ensure_component(self, name: ComponentName, numbers: tuple[int, ...], webhook: str) -> str:
         if address := self._settings.external_address(name):
@@ -171,6 +139,15 @@ class BackgroundStack:
     ) -> services.ServiceProcess:
         log = self._root / "services" / f"{name}.log"
         return services.ServiceProcess(name, numbers, {**self._settings.inherited, **variables}, log)
+
+    def _prometheus(
+        self, numbers: Mapping[str, tuple[int, ...]], copies: Sequence[services.ServiceProcess]
+    ) -> Prometheus:
+        targets = {copy.name: [copy.metrics_address] for copy in copies}
+        context = ComponentContext(self._root, self._settings, settings.load_secrets(self._root))
+        if not self._settings.external_address(LiveKit.name):
+            targets[LiveKit.name] = [LiveKit(context, numbers[LiveKit.name]).metrics_address]
+        return Prometheus(context, numbers[Prometheus.name], targets)
 
     async def _ensure_running(self, component: Component, config: object) -> None:
         """Start a component unless it answers and was started with the same configuration."""
@@ -202,13 +179,16 @@ class BackgroundStack:
         entry = self._state_file.read_entry(name)
         if not entry or not entry.is_alive:
             return StatusLine(name, "down")
-        part = (
-            self._service(name, entry.ports, {})
-            if name in services.PROCESS_PORTS
-            else self._component(name, entry.ports)
-        )
+        part = self._running_component(name, entry.ports)
         state = "up" if await part.is_ready() else "not answering"
         return StatusLine(name, state, part.address.rpartition("@")[2], entry.pid)
+
+    def _running_component(self, name: str, numbers: tuple[int, ...]) -> Component:
+        if name == Prometheus.name:
+            return self._prometheus({**ALL_PORTS, name: numbers}, ())
+        if name in services.PROCESS_PORTS:
+            return self._service(name, numbers, {})
+        return self._component(name, numbers)
 
 
 async def is_ready_soon(component: Component) -> bool:

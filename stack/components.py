@@ -1,4 +1,4 @@
-"""Components of a stack: Kafka, Postgres and LiveKit, started here or running elsewhere."""
+"""Components of a stack: Kafka, Postgres and LiveKit, started here or running elsewhere; and Prometheus."""
 
 from collections.abc import Callable
 from typing import Literal, TypeAlias
@@ -10,14 +10,16 @@ from stack.processes.process import start_program as start_process
 from stack.servers.kafka import Kafka
 from stack.servers.livekit import LiveKit
 from stack.servers.postgres import Postgres
+from stack.servers.prometheus import Prometheus
 from stack.services import ServiceProcess
 from stack.settings import ADDRESS_VARIABLES, Settings
 
 ComponentName: TypeAlias = Literal["kafka", "postgres", "livekit"]
 ServerComponent: TypeAlias = Kafka | Postgres | LiveKit
-Component: TypeAlias = ServerComponent | ServiceProcess
+Component: TypeAlias = ServerComponent | ServiceProcess | Prometheus
 COMPONENT_NAMES: tuple[ComponentName, ...] = ("kafka", "postgres", "livekit")
-COMPONENT_PORTS = {"kafka": (9092, 9093), "postgres": (5432,), "livekit": (7880, 7881, 7882)}
+COMPONENT_PORTS = {"kafka": (9092, 9093), "postgres": (5432,), "livekit": (7880, 7881, 7882, 6789)}
+OBSERVER_PORTS = {"prometheus": (9090,)}
 CLASSES: dict[str, type[ServerComponent]] = {"kafka": Kafka, "postgres": Postgres, "livekit": LiveKit}
 SCHEME_PORTS = {"postgres": 5432, "postgresql": 5432, "http": 80, "ws": 80, "https": 443, "wss": 443}
 

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Self
@@ -14,6 +14,9 @@ import asyncpg
 from stack import components, ports, services, settings
 from stack.components import Component, ComponentName
 from stack.processes import process, reaper
+from stack.servers import prometheus
+from stack.servers.livekit import LiveKit
+from stack.servers.prometheus import Prometheus
 from stack.services import ServiceProcess
 from stack.settings import ComponentContext, StackSecrets
 
@@ -80,6 +83,13 @@ class Stack:
     def livekit_url(self) -> str:
         """LiveKit's URL, which starts with `ws://` for a local one."""
         return self._address("livekit")
+
+    @property
+    def livekit_metrics_address(self) -> str:
+        """Host and port of the metrics of the LiveKit that this stack started."""
+        livekit = self._components["livekit"]
+        assert isinstance(livekit, LiveKit)  # noqa: S101 - it is the class of that name
+        return livekit.metrics_address
 
     async def start(self, name: ComponentName) -> None:
         """Start a component unless it runs. Raises `StartError`."""
@@ -162,6 +172,21 @@ class Stack:
             yield services.RunningServices(
                 invitations, broadcast, self.jwt_secret, prefix, environment, gateway
             )
+
+    @asynccontextmanager
+    async def run_prometheus(
+        self, targets: Mapping[str, Sequence[str]], configuration: Path = prometheus.CONFIGURATION
+    ) -> AsyncIterator[str]:
+        """Run a Prometheus that scrapes these addresses by job, and give its URL. Raises `StartError`."""
+        place = ComponentContext(self.root, self._settings, self._secrets)
+        server, running = await components.start_component(
+            lambda: Prometheus(place, ports.reserve_ports((), 1), targets, configuration)
+        )
+        try:
+            yield server.address
+        finally:
+            await running.stop()
+            ports.release_ports(*server.ports)
 
     def _address(self, name: ComponentName) -> str:
         return self._settings.external_address(name) or self._components[name].address

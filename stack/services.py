@@ -40,7 +40,12 @@ class ServiceProcess:
     @property
     def address(self) -> str:
         """The URL of its HTTP."""
-        return f"http://{ports.ADDRESS}:{self.ports[0]}"
+        return f"http://{self.metrics_address}"
+
+    @property
+    def metrics_address(self) -> str:
+        """Host and port of its Prometheus metrics, which are those of its HTTP."""
+        return f"{ports.ADDRESS}:{self.ports[0]}"
 
     async def prepare_program(self) -> process.Program:
         """Return the program to run."""

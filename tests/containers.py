@@ -50,7 +50,7 @@ class ContainerServers:
 async def run_livekit_container(webhook: str) -> AsyncIterator["LiveKitContainer"]:
     """Run a LiveKit that sends its webhooks to this URL."""
     place = ComponentContext(Path(), settings.load_settings(), settings.generate_secrets(), webhook)
-    part = LiveKit(place, ports.reserve_ports((), 3))
+    part = LiveKit(place, ports.reserve_ports((), 4))
     contained = LiveKitContainer(part)
     ports.unbind_udp(part.ports[2])
     try:

@@ -18,7 +18,7 @@ MODULE = f"github.com/livekit/livekit-server/cmd/server@v{VERSION}"
 
 @dataclass(frozen=True, slots=True)
 class LiveKit:
-    """A server on three ports: for its API, for media over TCP, and for media over UDP."""
+    """A server on four ports: for its API, for media over TCP and over UDP, and for its metrics."""
 
     context: ComponentContext
     ports: tuple[int, ...]
@@ -29,6 +29,11 @@ class LiveKit:
     def address(self) -> str:
         """The URL for clients and services."""
         return f"ws://{ports.ADDRESS}:{self.ports[0]}"
+
+    @property
+    def metrics_address(self) -> str:
+        """Host and port of its Prometheus metrics."""
+        return f"{ports.ADDRESS}:{self.ports[3]}"
 
     async def prepare_program(self) -> process.Program:
         """Build LiveKit if it is missing, write its configuration, and return the program to run."""
@@ -72,10 +77,11 @@ class LiveKit:
     def server_config(self) -> dict[str, object]:
         """Return the server's configuration."""
         keys = self.context.secrets
-        api, tcp, udp = self.ports
+        api, tcp, udp, metrics = self.ports
         return {
             "port": api,
             "bind_addresses": [ports.ADDRESS],
+            "prometheus": {"port": metrics},
             "rtc": {
                 "tcp_port": tcp,
                 "udp_port": udp,

@@ -15,7 +15,7 @@ import pytest
 
 from cohost import tokens
 from stack import services
-from stack.background import StateFile
+from stack.state_file import StateFile
 
 
 def run_stack(root: Path, *words: str) -> tuple[int, dict[str, str]]:
