@@ -55,6 +55,11 @@ class PipelineMetrics:
             ["lane"],
             registry=registry,
         )
+        self.outbox_oldest_seconds = Gauge(
+            "cohost_outbox_oldest_seconds",
+            "Age of the oldest outbox batch of any worker that is not published, as seen by this one.",
+            registry=registry,
+        )
         self.owned_lanes = Gauge("cohost_lanes", "Lanes that this worker owns.", registry=registry)
         self.recoveries = Counter(
             "cohost_recoveries", "Sessions restarted after an error or outage.", ["cause"], registry=registry

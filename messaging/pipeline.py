@@ -18,6 +18,8 @@ from messaging.lanes import lane_store
 from messaging.lanes.lane_listeners import LaneListener, LaneListeners
 from messaging.lanes.lease import LaneLease
 from messaging.metrics import PipelineMetrics
+from messaging.outbox import store
+from messaging.outbox.outbox_age import OutboxAges
 from messaging.outcomes import OutcomePruner
 from messaging.processor import Processor
 from messaging.session import Session
@@ -25,6 +27,7 @@ from messaging.session import Session
 _FIRST_WAIT_SECONDS = 0.2
 _LONGEST_WAIT_SECONDS = 5.0
 _PRUNE_INTERVAL_SECONDS = 60
+_OUTBOX_INTERVAL_SECONDS = 2
 _ROUNDS_PER_PRUNER = 60
 _STOP_TIMEOUT_SECONDS = 9
 
@@ -65,6 +68,7 @@ class Pipeline:
         self._backoff = Backoff(_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS)
         self._lease = lease if lease is not None else LaneLease()
         self._other_pools = other_pools
+        self._outbox_ages = OutboxAges()
 
     @property
     def is_ready(self) -> bool:
@@ -123,6 +127,7 @@ class Pipeline:
         self._lease.start_session(session)
         background = [
             asyncio.create_task(self._prune_outcomes(pool)),
+            asyncio.create_task(self._watch_outbox(pool)),
             asyncio.create_task(self._reset_backoff_when_ready()),
         ]
         try:
@@ -189,6 +194,15 @@ class Pipeline:
                 await self._prune_old(pool, pruner)
             except Exception as error:  # noqa: BLE001 - the pipeline can go on without pruning
                 log.warning("pruning outcomes failed", cause=type(error).__name__, error=str(error))
+
+    async def _watch_outbox(self, pool: asyncpg.Pool) -> None:
+        while True:
+            # An outage of Postgres ends the session; here it leaves the last age in place.
+            with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                async with pool.acquire() as connection:
+                    oldest = await store.oldest_batches(connection)
+                self._metrics.outbox_oldest_seconds.set(self._outbox_ages.measure(oldest))
+            await asyncio.sleep(_OUTBOX_INTERVAL_SECONDS)
 
     async def _prune_old(self, pool: asyncpg.Pool, pruner: OutcomePruner) -> None:
         """Delete outcomes that no command in the log can need, by the present settings of its topic."""

@@ -107,6 +107,12 @@ async def load_pending(connection: Connection, lanes: Sequence[int]) -> list[Out
     return [_load_batch(*row) for row in rows]
 
 
+async def oldest_batches(connection: Connection) -> dict[int, int]:
+    """Return the number of the oldest batch in the outbox by lane, for the lanes that have one."""
+    rows = await connection.fetch("SELECT lane, min(batch_number) AS oldest FROM outbox GROUP BY lane")
+    return {row["lane"]: row["oldest"] for row in rows}
+
+
 def _load_batch(lane: int, number: int, records: bytes) -> OutboxBatch:
     version = records[0] if records else None
     if version != _FORMAT_VERSION:

@@ -32,6 +32,7 @@ class Readiness:
         self._lock = asyncio.Lock()
         self._results: dict[str, PartStatus] = {}
         self._checked_at = -_CACHE_SECONDS - 1.0
+        self._checking: asyncio.Task[dict[str, PartStatus]] | None = None
 
     async def check_parts(self) -> dict[str, PartStatus]:
         """Return the status of each part."""
@@ -40,6 +41,15 @@ class Readiness:
                 answers = await asyncio.gather(*(_run_check(check) for check in self._checks.values()))
                 self._results = dict(zip(self._checks, answers, strict=True))
                 self._checked_at = time.monotonic()
+        return {**self._read_state(), **self._results}
+
+    def last_parts(self) -> dict[str, PartStatus]:
+        """Return the status of each part as far as it is known, and start to check all of them.
+
+        It does not wait: a part that is away takes as long as its check may.
+        """
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.create_task(self.check_parts())
         return {**self._read_state(), **self._results}
 
 

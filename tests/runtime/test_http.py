@@ -207,6 +207,30 @@ async def test_metrics_are_in_prometheus_form(client: httpx.AsyncClient) -> None
     assert "process_cpu_seconds_total " in answer.text
 
 
+async def test_a_scrape_says_which_parts_are_ready_without_waiting_for_them(pool: asyncpg.Pool) -> None:
+    is_released = asyncio.Event()
+
+    async def slow() -> str:
+        await is_released.wait()
+        return "unauthorized"
+
+    application = example_service.example_application(
+        pool,
+        example_service.FakePipeline(ready=False),
+        example_service.example_settings(),
+        checks={"own": slow},
+    )
+    async with open_client(application) as client:
+        assert await read_parts(client) == {"lanes": "0.0", "facts": "1.0"}
+        is_released.set()
+        await client.get("/readyz")
+        assert (await read_parts(client))["own"] == "0.0"
+
+
+async def read_parts(client: httpx.AsyncClient) -> dict[str, str]:
+    return dict(re.findall(r'cohost_ready\{part="(.*?)"\} (.*)', (await client.get("/metrics")).text))
+
+
 async def test_requests_are_counted_by_route_and_status(client: httpx.AsyncClient) -> None:
     for path in (EXAMPLE, "/v1/rooms/room-2/example", "/v1/broken", "/nowhere"):
         await client.get(path, headers=bearer_headers())

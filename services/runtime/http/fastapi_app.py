@@ -6,7 +6,14 @@ from typing import Any
 import asyncpg
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import HTMLResponse, JSONResponse, Response
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, exposition
+from prometheus_client import (
+    CollectorRegistry,
+    Gauge,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    exposition,
+)
 
 from messaging.pipeline import Pipeline
 from messaging.processor import Topology
@@ -97,6 +104,7 @@ def create_process_app(  # noqa: PLR0913 - an application has these parts
 
 def _operations_router(readiness: Readiness, registry: CollectorRegistry) -> APIRouter:
     routes = APIRouter(tags=["operations"])
+    ready = Gauge("cohost_ready", "Whether a part of /readyz is ready: 1 or 0.", ["part"], registry=registry)
 
     @routes.get("/healthz")
     async def healthz() -> dict[str, str]:
@@ -115,6 +123,8 @@ def _operations_router(readiness: Readiness, registry: CollectorRegistry) -> API
     @routes.get("/metrics", response_class=Response)
     async def metrics() -> Response:
         """Return the service's metrics in Prometheus format."""
+        for part, status in readiness.last_parts().items():
+            ready.labels(part).set(status is True)
         return Response(exposition.generate_latest(registry), media_type=exposition.CONTENT_TYPE_LATEST)
 
     return routes
