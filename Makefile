@@ -57,13 +57,15 @@ down: setup ## stop it
 status: setup ## show what is running, and where
 	@$(PY) -m stack status
 
-check: setup ## format, lint, names, types, import contracts, published schemas
+check: setup ## format, lint, names, types, import contracts, published schemas, alert rules
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) .ci/names.py
 	$(PY) -m mypy
 	$(PY) .venv/bin/lint-imports
 	$(PY) -m cohost_schemas.export --check
+	$(PY) -m stack promtool check config ops/prometheus/prometheus.yml
+	$(PY) -m stack promtool test rules ops/prometheus/tests/*.yml
 
 fmt: setup ## format, and fix what the linter can
 	$(PY) -m ruff format .
