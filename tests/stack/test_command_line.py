@@ -38,6 +38,11 @@ def state_pids(root: Path) -> dict[str, int]:
     return {name: entry["pid"] for name, entry in json.loads((root / "running.json").read_text()).items()}
 
 
+def scraped_jobs(prometheus_url: str) -> set[str]:
+    answer = httpx.get(f"{prometheus_url}/api/v1/targets", trust_env=False)
+    return {target["labels"]["job"] for target in answer.json()["data"]["activeTargets"]}
+
+
 async def execute_sql(url: str, statement: str) -> None:
     connection = await asyncpg.connect(url)
     await connection.execute(statement)
@@ -101,6 +106,28 @@ def test_the_gateway_goes_up_after_the_services_and_is_in_the_variables(tmp_path
         assert run_stack(tmp_path, "up") == (0, ALL_UP)
         assert state_pids(tmp_path) == first | {"gateway": state_pids(tmp_path)["gateway"]}
         assert run_stack(tmp_path, "down") == (0, {})
+        assert run_stack(tmp_path, "status") == (1, ALL_DOWN)
+    finally:
+        assert run_stack(tmp_path, "wipe") == (0, {})
+
+
+async def test_prometheus_scrapes_the_stack_and_goes_down_with_it(tmp_path: Path) -> None:
+    observed = PARTS_UP | {"prometheus": "up"}
+    try:
+        assert run_stack(tmp_path, "up", "--parts-only", "--observe") == (0, observed)
+        first = state_pids(tmp_path)
+        url = env_variable(tmp_path, "COHOST_PROMETHEUS_URL")
+        # It is ready some seconds before it has read its targets.
+        async with asyncio.timeout(60):
+            while scraped_jobs(url) != {*services.PROCESS_PORTS, "livekit"}:
+                await asyncio.sleep(0.1)
+
+        assert run_stack(tmp_path, "up", "--parts-only") == (0, observed)
+        assert state_pids(tmp_path) == first
+        assert env_variable(tmp_path, "COHOST_PROMETHEUS_URL") == url
+        assert run_stack(tmp_path, "down") == (0, {})
+        with pytest.raises(httpx.ConnectError):
+            scraped_jobs(url)
         assert run_stack(tmp_path, "status") == (1, ALL_DOWN)
     finally:
         assert run_stack(tmp_path, "wipe") == (0, {})
