@@ -90,7 +90,8 @@ class LiveKitCalls:
                 async with asyncio.timeout(self._timeout_seconds):
                     found = read(await answer)
         except api.ServerError as error:
-            result = str(error.code)
+            # LiveKit's own code for a refused key is `unknown`.
+            result = "unauthorized" if error.status in _AUTH_STATUSES else str(error.code)
             if result == "not_found":
                 return None
             raise self._failure(method, error, outcome_unknown=may_change) from error

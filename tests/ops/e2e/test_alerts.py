@@ -91,7 +91,7 @@ async def test_another_key_of_livekit_fires_failing_calls_and_refused_webhooks(s
         # LiveKit reports the room, signed with the key that it has now.
         await livekit.room.create_room(api.CreateRoomRequest(name="another"))
     await show.wait_for_alert("WebhooksRefused")
-    await show.wait_for_alert("LiveKitCallsFail", result="unauthenticated")
+    await show.wait_for_alert("LiveKitCallsFail", result="unauthorized")
     await show.wait_for_alert("PartNotReady", job="broadcast", part="livekit")
     await show.restart("livekit")
     await show.wait_until_well()
