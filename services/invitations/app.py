@@ -13,15 +13,18 @@ from cohost_schemas import commands, events, topics
 from cohost_schemas.rejections import CommandRejected
 from messaging import database
 from messaging.inputs.broker import LaneBroker
+from messaging.lanes.lease import LaneLease
 from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
 from messaging.producer import AtLeastOnceProducer
 from services.invitations.effects.sweeper import Sweeper
 from services.invitations.http import routes
+from services.invitations.metrics import InvitationNumbers, count_rows
 from services.invitations.processor import InvitationsProcessor
 from services.invitations.settings import InvitationsSettings
 from services.invitations.topology import TOPOLOGY
 from services.runtime import asyncapi, process
+from services.runtime.business.lane_totals import LaneTotals
 from services.runtime.http import fastapi_app
 from services.runtime.settings import load_settings
 
@@ -83,15 +86,21 @@ async def build_service(settings: InvitationsSettings, broker: LaneBroker) -> pr
     config = settings.pipeline_config(TOPOLOGY.name)
     registry = CollectorRegistry()
     metrics = PipelineMetrics(registry, TOPOLOGY.name)
-    processor = InvitationsProcessor(settings.invitation_policy())
     pool = await database.create_pool(config, size=8)
     sweeper_pool = await database.create_pool(config, size=2)
+    lease = LaneLease()
+    totals = LaneTotals(lease, sweeper_pool, count_rows)
+    processor = InvitationsProcessor(
+        settings.invitation_policy(), numbers=InvitationNumbers(registry, totals)
+    )
     pipeline = Pipeline(
         config,
         broker,
         processor,
         metrics,
         ("services.invitations",),
+        lane_listeners=(totals,),
+        lease=lease,
         other_pools=(pool, sweeper_pool),
     )
     http_app = fastapi_app.create_app(

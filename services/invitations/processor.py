@@ -15,6 +15,7 @@ from services.invitations import domain
 from services.invitations.domain.closures import has_too_many_pending
 from services.invitations.domain.stage import Stage, StageEvent
 from services.invitations.domain.state import Policy, User
+from services.invitations.metrics import InvitationNumbers
 from services.invitations.prefetch import BatchQueries, user_to_check
 from services.invitations.stage_cache import StageCache
 from services.invitations.store import stages, users, writes
@@ -27,19 +28,26 @@ _SEND_INVITATION_TYPE = envelope.wire_type(SendInvitation.__name__)
 class InvitationsProcessor:
     """Decide the records of all lanes from cached stages.
 
-    It implements `CommandIdStore`, because a command's id becomes the invitation's, and `FactStore`. The
-    service has no lane listeners: its sweeper reads the owned lanes from the pipeline, and a command that it
-    sends after losing a lane is harmless, because the lane's new owner decides it.
+    It implements `CommandIdStore`, because a command's id becomes the invitation's, `FactStore`, and
+    `CommitListener`, for `numbers`. The sweeper is no lane listener: it reads the owned lanes from the
+    pipeline, and a command that it sends after losing a lane is harmless, because the lane's new owner
+    decides it.
     """
 
     topology = TOPOLOGY
 
     def __init__(
-        self, policy: Policy, cache: StageCache | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        policy: Policy,
+        cache: StageCache | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        numbers: InvitationNumbers | None = None,
     ) -> None:
         self._policy = policy
         self._cache = cache if cache is not None else StageCache()
         self._clock = clock
+        self._numbers = numbers
         self.caches = (self._cache.stages, self._cache.users)
 
     def new_changes(self) -> BatchChanges:
@@ -127,6 +135,11 @@ class InvitationsProcessor:
     async def save(self, connection: Connection, changes: BatchChanges) -> None:
         """Write the batch's changes. Raises `DuplicateCommands` for invitation ids that are stored."""
         await writes.save_changes(connection, changes)
+
+    def on_committed(self, changes: BatchChanges) -> None:
+        """Count the batch's events."""
+        if self._numbers is not None:
+            self._numbers.count_committed(changes.events)
 
     async def keys_not_updated_since(
         self, connection: Connection, topic: Topic, lane: int, offset: int

@@ -73,7 +73,7 @@ class BatchChanges:
 
     `sent`, `renewed` and `closed` are keyed by invitation id: invitations of this batch, those that it resent
     or marked as seen, and older ones that it closed. `seats` are keyed by (room id, user id), with their
-    lane; `ended_seats` by invitation id.
+    lane; `ended_seats` by invitation id. `events` are all events, with their lanes, to be counted.
     """
 
     sent: dict[str, SentInvitation] = field(default_factory=dict)
@@ -84,9 +84,11 @@ class BatchChanges:
     rooms: dict[str, RoomUpdate] = field(default_factory=dict)
     host_changes: list[HostChange] = field(default_factory=list)
     users: dict[str, UserUpdate] = field(default_factory=dict)
+    events: list[tuple[int, StageEvent]] = field(default_factory=list)
 
     def record_event(self, event: StageEvent, stage: Stage, position: int) -> None:
         """Record an event's final state. Call it before the stage moves to another incarnation."""
+        self.events.append((stage.lane, event))
         match event:
             case InvitationSent():
                 incarnation = stage.room.incarnation if stage.room is not None else 0
