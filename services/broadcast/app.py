@@ -20,6 +20,7 @@ from messaging.lanes.lease import LaneLease
 from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
 from messaging.producer import AtLeastOnceProducer
+from services.broadcast import store
 from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.domain.state import SeatTimeouts
 from services.broadcast.effects.background_effects import BackgroundEffects
@@ -37,11 +38,12 @@ from services.broadcast.effects.work_queue import WorkQueue
 from services.broadcast.http import admission, diagnosis, quality, routes, webhook
 from services.broadcast.http.room_provisioner import RoomProvisioner
 from services.broadcast.livekit.client import LiveKitClient
-from services.broadcast.metrics import LiveKitMetrics
+from services.broadcast.metrics import LiveKitMetrics, StageNumbers
 from services.broadcast.processor import BroadcastProcessor
 from services.broadcast.settings import BroadcastSettings
 from services.broadcast.topology import TOPOLOGY
 from services.runtime import asyncapi, process
+from services.runtime.business.lane_totals import LaneTotals
 from services.runtime.http import fastapi_app
 from services.runtime.settings import load_settings
 from services.runtime.startup_checks import WrongSetting
@@ -119,6 +121,7 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
     pool = await database.create_pool(config, size=8)
     effects_pool = await database.create_pool(config, size=4)
     lease = LaneLease()
+    totals = LaneTotals(lease, effects_pool, store.count_co_hosts)
     dirty_keys = DirtyKeys()
     effects = create_effects(
         livekit,
@@ -133,10 +136,15 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
     pipeline = Pipeline(
         config,
         broker,
-        BroadcastProcessor(settings.seat_timeouts, dirty_keys, livekit_metrics),
+        BroadcastProcessor(
+            settings.seat_timeouts,
+            dirty_keys,
+            livekit_metrics,
+            numbers=StageNumbers(registry, totals),
+        ),
         PipelineMetrics(registry, TOPOLOGY.name),
         ("services.broadcast",),
-        lane_listeners=(effects,),
+        lane_listeners=(totals, effects),
         lease=lease,
         other_pools=(pool, effects_pool),
     )

@@ -14,7 +14,7 @@ from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.domain import badges, correlations, decide
 from services.broadcast.domain.decision import Origin
 from services.broadcast.domain.state import SeatTimeouts, Stage
-from services.broadcast.metrics import LiveKitMetrics
+from services.broadcast.metrics import LiveKitMetrics, StageNumbers
 from services.broadcast.topology import TOPOLOGY
 
 _MAX_SIZE = 100_000
@@ -27,10 +27,18 @@ class BroadcastProcessor:
 
     topology = TOPOLOGY
 
-    def __init__(self, timeouts: SeatTimeouts, dirty_keys: DirtyKeys, metrics: LiveKitMetrics) -> None:
+    def __init__(
+        self,
+        timeouts: SeatTimeouts,
+        dirty_keys: DirtyKeys,
+        metrics: LiveKitMetrics,
+        *,
+        numbers: StageNumbers | None = None,
+    ) -> None:
         self._timeouts = timeouts
         self._dirty_keys = dirty_keys
         self._metrics = metrics
+        self._numbers = numbers
         self._stages = LaneCache[Stage | None](_MAX_SIZE, _count_entries)
         """Stages by room id; None for a room that is not in Postgres."""
         self.caches = (self._stages,)
@@ -59,10 +67,8 @@ class BroadcastProcessor:
             return ()
         if isinstance(decided, str):
             return Rejection(decided)
-        changes.intruders += [
-            event.action for event in decided.events if isinstance(event, events.IntruderRemoved)
-        ]
         after = decided.stage
+        changes.add_events(before, after, decided.events)
         if after is not before:
             self._stages.put(record.key, record.lane, after)
             changes.add_difference(before, after)
@@ -76,9 +82,12 @@ class BroadcastProcessor:
         await store.save_changes(connection, changes)
 
     def on_committed(self, changes: BatchChanges) -> None:
-        """Hand the batch's work on LiveKit to the reconciler's poller, and count its intruders."""
-        for action in changes.intruders:
-            self._metrics.intruders.labels(action).inc()
+        """Hand the batch's work on LiveKit to the reconciler's poller, and count its events."""
+        for event in changes.events:
+            if isinstance(event, events.IntruderRemoved):
+                self._metrics.intruders.labels(event.action).inc()
+        if self._numbers is not None:
+            self._numbers.count_committed(changes)
         rooms, members = work_from_changes(changes)
         if rooms or members:
             self._dirty_keys.wake_poller(rooms, members)

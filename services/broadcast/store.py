@@ -104,6 +104,26 @@ async def count_out_of_sync(connection: Connection) -> int:
     return int(count)
 
 
+async def count_co_hosts(connection: Connection, lanes: Sequence[int]) -> dict[int, dict[str, int]]:
+    """Return the numbers of co-hosts by lane and state, as `Member.co_host_states` has them."""
+    rows = await connection.fetch(
+        """
+        SELECT lane, count(*) FILTER (WHERE connected AND NOT release_pending) AS connected,
+            count(*) FILTER (
+                WHERE document #>> '{presence,grace_ends_at}' IS NOT NULL AND NOT release_pending
+            ) AS in_grace,
+            count(*) FILTER (WHERE document #> '{seat,hard_muted,0}' IS NOT NULL) AS hard_muted
+        FROM members WHERE lane = ANY($1::int[]) AND document ->> 'seat' IS NOT NULL
+        GROUP BY lane
+        """,
+        lanes,
+    )
+    return {
+        lane: {"connected": connected, "in_grace": in_grace, "hard_muted": hard_muted}
+        for lane, connected, in_grace, hard_muted in rows
+    }
+
+
 async def rooms_to_resync(
     connection: Connection, lanes: Sequence[int], livekit_rooms: Sequence[str]
 ) -> set[str]:

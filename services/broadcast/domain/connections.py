@@ -168,7 +168,9 @@ def _announce_media(stage: Stage, origin: Origin) -> Decision:
         seat = member.seat
         if seat is None or seat.announced_media == media or stage.badge_of(member.user_id) != "coHost":
             continue
-        changed.append(replace(member, seat=replace(seat, announced_media=media)))
+        has_published = seat.has_published or bool(media.published)
+        announced = replace(seat, announced_media=media, has_published=has_published)
+        changed.append(replace(member, seat=announced))
         events.append(
             CoHostMediaChanged(
                 room_id=stage.room.room_id,

@@ -17,6 +17,8 @@ from cohost_schemas.types import ConnectionQuality, ConnectionStatus, LeaveReaso
 _QUALITY_SECONDS = 5
 """How long a quality other than the published one must be reported until it is published."""
 
+CoHostState = Literal["connected", "in_grace", "hard_muted"]
+
 
 class MemberKey(NamedTuple):
     """The key of a user in a room. Without a user id it is the key of the room itself."""
@@ -72,7 +74,8 @@ class Seat:
 
     `correlation` is that of the acceptance. `place` sorts a stage's seats; there may be gaps between places.
     The seats of before version 1.1 have 0 until the stage is arranged. `announced_media` is the media of the
-    seat's last `CoHostMediaChanged`, `provisioned_at` the time of its `GrantProvisioned`.
+    seat's last `CoHostMediaChanged`, `provisioned_at` the time of its `GrantProvisioned`. `has_published` is
+    set by the first track, for good.
     """
 
     invitation_id: str
@@ -86,6 +89,7 @@ class Seat:
     place: int = 0
     announced_media: Media = Media()
     provisioned_at: str | None = None
+    has_published: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +218,22 @@ class Member:
         if self.seat is None or self.seat.release is not None:
             return None
         return self.presence.grace_ends_at or self.seat.no_show_at
+
+    @property
+    def co_host_states(self) -> tuple[CoHostState, ...]:
+        """Return the states in which a co-host is counted; none for a member without a seat.
+
+        A connection no longer counts once the seat's release was requested: it has no events any more.
+        """
+        if self.seat is None:
+            return ()
+        is_kept = self.seat.release is None
+        states: tuple[tuple[CoHostState, bool], ...] = (
+            ("connected", self.presence.is_connected and is_kept),
+            ("in_grace", self.presence.grace_ends_at is not None and is_kept),
+            ("hard_muted", bool(self.seat.hard_muted)),
+        )
+        return tuple(state for state, holds in states if holds)
 
     @property
     def is_release_pending(self) -> bool:
