@@ -8,7 +8,6 @@ from functools import partial
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from faststream import FastStream
-from faststream.kafka import KafkaBroker
 from prometheus_client import CollectorRegistry
 
 import cohost
@@ -28,6 +27,7 @@ from services.gateway.topology import SOURCE, TOPICS
 from services.gateway.trace import current_trace
 from services.runtime import asyncapi, process
 from services.runtime.http import fastapi_app, server
+from services.runtime.idle_broker import IdleBroker
 from services.runtime.readiness import Readiness, check_kafka
 from services.runtime.settings import load_settings
 
@@ -41,19 +41,12 @@ _EXPOSED_HEADERS = ("Location", "Retry-After")
 _MAX_CONNECTIONS = 20_000
 
 
-class _IdleBroker(KafkaBroker):
-    """A broker that connects to nothing: the client does, also when Kafka is unavailable at the start."""
-
-    async def start(self) -> None:
-        """Prepare the broker."""
-
-
 def create() -> FastStream:
     """Create the application from the environment; nothing is connected until it runs."""
     settings = load_settings(GatewaySettings)
     lifecycle = process.Lifecycle(settings, partial(build_gateway, settings))
     return FastStream(
-        _IdleBroker(settings.kafka_bootstrap_servers.split(",")),
+        IdleBroker(settings.kafka_bootstrap_servers.split(",")),
         specification=asyncapi.ServiceSpecification(
             TITLE, TOPICS, settings.topic_prefix, settings.partitions
         ),

@@ -4,7 +4,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
@@ -123,6 +123,9 @@ TopicPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=_MAX
 class ProcessSettings(KafkaSecurity, BaseSettings):
     """Settings that every process has: Kafka, HTTP, callers' tokens, logs."""
 
+    needs_token_keys: ClassVar[bool] = True
+    """Whether the process has routes that require a token."""
+
     model_config = SettingsConfigDict(
         env_prefix="COHOST_", extra="ignore", frozen=True, hide_input_in_errors=True
     )
@@ -149,7 +152,8 @@ class ProcessSettings(KafkaSecurity, BaseSettings):
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
-        if self.jwt_secret is None and self.jwks_file is None and self.jwks_url is None:
+        has_keys = any(keys is not None for keys in (self.jwt_secret, self.jwks_file, self.jwks_url))
+        if self.needs_token_keys and not has_keys:
             msg = "COHOST_JWT_SECRET: is required, unless COHOST_JWKS_FILE or COHOST_JWKS_URL is set"
             raise ValueError(msg)
         if self.jwks_file is not None and self.jwks_url is not None:

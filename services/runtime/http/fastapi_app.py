@@ -70,14 +70,15 @@ def create_process_app(  # noqa: PLR0913 - an application has these parts
     settings: ProcessSettings,
     registry: CollectorRegistry,
     readiness: Readiness,
-    topology: asyncapi.DocumentedTopics,
+    topology: asyncapi.DocumentedTopics | None,
     routers: Sequence[APIRouter],
     public_routers: Sequence[APIRouter] = (),
     problem_models: Sequence[type[problems.ProblemDetails]] = (),
 ) -> FastAPI:
     """Create the application. Routes of `routers` require a token, those of `public_routers` do not.
 
-    `problem_models` are those of problems that have further members.
+    `problem_models` are those of problems that have further members. Without `topology` there is no AsyncAPI
+    document.
     """
     application = _Application(title, problem_models)
     application.state.authenticator = settings.build_authenticator()
@@ -86,19 +87,18 @@ def create_process_app(  # noqa: PLR0913 - an application has these parts
     application.add_middleware(middleware.HeadRequests)
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
-    specification = asyncapi.ServiceSpecification(title, topology, settings.topic_prefix, settings.partitions)
     # Authenticate before validation: a caller without a token must not learn what is wrong with the request.
     authenticated = [Depends(auth.authenticate_request)]
     for router in routers:
         application.include_router(
             router, dependencies=authenticated, responses=problems.problem_responses(401)
         )
-    for router in (
-        *public_routers,
-        _operations_router(readiness, registry),
-        _documents_router(specification),
-    ):
+    for router in (*public_routers, _operations_router(readiness, registry)):
         application.include_router(router)
+    if topology is not None:
+        prefix, partitions = settings.topic_prefix, settings.partitions
+        specification = asyncapi.ServiceSpecification(title, topology, prefix, partitions)
+        application.include_router(_documents_router(specification))
     return application
 
 
