@@ -31,6 +31,8 @@ COPY schemas/cohost_schemas cohost_schemas
 COPY schemas/examples examples
 COPY messaging messaging
 COPY services services
+COPY ops/__init__.py ops/
+COPY ops/exporter ops/exporter
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     COHOST_HTTP_HOST=0.0.0.0 COHOST_HTTP_PORT=8081
 # By number: a policy that forbids root cannot check a name.
@@ -39,5 +41,6 @@ STOPSIGNAL SIGTERM
 # Whether the process is alive. `readyz` asks whether it consumes: if it does not, a restart does not help.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=20s --retries=6 \
     CMD ["python", "-m", "services.runtime.healthcheck"]
-# The others: python -m services.broadcast with COHOST_HTTP_PORT=8082, python -m services.gateway with 8080.
+# The others: python -m services.broadcast with COHOST_HTTP_PORT=8082, python -m services.gateway with 8080,
+# python -m ops.exporter with 8083.
 CMD ["python", "-m", "services.invitations"]

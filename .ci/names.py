@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-PACKAGES = ("cohost", "schemas", "messaging", "services", "stack", "demo", "bench")
+PACKAGES = ("cohost", "schemas", "messaging", "services", "stack", "demo", "bench", "ops")
 MOST_DEFINITIONS = 2
 MOST_FILES = 14
 

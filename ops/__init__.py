@@ -1,0 +1,1 @@
+"""Operations as code: what watches a deployment from outside."""

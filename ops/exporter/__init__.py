@@ -1,0 +1,1 @@
+"""The numbers of the business as Prometheus metrics, from the topics alone."""
