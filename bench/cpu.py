@@ -5,13 +5,14 @@ import contextlib
 import os
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 _PROC = Path("/proc")
 _SETTLE_SECONDS = 2
 _IDLE_SECONDS = 2
+_MAX_READINGS = 20
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -31,6 +32,18 @@ class CpuUsage(NamedTuple):
         return CpuUsage(*(seconds * factor for seconds in self))
 
 
+class ProcessTimes(NamedTuple):
+    """A process' parent, its own CPU seconds, and those of its children that have ended."""
+
+    parent: int
+    own: float
+    reaped: float
+
+
+ProcessTree = Mapping[int, ProcessTimes]
+"""Processes by pid."""
+
+
 class CpuMeter(NamedTuple):
     """Pids of the process trees to measure; a component without a pid uses no time."""
 
@@ -39,14 +52,18 @@ class CpuMeter(NamedTuple):
     worker: int | None = None
 
     def read_usage(self) -> CpuUsage:
-        """Return the CPU time of each component since it started."""
-        processes = _read_processes()
-        children: dict[int, list[int]] = defaultdict(list)
-        for process, (parent, _) in processes.items():
-            children[parent].append(process)
-        return CpuUsage(
-            *(_tree_seconds(processes, children, root) for root in (self.worker, self.postgres, self.kafka))
-        )
+        """Return the CPU time of each component since it started.
+
+        A process that ends while the others are read, such as a backend of Postgres, may be missing, or be
+        counted for itself and for its parent. Hence they are read until none ended between two readings.
+        """
+        roots = (self.worker, self.postgres, self.kafka)
+        trees = _read_trees(roots)
+        for _ in range(_MAX_READINGS):
+            before, trees = trees, _read_trees(roots)
+            if list(map(_reaped_seconds, before)) == list(map(_reaped_seconds, trees)):
+                break
+        return CpuUsage(*(sum(each.own + each.reaped for each in tree.values()) for tree in trees))
 
 
 async def measure_idle(meter: CpuMeter) -> CpuUsage:
@@ -57,23 +74,41 @@ async def measure_idle(meter: CpuMeter) -> CpuUsage:
     return meter.read_usage().subtract(before).scale(1 / (time.monotonic() - began))
 
 
-def _tree_seconds(
-    processes: Mapping[int, tuple[int, float]], children: Mapping[int, list[int]], root: int | None
-) -> float:
-    total, left = 0.0, [] if root is None else [root]
+def _read_trees(roots: Iterable[int | None]) -> list[ProcessTree]:
+    """Return each of these processes with its descendants."""
+    processes = _read_processes()
+    children: dict[int, list[int]] = defaultdict(list)
+    for process, times in processes.items():
+        children[times.parent].append(process)
+    return [_tree_of(root, processes, children) for root in roots]
+
+
+def _tree_of(
+    root: int | None, processes: ProcessTree, children: Mapping[int, Sequence[int]]
+) -> dict[int, ProcessTimes]:
+    tree, left = {}, [] if root is None else [root]
     while left:
         process = left.pop()
-        total += processes.get(process, (0, 0.0))[1]
+        if process in processes:
+            tree[process] = processes[process]
         left += children.get(process, ())
-    return total
+    return tree
 
 
-def _read_processes() -> dict[int, tuple[int, float]]:
-    """Return each process' parent pid and the CPU seconds of it and its reaped children."""
-    found = {}
+def _reaped_seconds(tree: ProcessTree) -> dict[int, float]:
+    """Return what differs between two readings of a tree if a process began or ended between them."""
+    return {process: times.reaped for process, times in tree.items()}
+
+
+def _read_processes() -> ProcessTree:
+    """Return the times of all processes, by pid."""
+    found: dict[int, ProcessTimes] = {}
     for folder in _PROC.glob("[0-9]*"):
         with contextlib.suppress(OSError):
             # The second field is the command's name in parentheses; it can contain any character.
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            found[int(folder.name)] = (int(fields[1]), sum(map(int, fields[11:15])) / _TICKS)
+            user, system, reaped_user, reaped_system = map(int, fields[11:15])
+            found[int(folder.name)] = ProcessTimes(
+                int(fields[1]), (user + system) / _TICKS, (reaped_user + reaped_system) / _TICKS
+            )
     return found

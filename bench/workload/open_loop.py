@@ -36,7 +36,8 @@ async def send_at_rate(
     began = time.monotonic()
     unconfirmed: set[asyncio.Future[Any]] = set()
     while len(due) < count:
-        by_now = min(count, int((time.monotonic() - began) * rate))
+        # Those that are due now: the first one is due at the beginning, not an interval later.
+        by_now = min(count, int((time.monotonic() - began) * rate) + 1)
         for thing in islice(items, by_now - len(due)):
             due[thing.id] = began + len(due) / rate
             future = await send_one(thing)
