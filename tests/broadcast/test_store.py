@@ -1,6 +1,7 @@
 """The work of a stage by its properties in memory, and by the queries on its rows: the same for any stage."""
 
 import random
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import asyncpg
 import pytest
 
 from cohost_schemas.signals import Track
-from cohost_schemas.types import MuteSource
+from cohost_schemas.types import ConnectionStatus, MuteSource
 from messaging import database
 from messaging.config import Config
 from services.broadcast import store
@@ -32,6 +33,7 @@ TIMES = (None, "2026-01-01T12:00:00.000Z", NOW, "2026-01-01T12:01:00.000Z")
 ACTION = OneOffAction("command", "mute", "microphone", "alice", "")
 DISGUISED = Track(sid="TR_1", source="camera", muted=True, kind="audio")
 QUALITIES = (None, *(UnpublishedQuality("poor", 300, at) for at in TIMES if at is not None))
+CONNECTIONS: tuple[ConnectionStatus, ...] = ("never", "connected", "disconnected")
 LANES = 3
 LIMIT = 10_000
 
@@ -67,7 +69,11 @@ def random_member(chance: random.Random, user_id: str) -> Member:
     return Member(
         user_id,
         seat,
-        Presence(grace_ends_at=chance.choice(TIMES), tracks=chance.choice([(), (DISGUISED,)])),
+        Presence(
+            chance.choice(CONNECTIONS),
+            grace_ends_at=chance.choice(TIMES),
+            tracks=chance.choice([(), (DISGUISED,)]),
+        ),
         desired_version=chance.randrange(2),
         applied_version=chance.randrange(2),
         actions=chance.choice([(), (), (ACTION,)]),
@@ -153,6 +159,7 @@ async def test_queries_find_what_the_properties_say(pool: asyncpg.Pool, seed: in
         expired = await store.expired_deadlines(connection, [0, 1], NOW, LIMIT)
         disguised = await store.rooms_with_disguised_tracks(connection, [0, 1])
         qualities = await store.due_qualities(connection, [0, 1], NOW, LIMIT)
+        co_hosts = await store.count_co_hosts(connection, [0, 1])
     assert deletions == [room for room in rooms if room.is_deletion_pending]
     assert out_of_sync == [
         entry for entry in members if entry.room.can_apply_rights and entry.member.is_out_of_sync
@@ -169,4 +176,9 @@ async def test_queries_find_what_the_properties_say(pool: asyncpg.Pool, seed: in
     assert sorted(qualities, key=lambda entry: entry.key) == [
         entry for entry in members if entry.member.quality_due_at and entry.member.quality_due_at <= NOW
     ]
+    counted = Counter((entry.room.lane, state) for entry in members for state in entry.member.co_host_states)
+    assert {
+        (lane, state): count for lane, states in co_hosts.items() for state, count in states.items()
+    } == counted
+    assert counted == {key: count for key, count in changes.co_host_changes.items() if key[0] != 2}
     assert min(map(len, (deletions, out_of_sync, releases, expired, disguised, qualities))) > 0

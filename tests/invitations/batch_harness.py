@@ -80,6 +80,7 @@ class BatchHarness:
             if used_ids := await self.processor.find_used_ids(connection, rejected):
                 raise DuplicateCommands(used_ids)
             await self.processor.save(connection, changes)
+        self.processor.on_committed(changes)
 
     async def stored_rows(self) -> dict[str, list[dict[str, Any]]]:
         """Return every stored row by table, without the time of its change."""
