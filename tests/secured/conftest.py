@@ -17,7 +17,7 @@ from tests.secured import documented_acls, secured_broker
 from tests.secured.secured_broker import SecuredBroker
 
 PARTITIONS = 2
-PRINCIPALS = ("platform", "gateway", "invitations", "broadcast", "readers", "ops")
+PRINCIPALS = ("platform", "gateway", "invitations", "broadcast", "exporter", "readers", "ops")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ _KINDS = {"topic": 2, "group": 3, "transactional-id": 5}
 _OPERATIONS = {"Read": 3, "Write": 4, "Create": 5, "Describe": 8, "DescribeConfigs": 10}
 _LITERAL, _PREFIXED, _ALLOW = 3, 4, 3
 
-_ROW = re.compile(r"^\| (`(?:platform|gateway|invitations|broadcast|readers|ops)`.*) \|$", re.MULTILINE)
+_PRINCIPALS = "platform|gateway|invitations|broadcast|exporter|readers|ops"
+_ROW = re.compile(rf"^\| (`(?:{_PRINCIPALS})`.*) \|$", re.MULTILINE)
 _TOPICS = re.compile(r"(?P<operations>\w+(?: and \w+)?) (?P<names>all|`.*`)")
 _OTHERS = re.compile(
     r"(?P<operation>\w+) (all )?(?P<kind>group|transactional id)s?(?P<prefixed> prefixed)?( `(?P<name>.*)`)?"

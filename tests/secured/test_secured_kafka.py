@@ -29,6 +29,8 @@ from demo.http_client import open_http_client
 from demo.timeline import Timeline
 from messaging import cluster
 from messaging.config import Config
+from ops.exporter import app as exporter
+from ops.exporter.settings import ExporterSettings
 from stack.services import REPOSITORY
 from tests.secured import documented_acls
 from tests.secured.conftest import PARTITIONS, SecuredServices
@@ -189,6 +191,21 @@ async def test_a_service_that_may_create_topics_creates_them(secured: SecuredBro
 
 
 @pytest.mark.usefixtures("services")
+async def test_the_exporter_reads_with_its_principals_rights(
+    secured: SecuredBroker, services: SecuredServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert services.urls
+    for variable, value in secured.client_variables("exporter").items():
+        monkeypatch.setenv(variable, value)
+    service = await exporter.build_exporter(ExporterSettings())
+    running = asyncio.create_task(service.main.run())
+    async with asyncio.timeout(SECONDS):
+        while not service.main.is_ready:
+            await asyncio.sleep(0.05)
+    service.main.stop()
+    await running
+
+
 async def test_readers_may_not_write(secured: SecuredBroker) -> None:
     async with create_client(secured, "readers") as reader, reader.badges():
         with pytest.raises(ClusterAuthorizationFailedError):
