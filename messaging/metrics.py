@@ -1,9 +1,10 @@
 """The pipeline's metrics."""
 
 from collections import Counter as Tally
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import get_args
 
+import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -64,6 +65,14 @@ class PipelineMetrics:
         self.recoveries = Counter(
             "cohost_recoveries", "Sessions restarted after an error or outage.", ["cause"], registry=registry
         )
+        self.connections = Gauge(
+            "cohost_postgres_connections", "Open connections to Postgres.", ["state"], registry=registry
+        )
+        self.connection_limit = Gauge(
+            "cohost_postgres_connections_limit",
+            "Connections to Postgres that this worker may open.",
+            registry=registry,
+        )
         # A counter that first appears with its first event shows no increase, so alerting ones start at zero.
         for reason in get_args(DeadLetterReason):
             self.dead_letters.labels(reason)
@@ -71,6 +80,14 @@ class PipelineMetrics:
             self.commands.labels("-", rejection_reason)
         self.service_info = Gauge("cohost_service_info", "The service.", ["service"], registry=registry)
         self.service_info.labels(service).set(1)
+
+    def watch_pools(self, pools: Sequence[asyncpg.Pool]) -> None:
+        """Count the connections of these pools whenever the metrics are read."""
+        self.connections.labels("busy").set_function(
+            lambda: sum(pool.get_size() - pool.get_idle_size() for pool in pools)
+        )
+        self.connections.labels("idle").set_function(lambda: sum(pool.get_idle_size() for pool in pools))
+        self.connection_limit.set(sum(pool.get_max_size() for pool in pools))
 
     def count_batch(
         self, command_counts: Tally[tuple[str, str]], dead_letter_counts: Tally[str], record_count: int

@@ -95,6 +95,7 @@ class Pipeline:
         Raises `IncompatibleDeployment` if cluster, database and topics do not fit together.
         """
         pool = await database.create_pool(self._config, size=6)
+        self._metrics.watch_pools((pool, *self._other_pools))
         try:
             while not self._stopping.is_set():
                 try:

@@ -4,9 +4,11 @@ import secrets
 
 import asyncpg
 import pytest
+from prometheus_client import CollectorRegistry
 
 from messaging import database
 from messaging.config import Config
+from messaging.metrics import PipelineMetrics
 from stack import Stack
 
 
@@ -40,3 +42,16 @@ async def test_a_connection_keeps_its_settings_when_it_is_used_again(owner_confi
     assert first == second
     assert first is not None
     assert tuple(first)[1:] == ("invitations", "off", "30s", "cohost.invitations")
+
+
+async def test_metrics_count_the_connections_of_all_pools(owner_config: Config) -> None:
+    registry = CollectorRegistry()
+    pools = [await database.create_pool(owner_config, size=size) for size in (2, 3)]
+    PipelineMetrics(registry, "invitations").watch_pools(pools)
+    await pools[0].execute("SELECT 1")
+    async with pools[1].acquire():
+        names = ("busy", "idle")
+        counts = [registry.get_sample_value("cohost_postgres_connections", {"state": name}) for name in names]
+    assert (*counts, registry.get_sample_value("cohost_postgres_connections_limit")) == (1, 1, 5)
+    for pool in pools:
+        pool.terminate()
