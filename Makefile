@@ -57,7 +57,7 @@ down: setup ## stop it
 status: setup ## show what is running, and where
 	@$(PY) -m stack status
 
-check: setup ## format, lint, names, types, import contracts, published schemas, alert rules
+check: setup ## format, lint, names, types, import contracts, published schemas, alert rules, dashboards
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) .ci/names.py
@@ -66,6 +66,7 @@ check: setup ## format, lint, names, types, import contracts, published schemas,
 	$(PY) -m cohost_schemas.export --check
 	$(PY) -m stack promtool check config ops/prometheus/prometheus.yml
 	$(PY) -m stack promtool test rules ops/prometheus/tests/*.yml
+	$(PY) -m ops.grafana --check
 
 fmt: setup ## format, and fix what the linter can
 	$(PY) -m ruff format .

@@ -1,0 +1,1 @@
+"""Grafana dashboards, written in Python; `python -m ops.grafana` writes their JSON."""
