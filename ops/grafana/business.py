@@ -5,7 +5,7 @@ from grafana_foundation_sdk.models.dashboard import VariableOption
 
 from ops.grafana.layout import Page, Section
 from ops.grafana.panels import Limits, Series, graph, single_value
-from ops.grafana.queries import Selection
+from ops.grafana.queries import WINDOW, Selection, aggregate
 
 _SOURCE = Selection('job=~"$source"')
 _SERVICES = "invitations|broadcast"
@@ -26,7 +26,7 @@ def business_page() -> Page:
         "What hosts, co-hosts and viewers experience. The numbers are those of the services, or of the "
         "exporter, which counts the same from the topics alone: choose one of them as the source.",
         (_source_variable(),),
-        (_now(), _invitations(), _way_on_air(), _stage()),
+        (_now(), _invitations(), _way_on_air(), _stage(), _exporter()),
     )
 
 
@@ -186,6 +186,31 @@ def _stage() -> Section:
                 "cpm",
                 Series(f"60 * {_SOURCE.rate('cohost_recordings_ended_total', by='status')}", "{{status}}"),
                 stacked=True,
+            ),
+        ),
+    )
+
+
+def _exporter() -> Section:
+    records = "cohost_exporter_records_total"
+    return Section(
+        "Exporter",
+        graphs=(
+            graph(
+                "Events counted",
+                "Events that the exporter has read and counted, by topic. Empty without an exporter.",
+                "eps",
+                Series(aggregate("sum", f"rate({records}[{WINDOW}])", "topic"), "{{topic}}"),
+            ),
+            graph(
+                "Events not counted",
+                "Sequences that are missing in the log, and records that this version cannot read, since "
+                "the exporter started. Anything above 0 is a log that was damaged, or a newer version of "
+                "the services.",
+                "short",
+                Series("sum by (topic) (cohost_exporter_missing_records_total)", "{{topic}}: missing"),
+                Series("sum by (topic) (cohost_exporter_unreadable_records_total)", "{{topic}}: unreadable"),
+                limits=Limits(1),
             ),
         ),
     )

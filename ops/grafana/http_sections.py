@@ -2,7 +2,7 @@
 
 from ops.grafana.layout import Section
 from ops.grafana.panels import Limits, Series, graph
-from ops.grafana.queries import PROCESSES, or_zero
+from ops.grafana.queries import PROCESSES
 
 _NO_STREAMS = 'route!~".*/stream"'
 
@@ -37,7 +37,7 @@ def http_section() -> Section:
                 "the log.",
                 "reqps",
                 Series(
-                    or_zero(PROCESSES.rate(requests, 'status=~"5.."', by="job, route, status")),
+                    PROCESSES.rate(requests, 'status=~"5.."', by="job, route, status"),
                     "{{job}} {{route}}: {{status}}",
                 ),
                 limits=Limits(0.001),

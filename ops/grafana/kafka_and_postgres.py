@@ -5,7 +5,7 @@ from grafana_foundation_sdk.models.text import TextMode
 
 from ops.grafana.layout import Page, Section, process_variables
 from ops.grafana.panels import Limits, Series, graph, single_value
-from ops.grafana.queries import PROCESSES, or_zero
+from ops.grafana.queries import PROCESSES
 
 _BUSY = PROCESSES.select("cohost_postgres_connections", 'state="busy"')
 _LIMIT = PROCESSES.select("cohost_postgres_connections_limit")
@@ -135,7 +135,7 @@ def _kafka_reads() -> Section:
                 "of Postgres contain Connection, Postgres or SQL.",
                 "cpm",
                 Series(
-                    or_zero(f"60 * {PROCESSES.rate('cohost_recoveries_total', by='job, cause')}"),
+                    f"60 * {PROCESSES.rate('cohost_recoveries_total', by='job, cause')}",
                     "{{job}}: {{cause}}",
                 ),
                 limits=Limits(3),

@@ -94,9 +94,7 @@ def _calls() -> Section:
                 "permission_denied and unauthenticated mean a wrong key; resource_exhausted that LiveKit "
                 "limits the rate of calls; TimeoutError that it does not answer.",
                 "reqps",
-                Series(
-                    or_zero(PROCESSES.rate(_CALLS, _FAILED, by="method, result")), "{{method}}: {{result}}"
-                ),
+                Series(PROCESSES.rate(_CALLS, _FAILED, by="method, result"), "{{method}}: {{result}}"),
                 limits=Limits(0.001),
                 runbook="livekit-calls-fail",
             ),

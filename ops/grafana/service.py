@@ -1,6 +1,7 @@
 """The dashboard of the three processes: commands, lanes, outbox, HTTP and streams."""
 
 from ops.grafana.http_sections import gateway_section, http_section, stream_section
+from ops.grafana.lane_section import lane_section
 from ops.grafana.layout import Page, Section, process_variables
 from ops.grafana.panels import Limits, Series, graph, single_value
 from ops.grafana.queries import PROCESSES, or_zero
@@ -16,7 +17,7 @@ def service_page() -> Page:
         (
             _overview(),
             _commands(),
-            _lanes(),
+            lane_section(),
             http_section(),
             gateway_section(),
             stream_section(),
@@ -39,6 +40,24 @@ def _overview() -> Section:
                 runbook="process-gone",
             ),
             single_value(
+                "Parts not ready",
+                "Parts of /readyz that are missing on any process: Kafka, Postgres, LiveKit, lanes or "
+                "facts. The graph below names them.",
+                "none",
+                Series(or_zero(f"count({PROCESSES.select('cohost_ready')} == 0)"), "not ready"),
+                limits=Limits(1),
+                runbook="part-not-ready",
+            ),
+            single_value(
+                "Lanes without owner",
+                "Lanes of both services that no worker reads: their commands wait. It takes a few seconds "
+                "when a worker starts, and the session time-out when one is killed.",
+                "none",
+                Series("2 * scalar(cohost:partitions) - (sum(cohost_lanes) or vector(0))", "lanes"),
+                limits=Limits(1),
+                runbook="lanes-without-owner",
+            ),
+            single_value(
                 "Waiting records",
                 "Records of all inputs that no worker has read. It rises for moments; it must come down "
                 "again.",
@@ -48,7 +67,7 @@ def _overview() -> Section:
                 runbook="commands-waiting",
             ),
             single_value(
-                "Oldest unread record",
+                "Oldest unread",
                 "Age of the oldest record that a worker has not read. With few waiting records, somebody "
                 "has left a Kafka transaction open.",
                 "s",
@@ -57,12 +76,12 @@ def _overview() -> Section:
                 runbook="lane-stuck",
             ),
             single_value(
-                "Outbox batches waiting",
-                "Most batches of a lane that are in Postgres and not in Kafka yet. More than a few mean "
-                "that Kafka takes transactions too slowly.",
-                "short",
-                Series(PROCESSES.highest("cohost_outbox_segments"), "batches"),
-                limits=Limits(4, yellow=2),
+                "Oldest unpublished",
+                "Age of the oldest decision that is in Postgres and not in Kafka yet. Kafka takes "
+                "transactions too slowly, or somebody else has an open one on a topic of the services.",
+                "s",
+                Series(PROCESSES.highest("cohost_outbox_oldest_seconds"), "age"),
+                limits=Limits(15, yellow=3),
                 runbook="outbox-stuck",
             ),
             single_value(
@@ -143,61 +162,6 @@ def _commands() -> Section:
                 "short",
                 Series(PROCESSES.quantile(0.5, "cohost_batch_records", by="job"), "{{job}}: median"),
                 Series(PROCESSES.quantile(0.99, "cohost_batch_records", by="job"), "{{job}}: p99"),
-            ),
-        ),
-    )
-
-
-def _lanes() -> Section:
-    return Section(
-        "Lanes and outbox",
-        graphs=(
-            graph(
-                "Lanes owned",
-                "Stacked, each service must reach the number of partitions. A gap is a lane without an "
-                "owner: its commands wait.",
-                "short",
-                Series(PROCESSES.total("cohost_lanes", by="job, instance"), "{{job}} {{instance}}"),
-                stacked=True,
-                runbook="lanes-without-owner",
-            ),
-            graph(
-                "Waiting records by topic",
-                "Records that no worker has read. It rises for moments; a line that only rises needs more "
-                "workers.",
-                "short",
-                Series(PROCESSES.total("cohost_lag_records", by="topic"), "{{topic}}"),
-                limits=Limits(1000),
-                runbook="commands-waiting",
-            ),
-            graph(
-                "Oldest unread record by topic",
-                "Seconds that the oldest unread record waits. If it grows in step with the clock while few "
-                "records wait, a writer has left a transaction open on that topic.",
-                "s",
-                Series(PROCESSES.highest("cohost_oldest_unread_seconds", by="topic"), "{{topic}}"),
-                limits=Limits(30),
-                runbook="lane-stuck",
-            ),
-            graph(
-                "Interruptions by cause",
-                "Sessions that ended with an error, by the error's name. The log event is pipeline "
-                "interrupted.",
-                "cpm",
-                Series(
-                    f"60 * {PROCESSES.rate('cohost_recoveries_total', by='job, cause')}",
-                    "{{job}}: {{cause}}",
-                ),
-                limits=Limits(3),
-                runbook="sessions-interrupted",
-            ),
-            graph(
-                "Outbox batches waiting",
-                "Batches that are in Postgres and not in Kafka yet, the most of any lane.",
-                "short",
-                Series(PROCESSES.highest("cohost_outbox_segments", by="job"), "{{job}}"),
-                limits=Limits(4),
-                runbook="outbox-stuck",
             ),
         ),
     )
