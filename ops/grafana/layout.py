@@ -117,7 +117,7 @@ def _runbooks_variable() -> builders.TextBoxVariable:
         .label("Runbooks")
         .description("The URL of the folder docs/runbooks, for the links of the panels.")
         .default_value(RUNBOOKS_URL)
-        .hide(models.VariableHide.HIDE_VARIABLE)
+        .hide(models.VariableHide.IN_CONTROLS_MENU)
     )
 
 

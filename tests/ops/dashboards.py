@@ -1,5 +1,6 @@
 """The committed dashboards as their readers see them: JSON, panels, queries and variables."""
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,10 +15,11 @@ _PLACELESS = ("row", "text")
 
 @dataclass(frozen=True)
 class Query:
-    """A query of a panel, of a variable or of an annotation, and where it stands."""
+    """A query of a panel or of a variable, and where it stands; a variable's has no legend."""
 
     place: str
     expression: str
+    legend: str = ""
 
 
 def read_dashboard(path: Path) -> dict[str, Any]:
@@ -35,7 +37,7 @@ def panel_queries(dashboard: Mapping[str, Any]) -> Iterator[Query]:
     for panel in data_panels(dashboard):
         for target in panel["targets"]:
             place = f"{dashboard['title']} / {panel['title']} / {target['refId']}"
-            yield Query(place, target["expr"])
+            yield Query(place, target["expr"], target["legendFormat"])
 
 
 def query_variables(dashboard: Mapping[str, Any]) -> Iterator[Query]:
@@ -43,3 +45,21 @@ def query_variables(dashboard: Mapping[str, Any]) -> Iterator[Query]:
     for variable in dashboard["templating"]["list"]:
         if variable["type"] == "query":
             yield Query(f"{dashboard['title']} / ${variable['name']}", variable["query"]["query"])
+
+
+def initial_values(dashboard: Mapping[str, Any]) -> dict[str, str]:
+    """Return the value of each variable when the dashboard is opened."""
+    return next(choices(dashboard))
+
+
+def choices(dashboard: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """Return the values of the variables for each choice of those that offer a fixed list."""
+    variables = dashboard["templating"]["list"]
+    every = {variable["name"]: variable["allValue"] for variable in variables if variable["type"] == "query"}
+    fixed = [variable for variable in variables if variable["type"] == "custom"]
+    offered = [
+        [(variable["name"], choice.partition(" : ")[2]) for choice in variable["query"].split(", ")]
+        for variable in fixed
+    ]
+    for chosen in itertools.product(*offered):
+        yield {**every, **dict(chosen)}
