@@ -28,7 +28,7 @@ def http_section() -> Section:
                 "s",
                 Series(PROCESSES.quantile(0.99, "cohost_http_seconds", _NO_STREAMS, by="job"), "{{job}}"),
                 limits=Limits(1),
-                runbook="slow-http",
+                runbooks=("slow-http",),
             ),
             graph(
                 "Requests not served",
@@ -41,7 +41,7 @@ def http_section() -> Section:
                     "{{job}} {{route}}: {{status}}",
                 ),
                 limits=Limits(0.001),
-                runbook="gateway-unavailable",
+                runbooks=("gateway-unavailable", "http-refused"),
             ),
         ),
     )
@@ -68,7 +68,7 @@ def gateway_section() -> Section:
                 Series(PROCESSES.quantile(0.5, outcome_seconds), "median"),
                 Series(PROCESSES.quantile(0.99, outcome_seconds), "p99"),
                 limits=Limits(1),
-                runbook="late-outcomes",
+                runbooks=("late-outcomes",),
             ),
             graph(
                 "Users held back",
@@ -78,7 +78,7 @@ def gateway_section() -> Section:
                 Series(
                     PROCESSES.rate("cohost_gateway_commands_limited_total", by="instance"), "{{instance}}"
                 ),
-                runbook="users-held-back",
+                runbooks=("users-held-back",),
             ),
         ),
     )
@@ -104,7 +104,7 @@ def stream_section() -> Section:
                 "cps",
                 Series(PROCESSES.rate("cohost_streams_ended_total", by="reason"), "{{reason}}"),
                 stacked=True,
-                runbook="streams-end-early",
+                runbooks=("streams-end-early",),
             ),
             graph(
                 "Events given to streams",

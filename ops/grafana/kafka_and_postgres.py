@@ -38,7 +38,7 @@ def _overview() -> Section:
                 "s",
                 Series(_stage(0.99, "publish"), "publish"),
                 limits=Limits(0.5, yellow=0.2),
-                runbook="slow-commits",
+                runbooks=("slow-commits",),
             ),
             single_value(
                 "Postgres transaction, p99",
@@ -46,7 +46,7 @@ def _overview() -> Section:
                 "s",
                 Series(_stage(0.99, "commit"), "commit"),
                 limits=Limits(0.5, yellow=0.2),
-                runbook="slow-commits",
+                runbooks=("slow-commits",),
             ),
             single_value(
                 "Committed, not published",
@@ -54,7 +54,7 @@ def _overview() -> Section:
                 "short",
                 Series(PROCESSES.highest("cohost_outbox_segments"), "batches"),
                 limits=Limits(4, yellow=2),
-                runbook="outbox-stuck",
+                runbooks=("outbox-stuck",),
             ),
             single_value(
                 "Postgres connections in use",
@@ -82,7 +82,7 @@ def _kafka_writes() -> Section:
                 Series(_stage(0.5, "publish", by="job"), "{{job}}: median"),
                 Series(_stage(0.99, "publish", by="job"), "{{job}}: p99"),
                 limits=Limits(0.5),
-                runbook="slow-commits",
+                runbooks=("slow-commits",),
             ),
             graph(
                 "Kafka transactions",
@@ -101,7 +101,7 @@ def _kafka_writes() -> Section:
                     "{{job}} lane {{lane}}",
                 ),
                 limits=Limits(4),
-                runbook="outbox-stuck",
+                runbooks=("outbox-stuck",),
             ),
         ),
     )
@@ -127,7 +127,7 @@ def _kafka_reads() -> Section:
                     "{{topic}} lane {{lane}}",
                 ),
                 limits=Limits(30),
-                runbook="lane-stuck",
+                runbooks=("lane-stuck",),
             ),
             graph(
                 "Interruptions by cause",
@@ -139,7 +139,7 @@ def _kafka_reads() -> Section:
                     "{{job}}: {{cause}}",
                 ),
                 limits=Limits(3),
-                runbook="sessions-interrupted",
+                runbooks=("sessions-interrupted",),
             ),
         ),
     )
@@ -157,7 +157,7 @@ def _postgres() -> Section:
                 Series(_stage(0.5, "commit", by="job"), "{{job}}: median"),
                 Series(_stage(0.99, "commit", by="job"), "{{job}}: p99"),
                 limits=Limits(0.5),
-                runbook="slow-commits",
+                runbooks=("slow-commits",),
             ),
             graph(
                 "Time of loading a batch",

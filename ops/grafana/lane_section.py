@@ -17,7 +17,7 @@ def lane_section() -> Section:
                 "short",
                 Series(PROCESSES.total("cohost_lanes", by="job, instance"), "{{job}} {{instance}}"),
                 stacked=True,
-                runbook="lanes-without-owner",
+                runbooks=("lanes-without-owner",),
             ),
             graph(
                 "Waiting records by topic",
@@ -26,7 +26,7 @@ def lane_section() -> Section:
                 "short",
                 Series(PROCESSES.total("cohost_lag_records", by="topic"), "{{topic}}"),
                 limits=Limits(1000),
-                runbook="commands-waiting",
+                runbooks=("commands-waiting",),
             ),
             graph(
                 "Oldest unread record by topic",
@@ -35,7 +35,7 @@ def lane_section() -> Section:
                 "s",
                 Series(PROCESSES.highest("cohost_oldest_unread_seconds", by="topic"), "{{topic}}"),
                 limits=Limits(30),
-                runbook="lane-stuck",
+                runbooks=("lane-stuck",),
             ),
             graph(
                 "Interruptions by cause",
@@ -47,7 +47,7 @@ def lane_section() -> Section:
                     "{{job}}: {{cause}}",
                 ),
                 limits=Limits(3),
-                runbook="sessions-interrupted",
+                runbooks=("sessions-interrupted",),
             ),
             graph(
                 "Oldest unpublished decision",
@@ -56,14 +56,14 @@ def lane_section() -> Section:
                 "s",
                 Series(PROCESSES.highest("cohost_outbox_oldest_seconds", by="job"), "{{job}}"),
                 limits=Limits(15),
-                runbook="outbox-stuck",
+                runbooks=("outbox-stuck",),
             ),
             graph(
                 "Readiness by part",
                 "Parts of /readyz, at the lowest of all copies. A line at no says what a process waits for.",
                 "bool_yes_no",
                 Series(aggregate("min", PROCESSES.select("cohost_ready"), "job, part"), "{{job}}: {{part}}"),
-                runbook="part-not-ready",
+                runbooks=("part-not-ready",),
             ),
         ),
     )

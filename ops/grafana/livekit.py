@@ -34,7 +34,7 @@ def _overview() -> Section:
                 "short",
                 Series(PROCESSES.total("cohost_livekit_unfinished"), "out of sync"),
                 limits=Limits(100, yellow=10),
-                runbook="livekit-out-of-sync",
+                runbooks=("livekit-out-of-sync",),
             ),
             single_value(
                 "Failed calls, 10 min",
@@ -42,7 +42,7 @@ def _overview() -> Section:
                 "short",
                 Series(or_zero(PROCESSES.increase(_CALLS, "10m", _FAILED)), "failed"),
                 limits=Limits(10, yellow=1),
-                runbook="livekit-calls-fail",
+                runbooks=("livekit-calls-fail",),
             ),
             single_value(
                 "Longest time without a look",
@@ -50,7 +50,7 @@ def _overview() -> Section:
                 "s",
                 Series(PROCESSES.highest("cohost_livekit_oldest_look_seconds"), "age"),
                 limits=Limits(120, yellow=60),
-                runbook="rooms-not-compared",
+                runbooks=("rooms-not-compared",),
             ),
             single_value(
                 "Intruders, 10 min",
@@ -59,7 +59,7 @@ def _overview() -> Section:
                 "short",
                 Series(PROCESSES.increase("cohost_intruders_total", "10m"), "intruders"),
                 limits=Limits(1),
-                runbook="intruders",
+                runbooks=("intruders",),
             ),
             single_value(
                 "Rooms on LiveKit",
@@ -96,7 +96,7 @@ def _calls() -> Section:
                 "reqps",
                 Series(PROCESSES.rate(_CALLS, _FAILED, by="method, result"), "{{method}}: {{result}}"),
                 limits=Limits(0.001),
-                runbook="livekit-calls-fail",
+                runbooks=("livekit-calls-fail",),
             ),
             graph(
                 "Time of a call, p99",
@@ -120,7 +120,7 @@ def _comparison() -> Section:
                 "short",
                 Series(PROCESSES.total("cohost_livekit_unfinished", by="instance"), "{{instance}}"),
                 limits=Limits(100),
-                runbook="livekit-out-of-sync",
+                runbooks=("livekit-out-of-sync",),
             ),
             graph(
                 "Webhooks by result",
@@ -129,7 +129,7 @@ def _comparison() -> Section:
                 "reqps",
                 Series(PROCESSES.rate("cohost_livekit_webhooks_total", by="result"), "{{result}}"),
                 stacked=True,
-                runbook="webhooks-refused",
+                runbooks=("webhooks-refused",),
             ),
             graph(
                 "Longest time without a look",
@@ -140,7 +140,7 @@ def _comparison() -> Section:
                     PROCESSES.highest("cohost_livekit_oldest_look_seconds", by="instance"), "{{instance}}"
                 ),
                 limits=Limits(120),
-                runbook="rooms-not-compared",
+                runbooks=("rooms-not-compared",),
             ),
         ),
     )

@@ -55,7 +55,7 @@ def graph(  # noqa: PLR0913 - a panel has these parts
     unit: str,
     *series: Series,
     limits: Limits | None = None,
-    runbook: str | None = None,
+    runbooks: tuple[str, ...] = (),
     stacked: bool = False,
 ) -> timeseries.Panel:
     """Return a graph over time; its limits are dashed lines."""
@@ -74,7 +74,7 @@ def graph(  # noqa: PLR0913 - a panel has these parts
     if limits:
         dashed = common_builders.GraphThresholdsStyleConfig().mode(common.GraphThresholdsStyleMode.DASHED)
         panel.thresholds_style(dashed)
-    _describe(panel, title, description, unit=unit, limits=limits, runbook=runbook)
+    _describe(panel, title, description, unit=unit, limits=limits, runbooks=runbooks)
     for number, one in enumerate(series):
         panel.with_target(_range_query(one, number))
     return panel
@@ -87,7 +87,7 @@ def single_value(  # noqa: PLR0913 - a panel has these parts
     series: Series,
     *,
     limits: Limits | None = None,
-    runbook: str | None = None,
+    runbooks: tuple[str, ...] = (),
 ) -> stat.Panel:
     """Return the last value, in the colour of its limits, over a small graph."""
     panel = (
@@ -99,7 +99,7 @@ def single_value(  # noqa: PLR0913 - a panel has these parts
         .reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]).values(values=False))
         .color_scheme(_color_by(limits))
     )
-    _describe(panel, title, description, unit=unit, limits=limits, runbook=runbook)
+    _describe(panel, title, description, unit=unit, limits=limits, runbooks=runbooks)
     return panel.with_target(_range_query(series, 0))
 
 
@@ -110,14 +110,17 @@ def _describe(  # noqa: PLR0913 - a panel has these parts
     *,
     unit: str,
     limits: Limits | None,
-    runbook: str | None,
+    runbooks: tuple[str, ...],
 ) -> None:
     panel.title(title).description(description).unit(unit).datasource(DATASOURCE)
     steps = limits.steps() if limits else [Threshold(None, "green")]
     panel.thresholds(dashboard_builders.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps))
-    if runbook:
-        link = dashboard_builders.DashboardLink(f"Runbook: {runbook}").url(f"{RUNBOOKS}/{runbook}.md")
-        panel.links([link.target_blank(target_blank=True)])
+    panel.links([_runbook_link(name) for name in runbooks])
+
+
+def _runbook_link(name: str) -> dashboard_builders.DashboardLink:
+    link = dashboard_builders.DashboardLink(f"Runbook: {name}").url(f"{RUNBOOKS}/{name}.md")
+    return link.target_blank(target_blank=True)
 
 
 def _range_query(series: Series, number: int) -> prometheus.Dataquery:

@@ -37,7 +37,7 @@ def _overview() -> Section:
                 "none",
                 Series(PROCESSES.total("up"), "up"),
                 limits=Limits(1, is_minimum=True),
-                runbook="process-gone",
+                runbooks=("process-gone",),
             ),
             single_value(
                 "Parts not ready",
@@ -46,7 +46,7 @@ def _overview() -> Section:
                 "none",
                 Series(or_zero(f"count({PROCESSES.select('cohost_ready')} == 0)"), "not ready"),
                 limits=Limits(1),
-                runbook="part-not-ready",
+                runbooks=("part-not-ready",),
             ),
             single_value(
                 "Lanes without owner",
@@ -55,7 +55,7 @@ def _overview() -> Section:
                 "none",
                 Series("2 * scalar(cohost:partitions) - (sum(cohost_lanes) or vector(0))", "lanes"),
                 limits=Limits(1),
-                runbook="lanes-without-owner",
+                runbooks=("lanes-without-owner",),
             ),
             single_value(
                 "Waiting records",
@@ -64,7 +64,7 @@ def _overview() -> Section:
                 "short",
                 Series(PROCESSES.total("cohost_lag_records"), "waiting"),
                 limits=Limits(1000, yellow=300),
-                runbook="commands-waiting",
+                runbooks=("commands-waiting",),
             ),
             single_value(
                 "Oldest unread",
@@ -73,7 +73,7 @@ def _overview() -> Section:
                 "s",
                 Series(PROCESSES.highest("cohost_oldest_unread_seconds"), "age"),
                 limits=Limits(30, yellow=5),
-                runbook="lane-stuck",
+                runbooks=("lane-stuck",),
             ),
             single_value(
                 "Oldest unpublished",
@@ -82,7 +82,7 @@ def _overview() -> Section:
                 "s",
                 Series(PROCESSES.highest("cohost_outbox_oldest_seconds"), "age"),
                 limits=Limits(15, yellow=3),
-                runbook="outbox-stuck",
+                runbooks=("outbox-stuck",),
             ),
             single_value(
                 "Dead letters, 10 min",
@@ -90,7 +90,7 @@ def _overview() -> Section:
                 "short",
                 Series(PROCESSES.increase("cohost_dead_letters_total", "10m"), "dead letters"),
                 limits=Limits(1),
-                runbook="dead-letters",
+                runbooks=("dead-letters",),
             ),
             single_value(
                 "Interruptions, 10 min",
@@ -99,7 +99,7 @@ def _overview() -> Section:
                 "short",
                 Series(or_zero(PROCESSES.increase("cohost_recoveries_total", "10m")), "interruptions"),
                 limits=Limits(5, yellow=1),
-                runbook="sessions-interrupted",
+                runbooks=("sessions-interrupted",),
             ),
         ),
     )
@@ -132,7 +132,7 @@ def _commands() -> Section:
                 "ops",
                 Series(PROCESSES.rate(commands, 'outcome!="accepted"', by="outcome"), "{{outcome}}"),
                 stacked=True,
-                runbook="foreign-partitioner",
+                runbooks=("foreign-partitioner",),
             ),
             graph(
                 "Dead letters by reason",
@@ -141,7 +141,7 @@ def _commands() -> Section:
                 "cps",
                 Series(PROCESSES.rate("cohost_dead_letters_total", by="job, reason"), "{{job}}: {{reason}}"),
                 limits=Limits(0.001),
-                runbook="dead-letters",
+                runbooks=("dead-letters",),
             ),
             graph(
                 "Time of a batch by stage, p99",
@@ -153,7 +153,7 @@ def _commands() -> Section:
                     PROCESSES.quantile(0.99, "cohost_stage_seconds", by="job, stage"), "{{job}}: {{stage}}"
                 ),
                 limits=Limits(0.5),
-                runbook="slow-commits",
+                runbooks=("slow-commits",),
             ),
             graph(
                 "Records in a batch",

@@ -63,3 +63,10 @@ def choices(dashboard: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     ]
     for chosen in itertools.product(*offered):
         yield {**every, **dict(chosen)}
+
+
+def linked_runbooks(dashboard: Mapping[str, Any]) -> set[str]:
+    """Return the names of the runbooks that its panels link to."""
+    links = [link["url"] for panel in data_panels(dashboard) for link in panel["links"]]
+    assert all(url.startswith("${runbooks}/") for url in links), links
+    return {url.removeprefix("${runbooks}/") for url in links}

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from ops.grafana import __main__ as grafana
+from stack.servers import prometheus
 from tests.ops import dashboards
 
 _COLUMNS = 24
+_RUNBOOK = re.compile(r"runbook_url: .*docs/runbooks/([\w-]+\.md)")
 _UNITS = {value for value in vars(units).values() if isinstance(value, str)}
 
 every_dashboard = pytest.mark.parametrize("path", dashboards.FILES, ids=lambda path: path.stem)
@@ -89,3 +92,9 @@ def test_titles_are_unique_in_a_section(path: Path) -> None:
         section = set() if panel["type"] == "row" else section
         assert panel["title"] not in section
         section.add(panel["title"])
+
+
+def test_panels_link_to_the_runbook_of_every_alert() -> None:
+    rules = "".join(path.read_text() for path in (prometheus.CONFIGURATION / "rules").glob("*.yml"))
+    linked = [dashboards.linked_runbooks(dashboards.read_dashboard(path)) for path in dashboards.FILES]
+    assert set().union(*linked) == set(_RUNBOOK.findall(rules))
