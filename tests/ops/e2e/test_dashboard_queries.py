@@ -11,10 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.ops import dashboards, observed_show
+from tests.ops import dashboards
 from tests.ops.dashboards import Query
-from tests.ops.observed_show import ObservedStack
-from tests.ops.prometheus_reader import PrometheusReader
+from tests.ops.e2e import observed_show
+from tests.ops.e2e.observed_show import ObservedStack
+from tests.ops.e2e.prometheus_reader import PrometheusReader
 
 _SECONDS = 60
 _WINDOW = "10s"

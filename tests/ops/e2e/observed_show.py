@@ -1,7 +1,6 @@
 """A show on real servers, which a Prometheus observes."""
 
 import dataclasses
-import shutil
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -19,9 +18,9 @@ from demo.show_client import DemoEnvironment
 from demo.timeline import Timeline
 from stack import Stack, components, ports
 from stack.processes.process import Program
-from stack.servers import prometheus
 from stack.services import RunningServices, ServiceProcess
-from tests.ops.prometheus_reader import PrometheusReader
+from tests.ops.e2e.prometheus_reader import PrometheusReader
+from tests.ops.e2e.watched_show import write_quick_configuration
 
 # Without the steps that wait for a time to pass, or that only other steps of the demo build upon.
 _STEPS = (
@@ -70,7 +69,9 @@ async def run_observed_stack(folder: Path) -> AsyncIterator[ObservedStack]:
             "exporter": [_address(exporter)],
             "livekit": [stack.livekit_metrics_address],
         }
-        url = await ending.enter_async_context(stack.run_prometheus(targets, _fast_configuration(folder)))
+        url = await ending.enter_async_context(
+            stack.run_prometheus(targets, write_quick_configuration(folder / "prometheus"))
+        )
         http = await ending.enter_async_context(httpx.AsyncClient(base_url=url, trust_env=False, timeout=30))
         yield ObservedStack(stack, services, PrometheusReader(http), time.time())
 
@@ -94,16 +95,6 @@ async def play_show(observed: ObservedStack) -> None:
             await run_steps(context, _STEPS)
         finally:
             await context.close()
-
-
-def _fast_configuration(folder: Path) -> Path:
-    """Return a copy of the configuration that scrapes and evaluates every second."""
-    copy = folder / "prometheus"
-    shutil.copytree(prometheus.CONFIGURATION, copy)
-    text = (copy / "prometheus.yml").read_text()
-    assert "interval: 5s" in text
-    (copy / "prometheus.yml").write_text(text.replace("interval: 5s", "interval: 1s"))
-    return copy
 
 
 @asynccontextmanager
