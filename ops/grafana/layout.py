@@ -84,9 +84,6 @@ def build_page(page: Page) -> models.Dashboard:
     for section in page.sections:
         _add_section(builder, section)
     dashboard = builder.build()
-    for link in dashboard.links or ():
-        # The SDK would put links into a menu, where nobody finds them.
-        link.placement = ""
     for number, panel in enumerate(dashboard.panels or (), 1):
         panel.id_val = number
     return dashboard
