@@ -170,7 +170,8 @@ def _postgres() -> Section:
             ),
             graph(
                 "Batches",
-                "Batches per second that were loaded and committed: the number of transactions in Postgres.",
+                "Batches per second that were loaded, and transactions that were committed: an idle worker "
+                "has one a second, by which it renews its lease.",
                 "ops",
                 Series(
                     PROCESSES.rate("cohost_stage_seconds_count", stages, by="job, stage"),

@@ -1,7 +1,9 @@
 """Dashboards as sections of panels, with their variables, links and the annotations of alerts."""
 
 import json
+import math
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.builders import stat, text, timeseries
@@ -13,16 +15,18 @@ from ops.grafana.panels import DATASOURCE
 TAG = "co-host"
 RUNBOOKS_URL = "/public/runbooks"
 COLUMNS = 24
-GRAPHS_PER_LINE = 3
+MOST_GRAPHS_ON_A_LINE = 3
+
+GraphBuilder: TypeAlias = timeseries.Panel | text.Panel
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A titled row: single values side by side, and under them graphs, three on a line."""
+    """A titled row: single values side by side, and under them graphs, at most three on a line."""
 
     title: str
     values: tuple[stat.Panel, ...] = ()
-    graphs: tuple[timeseries.Panel | text.Panel, ...] = ()
+    graphs: tuple[GraphBuilder, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,6 @@ def query_variable(name: str, label: str, query: str) -> builders.QueryVariable:
         .sort(models.VariableSort.ALPHABETICAL_ASC)
         .multi(multi=True)
         .include_all(include_all=True)
-        .all_value(".*")
         .current(models.VariableOption(text="All", value="$__all", selected=True))
     )
 
@@ -98,10 +101,15 @@ def _add_section(builder: builders.Dashboard, section: Section) -> None:
     builder.with_row(builders.Row(section.title))
     for value in section.values:
         builder.with_panel(value.span(COLUMNS // len(section.values)))
-    for start in range(0, len(section.graphs), GRAPHS_PER_LINE):
-        line = section.graphs[start : start + GRAPHS_PER_LINE]
+    for line in _even_lines(section.graphs):
         for graph in line:
             builder.with_panel(graph.span(COLUMNS // len(line)))
+
+
+def _even_lines(graphs: tuple[GraphBuilder, ...]) -> list[tuple[GraphBuilder, ...]]:
+    lines = math.ceil(len(graphs) / MOST_GRAPHS_ON_A_LINE)
+    length = math.ceil(len(graphs) / max(1, lines))
+    return [graphs[start : start + length] for start in range(0, len(graphs), max(1, length))]
 
 
 def _datasource_variable() -> builders.DatasourceVariable:

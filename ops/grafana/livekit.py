@@ -91,8 +91,8 @@ def _calls() -> Section:
             ),
             graph(
                 "Failed calls by result",
-                "permission_denied and unauthenticated mean a wrong key; resource_exhausted that LiveKit "
-                "limits the rate of calls; TimeoutError that it does not answer.",
+                "Why calls fail: ClientConnectorError and TimeoutError are a LiveKit that is away, unknown "
+                "and unauthenticated a key that it refuses, resource_exhausted a limit on the rate of calls.",
                 "reqps",
                 Series(PROCESSES.rate(_CALLS, _FAILED, by="method, result"), "{{method}}: {{result}}"),
                 limits=Limits(0.001),
@@ -195,6 +195,23 @@ def _media() -> Section:
                 "Bytes of media that LiveKit receives and sends.",
                 "Bps",
                 Series(_SERVER.rate("livekit_packet_bytes", by="direction"), "{{direction}}"),
+            ),
+            graph(
+                "Packets lost, p95",
+                "Share of the packets that are lost, of all but the worst 1 in 20 tracks. Above a few "
+                "percent people hear it.",
+                "percent",
+                Series(
+                    _SERVER.quantile(0.95, "livekit_packet_loss_percent", by="direction"), "{{direction}}"
+                ),
+                limits=Limits(5),
+            ),
+            graph(
+                "Connection quality, median",
+                "LiveKit's score of its participants' connections, from 1 (bad) to 5. A drop on all nodes "
+                "is a network, on one of them the node.",
+                "none",
+                Series(_SERVER.quantile(0.5, "livekit_quality_score", by="instance"), "{{instance}}"),
             ),
             graph(
                 "Processor time of LiveKit",

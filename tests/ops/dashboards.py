@@ -41,28 +41,20 @@ def panel_queries(dashboard: Mapping[str, Any]) -> Iterator[Query]:
 
 
 def query_variables(dashboard: Mapping[str, Any]) -> Iterator[Query]:
-    """Return the query of each variable that has one."""
+    """Return the query of each variable that has one, in their order; the place is the variable's name."""
     for variable in dashboard["templating"]["list"]:
         if variable["type"] == "query":
-            yield Query(f"{dashboard['title']} / ${variable['name']}", variable["query"]["query"])
+            yield Query(variable["name"], variable["query"]["query"])
 
 
-def initial_values(dashboard: Mapping[str, Any]) -> dict[str, str]:
-    """Return the value of each variable when the dashboard is opened."""
-    return next(choices(dashboard))
-
-
-def choices(dashboard: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    """Return the values of the variables for each choice of those that offer a fixed list."""
-    variables = dashboard["templating"]["list"]
-    every = {variable["name"]: variable["allValue"] for variable in variables if variable["type"] == "query"}
-    fixed = [variable for variable in variables if variable["type"] == "custom"]
+def fixed_choices(dashboard: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """Return each choice of values for the variables that offer a fixed list, the initial one first."""
+    variables = [each for each in dashboard["templating"]["list"] if each["type"] == "custom"]
     offered = [
         [(variable["name"], choice.partition(" : ")[2]) for choice in variable["query"].split(", ")]
-        for variable in fixed
+        for variable in variables
     ]
-    for chosen in itertools.product(*offered):
-        yield {**every, **dict(chosen)}
+    return map(dict, itertools.product(*offered))
 
 
 def linked_runbooks(dashboard: Mapping[str, Any]) -> set[str]:

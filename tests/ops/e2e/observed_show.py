@@ -22,9 +22,10 @@ from stack.services import RunningServices, ServiceProcess
 from tests.ops.e2e.prometheus_reader import PrometheusReader
 from tests.ops.e2e.watched_show import write_quick_configuration
 
-# Without the steps that wait for a time to pass, or that only other steps of the demo build upon.
+# Without the steps that wait for a time to pass, or that add nothing to the metrics.
 _STEPS = (
     steps.open_room,
+    steps.invite_dave_and_erin,
     steps.promote_bob,
     steps.reject_second_accept,
     steps.decline_and_reinvite,
