@@ -91,8 +91,8 @@ def _calls() -> Section:
             ),
             graph(
                 "Failed calls by result",
-                "Why calls fail: ClientConnectorError and TimeoutError are a LiveKit that is away, unknown "
-                "and unauthenticated a key that it refuses, resource_exhausted a limit on the rate of calls.",
+                "Why calls fail: ClientConnectorError and TimeoutError are a LiveKit that is away, "
+                "unauthorized is a key that it refuses, resource_exhausted a limit on the rate of calls.",
                 "reqps",
                 Series(PROCESSES.rate(_CALLS, _FAILED, by="method, result"), "{{method}}: {{result}}"),
                 limits=Limits(0.001),

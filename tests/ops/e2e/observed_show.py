@@ -58,7 +58,7 @@ class ExporterProcess(ServiceProcess):
 
 @asynccontextmanager
 async def run_observed_stack(folder: Path) -> AsyncIterator[ObservedStack]:
-    """Run servers, services, gateway and exporter, and a Prometheus that scrapes them every second."""
+    """Run servers, services, gateway and exporter, and a Prometheus that scrapes them every two seconds."""
     async with AsyncExitStack() as ending:
         stack = await ending.enter_async_context(Stack(isolated=True))
         services = await ending.enter_async_context(stack.run_services("show.", with_gateway=True))
