@@ -1,7 +1,9 @@
 FROM python:3.11-slim-bookworm AS packages
 # A mirror of the package index, if there is one: --build-arg PIP_INDEX_URL=…
 ARG PIP_INDEX_URL
-COPY requirements.txt .
+# With --build-arg REQUIREMENTS=requirements-traces.txt the services can send traces (docs/operations.md).
+ARG REQUIREMENTS=requirements.txt
+COPY ${REQUIREMENTS} requirements.txt
 # Wheels only, so that no compiler is needed; the installers are removed from the result.
 RUN python -m venv /venv \
     && /venv/bin/pip install --no-cache-dir --only-binary=:all: --require-hashes --requirement requirements.txt \
