@@ -23,6 +23,7 @@ from messaging.outbox.outbox_age import OutboxAges
 from messaging.outcomes import OutcomePruner
 from messaging.processor import Processor
 from messaging.session import Session
+from messaging.tracing.tracer import Tracer
 
 _FIRST_WAIT_SECONDS = 0.2
 _LONGEST_WAIT_SECONDS = 5.0
@@ -43,6 +44,7 @@ class Pipeline:
     `lane_listeners` are called in their order, whenever lanes are acquired or about to be released.
     `lease` is written by the pipeline, for background effects that ask which lanes they may act for.
     `other_pools` are pools of the same database: their connections are replaced after an interruption.
+    With a `tracer`, sampled records are traced.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a pipeline
@@ -56,6 +58,7 @@ class Pipeline:
         lane_listeners: Sequence[LaneListener] = (),
         lease: LaneLease | None = None,
         other_pools: Sequence[asyncpg.Pool] = (),
+        tracer: Tracer | None = None,
     ) -> None:
         self._config = config
         self._broker = broker
@@ -69,6 +72,7 @@ class Pipeline:
         self._lease = lease if lease is not None else LaneLease()
         self._other_pools = other_pools
         self._outbox_ages = OutboxAges()
+        self._tracer = tracer
 
     @property
     def is_ready(self) -> bool:
@@ -123,6 +127,7 @@ class Pipeline:
             pool,
             self._metrics,
             lane_listeners=self._lane_listeners,
+            tracer=self._tracer,
         )
         self._session = session
         self._lease.start_session(session)

@@ -8,6 +8,7 @@ from cohost_schemas.topics import Topic
 from cohost_schemas.types import Message
 from messaging.config import Config
 from messaging.errors import NotConfirmed
+from messaging.tracing.tracer import Tracer, trace_sending
 
 _SEND_SECONDS = 10
 _BATCH_BYTES = 256 * 1024
@@ -17,7 +18,8 @@ _BATCH_BYTES = 256 * 1024
 class AtLeastOnceProducer:
     """Writes CloudEvents outside of transactions; repeating one with the same id is harmless."""
 
-    def __init__(self, config: Config, source: str) -> None:
+    def __init__(self, config: Config, source: str, tracer: Tracer | None = None) -> None:
+        self._tracer = tracer
         self._producer = producer.CloudEventProducer(
             config.kafka, source, attempt_seconds=_SEND_SECONDS, batch_bytes=_BATCH_BYTES
         )
@@ -40,6 +42,13 @@ class AtLeastOnceProducer:
 
         Raises `NotConfirmed` if that takes too long or fails; sending it again with the same id is safe.
         """
+        name = self._producer.topic_name(topic)
+        with trace_sending(self._tracer, name, message_id, correlation) as carried:
+            await self._send(topic, message_id, data, key, carried)
+
+    async def _send(
+        self, topic: Topic, message_id: str, data: Message, key: str, correlation: Correlation | None
+    ) -> None:
         attributes = correlation.attributes() if correlation is not None else {}
         value = self._producer.encode_event(message_id, data, key, **attributes)
         try:

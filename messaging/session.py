@@ -30,6 +30,8 @@ from messaging.outbox.publisher import OutboxPublisher
 from messaging.outbox.settlement import Settlement
 from messaging.processor import FactStore, Processor
 from messaging.session_tasks import SessionTasks
+from messaging.tracing.record_tracer import RecordTracer
+from messaging.tracing.tracer import Tracer
 
 _DRAIN_TIMEOUT_SECONDS = 6
 _LEAVE_TIMEOUT_SECONDS = 2
@@ -54,6 +56,7 @@ class Session:
         metrics: PipelineMetrics,
         *,
         lane_listeners: LaneListeners,
+        tracer: Tracer | None = None,
     ) -> None:
         topology = processor.topology
         self._config = config
@@ -72,17 +75,20 @@ class Session:
         self.failure = self._tasks.failure
         self._handle_lock = asyncio.Lock()
         self._takeover_task: asyncio.Task[None] | None = None
+        group = topology.group_id(config.prefix)
+        record_tracer = RecordTracer(tracer, group) if tracer is not None else None
         decider = BatchDecider(
             processor,
             RecordParser(topology, config.prefix, cluster.partitions),
             RecordEncoder(topology, config.prefix, cluster.cluster_id, cluster.max_dead_letter_bytes),
             metrics,
             config.prefix,
+            record_tracer,
         )
         self._producer = transactions.create_producer(config, self.owner, cluster.max_batch_bytes)
         self._settlement = Settlement(config, self.lanes)
         self._publisher = OutboxPublisher(
-            self._producer, self._settlement, config.prefix, self.lanes, metrics
+            self._producer, self._settlement, config.prefix, self.lanes, metrics, tracer
         )
         self._committer = BatchCommitter(
             pool,
@@ -92,6 +98,7 @@ class Session:
             owned_lanes=self.lanes,
             enqueue=self._publisher.enqueue_batches,
             on_failure=self.fail_session,
+            tracer=record_tracer,
         )
         self._consumer = Consumer(config, broker, self)
         self._takeover = Takeover(config, cluster, topology, pool)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import asyncpg
@@ -20,6 +21,7 @@ from messaging.metrics import PipelineMetrics
 from messaging.outbox import store
 from messaging.outbox.store import OutboxBatch
 from messaging.processor import CommandIdStore, CommitListener, DuplicateCommands, Processor
+from messaging.tracing.record_tracer import RecordTracer
 
 _MAX_FRUITLESS_ROUNDS = 2
 
@@ -43,6 +45,7 @@ class BatchCommitter:
         owned_lanes: dict[int, Lane],
         enqueue: EnqueueBatches,
         on_failure: Callable[[BaseException], None],
+        tracer: RecordTracer | None = None,
     ) -> None:
         self._pool = pool
         self._processor = processor
@@ -54,6 +57,7 @@ class BatchCommitter:
         self._lanes = owned_lanes
         self._enqueue = enqueue
         self._on_failure = on_failure
+        self._tracer = tracer
         self._undo_count = 0
         self._decide_lock = asyncio.Lock()
         self._next_batch: DecidedBatch | None = None
@@ -124,7 +128,8 @@ class BatchCommitter:
         try:
             while True:
                 try:
-                    await self._write_batch(batch)
+                    with self._trace_commit(batch):
+                        await self._write_batch(batch)
                     break
                 except DuplicateCommands as repeated:
                     found = repeated.command_ids | await self._find_recorded_ids(batch)
@@ -137,6 +142,11 @@ class BatchCommitter:
         except Exception as error:
             self._on_failure(error)
             raise
+
+    def _trace_commit(self, batch: DecidedBatch) -> AbstractContextManager[None]:
+        if self._tracer is None:
+            return nullcontext()
+        return self._tracer.trace_commit(batch.decisions.spans, len(batch.input_records))
 
     async def _find_recorded_ids(self, batch: DecidedBatch) -> frozenset[str]:
         ids = [command_id for command_id, *_ in batch.decisions.outcomes if command_id is not None]

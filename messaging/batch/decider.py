@@ -20,6 +20,7 @@ from messaging.lanes.lane import Lane, LaneUpdate
 from messaging.metrics import PipelineMetrics
 from messaging.outbox.store import EncodedRecord, OutboxBatch
 from messaging.processor import Processor
+from messaging.tracing.record_tracer import RecordTracer, set_outcome
 
 _YIELD_EVERY = 25
 """Number of records decided before the event loop runs other tasks, such as the commit and the publisher.
@@ -49,17 +50,19 @@ class DecidedBatch:
 class BatchDecider:
     """Decides batches for the lanes that the worker owns, in memory and in log order."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a decision
         self,
         processor: Processor[Any],
         parser: RecordParser,
         encoder: RecordEncoder,
         metrics: PipelineMetrics,
         prefix: str,
+        tracer: RecordTracer | None = None,
     ) -> None:
         self._processor = processor
         self._parser = parser
-        self._record_decider = RecordDecider(processor, encoder)
+        self._tracer = tracer
+        self._record_decider = RecordDecider(processor, encoder, tracer)
         self._metrics = metrics
         inputs = [entry.topic for entry in processor.topology.inputs]
         self._input_order = {topic.full_name(prefix): order for order, topic in enumerate(inputs)}
@@ -81,7 +84,7 @@ class BatchDecider:
         """
         batch = DecidedBatch(undo_count, records, RecordDecisions(self._processor.new_changes()))
         with self._metrics.stage_seconds.labels("read").time():
-            parsed_records = await self._parse_records(records, duplicate_ids or frozenset())
+            parsed_records, repeated = await self._parse_records(records, duplicate_ids or frozenset())
         with self._metrics.stage_seconds.labels("load").time():
             async with pool.acquire() as connection:
                 await self._processor.load(
@@ -94,6 +97,7 @@ class BatchDecider:
                 lanes, parsed_records, batch, max_bytes
             )
         self._advance_positions(lanes, batch.input_records)
+        self._trace_repeated(lanes, repeated, batch)
         # A record that is decided in part is published by its lane, but is no input record of the batch yet.
         for number in {record.partition for record in batch.input_records} | records_by_lane.keys():
             self._finish_lane(lanes[number], records_by_lane.get(number, []), bytes_by_lane[number], batch)
@@ -115,9 +119,10 @@ class BatchDecider:
 
     async def _parse_records(
         self, records: Sequence[ConsumerRecord], duplicate_ids: AbstractSet[str]
-    ) -> list[ParsedRecord]:
+    ) -> tuple[list[ParsedRecord], list[ParsedRecord]]:
+        """Return the records to decide, and the commands that repeat another one."""
         seen = set(duplicate_ids)
-        parsed_records = []
+        parsed_records, repeated = [], []
         parse_record = self._parser.parse_record
         for count, record in enumerate(records, 1):
             # A thread gives the interpreter back every few milliseconds; the event loop would not.
@@ -128,12 +133,13 @@ class BatchDecider:
             )
             if parsed.is_command:
                 if parsed.id in seen:
+                    repeated.append(parsed)
                     continue
                 seen.add(parsed.id)
             parsed_records.append(parsed)
             if count % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
-        return parsed_records
+        return parsed_records, repeated
 
     async def _decide_records(
         self,
@@ -162,6 +168,19 @@ class BatchDecider:
             if count % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
         return records_by_lane, bytes_by_lane
+
+    def _trace_repeated(
+        self, lanes: Mapping[int, Lane], repeated: Sequence[ParsedRecord], batch: DecidedBatch
+    ) -> None:
+        if self._tracer is None:
+            return
+        for parsed in repeated:
+            record = parsed.raw_record
+            # Those behind the end of a batch that was cut short are in the next one.
+            is_included = record.offset < lanes[record.partition].position(self._suffixes[record.topic])
+            if is_included and (span := self._tracer.begin_decision(parsed)) is not None:
+                set_outcome(span, "repeated")
+                batch.decisions.spans.append(span)
 
     def _advance_positions(self, lanes: Mapping[int, Lane], records: Iterable[ConsumerRecord]) -> None:
         for record in records:

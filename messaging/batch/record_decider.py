@@ -14,6 +14,8 @@ from messaging.lanes.lane import Lane
 from messaging.outbox.store import EncodedRecord
 from messaging.outcomes import OutcomeRow
 from messaging.processor import PartialDecision, Processor, RejectedCommand, Rejection
+from messaging.tracing.record_tracer import RecordTracer, set_outcome
+from messaging.tracing.tracer import Span
 
 
 @dataclass(slots=True)
@@ -23,7 +25,7 @@ class RecordDecisions:
     None of it may become visible before the commit, because the batch may be decided again. The keys of
     `command_counts` are a command's name ("-" if it cannot be read), and "accepted" or the reason of its
     rejection; those of `dead_letter_counts` are reasons. `is_partial` is set if the last record must be
-    decided once more.
+    decided once more. `spans` are those of the records that are traced.
     """
 
     changes: Any
@@ -32,14 +34,18 @@ class RecordDecisions:
     command_counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     dead_letter_counts: Counter[str] = field(default_factory=Counter)
     is_partial: bool = False
+    spans: list[Span] = field(default_factory=list)
 
 
 class RecordDecider:
     """Decides parsed records one by one, in the order of the calls."""
 
-    def __init__(self, processor: Processor[Any], encoder: RecordEncoder) -> None:
+    def __init__(
+        self, processor: Processor[Any], encoder: RecordEncoder, tracer: RecordTracer | None = None
+    ) -> None:
         self._processor = processor
         self._encoder = encoder
+        self._tracer = tracer
         self._summarize_command = processor.topology.summarize_command
 
     def decide_record(
@@ -49,7 +55,10 @@ class RecordDecider:
 
         The lane's sequences are advanced. The processor must have loaded what the record needs.
         """
+        if self._tracer is not None and (span := self._tracer.begin_decision(parsed)) is not None:
+            decisions.spans.append(span)
         if parsed.dead_letter_reason is not None:
+            set_outcome(parsed.span, "dead_letter", parsed.dead_letter_reason)
             decisions.dead_letter_counts[parsed.dead_letter_reason] += 1
             return [self._encoder.encode_dead_letter(lane, parsed)]
         input_record = parsed.input_record
@@ -60,6 +69,9 @@ class RecordDecider:
         if isinstance(result, Rejection):
             return [self._reject_command(lane, parsed, result, decisions)]
         decisions.is_partial = isinstance(result, PartialDecision)
+        if parsed.span is not None:
+            names = [type(output.data).__name__ for output in result if output.data is not None]
+            set_outcome(parsed.span, "accepted", events=names)
         if parsed.is_command:
             events = [output.data for output in result]
             decisions.command_counts[type(input_record.data).__name__, "accepted"] += 1
@@ -81,6 +93,7 @@ class RecordDecider:
     def _reject_command(
         self, lane: Lane, parsed: ParsedRecord, rejection: Rejection, decisions: RecordDecisions
     ) -> EncodedRecord:
+        set_outcome(parsed.span, "refused", rejection.reason)
         summary = self._summarize(parsed)
         name = "-" if parsed.input_record is None else type(parsed.input_record.data).__name__
         decisions.command_counts[name, rejection.reason] += 1

@@ -12,6 +12,8 @@ from cohost_schemas.envelope import Correlation, Envelope, UnreadableData
 from cohost_schemas.types import Message, is_id, is_stored_id
 from messaging.inputs import misplacement
 from messaging.processor import InputRecord, InputTopic, Topology
+from messaging.tracing.context import MAX_TRACE_LENGTH
+from messaging.tracing.tracer import Span
 
 DeadLetterReason = Literal["not_a_cloud_event", "wrong_partition", "unknown_fact", "invalid_fact"]
 ParseRejectionReason = Literal["wrong_partition", "unknown_command", "invalid_command"]
@@ -20,7 +22,6 @@ ParseRejectionReason = Literal["wrong_partition", "unknown_command", "invalid_co
 LARGE_RECORD_BYTES = 64 * 1024
 """Bytes beyond which parsing a record takes so long that it does not belong into the event loop."""
 
-_MAX_TRACE_LENGTH = 512
 _MAX_DESCRIBED_ERRORS = 20
 
 
@@ -29,7 +30,7 @@ class ParsedRecord:
     """A parsed record. Exactly one of `input_record`, `rejection_reason` and `dead_letter_reason` is set.
 
     `id` becomes the causation id of the records it leads to, `subject` the subject of a rejection.
-    `correlation` is None if the record has no correlation id and no trace.
+    `correlation` is None if the record has no correlation id and no trace. `span` is that of its decision.
     """
 
     raw_record: ConsumerRecord
@@ -42,6 +43,15 @@ class ParsedRecord:
     rejection_reason: ParseRejectionReason | None = None
     detail: str | None = None
     dead_letter_reason: DeadLetterReason | None = None
+    span: Span | None = None
+
+    def carry_span(self, span: Span) -> None:
+        """Let what follows from the record carry on the span of its decision."""
+        self.span = span
+        if self.correlation is not None:
+            self.correlation = self.correlation._replace(traceparent=span.traceparent)
+        if self.input_record is not None:
+            self.input_record = self.input_record._replace(given_correlation=self.correlation)
 
 
 class RecordParser:
@@ -200,9 +210,9 @@ def _limited_correlation(
     record_id: str, correlation_id: str | None, parent: str | None, state: str | None
 ) -> Correlation | None:
     correlation_id = text_within_limit(correlation_id)
-    if parent is None or len(parent) > _MAX_TRACE_LENGTH:
+    if parent is None or len(parent) > MAX_TRACE_LENGTH:
         return None if correlation_id is None else Correlation(correlation_id)
-    if state is not None and len(state) > _MAX_TRACE_LENGTH:
+    if state is not None and len(state) > MAX_TRACE_LENGTH:
         state = None
     return Correlation(correlation_id or record_id, parent, state)
 

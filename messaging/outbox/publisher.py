@@ -11,6 +11,8 @@ from messaging.metrics import PipelineMetrics
 from messaging.outbox import transactions
 from messaging.outbox.settlement import Settlement
 from messaging.outbox.store import EncodedRecord, OutboxBatch, total_bytes
+from messaging.tracing.tracer import Tracer
+from messaging.tracing.transactions import trace_transaction
 
 _MAX_QUEUED = 3
 _MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
@@ -22,14 +24,16 @@ class OutboxPublisher:
     `settlement` receives what Kafka has confirmed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a publication
         self,
         producer: AIOKafkaProducer,
         settlement: Settlement,
         prefix: str,
         lanes: Mapping[int, Lane],
         metrics: PipelineMetrics,
+        tracer: Tracer | None = None,
     ) -> None:
+        self._tracer = tracer
         self._producer = producer
         self._settlement = settlement
         self._prefix = prefix
@@ -61,7 +65,10 @@ class OutboxPublisher:
                 queued.append(self._queue.get_nowait())
             batches = [batch for group in queued for batch in group]
             self._settlement.record_begun()
-            with self._metrics.stage_seconds.labels("publish").time():
+            with (
+                self._metrics.stage_seconds.labels("publish").time(),
+                trace_transaction(self._tracer, batches),
+            ):
                 partition_ends = await transactions.publish_transaction(
                     self._producer, self._group_by_partition(batches)
                 )

@@ -17,6 +17,7 @@ from messaging.config import Config
 from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
 from messaging.processor import Processor
+from messaging.tracing.tracer import Tracer
 from tests.messaging.counter_processor import CounterProcessor
 from tests.messaging.lane_brokers import create_broker
 from tests.messaging.worker_fleet import PARTITIONS, TIMEOUT_SECONDS
@@ -28,12 +29,13 @@ async def running_pipeline(
     domain: Processor[Any] | None = None,
     registry: CollectorRegistry | None = None,
     migration_packages: tuple[str, ...] = (),
+    tracer: Tracer | None = None,
 ) -> AsyncIterator[Pipeline]:
     """Run a pipeline during the block; it must stop without an error."""
     processor = domain or CounterProcessor()
     metrics = PipelineMetrics(registry or CollectorRegistry(), "counter")
     broker = create_broker(config, processor.topology)
-    pipeline = Pipeline(config, broker, processor, metrics, migration_packages)
+    pipeline = Pipeline(config, broker, processor, metrics, migration_packages, tracer=tracer)
     running = asyncio.create_task(pipeline.run())
     try:
         await wait_until(lambda: pipeline.is_ready or running.done())
