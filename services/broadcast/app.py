@@ -20,6 +20,7 @@ from messaging.lanes.lease import LaneLease
 from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
 from messaging.producer import AtLeastOnceProducer
+from messaging.tracing.tracer import Tracer
 from services.broadcast import store
 from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.domain.state import SeatTimeouts
@@ -47,6 +48,7 @@ from services.runtime.business.lane_totals import LaneTotals
 from services.runtime.http import fastapi_app
 from services.runtime.settings import load_settings
 from services.runtime.startup_checks import WrongSetting
+from services.runtime.tracing.traces import start_traces
 
 TITLE = "Co-host broadcast"
 
@@ -114,10 +116,11 @@ def create_broker(settings: BroadcastSettings) -> LaneBroker:
 async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> process.Service:
     """Build the service, to be run in the application's lifespan: pipeline, HTTP and effects."""
     config = settings.pipeline_config(TOPOLOGY.name)
+    traces = start_traces(TOPOLOGY.name)
     registry = CollectorRegistry()
     livekit_metrics = LiveKitMetrics(registry)
-    livekit = await _create_livekit_client(settings, livekit_metrics)
-    producer = AtLeastOnceProducer(config, TOPOLOGY.source)
+    livekit = await _create_livekit_client(settings, livekit_metrics, traces.tracer)
+    producer = AtLeastOnceProducer(config, TOPOLOGY.source, traces.tracer)
     pool = await database.create_pool(config, size=8)
     effects_pool = await database.create_pool(config, size=4)
     lease = LaneLease()
@@ -132,6 +135,7 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
         livekit_metrics=livekit_metrics,
         timeouts=settings.seat_timeouts,
         period_seconds=settings.comparison_seconds,
+        tracer=traces.tracer,
     )
     pipeline = Pipeline(
         config,
@@ -141,12 +145,14 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
             dirty_keys,
             livekit_metrics,
             numbers=StageNumbers(registry, totals),
+            tracer=traces.tracer,
         ),
         PipelineMetrics(registry, TOPOLOGY.name),
         ("services.broadcast",),
         lane_listeners=(totals, effects),
         lease=lease,
         other_pools=(pool, effects_pool),
+        tracer=traces.tracer,
     )
     provisioner = RoomProvisioner(livekit, pool, producer, settings.departure_seconds)
     http_app = fastapi_app.create_app(
@@ -163,13 +169,14 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
         ],
         checks={"livekit": livekit.check_access},
         public_routers=_public_routers(livekit, producer, pool, livekit_metrics),
+        traces=traces,
     )
     return process.Service(
         TOPOLOGY.name,
         pipeline,
         http_app,
         background=effects.tasks,
-        closers=(producer.stop, livekit.close, effects_pool.close, pool.close),
+        closers=(producer.stop, livekit.close, effects_pool.close, pool.close, traces.close),
     )
 
 
@@ -183,6 +190,7 @@ def create_effects(  # noqa: PLR0913 - the dependencies of the effects
     livekit_metrics: LiveKitMetrics,
     timeouts: SeatTimeouts,
     period_seconds: float,
+    tracer: Tracer | None = None,
 ) -> BackgroundEffects:
     """Return the background effects: poller → work queue → reconciler → LiveKit calls → reports."""
     call_seconds = livekit.timeout_seconds
@@ -194,14 +202,14 @@ def create_effects(  # noqa: PLR0913 - the dependencies of the effects
     throttle = FailureThrottle(time.monotonic)
     reports = ReportWriter(producer, lease)
     retries = RetryScheduler(queue, throttle, dirty_keys, resyncer, call_seconds)
-    runner = WorkItemRunner(queue, EffectRunner(livekit, lease, reports), reports, throttle, retries)
+    runner = WorkItemRunner(queue, EffectRunner(livekit, lease, reports), reports, throttle, retries, tracer)
     reconciler = Reconciler(queue, runner, throttle, lease, call_seconds)
     sweeper = Sweeper(livekit, producer, pool, lease, resyncer)
     return BackgroundEffects(poller, reconciler, resyncer, sweeper)
 
 
 async def _create_livekit_client(
-    settings: BroadcastSettings, livekit_metrics: LiveKitMetrics
+    settings: BroadcastSettings, livekit_metrics: LiveKitMetrics, tracer: Tracer | None
 ) -> LiveKitClient:
     """Return a client of LiveKit, also while LiveKit does not answer.
 
@@ -214,6 +222,7 @@ async def _create_livekit_client(
         settings.livekit_timeout_seconds,
         livekit_metrics,
         other_kinds=settings.livekit_kinds,
+        tracer=tracer,
     )
     if await livekit.check_access() == "unauthorized":
         await livekit.close()

@@ -23,12 +23,20 @@ class MemberInRoom(NamedTuple):
         return MemberKey(self.room.room_id, self.member.user_id)
 
 
+class TracedConnection(NamedTuple):
+    """An event about a co-host's connection, by its name, and the `traceparent` of the acceptance."""
+
+    event: str
+    room_id: str
+    traceparent: str
+
+
 @dataclass(slots=True)
 class BatchChanges:
     """The rooms and members that a batch changes, in their final state; a member that is None is deleted.
 
     `members` maps each key to the lane and the member. `touched_rooms` are the rooms of all changes, whether
-    the room itself changed or not.
+    the room itself changed or not. `connections` are those of co-hosts whose acceptance is traced.
 
     To be counted: `events` are all events, `seat_steps` the steps that seats reached, with the seconds since
     the acceptance, and `co_host_changes` the changes in the number of co-hosts, by lane and state.
@@ -40,6 +48,7 @@ class BatchChanges:
     events: list[Message] = field(default_factory=list)
     seat_steps: list[tuple[SeatStep, float]] = field(default_factory=list)
     co_host_changes: Counter[tuple[int, str]] = field(default_factory=Counter)
+    connections: list[TracedConnection] = field(default_factory=list)
 
     def add_events(self, before: Stage | None, after: Stage, events: Sequence[Message]) -> None:
         """Add the events of a decision."""

@@ -8,8 +8,10 @@ from cohost_schemas.types import Message
 from messaging.database import Connection
 from messaging.lanes.cache import LaneCache
 from messaging.processor import InputRecord, OutputRecord, Rejection
+from messaging.tracing.context import is_sampled
+from messaging.tracing.tracer import Tracer
 from services.broadcast import store
-from services.broadcast.batch_changes import BatchChanges, work_from_changes
+from services.broadcast.batch_changes import BatchChanges, TracedConnection, work_from_changes
 from services.broadcast.dirty_keys import DirtyKeys
 from services.broadcast.domain import badges, correlations, decide
 from services.broadcast.domain.decision import Origin
@@ -34,11 +36,13 @@ class BroadcastProcessor:
         metrics: LiveKitMetrics,
         *,
         numbers: StageNumbers | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._timeouts = timeouts
         self._dirty_keys = dirty_keys
         self._metrics = metrics
         self._numbers = numbers
+        self._tracer = tracer
         self._stages = LaneCache[Stage | None](_MAX_SIZE, _count_entries)
         """Stages by room id; None for a room that is not in Postgres."""
         self.caches = (self._stages,)
@@ -69,6 +73,8 @@ class BroadcastProcessor:
             return Rejection(decided)
         after = decided.stage
         changes.add_events(before, after, decided.events)
+        if self._tracer is not None:
+            changes.connections += _sampled_connections(after, decided.events)
         if after is not before:
             self._stages.put(record.key, record.lane, after)
             changes.add_difference(before, after)
@@ -82,7 +88,9 @@ class BroadcastProcessor:
         await store.save_changes(connection, changes)
 
     def on_committed(self, changes: BatchChanges) -> None:
-        """Hand the batch's work on LiveKit to the reconciler's poller, and count its events."""
+        """Hand the batch's work on LiveKit to the poller, count its events, trace connections."""
+        if self._tracer is not None:
+            _trace_connections(self._tracer, changes)
         for event in changes.events:
             if isinstance(event, events.IntruderRemoved):
                 self._metrics.intruders.labels(event.action).inc()
@@ -91,6 +99,20 @@ class BroadcastProcessor:
         rooms, members = work_from_changes(changes)
         if rooms or members:
             self._dirty_keys.wake_poller(rooms, members)
+
+
+def _sampled_connections(stage: Stage, decided: Sequence[Message]) -> Iterator[TracedConnection]:
+    for event in decided:
+        correlation = correlations.connection_correlation(stage, event)
+        parent = correlation.traceparent if correlation is not None else None
+        if parent is not None and is_sampled(parent):
+            yield TracedConnection(type(event).__name__, stage.room.room_id, parent)
+
+
+def _trace_connections(tracer: Tracer, changes: BatchChanges) -> None:
+    """Record a moment in the trace of the acceptance for each connection."""
+    for event, room_id, parent in changes.connections:
+        tracer.begin_span(event, "internal", parent, {"cohost.room_id": room_id}).end()
 
 
 def _count_entries(stage: Stage | None) -> int:

@@ -24,12 +24,13 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.streams.event_hub import EventHub
 from services.gateway.streams.metrics import StreamMetrics
 from services.gateway.topology import SOURCE, TOPICS
-from services.gateway.trace import current_trace
+from services.gateway.trace import PublicationTracer, current_trace
 from services.runtime import asyncapi, process
 from services.runtime.http import fastapi_app, server
 from services.runtime.idle_broker import IdleBroker
 from services.runtime.readiness import Readiness, check_kafka
 from services.runtime.settings import load_settings
+from services.runtime.tracing.traces import start_traces
 
 TITLE = "Co-host gateway"
 
@@ -57,6 +58,8 @@ def create() -> FastStream:
 
 async def build_gateway(settings: GatewaySettings) -> process.Service:
     """Build the gateway, to be run in the application's lifespan: HTTP, and access to Kafka."""
+    traces = start_traces(TOPICS.name)
+    tracer = PublicationTracer(traces.tracer, settings.topic_prefix)
     registry = CollectorRegistry()
     kafka = KafkaConnection(settings.kafka_bootstrap_servers, settings.topic_prefix, settings.kafka_options())
     hub = EventHub(kafka, StreamMetrics(registry))
@@ -65,7 +68,7 @@ async def build_gateway(settings: GatewaySettings) -> process.Service:
     invitations = ServiceProxy("invitations", settings.invitations_url)
     broadcast = ServiceProxy("broadcast", settings.broadcast_url)
     metrics = CommandMetrics(registry)
-    runner = CommandRunner(access, EarlierUses(invitations, broadcast), metrics)
+    runner = CommandRunner(access, EarlierUses(invitations, broadcast), metrics, tracer)
     readiness = Readiness(
         {"kafka": partial(check_kafka, kafka)}, lambda: {"commands": access.is_ready, "streams": hub.is_ready}
     )
@@ -81,9 +84,10 @@ async def build_gateway(settings: GatewaySettings) -> process.Service:
             quality_route.create_quality_router(broadcast),
             streams.create_stream_router(hub, invitations),
             commands.create_command_router(runner, CommandLimit(settings.commands_per_minute, metrics)),
-            facts.create_fact_router(access),
+            facts.create_fact_router(access, tracer),
         ],
         problem_models=[CommandProblem],
+        traces=traces,
     )
     allow_origins(http_app, settings.cors_origins)
     return process.Service(
@@ -91,7 +95,7 @@ async def build_gateway(settings: GatewaySettings) -> process.Service:
         access,
         http_app,
         background=(hub.run,),
-        closers=(invitations.close, broadcast.close),
+        closers=(invitations.close, broadcast.close, traces.close),
         max_connections=server.max_connections(_MAX_CONNECTIONS, descriptors_per_connection=2),
     )
 

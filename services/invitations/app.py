@@ -27,6 +27,7 @@ from services.runtime import asyncapi, process
 from services.runtime.business.lane_totals import LaneTotals
 from services.runtime.http import fastapi_app
 from services.runtime.settings import load_settings
+from services.runtime.tracing.traces import start_traces
 
 TITLE = "Co-host invitations"
 
@@ -84,6 +85,7 @@ def create_broker(settings: InvitationsSettings) -> LaneBroker:
 async def build_service(settings: InvitationsSettings, broker: LaneBroker) -> process.Service:
     """Build the service, to be run in the application's lifespan: pipeline, HTTP and sweeper."""
     config = settings.pipeline_config(TOPOLOGY.name)
+    traces = start_traces(TOPOLOGY.name)
     registry = CollectorRegistry()
     metrics = PipelineMetrics(registry, TOPOLOGY.name)
     pool = await database.create_pool(config, size=8)
@@ -102,6 +104,7 @@ async def build_service(settings: InvitationsSettings, broker: LaneBroker) -> pr
         lane_listeners=(totals,),
         lease=lease,
         other_pools=(pool, sweeper_pool),
+        tracer=traces.tracer,
     )
     http_app = fastapi_app.create_app(
         TITLE,
@@ -111,8 +114,9 @@ async def build_service(settings: InvitationsSettings, broker: LaneBroker) -> pr
         pool=pool,
         topology=TOPOLOGY,
         routers=[routes.create_invitations_router(pool, settings.invitation_policy())],
+        traces=traces,
     )
-    producer = AtLeastOnceProducer(config, TOPOLOGY.source)
+    producer = AtLeastOnceProducer(config, TOPOLOGY.source, traces.tracer)
     sweeper = Sweeper(pipeline, sweeper_pool, producer)
-    closers = (producer.stop, sweeper_pool.close, pool.close)
+    closers = (producer.stop, sweeper_pool.close, pool.close, traces.close)
     return process.Service(TOPOLOGY.name, pipeline, http_app, background=(sweeper.run,), closers=closers)

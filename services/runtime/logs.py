@@ -12,14 +12,15 @@ _MAX_QUIET_LINES = 1000
 # settings that are intended.
 _LIBRARY_LEVELS = {
     **dict.fromkeys(("aiokafka", "asyncio", "faststream", "httpcore", "httpx", "uvicorn"), logging.WARNING),
+    "opentelemetry": logging.WARNING,
     "sse_starlette": logging.WARNING,
     "cohost.consumer": logging.ERROR,
 }
 
 
-# Without Kafka aiokafka logs 170 lines per second. HTTP clients can make uvicorn log at any rate, and
-# asyncio logs it each time that a connection cannot be accepted.
-_REPETITIVE_LOGGERS = ("aiokafka", "asyncio", "uvicorn")
+# Without Kafka aiokafka logs 170 lines per second. HTTP clients can make uvicorn log at any rate, asyncio
+# logs it each time that a connection cannot be accepted, and OpenTelemetry while a collector is away.
+_REPETITIVE_LOGGERS = ("aiokafka", "asyncio", "opentelemetry", "uvicorn")
 
 
 class RateLimitFilter(logging.Filter):

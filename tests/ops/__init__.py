@@ -1,1 +1,1 @@
-"""Tests of `ops/`: on real servers, with their real tools."""
+"""Tests of metrics, alerts, dashboards, traces and logs."""

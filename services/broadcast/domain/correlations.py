@@ -1,7 +1,15 @@
 """The correlation of events that follow from another record than the signal that causes them."""
 
 from cohost_schemas.envelope import Correlation
-from cohost_schemas.events import CoHostLost, GrantFailed, GrantProvisioned, GrantRevoked
+from cohost_schemas.events import (
+    CoHostConnected,
+    CoHostDisconnected,
+    CoHostLost,
+    CoHostReconnected,
+    GrantFailed,
+    GrantProvisioned,
+    GrantRevoked,
+)
 from cohost_schemas.types import Message
 from services.broadcast.domain.state import Stage
 
@@ -29,6 +37,23 @@ def correlation_of(stage: Stage | None, event: Message) -> Correlation | None:
                 is_mute = isinstance(event, GrantFailed) and seat.provisioned
                 return (member.correlation if is_mute else None) or seat.correlation
             return _of_revocation(stage, user_id, invitation_id)
+        case _:
+            return None
+
+
+def connection_correlation(stage: Stage, event: Message) -> Correlation | None:
+    """Return the acceptance's correlation where the event is about a co-host's connection, else None.
+
+    For traces alone: these events carry their cause's, which LiveKit's webhooks do not have.
+    """
+    match event:
+        case (
+            CoHostConnected(user_id=user_id)
+            | CoHostReconnected(user_id=user_id)
+            | CoHostDisconnected(user_id=user_id)
+        ):
+            seat = stage.member_or_empty(user_id).seat
+            return seat.correlation if seat is not None else None
         case _:
             return None
 

@@ -8,10 +8,13 @@ from typing import Any, TypeVar
 import aiohttp
 from livekit import api
 
+from messaging.tracing.tracer import Tracer, begin_call
 from services.broadcast.livekit import mapping
 from services.broadcast.livekit.rate_limit import RateLimit
 from services.broadcast.metrics import LiveKitMetrics
 
+_SERVICE = "livekit.RoomService"
+_GOOD_RESULTS = ("ok", "not_found")
 _PERMANENT_CODES = frozenset({"invalid_argument", "failed_precondition", "unimplemented", "malformed"})
 _TIMEOUT_CODES = frozenset({"unavailable", "deadline_exceeded", "canceled"})
 _INTERNAL_STATUS = 500
@@ -53,7 +56,8 @@ class LiveKitCalls:
     `last_failure` is the failure of the last call, None if it succeeded.
     """
 
-    def __init__(self, timeout_seconds: float, metrics: LiveKitMetrics) -> None:
+    def __init__(self, timeout_seconds: float, metrics: LiveKitMetrics, tracer: Tracer | None = None) -> None:
+        self._tracer = tracer
         self._timeout_seconds = timeout_seconds
         self._metrics = metrics
         self._rate_limit = RateLimit(time.monotonic)
@@ -83,6 +87,7 @@ class LiveKitCalls:
             message = f"{method}: not called, LiveKit limits the rate of calls"
             raise CallFailed(message, retryable=True, retry_after=seconds)
         result = "cancelled"
+        span = begin_call(self._tracer, _SERVICE, method)
         may_change = method not in _READ_METHODS
         try:
             with self._metrics.call_seconds.labels(method).time():
@@ -106,6 +111,10 @@ class LiveKitCalls:
             return found
         finally:
             self._metrics.calls.labels(method, result).inc()
+            if span is not None:
+                if result not in _GOOD_RESULTS:
+                    span.fail(result)
+                span.end()
 
     def _failure(self, method: str, error: api.ServerError, *, outcome_unknown: bool) -> CallFailed:
         code = str(error.code)

@@ -14,6 +14,7 @@ from cohost_schemas import signals, timestamps
 from cohost_schemas.events import Permissions
 from cohost_schemas.signals import Participant
 from cohost_schemas.types import Badge
+from messaging.tracing.tracer import Tracer
 from services.broadcast.livekit import join_tokens, mapping
 from services.broadcast.livekit.calls import CallFailed, LiveKitCalls, R, T
 from services.broadcast.livekit.join_tokens import JoinGrant
@@ -56,13 +57,14 @@ class LiveKitClient:
         metrics: LiveKitMetrics,
         *,
         other_kinds: Collection[str] = (),
+        tracer: Tracer | None = None,
     ) -> None:
         self._url = url
         self._key = key
         self._secret = secret
         self.timeout_seconds = timeout_seconds
         """The longest time that a call may take."""
-        self._calls = LiveKitCalls(timeout_seconds, metrics)
+        self._calls = LiveKitCalls(timeout_seconds, metrics, tracer)
         self._other_kinds = frozenset(mapping.to_kind(word) for word in other_kinds)
         self._session: aiohttp.ClientSession | None = None
         self._service: CachedTokenRoomService | None = None

@@ -2,13 +2,16 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import structlog
 
 from cohost import ids
 from cohost.commands.open_command import OpenCommand
+from cohost.commands.routes import route_of
 from cohost.errors import Rejected
 from cohost.events import Accepted
 from cohost.kafka.errors import UNAVAILABLE_ERRORS
@@ -21,6 +24,8 @@ from services.gateway.commands.identity import identity_of, identity_of_outcome,
 from services.gateway.commands.metrics import CommandMetrics
 from services.gateway.commands.recent_keys import RecentKeys
 from services.gateway.kafka_access import KafkaAccess
+from services.gateway.trace import PublicationTracer, current_trace
+from services.runtime import log_ids
 from services.runtime.http.problems import HttpProblem
 
 _CONFIRM_SECONDS = 5.0
@@ -65,10 +70,17 @@ class Submission:
 class CommandRunner:
     """Run commands with the client that `kafka` holds open."""
 
-    def __init__(self, kafka: KafkaAccess, earlier_uses: EarlierUses, metrics: CommandMetrics) -> None:
+    def __init__(
+        self,
+        kafka: KafkaAccess,
+        earlier_uses: EarlierUses,
+        metrics: CommandMetrics,
+        tracer: PublicationTracer | None = None,
+    ) -> None:
         self._kafka = kafka
         self._earlier_uses = earlier_uses
         self._metrics = metrics
+        self._tracer = tracer or PublicationTracer()
         self._recent_keys = RecentKeys()
         self._searches = asyncio.Semaphore(_MAX_SEARCHES)
 
@@ -76,49 +88,60 @@ class CommandRunner:
         """Return the command's id and its result, within bounded time."""
         started_at = time.perf_counter()
         command_id = submission.key or ids.uuid7()
-        try:
-            with self._kafka.client.open_command(submission.data, command_id) as command:
-                result = await self._run_open(command, submission)
-        except (HttpProblem, *_UNAVAILABLE) as error:
-            log.warning("command not confirmed", error=repr(error))
-            result = "unavailable"
+        with log_ids.bound_ids(
+            room_id=submission.data.room_id,
+            command_id=command_id,
+            traceparent=current_trace().get("traceparent"),
+        ):
+            try:
+                with self._kafka.client.open_command(submission.data, command_id) as command:
+                    result = await self._run_open(command, submission)
+            except (HttpProblem, *_UNAVAILABLE) as error:
+                log.warning("command not confirmed", error=repr(error))
+                result = "unavailable"
         self._metrics.observe(submission.data, result, time.perf_counter() - started_at)
         return command_id, result
 
     async def _run_open(self, command: OpenCommand, submission: Submission) -> CommandResult:
         if submission.key is None:
-            return await _submit(command, submission)
-        keyed = _KeyedCommand(command, submission, self._earlier_uses, self._recent_keys, self._searches)
+            return await self._submit(command, submission)
+        submit = partial(self._submit, command, submission)
+        keyed = _KeyedCommand(
+            command, submission, submit, self._earlier_uses, self._recent_keys, self._searches
+        )
         return await keyed.run()
 
-
-async def _submit(command: OpenCommand, submission: Submission) -> CommandResult:
-    """Publish the command, and wait for its outcome."""
-    try:
-        async with asyncio.timeout(max(submission.seconds_left, _CONFIRM_SECONDS)):
-            await command.publish()
-    except TimeoutError:
-        return command.outcome or "unavailable"
-    if submission.wait == 0:
-        # Also where the outcome was faster than Kafka's confirmation: the answer is not left to chance.
-        return "pending"
-    await command.wait(submission.seconds_left)
-    return command.outcome or "pending"
+    async def _submit(self, command: OpenCommand, submission: Submission) -> CommandResult:
+        """Publish the command, and wait for its outcome."""
+        topic = route_of(command.data).commands
+        try:
+            with self._tracer.trace_publication(topic, command.command_id):
+                async with asyncio.timeout(max(submission.seconds_left, _CONFIRM_SECONDS)):
+                    await command.publish()
+        except TimeoutError:
+            return command.outcome or "unavailable"
+        if submission.wait == 0:
+            # Also where the outcome was faster than Kafka's confirmation: the answer is not left to chance.
+            return "pending"
+        await command.wait(submission.seconds_left)
+        return command.outcome or "pending"
 
 
 class _KeyedCommand:
     """A command whose key may have been used before. It is open: what is decided from here on arrives."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a command with a key needs
         self,
         command: OpenCommand,
         submission: Submission,
+        submit: Callable[[], Awaitable[CommandResult]],
         earlier_uses: EarlierUses,
         recent_keys: RecentKeys,
         searches: asyncio.Semaphore,
     ) -> None:
         self._command = command
         self._submission = submission
+        self._submit = submit
         self._identity = identity_of(command.data)
         self._earlier_uses = earlier_uses
         self._recent_keys = recent_keys
@@ -136,7 +159,7 @@ class _KeyedCommand:
         if self._command.outcome is None:
             if not self._recent_keys.claim(self._command.command_id, self._identity):
                 return await self._await_first()
-            result = await _submit(self._command, self._submission)
+            result = await self._submit()
             if result == "pending":
                 return await self._find_sending() if own == "unknown" else result
             if self._command.outcome is None:

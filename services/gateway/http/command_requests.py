@@ -53,7 +53,7 @@ async def _read_request(
 ) -> CommandRequest:
     if len(request.headers.getlist("idempotency-key")) > 1:
         raise HttpProblem(422, "invalid_request", "Idempotency-Key: It is there more than once.")
-    carry_trace(request.headers)
+    carry_trace(request)
     fields = await bodies.read_fields(request)
     authorization = request.headers["authorization"]
     wait = preferences.parse_wait(prefer or ())

@@ -21,13 +21,22 @@ from services.runtime import asyncapi
 from services.runtime.http import auth, command_status, middleware, openapi, problems
 from services.runtime.readiness import Readiness, ReadinessCheck, pipeline_readiness
 from services.runtime.settings import ProcessSettings, ServiceSettings
+from services.runtime.tracing.traces import Traces
 
 
 class _Application(FastAPI):
-    def __init__(self, title: str, problem_models: Sequence[type[problems.ProblemDetails]]) -> None:
+    def __init__(
+        self, title: str, problem_models: Sequence[type[problems.ProblemDetails]], traces: Traces
+    ) -> None:
         super().__init__(
-            title=title, version=asyncapi.API_VERSION, docs_url=None, redoc_url=None, redirect_slashes=False
+            title=title,
+            version=asyncapi.API_VERSION,
+            docs_url=None,
+            redoc_url=None,
+            redirect_slashes=False,
+            telemetry=traces.telemetry,
         )
+        self.state.traces = traces
         self._problem_models = problem_models
 
     def openapi(self) -> dict[str, Any]:
@@ -47,6 +56,7 @@ def create_app(  # noqa: PLR0913 - an application has these parts
     routers: Sequence[APIRouter],
     public_routers: Sequence[APIRouter] = (),
     checks: Mapping[str, ReadinessCheck] | None = None,
+    traces: Traces | None = None,
 ) -> FastAPI:
     """Create the application of a service with a pipeline.
 
@@ -61,6 +71,7 @@ def create_app(  # noqa: PLR0913 - an application has these parts
         topology=topology,
         routers=(*routers, command_status.create_status_router(pool)),
         public_routers=public_routers,
+        traces=traces,
     )
 
 
@@ -74,13 +85,14 @@ def create_process_app(  # noqa: PLR0913 - an application has these parts
     routers: Sequence[APIRouter],
     public_routers: Sequence[APIRouter] = (),
     problem_models: Sequence[type[problems.ProblemDetails]] = (),
+    traces: Traces | None = None,
 ) -> FastAPI:
     """Create the application. Routes of `routers` require a token, those of `public_routers` do not.
 
     `problem_models` are those of problems that have further members. Without `topology` there is no AsyncAPI
     document.
     """
-    application = _Application(title, problem_models)
+    application = _Application(title, problem_models, traces or Traces())
     application.state.authenticator = settings.build_authenticator()
     problems.install_handlers(application)
     application.add_middleware(middleware.RequestMetrics, histogram=middleware.request_histogram(registry))
