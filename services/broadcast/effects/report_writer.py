@@ -13,6 +13,7 @@ from messaging import errors
 from messaging.lanes.lease import LaneLease
 from messaging.producer import AtLeastOnceProducer
 from services.broadcast.domain.state import Member, Room
+from services.runtime import log_ids
 
 _RETRY_SECONDS = 0.5
 _INTRUDER_REPORT_SECONDS = 1.0
@@ -32,10 +33,11 @@ class FailureLog:
         self._failing = False
         self._quiet_at = 0.0
 
-    def record_failure(self, failure: GrantCallFailed) -> None:
+    def record_failure(self, failure: GrantCallFailed, correlation: Correlation | None) -> None:
         """Log the first failure since the last recovery."""
         if not self._failing:
-            log.warning("LiveKit calls failing", error=failure.error, retryable=failure.retryable)
+            ids = log_ids.ids_of(failure.room_id, traceparent=log_ids.traceparent_of(correlation))
+            log.warning("LiveKit calls failing", error=failure.error, retryable=failure.retryable, **ids)
         self._failing = True
         self._quiet_at = time.monotonic() + _QUIET_SECONDS
 
@@ -65,7 +67,7 @@ class ReportWriter:
         self, room: Room, failure: GrantCallFailed, correlation: Correlation | None = None
     ) -> None:
         """Report a failure of work with this correlation."""
-        self._failure_log.record_failure(failure)
+        self._failure_log.record_failure(failure, correlation)
         await self._write_signal(room, failure, correlation)
 
     async def write_intruder(self, room: Room, member: Member) -> None:

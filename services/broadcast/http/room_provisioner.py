@@ -148,4 +148,4 @@ class RoomProvisioner:
                 topics.BROADCAST_SIGNALS, ids.uuid7(), RoomMade(room_id=room_id), room_id
             )
         except NotConfirmed:
-            log.info("room report not written, left to the resync")
+            log.info("room report not written, left to the resync", room_id=room_id)

@@ -16,6 +16,7 @@ from services.gateway.streams.metrics import StreamMetrics
 from services.gateway.streams.past_reader import LogBounds, OffsetBounds, PastReader
 from services.gateway.streams.positions import MAX_AGE_HOURS, Position, StreamKey
 from services.gateway.streams.subscription import MAX_PAST_EVENTS, EndReason, Subscription, Viewer
+from services.runtime import log_ids
 
 _FIRST_RETRY_SECONDS = 0.2
 _MAX_RETRY_SECONDS = 5.0
@@ -152,7 +153,7 @@ class EventHub:
         except PositionLost:
             subscription.end("position_lost")
         except Exception:
-            log.exception("stream cannot catch up")
+            log.exception("stream cannot catch up", **log_ids.ids_of(key.id if key.kind == "room" else None))
             subscription.end("closed")
 
     async def _read_past(

@@ -5,8 +5,10 @@ from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Histogram
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.runtime import log_ids
 from services.runtime.http import problems
 from services.runtime.http.problems import HttpProblem
 
@@ -60,7 +62,7 @@ class RequestMetrics:
         try:
             await self._choose_application(scope)(scope, receive, send_recording_status)
         except Exception:
-            log.exception("request failed", route=_route_path(scope))
+            log.exception("request failed", route=_route_path(scope), **_ids_of(scope))
             if status:
                 raise
             answer = problems.problem_response(
@@ -108,3 +110,11 @@ class HeadRequests:
 def _route_path(scope: Scope) -> str:
     route: Any = scope.get("route")
     return str(getattr(route, "path", "-"))
+
+
+def _ids_of(scope: Scope) -> dict[str, str]:
+    """Return the ids of the room, the command and the trace that a request names, for the log."""
+    params = scope.get("path_params", {})
+    return log_ids.ids_of(
+        params.get("roomId"), params.get("commandId"), Headers(scope=scope).get("traceparent")
+    )
