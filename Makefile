@@ -72,7 +72,7 @@ fmt: setup ## format, and fix what the linter can
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-bench: setup ## measure drain, latency, grants, kills, the gateway
+bench: setup ## measure drain, latency, grants, kills, the gateway, traces
 	@$(PY) -m bench
 
 .PHONY: help setup demo test test-pythons test-containers compose-test mutants chaos up observe down status check fmt bench

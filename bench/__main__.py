@@ -5,6 +5,7 @@ latency  an open loop at 1 000 and 5 000 commands per second
 grants   one broadcast worker grants permissions on a fake LiveKit server: all at once, and at steady rates
 kills    two workers under load, one killed ten times, one stopped; then the audit of the topics
 gateway  one copy of the gateway: commands beside the pipeline and a bare handler; clients of live streams
+traces   the same drain with traces off, and on with none and with 1 % of the commands sampled
 
 Without an argument: all of them. The exit status is 1 if an outcome was wrong.
 """
@@ -35,6 +36,7 @@ _MEASUREMENTS: dict[str, Measurement] = {
     "grants": report.run_grants,
     "kills": report.run_kills,
     "gateway": report.run_gateway,
+    "traces": report.run_traces,
 }
 
 

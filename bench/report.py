@@ -2,16 +2,18 @@
 
 import time
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from bench import outcomes, tables
 from bench.baseline import measurement
 from bench.environment import BenchEnvironment, BenchRun
 from bench.fake_livekit import process
 from bench.gateway import gateway_report
-from bench.measurements import drain, grant_check, grants, kills, latency
+from bench.measurements import drain, grant_check, grants, kills, latency, traces
 from bench.measurements.grants import GrantsResult
+from bench.measurements.traces import TracedDrain
 from bench.results import Measurement
 from bench.workload import seat_plan
 from bench.workload.simulated_room import PlannedCommand
@@ -22,6 +24,7 @@ LEAST_ACCEPTED = 0.6
 WARM_UP = 10_000
 PLAIN = {1: 2_000, 12: 5_000}
 RATES = (1_000, 5_000)
+TRACE_ROUNDS = 6
 
 _SHOWN = 5
 
@@ -116,6 +119,37 @@ async def run_gateway(environment: BenchEnvironment, options: Namespace) -> list
     ]
 
 
+async def run_traces(environment: BenchEnvironment, options: Namespace) -> list[str]:
+    """Print what traces cost a worker, as ratios to the same drain without them."""
+    warm = await environment.create_run("warm")
+    await drain.measure_drain(
+        warm, await drain.fill_topics(warm, WARM_UP, WARM_UP // COMMANDS_A_ROOM, options.seed)
+    )
+    rounds: list[dict[str, TracedDrain]] = []
+    for number in range(TRACE_ROUNDS):
+        # Another one begins each time: what comes first must not always find the machine as it was.
+        order = [*traces.VARIANTS[number % 3 :], *traces.VARIANTS[: number % 3]]
+        print_line(f"round {number + 1}: {', '.join(variant.name for variant in order)} …")
+        rounds.append(
+            {
+                variant.name: await traces.measure_variant(
+                    environment, variant, options.commands, options.seed
+                )
+                for variant in order
+            }
+        )
+    print_line("\nprocessor time of one command, in µs; ratios to the same round's drain with traces off")
+    head = ["traces", "Python", "all", "ratio Python", "lowest", "highest", "ratio all", "spans"]
+    rows = [_traces_row(variant.name, rounds) for variant in traces.VARIANTS]
+    print_line(tables.format_table(head, rows))
+    return [
+        f"{variant.name}: {found[variant.name].spans} spans"
+        for found in rounds
+        for variant in traces.VARIANTS
+        if bool(found[variant.name].spans) is not (variant.is_on and variant.is_sampled)
+    ]
+
+
 def print_line(text: str) -> None:
     """Print a line and flush it."""
     print(text, flush=True)  # noqa: T201 - the report
@@ -188,6 +222,20 @@ def _grants_row(name: str, result: GrantsResult) -> list[str]:
         tables.format_number(measured.per_second),
         *([f"{1000 * seconds:.0f}" for seconds in quantiles] or ["-"] * 3),
         *map(tables.format_number, (*cost, sum(cost), own)),
+    ]
+
+
+def _traces_row(name: str, rounds: Sequence[Mapping[str, TracedDrain]]) -> list[str]:
+    costs = [found[name].measurement.cpu_microseconds for found in rounds]
+    bases = [found[traces.VARIANTS[0].name].measurement.cpu_microseconds for found in rounds]
+    own = [cost.worker / base.worker for cost, base in zip(costs, bases, strict=True)]
+    whole = [sum(cost) / sum(base) for cost, base in zip(costs, bases, strict=True)]
+    return [
+        name,
+        f"{median(cost.worker for cost in costs):.1f}",
+        f"{median(sum(cost) for cost in costs):.1f}",
+        *(f"{ratio:.3f}" for ratio in (median(own), min(own), max(own), median(whole))),
+        str(rounds[-1][name].spans),
     ]
 
 

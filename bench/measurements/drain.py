@@ -18,6 +18,7 @@ from bench.results import Measurement
 from bench.worker import WorkerProcess
 from bench.workload import traffic, traffic_producer
 from bench.workload.simulated_room import PlannedCommand
+from cohost.kafka.producer import TraceProvider
 from cohost_schemas.partitions import partition_of
 from cohost_schemas.topics import DEFAULT_PARTITIONS
 
@@ -34,25 +35,30 @@ class ProgressSample:
     usage: CpuUsage
 
 
-async def fill_topics(run: BenchRun, count: int, rooms: int, seed: int) -> list[PlannedCommand]:
-    """Write generated traffic to the topics and return its commands."""
+async def fill_topics(
+    run: BenchRun, count: int, rooms: int, seed: int, trace: TraceProvider | None = None
+) -> list[PlannedCommand]:
+    """Write generated traffic to the topics and return its commands; `trace` returns each command's trace."""
     made = traffic.generate_traffic(rooms, seed)
     short = made.short_invitations()
     commands = [*short, *islice(made.iterate_commands(), count - 2 * len(short))]
     async with traffic_producer.TrafficProducer(run.bootstrap_servers, run.prefix, linger_ms=5) as producer:
         await producer.send_facts(made)
-        await producer.send_commands(commands)
+        await producer.send_commands(commands, trace)
         await asyncio.sleep(traffic.EXPIRY_SECONDS)
         ends = made.expire_commands(short)
-        await producer.send_commands(ends)
+        await producer.send_commands(ends, trace)
     return [*commands, *ends]
 
 
 async def measure_drain(
-    run: BenchRun, commands: Sequence[PlannedCommand], profile: Path | None = None
+    run: BenchRun, commands: Sequence[PlannedCommand], profile: Path | None = None, **more: str
 ) -> Measurement:
-    """Start a worker on filled topics and measure it from its first progress to its last published event."""
-    async with worker.run_worker(run, profile) as process, outcomes.open_consumer(run) as reader:
+    """Start a worker on filled topics and measure it from its first progress to its last published event.
+
+    `more` are further environment variables of the worker.
+    """
+    async with worker.run_worker(run, profile, **more) as process, outcomes.open_consumer(run) as reader:
         connection = await run.connect_database()
         try:
             watch = _ProgressWatch(process, connection, reader, run)

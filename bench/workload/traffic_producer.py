@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer
 
 from bench.workload.simulated_room import PlannedCommand
 from bench.workload.traffic import Traffic
+from cohost.kafka.producer import TraceProvider
 from cohost_schemas import envelope, topics
 from cohost_schemas.facts import RoomChanged, UserChanged
 from cohost_schemas.topics import Topic
@@ -47,9 +48,13 @@ class TrafficProducer:
         await self.send_events(fact_event(topics.USERS, each.user_id, each) for each in traffic.user_facts())
         await self.send_events(fact_event(topics.ROOMS, each.room_id, each) for each in traffic.room_facts())
 
-    async def send_commands(self, commands: Iterable[PlannedCommand]) -> None:
-        """Write commands and wait until Kafka confirms them."""
-        await self.send_events(map(command_event, commands))
+    async def send_commands(
+        self, commands: Iterable[PlannedCommand], trace: TraceProvider | None = None
+    ) -> None:
+        """Write commands, each with the trace that `trace` returns, and wait until Kafka confirms them."""
+        await self.send_events(
+            command_event(command, **(trace() if trace is not None else {})) for command in commands
+        )
 
     async def send_command(self, command: PlannedCommand) -> asyncio.Future[Any]:
         """Send one command; the returned future is done when Kafka confirms it."""
@@ -81,17 +86,19 @@ def fact_event(topic: Topic, key: str, data: RoomChanged | UserChanged) -> Topic
     return topic, key, build_event(f"fact-{key}", type(data).__name__, key, data)
 
 
-def command_event(command: PlannedCommand) -> TopicEvent:
-    """Return the topic, key and CloudEvent of a command."""
-    made = build_event(command.id, command.name, command.room_id, command.data)
+def command_event(command: PlannedCommand, **attributes: str) -> TopicEvent:
+    """Return the topic, key and CloudEvent of a command; `attributes` are further ones."""
+    made = build_event(command.id, command.name, command.room_id, command.data, **attributes)
     return topics.INVITATION_COMMANDS, command.room_id, made
 
 
 def build_event(
-    event_id: str, name: str, subject: str, data: Message | Mapping[str, Any]
+    event_id: str, name: str, subject: str, data: Message | Mapping[str, Any], **attributes: str
 ) -> Mapping[str, Any]:
     """Return a CloudEvent with this id, type name, subject and data."""
-    return envelope.build_cloud_event(name, data, event_id=event_id, source="/bench", subject=subject)
+    return envelope.build_cloud_event(
+        name, data, event_id=event_id, source="/bench", subject=subject, **attributes
+    )
 
 
 def _headers(event: Mapping[str, Any]) -> list[tuple[str, bytes]]:
