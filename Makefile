@@ -64,6 +64,7 @@ check: setup ## format, lint, names, types, import contracts, published schemas,
 	$(PY) -m mypy
 	$(PY) .venv/bin/lint-imports
 	$(PY) -m cohost_schemas.export --check
+	$(PY) -m services.gateway.openapi_file --check
 	$(PY) -m stack promtool check config ops/prometheus/prometheus.yml
 	$(PY) -m stack promtool test rules ops/prometheus/tests/*.yml
 	$(PY) -m ops.grafana --check
