@@ -1,4 +1,5 @@
 # `make` alone lists the targets. Python 3.11 to 3.13 and Maven must be installed; Java and Go come as wheels.
+# What is in web/ needs Node.js, and is left out where there is none.
 PYTHON ?= python3
 PY := .venv/bin/python
 SEED ?= 1
@@ -22,7 +23,11 @@ setup: .venv/locked ## install the locked requirements and this checkout
 demo: setup ## play a live show on real Kafka, Postgres and LiveKit (ARGS=--http: through the gateway alone)
 	@$(PY) -m demo $(ARGS)
 
+web: ## build the TypeScript client, where Node.js is found
+	@.ci/web build
+
 test: setup ## run every test on the real stack
+	@.ci/web test
 	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-pythons: setup ## run the tests without servers on the other Pythons, 3.11 to 3.14, that are installed
@@ -57,7 +62,7 @@ down: setup ## stop it
 status: setup ## show what is running, and where
 	@$(PY) -m stack status
 
-check: setup ## format, lint, names, types, import contracts, published schemas, alert rules, dashboards
+check: setup ## format, lint, names, types, import contracts, schemas, alert rules, dashboards, the TypeScript client
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) .ci/names.py
@@ -68,6 +73,7 @@ check: setup ## format, lint, names, types, import contracts, published schemas,
 	$(PY) -m stack promtool check config ops/prometheus/prometheus.yml
 	$(PY) -m stack promtool test rules ops/prometheus/tests/*.yml
 	$(PY) -m ops.grafana --check
+	.ci/web check
 
 fmt: setup ## format, and fix what the linter can
 	$(PY) -m ruff format .
@@ -76,4 +82,4 @@ fmt: setup ## format, and fix what the linter can
 bench: setup ## measure drain, latency, grants, kills, the gateway, traces
 	@$(PY) -m bench
 
-.PHONY: help setup demo test test-pythons test-containers compose-test mutants chaos up observe down status check fmt bench
+.PHONY: help setup demo web test test-pythons test-containers compose-test mutants chaos up observe down status check fmt bench

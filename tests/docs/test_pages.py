@@ -13,7 +13,11 @@ _REPOSITORY = Path(__file__).parents[2]
 _TESTS = _REPOSITORY / "tests"
 _HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _FOLDERS = [path for path in _REPOSITORY.iterdir() if path.is_dir() and not path.name.startswith(".")]
-_PAGES = sorted([*_REPOSITORY.glob("*.md"), *(page for folder in _FOLDERS for page in folder.rglob("*.md"))])
+_PAGES = sorted(
+    page
+    for page in (*_REPOSITORY.glob("*.md"), *(page for folder in _FOLDERS for page in folder.rglob("*.md")))
+    if "node_modules" not in page.parts
+)
 
 every_page = pytest.mark.parametrize("page", _PAGES, ids=lambda page: str(page.relative_to(_REPOSITORY)))
 

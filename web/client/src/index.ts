@@ -1,0 +1,15 @@
+export { CoHost, type InvitationOptions } from "./client.js";
+export type { CommandOptions, Outcome } from "./commands.js";
+export { OutcomeUnknown, ProblemError, Refused, type ProblemBody } from "./errors.js";
+export type { RoomFact, UserFact } from "./facts.js";
+export type { EventData } from "./generated/messages.js";
+export type { CallOptions, ConnectionOptions } from "./http.js";
+export type * from "./messages.js";
+export type { StageEnd, StageOptions, StageStatus } from "./stage/options.js";
+export type { Capture } from "./stage/publisher.js";
+export type { Source } from "./stage/rights.js";
+export type { Stage } from "./stage/stage.js";
+export type { UnmuteRequest } from "./stage/unmute-requests.js";
+export type { InvitationStatus, ListOptions } from "./state-client.js";
+export type { BadgeRemovedItem, EventItem, ReadyItem, StreamItem, StreamOptions } from "./streams.js";
+export type { TokenProvider } from "./tokens.js";
