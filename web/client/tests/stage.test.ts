@@ -88,8 +88,8 @@ function publishedSources(): string[] {
   return [...room.published.keys()].sort();
 }
 
-function unmuteRequest(source: string, userId = "alice"): object {
-  return cloudEvent("CoHostUnmuteRequested", { roomId: "r", userId, source, by: "host" });
+function unmuteRequest(source: string, userId = "alice", id = "u1"): object {
+  return cloudEvent("CoHostUnmuteRequested", { roomId: "r", userId, source, by: "host" }, id);
 }
 
 test("a host connects with broadcast data and publishes by its defaults", async () => {
@@ -197,11 +197,14 @@ test("a request to unmute is answered by the user", async () => {
   await microphone.mute();
   room.receive(unmuteRequest("microphone"));
   await pass();
-  expect([requests, microphone.isMuted]).toEqual([[{ source: "microphone", by: "host" }], true]);
+  expect([requests, microphone.isMuted]).toEqual([[{ id: "u1", source: "microphone", by: "host" }], true]);
   answer = true;
   room.receive(unmuteRequest("microphone"));
   await pass();
-  expect(microphone.isMuted).toBe(false);
+  expect([requests.length, microphone.isMuted]).toEqual([1, true]);
+  room.receive(unmuteRequest("microphone", "alice", "u2"));
+  await pass();
+  expect([requests.length, microphone.isMuted]).toEqual([2, false]);
 });
 
 test("an accepted request publishes what a hard mute took", async () => {

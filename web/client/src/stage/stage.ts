@@ -35,6 +35,7 @@ export class Stage {
   readonly #publisher: Publisher;
   readonly #quality: QualityReporter;
   readonly #unlisten: (() => void)[] = [];
+  readonly #answered = new Set<string>();
 
   /** Use `CoHost.joinStage`. */
   constructor(
@@ -199,8 +200,13 @@ export class Stage {
 
   async #answer(payload: Uint8Array): Promise<void> {
     const request = parseUnmuteRequest(payload, this.roomId, this.userId);
+    if (!request || this.#answered.has(request.id)) {
+      return;
+    }
+    // A request arrives at least once.
+    this.#answered.add(request.id);
     try {
-      if (request && (await this.options.onUnmuteRequest?.(request))) {
+      if (await this.options.onUnmuteRequest?.(request)) {
         await this.#publisher.unmute(request.source);
       }
     } catch (error) {

@@ -3,6 +3,8 @@ import type { Source } from "./rights.js";
 
 /** The host asks to unmute a source. */
 export interface UnmuteRequest {
+  /** The command's id: the same id again is the same request. */
+  id: string;
   source: Source;
   /** The user who asks. */
   by: string;
@@ -19,11 +21,11 @@ export function parseUnmuteRequest(
   userId: string,
 ): UnmuteRequest | undefined {
   try {
-    const { type, data } = JSON.parse(
+    const { id, type, data } = JSON.parse(
       new TextDecoder().decode(payload),
     ) as CloudEvent<"CoHostUnmuteRequested">;
     const isMine = type === TYPE && data.roomId === roomId && data.userId === userId;
-    return isMine ? { source: data.source, by: data.by } : undefined;
+    return isMine ? { id, source: data.source, by: data.by } : undefined;
   } catch {
     return undefined;
   }
