@@ -16,7 +16,7 @@ from services.gateway.commands.earlier_use import EarlierUses
 from services.gateway.commands.limit import CommandLimit
 from services.gateway.commands.metrics import CommandMetrics
 from services.gateway.commands.runner import CommandRunner
-from services.gateway.http import commands, diagnosis_route, facts, quality_route, reads, streams
+from services.gateway.http import commands, diagnosis_route, facts, quality_route, reads, streams, web_pages
 from services.gateway.http.command_answers import CommandProblem
 from services.gateway.kafka_access import KafkaAccess
 from services.gateway.services import ServiceProxy
@@ -86,6 +86,7 @@ async def build_gateway(settings: GatewaySettings) -> process.Service:
             commands.create_command_router(runner, CommandLimit(settings.commands_per_minute, metrics)),
             facts.create_fact_router(access, tracer),
         ],
+        public_routers=[] if settings.is_production else [web_pages.create_demo_router(settings)],
         problem_models=[CommandProblem],
         traces=traces,
     )
