@@ -116,3 +116,15 @@ async def test_the_gateways_own_answers_are_documented(
     await assert_documented(gateway, *diagnosis, host)
     order = ("PUT", f"{route}/co-hosts/order"), f"{room}/co-hosts/order"
     await assert_documented(gateway, *order, host, {"userIds": [seat.user]})
+
+
+async def test_every_request_that_may_have_a_body_documents_how_it_is_refused(gateway: GatewayClient) -> None:
+    paths = (await gateway.get("/openapi.json")).json()["paths"]
+    found = {
+        f"{method.upper()} {path}": {"400", "413", "422"} - operation["responses"].keys()
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+        if method != "get"
+    }
+    assert found
+    assert not {request: missing for request, missing in found.items() if missing}

@@ -78,7 +78,7 @@ def document_command(model: type[CommandData], *ids: str, status: int = 200) -> 
     answers: dict[int | str, dict[str, Any]] = {
         202: {"model": UndecidedCommand, "description": "There is no outcome yet.", "headers": location},
         **problems.problem_responses(403, 404, 409, 422, 503, model=CommandProblem),
-        **problems.problem_responses(413, 429),
+        **problems.problem_responses(400, 413, 429),
     }
     for code in (409, 429, 503):
         answers[code]["headers"] = retry

@@ -81,7 +81,7 @@ FactFields = Annotated[dict[str, Any], Depends(_read_fact)]
 
 def create_fact_router(kafka: KafkaAccess, tracer: PublicationTracer) -> APIRouter:
     """Create the router with the facts of the contract."""
-    routes = APIRouter(tags=["facts"], responses=problems.problem_responses(403, 413, 422))
+    routes = APIRouter(tags=["facts"], responses=problems.problem_responses(400, 403, 413, 422))
     writer = FactWriter(kafka, tracer)
     _add_rooms(routes, writer)
     _add_users(routes, writer)
