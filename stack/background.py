@@ -26,7 +26,7 @@ ANSWER_SECONDS = 10
 # The files and folders of a stack. Everything else in its folder belongs to the user and is never removed.
 OWN_PATHS = (
     *("kafka", "postgres", "livekit", "prometheus", "services", "keys.json", "local_data", "postgres.log"),
-    *("env", "env.partial", "running.json", "running.partial"),
+    *("env", "env.partial", "running.json", "running.partial", "ports.json"),
 )
 
 
@@ -84,7 +84,7 @@ class BackgroundStack:
         return await asyncio.gather(*map(self._status_line, names))
 
     async def _start_all(self, *, with_services: bool, with_prometheus: bool) -> None:
-        numbers = {name: self._choose_ports(name) for name in ALL_PORTS}
+        numbers = self._choose_ports()
         webhook = services.webhook_url(*numbers["broadcast"])
         own = " ".join(name for name in ("kafka", "postgres") if not self._settings.external_address(name))
         data = self._root / "local_data"
@@ -115,12 +115,23 @@ class BackgroundStack:
             tools["COHOST_PROMETHEUS_URL"] = prometheus.address
         write_env_file(self._root, {**callers, **tools})
 
-    def _choose_ports(self, name: str) -> tuple[int, ...]:
+    def _choose_ports(self) -> dict[str, tuple[int, ...]]:
+        """Return the ports of each name: those of the last start, unless another program has them.
+
+        A running component knows those of others, and is started anew when they change.
+        """
+        chosen = {name: self._choose_ports_of(name) for name in ALL_PORTS}
+        self._state_file.write_ports(chosen)
+        return chosen
+
+    def _choose_ports_of(self, name: str) -> tuple[int, ...]:
         entry = self._state_file.read_entry(name)
+        wanted = self._state_file.read_ports(name) or (entry.ports if entry else ())
         # A stack of an earlier version may have had another number of ports.
-        known = entry is not None and len(entry.ports) == len(ALL_PORTS[name])
-        wanted = entry.ports if entry and known else ALL_PORTS[name]
-        return wanted if entry and known and entry.is_alive else ports.reserve_ports(wanted, len(wanted))
+        if len(wanted) != len(ALL_PORTS[name]):
+            return ports.reserve_ports(ALL_PORTS[name], len(ALL_PORTS[name]))
+        is_own = entry is not None and entry.is_alive and entry.ports == wanted
+        return wanted if is_own else ports.reserve_ports(wanted, len(wanted))
 
     async def _ensure_component(self, name: ComponentName, numbers: tuple[int, ...], webhook: str) -> str:
         if address := self._settings.external_address(name):

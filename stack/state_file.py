@@ -46,6 +46,7 @@ class StateFile:
 
     def __init__(self, root: Path) -> None:
         self._path = root / "running.json"
+        self._ports_path = root / "ports.json"
 
     def read_entry(self, name: str) -> ProcessEntry | None:
         """Return an entry; its process may have ended."""
@@ -59,6 +60,15 @@ class StateFile:
     def remove_entry(self, name: str) -> None:
         """Remove an entry, if there is one."""
         self._write_all({other: entry for other, entry in self._read_all().items() if other != name})
+
+    def read_ports(self, name: str) -> tuple[int, ...]:
+        """Return the ports that were chosen for a name, whether it was started or not, empty without any."""
+        found = json.loads(self._ports_path.read_text()) if self._ports_path.exists() else {}
+        return tuple(found.get(name, ()))
+
+    def write_ports(self, chosen: Mapping[str, tuple[int, ...]]) -> None:
+        """Write the ports that were chosen for all names."""
+        self._ports_path.write_text(json.dumps(chosen))
 
     def _write_all(self, entries: Mapping[str, Any]) -> None:
         partial = self._path.with_suffix(".partial")

@@ -1,11 +1,14 @@
 """`python -m stack` in a folder with a space in its name."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -14,7 +17,7 @@ import psutil
 import pytest
 
 from cohost import tokens
-from stack import services
+from stack import ports, services
 from stack.state_file import StateFile
 
 
@@ -49,6 +52,15 @@ async def execute_sql(url: str, statement: str) -> None:
     await connection.close()
 
 
+@contextlib.contextmanager
+def taken_port(port: int) -> Iterator[None]:
+    """Keep a port during the block, or let it be to whoever has it."""
+    with socket.socket() as taken:
+        with contextlib.suppress(OSError):
+            taken.bind((ports.ADDRESS, port))
+        yield
+
+
 PARTS_UP = {
     "kafka": "up",
     "postgres": "up",
@@ -65,7 +77,8 @@ async def test_a_stack_goes_up_stays_up_comes_back_and_goes_down(tmp_path: Path)
     root = tmp_path / "a folder" / ".stack"
     (root / "mine").mkdir(parents=True)
     try:
-        assert run_stack(root, "up", "--parts-only") == (0, PARTS_UP)
+        with taken_port(*services.SERVICE_PORTS["broadcast"]):
+            assert run_stack(root, "up", "--parts-only") == (0, PARTS_UP)
         first = state_pids(root)
         assert run_stack(root, "up", "--parts-only") == (0, PARTS_UP)
         assert state_pids(root) == first
