@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+from cohost_schemas import envelope
 from messaging.errors import Fenced
 from messaging.inputs.parsing import ParsedRecord
 from messaging.processor import DuplicateCommands
@@ -75,7 +76,8 @@ class RecordTracer:
             "messaging.message.id": parsed.id,
         }
         if parsed.envelope is not None:
-            attributes["cloudevents.event_type"] = parsed.envelope.type
+            # The type of an unknown command may be as long as its record.
+            attributes["cloudevents.event_type"] = parsed.envelope.type[: envelope.MAX_ECHO_LENGTH]
         if parsed.correlation is not None:
             attributes["messaging.message.conversation_id"] = parsed.correlation.correlationid
         room_id = getattr(parsed.input_record and parsed.input_record.data, "room_id", None)
