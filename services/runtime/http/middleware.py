@@ -14,6 +14,7 @@ from services.runtime.http.problems import HttpProblem
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _KNOWN_METHODS = ("GET", "POST", "PUT", "DELETE")
+_NO_ROUTE = "-"
 
 OVERLOADED = HttpProblem(503, "unavailable", "There are too many connections; try again.")
 IS_OVERLOADED = "is_overloaded"
@@ -27,13 +28,16 @@ log = structlog.get_logger()
 
 def request_histogram(registry: CollectorRegistry) -> Histogram:
     """Create the histogram for `RequestMetrics`."""
-    return Histogram(
+    histogram = Histogram(
         "cohost_http_seconds",
         "Seconds that a request takes.",
         ["method", "route", "status"],
         registry=registry,
         buckets=_BUCKETS,
     )
+    # It starts at zero because an alert is about its increase: Prometheus may be refused until the end.
+    histogram.labels("GET", _NO_ROUTE, OVERLOADED.status)
+    return histogram
 
 
 class RequestMetrics:
@@ -109,7 +113,7 @@ class HeadRequests:
 
 def _route_path(scope: Scope) -> str:
     route: Any = scope.get("route")
-    return str(getattr(route, "path", "-"))
+    return str(getattr(route, "path", _NO_ROUTE))
 
 
 def _ids_of(scope: Scope) -> dict[str, str]:
