@@ -29,7 +29,7 @@ class LiveKitMetrics:
         )
         self.unfinished = Gauge(
             "cohost_livekit_unfinished",
-            "Users and rooms for whom LiveKit is not yet as it should be.",
+            "Users and rooms of all lanes for whom LiveKit is not yet as it should be.",
             registry=registry,
         )
         self.oldest_look = Gauge(

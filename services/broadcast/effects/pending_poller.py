@@ -84,14 +84,19 @@ class PendingPoller:
         self._enqueue(rooms, members)
 
     async def _scan(self) -> None:
-        """Queue the next page of pending work; scan the one after it at once if this page had new work."""
+        """Count all pending work and queue its next page; scan the page after it at once if work was new."""
         self._next_scan_at = time.monotonic() + _SCAN_SECONDS
         lanes = self._lease.valid_lanes()
-        if not lanes or len(self._queue) >= _PAGE_SIZE:
+        if not lanes:
+            # The owners of the lanes count the work of all of them; the last count here would look current.
+            self._metrics.unfinished.set(0)
             return
+        is_new = False
         async with self._pool.acquire() as connection:
-            is_new = self._enqueue(*await self._next_page(connection, lanes))
+            # Also while the queue is full: that is when much is unfinished.
             self._metrics.unfinished.set(await store.count_out_of_sync(connection))
+            if len(self._queue) < _PAGE_SIZE:
+                is_new = self._enqueue(*await self._next_page(connection, lanes))
         if self._backoff.failing:
             log.info("pending work query recovered")
         self._backoff.reset()
