@@ -29,10 +29,10 @@ def _overview() -> Section:
         (
             single_value(
                 "Out of sync",
-                "Users and rooms for whom LiveKit is not yet as it should be. It must come back to 0 within "
-                "seconds.",
+                "Users and rooms for whom LiveKit is not yet as it should be; each worker counts those of "
+                "all lanes. It must come back to 0 within seconds.",
                 "short",
-                Series(PROCESSES.total("cohost_livekit_unfinished"), "out of sync"),
+                Series(PROCESSES.highest("cohost_livekit_unfinished"), "out of sync"),
                 limits=Limits(100, yellow=10),
                 runbooks=("livekit-out-of-sync",),
             ),
@@ -115,10 +115,10 @@ def _comparison() -> Section:
         graphs=(
             graph(
                 "Out of sync",
-                "The queue of grants, revocations and rooms to delete. A line that does not come down is a "
-                "LiveKit that is away or too slow.",
+                "Grants, revocations and rooms to delete; each worker counts those of all lanes. A line "
+                "that does not come down is a LiveKit that is away or too slow.",
                 "short",
-                Series(PROCESSES.total("cohost_livekit_unfinished", by="instance"), "{{instance}}"),
+                Series(PROCESSES.highest("cohost_livekit_unfinished", by="instance"), "{{instance}}"),
                 limits=Limits(100),
                 runbooks=("livekit-out-of-sync",),
             ),
