@@ -51,6 +51,12 @@ def test_a_runbook_says_which_test_tried_it(page: Any) -> None:
     assert markdown.named_tests(last), "name the test that makes the alert fire"
 
 
+@every_page
+def test_a_runbook_reads_committed_records_alone(page: Any) -> None:
+    commands = re.findall(r"kafka-console-consumer\.sh(?:.*\\\n)*.*", page.read_text())
+    assert [command for command in commands if "--isolation-level read_committed" not in command] == []
+
+
 def test_every_alert_has_a_unit_test() -> None:
     files = [yaml.safe_load(path.read_text()) for path in (alert_rules.CONFIGURATION / "tests").glob("*.yml")]
     checks = [check for file in files for test in file["tests"] for check in test["promql_expr_test"]]
