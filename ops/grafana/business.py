@@ -76,7 +76,7 @@ def _now() -> Section:
                 "Share of the invitations ended in the last hour that were accepted.",
                 "percentunit",
                 Series(
-                    f"{_ACCEPTED_IN_HOUR} / {_SOURCE.increase(_ENDED, '1h')}",
+                    f"{_ACCEPTED_IN_HOUR} / ({_SOURCE.increase(_ENDED, '1h')} > 0)",
                     "accepted",
                 ),
             ),
