@@ -97,15 +97,24 @@ class LogFollower:
 
     async def _count_records(self, records: Sequence[Any]) -> None:
         for count, record in enumerate(records, 1):
-            try:
-                event = envelope.decode_event(record.value, record.headers)
-            except envelope.NotACloudEvent:
-                data = None
-            else:
-                data = parse_event_data(event)
-            if data is None or event.time is None:
+            if not self._count_record(record):
                 self._metrics.unreadable.labels(record.topic).inc()
-            else:
-                self._history.add_event(data, event.time)
             if count % _RECORDS_PER_TURN == 0:
                 await asyncio.sleep(0)
+
+    def _count_record(self, record: Any) -> bool:
+        """Count a record's event; return False if it has none that this version knows."""
+        try:
+            event = envelope.decode_event(record.value, record.headers)
+        except envelope.NotACloudEvent:
+            return False
+        data = parse_event_data(event)
+        if data is None or event.time is None:
+            return False
+        try:
+            self._history.add_event(data, event.time)
+        except (KeyError, ValueError):
+            # No service writes such an event, for example with a date that does not exist. As an error it
+            # would end the process at each start.
+            return False
+        return True

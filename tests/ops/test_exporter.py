@@ -166,6 +166,18 @@ async def test_a_missing_record_is_reported_and_the_rest_is_counted(log: EventLo
         assert await exporter.value("cohost_exporter_missing_records_total") == 3
 
 
+async def test_an_event_that_no_service_writes_is_reported_and_the_rest_is_counted(log: EventLog) -> None:
+    await log.create_topics()
+    impossible = invitation_accepted("bob", "first").model_copy(
+        update={"responded_at": "2026-02-30T12:00:00.000Z"}
+    )
+    await log.write(impossible, invitation_sent("second"))
+    async with run_exporter(log) as exporter:
+        await exporter.wait_ready()
+        assert await exporter.value("cohost_exporter_unreadable_records_total") == 1
+        assert await exporter.value("cohost_invitations_sent_total") == 1
+
+
 async def test_a_log_without_its_beginning_counts_what_is_left(log: EventLog) -> None:
     await log.create_topics()
     await log.write(invitation_sent("first"))
