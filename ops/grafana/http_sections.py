@@ -4,7 +4,7 @@ from ops.grafana.layout import Section
 from ops.grafana.panels import Limits, Series, graph
 from ops.grafana.queries import PROCESSES
 
-_NO_STREAMS = 'route!~".*/stream"'
+_TIMED_ROUTES = 'route!~".*/stream|/readyz"'
 
 
 def http_section() -> Section:
@@ -23,10 +23,10 @@ def http_section() -> Section:
             ),
             graph(
                 "Time of a request, p99",
-                "Without streams, which last as long as their clients stay. Commands over HTTP wait for "
-                "their outcome.",
+                "Without streams, which last as long as their clients stay, and /readyz, which waits for "
+                "what is away. Commands over HTTP wait for their outcome.",
                 "s",
-                Series(PROCESSES.quantile(0.99, "cohost_http_seconds", _NO_STREAMS, by="job"), "{{job}}"),
+                Series(PROCESSES.quantile(0.99, "cohost_http_seconds", _TIMED_ROUTES, by="job"), "{{job}}"),
                 limits=Limits(1),
                 runbooks=("slow-http",),
             ),
