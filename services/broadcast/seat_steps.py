@@ -20,7 +20,7 @@ def reached_steps(
                 step, at = "granted", event.provisioned_at
             case CoHostConnected():
                 step, at = "connected", event.at
-            case CoHostMediaChanged() if event.published and not _has_published(before, event):
+            case CoHostMediaChanged() if event.published and not _has_had_track(before, event):
                 step, at = "publishing", event.at
             case _:
                 continue
@@ -28,9 +28,9 @@ def reached_steps(
             yield step, seconds_between(seat.since, at)
 
 
-def _has_published(before: Stage | None, event: CoHostMediaChanged) -> bool:
+def _has_had_track(before: Stage | None, event: CoHostMediaChanged) -> bool:
     seat = _seat_of(before, event.user_id)
-    return seat is not None and seat.invitation_id == event.invitation_id and seat.has_published
+    return seat is not None and seat.invitation_id == event.invitation_id and seat.has_had_track
 
 
 def _seat_of(stage: Stage | None, user_id: str) -> Seat | None:

@@ -1,6 +1,6 @@
 """What broadcast counts while it decides, and what the exporter reads from the topics: the same numbers."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -16,11 +16,15 @@ from services.runtime.business.stage_metrics import StageMetrics
 from tests.broadcast.domain.stage_builder import (
     StageScript,
     co_host_left,
+    co_host_participant,
     invitation_accepted,
     media_changed,
     mute_command,
+    participant_joined,
     stage_changed,
     time_at,
+    track_published,
+    track_unpublished,
 )
 from tests.broadcast.domain.test_properties import RecordGenerator, scripts_of_steps
 
@@ -138,6 +142,19 @@ def test_events_of_seats_from_before_the_log_change_no_number_of_seats() -> None
     assert values == [0, 0]
     ended = registry.get_sample_value("cohost_seats_ended_total", {"reason": "left"})
     assert ended == 1
+
+
+def test_a_seat_that_published_under_an_earlier_version_reaches_no_step_again() -> None:
+    script = CountedScript()
+    script(stage_changed(), invitation_accepted()).apply_grant()
+    script(participant_joined(co_host_participant()), track_published())
+    assert len(script.counted()["publishing"]) == 1
+    assert script.stage is not None
+    bob = script.member_of()
+    assert bob.seat is not None
+    script.stage = script.stage.with_members(replace(bob, seat=replace(bob.seat, has_published=False)))
+    script(track_unpublished(), track_published())
+    assert len(script.counted()["publishing"]) == 1
 
 
 def test_a_step_before_the_acceptance_by_another_clock_took_no_time() -> None:

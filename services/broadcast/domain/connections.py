@@ -168,7 +168,7 @@ def _announce_media(stage: Stage, origin: Origin) -> Decision:
         seat = member.seat
         if seat is None or seat.announced_media == media or stage.badge_of(member.user_id) != "coHost":
             continue
-        has_published = seat.has_published or bool(media.published)
+        has_published = seat.has_had_track or bool(media.published)
         announced = replace(seat, announced_media=media, has_published=has_published)
         changed.append(replace(member, seat=announced))
         events.append(

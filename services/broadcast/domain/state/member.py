@@ -91,6 +91,11 @@ class Seat:
     provisioned_at: str | None = None
     has_published: bool = False
 
+    @property
+    def has_had_track(self) -> bool:
+        """Return whether the seat has had a track; earlier versions stored only the tracks of now."""
+        return self.has_published or bool(self.announced_media.published)
+
 
 @dataclass(frozen=True, slots=True)
 class Presence:
