@@ -16,9 +16,6 @@ RUNBOOKS = "${runbooks}"
 
 GRAPH_HEIGHT = 8
 STAT_HEIGHT = 4
-PANELS_PER_ROW = 3
-STATS_PER_ROW = 6
-_COLUMNS = 24
 
 PanelBuilder: TypeAlias = timeseries.Panel | stat.Panel
 
@@ -62,7 +59,6 @@ def graph(  # noqa: PLR0913 - a panel has these parts
     panel = (
         timeseries.Panel()
         .height(GRAPH_HEIGHT)
-        .span(_COLUMNS // PANELS_PER_ROW)
         .min(0)
         .fill_opacity(40 if stacked else 8)
         .show_points(common.VisibilityMode.NEVER)
@@ -93,7 +89,6 @@ def single_value(  # noqa: PLR0913 - a panel has these parts
     panel = (
         stat.Panel()
         .height(STAT_HEIGHT)
-        .span(_COLUMNS // STATS_PER_ROW)
         .graph_mode(common.BigValueGraphMode.AREA)
         .color_mode(common.BigValueColorMode.VALUE)
         .reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]).values(values=False))
