@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from cohost_schemas import signals, timestamps
 from cohost_schemas.events import Permissions
 from services.broadcast.domain import permissions
-from services.broadcast.livekit.calls import CallFailed
+from services.broadcast.livekit.calls import CallFailed, LiveKitCalls
 from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.metrics import LiveKitMetrics
 from tests.broadcast.fake_livekit import FakeLiveKit, twirp_error
@@ -132,6 +132,25 @@ async def test_a_foreign_answer_is_a_retryable_failure(
         with pytest.raises(CallFailed) as failed:
             await call
         assert failed.value.retryable
+
+
+async def test_the_results_of_calls_are_counted_under_known_names() -> None:
+    registry = CollectorRegistry()
+    calls = LiveKitCalls(1, LiveKitMetrics(registry))
+
+    async def answer(code: Any) -> None:
+        raise api.ServerError(code, "", status=500)
+
+    for code in ("internal", "x" * 1000, ["unavailable"]):
+        with pytest.raises(CallFailed):
+            await calls.make_call("ListRooms", answer(code), bool)
+    counted = {
+        sample.labels["result"]: sample.value
+        for metric in registry.collect()
+        for sample in metric.samples
+        if sample.name == "cohost_livekit_calls_total"
+    }
+    assert counted == {"internal": 1, "other": 2}
 
 
 async def test_a_joining_participant_is_not_connected_yet(

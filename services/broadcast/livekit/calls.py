@@ -15,6 +15,7 @@ from services.broadcast.metrics import LiveKitMetrics
 
 _SERVICE = "livekit.RoomService"
 _GOOD_RESULTS = ("ok", "not_found")
+_CODES = frozenset(code for name, code in vars(api.ServerErrorCode).items() if name.isupper())
 _PERMANENT_CODES = frozenset({"invalid_argument", "failed_precondition", "unimplemented", "malformed"})
 _TIMEOUT_CODES = frozenset({"unavailable", "deadline_exceeded", "canceled"})
 _INTERNAL_STATUS = 500
@@ -96,7 +97,7 @@ class LiveKitCalls:
                     found = read(await answer)
         except api.ServerError as error:
             # LiveKit's own code for a refused key is `unknown`.
-            result = "unauthorized" if error.status in _AUTH_STATUSES else str(error.code)
+            result = "unauthorized" if error.status in _AUTH_STATUSES else _known_code(error)
             if result == "not_found":
                 return None
             raise self._failure(method, error, outcome_unknown=may_change) from error
@@ -117,7 +118,7 @@ class LiveKitCalls:
                 span.end()
 
     def _failure(self, method: str, error: api.ServerError, *, outcome_unknown: bool) -> CallFailed:
-        code = str(error.code)
+        code = _known_code(error)
         refused = error.status in _AUTH_STATUSES
         detail = mapping.clean_text(str(error.message or ""))[:_MAX_DETAIL_LENGTH]
         return CallFailed(
@@ -128,3 +129,9 @@ class LiveKitCalls:
             refused=refused,
             retry_after=self._rate_limit.seconds_left(),
         )
+
+
+def _known_code(error: api.ServerError) -> str:
+    """Return the error's code, "other" for one that Twirp does not have: a proxy may answer anything."""
+    code = str(error.code)
+    return code if code in _CODES else "other"
