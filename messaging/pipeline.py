@@ -32,6 +32,8 @@ _OUTBOX_INTERVAL_SECONDS = 2
 _ROUNDS_PER_PRUNER = 60
 _STOP_TIMEOUT_SECONDS = 9
 
+_CLIENT_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+
 log = structlog.get_logger()
 
 ResultT = TypeVar("ResultT")
@@ -100,6 +102,8 @@ class Pipeline:
         """
         pool = await database.create_pool(self._config, size=6)
         self._metrics.watch_pools((pool, *self._other_pools))
+        # Not with a session: without Kafka none begins, and nothing is published.
+        watching = asyncio.create_task(self._watch_outbox(pool))
         try:
             while not self._stopping.is_set():
                 try:
@@ -112,6 +116,7 @@ class Pipeline:
                     for stale in (pool, *self._other_pools):
                         await stale.expire_connections()
         finally:
+            watching.cancel()
             pool.terminate()
 
     async def _run_session(self, pool: asyncpg.Pool) -> None:
@@ -133,7 +138,6 @@ class Pipeline:
         self._lease.start_session(session)
         background = [
             asyncio.create_task(self._prune_outcomes(pool)),
-            asyncio.create_task(self._watch_outbox(pool)),
             asyncio.create_task(self._reset_backoff_when_ready()),
         ]
         try:
@@ -203,8 +207,9 @@ class Pipeline:
 
     async def _watch_outbox(self, pool: asyncpg.Pool) -> None:
         while True:
-            # An outage of Postgres ends the session; here it leaves the last age in place.
-            with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            # An outage of Postgres ends the session; here it leaves the last age in place. So does a table
+            # that the first session has yet to create.
+            with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, *_CLIENT_ERRORS):
                 async with pool.acquire() as connection:
                     oldest = await store.oldest_batches(connection)
                 self._metrics.outbox_oldest_seconds.set(self._outbox_ages.measure(oldest))
