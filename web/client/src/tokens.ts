@@ -20,7 +20,8 @@ export class TokenSource {
     if (this.#token !== undefined && (this.#isFixed || !isExpiring(this.#token))) {
       return this.#token;
     }
-    return (this.#requested ??= this.#request());
+    // A provider that throws at once must not leave its failure behind for all later callers.
+    return (this.#requested ??= Promise.resolve().then(() => this.#request()));
   }
 
   /** Forget a token that the gateway refused; return whether the provider may have a better one. */

@@ -233,6 +233,20 @@ test("a token is asked for again before it expires, once for all who wait", asyn
   expect(provide).toHaveBeenCalledTimes(2);
 });
 
+test("a provider that throws is asked again", async () => {
+  let isSignedIn = false;
+  const provide = () => {
+    if (!isSignedIn) {
+      throw new Error("signed out");
+    }
+    return tokenOf("alice");
+  };
+  const cohost = new FakeGateway(accepted("c1", SENT)).client({ token: provide });
+  await expect(cohost.userId()).rejects.toThrow("signed out");
+  isSignedIn = true;
+  expect(await cohost.userId()).toBe("alice");
+});
+
 test("a token that stays refused is a problem", async () => {
   const refuse = problem(401, "unauthorized");
   const fixed = new FakeGateway(refuse);
