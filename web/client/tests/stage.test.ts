@@ -1,4 +1,4 @@
-import { DisconnectReason } from "livekit-client";
+import { ConnectionState, DisconnectReason, RoomEvent } from "livekit-client";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Role, Stage, StageOptions, UnmuteRequest } from "../src/index.js";
 import { cloudEvent, FakeGateway, json, problem, tokenOf, type Reply } from "./fake-gateway.js";
@@ -362,6 +362,22 @@ test("a right that goes while the device is opened publishes nothing", async () 
   await joinSeated();
   expect(publishedSources()).toEqual([]);
   expect(room.localParticipant.opened.every((track) => track.isStopped)).toBe(true);
+});
+
+test("what is published stays while LiveKit resumes, and what is wanted meanwhile follows", async () => {
+  const stage = await joinSeated();
+  const opened = [...room.localParticipant.opened];
+  room.state = ConnectionState.SignalReconnecting;
+  await stage.publish("screen_share");
+  expect(publishedSources()).toEqual(["camera", "microphone"]);
+  room.allow("camera", "screen_share", "screen_share_audio");
+  await pass();
+  expect(publishedSources()).toEqual(["camera"]);
+  room.state = ConnectionState.Connected;
+  room.emit(RoomEvent.Reconnected);
+  await pass();
+  expect(publishedSources()).toEqual(["camera", "screen_share", "screen_share_audio"]);
+  expect(opened.map(({ isStopped }) => isStopped)).toEqual([false, true]);
 });
 
 test("a screen that is no longer shared is not shared again by itself", async () => {

@@ -126,14 +126,18 @@ export class Publisher {
     const published = this.#publications(source);
     if (!this.#isDue(source)) {
       await Promise.all(published.map(({ track }) => this.#stopTrack(track)));
-    } else if (published.length === 0) {
+    } else if (published.length === 0 && this.#isConnected()) {
       await this.#publishSource(source);
     }
   }
 
   #isDue(source: Source): boolean {
-    const isConnected = this.room.state === this.livekit.ConnectionState.Connected;
-    return isConnected && this.#wanted.has(source) && !this.#held.has(source) && this.#allowed.has(source);
+    return this.#wanted.has(source) && !this.#held.has(source) && this.#allowed.has(source);
+  }
+
+  /** Return whether LiveKit takes tracks now. While it resumes, it brings back those that it has by itself. */
+  #isConnected(): boolean {
+    return this.room.state === this.livekit.ConnectionState.Connected;
   }
 
   async #publishSource(source: Source): Promise<void> {
@@ -156,8 +160,8 @@ export class Publisher {
   }
 
   async #publishTrack(source: Source, track: LocalTrack): Promise<void> {
-    // The right may have gone while the device was opened.
-    if (!this.#isDue(source)) {
+    // The right, or the connection, may have gone while the device was opened.
+    if (!this.#isDue(source) || !this.#isConnected()) {
       track.stop();
       return;
     }
