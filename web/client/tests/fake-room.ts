@@ -30,6 +30,10 @@ export class FakeTrack {
 
   constructor(public source: string) {}
 
+  get mediaStreamTrack(): { readyState: string } {
+    return { readyState: this.isStopped ? "ended" : "live" };
+  }
+
   async mute(): Promise<void> {
     this.isMuted = true;
   }
@@ -98,10 +102,12 @@ export class FakeParticipant {
     return publication;
   }
 
-  async unpublishTrack(track: FakeTrack): Promise<void> {
+  async unpublishTrack(track: FakeTrack, stopOnUnpublish = true): Promise<void> {
     const publication = this.trackPublications.get(track.source);
     this.trackPublications.delete(track.source);
-    track.stop();
+    if (stopOnUnpublish) {
+      track.stop();
+    }
     this.room.emit(RoomEvent.LocalTrackUnpublished, publication, this);
   }
 
@@ -117,7 +123,7 @@ export class FakeParticipant {
 
 /** LiveKit's room as far as the stage uses it; the test is the server. */
 export class FakeRoom extends EventEmitter {
-  state = ConnectionState.Disconnected;
+  state: ConnectionState = ConnectionState.Disconnected;
   readonly localParticipant = new FakeParticipant(this);
   readonly connections: { url: string; token: string }[] = [];
   failures = 0;
@@ -150,6 +156,17 @@ export class FakeRoom extends EventEmitter {
     }
     this.state = ConnectionState.Disconnected;
     this.emit(RoomEvent.Disconnected, reason);
+  }
+
+  /** Reconnect in full, as LiveKit does by itself: each track is unpublished and published again. */
+  async restart(): Promise<void> {
+    this.state = ConnectionState.Reconnecting;
+    for (const { track, options } of [...this.published.values()]) {
+      await this.localParticipant.unpublishTrack(track, false);
+      await this.localParticipant.publishTrack(track, options);
+    }
+    this.state = ConnectionState.Connected;
+    this.emit(RoomEvent.Reconnected);
   }
 
   /** Give the participant these rights, as the server does. */

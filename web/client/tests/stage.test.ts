@@ -390,6 +390,16 @@ test("a screen that is no longer shared is not shared again by itself", async ()
   expect(publishedSources()).toEqual(["microphone"]);
 });
 
+test("a screen stays shared when LiveKit publishes all tracks again", async () => {
+  const stage = await joinSeated({ sources: ["microphone"] });
+  await stage.publish("screen_share");
+  const { track } = room.published.get("screen_share")!;
+  await room.restart();
+  await pass();
+  expect(room.published.get("screen_share")?.track).toBe(track);
+  expect(track.isStopped).toBe(false);
+});
+
 test("an app is called when something has changed", async () => {
   const seen: string[] = [];
   await joinSeated({ onChange: ({ role, status }) => seen.push(`${role} ${status}`) });

@@ -97,8 +97,9 @@ export class Publisher {
   }
 
   /** Forget a screen that is no longer shared: to share it again takes the user. */
-  noteUnpublished(source: string): void {
-    if (source === "screen_share") {
+  noteUnpublished({ source, track }: LocalTrackPublication): void {
+    // LiveKit publishes a track that goes on again after a full reconnection.
+    if (source === "screen_share" && track?.mediaStreamTrack.readyState !== "live") {
       this.#wanted.delete(source);
     }
   }

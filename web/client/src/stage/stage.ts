@@ -143,8 +143,8 @@ export class Stage {
     this.#on(RoomEvent.TrackMuted, noteMute);
     this.#on(RoomEvent.TrackUnmuted, noteMute);
     this.#on(RoomEvent.LocalTrackPublished, changed);
-    this.#on(RoomEvent.LocalTrackUnpublished, ({ source }) => {
-      this.#publisher.noteUnpublished(source);
+    this.#on(RoomEvent.LocalTrackUnpublished, (publication) => {
+      this.#publisher.noteUnpublished(publication);
       changed();
     });
     this.#on(RoomEvent.DataReceived, (payload, participant, _kind, topic) => {
