@@ -352,6 +352,20 @@ test("a device that cannot be opened is reported, and the others are published",
   expect(publishedSources()).toEqual(["camera", "microphone"]);
 });
 
+test("a source that is muted while it is being published is muted", async () => {
+  let stage: Stage | undefined;
+  const publish = room.localParticipant.publishTrack.bind(room.localParticipant);
+  room.localParticipant.publishTrack = async (track, options) => {
+    if (track.source === "microphone") {
+      await stage?.mute("microphone");
+    }
+    return publish(track, options);
+  };
+  await joinSeated({ onChange: (changed) => (stage = changed) });
+  expect(room.published.get("microphone")!.isMuted).toBe(true);
+  expect(room.published.get("camera")!.isMuted).toBe(false);
+});
+
 test("a right that goes while the device is opened publishes nothing", async () => {
   const open = room.localParticipant.createTracks.bind(room.localParticipant);
   room.localParticipant.createTracks = async (options) => {

@@ -172,6 +172,10 @@ export class Publisher {
     this.#publishedWith.set(track, this.#defaults);
     const options = { ...publishOptions(this.#defaults), source: track.source };
     await this.room.localParticipant.publishTrack(track, options);
+    // Muted meanwhile: there was no publication yet to mute.
+    if (this.#muted.has(source) && !track.isMuted) {
+      await track.mute();
+    }
   }
 
   async #captureTracks(source: Source): Promise<LocalTrack[]> {
