@@ -1,6 +1,7 @@
 import { EventEmitter } from "node:events";
 import { ConnectionState, DisconnectReason, RoomEvent, type Room } from "livekit-client";
 import type { Source } from "../src/index.js";
+import { tokenClaims } from "../src/tokens.js";
 
 const NUMBERS: Record<string, number> = { camera: 1, microphone: 2, screen_share: 3, screen_share_audio: 4 };
 
@@ -142,6 +143,8 @@ export class FakeRoom extends EventEmitter {
       this.emit(RoomEvent.Disconnected, DisconnectReason.JOIN_FAILURE);
       throw new Error("could not connect");
     }
+    const { attributes = {} } = tokenClaims(token) as { attributes?: Record<string, string> };
+    this.localParticipant.attributes = attributes;
     this.state = ConnectionState.Connected;
   }
 

@@ -40,7 +40,7 @@ class StageGateway extends FakeGateway {
       userId: "alice",
       role,
       serverUrl: "ws://livekit",
-      token: tokenOf(identity, 600, { number: this.dataNumber++ }),
+      token: tokenOf(identity, 600, { number: this.dataNumber++, ...(role !== "viewer" && badge(role)) }),
       publishDefaults: role === "viewer" ? null : this.defaults,
     });
   }
@@ -80,8 +80,12 @@ async function join(options: StageOptions = {}): Promise<Stage> {
 /** Join with a seat, as the host or a co-host. */
 async function joinSeated(options?: StageOptions, role: Role = "coHost"): Promise<Stage> {
   gateway.role = role;
-  room.allow(...ALL).wear(role);
+  room.allow(...ALL);
   return join(options);
+}
+
+function badge(role: Role): object {
+  return { attributes: { "cohost.badge": role } };
 }
 
 function publishedSources(): string[] {
@@ -152,6 +156,27 @@ test("a seat that comes between the requests makes no second connection", async 
   await pass(1_000);
   expect((await joining).role).toBe("coHost");
   expect(room.connections).toHaveLength(1);
+});
+
+test.each<[string, Role, Role]>([
+  ["comes", "viewer", "coHost"],
+  ["goes", "coHost", "viewer"],
+])("a seat that %s while the connection is made counts", async (_, before, after) => {
+  gateway.role = before;
+  const connect = room.connect.bind(room);
+  room.connect = async (url, token) => {
+    await connect(url, token);
+    room.state = ConnectionState.Connecting;
+    gateway.role = after;
+    room.wear(after === "viewer" ? "" : after).allow(...(after === "viewer" ? [] : ALL));
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    room.state = ConnectionState.Connected;
+  };
+  const stage = await join();
+  expect(stage.role).toBe(after);
+  const options = [...room.published.values()].map((publication) => publication.options);
+  expect(options).toHaveLength(after === "viewer" ? 0 : 2);
+  expect(options.every((given) => "simulcast" in given)).toBe(true);
 });
 
 test("a viewer of a room that is not live is refused", async () => {

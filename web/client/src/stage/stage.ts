@@ -162,15 +162,23 @@ export class Stage {
 
   #handleConnected(data: BroadcastData): void {
     this.userId = data.userId;
-    this.role = data.role;
+    // A seat may have come or gone since the data was fetched.
+    this.role = this.#readRole();
     void this.#publisher.updateDefaults(data.publishDefaults);
     this.#setStatus("connected");
+    if (this.role !== data.role) {
+      this.#publisher.waitFor(() => this.refreshDefaults());
+    }
     this.#updateRights();
     this.#restartQuality();
   }
 
+  #readRole(): Role {
+    return ROLES[this.room.localParticipant.attributes[BADGE_ATTRIBUTE] ?? ""] ?? "viewer";
+  }
+
   #updateRole(): void {
-    const role = ROLES[this.room.localParticipant.attributes[BADGE_ATTRIBUTE] ?? ""] ?? "viewer";
+    const role = this.#readRole();
     if (role !== this.role) {
       this.role = role;
       // A viewer had none.
