@@ -1,6 +1,6 @@
 import { ConnectionState, DisconnectReason, RoomEvent } from "livekit-client";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { Role, Stage, StageOptions, UnmuteRequest } from "../src/index.js";
+import type { Role, Source, Stage, StageOptions, UnmuteRequest } from "../src/index.js";
 import { cloudEvent, FakeGateway, json, problem, tokenOf, type Reply } from "./fake-gateway.js";
 import { FakeRoom } from "./fake-room.js";
 
@@ -207,6 +207,30 @@ test("a hard mute stops the source until its owner unmutes", async () => {
   expect(publishedSources()).toEqual(["camera"]);
   await stage.unmute("microphone");
   expect(publishedSources()).toEqual(["camera", "microphone"]);
+});
+
+test.each<[string, Source[], string[]]>([
+  ["one source", ["camera", "screen_share"], ["camera"]],
+  ["every source", [], []],
+])("a hard mute of %s from before the join stands until its owner unmutes", async (_, left, published) => {
+  gateway.role = "coHost";
+  room.allow(...left);
+  const stage = await join();
+  room.allow(...ALL);
+  await pass();
+  expect(publishedSources()).toEqual(published);
+  await stage.unmute("microphone");
+  expect(publishedSources()).toEqual([...published, "microphone"]);
+});
+
+test("a hard mute that comes with the seat stands until its owner unmutes", async () => {
+  await join();
+  gateway.role = "coHost";
+  room.wear("coHost").allow("camera");
+  await pass();
+  room.allow(...ALL);
+  await pass();
+  expect(publishedSources()).toEqual(["camera"]);
 });
 
 test("a request to unmute is answered by the user", async () => {

@@ -11,11 +11,12 @@ export type Capture = (source: Source) => MediaStreamTrack | Promise<MediaStream
 /**
  * Keeps what is published equal to what is wanted and allowed.
  *
- * A source that the host took by a hard mute is not published again when the right comes back, only when
- * its owner wants it: nobody is unmuted from afar. What was muted is published muted.
+ * A source that the host took by a hard mute, also before this connection, is not published when the right
+ * comes back, only when its owner wants it: nobody is unmuted from afar. What was muted is published muted.
  */
 export class Publisher {
   readonly #wanted: Set<Source>;
+  readonly #taken = new Set<Source>();
   readonly #held = new Set<Source>();
   readonly #muted = new Set<Source>();
   #allowed = new Set<Source>();
@@ -38,10 +39,15 @@ export class Publisher {
   }
 
   /** Take over the rights as they are now; `isSeated` tells a hard mute from the end of a seat. */
-  updateRights(isSeated: boolean): void {
+  updateRights(isSeated: boolean, isNewConnection = false): void {
     const allowed = allowedSources(this.room.localParticipant);
-    for (const source of this.#allowed) {
-      if (isSeated && !allowed.has(source)) {
+    // A seat gives all rights at once, with its badge or a moment later: one that is missing alone was taken.
+    const isComplete = isNewConnection || allowed.size > 0;
+    for (const source of SOURCES) {
+      if (!isSeated || allowed.has(source)) {
+        this.#taken.delete(source);
+      } else if (!this.#taken.has(source) && (isComplete || this.#allowed.has(source))) {
+        this.#taken.add(source);
         this.#held.add(source);
       }
     }

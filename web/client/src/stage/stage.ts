@@ -169,7 +169,7 @@ export class Stage {
     if (this.role !== data.role) {
       this.#publisher.waitFor(() => this.refreshDefaults());
     }
-    this.#updateRights();
+    this.#updateRights(true);
     this.#restartQuality();
   }
 
@@ -188,8 +188,8 @@ export class Stage {
     }
   }
 
-  #updateRights(): void {
-    this.#publisher.updateRights(this.role !== "viewer");
+  #updateRights(isNewConnection = false): void {
+    this.#publisher.updateRights(this.role !== "viewer", isNewConnection);
     this.options.onChange?.(this);
   }
 
