@@ -68,8 +68,11 @@ function readOutcome<Name extends EventName>(commandId: string, answer: HttpAnsw
   if (answer.status >= 300) {
     throw refusalOf(commandId, answer) ?? problemOf(answer);
   }
-  const { events } = answer.body as { events: CloudEvent[] };
-  const event = events.at(-1) as CloudEvent<Name>;
+  const { events } = (answer.body ?? {}) as { events?: CloudEvent[] };
+  const event = events?.at(-1) as CloudEvent<Name> | undefined;
+  if (!events || !event) {
+    throw new OutcomeUnknown(commandId, new Error(`the answer with status ${answer.status} has no events`));
+  }
   return { commandId, data: event.data, event, events };
 }
 

@@ -155,19 +155,23 @@ export class HttpConnection {
   }
 }
 
-/** Return an answer with its body read; a body that is no JSON counts as none. */
+/** Return an answer with its body read. Rejects where it succeeded without JSON; a problem may have no body. */
 export async function readAnswer(response: Response): Promise<HttpAnswer> {
-  const text = await response.text();
+  const body = parseJson(await response.text());
+  if (response.ok && body === undefined) {
+    // Something on the way answered in the gateway's place, such as the login page of a network.
+    throw new Error(`the answer with status ${response.status} is not the gateway's: it has no JSON`);
+  }
   const seconds = Number(response.headers.get("Retry-After"));
   return {
     status: response.status,
-    body: parseJson(text),
+    body,
     retryAfterMs: Number.isFinite(seconds) ? seconds * 1000 : 0,
   };
 }
 
 export function problemOf(answer: HttpAnswer): ProblemError {
-  const body: ProblemBody = answer.body !== null && typeof answer.body === "object" ? answer.body : {};
+  const body: ProblemBody = typeof answer.body === "object" ? (answer.body ?? {}) : {};
   return new ProblemError(answer.status, body.reason ?? "unknown", body);
 }
 
@@ -188,6 +192,6 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return null;
+    return undefined;
   }
 }

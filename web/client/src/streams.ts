@@ -115,6 +115,10 @@ async function openStream(
   if (response.status !== 200 || response.body === null) {
     throw problemOf(await readAnswer(response));
   }
+  const type = response.headers.get("Content-Type") ?? "no type";
+  if (!type.startsWith("text/event-stream")) {
+    throw new Error(`the answer is not the gateway's: ${type} in place of a stream`);
+  }
   return response.body;
 }
 

@@ -175,6 +175,20 @@ test.each<[string, Reply]>([
   expect(gateway.requests.length).toBeGreaterThan(1);
 });
 
+const LOGIN_PAGE: Reply = () =>
+  new Response("<title>Wi-Fi</title>", { headers: { "Content-Type": "text/html" } });
+
+test("an answer that is not the gateway's is no outcome", async () => {
+  const gateway = new FakeGateway(LOGIN_PAGE, accepted("c1", SENT));
+  expect(await settle(gateway.client().acceptInvitation("r", "i1"))).toMatchObject({ event: SENT });
+  const options = { commandId: "c1", timeoutMs: 1_000 };
+  for (const reply of [LOGIN_PAGE, json(200, { items: [] })]) {
+    const error = await settle(new FakeGateway(reply).client().acceptInvitation("r", "i1", options));
+    expect(error).toBeInstanceOf(OutcomeUnknown);
+    expect(String((error as Error).cause)).toContain("the answer with status 200");
+  }
+});
+
 test("a command that was only ever turned away had no effect", async () => {
   const gateway = new FakeGateway(problem(429, "too_many_requests", {}, { "Retry-After": "60" }));
   const error = await settle(gateway.client().acceptInvitation("r", "i1"));

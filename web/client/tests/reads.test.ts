@@ -78,6 +78,11 @@ test("a read that stays without an answer has the last failure", async () => {
   await expect(unreachable.client({ timeoutMs: 300 }).getRoom("r")).rejects.toThrow("fetch failed");
 });
 
+test("an answer without JSON is a failure", async () => {
+  const gateway = new FakeGateway(() => new Response("<title>Wi-Fi</title>"));
+  await expect(gateway.client({ timeoutMs: 300 }).getRoom("r")).rejects.toThrow("it has no JSON");
+});
+
 test("a refused read is a problem and is not repeated", async () => {
   const gateway = new FakeGateway(problem(404, "room_not_found"));
   await expect(gateway.client().getRoom("r")).rejects.toMatchObject({

@@ -210,3 +210,13 @@ test("an answer that is no stream is an interruption", async () => {
   const gateway = new FakeGateway(json(502, "no gateway"), new FakeStream().ready("p0").reply);
   expect(await take(follow(gateway), 1)).toHaveLength(1);
 });
+
+test("an answer of another type is an interruption that names it", async () => {
+  const page: Reply = () =>
+    new Response("<title>Wi-Fi</title>", { headers: { "Content-Type": "text/html" } });
+  const gateway = new FakeGateway(page, new FakeStream().ready("p0").reply);
+  const statuses: string[] = [];
+  const onStatus = (status: string, error?: unknown) => statuses.push(`${status} ${String(error ?? "")}`);
+  expect(await take(follow(gateway, { onStatus }), 1)).toHaveLength(1);
+  expect(statuses[0]).toContain("interrupted Error: the answer is not the gateway's: text/html");
+});
