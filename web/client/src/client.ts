@@ -23,7 +23,7 @@ export interface InvitationOptions extends CommandOptions {
  *     for await (const item of cohost.followRoom("room-1")) console.log(item.name);
  *
  * Commands reject with `Refused`, `OutcomeUnknown` or `ProblemError`, everything else with `ProblemError` or
- * the error of `fetch`.
+ * the error of `fetch`; both with the error of `token` where it gave none.
  */
 export class CoHost extends StateClient {
   // Commands

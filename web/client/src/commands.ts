@@ -1,4 +1,4 @@
-import { OutcomeUnknown, Refused, type ProblemBody } from "./errors.js";
+import { OutcomeUnknown, Refused, type ProblemBody, type ProblemError } from "./errors.js";
 import {
   NoAnswer,
   problemOf,
@@ -24,7 +24,8 @@ export interface Outcome<Name extends EventName> {
   events: CloudEvent[];
 }
 
-const UNDECIDED_STATUSES = new Set([202, 429, 502, 503, 504]);
+// What an answer says about the token, not about the command.
+const TOKEN_STATUSES = new Set([401, 403]);
 const MAX_WAIT_SECONDS = 10;
 // What is left of an attempt for the way there and back.
 const TRAVEL_MS = 1_000;
@@ -32,8 +33,8 @@ const TRAVEL_MS = 1_000;
 /**
  * Send a command until it has an outcome, always under the same key: that makes every repetition safe.
  *
- * Rejects with `Refused`, with `OutcomeUnknown` when time is over, and with `ProblemError` where the request
- * was never taken.
+ * Rejects with `Refused`, with `OutcomeUnknown` when time is over, and with `ProblemError` or the failure of
+ * the token's provider where the request was certainly never taken.
  */
 export async function runCommand<Name extends EventName>(
   connection: HttpConnection,
@@ -56,8 +57,9 @@ export async function runCommand<Name extends EventName>(
   return readOutcome(commandId, answer);
 }
 
-function isDecided(answer: HttpAnswer): boolean {
-  return !UNDECIDED_STATUSES.has(answer.status);
+function isDecided({ status }: HttpAnswer): boolean {
+  // A server that failed may have taken the command before.
+  return status !== 202 && status !== 429 && status < 500;
 }
 
 function waitSeconds(leftMs: number): number {
@@ -66,7 +68,7 @@ function waitSeconds(leftMs: number): number {
 
 function readOutcome<Name extends EventName>(commandId: string, answer: HttpAnswer): Outcome<Name> {
   if (answer.status >= 300) {
-    throw refusalOf(commandId, answer) ?? problemOf(answer);
+    throw refusalOf(commandId, answer) ?? rejectionOf(commandId, answer);
   }
   const { events } = (answer.body ?? {}) as { events?: CloudEvent[] };
   const event = events?.at(-1) as CloudEvent<Name> | undefined;
@@ -83,4 +85,11 @@ function refusalOf(commandId: string, { status, body }: HttpAnswer): Refused | u
     return undefined;
   }
   return new Refused(commandId, reason as RejectionReason, message, status, current, retryAt);
+}
+
+function rejectionOf(commandId: string, answer: HttpAnswer): OutcomeUnknown | ProblemError {
+  const problem = problemOf(answer);
+  return answer.mayRepeat && TOKEN_STATUSES.has(answer.status)
+    ? new OutcomeUnknown(commandId, problem)
+    : problem;
 }

@@ -31,6 +31,8 @@ export interface HttpAnswer {
   status: number;
   body: unknown;
   retryAfterMs: number;
+  /** Whether an attempt before this one may have had an effect: its answer was lost, or not final. */
+  mayRepeat: boolean;
 }
 
 /** No attempt had a final answer in time. `cause` is the last answer, as a `ProblemError`, or failure. */
@@ -41,6 +43,13 @@ export class NoAnswer extends Error {
     readonly hadNoEffect: boolean,
   ) {
     super("there was no final answer in time", { cause });
+  }
+}
+
+/** The provider gave no token, so nothing was sent; `cause` says why. */
+class NoToken extends Error {
+  constructor(cause: unknown) {
+    super("there is no token to send a request with", { cause });
   }
 }
 
@@ -83,12 +92,12 @@ export class HttpConnection {
       const timeout = AbortSignal.timeout(Math.min(leftMs, MAX_ATTEMPT_MS));
       const result = await this.#attempt(prepare(request, leftMs), signal, timeout);
       if ("status" in result && isFinal(result)) {
-        return result;
+        return { ...result, mayRepeat: !hadNoEffect };
       }
-      hadNoEffect &&= "status" in result && result.status === 429;
+      hadNoEffect &&= "status" in result ? result.status === 429 : result.failure instanceof NoToken;
       const wait = Math.max(backoff.nextPause(), "status" in result ? result.retryAfterMs : 0);
       if (Date.now() + wait >= deadline) {
-        throw new NoAnswer("status" in result ? problemOf(result) : result.failure, hadNoEffect);
+        throw new NoAnswer("status" in result ? problemOf(result) : reasonOf(result.failure), hadNoEffect);
       }
       await pause(wait, signal);
     }
@@ -110,13 +119,21 @@ export class HttpConnection {
 
   /** Send a request once, with a new token where the provider's last one was refused. */
   async send(request: HttpRequest, signal?: AbortSignal): Promise<Response> {
-    const token = await this.tokens.token();
+    const token = await this.#token();
     const response = await this.#sendWith(token, request, signal);
     if (response.status !== 401 || !this.tokens.discard(token)) {
       return response;
     }
     await response.body?.cancel();
-    return this.#sendWith(await this.tokens.token(), request, signal);
+    return this.#sendWith(await this.#token(), request, signal);
+  }
+
+  async #token(): Promise<string> {
+    try {
+      return await this.tokens.token();
+    } catch (error) {
+      throw new NoToken(error);
+    }
   }
 
   async #attempt(
@@ -167,7 +184,12 @@ export async function readAnswer(response: Response): Promise<HttpAnswer> {
     status: response.status,
     body,
     retryAfterMs: Number.isFinite(seconds) ? seconds * 1000 : 0,
+    mayRepeat: false,
   };
+}
+
+function reasonOf(failure: unknown): unknown {
+  return failure instanceof NoToken ? failure.cause : failure;
 }
 
 export function problemOf(answer: HttpAnswer): ProblemError {

@@ -164,6 +164,7 @@ test("a wrong request is a problem and is not repeated", async () => {
 test.each<[string, Reply]>([
   ["pending", PENDING],
   ["unavailable", problem(503, "unavailable", { commandId: "c1" })],
+  ["broken", json(500, "Internal Server Error")],
   ["unreachable", networkFailure],
 ])("an outcome that stays %s is unknown when time is over", async (_, reply) => {
   const gateway = new FakeGateway(reply);
@@ -173,6 +174,23 @@ test.each<[string, Reply]>([
   expect(error).toBeInstanceOf(OutcomeUnknown);
   expect(error).toMatchObject({ commandId: "c1" });
   expect(gateway.requests.length).toBeGreaterThan(1);
+});
+
+test("a command whose first answer was lost is not said to have had no effect", async () => {
+  const gateway = new FakeGateway(networkFailure, problem(401, "unauthorized"));
+  const error = await settle(gateway.client().acceptInvitation("r", "i1", { commandId: "c1" }));
+  expect(error).toBeInstanceOf(OutcomeUnknown);
+  expect(error).toMatchObject({ commandId: "c1", cause: { status: 401 } });
+});
+
+test("a command without a token was not sent, and has the provider's error", async () => {
+  const gateway = new FakeGateway(accepted("c1", SENT));
+  const token = () => Promise.reject(new Error("signed out"));
+  expect(await settle(gateway.client({ token }).acceptInvitation("r", "i1"))).toEqual(
+    new Error("signed out"),
+  );
+  expect(await settle(gateway.client({ token }).getRoom("r"))).toEqual(new Error("signed out"));
+  expect(gateway.requests).toEqual([]);
 });
 
 const LOGIN_PAGE: Reply = () =>
