@@ -1,4 +1,4 @@
-import { Backoff, pause } from "./backoff.js";
+import { Backoff, pause, untilAborted } from "./backoff.js";
 import { ProblemError, type ProblemBody } from "./errors.js";
 import { TokenSource, type TokenProvider } from "./tokens.js";
 
@@ -55,7 +55,8 @@ class NoToken extends Error {
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const RETRIED_STATUSES = new Set([429, 502, 503, 504]);
-const MAX_ATTEMPT_MS = 40_000;
+// Twice the longest wait for an outcome, and so short that a dead connection leaves time for another attempt.
+const MAX_ATTEMPT_MS = 20_000;
 
 /** Requests to the gateway with the caller's token. */
 export class HttpConnection {
@@ -119,18 +120,18 @@ export class HttpConnection {
 
   /** Send a request once, with a new token where the provider's last one was refused. */
   async send(request: HttpRequest, signal?: AbortSignal): Promise<Response> {
-    const token = await this.#token();
+    const token = await this.#token(signal);
     const response = await this.#sendWith(token, request, signal);
     if (response.status !== 401 || !this.tokens.discard(token)) {
       return response;
     }
     await response.body?.cancel();
-    return this.#sendWith(await this.#token(), request, signal);
+    return this.#sendWith(await this.#token(signal), request, signal);
   }
 
-  async #token(): Promise<string> {
+  async #token(signal: AbortSignal | undefined): Promise<string> {
     try {
-      return await this.tokens.token();
+      return await untilAborted(this.tokens.token(), signal);
     } catch (error) {
       throw new NoToken(error);
     }

@@ -13,6 +13,8 @@ import {
 
 const SENT = cloudEvent("InvitationSent", { invitationId: "i1", userId: "bob" });
 const PENDING: Reply = json(202, { commandId: "c1", outcome: "pending" }, { Location: "/v1/commands/c1" });
+const HANGING: Reply = ({ signal }) =>
+  new Promise((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason as Error)));
 const UUID7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 function keysOf(gateway: FakeGateway): (string | null)[] {
@@ -24,6 +26,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
+  vi.restoreAllMocks();
   vi.useRealTimers();
 });
 
@@ -193,6 +196,34 @@ test("a command without a token was not sent, and has the provider's error", asy
   expect(gateway.requests).toEqual([]);
 });
 
+/** Let a signal's timeout pass with the test's clock. */
+function fakeSignalTimeouts(): void {
+  vi.spyOn(AbortSignal, "timeout").mockImplementation((ms) => {
+    const aborter = new AbortController();
+    setTimeout(() => aborter.abort(new DOMException("timed out", "TimeoutError")), ms);
+    return aborter.signal;
+  });
+}
+
+test("a connection that is dead leaves time for another attempt", async () => {
+  fakeSignalTimeouts();
+  const gateway = new FakeGateway(HANGING, accepted("c1", SENT));
+  expect(await settle(gateway.client().acceptInvitation("r", "i1"))).toMatchObject({ event: SENT });
+  expect(new Set(keysOf(gateway)).size).toBe(1);
+});
+
+test("a provider that gives no token holds no call longer than its time, or its signal", async () => {
+  fakeSignalTimeouts();
+  const gateway = new FakeGateway(accepted("c1", SENT));
+  const cohost = gateway.client({ token: () => new Promise(() => undefined) });
+  expect(await settle(cohost.acceptInvitation("r", "i1"))).toMatchObject({ name: "TimeoutError" });
+  const aborter = new AbortController();
+  const caught = settle(cohost.acceptInvitation("r", "i1", { signal: aborter.signal }));
+  aborter.abort(new Error("left the page"));
+  expect(await caught).toEqual(new Error("left the page"));
+  expect(gateway.requests).toEqual([]);
+});
+
 const LOGIN_PAGE: Reply = () =>
   new Response("<title>Wi-Fi</title>", { headers: { "Content-Type": "text/html" } });
 
@@ -223,10 +254,8 @@ test("the gateway is asked to wait no longer than there is time", async () => {
 });
 
 test("a request without an answer is given up and repeated", async () => {
-  const hanging: Reply = ({ signal }) =>
-    new Promise((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason as Error)));
   vi.useRealTimers();
-  const gateway = new FakeGateway(hanging);
+  const gateway = new FakeGateway(HANGING);
   const error = await gateway
     .client()
     .acceptInvitation("r", "i1", { timeoutMs: 50 })
