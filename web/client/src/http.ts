@@ -85,6 +85,7 @@ export class HttpConnection {
     isFinal: (answer: HttpAnswer) => boolean = (answer) => !RETRIED_STATUSES.has(answer.status),
     prepare: (request: HttpRequest, leftMs: number) => HttpRequest = (unchanged) => unchanged,
   ): Promise<HttpAnswer> {
+    checkPath(request.path);
     const deadline = Date.now() + timeoutMs;
     const backoff = new Backoff();
     let hadNoEffect = true;
@@ -201,6 +202,18 @@ export function problemOf(answer: HttpAnswer): ProblemError {
 /** Fill a path: each value is one segment. */
 export function path(strings: TemplateStringsArray, ...values: string[]): string {
   return String.raw({ raw: strings }, ...values.map(encodeURIComponent));
+}
+
+/** Throw a `TypeError` for an id that would vanish from the path: the request would be for something else. */
+export function checkPath(requestPath: string): void {
+  const [segments = ""] = requestPath.split("?");
+  const id = segments
+    .slice(1)
+    .split("/")
+    .find((segment) => ["", ".", ".."].includes(segment));
+  if (id !== undefined) {
+    throw new TypeError(`"${id}" is no id: ${requestPath}`);
+  }
 }
 
 /** Return a query with its `?`, without the values that are undefined. */

@@ -1,7 +1,7 @@
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { Backoff, pause } from "./backoff.js";
 import { ProblemError } from "./errors.js";
-import { problemOf, readAnswer, type HttpConnection } from "./http.js";
+import { checkPath, problemOf, readAnswer, type HttpConnection } from "./http.js";
 import type { CloudEvent, EventName } from "./messages.js";
 import type { EventData } from "./generated/messages.js";
 
@@ -57,6 +57,7 @@ export async function* followStream(
   path: string,
   { signal, after, silenceMs = DEFAULT_SILENCE_MS, onStatus }: StreamOptions = {},
 ): AsyncGenerator<StreamItem, void, undefined> {
+  checkPath(path);
   const backoff = new Backoff();
   let position = after;
   let reset = after === undefined;

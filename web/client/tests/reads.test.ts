@@ -91,3 +91,18 @@ test("a refused read is a problem and is not repeated", async () => {
   });
   expect(gateway.requests).toHaveLength(1);
 });
+
+test.each(["", ".", ".."])("%j as an id never becomes another request", async (id) => {
+  const gateway = new FakeGateway(json(200, { items: [], causationId: "x" }));
+  const cohost = gateway.client();
+  const calls = [
+    cohost.getRoom(id),
+    cohost.removeCoHost("r", id),
+    cohost.deleteRoom(id),
+    cohost.followRoom(id).next(),
+  ];
+  for (const result of await Promise.allSettled(calls)) {
+    expect(result).toMatchObject({ status: "rejected", reason: { name: "TypeError" } });
+  }
+  expect(gateway.requests).toEqual([]);
+});
