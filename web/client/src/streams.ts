@@ -60,8 +60,10 @@ export async function* followStream(
   checkPath(path);
   const backoff = new Backoff();
   let position = after;
-  let reset = after === undefined;
+  let reset = false;
   while (!signal?.aborted) {
+    // Without a position, the gateway begins at the present.
+    reset ||= !position;
     const attempt = new AbortController();
     const stop = () => attempt.abort(signal?.reason);
     signal?.addEventListener("abort", stop, { once: true });
@@ -84,7 +86,6 @@ export async function* followStream(
       }
       if (error instanceof ProblemError && error.status === POSITION_GONE) {
         position = undefined;
-        reset = true;
       }
       interruption = error;
     } finally {

@@ -100,6 +100,14 @@ test("a stream begins behind a position that was stored", async () => {
   expect(positionsOf(gateway)).toEqual(["p7"]);
 });
 
+test("an empty position is none, so the state must be read", async () => {
+  const gateway = new FakeGateway(new FakeStream().ready("p7").reply);
+  expect(await take(follow(gateway, { after: "" }), 1)).toEqual([
+    { name: "ready", position: "p7", reset: true },
+  ]);
+  expect(positionsOf(gateway)).toEqual([null]);
+});
+
 test("a position that the log no longer has resets the reader", async () => {
   const gone = problem(410, "position_gone");
   const gateway = new FakeGateway(
