@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { ConnectionState, DisconnectReason, RoomEvent } from "livekit-client";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Role, Source, Stage, StageOptions, UnmuteRequest } from "../src/index.js";
@@ -58,6 +59,8 @@ beforeEach(() => {
 });
 
 afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllGlobals();
   vi.useRealTimers();
 });
 
@@ -325,6 +328,29 @@ test.each([
   await pass(20_000);
   expect(await stage.ended).toEqual({ reason: end });
   expect(room.connections).toHaveLength(1);
+});
+
+test("what an app throws is its own, and ends nothing", async () => {
+  const thrown = vi.fn();
+  vi.stubGlobal("reportError", thrown);
+  const fail = () => {
+    throw new Error("a fault of the app");
+  };
+  room.localParticipant.brokenDevices.add("camera");
+  const stage = await joinSeated({ onChange: fail, onError: fail });
+  expect([stage.status, room.connections.length, publishedSources()]).toEqual([
+    "connected",
+    1,
+    ["microphone"],
+  ]);
+  expect(thrown).toHaveBeenCalledWith(new Error("a fault of the app"));
+});
+
+test("a stage that ended leaves no listener on the app's signal", async () => {
+  const { signal } = new AbortController();
+  const stage = await joinSeated({ signal });
+  await stage.leave();
+  expect(getEventListeners(signal, "abort")).toEqual([]);
 });
 
 test("leaving stops the tracks and everything else", async () => {

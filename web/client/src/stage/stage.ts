@@ -7,6 +7,7 @@ import type {
 } from "livekit-client";
 import type { CoHost } from "../client.js";
 import type { BroadcastData, Role } from "../messages.js";
+import { callApp } from "./call-app.js";
 import { fetchBroadcastData, StageConnection } from "./connection.js";
 import type { StageEnd, StageOptions, StageStatus } from "./options.js";
 import { Publisher, type LiveKit } from "./publisher.js";
@@ -47,7 +48,7 @@ export class Stage {
   ) {
     this.ended = new Promise((resolve) => (this.#end = resolve));
     const { signal } = this.#aborter;
-    const onError = (error: unknown) => options.onError?.(error);
+    const onError = (error: unknown) => this.#report(error);
     const sources = options.as === "viewer" ? [] : (options.sources ?? ["camera", "microphone"]);
     const refresh = () => void this.refreshDefaults().catch(onError);
     this.#publisher = new Publisher(room, livekit, sources, options.capture, onError);
@@ -69,7 +70,9 @@ export class Stage {
   async connect(): Promise<void> {
     const { signal, timeoutMs = DEFAULT_TIMEOUT_MS } = this.options;
     signal?.throwIfAborted();
-    signal?.addEventListener("abort", () => void this.leave(), { once: true });
+    const leave = () => void this.leave().catch((error) => this.#report(error));
+    // The app's signal outlives the stage.
+    signal?.addEventListener("abort", leave, { once: true, signal: this.#aborter.signal });
     this.#listen();
     try {
       await this.#connection.connect(timeoutMs);
@@ -128,7 +131,7 @@ export class Stage {
   #listen(): void {
     const { RoomEvent } = this.livekit;
     const isLocal = (participant?: Participant) => participant === this.room.localParticipant;
-    const changed = () => this.options.onChange?.(this);
+    const changed = () => this.#notify();
     const noteMute = ({ source, isMuted }: TrackPublication, participant: Participant) => {
       if (isLocal(participant)) {
         this.#publisher.noteMute(source, isMuted);
@@ -164,7 +167,7 @@ export class Stage {
     this.userId = data.userId;
     // A seat may have come or gone since the data was fetched.
     this.role = this.#readRole();
-    void this.#publisher.updateDefaults(data.publishDefaults);
+    this.#publisher.updateDefaults(data.publishDefaults).catch((error) => this.#report(error));
     this.#setStatus("connected");
     if (this.role !== data.role) {
       this.#publisher.waitFor(() => this.refreshDefaults());
@@ -190,7 +193,7 @@ export class Stage {
 
   #updateRights(isNewConnection = false): void {
     this.#publisher.updateRights(this.role !== "viewer", isNewConnection);
-    this.options.onChange?.(this);
+    this.#notify();
   }
 
   #measure(quality: string): void {
@@ -218,7 +221,7 @@ export class Stage {
         await this.#publisher.unmute(request.source);
       }
     } catch (error) {
-      this.options.onError?.(error);
+      this.#report(error);
     }
   }
 
@@ -249,6 +252,14 @@ export class Stage {
 
   #setStatus(status: StageStatus): void {
     this.status = status;
-    this.options.onChange?.(this);
+    this.#notify();
+  }
+
+  #notify(): void {
+    callApp(() => this.options.onChange?.(this));
+  }
+
+  #report(error: unknown): void {
+    callApp(() => this.options.onError?.(error));
   }
 }
