@@ -108,7 +108,8 @@ export class Show {
         return;
       } catch (error) {
         if (!(error instanceof ProblemError)) {
-          throw error;
+          this.#note(error);
+          return;
         }
         this.notice = `The room is not live yet (${error.reason}).`;
         await new Promise((resolve) => setTimeout(resolve, 1_000));
@@ -126,19 +127,19 @@ export class Show {
   }
 
   async toggle(source: Source, isOn: boolean): Promise<void> {
-    await (isOn ? this.#stage?.unmute(source) : this.#stage?.mute(source));
+    await this.#try(() => (isOn ? this.#stage?.unmute(source) : this.#stage?.mute(source)));
   }
 
   async shareScreen(isOn: boolean): Promise<void> {
-    await (isOn ? this.#stage?.publish("screen_share") : this.#stage?.unpublish("screen_share"));
+    await this.#try(() =>
+      isOn ? this.#stage?.publish("screen_share") : this.#stage?.unpublish("screen_share"),
+    );
   }
 
   /** Report a poor connection, and follow the limits that come of it; or a good one. */
   async throttle(isOn: boolean): Promise<void> {
     this.isThrottled = isOn;
-    await this.#cohost
-      .reportQuality(this.room, isOn ? "poor" : "excellent")
-      .catch((error) => this.#note(error));
+    await this.#try(() => this.#cohost.reportQuality(this.room, isOn ? "poor" : "excellent"));
   }
 
   invite(userId: string, label: string): Promise<void> {
@@ -192,16 +193,22 @@ export class Show {
   }
 
   async say(text: string): Promise<void> {
-    await this.livekit.localParticipant.sendText(text, { topic: CHAT_TOPIC });
-    this.#addChat(this.livekit.localParticipant, text);
+    await this.#try(async () => {
+      await this.livekit.localParticipant.sendText(text, { topic: CHAT_TOPIC });
+      this.#addChat(this.livekit.localParticipant, text);
+    });
   }
 
   async #command(name: string, run: (options: { commandId: string }) => Promise<unknown>): Promise<void> {
-    const commandId = crypto.randomUUID();
+    const commandId = newCommandId();
     this.#commands.set(commandId, name);
     this.notice = "";
+    await this.#try(() => run({ commandId }));
+  }
+
+  async #try(step: () => Promise<unknown> | undefined): Promise<void> {
     try {
-      await run({ commandId });
+      await step();
     } catch (error) {
       this.#note(error);
     }
@@ -275,7 +282,8 @@ export class Show {
     this.livekit.registerTextStreamHandler(CHAT_TOPIC, (reader, { identity }) => {
       void reader
         .readAll()
-        .then((text) => this.#addChat(this.livekit.remoteParticipants.get(identity), text));
+        .then((text) => this.#addChat(this.livekit.remoteParticipants.get(identity), text))
+        .catch((error: unknown) => this.#note(error));
     });
   }
 
@@ -308,4 +316,10 @@ export class Show {
     }
     this.notice = error instanceof Refused ? `${error.reason}: ${error.message}` : String(error);
   }
+}
+
+/** Return a command's id. `crypto.randomUUID` is missing where a page comes over HTTP from another machine. */
+function newCommandId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
