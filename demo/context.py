@@ -27,7 +27,7 @@ ABSENT = "frank"
 LABELS = {"bob": "Guitar", "carol": "Vocals", "frank": "Drums"}
 PITCHES = {"bob": 440, "carol": 550, "frank": 660, "mallory": 880}
 
-_SECONDS = 20
+_SECONDS = 60
 _LOOK_SECONDS = 0.02
 
 
