@@ -21,6 +21,7 @@ from services.runtime import log_ids
 _FIRST_RETRY_SECONDS = 0.2
 _MAX_RETRY_SECONDS = 5.0
 _START_SECONDS = 5.0
+_READ_SECONDS = 2.0
 
 log = structlog.get_logger()
 
@@ -111,6 +112,10 @@ class EventHub:
             for partition, offset in zip(partitions, position.offsets, strict=True)
         ):
             raise PositionLost
+        # A badge that has changed again since the position comes once, as it is last.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_READ_SECONDS):
+                await session.live.wait_for_badges(key, ends)
         return position
 
     async def follow(

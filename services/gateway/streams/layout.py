@@ -8,6 +8,7 @@ from cohost_schemas.partitions import partition_of
 from services.gateway.streams.positions import StreamKey
 
 STREAM_TOPICS = (topics.INVITATION_EVENTS, topics.BROADCAST_EVENTS, topics.BADGES)
+_BADGES = STREAM_TOPICS.index(topics.BADGES)
 
 
 class PartitionLayout:
@@ -35,6 +36,10 @@ class PartitionLayout:
         if key.kind == "user":
             return range(len(self.partitions))
         return range(partition_of(key.id, self._count), len(self.partitions), self._count)
+
+    def badges_of(self, key: StreamKey) -> list[int]:
+        """Return the numbers of the partitions with the badges that a stream reads."""
+        return [number for number in self.numbers_of(key) if number >= _BADGES * self._count]
 
 
 async def fetch_layout(connection: KafkaConnection) -> PartitionLayout:

@@ -35,6 +35,7 @@ class LiveLog:
         self._offsets = [passed_offsets[partition] for partition in layout.partitions]
         self._recent = RecentRecords(self._offsets)
         self._channels: dict[StreamKey, Channel] = {}
+        self._has_read_on = asyncio.Event()
         self._metrics = metrics
 
     def position_of(self, key: StreamKey) -> Position:
@@ -60,6 +61,15 @@ class LiveLog:
                 self._deliver(record)
             if count % _RECORDS_PER_TURN == 0:
                 await asyncio.sleep(0)
+        self._has_read_on.set()
+
+    async def wait_for_badges(self, key: StreamKey, ends: Mapping[TopicPartition, int]) -> None:
+        """Wait until every badge of a stream has been read that is before these ends of the log."""
+        # The last record before an end is no badge: it is the end of the transaction that wrote one.
+        wanted = {number: ends[self._layout.partitions[number]] - 1 for number in self._layout.badges_of(key)}
+        while any(self._offsets[number] < offset for number, offset in wanted.items()):
+            self._has_read_on.clear()
+            await self._has_read_on.wait()
 
     def missed_events(
         self, key: StreamKey, viewer: Viewer, position: Position

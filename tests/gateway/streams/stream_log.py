@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
 from cohost.kafka.closing import close_within
 from cohost.kafka.connection import KafkaConnection
+from cohost.kafka.log_reader import fetch_offset_bounds
 from cohost_schemas import envelope, ids, timestamps, topics
 from cohost_schemas.partitions import partition_of
 from cohost_schemas.topics import Topic
@@ -150,6 +151,12 @@ class StreamLog:
             for event in events
         ]
         await asyncio.gather(*sent)
+
+    async def end_offset(self, topic: Topic, room: str) -> int:
+        """Return the end of a room's partition of a topic, as a reader of committed records sees it."""
+        partition = TopicPartition(self.connection.topic_name(topic), partition_of(room, PARTITIONS))
+        _, ends = await fetch_offset_bounds(self.connection, [partition])
+        return ends[partition]
 
     async def delete_all(self, topic: Topic, room: str) -> None:
         """Delete every record from a room's partition of a topic."""
