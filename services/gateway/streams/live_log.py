@@ -67,6 +67,7 @@ class LiveLog:
         """Wait until every badge of a stream has been read that is before these ends of the log."""
         # The last record before an end is no badge: it is the end of the transaction that wrote one.
         wanted = {number: ends[self._layout.partitions[number]] - 1 for number in self._layout.badges_of(key)}
+        self._pass_control_records()
         while any(self._offsets[number] < offset for number, offset in wanted.items()):
             self._has_read_on.clear()
             await self._has_read_on.wait()
