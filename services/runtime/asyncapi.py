@@ -2,6 +2,7 @@
 
 import functools
 import html
+import inspect
 import json
 import operator
 from collections.abc import Iterable
@@ -227,7 +228,7 @@ def _message(model: type[Message]) -> Schema:
     return {
         "name": envelope.wire_type(model.__name__),
         "title": model.__name__,
-        "summary": model.__doc__,
+        "summary": inspect.cleandoc(model.__doc__ or ""),
         "contentType": _CLOUD_EVENT,
         "headers": {
             "type": "object",

@@ -109,3 +109,9 @@ def _is_accepted(model: type[Message], data: dict[str, Any]) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def test_descriptions_are_without_the_indentation_of_the_code() -> None:
+    described = [schema["description"] for schema in SCHEMAS.values()]
+    assert any("\n" in description for description in described)
+    assert not any("\n " in description for description in described)

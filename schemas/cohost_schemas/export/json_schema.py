@@ -1,5 +1,6 @@
 """JSON Schemas (draft 2020-12) of the messages: a message's data, and the CloudEvent that carries it."""
 
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
@@ -99,7 +100,7 @@ def cloud_event_schema(model: type[Message], ref_template: str = REFERENCE_TEMPL
         attributes["id"] = {**_ID, "description": "The command's idempotency key."}
     schema: Schema = {
         "title": envelope.wire_type(name),
-        "description": model.__doc__ or "",
+        "description": inspect.cleandoc(model.__doc__ or ""),
         "type": "object",
         "properties": {**attributes, "data": {"$ref": ref_template.format(model=name)}},
         "required": list(_OUTPUT_ATTRIBUTES),
