@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cohost_schemas import timestamps
-from cohost_schemas.types import Id
+from cohost_schemas.types import ID_PATTERN, Id
 from services.runtime.http import pagination
 from services.runtime.http.problems import HttpProblem
 
@@ -33,7 +33,7 @@ def assert_refused(cursor: str) -> bool:
 
 @given(
     milliseconds=st.integers(0, 253_402_300_799_999),
-    identifier=st.from_regex(r"[A-Za-z0-9._:@-]{1,64}", fullmatch=True),
+    identifier=st.from_regex(ID_PATTERN, fullmatch=True),
     number=st.integers(0, 2**63 - 1),
 )
 def test_a_cursor_decodes_to_its_values(milliseconds: int, identifier: str, number: int) -> None:
