@@ -211,6 +211,7 @@ def _exporter() -> Section:
                 Series("sum by (topic) (cohost_exporter_missing_records_total)", "{{topic}}: missing"),
                 Series("sum by (topic) (cohost_exporter_unreadable_records_total)", "{{topic}}: unreadable"),
                 limits=Limits(1),
+                runbooks=("events-missing",),
             ),
         ),
     )
