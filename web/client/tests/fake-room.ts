@@ -27,7 +27,7 @@ export class FakeSender {
 export class FakeTrack {
   isMuted = false;
   isStopped = false;
-  readonly sender = new FakeSender();
+  sender = new FakeSender();
 
   constructor(public source: string) {}
 
@@ -164,10 +164,21 @@ export class FakeRoom extends EventEmitter {
   /** Reconnect in full, as LiveKit does by itself: each track is unpublished and published again. */
   async restart(): Promise<void> {
     this.state = ConnectionState.Reconnecting;
+    this.emit(RoomEvent.Reconnecting);
     for (const { track, options } of [...this.published.values()]) {
       await this.localParticipant.unpublishTrack(track, false);
+      track.sender = new FakeSender();
       await this.localParticipant.publishTrack(track, options);
     }
+    this.state = ConnectionState.Connected;
+    this.emit(RoomEvent.Reconnected);
+  }
+
+  /** Lose the signal connection only, and bring it back: the tracks go on. */
+  async resume(): Promise<void> {
+    this.state = ConnectionState.SignalReconnecting;
+    this.emit(RoomEvent.SignalReconnecting);
+    await Promise.resolve();
     this.state = ConnectionState.Connected;
     this.emit(RoomEvent.Reconnected);
   }

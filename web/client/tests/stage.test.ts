@@ -489,6 +489,27 @@ test("a screen stays shared when LiveKit publishes all tracks again", async () =
   expect(track.isStopped).toBe(false);
 });
 
+test.each(["resume", "restart"] as const)("the status tells that LiveKit reconnects: %s", async (kind) => {
+  const seen: string[] = [];
+  const stage = await joinSeated({ onChange: ({ status }) => seen.push(status) });
+  seen.length = 0;
+  await room[kind]();
+  await pass();
+  expect(seen[0]).toBe("interrupted");
+  expect([stage.status, seen.at(-1)]).toEqual(["connected", "connected"]);
+});
+
+test("tracks that LiveKit publishes again have the limits of now", async () => {
+  await joinSeated();
+  gateway.defaults = LOW_DEFAULTS;
+  room.measure("poor");
+  await pass(8_000);
+  await room.restart();
+  await pass();
+  const { encodings } = room.published.get("camera")!.track.sender.parameters;
+  expect(encodings.map(({ active }) => active)).toEqual([false, false, true]);
+});
+
 test("an app is called when something has changed", async () => {
   const seen: string[] = [];
   await joinSeated({ onChange: ({ role, status }) => seen.push(`${role} ${status}`) });

@@ -139,7 +139,9 @@ export class Stage {
       }
     };
     this.#on(RoomEvent.Disconnected, (reason) => void this.#connection.handleDisconnected(reason));
-    this.#on(RoomEvent.Reconnected, () => this.#updateRights());
+    this.#on(RoomEvent.SignalReconnecting, () => this.#setStatus("interrupted"));
+    this.#on(RoomEvent.Reconnecting, () => this.#setStatus("interrupted"));
+    this.#on(RoomEvent.Reconnected, () => this.#handleReconnected());
     this.#on(RoomEvent.ParticipantPermissionsChanged, (_, who) => isLocal(who) && this.#updateRights());
     this.#on(RoomEvent.ParticipantAttributesChanged, (_, who) => isLocal(who) && this.#updateRole());
     this.#on(RoomEvent.ConnectionQualityChanged, (quality, who) => isLocal(who) && this.#measure(quality));
@@ -174,6 +176,14 @@ export class Stage {
     }
     this.#updateRights(true);
     this.#restartQuality();
+  }
+
+  /** LiveKit brought the connection back by itself. */
+  #handleReconnected(): void {
+    this.#setStatus("connected");
+    // Tracks that were published again have none of the limits that were set since.
+    this.#publisher.waitFor(() => this.refreshDefaults());
+    this.#updateRights();
   }
 
   #readRole(): Role {
