@@ -417,6 +417,21 @@ test("lower publishing defaults reach the running tracks, and rise again", async
   expect(sender.parameters).toEqual(before);
 });
 
+test("lower publishing defaults leave layers off that LiveKit switched off", async () => {
+  await joinSeated();
+  const { sender } = room.published.get("camera")!.track;
+  sender.parameters.encodings[2]!.active = false;
+  const active = () => sender.parameters.encodings.map((encoding) => encoding.active);
+  gateway.defaults = LOW_DEFAULTS;
+  room.measure("poor");
+  await pass(8_000);
+  expect(active()).toEqual([false, true, false]);
+  gateway.defaults = DEFAULTS;
+  room.measure("good");
+  await pass(8_000);
+  expect(active()).toEqual([true, true, false]);
+});
+
 test("a device that cannot be opened is reported, and the others are published", async () => {
   room.localParticipant.brokenDevices.add("camera");
   const stage = await joinSeated();

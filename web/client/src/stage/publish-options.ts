@@ -1,8 +1,14 @@
 import type { TrackPublishOptions } from "livekit-client";
 import type { PublishDefaults } from "../messages.js";
 
-// The encodings of each sender before its limits were changed.
-const unlimited = new WeakMap<RTCRtpSender, RTCRtpEncodingParameters[]>();
+interface KnownSender {
+  /** The encodings before their limits were changed. */
+  before: RTCRtpEncodingParameters[];
+  /** The layers that were switched off here. */
+  switchedOff: Set<number>;
+}
+
+const knownSenders = new WeakMap<RTCRtpSender, KnownSender>();
 
 /** Return LiveKit's options for tracks that are published with these defaults, which a viewer has not. */
 export function publishOptions(defaults: PublishDefaults | null): TrackPublishOptions {
@@ -17,7 +23,8 @@ export function publishOptions(defaults: PublishDefaults | null): TrackPublishOp
  * Give a running video track other limits than those that it was published with.
  *
  * Publishing it anew would take it from the stage for a moment, so its layers are scaled, and all but the
- * largest are switched off where there should be one.
+ * largest that is sent are switched off where there should be one. Layers that LiveKit switched off, because
+ * nobody receives them, stay so.
  */
 export async function limitSender(
   sender: RTCRtpSender,
@@ -25,16 +32,27 @@ export async function limitSender(
   defaults: PublishDefaults,
 ): Promise<void> {
   const parameters = sender.getParameters();
-  const before = unlimited.get(sender) ?? parameters.encodings.map((encoding) => ({ ...encoding }));
-  unlimited.set(sender, before);
-  const largest = parameters.encodings.length - 1;
+  const { before, switchedOff } = knowSender(sender, parameters.encodings);
   // What LiveKit chose by itself, for a track published without defaults, is not raised.
-  const chosen = Math.max(before[largest]?.maxBitrate ?? 0, defaults.videoMaxBitrate);
+  const chosen = Math.max(before.at(-1)?.maxBitrate ?? 0, defaults.videoMaxBitrate);
   const scale = defaults.videoMaxBitrate / (publishedWith?.videoMaxBitrate ?? chosen);
+  const largest = parameters.encodings.findLastIndex(({ active }) => active);
   for (const [index, encoding] of parameters.encodings.entries()) {
     encoding.maxBitrate = Math.round((before[index]?.maxBitrate ?? chosen) * scale);
     encoding.maxFramerate = defaults.videoMaxFramerate;
-    encoding.active = defaults.simulcast || index === largest;
+    if (defaults.simulcast && switchedOff.delete(index)) {
+      encoding.active = true;
+    } else if (!defaults.simulcast && encoding.active && index !== largest) {
+      encoding.active = false;
+      switchedOff.add(index);
+    }
   }
   await sender.setParameters(parameters);
+}
+
+function knowSender(sender: RTCRtpSender, encodings: RTCRtpEncodingParameters[]): KnownSender {
+  const before = encodings.map((encoding) => ({ ...encoding }));
+  const known = knownSenders.get(sender) ?? { before, switchedOff: new Set() };
+  knownSenders.set(sender, known);
+  return known;
 }
