@@ -1,103 +1,157 @@
-// Play the demo in a browser, as host and guest in two contexts of it, with a fake camera and a drawn one.
+// Play a show on the demo's pages: two people in browser contexts of their own, and more who come later.
 // COHOST_GATEWAY_URL and COHOST_CHROMIUM say where. It exits with 1 where the pages do not show what they should.
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
-import { chromium } from "playwright-core";
+import { button, DemoShow, launchBrowser } from "./pages.mjs";
 
-const { COHOST_GATEWAY_URL: url, COHOST_CHROMIUM: executablePath } = process.env;
-const TIMEOUT = { timeout: 30_000 };
-const ROOM = `show-${randomUUID()}`;
-const [ALICE, BOB] = [`alice-${randomUUID()}`, `bob-${randomUUID()}`];
+const browser = await launchBrowser();
+const show = new DemoShow(browser);
 
-const browser = await chromium.launch({
-  executablePath,
-  args: [
-    "--no-sandbox",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-    "--autoplay-policy=no-user-gesture-required",
-  ],
-});
-const violations = [];
-
-async function open(part, user, more = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-  const page = await context.newPage();
-  page.setDefaultTimeout(TIMEOUT.timeout);
-  page.on("pageerror", (error) => violations.push(`${part}: ${error}`));
-  page.on("console", (message) => {
-    if (message.text().includes("Content Security Policy")) {
-      violations.push(`${part}: ${message.text()}`);
-    }
-  });
-  await page.goto(`${url}/demo/?${new URLSearchParams({ part, room: ROOM, user, ...more })}`);
-  await page.waitForSelector(".status.connected");
-  return page;
+/** Wait for an event in a page's panel, with the command that caused it. */
+function waitForEvent(page, name, command) {
+  return page.locator(".events li", { hasText: name }).filter({ hasText: command }).first().waitFor();
 }
 
-function button(page, name) {
-  return page.getByRole("button", { name, exact: true });
-}
-
-function tile(page, user) {
-  return page.locator(`[data-user="${user}"]`);
-}
-
-/** Wait until a person's picture moves, and the element that plays the sound has some. */
-async function waitForPicture(page, user, hasSound = false) {
-  await page.waitForFunction(
-    ([selector, isHeard]) => {
-      const shown = document.querySelector(selector);
-      const stream = shown?.querySelector("audio").srcObject;
-      return (
-        shown?.querySelector("video").currentTime > 1 && (!isHeard || stream?.getAudioTracks().length > 0)
-      );
+/** Ask the gateway as somebody; without a name, without a token. Return the status and the reason. */
+async function ask(page, name, method, path, body) {
+  return page.evaluate(
+    async ({ userId, ...request }) => {
+      const signing = { method: "POST", body: JSON.stringify({ userId }) };
+      const { token } = userId ? await (await fetch("/demo/token", signing)).json() : { token: "" };
+      const headers = { Authorization: `Bearer ${token}` };
+      const answer = await fetch(request.path, { ...request, headers });
+      return [answer.status, (await answer.json()).reason];
     },
-    [`[data-user="${user}"]`, hasSound],
-    TIMEOUT,
+    {
+      userId: name && show.userId(name),
+      method,
+      path: `/v1/rooms/${show.room}${path}`,
+      body: body && JSON.stringify(body),
+    },
   );
 }
 
-try {
-  const host = await open("host", ALICE);
-  await waitForPicture(host, ALICE);
-  const guest = await open("guest", BOB, { drawn: "" });
-  await waitForPicture(guest, ALICE, true);
+async function goOnStage(host, guest) {
+  await show.waitForPicture(host, "alice");
+  await show.waitForPicture(guest, "alice");
+  await show.waitForSound(guest, "alice");
   assert.equal(await guest.locator(".chat input").count(), 0);
+  await show.bringOnStage(host, guest, "bob", "Guitar");
+  await show.waitForPicture(host, "bob");
+  await show.waitForSound(host, "bob");
+  await show.tile(host, "bob").getByText("Guitar").waitFor();
+  await waitForEvent(host, "InvitationSent", "SendInvitation →");
+  await waitForEvent(host, "GrantProvisioned", "AcceptInvitation →");
+  await waitForEvent(guest, "BadgeChanged", "AcceptInvitation →");
+}
 
-  // Invited, accepted, on stage, with a badge in the chat.
-  await host.getByLabel("User").fill(BOB);
-  await host.getByLabel("Announced as").fill("Guitar");
-  await button(host, "Invite").click();
-  await button(guest, "Accept").click();
-  await guest.waitForSelector("header .badge.coHost");
-  await waitForPicture(host, BOB, true);
-  await tile(host, BOB).getByText("Guitar").waitFor();
+async function chat(host, guest) {
   await guest.getByLabel("Message").fill("Hello");
   await button(guest, "Send").click();
   await host.locator(".chat li", { hasText: "Hello" }).locator(".badge.coHost").waitFor();
+  await host.getByLabel("Message").fill("Welcome");
+  await button(host, "Send").click();
+  await guest.locator(".chat li", { hasText: "Welcome" }).locator(".badge.host").waitFor();
+}
 
-  // Muted hard, asked, unmuted by the guest.
-  await button(tile(host, BOB), "Mute hard").click();
-  await tile(host, BOB).getByText("muted by the host").waitFor();
+async function throttle(host, guest) {
+  await show.waitForTraffic(guest, "bob", ({ layers }) => layers === 2);
+  await button(guest, "Throttle").click();
+  await show.tile(host, "bob").locator(".quality.poor").waitFor();
+  // The limit is 450 kbit/s, which an encoder exceeds for moments.
+  await show.waitForTraffic(guest, "bob", ({ layers, kbits }) => layers === 1 && kbits <= 550);
+  await waitForEvent(host, "ParticipantQualityChanged", "quality poor");
+  await button(guest, "Stop throttling").click();
+  await show.tile(host, "bob").locator(".quality.excellent").waitFor();
+  await show.waitForTraffic(guest, "bob", ({ layers }) => layers === 2);
+}
+
+async function muteAndUnmute(host, guest) {
+  await button(show.tile(host, "bob"), "Mute hard").click();
+  await show.tile(host, "bob").getByText("muted by the host").waitFor();
   await button(guest, "Unmute microphone").waitFor();
-  await button(tile(host, BOB), "Ask to unmute").click();
+  await button(show.tile(host, "bob"), "Ask to unmute").click();
   await button(guest, "Unmute").click();
   await button(guest, "Mute microphone").waitFor();
+  await show.waitForSound(host, "bob");
+}
 
-  // The connection is lost and comes back within the grace.
+async function loseConnection(host, guest) {
+  const grace = show.tile(host, "bob").getByText("The seat is kept");
   await button(guest, "Pull the plug").click();
-  await tile(host, BOB).getByText("The seat is kept").waitFor();
+  await grace.waitFor();
+  const before = await grace.locator("progress").getAttribute("value");
+  await grace.locator(`progress:not([value="${before}"])`).waitFor();
   await button(guest, "Plug in again").click();
-  await tile(host, BOB).getByText("The seat is kept").waitFor({ state: "detached" });
-  await waitForPicture(host, BOB, true);
+  await grace.waitFor({ state: "detached" });
+  await show.waitForPicture(host, "bob");
+  await show.waitForSound(host, "bob");
+  await host.locator(".events", { hasText: "CoHostReconnected" }).waitFor();
+}
 
-  // Left.
+async function arrange(host, guest) {
+  const carol = await show.open("viewer", "carol", { drawn: true });
+  await show.bringOnStage(host, carol, "carol");
+  await show.tile(guest, "carol").getByText("co-host 2").waitFor();
+  await button(show.tile(host, "carol"), "First").click();
+  await show.tile(guest, "carol").getByText("co-host 1").waitFor();
+  await show.tile(guest, "bob").getByText("co-host 2").waitFor();
+  await button(show.tile(host, "carol"), "Remove").click();
+  await carol.waitForSelector("header .badge.viewer");
+  await show.tile(guest, "carol").waitFor({ state: "detached" });
+  await waitForEvent(host, "CoHostLeft", "RemoveCoHost →");
+  await carol.context().close();
+}
+
+/** Somebody who was not invited watches, and may do nothing. */
+async function refuseStranger() {
+  const page = await show.open("viewer", "mallory");
+  await show.waitForPicture(page, "bob");
+  for (const source of ["camera", "microphone"]) {
+    assert.ok(await button(page, `Unmute ${source}`).isDisabled());
+  }
+  assert.equal(await page.locator(".chat input, .actions").count(), 0);
+  const order = { userIds: [show.userId("bob")] };
+  const refused = [
+    await ask(page, "", "GET", "/stage"),
+    await ask(page, "mallory", "GET", "/broadcast-data"),
+    await ask(page, "mallory", "POST", "/invitations", { userId: show.userId("mallory") }),
+    await ask(page, "mallory", "PUT", "/co-hosts/order", order),
+    await ask(page, "mallory", "DELETE", `/co-hosts/${show.userId("bob")}`),
+  ];
+  assert.deepEqual(refused, [
+    [401, "unauthorized"],
+    [403, "not_on_stage"],
+    ...Array(3).fill([403, "not_room_host"]),
+  ]);
+  assert.equal(await page.locator(".events li", { hasText: "Invitation" }).count(), 0);
+  await page.context().close();
+}
+
+async function leave(host, guest) {
   await button(guest, "Leave the stage").click();
-  await tile(host, BOB).waitFor({ state: "detached" });
+  await show.tile(host, "bob").waitFor({ state: "detached" });
   await guest.waitForSelector("header .badge.viewer");
-  await host.locator(".events", { hasText: "GrantRevoked" }).waitFor();
-  assert.deepEqual(violations, []);
+  await waitForEvent(host, "GrantRevoked", "LeaveStage →");
+}
+
+try {
+  const host = await show.open("host", "alice");
+  const guest = await show.open("guest", "bob", { drawn: true });
+  for (const scene of [
+    goOnStage,
+    chat,
+    throttle,
+    muteAndUnmute,
+    loseConnection,
+    arrange,
+    refuseStranger,
+    leave,
+  ]) {
+    const startedAt = performance.now();
+    await scene(host, guest);
+    console.log(`${scene.name}: ${Math.round(performance.now() - startedAt)} ms`);
+  }
+  assert.deepEqual(show.violations, []);
   console.log("played the demo");
 } finally {
   await browser.close();

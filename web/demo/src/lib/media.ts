@@ -2,6 +2,7 @@ import type { Source } from "@cohost/client";
 
 const SIZE = { width: 640, height: 360 };
 const FRAMES_A_SECOND = 15;
+const BUBBLES = 36;
 
 /** Return a track of the user's device, or a drawn picture or a tone where there is none. */
 export async function captureSource(source: Source, name: string): Promise<MediaStreamTrack> {
@@ -30,13 +31,7 @@ function drawClock(name: string): MediaStreamTrack {
     const now = new Date();
     context.fillStyle = `hsl(${hue} 45% 32%)`;
     context.fillRect(0, 0, SIZE.width, SIZE.height);
-    context.fillStyle = `hsl(${hue} 60% 62%)`;
-    context.fillRect(
-      0,
-      SIZE.height - 8,
-      (SIZE.width * (now.getSeconds() + now.getMilliseconds() / 1000)) / 60,
-      8,
-    );
+    drawBubbles(context, hue, now.getTime() / 1000);
     context.fillStyle = "white";
     context.textAlign = "center";
     context.font = "600 72px system-ui, sans-serif";
@@ -53,6 +48,19 @@ function drawClock(name: string): MediaStreamTrack {
     }
   }, 1000 / FRAMES_A_SECOND);
   return track!;
+}
+
+/** Draw what always moves, so that a limit of the bitrate can be seen. */
+function drawBubbles(context: CanvasRenderingContext2D, hue: number, seconds: number): void {
+  for (let i = 0; i < BUBBLES; i++) {
+    const radius = 12 + ((i * 37) % 34);
+    const x = SIZE.width * (0.5 + 0.55 * Math.sin(seconds * (0.3 + (i % 5) * 0.11) + i * 1.7));
+    const y = SIZE.height * (0.5 + 0.55 * Math.cos(seconds * (0.25 + (i % 7) * 0.08) + i * 2.3));
+    context.fillStyle = `hsl(${hue + ((i * 13) % 50)} 60% ${40 + ((i * 7) % 20)}% / 45%)`;
+    context.beginPath();
+    context.arc(x, y, radius, 0, 2 * Math.PI);
+    context.fill();
+  }
 }
 
 function playTone(name: string): MediaStreamTrack {

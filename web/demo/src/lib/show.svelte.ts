@@ -2,42 +2,31 @@ import {
   CoHost,
   ProblemError,
   Refused,
-  type CloudEvent,
   type Invitation,
   type OnStage,
+  type Quality,
   type Source,
   type Stage,
   type StreamItem,
   type StreamOptions,
 } from "@cohost/client";
 import { Room, RoomEvent, type Participant } from "livekit-client";
+import { ChatLog } from "./chat.svelte";
+import { EventLog } from "./event-log.svelte";
 import { captureSource } from "./media";
 import { connectAs, nameOf } from "./tokens";
+import { TrafficMeter } from "./traffic";
 
 export type Part = "host" | "guest" | "viewer";
-
-export interface ChatLine {
-  from: string;
-  badge: string;
-  text: string;
-}
-
-export interface EventLine {
-  event: CloudEvent;
-  name: string;
-  /** The command of this page that caused it. */
-  command: string | undefined;
-}
 
 export interface UnmuteQuestion {
   source: Source;
   answer(isYes: boolean): void;
 }
 
-const CHAT_TOPIC = "chat";
-const MAX_LINES = 200;
 const STAGE_EVENTS = /^(CoHost|Host|Badge|Stage|Grant|ParticipantQuality)/;
 const REFRESH_MS = 150;
+const MEASURE_MS = 1_000;
 
 /** One person's view of a show: what the page shows, and what its buttons do. */
 export class Show {
@@ -46,18 +35,20 @@ export class Show {
   people = $state.raw<OnStage[]>([]);
   participants = $state.raw<Participant[]>([]);
   invitations = $state.raw<Invitation[]>([]);
-  chat = $state.raw<ChatLine[]>([]);
-  events = $state.raw<EventLine[]>([]);
+  /** What of each user's picture is sent or received, in words. */
+  traffic = $state.raw<ReadonlyMap<string, string>>(new Map());
   question = $state.raw<UnmuteQuestion | undefined>();
   notice = $state("");
   now = $state(Date.now());
   isThrottled = $state(false);
+  readonly events = new EventLog(connectAs("observer", "cohost:ops"));
   readonly name: string;
-  readonly livekit = new Room({ adaptiveStream: true, dynacast: true });
+  // Tiles are small: at the density of the screen only the lowest layer would ever be asked for.
+  readonly livekit = new Room({ adaptiveStream: { pixelDensity: 2 }, dynacast: true });
+  readonly chat = new ChatLog(this.livekit, (error) => this.#note(error));
   readonly #cohost: CoHost;
   readonly #aborter = new AbortController();
-  readonly #commands = new Map<string, string>();
-  readonly #seen = new Set<string>();
+  readonly #meter = new TrafficMeter();
   #stage: Stage | undefined;
   #refreshing: ReturnType<typeof setTimeout> | undefined;
 
@@ -73,8 +64,8 @@ export class Show {
 
   /** Open the room as its host, or enter it, and stay until `close`. */
   async open(): Promise<void> {
-    const ticking = setInterval(() => (this.now = Date.now()), 500);
-    this.#aborter.signal.addEventListener("abort", () => clearInterval(ticking));
+    this.#every(500, () => (this.now = Date.now()));
+    this.#every(MEASURE_MS, () => void this.#measure());
     const platform = connectAs("platform", "cohost:platform");
     await platform.setUser(this.user, { status: "active", displayName: this.name });
     if (this.part === "host") {
@@ -136,10 +127,10 @@ export class Show {
     );
   }
 
-  /** Report a poor connection, and follow the limits that come of it; or a good one. */
+  /** Report a poor connection, and send what the limits that come of it allow; or a good one. */
   async throttle(isOn: boolean): Promise<void> {
     this.isThrottled = isOn;
-    await this.#try(() => this.#cohost.reportQuality(this.room, isOn ? "poor" : "excellent"));
+    await this.#reportQuality(isOn ? "poor" : "excellent");
   }
 
   invite(userId: string, label: string): Promise<void> {
@@ -193,17 +184,26 @@ export class Show {
   }
 
   async say(text: string): Promise<void> {
-    await this.#try(async () => {
-      await this.livekit.localParticipant.sendText(text, { topic: CHAT_TOPIC });
-      this.#addChat(this.livekit.localParticipant, text);
-    });
+    await this.#try(() => this.chat.say(text));
   }
 
   async #command(name: string, run: (options: { commandId: string }) => Promise<unknown>): Promise<void> {
     const commandId = newCommandId();
-    this.#commands.set(commandId, name);
+    this.events.noteCommand(commandId, name);
     this.notice = "";
     await this.#try(() => run({ commandId }));
+  }
+
+  async #measure(): Promise<void> {
+    this.traffic = await this.#meter.measure(this.participants);
+    // What LiveKit measures meanwhile is reported too, and would end it.
+    if (this.isThrottled && this.status === "connected") {
+      await this.#reportQuality("poor");
+    }
+  }
+
+  async #reportQuality(quality: Quality): Promise<void> {
+    await this.#try(() => this.#cohost.reportQuality(this.room, quality));
   }
 
   async #try(step: () => Promise<unknown> | undefined): Promise<void> {
@@ -231,14 +231,9 @@ export class Show {
   }
 
   #receive(item: StreamItem): void {
-    if ("event" in item && !this.#seen.has(item.event.id)) {
-      this.#seen.add(item.event.id);
-      const command = this.#commands.get(item.event.causationid);
-      const line = { event: item.event as CloudEvent, name: item.name, command };
-      this.events = [line, ...this.events].slice(0, MAX_LINES);
-      if (item.name === "ParticipantQualityChanged" && item.data.userId === this.user) {
-        void this.#stage?.refreshDefaults().catch((error) => this.#note(error));
-      }
+    this.events.add(item);
+    if (item.name === "ParticipantQualityChanged" && item.data.userId === this.user) {
+      void this.#stage?.refreshDefaults().catch((error) => this.#note(error));
     }
     if (item.name === "ready" || item.name.startsWith("Invitation") || STAGE_EVENTS.test(item.name)) {
       this.#refreshing ??= setTimeout(() => void this.#refresh(), REFRESH_MS);
@@ -279,25 +274,16 @@ export class Show {
     ] as const) {
       this.livekit.on(event, changed);
     }
-    this.livekit.registerTextStreamHandler(CHAT_TOPIC, (reader, { identity }) => {
-      void reader
-        .readAll()
-        .then((text) => this.#addChat(this.livekit.remoteParticipants.get(identity), text))
-        .catch((error: unknown) => this.#note(error));
-    });
-  }
-
-  #addChat(participant: Participant | undefined, text: string): void {
-    const badge = participant?.attributes["cohost.badge"] ?? "";
-    const line = { from: nameOf(participant?.identity ?? "?"), badge, text };
-    this.chat = [...this.chat, line].slice(-MAX_LINES);
   }
 
   #showStage({ status, role }: Stage): void {
     this.status = status;
     this.role = role;
-    // What was reported is forgotten with the seat.
-    this.isThrottled &&= role !== "viewer";
+    // What was reported is forgotten with the seat, and so is a request.
+    if (role === "viewer") {
+      this.isThrottled = false;
+      this.question?.answer(false);
+    }
   }
 
   #ask(source: Source): Promise<boolean> {
@@ -308,6 +294,11 @@ export class Show {
       };
       this.question = { source, answer };
     });
+  }
+
+  #every(milliseconds: number, step: () => void): void {
+    const timer = setInterval(step, milliseconds);
+    this.#aborter.signal.addEventListener("abort", () => clearInterval(timer));
   }
 
   #note(error: unknown): void {

@@ -12,8 +12,8 @@ async function fetchToken(userId: string, scope?: string): Promise<string> {
   return (await answer.json()).token;
 }
 
-/** Return a client of the gateway as this user, or with the platform's rights. */
-export function connectAs(userId: string, scope?: "cohost:platform"): CoHost {
+/** Return a client of the gateway as this user, or with the rights of a scope. */
+export function connectAs(userId: string, scope?: "cohost:platform" | "cohost:ops"): CoHost {
   return new CoHost(location.origin, { token: () => fetchToken(userId, scope) });
 }
 
