@@ -11,7 +11,7 @@ export function launchBrowser() {
     executablePath,
     args: [
       "--no-sandbox",
-      "--use-fake-device-for-media-stream",
+      "--use-fake-device-for-media-stream=fps=10",
       "--use-fake-ui-for-media-stream",
       "--autoplay-policy=no-user-gesture-required",
     ],
@@ -106,17 +106,22 @@ export class DemoShow {
         if (!srcObject?.getAudioTracks().length) {
           return false;
         }
-        // Kept on the window: the sound comes with time, and only where the same analyser is asked again.
-        const known = (window.analysers ??= new Map());
-        if (known.get(selector)?.stream !== srcObject) {
+        // The sound comes with time, and only where the same analyser is asked again.
+        if (window.listening?.srcObject !== srcObject) {
+          window.listening?.context.close();
           const context = new AudioContext();
           const analyser = new AnalyserNode(context);
           context.createMediaStreamSource(srcObject).connect(analyser);
-          known.set(selector, { stream: srcObject, analyser });
+          window.listening = { srcObject, context, analyser };
         }
         const samples = new Float32Array(2048);
-        known.get(selector).analyser.getFloatTimeDomainData(samples);
-        return Math.max(...samples.map(Math.abs)) > 0.005;
+        window.listening.analyser.getFloatTimeDomainData(samples);
+        const isHeard = Math.max(...samples.map(Math.abs)) > 0.005;
+        if (isHeard) {
+          window.listening.context.close();
+          window.listening = undefined;
+        }
+        return isHeard;
       },
       `[data-user="${this.userId(name)}"]`,
     );

@@ -98,11 +98,8 @@ export class Show {
         this.notice = "";
         return;
       } catch (error) {
-        if (!(error instanceof ProblemError)) {
-          this.#note(error);
-          return;
-        }
-        this.notice = `The room is not live yet (${error.reason}).`;
+        const isEarly = error instanceof ProblemError;
+        this.#note(isEarly ? `The room is not live yet (${error.reason}).` : error);
         await new Promise((resolve) => setTimeout(resolve, 1_000));
       }
     }
