@@ -40,6 +40,7 @@ async function goOnStage(host, guest) {
   await show.waitForSound(host, "bob");
   await show.tile(host, "bob").getByText("Guitar").waitFor();
   await waitForEvent(host, "InvitationSent", "SendInvitation →");
+  await waitForEvent(host, "InvitationSeen", "MarkInvitationSeen →");
   await waitForEvent(host, "GrantProvisioned", "AcceptInvitation →");
   await waitForEvent(guest, "BadgeChanged", "AcceptInvitation →");
 }

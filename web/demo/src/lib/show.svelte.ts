@@ -26,6 +26,7 @@ export interface UnmuteQuestion {
 
 const STAGE_EVENTS = /^(CoHost|Host|Badge|Stage|Grant|ParticipantQuality)/;
 const REFRESH_MS = 150;
+const INVITED_SECONDS = 300;
 const MEASURE_MS = 1_000;
 
 /** One person's view of a show: what the page shows, and what its buttons do. */
@@ -48,6 +49,7 @@ export class Show {
   readonly chat = new ChatLog(this.livekit, (error) => this.#note(error));
   readonly #cohost: CoHost;
   readonly #aborter = new AbortController();
+  readonly #shown = new Set<string>();
   readonly #meter = new TrafficMeter();
   #stage: Stage | undefined;
   #refreshing: ReturnType<typeof setTimeout> | undefined;
@@ -131,7 +133,8 @@ export class Show {
   }
 
   invite(userId: string, label: string): Promise<void> {
-    const options = { ...(label && { label }), message: `Join ${this.room}` };
+    const message = `Join me on stage in ${this.room}.`;
+    const options = { ...(label && { label }), message, expiresInSeconds: INVITED_SECONDS };
     return this.#command("SendInvitation", (call) =>
       this.#cohost.sendInvitation(this.room, userId, { ...options, ...call }),
     );
@@ -247,8 +250,20 @@ export class Show {
       const [stage, invitations] = await Promise.all([this.#cohost.getStage(this.room), lists]);
       this.people = stage.items;
       this.invitations = invitations.items;
+      if (this.part !== "host") {
+        invitations.items.forEach((invitation) => void this.#markSeen(invitation));
+      }
     } catch (error) {
       this.#note(error);
+    }
+  }
+
+  async #markSeen({ invitationId, seenAt }: Invitation): Promise<void> {
+    if (seenAt === null && !this.#shown.has(invitationId)) {
+      this.#shown.add(invitationId);
+      await this.#command("MarkInvitationSeen", (call) =>
+        this.#cohost.markInvitationSeen(this.room, invitationId, call),
+      );
     }
   }
 
