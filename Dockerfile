@@ -18,6 +18,23 @@ RUN python -m venv /bill \
     && /bill/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application \
         --output-reproducible --output-format JSON --output-file /sbom.cdx.json /venv/bin/python
 
+# The pages for browsers. Node.js comes as a wheel, so that this needs no other image and no other index.
+FROM python:3.11-slim-bookworm AS pages
+ARG PIP_INDEX_URL
+COPY requirements-web.txt .
+RUN python -m venv /node \
+    && /node/bin/pip install --no-cache-dir --only-binary=:all: --require-hashes --requirement requirements-web.txt
+# A mirror of npm's registry, if there is one. npm trusts the authorities of the image, as pip does.
+ARG NPM_CONFIG_REGISTRY
+ENV PATH=/node/bin:$PATH NPM_CONFIG_CAFILE=/etc/ssl/certs/ca-certificates.crt
+WORKDIR /web
+COPY web .
+RUN npm ci --no-progress --loglevel=error \
+    && npm run --silent build \
+    && mkdir /pages \
+    && cp --recursive --parents */dist /pages \
+    && rm --recursive /pages/client
+
 FROM python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="Co-Host" \
       org.opencontainers.image.description="Invites users to stream together: the invitations and broadcast services, and their gateway." \
@@ -35,6 +52,8 @@ COPY messaging messaging
 COPY services services
 COPY ops/__init__.py ops/
 COPY ops/exporter ops/exporter
+# The gateway serves the console to operators, and in development the demo to everybody.
+COPY --from=pages /pages web
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     COHOST_HTTP_HOST=0.0.0.0 COHOST_HTTP_PORT=8081
 # By number: a policy that forbids root cannot check a name.
