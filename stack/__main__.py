@@ -49,6 +49,8 @@ async def _run_action(stack: background.BackgroundStack, arguments: argparse.Nam
         return 0
     if arguments.action == "up":
         await stack.up(with_services=not arguments.parts_only, with_prometheus=arguments.observe)
+        if unbuilt := services.unbuilt_pages():
+            sys.stderr.write(f"not built: {', '.join(unbuilt)}. `make web` does, with Node.js 20.19.\n")
     lines = await stack.status()
     for line in lines:
         pid = f"pid {line.pid}" if line.pid else ""

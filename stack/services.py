@@ -109,3 +109,9 @@ def url_variables(invitations: str, broadcast: str) -> dict[str, str]:
 def webhook_url(port: int) -> str:
     """Return the URL at which broadcast receives LiveKit's webhooks."""
     return f"http://{ports.ADDRESS}:{port}/livekit/webhook"
+
+
+def unbuilt_pages(web: Path = REPOSITORY / "web") -> list[str]:
+    """Return the names of the pages for browsers that the gateway lacks, because nothing has built them."""
+    pages = sorted(page.parent for page in web.glob("*/index.html"))
+    return [folder.name for folder in pages if not (folder / "dist" / "index.html").exists()]
