@@ -26,6 +26,9 @@ demo: setup ## play a live show on real Kafka, Postgres and LiveKit (ARGS=--http
 web: ## build the TypeScript client and the demo, where Node.js is found
 	@.ci/web build
 
+screenshots: setup ## draw the pages for browsers into docs/images, while a show is on
+	@$(PY) -m tests.web.screenshots
+
 test: setup ## run every test on the real stack
 	@.ci/web test
 	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
@@ -41,7 +44,10 @@ test-containers: setup ## run the tests of the services on Kafka, Postgres and L
 		--ignore-glob='*/test_missing_markers.py' \
 		tests/messaging tests/invitations tests/runtime tests/broadcast tests/cohost
 
-compose-test: setup ## start docker-compose.yml on ports of its own, test it, stop it
+compose-screenshots: setup ## draw the pages for browsers into docs/images, while a show is on
+	@$(PY) -m tests.web.screenshots
+
+test: setup ## start docker-compose.yml on ports of its own, test it, stop it
 	@$(PY) -m tests.compose
 
 mutants: setup ## apply each small fault of tests/mutants to a copy, and say which test finds it
@@ -82,4 +88,4 @@ fmt: setup ## format, and fix what the linter can
 bench: setup ## measure drain, latency, grants, kills, the gateway, traces
 	@$(PY) -m bench
 
-.PHONY: help setup demo web test test-pythons test-containers compose-test mutants chaos up observe down status check fmt bench
+.PHONY: help setup demo web screenshots test test-pythons test-containers compose-test mutants chaos up observe down status check fmt bench

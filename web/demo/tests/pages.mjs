@@ -29,7 +29,7 @@ export class DemoShow {
   }
 
   userId(name) {
-    return `${name}-${this.suffix}`;
+    return this.suffix ? `${name}-${this.suffix}` : name;
   }
 
   /** Open a page as somebody, in a browser context of its own, and wait until it is connected. */
