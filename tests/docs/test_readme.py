@@ -1,6 +1,7 @@
 """The README's FastStream consumer and its requests to the gateway run as they are written there."""
 
 import asyncio
+import json
 import os
 import re
 import secrets
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 import cohost
+from cohost import tokens
 from cohost_schemas.facts import RoomChanged, UserChanged
 from stack import Stack
 from stack.services import REPOSITORY, RunningServices
@@ -19,13 +21,19 @@ PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHELL_BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
+def readme_block(pattern: re.Pattern[str], marker: str) -> str:
+    """Return the README's only block of this language that has the marker."""
+    blocks = pattern.findall((REPOSITORY / "README.md").read_text())
+    (example,) = (block for block in blocks if marker in block)
+    return str(example)
+
+
 def consumer_example(prefix: str) -> str:
     """Return the README's FastStream application, for topics with this prefix."""
-    blocks = PYTHON_BLOCK.findall((REPOSITORY / "README.md").read_text())
-    (example,) = (block for block in blocks if "KafkaBroker(" in block)
+    example = readme_block(PYTHON_BLOCK, "KafkaBroker(")
     topic = '"cohost.invitations.events"'
     assert topic in example
-    return str(example).replace(topic, f'"{prefix}invitations.events"')
+    return example.replace(topic, f'"{prefix}invitations.events"')
 
 
 async def take_and_leave_a_seat(kafka: str, running: RunningServices) -> None:
@@ -71,9 +79,7 @@ async def test_the_readmes_faststream_consumer_prints_seats(stack: Stack, tmp_pa
 
 def gateway_example() -> list[str]:
     """Return the README's requests to the gateway: the shell's functions, the facts, an app's requests."""
-    blocks = SHELL_BLOCK.findall((REPOSITORY / "README.md").read_text())
-    (example,) = (block for block in blocks if "COHOST_GATEWAY_URL" in block)
-    return str(example).strip().split("\n\n")
+    return readme_block(SHELL_BLOCK, "call() {").strip().split("\n\n")
 
 
 async def start_shell(running: RunningServices, *lines: str) -> asyncio.subprocess.Process:
@@ -109,3 +115,36 @@ async def test_the_readmes_requests_to_the_gateway_are_answered(stack: Stack) ->
         assert await following.stdout.readline() == b"event: ready\n"
         os.killpg(following.pid, signal.SIGTERM)
         await following.wait()
+
+
+def client_example(prefix: str) -> str:
+    """Return the README's first program in Python, for topics with this prefix."""
+    example = readme_block(PYTHON_BLOCK, 'label="Guitar"')
+    address = 'os.environ["COHOST_KAFKA_BOOTSTRAP_SERVERS"]'
+    assert address in example
+    return example.replace(address, f"{address}, prefix={prefix!r}")
+
+
+async def test_the_readmes_first_examples_invite_a_guest_and_show_the_stage(
+    stack: Stack, tmp_path: Path
+) -> None:
+    kafka, prefix = stack.kafka_bootstrap_servers, f"t{secrets.token_hex(4)}."
+    program = tmp_path / "invite.py"
+    program.write_text(client_example(prefix))
+    invite, read = readme_block(SHELL_BLOCK, "$TOKEN").splitlines()
+    async with (
+        stack.run_services(prefix, with_gateway=True) as running,
+        cohost.Client(kafka, prefix=prefix) as client,
+        asyncio.timeout(SECONDS),
+    ):
+        await client.set_room(RoomChanged(room_id="friday", host_id="alice", status="live"))
+        await client.set_user(UserChanged(user_id="bob", status="active"))
+        sign_in = f"TOKEN={tokens.sign(running.jwt_secret, 'alice')}"
+        while '"outcome":"accepted"' not in (sent := await shell_output(running, sign_in, invite)):
+            continue  # nothing orders a command behind a fact
+        await client.cancel_invitation("friday", json.loads(sent)["commandId"], "alice")
+        environment = {**os.environ, "COHOST_KAFKA_BOOTSTRAP_SERVERS": kafka}
+        process = await asyncio.create_subprocess_exec(sys.executable, str(program), env=environment)
+        assert await process.wait() == 0
+        while '"userId":"bob"' not in await shell_output(running, sign_in, read):
+            continue  # broadcast follows invitations
