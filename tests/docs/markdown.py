@@ -12,6 +12,7 @@ _CELL_BORDER = re.compile(r"(?<!\\)\|")
 _DELIMITER_CELL = re.compile(r" *:?-+:? *")
 _INLINE_LINK = re.compile(r"\[(?:[^\[\]]|\[[^\]]*\])*\]\(<?(?P<target>[^()\s>]+)>?(?:\s+\"[^\"]*\")?\)")
 _LINK_DEFINITION = re.compile(r"^ {0,3}\[[^\]]+\]: *<?(?P<target>[^\s>]+)", re.MULTILINE)
+_HTML_IMAGE = re.compile(r"<(?:img|source)\b[^>]*?\bsrc(?:set)?=\"(?P<target>[^\"\s]+)\"")
 _HEADING = re.compile(r"^ {0,3}#{1,6} +(?P<title>.*?)(?: +#+)? *$", re.MULTILINE)
 _HTML_ANCHOR = re.compile(r"<a (?:id|name)=\"(?P<anchor>[^\"]+)\"")
 _MARKUP = re.compile(r"\[([^\]]*)\]\([^)]*\)")
@@ -41,11 +42,10 @@ def table_faults(page: str) -> list[str]:
 
 
 def link_targets(page: str) -> list[str]:
-    """Return the targets of all links, in any order."""
+    """Return the targets of all links and images, in any order."""
     prose = _CODE_SPAN.sub("code", _without_fences(page))
-    return [
-        found["target"] for pattern in (_INLINE_LINK, _LINK_DEFINITION) for found in pattern.finditer(prose)
-    ]
+    patterns = (_INLINE_LINK, _LINK_DEFINITION, _HTML_IMAGE)
+    return [found["target"] for pattern in patterns for found in pattern.finditer(prose)]
 
 
 def named_tests(page: str) -> list[NamedTest]:

@@ -83,6 +83,11 @@ def test_links_are_found_in_prose_and_not_in_code() -> None:
     assert markdown.link_targets(page) == ["x.md#y", "j.png", "h.md"]
 
 
+def test_images_in_html_are_found() -> None:
+    page = '<picture>\n<source media="(dark)" srcset="a.png">\n<img alt="b"\n  src="c.png">\n</picture>\n'
+    assert markdown.link_targets(page) == ["a.png", "c.png"]
+
+
 def test_anchors_are_those_that_github_gives_headings() -> None:
     page = "# One, two\n## 3. `three_3` & four\n## Same\n## Same\n```\n# no heading\n```\n"
     assert markdown.anchors(page) == {"one-two", "3-three_3--four", "same", "same-1"}
