@@ -15,7 +15,7 @@ from demo import steps
 from demo.claims import Claim
 from demo.context import HOST, ROOM, DemoContext
 from demo.http_client import open_http_client
-from tests.compose.compose_project import ComposeProject, run_command
+from tests.compose.compose_project import ROOT, ComposeProject, run_command
 from tests.messaging.pipeline_in_process import wait_until
 
 SERVERS = ("kafka", "postgres", "livekit")
@@ -75,6 +75,14 @@ async def test_an_image_lists_its_installed_packages(project: ComposeProject) ->
     installed = await project.run_compose("exec", "invitations", "python", "-c", script)
     listed = {(component["name"], component["version"]) for component in bill["components"]}
     assert listed == set(ast.literal_eval(installed))
+
+
+async def test_an_image_has_the_pages_and_not_what_built_them(project: ComposeProject) -> None:
+    found = await project.run_compose("exec", "gateway", "find", "web", "-name", "index.html")
+    pages = {f"web/{page.parent.name}/dist/index.html" for page in (ROOT / "web").glob("*/index.html")}
+    assert set(found.split()) == pages
+    tools = await project.run_compose("exec", "gateway", "sh", "-c", "command -v node npm || echo no tools")
+    assert tools.strip() == "no tools"
 
 
 async def test_the_gateway_does_not_know_the_databases_password(project: ComposeProject) -> None:
