@@ -19,6 +19,9 @@ from services.gateway.commands.runner import CommandRunner
 from services.gateway.http import commands, diagnosis_route, facts, quality_route, reads, streams, web_pages
 from services.gateway.http.command_answers import CommandProblem
 from services.gateway.kafka_access import KafkaAccess
+from services.gateway.ops.dead_letters.letter_list import LetterList
+from services.gateway.ops.dead_letters.redriver import Redriver
+from services.gateway.ops.dead_letters.routes import RedriveProblem, create_dead_letter_router
 from services.gateway.services import ServiceProxy
 from services.gateway.settings import GatewaySettings
 from services.gateway.streams.event_hub import EventHub
@@ -85,9 +88,10 @@ async def build_gateway(settings: GatewaySettings) -> process.Service:
             streams.create_stream_router(hub, invitations),
             commands.create_command_router(runner, CommandLimit(settings.commands_per_minute, metrics)),
             facts.create_fact_router(access, tracer),
+            create_dead_letter_router(LetterList(), Redriver()),
         ],
         public_routers=[] if settings.is_production else [web_pages.create_demo_router(settings)],
-        problem_models=[CommandProblem],
+        problem_models=[CommandProblem, RedriveProblem],
         traces=traces,
     )
     allow_origins(http_app, settings.cors_origins)

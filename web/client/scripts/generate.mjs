@@ -46,11 +46,39 @@ async function generateMessages() {
   return HEAD + (await compile(root, "EventData", { additionalProperties: false, bannerComment: "" }));
 }
 
+/** Return the names of the schemas that a part of the document needs, those that these need included. */
+function findSchemas(document, part, found = new Set()) {
+  for (const [, name] of JSON.stringify(part).matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
+    if (!found.has(name)) {
+      found.add(name);
+      findSchemas(document, document.components.schemas[name], found);
+    }
+  }
+  return found;
+}
+
+/** Remove the schemas that only routes for ops have: apps have no use for them. */
+function removeOpsSchemas(document) {
+  const paths = Object.entries(document.paths);
+  const needed = (isOps) =>
+    findSchemas(
+      document,
+      paths.filter(([path]) => path.startsWith("/v1/ops/") === isOps),
+    );
+  const others = needed(false);
+  for (const name of needed(true)) {
+    if (!others.has(name)) {
+      delete document.components.schemas[name];
+    }
+  }
+}
+
 /** Return the types of all answers, and of the facts' bodies; those of paths are as much again. */
 async function generateOpenapi() {
   // Titles of fields only repeat their names.
   const withoutTitle = (name, value) => (name === "title" && typeof value === "string" ? undefined : value);
   const document = JSON.parse(await readFile(OPENAPI, "utf8"), withoutTitle);
+  removeOpsSchemas(document);
   for (const name of ["Room", "User"]) {
     const path = document.paths[`/v1/${name.toLowerCase()}s/{${name.toLowerCase()}Id}`];
     document.components.schemas[`${name}Fact`] = path.put.requestBody.content["application/json"].schema;

@@ -1,0 +1,1 @@
+"""HTTP bodies of what operators ask (scope `cohost:ops`)."""

@@ -1,0 +1,1 @@
+"""What operators ask and do: routes that need the scope `cohost:ops`."""

@@ -1,0 +1,1 @@
+"""Dead letters: read from their topics, judged as the services would, and redriven."""
