@@ -47,6 +47,11 @@ def _describe_cause(partition: int, key: bytes | None, subject: str | None, part
         return describe_key(key, subject)
     if subject is not None and partition_of_bytes(key, partition_count) == partition:
         return describe_key(key, subject)
+    return describe_partitioner(partition, key, partition_count)
+
+
+def describe_partitioner(partition: int, key: bytes, partition_count: int) -> str:
+    """Return which other clients' partitioners put the key there, or what its producer must do."""
     causes = [
         f"{name} puts the key there: {remedy}."
         for name, remedy, partitioner in _OTHER_PARTITIONERS

@@ -85,14 +85,18 @@ def decode_event(value: bytes | None, headers: Headers) -> Envelope:
     if value is None:
         msg = "the value is null"
         raise NotACloudEvent(msg)
-    if _is_binary(headers):
-        event = _validate_envelope(_decode_binary(value, dict(headers)), escaped=True)
-    else:
-        event = _decode_structured(value)
+    attributes, is_escaped = decode_attributes(value, headers)
+    event = _validate_envelope(attributes, escaped=is_escaped)
     return event if event.traceparent is not None else _with_trace_of_headers(event, headers)
 
 
-def _decode_structured(value: bytes) -> Envelope:
+def decode_attributes(value: bytes, headers: Headers) -> tuple[dict[str, Any], bool]:
+    """Return an event's attributes, unchecked, and whether one may have a character that cannot be stored.
+
+    Raises `NotACloudEvent` for what is not a JSON object.
+    """
+    if is_binary(headers):
+        return _decode_binary(value, dict(headers)), True
     event = parse_json(value)
     if not isinstance(event, dict):
         msg = "the value is not a JSON object"
@@ -100,7 +104,7 @@ def _decode_structured(value: bytes) -> Envelope:
     if "data_base64" in event:
         event["data"] = _decode_data(event.get("data"), event.pop("data_base64"))
     # Without a \u escape, the JSON parser or UTF-8 has already rejected every invalid character.
-    return _validate_envelope(event, escaped=b"\\u" in value)
+    return event, b"\\u" in value
 
 
 def build_cloud_event(
@@ -132,7 +136,8 @@ def without_nulls(data: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in data.items() if value is not None}
 
 
-def _is_binary(headers: Headers) -> bool:
+def is_binary(headers: Headers) -> bool:
+    """Return whether a record's attributes are in its headers."""
     for name, _ in headers:
         if name == "ce_specversion":
             content_type = dict(headers).get("content-type") or b""
@@ -234,7 +239,7 @@ def _validate_envelope(event: dict[str, Any], *, escaped: bool) -> Envelope:
     ):
         msg = "id, source or type is missing, empty, not a string, or the id is too long"
         raise NotACloudEvent(msg)
-    if escaped and not all(_is_storable(text) for name, text in event.items() if name != "data"):
+    if escaped and not all(is_storable(text) for name, text in event.items() if name != "data"):
         msg = "an attribute has a character that cannot be stored"
         raise NotACloudEvent(msg)
     subject, time = _text_or_none(get("subject")), _text_or_none(get("time"))
@@ -252,5 +257,6 @@ def _is_nonempty_text(text: Any) -> TypeGuard[str]:
     return isinstance(text, str) and text != ""
 
 
-def _is_storable(attribute: Any) -> bool:
+def is_storable(attribute: Any) -> bool:
+    """Return whether an attribute is no text with U+0000 or a lone surrogate."""
     return not isinstance(attribute, str) or _UNSTORABLE.search(attribute) is None

@@ -1,17 +1,14 @@
 """The topics that broadcast reads and writes."""
 
-from cohost_schemas import commands, events, signals, topics
+from cohost_schemas import topics
 from cohost_schemas.rejections import CommandSummary, summarize_command
-from messaging.processor import InputTopic, Topology
+from messaging.processor import Topology
+from services.runtime import inputs
 
 TOPOLOGY = Topology(
     name="broadcast",
     source="/cohost/broadcast",
-    inputs=(
-        InputTopic(topics.INVITATION_EVENTS, "events", events.INVITATIONS),
-        InputTopic(topics.BROADCAST_SIGNALS, "signals", signals.ALL),
-        InputTopic(topics.BROADCAST_COMMANDS, "commands", commands.BROADCAST),
-    ),
+    inputs=inputs.BROADCAST,
     outputs=(
         topics.BROADCAST_EVENTS,
         topics.BROADCAST_REJECTIONS,
