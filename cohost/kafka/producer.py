@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -39,6 +40,7 @@ _MAX_RETRY_SECONDS = 0.5
 _MAX_IN_FLIGHT = 200
 
 TraceProvider = Callable[[], Mapping[str, str]]
+RecordHeaders = Sequence[tuple[str, bytes | None]]
 
 
 class ClientClosed(RuntimeError):
@@ -134,16 +136,23 @@ class CloudEventProducer:
             )
         )
 
-    async def send_record(self, topic: Topic, key: str, value: bytes | None, delivery: DeliveryState) -> None:
+    async def send_record(
+        self,
+        topic: Topic,
+        key: str,
+        value: bytes | None,
+        delivery: DeliveryState,
+        headers: RecordHeaders | None = None,
+    ) -> None:
         """Write a record and wait until Kafka confirms it, retrying for as long as the caller waits.
 
-        The record may be written more than once. Raises aiokafka's errors if a retry cannot help, and
-        `ClientClosed` once the producer is stopped.
+        Without `headers` it has those of a CloudEvent. The record may be written more than once. Raises
+        aiokafka's errors if a retry cannot help, and `ClientClosed` once the producer is stopped.
         """
         backoff = Backoff(_FIRST_RETRY_SECONDS, _MAX_RETRY_SECONDS)
         while True:
             try:
-                await self.send_once(topic, key, value, delivery)
+                await self.send_once(topic, key, value, delivery, headers)
             except _NON_RETRIABLE:
                 raise
             except UNAVAILABLE_ERRORS as error:
@@ -153,39 +162,37 @@ class CloudEventProducer:
             else:
                 return
 
-    async def send_once(self, topic: Topic, key: str, value: bytes | None, delivery: DeliveryState) -> None:
+    async def send_once(
+        self,
+        topic: Topic,
+        key: str,
+        value: bytes | None,
+        delivery: DeliveryState,
+        headers: RecordHeaders | None = None,
+    ) -> None:
         """Write a record and wait until Kafka confirms it. Raises `UNAVAILABLE_ERRORS` and `ClientClosed`."""
         running: _ProducerHandle | None = None
         try:
             async with asyncio.timeout(self._attempt_seconds), self._in_flight:
                 running = await self._ensure_started()
-                await self._deliver(running, topic, key, value, delivery)
+                future = await running.producer.send(
+                    self._connection.topic_name(topic),
+                    value,
+                    # aiokafka's partitioner is that of the Java client: the key alone decides.
+                    key=key.encode(),
+                    headers=self._default_headers(value) if headers is None else list(headers),
+                )
+                await _await_delivery(running, future, delivery)
         except UNAVAILABLE_ERRORS:
             await self._drop_failed(running)
             raise
 
-    async def _deliver(
-        self, running: _ProducerHandle, topic: Topic, key: str, value: bytes | None, delivery: DeliveryState
-    ) -> None:
-        # aiokafka's partitioner is that of the Java client: the key alone decides on the partition.
-        future = await running.producer.send(
-            self._connection.topic_name(topic),
-            value,
-            key=key.encode(),
-            headers=_HEADERS if value is not None else self._trace_headers(),
-        )
-        delivery.attempted = True
-        await asyncio.wait({future, running.broken}, return_when=asyncio.FIRST_COMPLETED)
-        if not future.done():
-            msg = "the producer failed on another record"
-            raise KafkaError(msg)
-        written = future.result()
-        delivery.partition, delivery.offset = written.partition, written.offset
-
     def _current_trace(self) -> Mapping[str, str]:
         return self._trace() if self._trace is not None else {}
 
-    def _trace_headers(self) -> list[tuple[str, bytes]]:
+    def _default_headers(self, value: bytes | None) -> RecordHeaders:
+        if value is not None:
+            return _HEADERS
         # A tombstone has no attributes: its trace is in the record's headers.
         return [(name, value.encode()) for name, value in self._current_trace().items()]
 
@@ -222,3 +229,15 @@ class CloudEventProducer:
         if not running.broken.done():
             running.broken.set_result(None)
         await discard_producer(running.producer)
+
+
+async def _await_delivery(
+    running: _ProducerHandle, future: asyncio.Future[Any], delivery: DeliveryState
+) -> None:
+    delivery.attempted = True
+    await asyncio.wait({future, running.broken}, return_when=asyncio.FIRST_COMPLETED)
+    if not future.done():
+        msg = "the producer failed on another record"
+        raise KafkaError(msg)
+    written = future.result()
+    delivery.partition, delivery.offset = written.partition, written.offset

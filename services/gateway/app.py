@@ -19,9 +19,8 @@ from services.gateway.commands.runner import CommandRunner
 from services.gateway.http import commands, diagnosis_route, facts, quality_route, reads, streams, web_pages
 from services.gateway.http.command_answers import CommandProblem
 from services.gateway.kafka_access import KafkaAccess
-from services.gateway.ops.dead_letters.letter_list import LetterList
-from services.gateway.ops.dead_letters.redriver import Redriver
-from services.gateway.ops.dead_letters.routes import RedriveProblem, create_dead_letter_router
+from services.gateway.ops.dead_letters.parts import DeadLetterParts
+from services.gateway.ops.dead_letters.routes import RedriveProblem
 from services.gateway.services import ServiceProxy
 from services.gateway.settings import GatewaySettings
 from services.gateway.streams.event_hub import EventHub
@@ -70,6 +69,7 @@ async def build_gateway(settings: GatewaySettings) -> process.Service:
     access = KafkaAccess(partial(create_client, settings), on_stop=hub.stop)
     invitations = ServiceProxy("invitations", settings.invitations_url)
     broadcast = ServiceProxy("broadcast", settings.broadcast_url)
+    letters = DeadLetterParts(kafka, registry)
     metrics = CommandMetrics(registry)
     runner = CommandRunner(access, EarlierUses(invitations, broadcast), metrics, tracer)
     readiness = Readiness(
@@ -88,7 +88,7 @@ async def build_gateway(settings: GatewaySettings) -> process.Service:
             streams.create_stream_router(hub, invitations),
             commands.create_command_router(runner, CommandLimit(settings.commands_per_minute, metrics)),
             facts.create_fact_router(access, tracer),
-            create_dead_letter_router(LetterList(), Redriver()),
+            letters.router,
         ],
         public_routers=[] if settings.is_production else [web_pages.create_demo_router(settings)],
         problem_models=[CommandProblem, RedriveProblem],
@@ -100,7 +100,7 @@ async def build_gateway(settings: GatewaySettings) -> process.Service:
         access,
         http_app,
         background=(hub.run,),
-        closers=(invitations.close, broadcast.close, traces.close),
+        closers=(invitations.close, broadcast.close, letters.close, traces.close),
         max_connections=server.max_connections(_MAX_CONNECTIONS, descriptors_per_connection=2),
     )
 

@@ -72,7 +72,7 @@ class RedriveRequest(Message):
     text: str | None = None
     base64: str | None = None
     key: Text | None = None
-    dry_run: bool = False
+    dry_run: bool | None = None
 
 
 class RedriveManyRequest(Message):
@@ -81,7 +81,7 @@ class RedriveManyRequest(Message):
     model_config = ConfigDict(extra="forbid")
 
     ids: Annotated[tuple[str, ...], Strict(strict=False), Field(min_length=1, max_length=100)]
-    dry_run: bool = False
+    dry_run: bool | None = None
 
 
 class RedriveResult(Message):

@@ -17,7 +17,7 @@ from cohost_schemas.ops.dead_letters import (
     ServiceName,
     Verdict,
 )
-from services.gateway.ops.dead_letters.letter_list import LetterList
+from services.gateway.ops.dead_letters.letter_list import LetterList, PageQuestion
 from services.gateway.ops.dead_letters.redriver import Redriver
 from services.runtime.http import bodies, problems
 from services.runtime.http.auth import AuthenticatedCaller, caller_of
@@ -78,7 +78,7 @@ def _add_reads(routes: APIRouter, letters: LetterList) -> None:
 
         A page may have fewer items than `limit`, and even none, although `nextCursor` is not null.
         """
-        return await letters.read_page(service, reason, limit, cursor)
+        return await letters.read_page(PageQuestion(service, reason, limit, cursor))
 
     @routes.get("/v1/ops/dead-letters/{id}", responses=problems.problem_responses(404))
     async def get_dead_letter(letter_id: LetterId) -> DeadLetterDetails:
@@ -90,7 +90,7 @@ def _add_redrives(routes: APIRouter, redriver: Redriver) -> None:
     @routes.post(
         "/v1/ops/dead-letters/redrive",
         openapi_extra=bodies.body_schema(RedriveManyRequest),
-        responses=problems.problem_responses(413),
+        responses=problems.problem_responses(400, 413),
     )
     async def redrive_many(request: Request, caller: AuthenticatedCaller) -> RedriveResults:
         """Write the records of dead letters to where they belong, as they are. Allowed for ops."""
@@ -101,7 +101,7 @@ def _add_redrives(routes: APIRouter, redriver: Redriver) -> None:
         "/v1/ops/dead-letters/{id}/redrive",
         openapi_extra=bodies.body_schema(RedriveRequest),
         responses={
-            **problems.problem_responses(404, 413),
+            **problems.problem_responses(400, 404, 413),
             **problems.problem_responses(409, model=RedriveProblem),
         },
     )
