@@ -1,4 +1,4 @@
-"""The topics that the gateway reads, for outcomes and streams, and those that it writes for its callers."""
+"""The topics that the gateway reads, for outcomes, streams and ops, and those that it writes."""
 
 from dataclasses import dataclass
 
@@ -24,6 +24,8 @@ TOPICS = GatewayTopics(
         InputTopic(topics.BROADCAST_EVENTS, "events", events.BROADCAST),
         InputTopic(topics.BROADCAST_REJECTIONS, "events", events.REJECTIONS),
         InputTopic(topics.BADGES, "events", events.BADGES),
+        InputTopic(topics.INVITATION_DEAD_LETTERS, "events", ()),
+        InputTopic(topics.BROADCAST_DEAD_LETTERS, "events", ()),
     ),
     outputs=(topics.INVITATION_COMMANDS, topics.BROADCAST_COMMANDS, topics.ROOMS, topics.USERS),
 )

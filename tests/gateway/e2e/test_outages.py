@@ -6,6 +6,7 @@ import contextlib
 import httpx
 
 from cohost.audit.run import audit
+from tests.gateway.dead_letters.letter_harness import LetterHarness, fact_bytes, wrong_partition
 from tests.gateway.e2e.command_harness import (
     CommandHarness,
     call_gateway,
@@ -42,6 +43,28 @@ async def test_a_command_that_kafka_does_not_confirm_is_repeated(harness: Comman
     again = await harness.callers[1].post(path, "alice", {"userId": "bob"}, key, Prefer="wait=30")
     assert again.status_code == 201, again.text
     assert len(await harness.records_caused_by(key, room)) == 1
+
+
+async def test_a_redrive_that_kafka_does_not_confirm_is_repeated(harness: CommandHarness) -> None:
+    async with LetterHarness(harness) as letters:
+        room = unique("room")
+        put = await letters.write("rooms", room, fact_bytes(room), number=wrong_partition(room))
+        letter = await letters.find_letter(put)
+        kafka = harness.stack.process_of("kafka")
+        kafka.pause()
+        try:
+            one = await letters.redrive(letter)
+            many = await letters.request("POST", "/redrive", {"ids": [letter["id"]]})
+            listed = await letters.request("GET", "?limit=7")
+        finally:
+            kafka.resume()
+        for answer in (one, many, listed):
+            read_problem(answer, 503, "unavailable")
+            assert int(answer.headers["retry-after"]) >= 1
+        again = await letters.redrive(letter)
+        assert again.status_code == 200, again.text
+        assert again.json()["written"]
+        await letters.wait_for_room(room)
 
 
 async def test_a_command_waits_for_its_service(harness: CommandHarness) -> None:

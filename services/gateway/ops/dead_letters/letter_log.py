@@ -20,6 +20,7 @@ from services.gateway.ops.dead_letters.record_check import RecordChecker
 from services.runtime.http.problems import HttpProblem
 
 _READ_SECONDS = 5
+_CLOSE_SECONDS = 1
 _MAX_GAP = 16
 """Offsets between two wanted records beyond which they are fetched one after the other."""
 
@@ -56,7 +57,7 @@ class LetterLog:
         """Close the connection."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await close_within(consumer.stop())
+            await close_within(consumer.stop(), _CLOSE_SECONDS)
 
     async def partition_count(self) -> int:
         """Return the number of partitions, which is the same of every topic."""
