@@ -43,7 +43,8 @@ log = structlog.get_logger()
 class Session:
     """A worker between two recoveries. Any error ends the session and is set on `failure`.
 
-    `owner` identifies the session: it is the owner in the lanes table and the producer's transactional id.
+    `owner` identifies the session: it is the owner in the lanes table, the producer's transactional id, and
+    the client id under which it is a member of the consumer group.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - the worker's parts, which outlive the session
@@ -131,7 +132,7 @@ class Session:
         await transactions.start_producer(self._producer)
         self._tasks.spawn(self._publisher.run())
         self._tasks.spawn(self._settlement.run())
-        await self._consumer.start()
+        await self._consumer.start(self.owner)
         self._tasks.spawn(self._tick())
 
     async def stop(self) -> None:

@@ -72,13 +72,15 @@ class Consumer:
         """Return the subscriber's aiokafka consumer."""
         return self._subscriber.consumer
 
-    async def start(self) -> None:
-        """Join the group.
+    async def start(self, client_id: str) -> None:
+        """Join the group under this client id.
 
         The tasks that this starts inherit the context, so that `current()` returns this object in them: a
         consumer that is slow to stop must never call the next session.
         """
         _current.set(self)
+        # The subscriber reads it whenever it makes a consumer.
+        self._broker.config.broker_config.client_id = client_id
         await self._broker.connect()
         await self._subscriber.start()
 

@@ -36,7 +36,7 @@ from services.broadcast.effects.room_snapshots import SnapshotWriter
 from services.broadcast.effects.sweeper import Sweeper
 from services.broadcast.effects.work_item_runner import WorkItemRunner
 from services.broadcast.effects.work_queue import WorkQueue
-from services.broadcast.http import admission, diagnosis, quality, routes, webhook
+from services.broadcast.http import admission, diagnosis, ops_routes, quality, routes, state_queries, webhook
 from services.broadcast.http.room_provisioner import RoomProvisioner
 from services.broadcast.livekit.client import LiveKitClient
 from services.broadcast.metrics import LiveKitMetrics, StageNumbers
@@ -46,6 +46,9 @@ from services.broadcast.topology import TOPOLOGY
 from services.runtime import asyncapi, process
 from services.runtime.business.lane_totals import LaneTotals
 from services.runtime.http import fastapi_app
+from services.runtime.ops.group_view import GroupView
+from services.runtime.ops.service_state import ServiceState
+from services.runtime.ops.state_routes import create_state_router
 from services.runtime.settings import load_settings
 from services.runtime.startup_checks import WrongSetting
 from services.runtime.tracing.traces import start_traces
@@ -155,6 +158,8 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
         tracer=traces.tracer,
     )
     provisioner = RoomProvisioner(livekit, pool, producer, settings.departure_seconds)
+    view = GroupView.of_service(config.kafka, TOPOLOGY)
+    state = ServiceState("broadcast", pool, view, state_queries.count_state, config.prefix)
     http_app = fastapi_app.create_app(
         TITLE,
         settings=settings,
@@ -166,6 +171,8 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
             routes.create_stage_router(pool, livekit, provisioner, settings),
             quality.create_quality_router(pool, producer),
             diagnosis.create_diagnosis_router(pool, livekit),
+            create_state_router(state, ops_routes.LiveKitState(pool, livekit).read),
+            ops_routes.create_stage_list_router(pool),
         ],
         checks={"livekit": livekit.check_access},
         public_routers=_public_routers(livekit, producer, pool, livekit_metrics),
@@ -176,7 +183,7 @@ async def build_service(settings: BroadcastSettings, broker: LaneBroker) -> proc
         pipeline,
         http_app,
         background=effects.tasks,
-        closers=(producer.stop, livekit.close, effects_pool.close, pool.close, traces.close),
+        closers=(view.close, producer.stop, livekit.close, effects_pool.close, pool.close, traces.close),
     )
 
 

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from messaging.database import Connection
 from services.broadcast.batch_changes import BatchChanges, MemberInRoom
 from services.broadcast.domain import permissions
-from services.broadcast.domain.state import Member, MemberKey, Room, Stage
+from services.broadcast.domain.state import CoHostState, Member, MemberKey, Room, Stage, trouble
 
 _room_adapter = TypeAdapter(Room)
 _member_adapter = TypeAdapter(Member)
@@ -221,13 +221,19 @@ async def _save_rooms(connection: Connection, rooms: Sequence[Room]) -> None:
         return
     await connection.execute(
         """
-        INSERT INTO rooms (room_id, lane, document, can_apply_rights, deletion_pending, rights_ended_at)
-        SELECT room_id, lane, document::jsonb, can_apply_rights, deletion_pending, rights_ended_at
+        INSERT INTO rooms (
+            room_id, lane, document, can_apply_rights, deletion_pending, rights_ended_at,
+            deletion_pending_since
+        )
+        SELECT room_id, lane, document::jsonb, can_apply_rights, deletion_pending, rights_ended_at,
+            CASE WHEN deletion_pending THEN now() END
         FROM unnest($1::text[], $2::int[], $3::text[], $4::boolean[], $5::boolean[], $6::text[])
             AS new (room_id, lane, document, can_apply_rights, deletion_pending, rights_ended_at)
         ON CONFLICT (room_id) DO UPDATE SET
             document = excluded.document, can_apply_rights = excluded.can_apply_rights,
-            deletion_pending = excluded.deletion_pending, rights_ended_at = excluded.rights_ended_at
+            deletion_pending = excluded.deletion_pending, rights_ended_at = excluded.rights_ended_at,
+            deletion_pending_since = CASE WHEN excluded.deletion_pending
+                THEN coalesce(rooms.deletion_pending_since, excluded.deletion_pending_since) END
         """,
         [room.room_id for room in rooms],
         [room.lane for room in rooms],
@@ -256,21 +262,25 @@ async def _save_members(connection: Connection, rows: Sequence[tuple[str, int, M
         """
         INSERT INTO members (
             room_id, user_id, lane, document, out_of_sync, connected, seat_deadline, release_pending,
-            has_disguised_tracks, quality_due_at
+            has_disguised_tracks, quality_due_at, co_host_state, trouble, out_of_sync_since
         )
         SELECT room_id, user_id, lane, document::jsonb, out_of_sync, connected, seat_deadline,
-            release_pending, has_disguised_tracks, quality_due_at
+            release_pending, has_disguised_tracks, quality_due_at, co_host_state, trouble,
+            CASE WHEN out_of_sync THEN now() END
         FROM unnest(
             $1::text[], $2::text[], $3::int[], $4::text[], $5::boolean[], $6::boolean[], $7::text[],
-            $8::boolean[], $9::boolean[], $10::text[]
+            $8::boolean[], $9::boolean[], $10::text[], $11::text[], $12::smallint[]
         ) AS new (
             room_id, user_id, lane, document, out_of_sync, connected, seat_deadline, release_pending,
-            has_disguised_tracks, quality_due_at
+            has_disguised_tracks, quality_due_at, co_host_state, trouble
         )
         ON CONFLICT (room_id, user_id) DO UPDATE SET
             document = excluded.document, out_of_sync = excluded.out_of_sync, connected = excluded.connected,
             seat_deadline = excluded.seat_deadline, release_pending = excluded.release_pending,
-            has_disguised_tracks = excluded.has_disguised_tracks, quality_due_at = excluded.quality_due_at
+            has_disguised_tracks = excluded.has_disguised_tracks, quality_due_at = excluded.quality_due_at,
+            co_host_state = excluded.co_host_state, trouble = excluded.trouble,
+            out_of_sync_since = CASE WHEN excluded.out_of_sync
+                THEN coalesce(members.out_of_sync_since, excluded.out_of_sync_since) END
         """,
         [room_id for room_id, _, _ in rows],
         [member.user_id for _, _, member in rows],
@@ -282,7 +292,13 @@ async def _save_members(connection: Connection, rows: Sequence[tuple[str, int, M
         [member.is_release_pending for _, _, member in rows],
         [permissions.has_disguised_tracks(member) for _, _, member in rows],
         [member.quality_due_at for _, _, member in rows],
+        [_connection_state(member) for _, _, member in rows],
+        [trouble.trouble_of(member) for _, _, member in rows],
     )
+
+
+def _connection_state(member: Member) -> CoHostState | None:
+    return next((state for state in member.co_host_states if state != "hard_muted"), None)
 
 
 def _read_stage(row: asyncpg.Record) -> Stage:

@@ -48,12 +48,15 @@ class ServiceProxy:
             # Quoted, a path or a query may be three times as long as it came.
             raise HttpProblem(422, "invalid_request", "The path or the query is too long.") from None
 
-    async def look_up(self, authorization: str, *path: str, seconds: float) -> httpx.Response:
+    async def look_up(
+        self, authorization: str, *path: str, seconds: float, query: str = ""
+    ) -> httpx.Response:
         """Return the answer to a GET request of the gateway's own, with the caller's token.
 
         Raises `HttpProblem` as `send` does, at the latest after `seconds`.
         """
-        return await self._request("GET", httpx.URL(_join(path)), {"authorization": authorization}, seconds)
+        url = httpx.URL(_join(path), query=query.encode() or None)
+        return await self._request("GET", url, {"authorization": authorization}, seconds)
 
     async def forward(self, request: Request, *path: str, body: bytes | None = None) -> Response:
         """Answer with the service's answer to the caller's request. Raises `HttpProblem` as `send` does."""

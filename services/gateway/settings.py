@@ -1,6 +1,7 @@
 """Settings of the gateway, read from the environment (contract, section 8)."""
 
 import re
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -47,3 +48,4 @@ class GatewaySettings(settings.ProcessSettings):
     broadcast_url: ServiceUrl
     cors_origins: Origins = ()
     commands_per_minute: Annotated[int, Field(ge=0)] = 120
+    audit_report: Path | None = None

@@ -18,7 +18,7 @@ from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
 from messaging.producer import AtLeastOnceProducer
 from services.invitations.effects.sweeper import Sweeper
-from services.invitations.http import routes
+from services.invitations.http import routes, state_queries
 from services.invitations.metrics import InvitationNumbers, count_rows
 from services.invitations.processor import InvitationsProcessor
 from services.invitations.settings import InvitationsSettings
@@ -26,6 +26,9 @@ from services.invitations.topology import TOPOLOGY
 from services.runtime import asyncapi, process
 from services.runtime.business.lane_totals import LaneTotals
 from services.runtime.http import fastapi_app
+from services.runtime.ops.group_view import GroupView
+from services.runtime.ops.service_state import ServiceState
+from services.runtime.ops.state_routes import create_state_router
 from services.runtime.settings import load_settings
 from services.runtime.tracing.traces import start_traces
 
@@ -106,6 +109,8 @@ async def build_service(settings: InvitationsSettings, broker: LaneBroker) -> pr
         other_pools=(pool, sweeper_pool),
         tracer=traces.tracer,
     )
+    view = GroupView.of_service(config.kafka, TOPOLOGY)
+    state = ServiceState("invitations", pool, view, state_queries.count_state, config.prefix)
     http_app = fastapi_app.create_app(
         TITLE,
         settings=settings,
@@ -113,10 +118,13 @@ async def build_service(settings: InvitationsSettings, broker: LaneBroker) -> pr
         registry=registry,
         pool=pool,
         topology=TOPOLOGY,
-        routers=[routes.create_invitations_router(pool, settings.invitation_policy())],
+        routers=[
+            routes.create_invitations_router(pool, settings.invitation_policy()),
+            create_state_router(state),
+        ],
         traces=traces,
     )
     producer = AtLeastOnceProducer(config, TOPOLOGY.source, traces.tracer)
     sweeper = Sweeper(pipeline, sweeper_pool, producer)
-    closers = (producer.stop, sweeper_pool.close, pool.close, traces.close)
+    closers = (view.close, producer.stop, sweeper_pool.close, pool.close, traces.close)
     return process.Service(TOPOLOGY.name, pipeline, http_app, background=(sweeper.run,), closers=closers)

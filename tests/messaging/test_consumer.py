@@ -76,7 +76,7 @@ async def start_consumer(
     listener = RecordingListener()
     started = Consumer(config, create_broker(config, TOPOLOGY), listener)
     started._subscriber = subscriber  # noqa: SLF001 - no Kafka is there to start the real one
-    await started.start()
+    await started.start("counter-1")
     assert subscriber.consumer is not None
     return started, listener, subscriber.consumer
 

@@ -231,6 +231,12 @@ async def _current_caller(request: Request) -> Caller:
     return caller_of(request)
 
 
+async def require_ops(caller: Annotated[Caller, Depends(_current_caller)]) -> None:
+    """Refuse a caller without the scope of ops. Raises `HttpProblem` (403)."""
+    if not caller.is_ops:
+        raise HttpProblem(403, "forbidden", "Only ops may use this.")
+
+
 AuthenticatedCaller = Annotated[Caller, Depends(_current_caller)]
 """The caller of a route whose application or router has the dependency `authenticate_request`.
 

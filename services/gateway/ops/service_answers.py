@@ -1,0 +1,57 @@
+"""The services' answers to one question of ops, asked at the same time with the caller's token."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import NamedTuple, TypeVar
+
+from fastapi import Request
+
+from cohost_schemas.ops.state import StatePart
+from cohost_schemas.types import Message
+from services.gateway.services import ServiceProxy
+from services.runtime.http.problems import HttpProblem
+
+MessageT = TypeVar("MessageT", bound=Message)
+
+_SECONDS = 1.8
+"""Ops get an answer within two seconds, whatever is away."""
+
+
+class Services(NamedTuple):
+    """The two services."""
+
+    invitations: ServiceProxy
+    broadcast: ServiceProxy
+
+
+async def ask_service(
+    service: ServiceProxy, request: Request, name: str, model: type[MessageT], query: str = ""
+) -> MessageT | None:
+    """Return a service's answer to `/v1/ops/{name}`, None if it has none in time."""
+    authorization = request.headers["authorization"]
+    try:
+        answer = await service.look_up(authorization, "v1", "ops", name, seconds=_SECONDS, query=query)
+    except HttpProblem:
+        return None
+    if answer.status_code != HTTPStatus.OK:
+        return None
+    return model.model_validate_json(answer.content, by_alias=True, by_name=False)
+
+
+async def ask_services(
+    services: Services, request: Request, name: str, model: type[MessageT]
+) -> tuple[MessageT | None, MessageT | None]:
+    """Return the answers of invitations and of broadcast."""
+    first, second = await asyncio.gather(
+        ask_service(services.invitations, request, name, model),
+        ask_service(services.broadcast, request, name, model),
+    )
+    return first, second
+
+
+def unavailable_parts(answers: Mapping[StatePart, Sequence[StatePart] | None]) -> tuple[StatePart, ...]:
+    """Return what is unavailable, given each service's own list of it, None for a service that is away."""
+    away = [name for name, parts in answers.items() if parts is None]
+    reported = [part for parts in answers.values() for part in parts or ()]
+    return tuple(dict.fromkeys((*away, *reported)))

@@ -1,0 +1,60 @@
+"""The state of the services over all their copies, for ops."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from cohost_schemas.ops.state import LaneStates, StageConditions, StateOverview, SystemState
+from services.gateway.ops.audit_report import read_last_audit
+from services.gateway.ops.lanes import merge_lanes
+from services.gateway.ops.overview import merge_overviews
+from services.gateway.ops.service_answers import Services, ask_service, ask_services
+from services.gateway.ops.system import merge_systems
+from services.gateway.services import ServiceProxy
+from services.runtime.http import auth, problems
+
+_MAX_STAGES = 200
+
+
+def create_state_router(
+    invitations: ServiceProxy, broadcast: ServiceProxy, audit_report: Path | None
+) -> APIRouter:
+    """Create the router; `audit_report` is the file that the audit writes its report to."""
+    services = Services(invitations, broadcast)
+    routes = APIRouter(
+        prefix="/v1/ops",
+        tags=["ops"],
+        dependencies=[Depends(auth.require_ops)],
+        responses=problems.problem_responses(403),
+    )
+
+    @routes.get("/overview")
+    async def get_overview(request: Request) -> StateOverview:
+        """Return the numbers of now; null are those of a service that does not answer."""
+        return merge_overviews(*await ask_services(services, request, "overview", StateOverview))
+
+    @routes.get("/lanes")
+    async def get_lanes(request: Request) -> LaneStates:
+        """Return each lane of both services with its owner, its lag and its outbox."""
+        return merge_lanes(*await ask_services(services, request, "lanes", LaneStates))
+
+    @routes.get("/stages", responses=problems.problem_responses(422))
+    async def list_stages(
+        request: Request, limit: Annotated[int, Query(ge=1, le=_MAX_STAGES)] = 100
+    ) -> StageConditions:
+        """List the stages of open rooms, the most trouble first, then by room id."""
+        found = await ask_service(broadcast, request, "stages", StageConditions, f"limit={limit}")
+        return StageConditions(items=(), unavailable=("broadcast",)) if found is None else found
+
+    @routes.get("/system")
+    async def get_system(request: Request) -> SystemState:
+        """Return the versions and the state of all parts, and the last audit."""
+        (invitations_state, broadcast_state), last_audit = await asyncio.gather(
+            ask_services(services, request, "system", SystemState),
+            asyncio.to_thread(read_last_audit, audit_report),
+        )
+        return merge_systems(invitations_state, broadcast_state, last_audit)
+
+    return routes
