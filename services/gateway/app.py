@@ -22,6 +22,7 @@ from services.gateway.kafka_access import KafkaAccess
 from services.gateway.ops.dead_letters.parts import DeadLetterParts
 from services.gateway.ops.dead_letters.routes import RedriveProblem
 from services.gateway.ops import state_routes
+from services.gateway.ops.state import routes as ops_state
 from services.gateway.services import ServiceProxy
 from services.gateway.settings import GatewaySettings
 from services.gateway.streams.event_hub import EventHub
@@ -91,6 +92,7 @@ async def build_gateway(settings: GatewaySettings) -> process.Service:
             facts.create_fact_router(access, tracer),
             letters.router,
             state_routes.create_state_router(invitations, broadcast, settings.audit_report),
+            ops_state.create_state_router(invitations, broadcast, settings.audit_report),
         ],
         public_routers=[] if settings.is_production else [web_pages.create_demo_router(settings)],
         problem_models=[CommandProblem, RedriveProblem],

@@ -4,7 +4,7 @@ from typing import Any
 
 from cohost_schemas import timestamps
 from cohost_schemas.ops.state import StateOverview
-from services.gateway.ops.service_answers import unavailable_parts
+from services.gateway.ops.state.service_answers import unavailable_parts
 
 _OF_INVITATIONS = ("rooms_open", "pending", "seats")
 _OF_BROADCAST = ("connected", "in_grace", "out_of_sync", "failing_grants")

@@ -1,7 +1,7 @@
 """The lanes of the two services as one list."""
 
 from cohost_schemas.ops.state import LaneStates
-from services.gateway.ops.service_answers import unavailable_parts
+from services.gateway.ops.state.service_answers import unavailable_parts
 
 
 def merge_lanes(invitations: LaneStates | None, broadcast: LaneStates | None) -> LaneStates:

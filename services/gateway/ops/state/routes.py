@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from cohost_schemas.ops.state import LaneStates, StageConditions, StateOverview, SystemState
-from services.gateway.ops.audit_report import read_last_audit
-from services.gateway.ops.lanes import merge_lanes
-from services.gateway.ops.overview import merge_overviews
-from services.gateway.ops.service_answers import Services, ask_service, ask_services
-from services.gateway.ops.system import merge_systems
+from services.gateway.ops.state.audit_report import read_last_audit
+from services.gateway.ops.state.lanes import merge_lanes
+from services.gateway.ops.state.overview import merge_overviews
+from services.gateway.ops.state.service_answers import Services, ask_service, ask_services
+from services.gateway.ops.state.system import merge_systems
 from services.gateway.services import ServiceProxy
 from services.runtime.http import auth, problems
 
