@@ -1,4 +1,4 @@
-"""`python -m cohost.audit`: print the audit report; exit with 1 on a violation, with 2 on a read failure.
+"""`python -m cohost.audit`: print the audit report; exit with 1 on a violation, with 2 on a failure.
 
 The Kafka address and credentials come from the services' environment variables (COHOST_KAFKA_…).
 """
@@ -6,11 +6,13 @@ The Kafka address and credentials come from the services' environment variables 
 import argparse
 import asyncio
 import sys
+from pathlib import Path
 
 from aiokafka.errors import KafkaError
 
 from cohost.audit import settings
 from cohost.audit.report import Report
+from cohost.audit.report_file import write_report
 from cohost.audit.run import UnusableTopics, audit
 
 
@@ -26,17 +28,25 @@ def main() -> int:
         "--bootstrap", default=defaults.kafka_bootstrap_servers, help="Kafka's bootstrap servers"
     )
     parser.add_argument("--prefix", default=defaults.topic_prefix, help="the topics' prefix")
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="write the report to this file as JSON, too"
+    )
     options = parser.parse_args()
     try:
         report = asyncio.run(audit(options.bootstrap, options.prefix, security=security))
     except (UnusableTopics, KafkaError, OSError) as error:
         return _print_failure(error)
     sys.stdout.write(format_report(report))
+    if options.report is not None:
+        try:
+            write_report(report, options.report)
+        except OSError as error:
+            return _print_failure(error, "the report cannot be written")
     return 1 if report.violations else 0
 
 
-def _print_failure(reason: object) -> int:
-    sys.stderr.write(f"the log cannot be read: {reason}\n")
+def _print_failure(reason: object, what: str = "the log cannot be read") -> int:
+    sys.stderr.write(f"{what}: {reason}\n")
     return 2
 
 
