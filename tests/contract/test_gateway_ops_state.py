@@ -12,7 +12,7 @@ import pytest
 from tests.contract.broadcast_stage import SeatedUser, StageDriver
 from tests.contract.conftest import People
 from tests.contract.deployment import Deployment
-from tests.contract.gateway_client import GatewayClient
+from tests.contract.gateway_client import PLATFORM, GatewayClient
 from tests.contract.livekit_participants import join_room
 from tests.contract.polling import wait_until
 from tests.contract.service_processes import free_port, run_gateway, run_services
@@ -43,7 +43,7 @@ async def test_only_ops_are_answered(gateway: GatewayClient, web: WebClient, nam
     path = f"/v1/ops/{name}"
     assert parse_problem(await gateway.get(path)) == (401, "unauthorized")
     assert parse_problem(await gateway.get(path, "alice")) == (403, "forbidden")
-    assert parse_problem(await gateway.get(path, "alice", scope="cohost:platform")) == (403, "forbidden")
+    assert parse_problem(await gateway.send("GET", path, "alice", scope=PLATFORM)) == (403, "forbidden")
     get, head = [await gateway.send(method, path, "ops", scope=OPS) for method in ("GET", "HEAD")]
     assert (get.status_code, head.status_code, head.content) == (200, 200, b"")
     for broadcast in (False, True):

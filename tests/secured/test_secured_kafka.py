@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -135,6 +136,18 @@ async def test_a_gateway_with_its_principals_rights_serves_an_app(services: Secu
             with pytest.raises(cohost.Rejected, match="not_co_host"):
                 await app.mute_co_host(room, "carol", "alice", "microphone")
         assert (await app.verify_outcomes()).violations == []
+
+
+async def test_ops_see_offsets_and_owners_with_the_services_rights(services: SecuredServices) -> None:
+    secret = services.environment["COHOST_JWT_SECRET"]
+    token = cohost.tokens.sign(secret, "ops", ops=True)
+    for name in ("invitations", "broadcast"):
+        async with httpx.AsyncClient(base_url=services.urls[name]) as web:
+            answer = await web.get("/v1/ops/lanes", headers={"Authorization": f"Bearer {token}"})
+        lanes = answer.json()
+        assert lanes["unavailable"] == []
+        assert all(lane["owner"].startswith(f"cohost.{name}-") for lane in lanes["items"])
+        assert len(lanes["items"]) == PARTITIONS
 
 
 async def test_another_copy_closes_what_a_killed_one_left_overdue(
