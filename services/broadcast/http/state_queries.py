@@ -1,10 +1,9 @@
 """The queries of the numbers and stages that ops see."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cohost_schemas.ops.state import OpenCalls, StageCondition
 from messaging.database import Connection
-from services.broadcast import store
 from services.broadcast.domain.state import trouble
 
 
@@ -46,9 +45,33 @@ async def find_stages(connection: Connection, limit: int) -> list[StageCondition
     room_ids = await _troubled_rooms(connection, limit)
     if len(room_ids) < limit:
         room_ids += await _untroubled_rooms(connection, limit - len(room_ids))
-    stages = await store.load_stages(connection, room_ids)
-    conditions = map(trouble.stage_condition, stages.values())
+    conditions = await _measure_stages(connection, room_ids)
     return sorted(conditions, key=lambda condition: (-condition.trouble, condition.room_id))
+
+
+async def _measure_stages(connection: Connection, room_ids: Sequence[str]) -> list[StageCondition]:
+    """Return the stages in numbers, from columns: to parse every document takes ten times as long."""
+    rows = await connection.fetch(
+        """
+        SELECT room_id, count(*) FILTER (WHERE user_id = host_id AND connected) > 0 AS host_connected,
+            count(*) FILTER (WHERE members.document ->> 'seat' IS NOT NULL) AS seats,
+            count(*) FILTER (WHERE co_host_state = 'connected') AS connected,
+            count(*) FILTER (WHERE co_host_state = 'in_grace') AS in_grace,
+            count(*) FILTER (WHERE trouble / 100 % 10 = 1 AND co_host_state IS NULL) AS never_connected,
+            count(*) FILTER (WHERE trouble / 10 % 10 = 1) AS poor_quality,
+            count(*) FILTER (WHERE out_of_sync) AS out_of_sync,
+            count(*) FILTER (WHERE trouble >= 1000) AS failing_grants,
+            coalesce(sum(trouble), 0) AS trouble
+        FROM unnest($1::text[]) AS wanted (room_id)
+        JOIN LATERAL (
+            SELECT document ->> 'host_id' AS host_id FROM rooms WHERE rooms.room_id = wanted.room_id
+        ) AS room ON true
+        LEFT JOIN members USING (room_id)
+        GROUP BY room_id
+        """,
+        room_ids,
+    )
+    return [StageCondition(**row) for row in rows]
 
 
 async def _troubled_rooms(connection: Connection, limit: int) -> list[str]:
