@@ -73,7 +73,10 @@ class GroupView:
         if self._clients is None:
             self._clients = (
                 await self._closing.enter_async_context(self._kafka.open_admin()),
-                await self._closing.enter_async_context(self._kafka.open_consumer()),
+                await self._closing.enter_async_context(
+                    # The stable end would hide what an open transaction holds back.
+                    self._kafka.open_consumer(isolation_level="read_uncommitted")
+                ),
             )
         return self._clients
 

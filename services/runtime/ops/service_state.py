@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import asyncpg
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
 
+from cohost.kafka.errors import UNAVAILABLE_ERRORS
 from cohost_schemas import timestamps
 from cohost_schemas.ops.state import LaneState, LaneStates, ServiceName, StateOverview
 from messaging.database import Connection
@@ -72,7 +72,7 @@ class ServiceState:
         stored = await self._stored.wait(_DATABASE_SECONDS)
         try:
             group = await self._view.read([lane.number for lane in stored.lanes], _KAFKA_SECONDS)
-        except (KafkaError, OSError, TimeoutError):
+        except UNAVAILABLE_ERRORS:
             return stored, None
         return stored, group
 

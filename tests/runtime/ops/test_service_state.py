@@ -152,6 +152,7 @@ async def test_many_readers_share_one_answer(
     assert asked <= 1 + (time.monotonic() - began) / 0.5
 
 
+@pytest.mark.usefixtures("stack")
 async def test_without_kafka_the_database_still_answers(prefix: str) -> None:
     async with Stack(components=("kafka", "postgres"), isolated=True) as own:
         database_url = await own.create_database("state")

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import NamedTuple, TypeVar
 
 from fastapi import Request
+from pydantic import ValidationError
 
 from cohost_schemas.ops.state import StatePart
 from cohost_schemas.types import Message
@@ -28,7 +29,7 @@ class Services(NamedTuple):
 async def ask_service(
     service: ServiceProxy, request: Request, name: str, model: type[MessageT], query: str = ""
 ) -> MessageT | None:
-    """Return a service's answer to `/v1/ops/{name}`, None if it has none in time."""
+    """Return a service's answer to `/v1/ops/{name}`, None if it has none in time, or another version's."""
     authorization = request.headers["authorization"]
     try:
         answer = await service.look_up(authorization, "v1", "ops", name, seconds=_SECONDS, query=query)
@@ -36,7 +37,10 @@ async def ask_service(
         return None
     if answer.status_code != HTTPStatus.OK:
         return None
-    return model.model_validate_json(answer.content, by_alias=True, by_name=False)
+    try:
+        return model.model_validate_json(answer.content, by_alias=True, by_name=False)
+    except ValidationError:
+        return None
 
 
 async def ask_services(
