@@ -6,7 +6,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
+from cohost_schemas import topics
 from cohost_schemas.ops.state import LaneState, StateOverview
 from messaging import database
 from messaging.config import Config
@@ -122,6 +124,28 @@ async def test_lanes_of_a_killed_worker_lose_their_owner(
     assert takeovers is not None
     assert overview.takeovers is not None
     assert takeovers >= overview.takeovers + PARTITIONS
+
+
+async def test_lag_shows_what_an_open_transaction_holds_back(
+    fleet: WorkerFleet, copies: list[ServiceState]
+) -> None:
+    worker = fleet.start_worker()
+    await worker.wait_until_reached("ready")
+    await wait_for(copies[0], are_idle, "an owner")
+    writer = AIOKafkaProducer(
+        bootstrap_servers=fleet.config.bootstrap_servers, transactional_id=f"{fleet.config.prefix}writer"
+    )
+    await writer.start()
+    try:
+        await writer.begin_transaction()
+        topic = topics.INVITATION_COMMANDS.full_name(fleet.config.prefix)
+        await writer.send_and_wait(topic, b"held back", partition=1)
+        held = await wait_for(copies[0], lambda lanes: not are_idle(lanes), "lag")
+        assert [(lane.lag or {})["invitations.commands"] for lane in held] == [0, 1, 0]
+        await writer.abort_transaction()
+        await wait_for(copies[0], are_idle, "no lag")
+    finally:
+        await writer.stop()
 
 
 async def test_a_released_lane_has_no_owner(fleet: WorkerFleet, copies: list[ServiceState]) -> None:
