@@ -21,7 +21,6 @@ from services.gateway.http.command_answers import CommandProblem
 from services.gateway.kafka_access import KafkaAccess
 from services.gateway.ops.dead_letters.parts import DeadLetterParts
 from services.gateway.ops.dead_letters.routes import RedriveProblem
-from services.gateway.ops import state_routes
 from services.gateway.ops.state import routes as ops_state
 from services.gateway.services import ServiceProxy
 from services.gateway.settings import GatewaySettings
@@ -91,7 +90,6 @@ async def build_gateway(settings: GatewaySettings) -> process.Service:
             commands.create_command_router(runner, CommandLimit(settings.commands_per_minute, metrics)),
             facts.create_fact_router(access, tracer),
             letters.router,
-            state_routes.create_state_router(invitations, broadcast, settings.audit_report),
             ops_state.create_state_router(invitations, broadcast, settings.audit_report),
         ],
         public_routers=[] if settings.is_production else [web_pages.create_demo_router(settings)],
