@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,23 +39,31 @@ class WorkerProcess:
         await self.process.wait_until_ready(self.service.is_ready)
 
 
-async def start_worker(run: BenchRun, profile: Path | None = None, **more: str) -> WorkerProcess:
-    """Start a worker; `more` are further environment variables, `profile` is the output file for cProfile."""
+async def start_worker(
+    run: BenchRun, profile: Path | None = None, *, launcher: Sequence[str] = (), **more: str
+) -> WorkerProcess:
+    """Start a worker; `more` are further environment variables, `profile` is the output file for cProfile.
+
+    `launcher` are options of Python that run the module behind them, as cProfile's do.
+    """
     environment = {**run.stack.inherited, **_worker_variables(run), **more}
     copy = services.ServiceProcess(
         run.service, (ports.reserve_port(),), environment, run.stack.root / f"{run.prefix}{run.service}.log"
     )
     program = await copy.prepare_program()
     if profile is not None:
-        command = (sys.executable, "-m", "cProfile", "-o", str(profile), *program.command[1:])
-        program = dataclasses.replace(program, command=command)
+        launcher = ("-m", "cProfile", "-o", str(profile))
+    if launcher:
+        program = dataclasses.replace(program, command=(sys.executable, *launcher, *program.command[1:]))
     return WorkerProcess(process.start_program(program), copy)
 
 
 @contextlib.asynccontextmanager
-async def run_worker(run: BenchRun, profile: Path | None = None, **more: str) -> AsyncIterator[WorkerProcess]:
+async def run_worker(
+    run: BenchRun, profile: Path | None = None, *, launcher: Sequence[str] = (), **more: str
+) -> AsyncIterator[WorkerProcess]:
     """Run a worker for the duration of the block."""
-    worker = await start_worker(run, profile, **more)
+    worker = await start_worker(run, profile, launcher=launcher, **more)
     try:
         yield worker
     finally:

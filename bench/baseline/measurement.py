@@ -1,11 +1,11 @@
-"""Measurement of the baseline handler, with the same meter as the pipeline's worker."""
+"""Measurement of the baseline handler and other consumers, with the same meter as the pipeline's worker."""
 
 import asyncio
 import contextlib
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from bench.environment import BenchRun
 from bench.results import Measurement
@@ -31,7 +31,17 @@ async def measure_baseline(
         "warm_up": warm_up,
         "count": count,
     }
-    async with _run_consumer(options) as process, asyncio.timeout(_LONGEST_SECONDS):
+    return await measure_consumer(run, "bench.baseline.consumer", options, count)
+
+
+async def measure_consumer(
+    run: BenchRun, module: str, options: Mapping[str, object], count: int
+) -> Measurement:
+    """Run a module with these options, and measure it between the lines `began` and `ended` that it prints.
+
+    `count` is the number of messages that it handles between them.
+    """
+    async with _run_module(module, options) as process, asyncio.timeout(_LONGEST_SECONDS):
         meter = run.meter._replace(worker=process.pid)
         await _wait_for_line(process, "began")
         began, before = time.monotonic(), meter.read_usage()
@@ -42,9 +52,11 @@ async def measure_baseline(
 
 
 @contextlib.asynccontextmanager
-async def _run_consumer(options: dict[str, object]) -> AsyncIterator[asyncio.subprocess.Process]:
+async def _run_module(
+    module: str, options: Mapping[str, object]
+) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.baseline.consumer", json.dumps(options), stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", module, json.dumps(options), stdout=asyncio.subprocess.PIPE
     )
     try:
         yield process
@@ -58,5 +70,5 @@ async def _run_consumer(options: dict[str, object]) -> AsyncIterator[asyncio.sub
 
 async def _wait_for_line(process: asyncio.subprocess.Process, line: str) -> None:
     if process.stdout is None or (await process.stdout.readline()).decode().strip() != line:
-        msg = f"the baseline handler exited before printing {line!r}"
+        msg = f"the handler exited before printing {line!r}"
         raise RuntimeError(msg)
