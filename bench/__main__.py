@@ -1,5 +1,6 @@
 """`python -m bench`: measure the pipeline on a temporary Kafka and Postgres.
 
+cost     processor time of a command by step, beside a raw passthrough of the same bytes
 drain    one worker drains prefilled topics, beside plain FastStream handlers; CPU from Linux' /proc
 latency  an open loop at 1 000 and 5 000 commands per second
 grants   one broadcast worker grants permissions on a fake LiveKit server: all at once, and at steady rates
@@ -19,9 +20,11 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from bench import report
+from bench.cost import cost_report
 from bench.environment import BenchEnvironment, open_environment
 from cohost.kafka import patches
 from stack import StartError
@@ -31,6 +34,7 @@ _HOTTEST = 30
 Measurement = Callable[[BenchEnvironment, argparse.Namespace], Awaitable[list[str]]]
 
 _MEASUREMENTS: dict[str, Measurement] = {
+    "cost": partial(cost_report.report_cost, print_line=report.print_line),
     "drain": report.run_drain,
     "latency": report.run_latency,
     "grants": report.run_grants,
@@ -69,6 +73,13 @@ def _parse_options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=10, help="of steady load at each rate (default 10)")
     parser.add_argument("--clients", type=int, default=1_000, help="of live streams (default 1000)")
     parser.add_argument("--seed", type=int, default=1, help="of traffic and kills (default 1)")
+    recorded = parser.add_mutually_exclusive_group()
+    recorded.add_argument(
+        "--check",
+        action="store_true",
+        help="cost: fail if it is 15 %% above the recorded one; takes less than two minutes",
+    )
+    recorded.add_argument("--record", action="store_true", help="cost: record it in bench/recorded/cost.json")
     parser.add_argument(
         "--profile",
         type=Path,
@@ -91,7 +102,9 @@ async def _run_measurements(options: argparse.Namespace) -> list[str]:
             if options.what in (None, name):
                 report.print_line(f"\n== {name}")
                 wrong += await measure(environment, options)
-    report.print_line(f"\n{time.monotonic() - began:.0f} s in all")
+    # A measurement alone ends with its own result.
+    if options.what is None:
+        report.print_line(f"\n{time.monotonic() - began:.0f} s in all")
     return wrong
 
 

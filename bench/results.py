@@ -13,6 +13,11 @@ class Measurement:
     seconds: float
     usage: CpuUsage
 
+    def add(self, other: "Measurement") -> "Measurement":
+        """Return both as one."""
+        usage = CpuUsage(*(mine + theirs for mine, theirs in zip(self.usage, other.usage, strict=True)))
+        return Measurement(self.commands + other.commands, self.seconds + other.seconds, usage)
+
     @property
     def per_second(self) -> float:
         """Commands per second."""

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,6 +12,7 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer
 
 from bench import outcomes, worker
+from bench.cost.steps import Step
 from bench.cpu import CpuUsage
 from bench.environment import BenchRun
 from bench.results import Measurement
@@ -28,11 +29,15 @@ _LONGEST_SECONDS = 300
 
 @dataclass(frozen=True)
 class ProgressSample:
-    """Progress at one moment: decided commands or published offsets, and the CPU usage so far."""
+    """Progress at one moment: decided commands or published offsets, and the CPU usage so far.
+
+    `steps` are the samples of a sampled worker, by step.
+    """
 
     taken_at: float
     count: int
     usage: CpuUsage
+    steps: Counter[Step]
 
 
 async def fill_topics(
@@ -58,15 +63,32 @@ async def measure_drain(
 
     `more` are further environment variables of the worker.
     """
-    async with worker.run_worker(run, profile, **more) as process, outcomes.open_consumer(run) as reader:
+    async with worker.run_worker(run, profile, **more) as process:
+        first, last = await watch_drain(run, process, commands)
+    return measure_between(run, commands, first, last)
+
+
+async def watch_drain(
+    run: BenchRun,
+    process: WorkerProcess,
+    commands: Sequence[PlannedCommand],
+    read_steps: Callable[[], Counter[Step]] = Counter,
+) -> tuple[ProgressSample, ProgressSample]:
+    """Return the progress of a worker at its first decisions and at its last published event."""
+    async with outcomes.open_consumer(run) as reader:
         connection = await run.connect_database()
         try:
-            watch = _ProgressWatch(process, connection, reader, run)
+            watch = _ProgressWatch(process, connection, reader, run, read_steps)
             async with asyncio.timeout(_LONGEST_SECONDS):
-                first = await watch.wait_started()
-                last = await watch.wait_published(commands)
+                return await watch.wait_started(), await watch.wait_published(commands)
         finally:
             await connection.close()
+
+
+def measure_between(
+    run: BenchRun, commands: Sequence[PlannedCommand], first: ProgressSample, last: ProgressSample
+) -> Measurement:
+    """Return what the worker and its servers did between two samples."""
     seconds = last.taken_at - first.taken_at
     return Measurement(
         len(commands) - first.count,
@@ -79,7 +101,12 @@ class _ProgressWatch:
     """Polls a worker's progress from outside, as cheaply as possible."""
 
     def __init__(
-        self, process: WorkerProcess, connection: asyncpg.Connection, reader: AIOKafkaConsumer, run: BenchRun
+        self,
+        process: WorkerProcess,
+        connection: asyncpg.Connection,
+        reader: AIOKafkaConsumer,
+        run: BenchRun,
+        read_steps: Callable[[], Counter[Step]],
     ) -> None:
         self._process = process
         self._connection = connection
@@ -87,12 +114,13 @@ class _ProgressWatch:
         self._run = run
         self._partitions = outcomes.topic_partitions(run)
         self._meter = run.meter._replace(worker=process.process.pid)
+        self._read_steps = read_steps
 
     async def wait_started(self) -> ProgressSample:
         """Wait until the first commands are decided."""
         while not (standing := await worker.read_progress(self._connection)).decided_count:
             await self._check_and_sleep()
-        return ProgressSample(time.monotonic(), standing.decided_count, self._meter.read_usage())
+        return self._take_sample(standing.decided_count)
 
     async def wait_published(self, commands: Sequence[PlannedCommand]) -> ProgressSample:
         """Wait until all events are published and return the sample taken at the last one."""
@@ -109,7 +137,10 @@ class _ProgressWatch:
 
     async def _published_sample(self) -> ProgressSample:
         ends = await self._reader.end_offsets(self._partitions)
-        return ProgressSample(time.monotonic(), sum(ends.values()), self._meter.read_usage())
+        return self._take_sample(sum(ends.values()))
+
+    def _take_sample(self, count: int) -> ProgressSample:
+        return ProgressSample(time.monotonic(), count, self._meter.read_usage(), self._read_steps())
 
     async def _check_and_sleep(self) -> None:
         self._process.check_alive()

@@ -1,0 +1,89 @@
+"""Report of what a command costs. The run function returns a line per wrong result, or an empty list."""
+
+from argparse import Namespace
+from collections.abc import Callable, Mapping, Sequence
+from math import sqrt
+from statistics import median
+
+from bench import tables
+from bench.cost import cost_round
+from bench.cost.cost_round import CostRound
+from bench.cost.recorded import UNIT, RecordedCost
+from bench.environment import BenchEnvironment
+
+COMMANDS = 30_000
+WARM_UP = 10_000
+ROUNDS = 5
+MAX_CHECK_ROUNDS = 3
+"""A check ends with the first round that is within the limit."""
+
+PrintLine = Callable[[str], None]
+
+
+async def report_cost(environment: BenchEnvironment, options: Namespace, print_line: PrintLine) -> list[str]:
+    """Print the processor time of a command by step, beside that of a passthrough of the same bytes."""
+    recorded = RecordedCost.from_file() if options.check else None
+    rounds: list[CostRound] = []
+    wrong: list[str] = []
+    await _measure_round(environment, WARM_UP, options.seed)
+    while not _is_enough(rounds, recorded):
+        found, unexpected = await _measure_round(environment, COMMANDS, options.seed)
+        rounds.append(found)
+        wrong += unexpected
+        print_line(f"round {len(rounds)}: {found.ratio:.1f} {UNIT}")
+    _print_table(rounds, print_line)
+    if options.record:
+        RecordedCost.from_rounds(rounds).write()
+    if recorded is not None and (rise := recorded.describe_rise(rounds)) is not None:
+        wrong.append(rise)
+    for line in wrong:
+        print_line(line)
+    print_line(f"cost of a command: {median(found.ratio for found in rounds):.1f} {UNIT}")
+    return wrong
+
+
+def _is_enough(rounds: Sequence[CostRound], recorded: RecordedCost | None) -> bool:
+    if recorded is None:
+        return len(rounds) == ROUNDS
+    is_within = bool(rounds) and rounds[-1].ratio <= recorded.limit
+    return is_within or len(rounds) == MAX_CHECK_ROUNDS
+
+
+async def _measure_round(environment: BenchEnvironment, count: int, seed: int) -> tuple[CostRound, list[str]]:
+    run = await environment.create_run("cost")
+    commands = await cost_round.fill_topics(run, count, seed)
+    found = await cost_round.measure_round(run, commands)
+    return found, await cost_round.find_unexpected(run, commands)
+
+
+def _print_table(rounds: Sequence[CostRound], print_line: PrintLine) -> None:
+    wholes = [sum(found.passthrough_costs().values()) for found in rounds]
+    rows: list[tuple[str, list[float]]] = [
+        *_select_rows([found.step_costs() for found in rounds]),
+        ("a command", [sum(found.step_costs().values()) for found in rounds]),
+        *_select_rows([found.passthrough_costs() for found in rounds]),
+        ("a passthrough", wholes),
+    ]
+    print_line("\nprocessor time of a command in µs, and as a multiple of a passthrough's in the same round")
+    head = ["", *("lowest", "median", "highest"), *("ratio: lowest", "median", "highest")]
+    print_line(tables.format_table(head, [_format_row(name, costs, wholes) for name, costs in rows]))
+    samples = sum(found.samples.total() for found in rounds)
+    # Two standard errors of a step that takes a tenth of the time.
+    error = 2 * sqrt(0.1 * 0.9 / samples) * median(found.worker.cpu_microseconds.worker for found in rounds)
+    print_line(
+        f"\nThe steps share the worker's time by {samples} samples, which stand for "
+        f"{median(found.coverage for found in rounds):.0%} of it: a step is exact to about ± {error:.1f} µs."
+    )
+
+
+def _select_rows(costs: Sequence[Mapping[str, float]]) -> list[tuple[str, list[float]]]:
+    return [(name, [each[name] for each in costs]) for name in costs[0]]
+
+
+def _format_row(name: str, costs: Sequence[float], wholes: Sequence[float]) -> list[str]:
+    ratios = [cost / whole for cost, whole in zip(costs, wholes, strict=True)]
+    return [
+        name,
+        *(f"{each(costs):.1f}" for each in (min, median, max)),
+        *(f"{each(ratios):.2f}" for each in (min, median, max)),
+    ]
