@@ -1,7 +1,7 @@
 """Consumer process of the baseline handler, with FastStream's own defaults.
 
-Started as `python -m bench.baseline.consumer '{"bootstrap_servers": …}'`. It prints a line
-after the first `warm_up` messages and another one `count` messages later.
+Started as `python -m bench.baseline.consumer '{"bootstrap_servers": …}'`. It stops at a mark
+after the first `warm_up` messages and at another one `count` messages later.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from typing import Any
 
 from faststream.kafka import KafkaBroker, KafkaMessage
 
+from bench.baseline import marks
 from bench.baseline.handler import BaselineHandler
 from bench.workload import traffic
 from cohost.kafka import patches
@@ -54,7 +55,7 @@ def _fact_record(topic: Topic, key: str, fact: Message) -> InputRecord:
 
 
 class ProgressCounter:
-    """Counts handled messages and prints when the warm-up and the measurement are over."""
+    """Counts handled messages and stops at marks when the warm-up and the measurement are over."""
 
     def __init__(self, warm_up: int, count: int) -> None:
         self._marks = {warm_up: "began", warm_up + count: "ended"}
@@ -66,8 +67,7 @@ class ProgressCounter:
         """Count a handled message."""
         self._handled += 1
         if mark := self._marks.get(self._handled):
-            sys.stdout.write(f"{mark}\n")
-            sys.stdout.flush()
+            marks.stop_at_mark(mark)
         if self._handled == self._end:
             self.finished.set()
 

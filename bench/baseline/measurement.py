@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+from bench.baseline import marks
 from bench.environment import BenchRun
 from bench.results import Measurement
 from bench.workload.simulated_room import PlannedCommand
@@ -37,17 +38,19 @@ async def measure_baseline(
 async def measure_consumer(
     run: BenchRun, module: str, options: Mapping[str, object], count: int
 ) -> Measurement:
-    """Run a module with these options, and measure it between the lines `began` and `ended` that it prints.
+    """Run a module with these options, and measure it between its marks `began` and `ended`.
 
-    `count` is the number of messages that it handles between them.
+    `count` is the number of messages that it handles between them. It waits at both while it is measured.
     """
     async with _run_module(module, options) as process, asyncio.timeout(_LONGEST_SECONDS):
         meter = run.meter._replace(worker=process.pid)
-        await _wait_for_line(process, "began")
-        began, before = time.monotonic(), meter.read_usage()
-        await _wait_for_line(process, "ended")
+        await marks.wait_for_mark(process, "began")
+        before, began = meter.read_usage(), time.monotonic()
+        marks.release_process(process)
+        await marks.wait_for_mark(process, "ended")
         seconds = time.monotonic() - began
         usage = meter.read_usage().subtract(before).subtract(run.idle.scale(seconds))
+        marks.release_process(process)
     return Measurement(count, seconds, usage)
 
 
@@ -56,7 +59,9 @@ async def _run_module(
     module: str, options: Mapping[str, object]
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, json.dumps(options), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", module, json.dumps(options)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
     )
     try:
         yield process
@@ -66,9 +71,3 @@ async def _run_module(
         if process.returncode is None:
             process.kill()
         await process.wait()
-
-
-async def _wait_for_line(process: asyncio.subprocess.Process, line: str) -> None:
-    if process.stdout is None or (await process.stdout.readline()).decode().strip() != line:
-        msg = f"the handler exited before printing {line!r}"
-        raise RuntimeError(msg)

@@ -3,7 +3,7 @@
 Started as `python -m bench.cost.passthrough '{"bootstrap_servers": …}'`. It reads `source` again and again,
 `count` records each time, and writes them to the same partitions of `target`, one transaction for each poll.
 Nothing is parsed, and none of the pipeline's code is used: what makes the pipeline faster must not make this
-faster. It prints `began` after a first pass, which is warm-up, and `ended` after `passes` more.
+faster. It stops at the mark `began` after a first pass, which is warm-up, and at `ended` after `passes` more.
 """
 
 import asyncio
@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+
+from bench.baseline import marks
 
 _POLL_MS = 200
 # About what the worker merges into a transaction while it drains.
@@ -80,15 +82,10 @@ async def pass_through(options: Mapping[str, Any]) -> None:
     async with consumer, producer:
         passing = Passthrough(consumer, producer, options["source"], options["target"], options["partitions"])
         await passing.pass_records(options["count"])
-        _print_line("began")
+        marks.stop_at_mark("began")
         for _ in range(options["passes"]):
             await passing.pass_records(options["count"])
-        _print_line("ended")
-
-
-def _print_line(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+        marks.stop_at_mark("ended")
 
 
 if __name__ == "__main__":
