@@ -1,5 +1,6 @@
 """Report of what a command costs. The run function returns a line per wrong result, or an empty list."""
 
+import time
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from math import sqrt
@@ -14,8 +15,8 @@ from bench.environment import BenchEnvironment
 COMMANDS = 30_000
 WARM_UP = 10_000
 ROUNDS = 5
-MAX_CHECK_ROUNDS = 3
-"""A check ends with the first round that is within the limit."""
+
+_SHOWN = 5
 
 PrintLine = Callable[[str], None]
 
@@ -25,28 +26,28 @@ async def report_cost(environment: BenchEnvironment, options: Namespace, print_l
     recorded = RecordedCost.from_file() if options.check else None
     rounds: list[CostRound] = []
     wrong: list[str] = []
+    began = time.monotonic()
     await _measure_round(environment, WARM_UP, options.seed)
-    while not _is_enough(rounds, recorded):
+    while _needs_round(rounds, recorded, began):
         found, unexpected = await _measure_round(environment, COMMANDS, options.seed)
         rounds.append(found)
         wrong += unexpected
         print_line(f"round {len(rounds)}: {found.ratio:.1f} {UNIT}")
     _print_table(rounds, print_line)
-    if options.record:
+    if options.record and not wrong:
         RecordedCost.from_rounds(rounds).write()
     if recorded is not None and (rise := recorded.describe_rise(rounds)) is not None:
-        wrong.append(rise)
-    for line in wrong:
+        wrong.insert(0, rise)
+    for line in wrong[:_SHOWN]:
         print_line(line)
     print_line(f"cost of a command: {median(found.ratio for found in rounds):.1f} {UNIT}")
     return wrong
 
 
-def _is_enough(rounds: Sequence[CostRound], recorded: RecordedCost | None) -> bool:
+def _needs_round(rounds: Sequence[CostRound], recorded: RecordedCost | None, began: float) -> bool:
     if recorded is None:
-        return len(rounds) == ROUNDS
-    is_within = bool(rounds) and rounds[-1].ratio <= recorded.limit
-    return is_within or len(rounds) == MAX_CHECK_ROUNDS
+        return len(rounds) < ROUNDS
+    return recorded.needs_round(rounds, time.monotonic() - began)
 
 
 async def _measure_round(environment: BenchEnvironment, count: int, seed: int) -> tuple[CostRound, list[str]]:

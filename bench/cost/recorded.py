@@ -15,6 +15,9 @@ UNIT = "\N{MULTIPLICATION SIGN} passthrough"
 
 _MAX_RISE = 0.15
 _SHOWN = 3
+# A check must not take two minutes: the last round is left out if it would begin later than this.
+_MAX_ROUNDS = 3
+_LAST_ROUND_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,17 @@ class RecordedCost:
         """The ratio above which a command costs too much."""
         return self.ratio * (1 + _MAX_RISE)
 
-    def describe_rise(self, rounds: Sequence[CostRound]) -> str | None:
-        """Return a sentence if a command costs too much in each round, with the steps that rose most.
+    def needs_round(self, rounds: Sequence[CostRound], seconds: float) -> bool:
+        """Return whether a check that took so long, with these rounds, needs another one.
 
         One round within the limit is enough: what else the machine does makes a command dearer, not cheaper.
         """
+        if any(found.ratio <= self.limit for found in rounds):
+            return False
+        return len(rounds) < (_MAX_ROUNDS if seconds < _LAST_ROUND_SECONDS else _MAX_ROUNDS - 1)
+
+    def describe_rise(self, rounds: Sequence[CostRound]) -> str | None:
+        """Return a sentence if a command costs too much in each round, with the steps that rose most."""
         lowest = min(rounds, key=lambda found: found.ratio)
         if lowest.ratio <= self.limit:
             return None
