@@ -23,7 +23,7 @@ setup: .venv/locked ## install the locked requirements and this checkout
 demo: setup ## play a live show on real Kafka, Postgres and LiveKit (ARGS=--http: through the gateway alone)
 	@$(PY) -m demo $(ARGS)
 
-web: ## build the TypeScript client and the demo, where Node.js is found
+web: ## build the TypeScript client, the demo and the console, where Node.js is found
 	@.ci/web build
 
 screenshots: setup ## draw the pages for browsers into docs/images, while a show is on

@@ -92,7 +92,7 @@ async def build_gateway(settings: GatewaySettings) -> process.Service:
             letters.router,
             ops_state.create_state_router(invitations, broadcast, settings.audit_report),
         ],
-        public_routers=[] if settings.is_production else [web_pages.create_demo_router(settings)],
+        public_routers=web_pages.create_page_routers(settings),
         problem_models=[CommandProblem, RedriveProblem],
         traces=traces,
     )

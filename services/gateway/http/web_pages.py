@@ -1,4 +1,4 @@
-"""Pages for browsers, built from `web/`; the demo's are for development, with tokens for anybody."""
+"""Pages for browsers, built from `web/`: the console, and in development the demo with tokens for anybody."""
 
 import time
 from pathlib import Path
@@ -19,17 +19,17 @@ from services.runtime.http.problems import HttpProblem
 WEB_FOLDER = Path(__file__).parents[3] / "web"
 
 _TOKEN_SECONDS = 600
-# Nothing inline and nothing of other origins, except LiveKit, whose address only broadcast data tells.
+# Nothing inline and nothing of other origins.
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self';"
-    " media-src 'self' blob:; worker-src 'self' blob:; connect-src 'self' ws: wss: http: https:;"
-    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
 )
-_HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
+_CONSOLE_POLICY = f"{_POLICY}; img-src 'self'; connect-src 'self'"
+# Only broadcast data tells LiveKit's address.
+_DEMO_POLICY = (
+    f"{_POLICY}; img-src 'self' data: blob:; font-src 'self'; media-src 'self' blob:;"
+    " worker-src 'self' blob:; connect-src 'self' ws: wss: http: https:"
+)
 
 
 class DemoTokenRequest(Message):
@@ -42,10 +42,35 @@ class DemoTokenRequest(Message):
     scope: Text | None = None
 
 
+def create_page_routers(settings: GatewaySettings) -> list[APIRouter]:
+    """Create the routers with all pages of this environment."""
+    routers = [create_console_router(settings)]
+    return routers if settings.is_production else [*routers, create_demo_router(settings)]
+
+
+def create_console_router(settings: GatewaySettings, folder: Path = WEB_FOLDER) -> APIRouter:
+    """Create the router with the console's pages. They are for anybody: what they show needs a token."""
+    routes = APIRouter(include_in_schema=False)
+    pages = _BuiltPages(folder / "console" / "dist", _CONSOLE_POLICY)
+
+    @routes.get("/console/settings.json")
+    async def console_settings() -> Response:
+        """Return what the console's pages cannot know when they are built."""
+        answer = {"hasDemoTokens": not settings.is_production and settings.jwt_secret is not None}
+        return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+
+    @routes.get("/console/{path:path}")
+    async def console_page(path: str, request: Request) -> Response:
+        """Return a file of the console."""
+        return await pages.respond(path, request)
+
+    return routes
+
+
 def create_demo_router(settings: GatewaySettings, folder: Path = WEB_FOLDER) -> APIRouter:
     """Create the router with the demo's pages, and with a token for anybody who asks."""
     routes = APIRouter(include_in_schema=False)
-    pages = _BuiltPages(folder / "demo" / "dist")
+    pages = _BuiltPages(folder / "demo" / "dist", _DEMO_POLICY)
 
     @routes.get("/")
     async def first_page(request: Request) -> Response:
@@ -69,8 +94,13 @@ def create_demo_router(settings: GatewaySettings, folder: Path = WEB_FOLDER) -> 
 class _BuiltPages:
     """The files that a build left in a folder; `…/` stands for its `index.html`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, policy: str) -> None:
         self._folder = folder
+        self._headers = {
+            "Content-Security-Policy": policy,
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+        }
         self._files = StaticFiles(directory=folder, html=True, check_dir=False)
 
     async def respond(self, path: str, request: Request) -> Response:
@@ -80,7 +110,7 @@ class _BuiltPages:
         except HTTPException:
             detail = None if self._folder.is_dir() else "The pages are not built: run `make web`."
             raise HttpProblem(404, "not_found", detail) from None
-        answer.headers.update(_HEADERS)
+        answer.headers.update(self._headers)
         # The names of assets change with their content, those of pages do not.
         is_asset = path.startswith("assets/")
         answer.headers["Cache-Control"] = "public, max-age=31536000, immutable" if is_asset else "no-cache"
