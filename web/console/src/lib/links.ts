@@ -13,6 +13,7 @@ export const links = {
   why: (roomId?: string, userId?: string) =>
     roomId === undefined || userId === undefined ? "#/why" : `#/why/${part(roomId)}/${part(userId)}`,
   commands: () => "#/commands",
+  refusals: (reason: string) => `#/refusals/${part(reason)}`,
   command: (commandId: string) => `#/commands/${part(commandId)}`,
   deadLetters: () => "#/dead-letters",
   deadLetter: (id: string) => `#/dead-letters/${part(id)}`,

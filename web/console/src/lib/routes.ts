@@ -46,6 +46,7 @@ const routes: Route[] = [
   { pattern: "/why/:roomId/:userId", page: WhyPage, section: "Why" },
   { pattern: "/commands", page: CommandsPage, section: "Commands" },
   { pattern: "/commands/:commandId", page: CommandsPage, section: "Commands" },
+  { pattern: "/refusals/:reason", page: CommandsPage, section: "Commands" },
   { pattern: "/dead-letters", page: DeadLettersPage, section: "Dead letters" },
   { pattern: "/dead-letters/:id", page: DeadLetterPage, section: "Dead letters" },
   { pattern: "/system", page: SystemPage, section: "System" },

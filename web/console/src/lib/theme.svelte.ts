@@ -3,12 +3,21 @@ export type Theme = "system" | "light" | "dark";
 
 const KEY = "cohost.console.theme";
 const THEMES: Theme[] = ["system", "light", "dark"];
+const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
 
 class ThemeChoice {
   theme = $state<Theme>(THEMES.find((theme) => theme === localStorage.getItem(KEY)) ?? "system");
+  #systemIsDark = $state(systemIsDark.matches);
 
   constructor() {
     this.#show();
+    systemIsDark.addEventListener("change", () => {
+      this.#systemIsDark = systemIsDark.matches;
+    });
+  }
+
+  get isDark(): boolean {
+    return this.theme === "system" ? this.#systemIsDark : this.theme === "dark";
   }
 
   choose(theme: Theme): void {

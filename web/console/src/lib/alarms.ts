@@ -1,0 +1,55 @@
+import type { Activity, Alarm, Overview } from "./api-types";
+import { humanize } from "./format";
+import { links } from "./links";
+
+/** Something that an operator should look at now. */
+export interface ShownAlarm {
+  title: string;
+  detail: string | null;
+  at: string | null;
+  /** Where to look, with the text of the link. */
+  link: string;
+  linkText: string;
+}
+
+const TITLES: Record<Alarm["kind"], string> = {
+  grant_failed: "A grant failed for good",
+  intruder_removed: "An intruder was removed",
+  dead_letter: "A dead letter came",
+};
+
+/** Return all alarms: the state's first, then the log's, newest first. */
+export function collectAlarms(overview: Overview | null, activity: Activity | null): ShownAlarm[] {
+  return [...stateAlarms(overview), ...(activity?.alarms ?? []).map(showAlarm)];
+}
+
+function stateAlarms(overview: Overview | null): ShownAlarm[] {
+  const alarms: ShownAlarm[] = [];
+  const toSystem = { at: null, link: links.system(), linkText: "System" };
+  const ownerless = overview?.lanesWithoutOwner ?? 0;
+  if (ownerless > 0) {
+    const title = ownerless === 1 ? "A lane has no owner" : `${ownerless} lanes have no owner`;
+    alarms.push({ title, detail: "Their commands wait until a worker takes them over.", ...toSystem });
+  }
+  for (const service of overview?.unavailable ?? []) {
+    alarms.push({ title: `${service} does not answer`, detail: "Its numbers are not known.", ...toSystem });
+  }
+  const failing = overview?.failingGrants ?? 0;
+  if (failing > 0) {
+    const title = failing === 1 ? "A grant is failing" : `${failing} grants are failing`;
+    alarms.push({ title, detail: null, at: null, link: links.rooms(), linkText: "Rooms" });
+  }
+  return alarms;
+}
+
+function showAlarm({ kind, at, roomId, userId, detail }: Alarm): ShownAlarm {
+  const isLetter = kind === "dead_letter" || roomId === null;
+  const parts = [userId, detail === null ? null : humanize(detail)].filter((part) => part !== null);
+  return {
+    title: TITLES[kind],
+    detail: parts.length === 0 ? null : parts.join(": "),
+    at,
+    link: isLetter ? links.deadLetters() : links.room(roomId),
+    linkText: isLetter ? "Dead letters" : roomId,
+  };
+}
