@@ -27,7 +27,7 @@ export function chartOptions(form: ChartForm, style: CSSStyleDeclaration): uPlot
     padding: form.isSpark ? [3, 0, 3, 0] : [8, 16, 0, 0],
     cursor: hidden,
     legend: hidden,
-    scales: { x: { time: true, range: windowUntil }, y: { range: fromZero } },
+    scales: { x: { time: true, range: form.isSpark ? windowSince : windowUntil }, y: { range: fromZero } },
     axes: form.isSpark ? [hidden, hidden] : [timeAxis(style), valueAxis(style)],
     series: [{}, ...form.curves.map(({ tone }) => curveSeries(colorOf(style, tone), form.isSpark))],
   };
@@ -42,9 +42,15 @@ function curveSeries(stroke: string, isSpark: boolean): uPlot.Series {
   return isSpark ? series : { ...series, width: 2 };
 }
 
-function windowUntil(_: uPlot, __: number, last: number): uPlot.Range.MinMax {
+function windowUntil(_: uPlot, __: number, last: number): [number, number] {
   const end = Number.isFinite(last) ? last : Date.now() / 1000;
   return [end - WINDOW_SECONDS, end];
+}
+
+/** Two minutes at least: so a curve that begins now can be seen, and grows to the whole window. */
+function windowSince(chart: uPlot, first: number, last: number): [number, number] {
+  const [start, end] = windowUntil(chart, first, last);
+  return [Number.isFinite(first) ? Math.max(start, Math.min(first, end - 120)) : start, end];
 }
 
 function fromZero(_: uPlot, __: number, max: number): uPlot.Range.MinMax {
