@@ -20,7 +20,17 @@ const TITLES: Record<Alarm["kind"], string> = {
 
 /** Return all alarms: the state's first, then the log's, newest first. */
 export function collectAlarms(overview: Overview | null, activity: Activity | null): ShownAlarm[] {
-  return [...stateAlarms(overview), ...(activity?.alarms ?? []).map(showAlarm)];
+  return [...stateAlarms(overview), ...topicAlarms(activity), ...(activity?.alarms ?? []).map(showAlarm)];
+}
+
+function topicAlarms(activity: Activity | null): ShownAlarm[] {
+  return (activity?.unreadable ?? []).map((topic) => ({
+    title: "A topic cannot be read",
+    detail: `The gateway may not read ${topic}: what is in it is missing here.`,
+    at: null,
+    link: links.system(),
+    linkText: "System",
+  }));
 }
 
 function stateAlarms(overview: Overview | null): ShownAlarm[] {

@@ -89,6 +89,7 @@ export interface StageSummary {
 
 export interface StageSummaries {
   items: StageSummary[];
+  unavailable: string[];
 }
 
 export interface Part {
@@ -102,14 +103,14 @@ export interface LastAudit {
   commands: number;
   outcomes: number;
   events: number;
-  violations: number;
-  unchecked: number;
+  violations: string[];
+  unchecked: string[];
 }
 
 export interface System {
   items: Part[];
   contractVersion: string;
-  liveKit: { callsPending: number | null; oldestPendingSeconds: number | null } | null;
+  liveKit: { callsPending: number | null; oldestPendingSeconds: number | null };
   lastAudit: LastAudit | null;
 }
 
@@ -130,16 +131,19 @@ export interface Alarm {
 }
 
 export interface Activity {
-  since: string;
+  since: string | null;
   commandsPerSecond: number;
   samples: ActivitySample[];
   refusals: { reason: string; count: number }[];
   alarms: Alarm[];
   newest: LogRecord[];
+  /** Topics that this gateway may not read. */
+  unreadable: string[];
 }
 
 export interface Refusals {
   items: LogRecord[];
+  unreadable: string[];
 }
 
 export interface RoomHistory {
@@ -147,6 +151,7 @@ export interface RoomHistory {
   items: LogRecord[];
   before: string | null;
   isComplete: boolean;
+  unreadable: string[];
 }
 
 export interface DeadLetterSummary {
@@ -165,12 +170,12 @@ export interface DeadLetterSummary {
 export interface DeadLetterHeader {
   name: string;
   text: string | null;
-  base64: string;
+  base64: string | null;
 }
 
 export interface DeadLetter extends DeadLetterSummary {
   text: string | null;
-  base64: string;
+  base64: string | null;
   headers: DeadLetterHeader[];
   explanation: string;
   canRedrive: boolean;

@@ -8,9 +8,9 @@ export interface HexLine {
   text: string;
 }
 
-/** Return the bytes of a base64 text. */
-export function decodeBase64(text: string): Uint8Array {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+/** Return the bytes of a base64 text; none for null, which stands for no value. */
+export function decodeBase64(text: string | null): Uint8Array {
+  return Uint8Array.from(atob(text ?? ""), (character) => character.charCodeAt(0));
 }
 
 /** Return bytes as base64. */

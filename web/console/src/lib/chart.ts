@@ -47,10 +47,10 @@ function windowUntil(_: uPlot, __: number, last: number): [number, number] {
   return [end - WINDOW_SECONDS, end];
 }
 
-/** Two minutes at least: so a curve that begins now can be seen, and grows to the whole window. */
+/** A minute at least: so a curve that begins now can be seen, and grows to the whole window. */
 function windowSince(chart: uPlot, first: number, last: number): [number, number] {
   const [start, end] = windowUntil(chart, first, last);
-  return [Number.isFinite(first) ? Math.max(start, Math.min(first, end - 120)) : start, end];
+  return [Number.isFinite(first) ? Math.max(start, Math.min(first, end - 60)) : start, end];
 }
 
 function fromZero(_: uPlot, __: number, max: number): uPlot.Range.MinMax {
