@@ -1,10 +1,10 @@
 import { ApiError } from "./api";
 import { clock } from "./clock.svelte";
-import { isPassing, pollDelay, STALE_MS } from "./poll-delay";
+import { isPassing, POLL_MS, pollDelay, STALE_MS } from "./poll-delay";
 
 type Fetch<T> = (signal: AbortSignal) => Promise<T>;
 
-/** An answer that is asked for again and again: once a second, less often while requests fail. */
+/** An answer that is asked for again and again, less often while requests fail. */
 export class Poll<T> {
   data = $state.raw<T | null>(null);
   error = $state.raw<ApiError | null>(null);
@@ -16,7 +16,7 @@ export class Poll<T> {
   #running: AbortController | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(fetch: Fetch<T>, interval = 1000) {
+  constructor(fetch: Fetch<T>, interval = POLL_MS) {
     this.#fetch = fetch;
     this.#interval = interval;
   }
@@ -56,6 +56,7 @@ export class Poll<T> {
   async #ask(): Promise<void> {
     const running = new AbortController();
     this.#running = running;
+    const startedAt = Date.now();
     try {
       const data = await this.#fetch(running.signal);
       if (this.#running === running) {
@@ -67,10 +68,8 @@ export class Poll<T> {
       }
     }
     if (this.#running === running) {
-      this.#timer = setTimeout(
-        () => void this.#ask(),
-        pollDelay(this.#interval, this.#failures, document.hidden),
-      );
+      const delay = pollDelay(this.#interval, this.#failures, document.hidden);
+      this.#timer = setTimeout(() => void this.#ask(), Math.max(delay - (Date.now() - startedAt), 0));
     }
   }
 
