@@ -17,7 +17,8 @@ async def test_console_shows_the_truth_and_redrives_a_dead_letter(stack: Stack, 
         pytest.skip("NOT RUN: Chromium is not on this machine.")
     await build_web(stack)
     room_id = f"room-{uuid.uuid4()}"
-    async with stack.run_services(prefix, with_gateway=True) as running:
+    unlimited = {"COHOST_COMMANDS_PER_MINUTE": "0"}
+    async with stack.run_services(prefix, unlimited, with_gateway=True) as running:
         await send_command_without_type(stack, prefix, room_id)
         script = WEB / "console" / "tests" / "browser" / "play-console.mjs"
         variables = {"COHOST_CHROMIUM": browser, "COHOST_BROKEN_ROOM": room_id}
