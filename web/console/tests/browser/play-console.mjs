@@ -230,7 +230,7 @@ async function checkDeadLetter(page, room) {
   const userId = room.guests[0];
   const event = { ...JSON.parse(details.text), type: "cohost.SendInvitation.v1" };
   event.data = { roomId: room.roomId, userId, actorId: room.host };
-  await page.getByLabel("Value", { exact: true }).fill(JSON.stringify(event));
+  await page.getByRole("textbox", { name: "Value" }).fill(JSON.stringify(event));
   await page.getByRole("button", { name: "Dry run" }).click();
   await page.getByText("Nothing is written yet.").waitFor();
   await page.getByRole("button", { name: "Redrive …" }).click();
