@@ -50,15 +50,6 @@ export function parseHex(text: string): Uint8Array | null {
   );
 }
 
-/** Return bytes as text, null where they are not UTF-8. */
-export function decodeUtf8(bytes: Uint8Array): string | null {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return null;
-  }
-}
-
 function formatByte(byte: number): string {
   return byte.toString(16).padStart(2, "0");
 }
