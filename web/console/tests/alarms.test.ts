@@ -35,7 +35,7 @@ describe("alarms", () => {
     expect(collectAlarms(null, null)).toEqual([]);
   });
 
-  it.each([
+  it.each<[Partial<Overview>, string, string]>([
     [{ lanesWithoutOwner: 1 }, "A lane has no owner", "#/system"],
     [{ lanesWithoutOwner: 3 }, "3 lanes have no owner", "#/system"],
     [{ unavailable: ["broadcast"] }, "broadcast does not answer", "#/system"],

@@ -2,27 +2,32 @@ import { describe, expect, it } from "vitest";
 import type { Lane } from "../src/lib/api-types";
 import { describeLag, groupLanes, totalLag } from "../src/lib/lanes";
 
-function lane(service: string, number: number, owner: string | null, lag: Lane["lag"] = {}): Lane {
+function lane(service: Lane["service"], number: number, owner: string | null, lag: Lane["lag"] = {}): Lane {
   return { service, lane: number, owner, epoch: 1, lag, outboxBatches: 0 };
 }
 
 describe("lanes", () => {
   it("are grouped by service and worker", () => {
-    const items = [lane("b", 1, "w2"), lane("b", 0, "w1"), lane("b", 2, null), lane("a", 0, "w3")];
+    const items = [
+      lane("broadcast", 1, "w2"),
+      lane("broadcast", 0, "w1"),
+      lane("broadcast", 2, null),
+      lane("invitations", 0, "w3"),
+    ];
     const [first, second] = groupLanes(items);
     expect(first?.lanes.map((item) => item.lane)).toEqual([0, 1, 2]);
     expect(first?.workers).toEqual([
       { owner: "w1", lanes: new Set([0]) },
       { owner: "w2", lanes: new Set([1]) },
     ]);
-    expect([first?.ownerless, second?.service, second?.ownerless]).toEqual([1, "a", 0]);
+    expect([first?.ownerless, second?.service, second?.ownerless]).toEqual([1, "invitations", 0]);
   });
 
   it("tell their lag by topic", () => {
-    const behind = lane("a", 0, "w", { rooms: 0, "invitations.commands": 5, users: 2 });
+    const behind = lane("invitations", 0, "w", { rooms: 0, "invitations.commands": 5, users: 2 });
     expect([totalLag(behind), describeLag(behind)]).toEqual([7, "invitations.commands: 5, users: 2"]);
-    const unknown = lane("a", 0, "w", null);
+    const unknown = lane("invitations", 0, "w", null);
     expect([totalLag(unknown), describeLag(unknown)]).toEqual([null, "not known"]);
-    expect(describeLag(lane("a", 0, "w"))).toBe("everything is read");
+    expect(describeLag(lane("invitations", 0, "w"))).toBe("everything is read");
   });
 });

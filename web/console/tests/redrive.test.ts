@@ -65,7 +65,7 @@ describe("a verdict", () => {
     await expect(withVerdict(Promise.reject(failure))).rejects.toBe(failure);
   });
 
-  it.each([
+  it.each<[Partial<RedriveAnswer>, string, string]>([
     [{}, "not a cloud event", "bad"],
     [{ verdict: "ok" }, "would be taken", "accent"],
     [{ verdict: "ok", written: true }, "redriven", "good"],
