@@ -1,4 +1,5 @@
 import { ApiError, ops, useSession } from "./api";
+import { isPassing } from "./poll-delay";
 import { cleanToken, OPS_SCOPE, readToken, type TokenClaims } from "./token";
 
 const TOKEN = "cohost.console.token";
@@ -16,6 +17,7 @@ class OpsSession {
   refusal = $state<string | null>(null);
   isChecking = $state(false);
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #isRenewing = false;
 
   /** Go on with the token that the tab has, if any. */
   async resume(): Promise<void> {
@@ -41,6 +43,10 @@ class OpsSession {
       this.#accept(token, claims, isFromDemo);
     } catch (error) {
       this.refusal = explainRefusal(error, claims);
+      if (error instanceof ApiError && isPassing(error.status)) {
+        // The token was not refused: the tab goes on with it when it is loaded again.
+        keepToken(token, isFromDemo);
+      }
       useSession(this.#whileSignedIn());
     } finally {
       this.isChecking = false;
@@ -70,10 +76,7 @@ class OpsSession {
   #accept(token: string, claims: TokenClaims, isFromDemo: boolean): void {
     this.token = token;
     this.claims = claims;
-    sessionStorage.setItem(TOKEN, token);
-    if (isFromDemo) {
-      sessionStorage.setItem(IS_FROM_DEMO, "");
-    }
+    keepToken(token, isFromDemo);
     useSession(this.#whileSignedIn());
     this.#endInTime(claims, isFromDemo);
   }
@@ -82,31 +85,61 @@ class OpsSession {
     return {
       token: () => this.token,
       onRefused: (error: ApiError) => {
-        if (this.claims !== null) {
+        if (this.claims === null) {
+          return;
+        }
+        // A machine that slept wakes up behind the token's end.
+        if (error.status === 401 && sessionStorage.getItem(IS_FROM_DEMO) !== null) {
+          void this.#renew();
+        } else {
           this.signOut(explainRefusal(error, this.claims));
         }
       },
     };
   }
 
-  #endInTime({ expiresAt }: TokenClaims, isFromDemo: boolean): void {
-    if (expiresAt === null) {
+  #endInTime(claims: TokenClaims, isFromDemo: boolean): void {
+    clearTimeout(this.#timer);
+    if (claims.expiresAt === null) {
       return;
     }
-    const end = () =>
-      isFromDemo ? void this.#renew() : this.signOut("The token has expired. Sign in with a new one.");
-    const wait = expiresAt - Date.now() - (isFromDemo ? RENEW_MS : 0);
-    this.#timer = setTimeout(end, Math.min(Math.max(wait, 1000), MAX_TIMER_MS));
+    const left = claims.expiresAt - Date.now() - (isFromDemo ? RENEW_MS : 0);
+    const end = () => {
+      if (left > MAX_TIMER_MS) {
+        this.#endInTime(claims, isFromDemo);
+      } else if (isFromDemo) {
+        void this.#renew();
+      } else {
+        this.signOut("The token has expired. Sign in with a new one.");
+      }
+    };
+    this.#timer = setTimeout(end, Math.min(Math.max(left, 1000), MAX_TIMER_MS));
   }
 
   async #renew(): Promise<void> {
+    const replaced = this.token;
+    if (this.#isRenewing) {
+      return;
+    }
+    this.#isRenewing = true;
     const token = await fetchDemoToken().catch(() => null);
+    this.#isRenewing = false;
     const claims = token === null ? null : readToken(token);
+    if (replaced === null || this.token !== replaced) {
+      return;
+    }
     if (token !== null && claims !== null) {
       this.#accept(token, claims, true);
     } else {
       this.signOut("The token has expired, and no new one came from the gateway.");
     }
+  }
+}
+
+function keepToken(token: string, isFromDemo: boolean): void {
+  sessionStorage.setItem(TOKEN, token);
+  if (isFromDemo) {
+    sessionStorage.setItem(IS_FROM_DEMO, "");
   }
 }
 
