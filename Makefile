@@ -44,10 +44,7 @@ test-containers: setup ## run the tests of the services on Kafka, Postgres and L
 		--ignore-glob='*/test_missing_markers.py' \
 		tests/messaging tests/invitations tests/runtime tests/broadcast tests/cohost
 
-compose-screenshots: setup ## draw the pages for browsers into docs/images, while a show is on
-	@$(PY) -m tests.web.screenshots
-
-test: setup ## start docker-compose.yml on ports of its own, test it, stop it
+compose-test: setup ## start docker-compose.yml on ports of its own, test it, stop it
 	@$(PY) -m tests.compose
 
 mutants: setup ## apply each small fault of tests/mutants to a copy, and say which test finds it
