@@ -19,8 +19,10 @@ from services.gateway.commands.runner import CommandRunner
 from services.gateway.http import commands, diagnosis_route, facts, quality_route, reads, streams, web_pages
 from services.gateway.http.command_answers import CommandProblem
 from services.gateway.kafka_access import KafkaAccess
+from services.gateway.ops import log_routes
 from services.gateway.ops.dead_letters.parts import DeadLetterParts
 from services.gateway.ops.dead_letters.routes import RedriveProblem
+from services.gateway.ops.log_view import LogView
 from services.gateway.ops.state import routes as ops_state
 from services.gateway.services import ServiceProxy
 from services.gateway.settings import GatewaySettings
@@ -65,7 +67,8 @@ async def build_gateway(settings: GatewaySettings) -> process.Service:
     tracer = PublicationTracer(traces.tracer, settings.topic_prefix)
     registry = CollectorRegistry()
     kafka = KafkaConnection(settings.kafka_bootstrap_servers, settings.topic_prefix, settings.kafka_options())
-    hub = EventHub(kafka, StreamMetrics(registry))
+    log_view = LogView(kafka)
+    hub = EventHub(kafka, StreamMetrics(registry), log_view.activity)
     # Streams end with it: else the HTTP server would wait for them.
     access = KafkaAccess(partial(create_client, settings), on_stop=hub.stop)
     invitations = ServiceProxy("invitations", settings.invitations_url)
@@ -91,6 +94,7 @@ async def build_gateway(settings: GatewaySettings) -> process.Service:
             facts.create_fact_router(access, tracer),
             letters.router,
             ops_state.create_state_router(invitations, broadcast, settings.audit_report),
+            log_routes.create_log_router(log_view),
         ],
         public_routers=web_pages.create_page_routers(settings),
         problem_models=[CommandProblem, RedriveProblem],
@@ -101,8 +105,8 @@ async def build_gateway(settings: GatewaySettings) -> process.Service:
         TOPICS.name,
         access,
         http_app,
-        background=(hub.run,),
-        closers=(invitations.close, broadcast.close, letters.close, traces.close),
+        background=(hub.run, log_view.run),
+        closers=(log_view.close, invitations.close, broadcast.close, letters.close, traces.close),
         max_connections=server.max_connections(_MAX_CONNECTIONS, descriptors_per_connection=2),
     )
 

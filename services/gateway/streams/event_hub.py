@@ -11,7 +11,7 @@ from cohost.kafka.connection import KafkaConnection
 from cohost.kafka.errors import UNAVAILABLE_ERRORS, PositionLost
 from cohost.kafka.log_reader import LogReader
 from services.gateway.streams import layout, live_log, positions
-from services.gateway.streams.live_log import LiveLog
+from services.gateway.streams.live_log import EventObserver, LiveLog
 from services.gateway.streams.metrics import StreamMetrics
 from services.gateway.streams.past_reader import LogBounds, OffsetBounds, PastReader
 from services.gateway.streams.positions import MAX_AGE_HOURS, Position, StreamKey
@@ -45,12 +45,15 @@ class _Session:
 class EventHub:
     """Reads every event and badge once, whatever the number of streams, and gives them to the streams.
 
-    It begins at the end of the log, and reads on through outages.
+    It begins at the end of the log, and reads on through outages. The observer sees what it reads.
     """
 
-    def __init__(self, connection: KafkaConnection, metrics: StreamMetrics) -> None:
+    def __init__(
+        self, connection: KafkaConnection, metrics: StreamMetrics, observer: EventObserver | None = None
+    ) -> None:
         self._connection = connection
         self._metrics = metrics
+        self._observer = observer
         self._session: _Session | None = None
         self._has_session = asyncio.Event()
         self._open: set[Subscription] = set()
@@ -173,7 +176,7 @@ class EventHub:
         try:
             _, ends = await bounds.fetch()
             reader = LogReader(self._connection, ends)
-            live = LiveLog(topics, reader.passed_offsets, self._metrics)
+            live = LiveLog(topics, reader.passed_offsets, self._metrics, self._observer)
             self._session = _Session(self._connection, topics, live, bounds)
             self._has_session.set()
             backoff.reset()

@@ -3,10 +3,11 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from aiokafka import TopicPartition
 
+from cohost_schemas.envelope import Envelope
 from services.gateway.streams import positions, records
 from services.gateway.streams.channels import Channel, encode_event
 from services.gateway.streams.layout import PartitionLayout
@@ -21,14 +22,29 @@ _SECONDS_PER_HOUR = 3600
 _RECORDS_PER_TURN = 50
 
 
+class EventObserver(Protocol):
+    """What sees the log beside the streams."""
+
+    def begin_events(self) -> None:
+        """Begin at a place in the log, from which on each event and badge comes once."""
+
+    def add_event(self, record: Any, event: Envelope) -> None:
+        """See the next record, with its event decoded."""
+
+
 class LiveLog:
     """Records are given to the streams in the order in which they are read, each once.
 
-    `passed_offsets` are the reader's, which go on over control records too.
+    `passed_offsets` are the reader's, which go on over control records too. The observer sees every
+    event and badge.
     """
 
     def __init__(
-        self, layout: PartitionLayout, passed_offsets: Mapping[TopicPartition, int], metrics: StreamMetrics
+        self,
+        layout: PartitionLayout,
+        passed_offsets: Mapping[TopicPartition, int],
+        metrics: StreamMetrics,
+        observer: EventObserver | None = None,
     ) -> None:
         self._layout = layout
         self._passed_offsets = passed_offsets
@@ -37,6 +53,9 @@ class LiveLog:
         self._channels: dict[StreamKey, Channel] = {}
         self._has_read_on = asyncio.Event()
         self._metrics = metrics
+        self._observer = observer
+        if observer is not None:
+            observer.begin_events()
 
     def position_of(self, key: StreamKey) -> Position:
         """Return the position of a stream that begins now."""
@@ -55,7 +74,10 @@ class LiveLog:
         self._pass_control_records()
         for count, raw in enumerate(batch, 1):
             self._offsets[number] = raw.offset + 1
-            record = records.parse_record(raw, number, has_host_order=has_host_order)
+            event = records.decode_record(raw)
+            if event is not None and self._observer is not None:
+                self._observer.add_event(raw, event)
+            record = records.stream_record(raw, event, number, has_host_order=has_host_order)
             if record is not None:
                 self._recent.append_record(record)
                 self._deliver(record)

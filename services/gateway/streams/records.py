@@ -42,17 +42,30 @@ class StreamRecord(NamedTuple):
         return [StreamKey("room", self.room_id), *(StreamKey("user", user_id) for user_id in self.user_ids)]
 
 
+def decode_record(record: Any) -> Envelope | None:
+    """Return a record's event, None if it has none."""
+    try:
+        return envelope.decode_event(record.value, record.headers)
+    except NotACloudEvent:
+        return None
+
+
 def parse_record(record: Any, partition: int, *, has_host_order: bool) -> StreamRecord | None:
-    """Return a record as streams give it out, None if no stream does.
+    """Return a record as streams give it out, as `stream_record` does."""
+    return stream_record(record, decode_record(record), partition, has_host_order=has_host_order)
+
+
+def stream_record(
+    record: Any, event: Envelope | None, partition: int, *, has_host_order: bool
+) -> StreamRecord | None:
+    """Return a record with its decoded event as streams give it out, None if no stream does.
 
     `has_host_order` says that the record's topic has the changes of hosts too, so that its own order tells
     which host was first.
     """
     if record.value is None:
         return _badge_removed(record, partition)
-    try:
-        event = envelope.decode_event(record.value, record.headers)
-    except NotACloudEvent:
+    if event is None:
         return None
     name = envelope.model_name(event.type)
     is_public = name in _PUBLIC_TYPES or name.startswith(_PUBLIC_PREFIXES)

@@ -1,0 +1,1 @@
+"""What this process counts of the log as it reads it."""
