@@ -178,7 +178,7 @@ async def open_stream_log(kafka: str, prefix: str) -> AsyncIterator[StreamLog]:
         await close_within(producer.stop())
 
 
-async def create_topics(connection: KafkaConnection) -> None:
+async def create_topics(connection: KafkaConnection, requested: Sequence[Topic] = STREAM_TOPICS) -> None:
     admin = AIOKafkaAdminClient(**connection.client_options())
     await admin.start()
     try:
@@ -186,7 +186,7 @@ async def create_topics(connection: KafkaConnection) -> None:
         await admin.create_topics(
             [
                 NewTopic(connection.topic_name(topic), PARTITIONS, 1, topic_configs=dict(topic.config))
-                for topic in STREAM_TOPICS
+                for topic in requested
             ]
         )
     finally:
