@@ -1,5 +1,5 @@
-/** The API's answers, as the gateway publishes them. */
-import type { components } from "../../../client/src/generated/openapi";
+/** The API's answers, by the names that the console has for them. Their types are generated. */
+import type { components } from "../generated/openapi";
 
 type Schemas = components["schemas"];
 
@@ -18,7 +18,7 @@ export interface ListPage<Item> {
   nextCursor: string | null;
 }
 
-/** A CloudEvent as it is on its topic. */
+/** A CloudEvent as it is on its topic. The document leaves open what is in it. */
 export interface CloudEvent {
   specversion: string;
   id: string;
@@ -34,169 +34,25 @@ export interface CloudEvent {
 }
 
 /** A record of the log; `event` is null for a tombstone, whose subject is the key. */
-export interface LogRecord {
-  topic: string;
-  partition: number;
-  offset: number;
-  at: string;
-  key: string | null;
-  event: CloudEvent | null;
-}
+export type LogRecord = Omit<Schemas["LogRecord"], "event"> & { event: CloudEvent | null };
 
-export interface Overview {
-  at: string;
-  roomsOpen: number | null;
-  pending: number | null;
-  seats: number | null;
-  connected: number | null;
-  inGrace: number | null;
-  outOfSync: number | null;
-  failingGrants: number | null;
-  lag: number | null;
-  outboxBatches: number | null;
-  lanes: number | null;
-  lanesWithoutOwner: number | null;
-  takeovers: number | null;
-  unavailable: string[];
-}
+type WithRecords<Answer, Field extends keyof Answer> = Omit<Answer, Field> & Record<Field, LogRecord[]>;
 
-export interface Lane {
-  service: string;
-  lane: number;
-  owner: string | null;
-  epoch: number;
-  lag: Record<string, number> | null;
-  outboxBatches: number | null;
-}
-
-export interface Lanes {
-  items: Lane[];
-  unavailable: string[];
-}
-
-export interface StageSummary {
-  roomId: string;
-  hostConnected: boolean;
-  seats: number;
-  connected: number;
-  inGrace: number;
-  neverConnected: number;
-  poorQuality: number;
-  outOfSync: number;
-  failingGrants: number;
-  trouble: number;
-}
-
-export interface StageSummaries {
-  items: StageSummary[];
-  unavailable: string[];
-}
-
-export interface Part {
-  name: string;
-  version: string | null;
-  detail: string | null;
-}
-
-export interface LastAudit {
-  at: string;
-  commands: number;
-  outcomes: number;
-  events: number;
-  violations: string[];
-  unchecked: string[];
-}
-
-export interface System {
-  items: Part[];
-  contractVersion: string;
-  liveKit: { callsPending: number | null; oldestPendingSeconds: number | null };
-  lastAudit: LastAudit | null;
-}
-
-export interface ActivitySample {
-  at: string;
-  accepted: number;
-  rejected: number;
-  deadLetters: number;
-  events: number;
-}
-
-export interface Alarm {
-  kind: "grant_failed" | "intruder_removed" | "dead_letter";
-  at: string;
-  roomId: string | null;
-  userId: string | null;
-  detail: string | null;
-}
-
-export interface Activity {
-  since: string | null;
-  commandsPerSecond: number;
-  samples: ActivitySample[];
-  refusals: { reason: string; count: number }[];
-  alarms: Alarm[];
-  newest: LogRecord[];
-  /** Topics that this gateway may not read. */
-  unreadable: string[];
-}
-
-export interface Refusals {
-  items: LogRecord[];
-  unreadable: string[];
-}
-
-export interface RoomHistory {
-  roomId: string;
-  items: LogRecord[];
-  before: string | null;
-  isComplete: boolean;
-  unreadable: string[];
-}
-
-export interface DeadLetterSummary {
-  id: string;
-  service: string;
-  reason: string;
-  topic: string;
-  partition: number;
-  offset: number;
-  at: string;
-  key: string | null;
-  bytes: number;
-  isTruncated: boolean;
-}
-
-export interface DeadLetterHeader {
-  name: string;
-  text: string | null;
-  base64: string | null;
-}
-
-export interface DeadLetter extends DeadLetterSummary {
-  text: string | null;
-  base64: string | null;
-  headers: DeadLetterHeader[];
-  explanation: string;
-  canRedrive: boolean;
-  whyNot: string | null;
-}
-
-export interface RedriveRequest {
-  text?: string;
-  base64?: string;
-  key?: string;
-  dryRun?: boolean;
-}
-
-export interface RedriveAnswer {
-  id: string;
-  written: boolean;
-  verdict: string;
-  explanation: string | null;
-  topic: string | null;
-  partition: number | null;
-  commandId: string | null;
-  causationId: string | null;
-  warning: string | null;
-}
+export type Overview = Schemas["StateOverview"];
+export type Lane = Schemas["LaneState"];
+export type Lanes = Schemas["LaneStates"];
+export type StageSummary = Schemas["StageCondition"];
+export type StageSummaries = Schemas["StageConditions"];
+export type Part = Schemas["SystemPart"];
+export type LastAudit = Schemas["LastAudit"];
+export type System = Schemas["SystemState"];
+export type ActivitySample = Schemas["ActivitySample"];
+export type Alarm = Schemas["Alarm"];
+export type Activity = WithRecords<Schemas["Activity"], "newest">;
+export type Refusals = WithRecords<Schemas["Refusals"], "items">;
+export type RoomHistory = WithRecords<Schemas["RoomHistory"], "items">;
+export type DeadLetterSummary = Schemas["DeadLetter"];
+export type DeadLetterHeader = Schemas["RecordHeader"];
+export type DeadLetter = Schemas["DeadLetterDetails"];
+export type RedriveRequest = Partial<Schemas["RedriveRequest"]>;
+export type RedriveAnswer = Schemas["RedriveResult"];
