@@ -22,7 +22,7 @@ class SharedResult(Generic[T]):
         self._fetching: asyncio.Task[T] | None = None
         self._began_at = 0.0
 
-    async def wait(self, seconds: float) -> T:
+    async def wait(self, seconds: float | None = None) -> T:
         """Return the result. Raises `TimeoutError` if it takes longer than `seconds`; the fetch goes on."""
         async with asyncio.timeout(seconds):
             return await asyncio.shield(self._current())

@@ -19,8 +19,8 @@ from cohost_schemas.ops.dead_letters import (
 )
 from services.gateway.ops.dead_letters.letter_list import LetterList, PageQuestion
 from services.gateway.ops.dead_letters.redriver import Redriver
-from services.runtime.http import bodies, problems
-from services.runtime.http.auth import AuthenticatedCaller, caller_of
+from services.runtime.http import auth, bodies, problems
+from services.runtime.http.auth import AuthenticatedCaller
 from services.runtime.http.pagination import ListPage
 from services.runtime.http.problems import HttpProblem, ProblemDetails
 
@@ -49,16 +49,11 @@ class RedriveProblem(ProblemDetails):
     warning: str | None = None
 
 
-async def _require_ops(request: Request) -> None:
-    if not caller_of(request).is_ops:
-        raise HttpProblem(403, "forbidden", "Only ops may read and redrive dead letters (scope cohost:ops).")
-
-
 def create_dead_letter_router(letters: LetterList, redriver: Redriver) -> APIRouter:
     """Create the router with the dead letters of both services."""
     routes = APIRouter(
         tags=["ops"],
-        dependencies=[Depends(_require_ops)],
+        dependencies=[Depends(auth.require_ops)],
         responses=problems.problem_responses(403, 422, 503),
     )
     _add_reads(routes, letters)
