@@ -41,14 +41,20 @@ function diagnosis(...steps: (Pick<DiagnosisStep, "step" | "state"> & Partial<Di
 const INVITED = { step: "invited", state: "ok", at: SENT_AT } as const;
 
 function outline({ steps }: InvitationLine): string {
-  return steps.map(({ name, state, since }) => `${name} ${state}${since === null ? "" : ` +${since}`}`).join(", ");
+  return steps
+    .map(({ name, state, since }) => `${name} ${state}${since === null ? "" : ` +${since}`}`)
+    .join(", ");
 }
 
 describe("the line of an invitation", () => {
   it("goes all the way with the times between", () => {
     const log = new LogBuilder();
     playToAir(log);
-    const line = buildLine(invitation({ ...ACCEPTED, seenAt: "2026-01-01T12:00:02.000Z" }), null, log.records);
+    const line = buildLine(
+      invitation({ ...ACCEPTED, seenAt: "2026-01-01T12:00:02.000Z" }),
+      null,
+      log.records,
+    );
     expect(outline(line)).toBe(
       "sent ok, seen ok +2000, accepted ok +3012, granted ok +53, connected ok +700, publishing ok +90",
     );
@@ -92,7 +98,12 @@ describe("the line of an invitation", () => {
   });
 
   it("stops at a grant that LiveKit refuses", () => {
-    const granted = { step: "granted", state: "failed", detail: "livekit_refused", advice: "Check." } as const;
+    const granted = {
+      step: "granted",
+      state: "failed",
+      detail: "livekit_refused",
+      advice: "Check.",
+    } as const;
     const line = buildLine(invitation(ACCEPTED), diagnosis(INVITED, granted), []);
     expect(line.stop).toMatchObject({ name: "granted", detail: "livekit_refused", advice: "Check." });
   });

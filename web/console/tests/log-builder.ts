@@ -23,7 +23,13 @@ export class LogBuilder {
   }
 
   /** Add an event or rejection that this record caused, of an id for a cause that is not in the history. */
-  effect(topic: string, name: string, cause: LogRecord | string, data: object, correlation?: string): LogRecord {
+  effect(
+    topic: string,
+    name: string,
+    cause: LogRecord | string,
+    data: object,
+    correlation?: string,
+  ): LogRecord {
     const causationid = typeof cause === "string" ? cause : (cause.event?.id ?? "");
     const correlationid =
       correlation ?? (typeof cause === "string" ? cause : (cause.event?.correlationid ?? causationid));

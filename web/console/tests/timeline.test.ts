@@ -75,11 +75,7 @@ describe("the timeline", () => {
     log.command("invitations", "LeaveStage", "again", {});
     const [chain, ...others] = buildTimeline(log.records);
     expect(others).toEqual([]);
-    expect(outline(chain)).toEqual([
-      "LeaveStage",
-      "  CoHostLeft caused +10",
-      "  LeaveStage followed +100",
-    ]);
+    expect(outline(chain)).toEqual(["LeaveStage", "  CoHostLeft caused +10", "  LeaveStage followed +100"]);
     expect(chain?.nodes.map(({ isRepeat }) => isRepeat)).toEqual([false, false, true]);
   });
 

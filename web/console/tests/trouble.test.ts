@@ -38,7 +38,11 @@ describe("rooms", () => {
 
   it("say what is wrong with them, the worst first", () => {
     const signs = troubleSigns(stage("a", { outOfSync: 2, inGrace: 1, failingGrants: 1 }));
-    expect(signs.map(({ text }) => text)).toEqual(["1 grant fails", "1 in grace", "2 not confirmed by LiveKit"]);
+    expect(signs.map(({ text }) => text)).toEqual([
+      "1 grant fails",
+      "1 in grace",
+      "2 not confirmed by LiveKit",
+    ]);
     expect(troubleSigns(null)).toEqual([]);
   });
 });

@@ -15,7 +15,11 @@ export function graceAt(graceEndsAt: string, totalMs: number | null, now: number
 }
 
 /** Return the length of the grace that ends at a time, from the disconnection that began it. */
-export function graceLength(records: readonly LogRecord[], userId: string, graceEndsAt: string): number | null {
+export function graceLength(
+  records: readonly LogRecord[],
+  userId: string,
+  graceEndsAt: string,
+): number | null {
   const record = records.findLast(
     (candidate) =>
       nameOf(candidate) === "CoHostDisconnected" &&

@@ -112,7 +112,8 @@ function seatOutcome(
   if (sign !== undefined || step !== undefined) {
     return reached(sign?.at ?? step?.at ?? null);
   }
-  const failure = name === "granted" ? ofSeat.findLast((record) => nameOf(record) === "GrantFailed") : undefined;
+  const failure =
+    name === "granted" ? ofSeat.findLast((record) => nameOf(record) === "GrantFailed") : undefined;
   if (failure !== undefined) {
     return { state: "failed", at: failure.at, detail: textOf(failure, "error"), advice: null };
   }

@@ -1,33 +1,29 @@
-/** The server's time, from the answers that name it: those on the fastest way tell it best. */
+const MAX_OBSERVATIONS = 10;
+
+/**
+ * The server's time, from answers that name it.
+ *
+ * An answer is never ahead of the server, only behind it: by its way here, and by its age where it was shared
+ * between readers. So the greatest of the last differences is nearest to the truth.
+ */
 export class ServerClock {
-  #offset = 0;
-  #roundTrip = Infinity;
+  #differences: number[] = [];
   readonly #now: () => number;
 
   constructor(now: () => number = Date.now) {
     this.#now = now;
   }
 
-  /** Learn from an answer with the server's time in it; the times of request and answer are this machine's. */
-  observe(serverTime: string, sentAt: number, receivedAt: number): void {
-    const time = Date.parse(serverTime);
-    const roundTrip = receivedAt - sentAt;
-    if (Number.isNaN(time) || roundTrip < 0) {
-      return;
-    }
-    if (roundTrip <= this.#roundTrip || this.#hasMoved(time, sentAt, receivedAt)) {
-      this.#offset = time - (sentAt + receivedAt) / 2;
-      this.#roundTrip = roundTrip;
+  /** Learn from an answer that has just come and names this time. */
+  observe(serverTime: string): void {
+    const difference = Date.parse(serverTime) - this.#now();
+    if (!Number.isNaN(difference)) {
+      this.#differences = [difference, ...this.#differences].slice(0, MAX_OBSERVATIONS);
     }
   }
 
-  now(): number {
-    return this.#now() + this.#offset;
-  }
-
-  /** Return whether one of the clocks was set: the answer's time cannot be by what was learned. */
-  #hasMoved(time: number, sentAt: number, receivedAt: number): boolean {
-    const toleranceMs = 1_000;
-    return time - this.#offset < sentAt - toleranceMs || time - this.#offset > receivedAt + toleranceMs;
+  /** Return the milliseconds that the server is ahead of this machine. */
+  get offset(): number {
+    return this.#differences.length === 0 ? 0 : Math.max(...this.#differences);
   }
 }

@@ -50,8 +50,7 @@ export class LinkFinder {
     if (id === undefined) {
       return null;
     }
-    const parent =
-      this.#byId.get(ownId(record, id)) ?? this.#byId.get(id) ?? this.#tombstones.find(isAt(id));
+    const parent = this.#byId.get(ownId(record, id)) ?? this.#byId.get(id) ?? this.#tombstones.find(isAt(id));
     return parent && parent !== record ? { parent, kind: "caused" } : null;
   }
 

@@ -1,4 +1,5 @@
 import type { LogRecord } from "../api-types";
+import { shortType } from "../format";
 
 export type RecordKind = "command" | "event" | "rejection" | "badge" | "fact";
 
@@ -22,7 +23,7 @@ export function nameOf({ topic, event }: LogRecord): string {
   if (event === null) {
     return topic === "badges" ? "BadgeRemoved" : "RoomRemoved";
   }
-  return event.type.replace(/^cohost\./, "").replace(/\.v\d+$/, "");
+  return shortType(event.type);
 }
 
 /** Return a field of the record's data where it is text. */

@@ -1,0 +1,85 @@
+import { ApiError, ops, reads } from "./api";
+import type { Invitation, LogRecord, RoomSummary, Stage } from "./api-types";
+import { mergeRecords } from "./history/records";
+import { poll, type Poll } from "./poll.svelte";
+import { RefreshThrottle } from "./refresh-throttle";
+import { followRoomChanges } from "./room-stream";
+
+/** A room as it is now; null where the service knows no such room. */
+export interface RoomNow {
+  room: RoomSummary | null;
+  stage: Stage | null;
+  pending: Invitation[];
+}
+
+/** Poll while the component is mounted, and read at once after each event of the room's stream. */
+export function pollWithStream<T>(
+  roomId: () => string | null,
+  fetch: (signal: AbortSignal) => Promise<T>,
+): Poll<T> {
+  const throttle = new RefreshThrottle(() => polled.refresh());
+  const polled = poll((signal) => throttle.track(() => fetch(signal)));
+  $effect(() => {
+    const followed = roomId();
+    const aborter = new AbortController();
+    if (followed !== null) {
+      void followRoomChanges(followed, aborter.signal, () => throttle.request());
+    }
+    return () => aborter.abort();
+  });
+  return polled;
+}
+
+export async function readRoom(roomId: string, signal: AbortSignal): Promise<RoomNow> {
+  const [room, stage, invitations] = await Promise.all([
+    nullIfMissing(reads.room(roomId, signal)),
+    nullIfMissing(reads.stage(roomId, signal)),
+    nullIfMissing(reads.roomInvitations(roomId, signal, { status: "pending", limit: 200 })),
+  ]);
+  return { room, stage, pending: invitations?.items ?? [] };
+}
+
+export async function nullIfMissing<T>(answer: Promise<T>): Promise<T | null> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) {
+      return null;
+    }
+    throw error;
+  }
+}
+
+/** What has been read of a room's history: the newest page again and again, older ones when asked for. */
+export class HistoryReader {
+  records = $state.raw<LogRecord[]>([]);
+  /** Where to read on into the past; undefined before the first answer, null where nothing is older. */
+  before = $state<string | null | undefined>();
+  isReadingOlder = $state(false);
+  readonly #roomId: string;
+
+  constructor(roomId: string) {
+    this.#roomId = roomId;
+  }
+
+  async readNewest(signal: AbortSignal, limit?: number): Promise<LogRecord[]> {
+    const page = await ops.history(this.#roomId, signal, limit === undefined ? {} : { limit });
+    this.before = this.before === undefined ? page.before : this.before;
+    this.records = mergeRecords(this.records, page.items);
+    return this.records;
+  }
+
+  async readOlder(): Promise<void> {
+    if (!this.before || this.isReadingOlder) {
+      return;
+    }
+    this.isReadingOlder = true;
+    try {
+      const page = await ops.history(this.#roomId, undefined, { before: this.before });
+      this.before = page.before;
+      this.records = mergeRecords(this.records, page.items);
+    } finally {
+      this.isReadingOlder = false;
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { RefreshThrottle } from "../src/lib/refresh-throttle";
+
+describe("refreshing", () => {
+  const fetches: (() => void)[] = [];
+  let throttle: RefreshThrottle;
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    fetches.length = 0;
+    throttle = new RefreshThrottle(() => {
+      void throttle.track(() => new Promise<void>((resolve) => fetches.push(resolve)));
+    }, 100);
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  async function answer(): Promise<void> {
+    fetches.at(-1)?.();
+    await vi.advanceTimersByTimeAsync(0);
+  }
+
+  it("asks at once", () => {
+    throttle.request();
+    expect(fetches).toHaveLength(1);
+  });
+
+  it("asks once more after a request during which something changed", async () => {
+    throttle.request();
+    throttle.request();
+    throttle.request();
+    expect(fetches).toHaveLength(1);
+    await answer();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(fetches).toHaveLength(2);
+    await answer();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(fetches).toHaveLength(2);
+  });
+
+  it("pauses between requests and then has the last change", async () => {
+    throttle.request();
+    await answer();
+    throttle.request();
+    expect(fetches).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(fetches).toHaveLength(2);
+  });
+});
