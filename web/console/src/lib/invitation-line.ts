@@ -142,7 +142,9 @@ function withIntervals(steps: Omit<LineStep, "since">[]): LineStep[] {
   let last: number | null = null;
   return steps.map((step) => {
     const at = step.at === null ? null : Date.parse(step.at);
-    const since = at === null || last === null ? null : Math.max(0, at - last);
+    // A seat's step that is not there now has the time since when: that is no time on the way.
+    const isOnWay = step.state === "ok" || !(step.name in SIGNS);
+    const since = at === null || last === null || !isOnWay ? null : Math.max(0, at - last);
     last = at ?? last;
     return { ...step, since };
   });

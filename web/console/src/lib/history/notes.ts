@@ -3,14 +3,22 @@ import { formatDuration, humanize } from "../format";
 import { kindOf, listOf, nameOf, textOf } from "./records";
 
 // What tells a record from others of its type, in this order.
-const FIELDS = ["reason", "closeReason", "source", "mode", "badge", "quality", "error", "label"];
+const FIELDS = ["reason", "closeReason", "source", "mode", "quality"];
 
 /** Return a few words about what is in a record. */
 export function noteOf(record: LogRecord): string {
   const words = FIELDS.flatMap((field) => textOf(record, field) ?? []).map(humanize);
+  words.push(...sentencesOf(record));
   return [...words, ...mediaOf(record), ...roomOf(record), ...graceOf(record), ...writerOf(record)].join(
     " · ",
   );
+}
+
+/** The words of a person or of LiveKit, as they are; a label where it is given. */
+function sentencesOf(record: LogRecord): string[] {
+  const label = nameOf(record) === "SendInvitation" ? textOf(record, "label") : null;
+  const badge = textOf(record, "badge") === "coHost" ? "co-host" : textOf(record, "badge");
+  return [badge, textOf(record, "error"), label].flatMap((text) => text ?? []);
 }
 
 function mediaOf(record: LogRecord): string[] {
