@@ -184,7 +184,9 @@ describe("pages of a history", () => {
     playToAir(log);
     const newest = log.records.slice(3);
     const older = log.records.slice(0, 5);
-    expect(mergeRecords(newest, older)).toEqual(log.records);
+    const merged = mergeRecords(newest, older);
+    expect(merged).toEqual(log.records);
+    expect(mergeRecords(merged, structuredClone(older))).toBe(merged);
   });
 
   it("keep a log's order where its times do not, and causes before effects at one time", () => {

@@ -12,22 +12,45 @@ export interface RoomNow {
   pending: Invitation[];
 }
 
-/** Poll while the component is mounted, and read at once after each event of the room's stream. */
-export function pollWithStream<T>(
-  roomId: () => string | null,
+/** A poll that also asks when something has changed, by `changed`. */
+export interface ChangePoll<T> {
+  poll: Poll<T>;
+  changed: () => void;
+}
+
+/** Poll while the component is mounted, and when something has changed. */
+export function pollChanges<T>(
   fetch: (signal: AbortSignal) => Promise<T>,
-): Poll<T> {
+  options: { interval?: number } = {},
+): ChangePoll<T> {
   const throttle = new RefreshThrottle(() => polled.refresh());
-  const polled = poll((signal) => throttle.track(() => fetch(signal)));
+  const polled = poll((signal) => throttle.track(() => fetch(signal)), options);
+  return { poll: polled, changed: () => throttle.request() };
+}
+
+/**
+ * Call `onChange` after each event of the room's stream, while the component is mounted and its page is visible.
+ *
+ * A page has one stream: browsers open few connections to a server, and all windows share them.
+ */
+export function watchRoom(roomId: () => string | null, onChange: () => void): void {
   $effect(() => {
     const followed = roomId();
-    const aborter = new AbortController();
-    if (followed !== null) {
-      void followRoomChanges(followed, aborter.signal, () => throttle.request());
-    }
-    return () => aborter.abort();
+    let aborter = new AbortController();
+    const follow = () => {
+      aborter.abort();
+      aborter = new AbortController();
+      if (followed !== null && !document.hidden) {
+        void followRoomChanges(followed, aborter.signal, onChange);
+      }
+    };
+    follow();
+    document.addEventListener("visibilitychange", follow);
+    return () => {
+      document.removeEventListener("visibilitychange", follow);
+      aborter.abort();
+    };
   });
-  return polled;
 }
 
 export async function readRoom(roomId: string, signal: AbortSignal): Promise<RoomNow> {

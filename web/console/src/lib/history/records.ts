@@ -48,9 +48,17 @@ export function invitationOf(record: LogRecord): string | null {
   return isSending ? (record.event?.id ?? null) : textOf(record, "invitationId");
 }
 
-/** Add pages or newer readings to what is known: each record once, by time, and within a log in its order. */
-export function mergeRecords(known: readonly LogRecord[], read: readonly LogRecord[]): LogRecord[] {
-  const byPosition = new Map([...known, ...read].map((record) => [positionOf(record), record]));
+/**
+ * Add pages or newer readings to what is known: each record once, by time, and within a log in its order.
+ * Where nothing is new, the list that is known is returned itself.
+ */
+export function mergeRecords(known: LogRecord[], read: readonly LogRecord[]): LogRecord[] {
+  const byPosition = new Map(known.map((record) => [positionOf(record), record]));
+  const added = read.filter((record) => !byPosition.has(positionOf(record)));
+  if (added.length === 0) {
+    return known;
+  }
+  added.forEach((record) => byPosition.set(positionOf(record), record));
   const inLogOrder = [...byPosition.values()].sort(
     (one, other) => rankOf(one) - rankOf(other) || one.offset - other.offset,
   );
