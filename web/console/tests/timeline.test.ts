@@ -142,6 +142,22 @@ describe("the timeline", () => {
     ]);
   });
 
+  it("puts a change of tracks under the mute just before that took the source away", () => {
+    const log = new LogBuilder();
+    playToAir(log);
+    log.wait(1_000);
+    const mute = log.command("broadcast", "MuteCoHost", "m-1", { ...SEAT, actorId: "alice" });
+    log.effect("broadcast.events", "CoHostMuted", mute, { userId: "bob", source: "camera", by: "alice" });
+    log.wait(600);
+    log.effect("broadcast.events", "CoHostMediaChanged", "s-7", { ...SEAT, published: ["microphone"] });
+    log.wait(600);
+    log.effect("broadcast.events", "CoHostMediaChanged", "s-8", { ...SEAT, published: [] });
+    expect(buildTimeline(log.records).slice(0, 2).map(outline)).toEqual([
+      ["CoHostMediaChanged"],
+      ["MuteCoHost", "  CoHostMuted caused +0", "    CoHostMediaChanged followed +600"],
+    ]);
+  });
+
   it("groups what shares a cause that is not in the history", () => {
     const log = new LogBuilder();
     log.effect("invitations.events", "InvitationExpired", "old-command", SEAT);

@@ -1,5 +1,5 @@
 import type { LogRecord } from "../api-types";
-import { invitationOf, kindOf, listOf, nameOf, userOf } from "./records";
+import { invitationOf, kindOf, listOf, nameOf, textOf, userOf } from "./records";
 
 /** `caused`: the record names its cause. `followed`: it answers to it by way of LiveKit or a clock. */
 export type LinkKind = "caused" | "followed";
@@ -23,6 +23,8 @@ const FOLLOWS: Record<string, readonly string[]> = {
   BadgeRemoved: ["CoHostLeft"],
 };
 const MUTES = ["CoHostMuted", "CoHostUnmuteRequested"];
+// LiveKit tells of what a hard mute took away in a webhook of its own.
+const MUTE_EFFECT_MS = 5_000;
 
 /** Finds what each record follows from. */
 export class LinkFinder {
@@ -61,7 +63,7 @@ export class LinkFinder {
   }
 
   #predecessorOf(record: LogRecord): Link | null {
-    const parent = this.#muteBefore(record) ?? this.#stepBefore(record);
+    const parent = this.#muteBefore(record) ?? this.#muteInEffect(record) ?? this.#stepBefore(record);
     return parent ? { parent, kind: "followed" } : null;
   }
 
@@ -70,6 +72,18 @@ export class LinkFinder {
     return ["CoHostMediaChanged", "GrantFailed"].includes(nameOf(record))
       ? MUTES.map((name) => this.#lastNamed.get(correlatedKey(name, record))).find(Boolean)
       : undefined;
+  }
+
+  /** Return the mute whose source is live no longer, if it was muted just before. */
+  #muteInEffect(record: LogRecord): LogRecord | undefined {
+    const before = this.#lastNamed.get(seatKey("CoHostMediaChanged", record));
+    const mute = this.#lastNamed.get(userKey("CoHostMuted", record));
+    if (nameOf(record) !== "CoHostMediaChanged" || before === undefined || mute === undefined) {
+      return undefined;
+    }
+    const source = textOf(mute, "source") ?? "";
+    const isSoon = Date.parse(record.at) - Date.parse(mute.at) <= MUTE_EFFECT_MS;
+    return isSoon && isLive(before, source) && !isLive(record, source) ? mute : undefined;
   }
 
   #stepBefore(record: LogRecord): LogRecord | undefined {
@@ -119,6 +133,10 @@ function userKey(name: string, record: LogRecord): string {
 
 function correlatedKey(name: string, record: LogRecord): string {
   return `${name} of user ${userOf(record)} with ${record.event?.correlationid}`;
+}
+
+function isLive(record: LogRecord, source: string): boolean {
+  return listOf(record, "published").includes(source) && !listOf(record, "muted").includes(source);
 }
 
 /** Return an id together with its service: each commands topic has its own memory of ids. */
