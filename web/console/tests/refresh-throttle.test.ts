@@ -8,22 +8,25 @@ describe("refreshing", () => {
   beforeEach(() => {
     vi.useFakeTimers();
     fetches.length = 0;
-    throttle = new RefreshThrottle(() => {
-      void throttle.track(() => new Promise<void>((resolve) => fetches.push(resolve)));
-    }, 100);
+    throttle = new RefreshThrottle(begin, 100);
   });
   afterEach(() => {
     vi.useRealTimers();
   });
+
+  function begin(): void {
+    void throttle.track(() => new Promise<void>((resolve) => fetches.push(resolve)));
+  }
 
   async function answer(): Promise<void> {
     fetches.at(-1)?.();
     await vi.advanceTimersByTimeAsync(0);
   }
 
-  it("asks at once", () => {
+  it("asks at once, also while a request runs that began before the change", () => {
+    begin();
     throttle.request();
-    expect(fetches).toHaveLength(1);
+    expect(fetches).toHaveLength(2);
   });
 
   it("asks once more after a request during which something changed", async () => {
@@ -46,5 +49,14 @@ describe("refreshing", () => {
     expect(fetches).toHaveLength(1);
     await vi.advanceTimersByTimeAsync(100);
     expect(fetches).toHaveLength(2);
+  });
+
+  it("asks no more once it is stopped", async () => {
+    throttle.request();
+    throttle.request();
+    throttle.stop();
+    await answer();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(fetches).toHaveLength(1);
   });
 });

@@ -1,48 +1,58 @@
-/** Asks again when something has changed: at once, but never twice at a time, and no more often than needed. */
+/**
+ * Asks again when something has changed: at once, also in place of a request that began before the change, but
+ * then not again until it is answered and a moment has passed.
+ */
 export class RefreshThrottle {
-  #running = 0;
+  #isAsking = false;
+  #isBusy = false;
   #isDue = false;
-  #isPausing = false;
+  #isStopped = false;
   readonly #refresh: () => void;
   readonly #pauseMs: number;
 
-  /** `refresh` begins what is wrapped in `track`. */
-  constructor(refresh: () => void, pauseMs = 150) {
+  /** `refresh` gives up a running request and begins another one: what is wrapped in `track`. */
+  constructor(refresh: () => void, pauseMs = 50) {
     this.#refresh = refresh;
     this.#pauseMs = pauseMs;
   }
 
   /** Ask for an answer from after this moment. */
   request(): void {
-    if (this.#running > 0 || this.#isPausing) {
-      this.#isDue = true;
-    } else {
-      this.#refresh();
+    if (this.#isStopped) {
+      return;
     }
+    if (this.#isBusy) {
+      this.#isDue = true;
+      return;
+    }
+    this.#isBusy = true;
+    this.#isAsking = true;
+    this.#refresh();
+    this.#isAsking = false;
   }
 
-  /** Run a request, and afterwards once more if something has changed while it ran. */
+  /** Run a request. One that was asked for by `request` is followed by another if something changed meanwhile. */
   async track<T>(fetch: () => Promise<T>): Promise<T> {
-    this.#running += 1;
+    const isRequested = this.#isAsking;
     try {
       return await fetch();
     } finally {
-      this.#running -= 1;
-      this.#pause();
+      if (isRequested) {
+        setTimeout(() => this.#goOn(), this.#pauseMs);
+      }
     }
   }
 
-  #pause(): void {
-    if (this.#isPausing) {
-      return;
+  /** Ask no more. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  #goOn(): void {
+    this.#isBusy = false;
+    if (this.#isDue) {
+      this.#isDue = false;
+      this.request();
     }
-    this.#isPausing = true;
-    setTimeout(() => {
-      this.#isPausing = false;
-      if (this.#isDue && this.#running === 0) {
-        this.#isDue = false;
-        this.#refresh();
-      }
-    }, this.#pauseMs);
   }
 }

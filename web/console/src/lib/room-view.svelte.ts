@@ -25,6 +25,7 @@ export function pollChanges<T>(
 ): ChangePoll<T> {
   const throttle = new RefreshThrottle(() => polled.refresh());
   const polled = poll((signal) => throttle.track(() => fetch(signal)), options);
+  $effect(() => () => throttle.stop());
   return { poll: polled, changed: () => throttle.request() };
 }
 
