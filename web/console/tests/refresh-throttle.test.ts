@@ -8,7 +8,7 @@ describe("refreshing", () => {
   beforeEach(() => {
     vi.useFakeTimers();
     fetches.length = 0;
-    throttle = new RefreshThrottle(begin, 100);
+    throttle = new RefreshThrottle(begin, { pauseMs: 100 });
   });
   afterEach(() => {
     vi.useRealTimers();
@@ -48,6 +48,19 @@ describe("refreshing", () => {
     throttle.request();
     expect(fetches).toHaveLength(1);
     await vi.advanceTimersByTimeAsync(100);
+    expect(fetches).toHaveLength(2);
+  });
+
+  it("asks again when an answer that is shared can no longer be from before the change", async () => {
+    throttle = new RefreshThrottle(begin, { pauseMs: 100, sharedMs: 500 });
+    throttle.request();
+    await answer();
+    await vi.advanceTimersByTimeAsync(499);
+    expect(fetches).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(fetches).toHaveLength(2);
+    await answer();
+    await vi.advanceTimersByTimeAsync(5_000);
     expect(fetches).toHaveLength(2);
   });
 

@@ -8,16 +8,30 @@ export class RefreshThrottle {
   #isDue = false;
   #isStopped = false;
   readonly #refresh: () => void;
+  readonly #sharedMs: number;
   readonly #pauseMs: number;
+  #later: ReturnType<typeof setTimeout> | undefined;
 
-  /** `refresh` gives up a running request and begins another one: what is wrapped in `track`. */
-  constructor(refresh: () => void, pauseMs = 50) {
+  /**
+   * `refresh` gives up a running request and begins another one: what is wrapped in `track`. An answer may be
+   * `sharedMs` old, from before the change: then it is asked for once more.
+   */
+  constructor(refresh: () => void, { sharedMs = 0, pauseMs = 50 } = {}) {
     this.#refresh = refresh;
+    this.#sharedMs = sharedMs;
     this.#pauseMs = pauseMs;
   }
 
   /** Ask for an answer from after this moment. */
   request(): void {
+    this.#ask();
+    if (this.#sharedMs > 0) {
+      clearTimeout(this.#later);
+      this.#later = setTimeout(() => this.#ask(), this.#sharedMs);
+    }
+  }
+
+  #ask(): void {
     if (this.#isStopped) {
       return;
     }
@@ -52,7 +66,7 @@ export class RefreshThrottle {
     this.#isBusy = false;
     if (this.#isDue) {
       this.#isDue = false;
-      this.request();
+      this.#ask();
     }
   }
 }

@@ -12,6 +12,9 @@ export interface RoomNow {
   pending: Invitation[];
 }
 
+/** The gateway's answers from the log may be half a second old. */
+export const HISTORY_SHARED_MS = 550;
+
 /** A poll that also asks when something has changed, by `changed`. */
 export interface ChangePoll<T> {
   poll: Poll<T>;
@@ -21,9 +24,9 @@ export interface ChangePoll<T> {
 /** Poll while the component is mounted, and when something has changed. */
 export function pollChanges<T>(
   fetch: (signal: AbortSignal) => Promise<T>,
-  options: { interval?: number } = {},
+  options: { interval?: number; sharedMs?: number } = {},
 ): ChangePoll<T> {
-  const throttle = new RefreshThrottle(() => polled.refresh());
+  const throttle = new RefreshThrottle(() => polled.refresh(), options);
   const polled = poll((signal) => throttle.track(() => fetch(signal)), options);
   $effect(() => () => throttle.stop());
   return { poll: polled, changed: () => throttle.request() };
