@@ -82,6 +82,8 @@ export class HistoryReader {
   records = $state.raw<LogRecord[]>([]);
   /** Where to read on into the past; undefined before the first answer, null where nothing is older. */
   before = $state<string | null | undefined>();
+  /** The topics that the broker's ACLs keep from the gateway: the history lacks their records. */
+  unreadable = $state.raw<string[]>([]);
   isReadingOlder = $state(false);
   readonly #roomId: string;
 
@@ -91,6 +93,7 @@ export class HistoryReader {
 
   async readNewest(signal: AbortSignal, limit?: number): Promise<LogRecord[]> {
     const page = await ops.history(this.#roomId, signal, limit === undefined ? {} : { limit });
+    this.unreadable = page.unreadable;
     this.before = this.before === undefined ? page.before : this.before;
     this.records = mergeRecords(this.records, page.items);
     return this.records;
