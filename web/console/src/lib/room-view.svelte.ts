@@ -91,6 +91,12 @@ export class HistoryReader {
     this.#roomId = roomId;
   }
 
+  /** Return whether all since a time was read. */
+  reaches(time: string): boolean {
+    const oldest = this.records[0]?.at;
+    return this.before === null || (oldest !== undefined && Date.parse(oldest) < Date.parse(time));
+  }
+
   async readNewest(signal: AbortSignal, limit?: number): Promise<LogRecord[]> {
     const page = await ops.history(this.#roomId, signal, limit === undefined ? {} : { limit });
     this.unreadable = page.unreadable;
