@@ -64,6 +64,21 @@ describe("refreshing", () => {
     expect(fetches).toHaveLength(2);
   });
 
+  it("asks so long after each change, whatever else changes meanwhile", async () => {
+    throttle = new RefreshThrottle(begin, { pauseMs: 0, sharedMs: 500 });
+    const asked: number[] = [];
+    const start = Date.now();
+    for (let passed = 0; passed <= 1_000; passed += 100) {
+      if (passed <= 300) {
+        throttle.request();
+      }
+      asked.push(...Array<number>(fetches.length - asked.length).fill(Date.now() - start));
+      await answer();
+      await vi.advanceTimersByTimeAsync(100);
+    }
+    expect(asked.filter((time) => time > 300)).toEqual([500, 800]);
+  });
+
   it("asks no more once it is stopped", async () => {
     throttle.request();
     throttle.request();

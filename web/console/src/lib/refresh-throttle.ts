@@ -10,6 +10,7 @@ export class RefreshThrottle {
   readonly #refresh: () => void;
   readonly #sharedMs: number;
   readonly #pauseMs: number;
+  #requestedAt = 0;
   #later: ReturnType<typeof setTimeout> | undefined;
 
   /**
@@ -26,9 +27,16 @@ export class RefreshThrottle {
   request(): void {
     this.#ask();
     if (this.#sharedMs > 0) {
-      clearTimeout(this.#later);
-      this.#later = setTimeout(() => this.#ask(), this.#sharedMs);
+      this.#requestedAt = Date.now();
+      this.#later ??= setTimeout(() => this.#askLater(), this.#sharedMs);
     }
+  }
+
+  /** Ask as long after each change as an answer may be old, but do not let later changes put that off. */
+  #askLater(): void {
+    this.#ask();
+    const left = this.#requestedAt + this.#sharedMs - Date.now();
+    this.#later = left > 0 ? setTimeout(() => this.#askLater(), left) : undefined;
   }
 
   #ask(): void {
