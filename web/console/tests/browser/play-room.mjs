@@ -127,12 +127,6 @@ const first = await openConsole("room", `/rooms/${ROOM}`);
 const second = await openConsole("room again", `/rooms/${ROOM}`);
 
 try {
-  const guest = await open(
-    "guest",
-    `/demo/?${new URLSearchParams({ part: "guest", room: ROOM, user: BOB, drawn: "" })}`,
-  );
-  await guest.waitForSelector(".status.connected");
-
   // Invited, seen, accepted, on air.
   const sent = await alice.sendInvitation(ROOM, BOB, { label: "Guitar" });
   const id = sent.data.invitationId;
@@ -155,6 +149,12 @@ try {
     ["the invitation's page", stop(invitation, "accepted")],
     ["the diagnosis' page", stop(why, "accepted")],
   );
+  // His page marks an invitation as seen itself, so it is opened now.
+  const guest = await open(
+    "guest",
+    `/demo/?${new URLSearchParams({ part: "guest", room: ROOM, user: BOB, drawn: "" })}`,
+  );
+  await guest.waitForSelector(".status.connected");
   await bob.acceptInvitation(ROOM, id);
   await shows(
     "the connection",
