@@ -10,6 +10,8 @@ import { findViolations } from "./accessibility.mjs";
 const { COHOST_GATEWAY_URL: url, COHOST_CHROMIUM: executablePath } = process.env;
 const TIMEOUT = 30_000;
 const WITHIN_MS = 1_000;
+// More often would slow down what is measured.
+const ASK_MS = 50;
 const ROOM = `show-${randomUUID()}`;
 const [ALICE, BOB, CAROL, DAVE] = ["alice", "bob", "carol", "dave"].map((name) => `${name}-${randomUUID()}`);
 
@@ -58,12 +60,12 @@ async function openConsole(name, path, user = "operator") {
   return page;
 }
 
-/** Wait until the API answers so; it is asked again at once. */
+/** Wait until the API answers so; it is asked often. */
 async function untilTrue(what, ask) {
   const deadline = Date.now() + TIMEOUT;
   while (!(await ask())) {
     assert(Date.now() < deadline, `the API never answered: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, ASK_MS));
   }
 }
 
@@ -72,7 +74,7 @@ async function untilShown(what, [name, locator, isShown = true]) {
   const deadline = Date.now() + TIMEOUT;
   while ((await locator.first().isVisible()) !== isShown) {
     assert(Date.now() < deadline, `${name} never showed: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await new Promise((resolve) => setTimeout(resolve, ASK_MS));
   }
 }
 
