@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Lane } from "../src/lib/api-types";
-import { describeLag, groupLanes, totalLag } from "../src/lib/lanes";
+import { countInterruptions, describeLag, groupLanes, totalLag } from "../src/lib/lanes";
 
 function lane(service: Lane["service"], number: number, owner: string | null, lag: Lane["lag"] = {}): Lane {
   return { service, lane: number, owner, epoch: 1, lag, outboxBatches: 0 };
@@ -29,5 +29,12 @@ describe("lanes", () => {
     const unknown = lane("invitations", 0, "w", null);
     expect([totalLag(unknown), describeLag(unknown)]).toEqual([null, "not known"]);
     expect(describeLag(lane("invitations", 0, "w"))).toBe("everything is read");
+  });
+
+  it("are interrupted by each takeover but the first", () => {
+    expect(countInterruptions({ takeovers: 24, lanes: 24 })).toBe(0);
+    expect(countInterruptions({ takeovers: 36, lanes: 24 })).toBe(12);
+    expect(countInterruptions({ takeovers: 7, lanes: 24 })).toBe(0);
+    expect(countInterruptions({ takeovers: null, lanes: 24 })).toBeNull();
   });
 });

@@ -1,4 +1,4 @@
-import type { Lane } from "./api-types";
+import type { Lane, Overview } from "./api-types";
 
 /** The lanes of a service, and the workers that own them. */
 export interface ServiceLanes {
@@ -36,4 +36,12 @@ export function describeLag({ lag }: Lane): string {
   return parts.length === 0
     ? "everything is read"
     : parts.map(([topic, count]) => `${topic}: ${count}`).join(", ");
+}
+
+/** Return how often a lane went to another session of a worker; its first one interrupted nothing. */
+export function countInterruptions({
+  takeovers,
+  lanes,
+}: Pick<Overview, "takeovers" | "lanes">): number | null {
+  return takeovers === null || lanes === null ? null : Math.max(0, takeovers - lanes);
 }
