@@ -33,14 +33,6 @@ class InputTopic:
     shared: bool = False
 
 
-class InputLayout(Protocol):
-    """Anything that has input topics, such as a service's topology."""
-
-    @property
-    def inputs(self) -> tuple[InputTopic, ...]:
-        """Return the topics that are read."""
-
-
 @dataclass(frozen=True, slots=True)
 class Topology:
     """The topics that a service reads and writes. A batch handles its inputs in the order given here.

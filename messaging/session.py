@@ -80,7 +80,7 @@ class Session:
         record_tracer = RecordTracer(tracer, group) if tracer is not None else None
         decider = BatchDecider(
             processor,
-            RecordParser(topology, config.prefix, cluster.partitions),
+            RecordParser(topology.inputs, config.prefix, cluster.partitions),
             RecordEncoder(topology, config.prefix, cluster.cluster_id, cluster.max_dead_letter_bytes),
             metrics,
             config.prefix,

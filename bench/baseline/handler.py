@@ -35,7 +35,7 @@ class BaselineHandler:
         self._pool = pool
         self._broker = broker
         self._prefix = config.prefix
-        self._intake = RecordParser(TOPOLOGY, config.prefix, config.partitions)
+        self._intake = RecordParser(TOPOLOGY.inputs, config.prefix, config.partitions)
         self._writer = RecordEncoder(TOPOLOGY, config.prefix, cluster)
         # Only the sequences of a lane are used.
         self._lanes = [Lane(number, epoch=1) for number in range(config.partitions)]

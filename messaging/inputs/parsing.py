@@ -1,5 +1,6 @@
 """Parse Kafka records into input records, rejections and dead letters."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from cohost_schemas import envelope, partitions, timestamps
 from cohost_schemas.envelope import Correlation, Envelope, UnreadableData
 from cohost_schemas.types import Message, is_id, is_stored_id
 from messaging.inputs import misplacement
-from messaging.processor import InputLayout, InputRecord, InputTopic
+from messaging.processor import InputRecord, InputTopic
 from messaging.tracing.context import MAX_TRACE_LENGTH
 from messaging.tracing.tracer import Span
 
@@ -55,11 +56,11 @@ class ParsedRecord:
 
 
 class RecordParser:
-    """Parses the records of one service's input topics."""
+    """Parses the records of input topics."""
 
-    def __init__(self, layout: InputLayout, prefix: str, partition_count: int) -> None:
+    def __init__(self, inputs: Iterable[InputTopic], prefix: str, partition_count: int) -> None:
         self._partition_count = partition_count
-        self._inputs = {entry.topic.full_name(prefix): entry for entry in layout.inputs}
+        self._inputs = {entry.topic.full_name(prefix): entry for entry in inputs}
         self._models = {
             name: {envelope.wire_type(model.__name__): model for model in entry.models}
             for name, entry in self._inputs.items()

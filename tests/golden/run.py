@@ -57,8 +57,8 @@ class Processor:
     def __post_init__(self) -> None:
         layout, metrics = _LAYOUTS[self.service], PipelineMetrics(CollectorRegistry(), self.service)
         domain = _DOMAINS[self.service]()
-        intake, writer = RecordParser(layout, PREFIX, PARTITIONS), RecordEncoder(layout, PREFIX, CLUSTER)
-        decider = BatchDecider(domain, intake, writer, metrics, PREFIX)
+        parser = RecordParser(layout.inputs, PREFIX, PARTITIONS)
+        decider = BatchDecider(domain, parser, RecordEncoder(layout, PREFIX, CLUSTER), metrics, PREFIX)
         self._batches = BatchCommitter(
             self.pool,
             domain,

@@ -9,7 +9,7 @@ from messaging.inputs.parsing import RecordParser
 from tests.messaging import counter_processor
 from tests.messaging.test_parsing import COUNT, ROOM, event_bytes, record
 
-PARSER = RecordParser(counter_processor.TOPOLOGY, "cohost.", COUNT)
+PARSER = RecordParser(counter_processor.TOPOLOGY.inputs, "cohost.", COUNT)
 INPUTS = {entry.topic.full_name("cohost."): entry for entry in counter_processor.TOPOLOGY.inputs}
 ID_RULE = "must be 1 to 64 characters of A-Z a-z 0-9 . _ : @ -, and not . or .."
 LARGE = b"[" + b"1," * 600_000 + b"1]"

@@ -10,7 +10,7 @@ from cohost_schemas.partitions import partition_of, partition_of_bytes
 from messaging.inputs.parsing import RecordParser
 from tests.messaging import counter_processor
 
-PARSER = RecordParser(counter_processor.TOPOLOGY, "cohost.", 12)
+PARSER = RecordParser(counter_processor.TOPOLOGY.inputs, "cohost.", 12)
 # Computed with Go's hash/crc32 and hash/fnv, and with @platformatic/kafka's murmur2 in JavaScript.
 CRC32, FNV1A, UNSIGNED_MURMUR2, MURMUR2 = 10, 8, 11, 3
 

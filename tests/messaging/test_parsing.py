@@ -17,7 +17,7 @@ from tests.messaging import counter_processor
 COUNT = 3
 ROOM = "room-1"
 AT_MS = 1_767_268_800_123
-PARSER = RecordParser(counter_processor.TOPOLOGY, "cohost.", COUNT)
+PARSER = RecordParser(counter_processor.TOPOLOGY.inputs, "cohost.", COUNT)
 
 
 def record(value: bytes | None, *, topic: str = "invitations.commands", **more: Any) -> ConsumerRecord:

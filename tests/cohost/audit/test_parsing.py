@@ -15,7 +15,7 @@ from services.invitations.topology import TOPOLOGY
 
 COUNT = 3
 FACT = {"roomId": "room-1", "hostId": "alice", "status": "live"}
-SERVICE = RecordParser(TOPOLOGY, "cohost.", COUNT)
+SERVICE = RecordParser(TOPOLOGY.inputs, "cohost.", COUNT)
 AUDIT = InputParser(SERVICES[0].inputs[0], COUNT)
 
 

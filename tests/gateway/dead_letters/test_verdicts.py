@@ -26,7 +26,7 @@ from tests.gateway.e2e.command_harness import PARTITIONS, unique
 PREFIX = "cohost."
 CHECKER = RecordChecker(PREFIX, PARTITIONS)
 SERVICE_PARSERS = {
-    entry.topic.full_name(PREFIX): RecordParser(topology, PREFIX, PARTITIONS)
+    entry.topic.full_name(PREFIX): RecordParser(topology.inputs, PREFIX, PARTITIONS)
     for topology in (INVITATIONS, BROADCAST)
     for entry in topology.inputs
 }

@@ -35,7 +35,7 @@ def test_the_attributes_of_a_decision_are_bounded() -> None:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracer = RecordTracer(OpenTelemetryTracer(provider.get_tracer("tests")), "group")
-    span = tracer.begin_decision(RecordParser(TOPOLOGY, "cohost.", 1).parse_record(command_record()))
+    span = tracer.begin_decision(RecordParser(TOPOLOGY.inputs, "cohost.", 1).parse_record(command_record()))
     assert span is not None
     span.end()
     [found] = exporter.get_finished_spans()

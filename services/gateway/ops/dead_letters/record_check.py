@@ -10,18 +10,11 @@ from cohost_schemas.partitions import partition_of, partition_of_bytes
 from cohost_schemas.topics import Topic
 from messaging.inputs.explanation import explain_refusal
 from messaging.inputs.parsing import ParsedRecord, RecordParser
-from messaging.processor import InputTopic
-from services.gateway.ops.dead_letters.letter import REDRIVEN_FROM, Letter
+from services.gateway.ops.dead_letters.letter import LETTER_TOPICS, REDRIVEN_FROM, Letter
 from services.gateway.topology import TOPICS
 from services.runtime import inputs
 
-
-@dataclass(frozen=True, slots=True)
-class _AllInputs:
-    inputs: tuple[InputTopic, ...]
-
-
-_ALL_INPUTS = _AllInputs(inputs.INVITATIONS + inputs.BROADCAST)
+_INPUTS = inputs.INVITATIONS + inputs.BROADCAST
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +38,8 @@ class CheckedRecord:
     def headers(self) -> Headers:
         """Return the record's own headers, and the one that names its dead letter."""
         service, partition, offset = self.letter.position
-        topic = self.letter.topic.removesuffix(self.topic.suffix) + f"{service}.dead-letters"
+        prefix = self.letter.topic.removesuffix(self.topic.suffix)
+        topic = LETTER_TOPICS[service].full_name(prefix)
         return [*self.letter.headers, (REDRIVEN_FROM, f"{topic}:{partition}:{offset}".encode())]
 
 
@@ -54,8 +48,8 @@ class RecordChecker:
 
     def __init__(self, prefix: str, partition_count: int) -> None:
         self._partition_count = partition_count
-        self._inputs = {entry.topic.full_name(prefix): entry for entry in _ALL_INPUTS.inputs}
-        self._parser = RecordParser(_ALL_INPUTS, prefix, partition_count)
+        self._inputs = {entry.topic.full_name(prefix): entry for entry in _INPUTS}
+        self._parser = RecordParser(_INPUTS, prefix, partition_count)
 
     def find_obstacle(self, letter: Letter) -> str | None:
         """Return why a dead letter cannot be redriven, whatever is mended in it; None if it can."""
