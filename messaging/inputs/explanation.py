@@ -1,6 +1,6 @@
 """Explain why a record was refused: which attribute or field, what it must be, and what it is.
 
-The parser alone decides; this looks at what it has refused once more, at leisure, in the parser's order.
+The parser alone decides. This checks again what it refused, in its order, and collects all faults.
 """
 
 import json
@@ -51,10 +51,10 @@ def _explain_envelope(record: ConsumerRecord) -> Iterator[str]:
         else:
             yield "value: must be a CloudEvent; it is null, which only facts about rooms and users may be"
         return
-    if not record.value and not envelope.is_binary(record.headers):
+    is_binary = envelope.is_binary(record.headers)
+    if not record.value and not is_binary:
         yield "value: must be a CloudEvent; it is empty"
         return
-    is_binary = envelope.is_binary(record.headers)
     try:
         parsed = {} if is_binary else envelope.parse_json(record.value)
     except NotACloudEvent as error:

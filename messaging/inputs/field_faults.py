@@ -1,4 +1,4 @@
-"""Say for people which part of a message is wrong: what it must be, and what it is."""
+"""Describe which part of a message is wrong: what it must be, and what it is."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cohost_schemas.types import ID_PATTERN
+from cohost_schemas.types import ID_PATTERN, STORED_ID_PATTERN
 
 STORED_ID_RULE = "must be 1 to 64 characters of A-Z a-z 0-9 . _ : @ -"
 ID_RULE = f"{STORED_ID_RULE}, and not . or .."
@@ -17,7 +17,7 @@ _MAX_FAULTS = 5
 _MAX_LISTED_ERRORS = 1_000
 _PATTERN_RULES: Mapping[str, str] = {
     ID_PATTERN: ID_RULE,
-    "^[A-Za-z0-9._:@-]{1,64}$": STORED_ID_RULE,
+    STORED_ID_PATTERN: STORED_ID_RULE,
     r"^[^\x00]*$": "must have no U+0000",
 }
 _SUBJECT_OF_MESSAGE = re.compile(r"^[A-Z][a-z]+ should ")

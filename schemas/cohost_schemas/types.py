@@ -17,7 +17,9 @@ ID_PATTERN = (
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 """1 to 64 characters of `A-Z a-z 0-9 . _ : @ -`, but not `.` or `..`, which vanish from a URL's path."""
 
-StoredId = Annotated[str, StringConstraints(pattern=rf"^{_ID_CHARACTER}{{1,64}}$")]
+STORED_ID_PATTERN = rf"^{_ID_CHARACTER}{{1,64}}$"
+
+StoredId = Annotated[str, StringConstraints(pattern=STORED_ID_PATTERN)]
 """An id in what the services write: what was stored as `.` or `..` before they were refused stays."""
 
 # `$` would also match before a trailing newline.

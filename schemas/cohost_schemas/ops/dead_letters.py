@@ -1,12 +1,12 @@
-"""HTTP bodies of the gateway about dead letters, for ops (contract, section 9)."""
+"""HTTP bodies of the gateway about dead letters, for ops (contract, section 5)."""
 
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, Strict
 
+from cohost_schemas.ops.state import ServiceName
 from cohost_schemas.types import Count, Message, Text
 
-ServiceName = Literal["invitations", "broadcast"]
 LetterReason = Literal["not_a_cloud_event", "wrong_partition", "unknown_fact", "invalid_fact"]
 Verdict = Literal[
     "ok",
@@ -85,7 +85,7 @@ class RedriveManyRequest(Message):
 
 
 class RedriveResult(Message):
-    """What became of a redrive, or would; `topic` and `partition` are where the record belongs.
+    """The result of a redrive or of its dry run; `topic` and `partition` are where the record belongs.
 
     `commandId` is the id of a command, which has one outcome however often it is redriven. `causationId` is
     the `causationid` of what follows from the record; of a tombstone it is known once it is written.

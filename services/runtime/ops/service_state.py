@@ -8,7 +8,7 @@ from aiokafka import TopicPartition
 
 from cohost.kafka.errors import UNAVAILABLE_ERRORS
 from cohost_schemas import timestamps
-from cohost_schemas.ops.state import LaneState, LaneStates, ServiceName, StateOverview
+from cohost_schemas.ops.state import LaneState, LaneStates, ServiceName, StateOverview, StatePart
 from messaging.database import Connection
 from messaging.lanes.lane_report import LaneRow, fetch_lane_rows
 from services.runtime.http import db
@@ -57,14 +57,14 @@ class ServiceState:
             lanes=len(lanes),
             lanes_without_owner=None if group is None else sum(lane.owner is None for lane in lanes),
             takeovers=sum(lane.epoch for lane in lanes),
-            unavailable=() if group is not None else ("kafka",),
+            unavailable=_unavailable_without(group),
         )
 
     async def read_lanes(self) -> LaneStates:
         """Return the service's lanes."""
         stored, group = await self.read_parts()
         return LaneStates(
-            items=self._lane_states(stored.lanes, group), unavailable=() if group is not None else ("kafka",)
+            items=self._lane_states(stored.lanes, group), unavailable=_unavailable_without(group)
         )
 
     async def read_parts(self) -> tuple[StoredState, GroupState | None]:
@@ -107,6 +107,10 @@ class ServiceState:
             for partition, end in end_offsets.items()
             if partition.partition == row.number
         }
+
+
+def _unavailable_without(group: GroupState | None) -> tuple[StatePart, ...]:
+    return () if group is not None else ("kafka",)
 
 
 def _version_of(connection: Connection) -> str:

@@ -194,7 +194,7 @@ def candidates() -> list[Candidate]:
     return found
 
 
-async def test_services_do_what_a_dry_run_has_told(letters: LetterHarness) -> None:
+async def test_services_do_what_a_dry_run_predicts(letters: LetterHarness) -> None:
     """Judge records by a dry run, then write them past the gateway to where it says that they belong."""
     broken = {
         topic: await letters.find_letter(await letters.write(topic, "key", b"odd"))

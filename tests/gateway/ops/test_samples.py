@@ -28,7 +28,7 @@ def test_a_record_counts_for_its_time_not_for_when_it_is_read() -> None:
     assert counted(samples, NOW) == {0: 2, 5: 1, 30: 1}
 
 
-def test_times_before_counting_began_and_ahead_of_the_clock_count_at_the_edges() -> None:
+def test_times_outside_of_the_window_count_at_its_edges() -> None:
     samples = SampleCounts(SINCE)
     samples.count(SINCE - 3600, NOW, "events")
     samples.count(NOW + 3600, NOW, "events")

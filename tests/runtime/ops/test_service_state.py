@@ -1,4 +1,4 @@
-"""The state of a service with workers as processes: each copy says the same, whoever owns the lanes."""
+"""The state of a service with workers as processes: each copy answers the same for all of them."""
 
 import asyncio
 import signal

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, get_args
 
 from cohost_schemas import timestamps, topics
 from cohost_schemas.envelope import Headers
-from cohost_schemas.ops.dead_letters import DeadLetter, LetterReason, RecordHeader, ServiceName
+from cohost_schemas.ops.dead_letters import DeadLetter, LetterReason, RecordHeader
+from cohost_schemas.ops.state import ServiceName
 from cohost_schemas.topics import Topic
 
 LETTER_TOPICS: dict[ServiceName, Topic] = {

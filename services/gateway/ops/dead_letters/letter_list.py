@@ -5,7 +5,8 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from cohost_schemas.ops.dead_letters import DeadLetter, DeadLetterDetails, LetterReason, ServiceName
+from cohost_schemas.ops.dead_letters import DeadLetter, DeadLetterDetails, LetterReason
+from cohost_schemas.ops.state import ServiceName
 from services.gateway.ops.dead_letters.letter import (
     LETTER_TOPICS,
     Letter,

@@ -13,7 +13,7 @@ from cohost.kafka.closing import close_within
 from cohost.kafka.connection import KafkaConnection
 from cohost.kafka.errors import UNAVAILABLE_ERRORS
 from cohost.kafka.log_reader import offset_bounds, poll_partitions
-from cohost_schemas.ops.dead_letters import ServiceName
+from cohost_schemas.ops.state import ServiceName
 from services.gateway.http.command_answers import RETRY_SECONDS
 from services.gateway.ops.dead_letters.letter import LETTER_TOPICS, Letter, LetterPosition, parse_letter
 from services.gateway.ops.dead_letters.record_check import RecordChecker

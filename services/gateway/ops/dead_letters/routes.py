@@ -14,9 +14,9 @@ from cohost_schemas.ops.dead_letters import (
     RedriveRequest,
     RedriveResult,
     RedriveResults,
-    ServiceName,
     Verdict,
 )
+from cohost_schemas.ops.state import ServiceName
 from services.gateway.ops.dead_letters.letter_list import LetterList, PageQuestion
 from services.gateway.ops.dead_letters.redriver import Redriver
 from services.runtime.http import auth, bodies, problems

@@ -13,7 +13,7 @@ _RECORD_OVERHEAD_BYTES = 1_000
 
 
 class RoomTails:
-    """The tails of a room's partitions, none before they are read; whoever holds the lock may use them."""
+    """The tails of a room's partitions, none before they are read. Hold the lock to use them."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()

@@ -8,10 +8,5 @@ def merge_lanes(invitations: LaneStates | None, broadcast: LaneStates | None) ->
     """Return the lanes of both services, by service and lane."""
     return LaneStates(
         items=(*(invitations.items if invitations else ()), *(broadcast.items if broadcast else ())),
-        unavailable=unavailable_parts(
-            {
-                "invitations": None if invitations is None else invitations.unavailable,
-                "broadcast": None if broadcast is None else broadcast.unavailable,
-            }
-        ),
+        unavailable=unavailable_parts(invitations, broadcast),
     )

@@ -18,13 +18,9 @@ def merge_overviews(invitations: StateOverview | None, broadcast: StateOverview 
         **{name: getattr(broadcast, name, None) for name in _OF_BROADCAST},
         **{name: _sum(getattr(invitations, name, None), getattr(broadcast, name, None)) for name in _OF_BOTH},
     }
-    unavailable = unavailable_parts(
-        {
-            "invitations": None if invitations is None else invitations.unavailable,
-            "broadcast": None if broadcast is None else broadcast.unavailable,
-        }
+    return StateOverview(
+        at=timestamps.current_timestamp(), unavailable=unavailable_parts(invitations, broadcast), **fields
     )
-    return StateOverview(at=timestamps.current_timestamp(), unavailable=unavailable, **fields)
 
 
 def _sum(first: int | None, second: int | None) -> int | None:

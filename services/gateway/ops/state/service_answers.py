@@ -1,14 +1,13 @@
 """The services' answers to one question of ops, asked at the same time with the caller's token."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import NamedTuple, TypeVar
 
 from fastapi import Request
 from pydantic import ValidationError
 
-from cohost_schemas.ops.state import StatePart
+from cohost_schemas.ops.state import LaneStates, StateOverview, StatePart
 from cohost_schemas.types import Message
 from services.gateway.services import ServiceProxy
 from services.runtime.http.problems import HttpProblem
@@ -54,8 +53,14 @@ async def ask_services(
     return first, second
 
 
-def unavailable_parts(answers: Mapping[StatePart, Sequence[StatePart] | None]) -> tuple[StatePart, ...]:
-    """Return what is unavailable, given each service's own list of it, None for a service that is away."""
-    away = [name for name, parts in answers.items() if parts is None]
-    reported = [part for parts in answers.values() for part in parts or ()]
-    return tuple(dict.fromkeys((*away, *reported)))
+def unavailable_parts(
+    invitations: LaneStates | StateOverview | None, broadcast: LaneStates | StateOverview | None
+) -> tuple[StatePart, ...]:
+    """Return what is unavailable: services without an answer, and what the answers list."""
+    answers: dict[StatePart, LaneStates | StateOverview | None] = {
+        "invitations": invitations,
+        "broadcast": broadcast,
+    }
+    away = [name for name, answer in answers.items() if answer is None]
+    listed = [part for answer in answers.values() if answer is not None for part in answer.unavailable]
+    return tuple(dict.fromkeys((*away, *listed)))

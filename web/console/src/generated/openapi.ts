@@ -306,7 +306,7 @@ export interface components {
             base64: string | null;
         };
         /**
-         * @description What became of a redrive, or would; `topic` and `partition` are where the record belongs.
+         * @description The result of a redrive or of its dry run; `topic` and `partition` are where the record belongs.
          *
          *     `commandId` is the id of a command, which has one outcome however often it is redriven. `causationId` is
          *     the `causationid` of what follows from the record; of a tombstone it is known once it is written.
