@@ -65,7 +65,7 @@ down: setup ## stop it
 status: setup ## show what is running, and where
 	@$(PY) -m stack status
 
-check: setup ## format, lint, names, types, import contracts, schemas, alert rules, dashboards, the TypeScript client
+check: setup ## format, lint, names, types, import contracts, schemas, alert rules, dashboards, the code in web/
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) .ci/names.py
