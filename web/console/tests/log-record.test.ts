@@ -55,8 +55,7 @@ describe("a record", () => {
   it("shows a tombstone by its key, and no cause that is a place in the log as a command", () => {
     const badge = { ...record("badges", null), key: "room-1/bob" };
     expect(describeRecord(badge)).toMatchObject({ name: "BadgeRemoved", roomId: "room-1", userId: "bob" });
-    const user = { ...record("users", null), key: "bob" };
-    expect(describeRecord(user)).toMatchObject({ name: "Removed", roomId: null, userId: "bob" });
+    expect(describeRecord(record("rooms", null))).toMatchObject({ name: "RoomRemoved", roomId: "room-1" });
     const caused = record(
       "invitations.events",
       "cohost.StageChanged.v1",

@@ -37,6 +37,11 @@ export class ApiError extends Error {
   }
 }
 
+/** Return what was thrown as an `ApiError`. */
+export function asApiError(thrown: unknown): ApiError {
+  return thrown instanceof ApiError ? thrown : new ApiError(0, "unknown", String(thrown));
+}
+
 interface Session {
   token: () => string | null;
   /** Is told of each answer that refuses the token itself. */
@@ -58,7 +63,7 @@ interface RequestOptions {
 }
 
 /** Send a request and return the JSON of its answer. Throws `ApiError`; an abort is thrown as it is. */
-export async function request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+async function request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
   const token = session.token();
   const answer = await send(method, path, token, options);
   if (answer.ok) {
@@ -152,9 +157,7 @@ export async function sendCommand(method: string, path: string, body?: unknown):
   }
 }
 
-function part(text: string): string {
-  return encodeURIComponent(text);
-}
+const part = encodeURIComponent;
 
 /** What ops read and do. */
 export const ops = {
@@ -182,6 +185,8 @@ export const ops = {
 
 /** What everybody reads, and ops of all rooms. */
 export const reads = {
+  rooms: (signal?: AbortSignal, query: { status?: string; limit?: number } = {}) =>
+    request<ListPage<RoomSummary>>("GET", "/v1/rooms", { signal, query }),
   room: (roomId: string, signal?: AbortSignal) =>
     request<RoomSummary>("GET", `/v1/rooms/${part(roomId)}`, { signal }),
   stage: (roomId: string, signal?: AbortSignal) =>
@@ -191,6 +196,11 @@ export const reads = {
     signal?: AbortSignal,
     query: { status?: string; limit?: number; cursor?: string } = {},
   ) => request<ListPage<Invitation>>("GET", `/v1/rooms/${part(roomId)}/invitations`, { signal, query }),
+  userInvitations: (
+    userId: string,
+    signal?: AbortSignal,
+    query: { status?: string; roomId?: string; limit?: number } = {},
+  ) => request<ListPage<Invitation>>("GET", `/v1/users/${part(userId)}/invitations`, { signal, query }),
   invitation: (invitationId: string, signal?: AbortSignal) =>
     request<Invitation>("GET", `/v1/invitations/${part(invitationId)}`, { signal }),
   diagnosis: (roomId: string, userId: string, signal?: AbortSignal) =>

@@ -1,6 +1,6 @@
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import type { Tone } from "../components/Badge.svelte";
+import type { Tone } from "./tone";
 import { formatTime } from "./format";
 import { WINDOW_SECONDS } from "./series";
 

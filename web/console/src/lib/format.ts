@@ -55,10 +55,13 @@ export function formatAge(at: number, now: number): string {
   return age > 0 ? `${formatDuration(age)} ago` : `in ${formatDuration(-age)}`;
 }
 
+function two(value: number): string {
+  return String(value).padStart(2, "0");
+}
+
 /** Return the local time of day with milliseconds, e.g. `14:03:27.120`. */
 export function formatTime(at: string | number): string {
   const date = new Date(at);
-  const two = (value: number) => String(value).padStart(2, "0");
   const time = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
   return `${time}.${String(date.getMilliseconds()).padStart(3, "0")}`;
 }
@@ -66,7 +69,6 @@ export function formatTime(at: string | number): string {
 /** Return the local date and time, e.g. `2026-01-31 14:03:27`. */
 export function formatDateTime(at: string | number): string {
   const date = new Date(at);
-  const two = (value: number) => String(value).padStart(2, "0");
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${formatTime(at).slice(0, 8)}`;
 }
 

@@ -1,8 +1,6 @@
-/** The addresses of pages, for links: everything behind `#` is ours. */
+/** The addresses of pages, for links: their paths are behind `#`. */
 
-function part(text: string): string {
-  return encodeURIComponent(text);
-}
+const part = encodeURIComponent;
 
 export const links = {
   now: () => "#/",

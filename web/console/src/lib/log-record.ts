@@ -1,6 +1,7 @@
-import type { Tone } from "../components/Badge.svelte";
+import type { Tone } from "./tone";
 import type { LogRecord } from "./api-types";
 import { humanize, shortType } from "./format";
+import { kindOf, nameOf, textOf, userOf } from "./history/records";
 
 /** A record of the log as a line shows it. */
 export interface DescribedRecord {
@@ -31,31 +32,25 @@ const TONES: Record<string, Tone> = {
 };
 
 /** Return what a line about the record shows. */
-export function describeRecord({ topic, key, event }: LogRecord): DescribedRecord {
-  const data = event?.data ?? {};
-  const [keyRoom = null, keyUser = null] = key?.split("/") ?? [];
-  const type = event === null ? (topic === "badges" ? "BadgeRemoved" : "Removed") : shortType(event.type);
-  const causationId = event?.causationid ?? null;
+export function describeRecord(record: LogRecord): DescribedRecord {
+  const name = nameOf(record);
+  const causationId = record.event?.causationid ?? null;
   return {
-    name: type === "CommandRejected" ? shortType(text(data["commandType"]) ?? type) : type,
-    tone: topic.endsWith(".commands") ? "accent" : (TONES[type] ?? "neutral"),
-    roomId: text(data["roomId"]) ?? (topic === "users" ? null : keyRoom),
-    userId: text(data["userId"]) ?? (topic === "users" ? keyRoom : keyUser),
-    note: noteOf(type, data),
+    name: name === "CommandRejected" ? shortType(textOf(record, "commandType") ?? name) : name,
+    tone: kindOf(record) === "command" ? "accent" : (TONES[name] ?? "neutral"),
+    roomId: textOf(record, "roomId") ?? record.key?.split("/")[0] ?? null,
+    userId: userOf(record),
+    note: noteOf(record),
     causationId,
     isCausedByCommand: causationId !== null && !/:\d+:\d+$/.test(causationId),
   };
 }
 
-function noteOf(type: string, data: Record<string, unknown>): string | null {
-  if (type === "CommandRejected") {
-    return `refused: ${humanize(text(data["reason"]) ?? "unknown")}`;
+function noteOf(record: LogRecord): string | null {
+  if (nameOf(record) === "CommandRejected") {
+    return `refused: ${humanize(textOf(record, "reason") ?? "unknown")}`;
   }
-  const word =
-    text(data["reason"]) ?? text(data["closeReason"]) ?? text(data["status"]) ?? text(data["quality"]);
+  const fields = ["reason", "closeReason", "status", "quality"];
+  const [word = null] = fields.flatMap((field) => textOf(record, field) ?? []);
   return word === null ? null : humanize(word);
-}
-
-function text(value: unknown): string | null {
-  return typeof value === "string" && value !== "" ? value : null;
 }

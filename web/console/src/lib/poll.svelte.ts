@@ -1,4 +1,4 @@
-import { ApiError } from "./api";
+import { asApiError, type ApiError } from "./api";
 import { clock } from "./clock.svelte";
 import { isPassing, POLL_MS, pollDelay, STALE_MS } from "./poll-delay";
 
@@ -81,7 +81,7 @@ export class Poll<T> {
   }
 
   #fail(error: unknown): void {
-    this.error = error instanceof ApiError ? error : new ApiError(0, "unknown", String(error));
+    this.error = asApiError(error);
     this.#failures += 1;
     // An answer such as "not found" is the truth now, and not an old one.
     if (!isPassing(this.error.status)) {

@@ -2,7 +2,7 @@ import type { DeadLetter, RedriveAnswer, RedriveRequest } from "./api-types";
 import { ApiError } from "./api";
 import { encodeBase64, parseHex } from "./bytes";
 import { humanize } from "./format";
-import type { Tone } from "../components/Badge.svelte";
+import type { Tone } from "./tone";
 
 /** A dead letter's value and key as they are edited. */
 export interface Draft {
