@@ -1,4 +1,7 @@
-"""The topics that the gateway reads, for outcomes, streams and ops, and those that it writes."""
+"""The topics that the gateway reads, for outcomes, streams and ops, and those that it writes.
+
+For the histories of rooms and for redrives it also reads those that it writes.
+"""
 
 from dataclasses import dataclass
 

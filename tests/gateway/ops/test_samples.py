@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from services.gateway.ops.activity.newest import Newest
-from services.gateway.ops.activity.samples import COUNT, SECONDS, SampleCounts
+from services.gateway.ops.activity.samples import INTERVAL_COUNT, INTERVAL_SECONDS, SampleCounts
 
 SINCE = 1_000_000.0
 NOW = SINCE + 60
@@ -40,12 +40,14 @@ def test_times_outside_of_the_window_count_at_its_edges() -> None:
 def test_intervals_are_without_gap_and_bounded() -> None:
     samples = SampleCounts(SINCE)
     assert [at - SINCE for at, _ in samples.intervals(SINCE + 12)] == [0, 5, 10]
-    for second in range(0, 7200, SECONDS):
+    for second in range(0, 7200, INTERVAL_SECONDS):
         samples.count(SINCE + second, SINCE + second, "events")
         # Late ones of long ago.
         samples.count(SINCE, SINCE + second, "events")
     starts = [at for at, _ in samples.intervals(SINCE + 7199)]
-    assert starts == [SINCE + second for second in range(7200 - COUNT * SECONDS, 7200, SECONDS)]
+    assert starts == [
+        SINCE + second for second in range(7200 - INTERVAL_COUNT * INTERVAL_SECONDS, 7200, INTERVAL_SECONDS)
+    ]
 
 
 def test_the_rate_is_the_mean_of_the_last_ten_complete_seconds() -> None:

@@ -6,7 +6,7 @@ from pydantic_core import to_json
 
 from cohost_schemas import timestamps
 from services.gateway.ops.activity.log_activity import REASON_PREFIX, LogActivity, reason_of
-from services.gateway.ops.activity.samples import COUNT, SECONDS
+from services.gateway.ops.activity.samples import INTERVAL_COUNT, INTERVAL_SECONDS
 from services.gateway.ops.log_records import encode_answer, encode_record
 
 _COUNTED = ("accepted", "rejected", "deadLetters", "events")
@@ -16,7 +16,7 @@ def encode_activity(activity: LogActivity, now: float) -> bytes:
     """Return the JSON of an `Activity`."""
     intervals = activity.samples.intervals(now)
     samples = [{"at": _time(at), **{name: counts[name] for name in _COUNTED}} for at, counts in intervals]
-    first_ms = 1000 * (now - COUNT * SECONDS)
+    first_ms = 1000 * (now - INTERVAL_COUNT * INTERVAL_SECONDS)
     return encode_answer(
         {
             "alarms": [

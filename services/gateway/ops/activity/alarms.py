@@ -51,7 +51,7 @@ def _raise(record: Any, kind: AlarmKind, room_id: Any, user_id: Any, detail: Any
 
 
 def _text_or_none(value: Any) -> str | None:
-    # Anybody with the right to write to the topic may have written the event.
+    # What is in an event was written by whoever may write to the topic.
     return value if isinstance(value, str) else None
 
 

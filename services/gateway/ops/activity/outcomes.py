@@ -4,13 +4,13 @@ from cohost_schemas import envelope
 from cohost_schemas.envelope import Envelope
 
 _OF_FACTS = "StageChanged"
-# Seats and invitations that end with these reasons end by a fact about the room.
+# Seats and invitations with these reasons were ended by a fact about the room.
 _REASONS_OF_FACTS = ("room_ended", "became_host")
 _OUTCOMES_OF_BROADCAST = frozenset({"CoHostMuted", "CoHostUnmuteRequested"})
 
 
 class InvitationOutcomes:
-    """Tells the first event of each accepted command on `invitations.events`.
+    """Finds the first event of each accepted command on `invitations.events`.
 
     The events of one cause lie side by side in their partition. What a fact about a room causes begins with a
     `StageChanged`, or is the rest of closings of which there were too many for one batch.

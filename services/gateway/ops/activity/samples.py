@@ -2,10 +2,10 @@
 
 from collections import Counter
 
-SECONDS = 5
+INTERVAL_SECONDS = 5
 """The length of an interval."""
 
-COUNT = 180
+INTERVAL_COUNT = 180
 """The number of intervals in the window: fifteen minutes."""
 
 RATE_SECONDS = 10
@@ -26,7 +26,7 @@ class SampleCounts:
 
     def count(self, at: float, now: float, *names: str) -> None:
         """Count a record by these names, with its time in seconds since the epoch."""
-        number = int(min(max(at, self._since), now) // SECONDS)
+        number = int(min(max(at, self._since), now) // INTERVAL_SECONDS)
         counts = self._intervals.get(number)
         if counts is None:
             counts = self._intervals[number] = Counter()
@@ -40,17 +40,18 @@ class SampleCounts:
 
     def intervals(self, now: float) -> list[tuple[int, Counter[str]]]:
         """Return the start of each interval, in seconds since the epoch, with its counts; oldest first."""
-        last = int(now // SECONDS)
-        first = max(int(self._since // SECONDS), last - COUNT + 1)
+        last = int(now // INTERVAL_SECONDS)
+        first = max(int(self._since // INTERVAL_SECONDS), last - INTERVAL_COUNT + 1)
         empty: Counter[str] = Counter()
-        return [(number * SECONDS, self._intervals.get(number, empty)) for number in range(first, last + 1)]
+        numbers = range(first, last + 1)
+        return [(number * INTERVAL_SECONDS, self._intervals.get(number, empty)) for number in numbers]
 
     def command_rate(self, now: float) -> float:
         """Return the commands per second, over the last seconds that are complete."""
         return sum(self._commands[int(now) - back] for back in range(1, RATE_SECONDS + 1)) / RATE_SECONDS
 
     def _drop_old(self, now: float) -> None:
-        first = int(now // SECONDS) - COUNT + 1
+        first = int(now // INTERVAL_SECONDS) - INTERVAL_COUNT + 1
         for number in [number for number in self._intervals if number < first]:
             del self._intervals[number]
         for second in [second for second in self._commands if second < int(now) - RATE_SECONDS]:

@@ -44,7 +44,7 @@ HISTORY_TOPICS = (
     topics.BROADCAST_REJECTIONS,
     topics.BADGES,
 )
-"""What follows from others comes later: it decides between records of one millisecond."""
+"""The topics of a room, causes before effects, which orders records of one millisecond."""
 
 
 class HistoryPart(NamedTuple):

@@ -18,7 +18,7 @@ Range = tuple[int, int]
 
 
 class RoomFilter:
-    """Tells the records of a room: by key, on `badges` by the key's first part, without a key by subject."""
+    """Selects a room's records: by key, on `badges` by the key's first part, without a key by subject."""
 
     def __init__(self, room_id: str, *, has_badge_keys: bool) -> None:
         self._room_id = room_id

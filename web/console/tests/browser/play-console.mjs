@@ -1,6 +1,6 @@
 // Play rooms, and compare what the console shows with what the API answers: now, commands, dead letters, system.
 // COHOST_GATEWAY_URL and COHOST_CHROMIUM say where; COHOST_BROKEN_ROOM is the key of a dead letter, a command
-// without a type. It exits with 1 where a page does not show the truth within a second.
+// without a type. It exits with 1 where a page does not show the truth, or shows it later than COHOST_WITHIN_MS.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { chromium } from "playwright-core";

@@ -1,6 +1,6 @@
 // Play a room, and look at it in the console: two windows on the room, one on the invitation and one on the
 // diagnosis. COHOST_GATEWAY_URL and COHOST_CHROMIUM say where. It exits with 1 where a page does not show what
-// the API answers within a second.
+// the API answers, or shows it later than COHOST_WITHIN_MS.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { CoHost } from "@cohost/client";
