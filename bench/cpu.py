@@ -23,6 +23,10 @@ class CpuUsage(NamedTuple):
     postgres: float = 0.0
     kafka: float = 0.0
 
+    def add(self, other: "CpuUsage") -> "CpuUsage":
+        """Return the sum, per component."""
+        return CpuUsage(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
     def subtract(self, other: "CpuUsage") -> "CpuUsage":
         """Return the difference, per component."""
         return CpuUsage(*(mine - theirs for mine, theirs in zip(self, other, strict=True)))

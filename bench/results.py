@@ -15,8 +15,9 @@ class Measurement:
 
     def add(self, other: "Measurement") -> "Measurement":
         """Return both as one."""
-        usage = CpuUsage(*(mine + theirs for mine, theirs in zip(self.usage, other.usage, strict=True)))
-        return Measurement(self.commands + other.commands, self.seconds + other.seconds, usage)
+        return Measurement(
+            self.commands + other.commands, self.seconds + other.seconds, self.usage.add(other.usage)
+        )
 
     @property
     def per_second(self) -> float:
