@@ -9,18 +9,17 @@ from typing import NamedTuple, TypeVar
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from cohost.kafka.closing import close_within
 from cohost.kafka.connection import KafkaConnection
 from cohost.kafka.errors import UNAVAILABLE_ERRORS
 from cohost.kafka.log_reader import offset_bounds, poll_partitions
 from cohost_schemas.ops.state import ServiceName
 from services.gateway.http.command_answers import RETRY_SECONDS
+from services.gateway.ops.consumer_pool import ConsumerPool
 from services.gateway.ops.dead_letters.letter import LETTER_TOPICS, Letter, LetterPosition, parse_letter
 from services.gateway.ops.dead_letters.record_check import RecordChecker
 from services.runtime.http.problems import HttpProblem
 
 _READ_SECONDS = 5
-_CLOSE_SECONDS = 1
 _MAX_GAP = 16
 """Offsets between two wanted records beyond which they are fetched one after the other."""
 
@@ -48,16 +47,13 @@ class LetterLog:
 
     def __init__(self, connection: KafkaConnection) -> None:
         self._connection = connection
-        self._lock = asyncio.Lock()
-        self._consumer: AIOKafkaConsumer | None = None
+        self._consumers = ConsumerPool(connection, size=1)
         self._partition_count: int | None = None
         self._checker: RecordChecker | None = None
 
     async def close(self) -> None:
         """Close the connection."""
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            await close_within(consumer.stop(), _CLOSE_SECONDS)
+        await self._consumers.close()
 
     async def partition_count(self) -> int:
         """Return the number of partitions, which is the same of every topic."""
@@ -128,20 +124,12 @@ class LetterLog:
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[AIOKafkaConsumer]:
-        async with _answering_unavailable(), asyncio.timeout(_READ_SECONDS), self._lock:
-            if self._consumer is None:
-                self._consumer = self._connection.create_consumer()
-                try:
-                    await self._consumer.start()
-                except BaseException:
-                    await self.close()
-                    raise
-            try:
-                yield self._consumer
-            except BaseException:
-                # It may be in the middle of a read.
-                await self.close()
-                raise
+        async with (
+            _answering_unavailable(),
+            asyncio.timeout(_READ_SECONDS),
+            self._consumers.borrow_consumer() as consumer,
+        ):
+            yield consumer
 
 
 @contextlib.asynccontextmanager

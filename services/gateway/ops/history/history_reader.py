@@ -15,8 +15,8 @@ from cohost.kafka.log_reader import offset_bounds
 from cohost_schemas import topics
 from cohost_schemas.partitions import partition_of
 from cohost_schemas.topics import Topic
+from services.gateway.ops.consumer_pool import ConsumerPool
 from services.gateway.ops.history import tail_search
-from services.gateway.ops.history.consumer_pool import ConsumerPool
 from services.gateway.ops.history.recent_tails import RecentTails, RoomTails
 from services.gateway.ops.history.room_tails import BackwardMerge, PartitionTail, RoomFilter
 from services.gateway.ops.history.tail_search import SearchBounds

@@ -8,6 +8,9 @@ from cohost.kafka.bounded_consumer import BoundedConsumer
 from cohost.kafka.closing import close_within
 from cohost.kafka.connection import KafkaConnection
 
+# They are in no group: without an answer of the broker nothing is lost.
+_CLOSE_SECONDS = 1
+
 
 class ConsumerPool:
     """At most `size` consumers, each used by one reader at a time.
@@ -42,5 +45,7 @@ class ConsumerPool:
 
     async def close(self) -> None:
         """Close the consumers that are not in use."""
-        await asyncio.gather(*self._closing, *(close_within(consumer.stop()) for consumer in self._idle))
+        await asyncio.gather(
+            *self._closing, *(close_within(consumer.stop(), _CLOSE_SECONDS) for consumer in self._idle)
+        )
         self._idle.clear()
