@@ -3,29 +3,24 @@
 // without a type. It exits with 1 where a page does not show the truth, or shows it later than COHOST_WITHIN_MS.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { chromium } from "playwright-core";
 import { findViolations } from "./accessibility.mjs";
+import {
+  fetchToken,
+  launchBrowser,
+  openPage,
+  TIMEOUT_MS,
+  url,
+  violations,
+  WITHIN_MS,
+} from "./console-browser.mjs";
 
-const {
-  COHOST_GATEWAY_URL: url,
-  COHOST_CHROMIUM: executablePath,
-  COHOST_BROKEN_ROOM: brokenRoom,
-} = process.env;
-const TIMEOUT = 30_000;
-// Nothing is too slow for a machine that does other work too: the limit is for one that does not.
-const WITHIN_MS = Number(process.env.COHOST_WITHIN_MS ?? Infinity);
+const { COHOST_BROKEN_ROOM: brokenRoom } = process.env;
 const ROOMS = 20;
 // So that an event is among the newest 50 for seconds.
 const ROUND_MS = 8_000;
 const OPS = "cohost:ops";
 
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
-const faults = [];
-
-async function fetchToken(userId, scope) {
-  const body = JSON.stringify({ userId, ...(scope && { scope }) });
-  return (await (await fetch(`${url}/demo/token`, { method: "POST", body })).json()).token;
-}
+const browser = await launchBrowser();
 
 /** Send a request as a user, and return the JSON of its answer; a refusal is an answer too. */
 async function call(token, method, path, body) {
@@ -43,7 +38,7 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 async function until(what, isTrue) {
   const since = performance.now();
   while (!(await isTrue())) {
-    assert(performance.now() - since < TIMEOUT, `never: ${what}`);
+    assert(performance.now() - since < TIMEOUT_MS, `never: ${what}`);
     await pause(20);
   }
   return performance.now() - since;
@@ -79,16 +74,8 @@ async function playRound(room, round) {
   await call(room.tokens.get(guest), "DELETE", `/v1/rooms/${room.roomId}/co-hosts/${guest}`);
 }
 
-async function openPage(options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(TIMEOUT);
-  page.on("pageerror", (error) => faults.push(String(error)));
-  page.on("console", (message) => {
-    if (message.text().includes("Content Security Policy")) {
-      faults.push(message.text());
-    }
-  });
+async function openConsole(options) {
+  const page = await openPage(browser, "console", options);
   await page.goto(`${url}/console/`);
   return page;
 }
@@ -109,7 +96,7 @@ function readNumber(page, name) {
 
 /** Without the scope, with a token of nobody's, and with one that is over, nothing is shown. */
 async function checkRefusals() {
-  const page = await openPage();
+  const page = await openConsole();
   const refusal = page.getByRole("alert");
   const refused = [
     [await fetchToken("bob"), /lacks the scope cohost:ops\. Without the scope nothing is shown/],
@@ -252,7 +239,7 @@ async function checkDeadLetter(page, room) {
 async function checkLooks(letterId) {
   const looks = [{ colorScheme: "dark" }, { colorScheme: "light", viewport: { width: 360, height: 780 } }];
   for (const look of looks) {
-    const page = await openPage(look);
+    const page = await openConsole(look);
     await page.getByRole("button", { name: "Sign in as an operator" }).click();
     await page.getByRole("navigation").waitFor();
     for (const path of [
@@ -283,7 +270,7 @@ try {
       await Promise.all([playRound(room, round), pause(ROUND_MS)]);
     }
   });
-  const page = await openPage();
+  const page = await openConsole();
   await signIn(page, opsToken);
   const delays = await checkNow(page, rooms);
   isOver = true;
@@ -293,7 +280,7 @@ try {
   await checkCommands(page);
   const letterId = await checkDeadLetter(page, rooms[0]);
   await checkLooks(letterId);
-  assert.deepEqual(faults, []);
+  assert.deepEqual(violations, []);
   console.log(`played the console; newest events after ${delays} ms`);
 } finally {
   await browser.close();

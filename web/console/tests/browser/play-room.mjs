@@ -4,52 +4,33 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { CoHost } from "@cohost/client";
-import { chromium } from "playwright-core";
 import { findViolations } from "./accessibility.mjs";
+import {
+  fetchToken,
+  launchBrowser,
+  openPage,
+  TIMEOUT_MS,
+  url,
+  violations,
+  WITHIN_MS,
+} from "./console-browser.mjs";
 
-const { COHOST_GATEWAY_URL: url, COHOST_CHROMIUM: executablePath } = process.env;
-const TIMEOUT = 30_000;
-// Nothing is too slow for a machine that does other work too: the limit is for one that does not.
-const WITHIN_MS = Number(process.env.COHOST_WITHIN_MS ?? Infinity);
 // More often would slow down what is measured.
 const ASK_MS = 50;
 const ROOM = `show-${randomUUID()}`;
 const [ALICE, BOB, CAROL, DAVE] = ["alice", "bob", "carol", "dave"].map((name) => `${name}-${randomUUID()}`);
 
-const browser = await chromium.launch({
-  executablePath,
-  args: [
-    "--no-sandbox",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-    "--autoplay-policy=no-user-gesture-required",
-  ],
-});
-const violations = [];
+const browser = await launchBrowser();
 const times = [];
-
-async function fetchToken(userId, scope) {
-  const body = JSON.stringify({ userId, name: userId, ...(scope && { scope }) });
-  const answer = await fetch(`${url}/demo/token`, { method: "POST", body });
-  return (await answer.json()).token;
-}
 
 function connect(userId, scope) {
   return new CoHost(url, { token: () => fetchToken(userId, scope) });
 }
 
 async function open(name, address, token) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
-  const page = await context.newPage();
-  page.setDefaultTimeout(TIMEOUT);
-  page.on("pageerror", (error) => violations.push(`${name}: ${error}`));
-  page.on("console", (message) => {
-    if (message.text().includes("Content Security Policy")) {
-      violations.push(`${name}: ${message.text()}`);
-    }
-  });
+  const page = await openPage(browser, name, { viewport: { width: 1280, height: 900 } });
   if (token) {
-    await context.addInitScript((kept) => sessionStorage.setItem("cohost.console.token", kept), token);
+    await page.addInitScript((kept) => sessionStorage.setItem("cohost.console.token", kept), token);
   }
   await page.goto(url + address);
   return page;
@@ -63,7 +44,7 @@ async function openConsole(name, path, user = "operator") {
 
 /** Wait until the API answers so; it is asked often. */
 async function untilTrue(what, ask) {
-  const deadline = Date.now() + TIMEOUT;
+  const deadline = Date.now() + TIMEOUT_MS;
   while (!(await ask())) {
     assert(Date.now() < deadline, `the API never answered: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, ASK_MS));
@@ -72,7 +53,7 @@ async function untilTrue(what, ask) {
 
 /** Wait until a locator is visible, or is not; asked often, for Playwright's own waits have half a second between. */
 async function untilShown(what, [name, locator, isShown = true]) {
-  const deadline = Date.now() + TIMEOUT;
+  const deadline = Date.now() + TIMEOUT_MS;
   while ((await locator.first().isVisible()) !== isShown) {
     assert(Date.now() < deadline, `${name} never showed: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, ASK_MS));
