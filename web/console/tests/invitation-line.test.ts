@@ -144,7 +144,7 @@ describe("the line of an invitation", () => {
     expect(line.stop).toMatchObject({ name: "publishing", state: "failed", detail: "removed_by_host" });
   });
 
-  it("is not told by a diagnosis of a later invitation", () => {
+  it("does not use a diagnosis of a later invitation", () => {
     const later = { step: "invited", state: "ok", at: "2026-01-01T13:00:00.000Z" } as const;
     const granted = { step: "granted", state: "failed", detail: "grant_failed" } as const;
     const line = buildLine(invitation(ACCEPTED), diagnosis(later, granted), []);

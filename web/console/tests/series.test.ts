@@ -36,7 +36,7 @@ describe("a series", () => {
     expect(seriesOf(samples, ({ events }) => events)).toEqual({ times: [5, 10], values: [1, 3] });
   });
 
-  it("is told in words", () => {
+  it("is described in words", () => {
     const series = { times: [1, 2, 3], values: [2, null, 0.25] };
     expect(describeSeries("Lag", series)).toBe("Lag over 15 minutes: from 0.3 to 2");
     expect(describeSeries("Lag", { times: [], values: [] })).toBe("Lag over 15 minutes: nothing known yet");

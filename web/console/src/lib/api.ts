@@ -44,7 +44,7 @@ export function asApiError(thrown: unknown): ApiError {
 
 interface Session {
   token: () => string | null;
-  /** Is told of each answer that refuses the token itself. */
+  /** Called with each answer that refuses the token itself. */
   onRefused: (error: ApiError) => void;
 }
 
