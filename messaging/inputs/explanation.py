@@ -41,7 +41,9 @@ def explain_refusal(parsed: ParsedRecord, input_topic: InputTopic, partition_cou
             lines = [_explain_type(parsed.envelope, input_topic)]
         case _:
             lines = list(_explain_data(parsed, input_topic))
-    return "\n".join(lines) or parsed.detail or f"The record is refused with {reason}."
+    text = "\n".join(lines) or parsed.detail or f"The record is refused with {reason}."
+    # JSON may have lone surrogates, in values and names, which no answer in UTF-8 can have.
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _explain_envelope(record: ConsumerRecord) -> Iterator[str]:

@@ -126,3 +126,18 @@ def test_a_wrong_partition_is_explained_by_its_key_and_its_client() -> None:
     assert explanation.startswith(f"{rule}; it is {(right + 1) % COUNT}. ")
     of_command = explain(record(event_bytes(), key=None, partition=(right + 1) % COUNT)) or ""
     assert of_command == explanation.split(". ")[0].replace("key", "subject") + ". It has no key."
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        (b'"\\ud800"', r'value: must be a JSON object; it is "\ud800"'),
+        (event_bytes(specversion="\ud800"), r'specversion: must be "1.0"; it is "\ud800"'),
+        (event_bytes(**{"a\ud800": "\x00"}), r"a\ud800: must have no U+0000 and no lone surrogate"),
+        (event_bytes(data={"counterId": "\ud800"}), r'it is "\ud800"'),
+    ],
+)
+def test_an_explanation_can_be_sent_whatever_the_record_has(value: bytes, line: str) -> None:
+    explanation = explain(record(value))
+    assert explanation is not None
+    assert line in explanation.encode().decode()
