@@ -73,7 +73,7 @@ class ServiceProxy:
         try:
             async with asyncio.timeout(seconds):
                 answer = await self._http.request(method, url, headers=headers, content=body)
-        except (httpx.TransportError, TimeoutError):
+        except (httpx.TransportError, httpx.DecodingError, TimeoutError):
             raise self._is_away() from None
         if answer.is_server_error and not _is_problem(answer):
             raise self._is_away()

@@ -40,3 +40,12 @@ async def test_only_an_understood_answer_counts(
     assert str(request.url) == "http://broadcast/v1/ops/lanes?limit=1"
     assert request.headers["authorization"] == "Bearer token"
     await service.close()
+
+
+async def test_an_answer_that_cannot_be_unpacked_is_none() -> None:
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=b"{}", headers={"Content-Encoding": "gzip"})
+
+    service = ServiceProxy("broadcast", "http://broadcast", httpx.MockTransport(answer))
+    assert await ask_service(service, REQUEST, "lanes", LaneStates) is None
+    await service.close()

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from cohost.kafka.connection import KafkaConnection
 from cohost_schemas import envelope, timestamps, topics
-from cohost_schemas.envelope import Envelope
+from cohost_schemas.envelope import Envelope, is_storable
 from cohost_schemas.ops.activity import Alarm, AlarmKind
 from cohost_schemas.types import is_stored_id
 
@@ -52,7 +52,7 @@ def _raise(record: Any, kind: AlarmKind, room_id: Any, user_id: Any, detail: Any
 
 def _text_or_none(value: Any) -> str | None:
     # What is in an event was written by whoever may write to the topic.
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str) and is_storable(value) else None
 
 
 def _text(value: bytes | None) -> str:

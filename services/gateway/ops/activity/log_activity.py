@@ -97,4 +97,4 @@ def reason_of(record: Any) -> str:
     except NotACloudEvent:
         return ""
     reason = data.get("reason") if isinstance(data, dict) else None
-    return reason if isinstance(reason, str) else ""
+    return reason if isinstance(reason, str) and envelope.is_storable(reason) else ""
