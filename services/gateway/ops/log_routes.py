@@ -2,6 +2,7 @@
 # ruff: noqa: FAST003 - ruff does not see the aliases of `path_params`
 
 import time
+from functools import partial
 from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Depends, Query
@@ -15,11 +16,11 @@ from services.gateway.ops.activity.log_activity import MAX_REFUSALS
 from services.gateway.ops.history.history_reader import MAX_RECORDS, HistoryPart
 from services.gateway.ops.log_records import encode_answer, encode_record
 from services.gateway.ops.log_view import LogView
+from services.gateway.ops.shared_answers import SharedAnswers
 from services.runtime.http import auth, pagination, path_params, problems
 from services.runtime.http.pagination import BigInt
 from services.runtime.http.problems import HttpProblem
 
-_SHARED_SECONDS = 0.5
 _JSON = "application/json"
 
 
@@ -51,15 +52,18 @@ def create_log_router(view: LogView) -> APIRouter:
 
 
 def _add_activity(routes: APIRouter, view: LogView) -> None:
-    shared: list[tuple[float, bytes]] = []
+    shared = SharedAnswers[bytes]()
+
+    async def encode_activity() -> bytes:
+        return activity_answers.encode_activity(view.activity, time.time())
+
+    async def encode_refusals(reason: str | None, limit: int) -> bytes:
+        return activity_answers.encode_refusals(view.activity, reason, limit)
 
     @routes.get("/activity", response_model=Activity)
     async def get_activity() -> Response:
         """Return what this copy has read of the last 15 minutes: counts, refusals, alarms, newest records."""
-        now = time.time()
-        if not shared or not 0 <= now - shared[-1][0] < _SHARED_SECONDS:
-            shared[:] = [(now, activity_answers.encode_activity(view.activity, now))]
-        return _respond(shared[-1][1])
+        return _respond(await shared.get("activity", encode_activity))
 
     @routes.get("/refusals", response_model=Refusals, responses=problems.problem_responses(422))
     async def list_refusals(
@@ -67,7 +71,7 @@ def _add_activity(routes: APIRouter, view: LogView) -> None:
         limit: Annotated[int, Query(ge=1, le=MAX_REFUSALS)] = MAX_REFUSALS,
     ) -> Response:
         """List the newest refusals that this copy has read, of one reason or of all."""
-        return _respond(activity_answers.encode_refusals(view.activity, reason, limit))
+        return _respond(await shared.get((reason, limit), partial(encode_refusals, reason, limit)))
 
 
 def _add_history(routes: APIRouter, view: LogView) -> None:

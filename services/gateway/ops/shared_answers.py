@@ -18,7 +18,10 @@ class SharedAnswers(Generic[T]):
 
     async def get(self, question: Hashable, answer: Callable[[], Awaitable[T]]) -> T:
         """Return the answer to a question, at most half a second old. Raises what `answer` raises."""
-        shared = self._answers.pop(question, None) or SharedResult(answer)
+        shared = self._answers.pop(question, None)
+        if shared is None or shared.is_over:
+            # Each time by the present `answer`: it may use its caller's token, which expires.
+            shared = SharedResult(answer)
         self._answers[question] = shared
         if len(self._answers) > _MOST:
             del self._answers[next(iter(self._answers))]

@@ -27,6 +27,13 @@ class SharedResult(Generic[T]):
         async with asyncio.timeout(seconds):
             return await asyncio.shield(self._current())
 
+    @property
+    def is_over(self) -> bool:
+        """Return whether the result is shared no longer, or was never fetched."""
+        if self._fetching is None:
+            return True
+        return self._fetching.done() and time.monotonic() - self._began_at >= self._seconds
+
     def cancel(self) -> None:
         """Cancel a fetch that runs."""
         if self._fetching is not None:
@@ -34,9 +41,8 @@ class SharedResult(Generic[T]):
 
     def _current(self) -> asyncio.Task[T]:
         fetching = self._fetching
-        now = time.monotonic()
-        if fetching is None or (fetching.done() and now - self._began_at >= self._seconds):
-            self._began_at = now
+        if fetching is None or self.is_over:
+            self._began_at = time.monotonic()
             self._fetching = fetching = asyncio.ensure_future(self._fetch())
             # Retrieve the error even if nobody waits any more, or asyncio logs it as lost.
             fetching.add_done_callback(lambda ended: ended.cancelled() or ended.exception())

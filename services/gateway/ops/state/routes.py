@@ -1,12 +1,14 @@
 """The state of the services over all their copies, for ops."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
 from cohost_schemas.ops.state import LaneStates, StageConditions, StateOverview, SystemState
+from services.gateway.ops.shared_answers import SharedAnswers
 from services.gateway.ops.state.audit_report import read_last_audit
 from services.gateway.ops.state.lanes import merge_lanes
 from services.gateway.ops.state.overview import merge_overviews
@@ -23,6 +25,10 @@ def create_state_router(
 ) -> APIRouter:
     """Create the router; `audit_report` is the file that the audit writes its report to."""
     services = Services(invitations, broadcast)
+    # Here, not only at the services: while Kafka is away each of their answers takes a second, and the
+    # consoles would hold all the connections to them.
+    overviews, lanes = SharedAnswers[StateOverview](), SharedAnswers[LaneStates]()
+    stages, systems = SharedAnswers[StageConditions](), SharedAnswers[SystemState]()
     routes = APIRouter(
         prefix="/v1/ops",
         tags=["ops"],
@@ -33,28 +39,44 @@ def create_state_router(
     @routes.get("/overview")
     async def get_overview(request: Request) -> StateOverview:
         """Return the numbers of now; null are those of a service that does not answer."""
-        return merge_overviews(*await ask_services(services, request, "overview", StateOverview))
+        return await overviews.get(None, partial(_ask_overview, services, request))
 
     @routes.get("/lanes")
     async def get_lanes(request: Request) -> LaneStates:
         """Return each lane of both services with its owner, its lag and its outbox."""
-        return merge_lanes(*await ask_services(services, request, "lanes", LaneStates))
+        return await lanes.get(None, partial(_ask_lanes, services, request))
 
     @routes.get("/stages", responses=problems.problem_responses(422))
     async def list_stages(
         request: Request, limit: Annotated[int, Query(ge=1, le=_MAX_STAGES)] = 100
     ) -> StageConditions:
         """List the stages of open rooms, the most trouble first, then by room id."""
-        found = await ask_service(broadcast, request, "stages", StageConditions, f"limit={limit}")
-        return StageConditions(items=(), unavailable=("broadcast",)) if found is None else found
+        return await stages.get(limit, partial(_ask_stages, broadcast, request, limit))
 
     @routes.get("/system")
     async def get_system(request: Request) -> SystemState:
         """Return the versions and the state of all parts, and the last audit."""
-        (invitations_state, broadcast_state), last_audit = await asyncio.gather(
-            ask_services(services, request, "system", SystemState),
-            asyncio.to_thread(read_last_audit, audit_report),
-        )
-        return merge_systems(invitations_state, broadcast_state, last_audit)
+        return await systems.get(None, partial(_ask_systems, services, request, audit_report))
 
     return routes
+
+
+async def _ask_overview(services: Services, request: Request) -> StateOverview:
+    return merge_overviews(*await ask_services(services, request, "overview", StateOverview))
+
+
+async def _ask_lanes(services: Services, request: Request) -> LaneStates:
+    return merge_lanes(*await ask_services(services, request, "lanes", LaneStates))
+
+
+async def _ask_stages(broadcast: ServiceProxy, request: Request, limit: int) -> StageConditions:
+    found = await ask_service(broadcast, request, "stages", StageConditions, f"limit={limit}")
+    return StageConditions(items=(), unavailable=("broadcast",)) if found is None else found
+
+
+async def _ask_systems(services: Services, request: Request, audit_report: Path | None) -> SystemState:
+    (invitations, broadcast), last_audit = await asyncio.gather(
+        ask_services(services, request, "system", SystemState),
+        asyncio.to_thread(read_last_audit, audit_report),
+    )
+    return merge_systems(invitations, broadcast, last_audit)
