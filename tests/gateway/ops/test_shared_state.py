@@ -44,23 +44,23 @@ def services() -> SlowServices:
 
 @pytest.fixture
 async def web(services: SlowServices) -> AsyncIterator[httpx.AsyncClient]:
-    proxies = [
+    invitations, broadcast = (
         ServiceProxy(name, f"http://{name}", httpx.MockTransport(services.answer))
         for name in ("invitations", "broadcast")
-    ]
+    )
     application = fastapi_app.create_process_app(
         "Ops",
         settings=GatewaySettings(jwt_secret=SECRET, invitations_url="http://i", broadcast_url="http://b"),
         registry=CollectorRegistry(),
         readiness=Readiness({}, dict),
         topology=None,
-        routers=[routes.create_state_router(*proxies, None)],
+        routers=[routes.create_state_router(invitations, broadcast, None)],
     )
     transport = httpx.ASGITransport(application)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         yield client
-    for proxy in proxies:
-        await proxy.close()
+    await invitations.close()
+    await broadcast.close()
 
 
 async def ask(web: httpx.AsyncClient, path: str, user: str) -> str:
