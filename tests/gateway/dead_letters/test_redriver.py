@@ -112,3 +112,14 @@ async def test_a_record_that_kafka_does_not_take_is_too_large(under_test: Redriv
         await under_test.redriver.redrive(letter_id, RedriveRequest(), "olga")
     assert (refused.value.status, refused.value.reason) == (413, "too_large")
     assert (under_test.count("too_large"), under_test.count("written")) == (1, None)
+
+
+async def test_one_that_is_too_large_does_not_keep_back_the_others(under_test: RedriverUnderTest) -> None:
+    small = fact_bytes("room-1")
+    ids = tuple([await under_test.write_letter(value) for value in (small, small + b" " * 1_100_000, small)])
+    results = (await under_test.redriver.redrive_many(RedriveManyRequest(ids=ids), "olga")).items
+    assert [(result.id, result.written, result.explanation) for result in results] == [
+        (ids[0], True, None),
+        (ids[1], False, "The record is larger than Kafka takes."),
+        (ids[2], True, None),
+    ]

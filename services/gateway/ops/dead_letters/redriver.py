@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Sequence
+from http import HTTPStatus
 
 import structlog
 from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
@@ -59,17 +60,27 @@ class Redriver:
         # The oldest first, so that of several facts of one key the newest is the last.
         in_order = sorted(letters.values(), key=lambda letter: (letter.at, letter.position))
         mended = [MendedLetter(letter, letter.key, letter.value) for letter in in_order]
-        results = await self._redrive_letters(mended, by, is_dry=bool(wanted.dry_run))
+        results = await self._redrive_letters(mended, by, is_dry=bool(wanted.dry_run), is_one=False)
         by_id = {result.id: result for result in results}
         return RedriveResults(
             items=tuple(by_id.get(letter_id) or _not_found(letter_id) for letter_id in positions)
         )
 
     async def _redrive_letters(
-        self, mended: Sequence[MendedLetter], by: str, *, is_dry: bool
+        self, mended: Sequence[MendedLetter], by: str, *, is_dry: bool, is_one: bool = True
     ) -> list[RedriveResult]:
         plans = await plan_redrives(mended, await self._log.checker(), self._newer_facts)
-        return [plan.result if is_dry else await self._carry_out(plan, by) for plan in plans]
+        carry_out = self._carry_out if is_one else self._carry_out_if_taken
+        return [plan.result if is_dry else await carry_out(plan, by) for plan in plans]
+
+    async def _carry_out_if_taken(self, plan: RedrivePlan, by: str) -> RedriveResult:
+        """Redrive one of many: what Kafka does not take must not keep back those that come after it."""
+        try:
+            return await self._carry_out(plan, by)
+        except HttpProblem as problem:
+            if problem.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                raise
+            return plan.result.model_copy(update={"explanation": problem.detail})
 
     async def _carry_out(self, plan: RedrivePlan, by: str) -> RedriveResult:
         result = plan.result
