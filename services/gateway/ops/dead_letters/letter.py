@@ -26,6 +26,7 @@ _SERVICE_HEADERS = ("x-original-topic", REDRIVEN_FROM)
 _match_position = re.compile(
     r"(invitations|broadcast):(0|[1-9]\d{0,8}):(0|[1-9]\d{0,17})", re.ASCII
 ).fullmatch
+_match_number = re.compile(r"\d{1,18}", re.ASCII).fullmatch
 
 
 class LetterPosition(NamedTuple):
@@ -99,17 +100,24 @@ def parse_letter(record: Any, service: ServiceName) -> Letter | None:
             written_ms=record.timestamp,
             reason=_REASONS[_REASONS.index(added[_FIRST_HEADER])],
             topic=added["dead-letter-topic"],
-            partition=int(added["dead-letter-partition"]),
-            offset=int(added["dead-letter-offset"]),
+            partition=_parse_number(added["dead-letter-partition"]),
+            offset=_parse_number(added["dead-letter-offset"]),
             at=added["dead-letter-time"],
             key=record.key,
             value=record.value,
             headers=[header for header in record.headers[:count] if not _is_of_service(header[0])],
             all_headers=record.headers,
-            cut_bytes=None if cut is None else int(cut),
+            cut_bytes=None if cut is None else _parse_number(cut),
         )
     except (KeyError, ValueError):
         return None
+
+
+def _parse_number(text: str) -> int:
+    """Return a number as the services write it. Raises `ValueError`."""
+    if _match_number(text) is None:
+        raise ValueError(text)
+    return int(text)
 
 
 def show_header(name: str, value: bytes | None) -> RecordHeader:

@@ -22,10 +22,12 @@ from services.runtime.http import pagination
 from services.runtime.http.pagination import BigInt, ListPage
 from services.runtime.http.problems import HttpProblem
 
-_READ_SIZES = (16, 64, 256)
+_READ_SIZES = (4, 16, 16, 64, 256)
 """Offsets that a page reads backwards of each partition, again and again, until it is full."""
 _MAX_OFFSETS = 2_048
 """Offsets of all partitions that a page reads at once, beyond the first ones."""
+_MAX_BYTES = 32 * 1024 * 1024
+"""Bytes of values that a page reads at once, beyond the first ones, if they are as large as those before."""
 _MAX_SECONDS = 1.0
 """Time after which a page is given out as it is."""
 _MAX_REMEMBERED = 64
@@ -84,20 +86,29 @@ class LetterList:
         return last_page
 
     async def _make_page(self, question: PageQuestion, bounds: _Bounds) -> ListPage[DeadLetter]:
+        bytes_read = 0
+
         def list_letter(letter: Letter) -> ListedLetter | None:
+            nonlocal bytes_read
+            bytes_read += len(letter.value or b"")
             if question.reason not in {None, letter.reason}:
                 return None
             return ListedLetter(letter.written_ms, letter.position.offset, letter.summary())
 
         started_at = time.monotonic()
         page = Page(_before_cursor(bounds, question.cursor), question.limit)
+        most = _MAX_OFFSETS
         for size in _READ_SIZES:
             ranges = page.missing_ranges(size)
-            if size * len(ranges) > _MAX_OFFSETS:
-                ranges = page.missing_ranges(max(_READ_SIZES[0], _MAX_OFFSETS // len(ranges)))
+            if size * len(ranges) > most:
+                ranges = page.missing_ranges(max(1, most // len(ranges)))
             if not ranges or time.monotonic() - started_at > _MAX_SECONDS:
                 break
+            bytes_read = 0
             page.add_read(ranges, await self._log.read_ranges(ranges, list_letter))
+            # As many more large ones would take longer than a request may.
+            offsets_read = sum(end - begin for begin, end in ranges.values())
+            most = min(_MAX_OFFSETS, _MAX_BYTES * offsets_read // max(1, bytes_read))
         return ListPage[DeadLetter](items=page.items, next_cursor=_encode_ends(page.ends()))
 
 
