@@ -9,6 +9,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from cohost.kafka.fetch_budget import poll_within_budget
+from cohost.kafka.record_batches import OversizedRecord
 from services.gateway.ops.history.room_tails import BackwardMerge, PartitionTail
 
 # The last records of a range may be control records, which end no poll.
@@ -16,6 +17,8 @@ _POLL_MS = 20
 # Between them other requests and the streams go on.
 _RECORDS_PER_TURN = 500
 _RECORD_OVERHEAD_BYTES = 100
+# A batch that unpacks to too much has no value, and takes as long as this much of other records.
+_OVERSIZED_BATCH_BYTES = 8 * 1024 * 1024
 _MAX_CHUNK_BYTES = 8 * 1024 * 1024
 # Beyond the bound a chunk takes at most this share of it.
 _LEAST_SHARE = 64
@@ -64,6 +67,8 @@ class _Chunk:
         if self.oldest_ms is None and readable:
             self.oldest_ms = readable[0].timestamp
         size: int = sum(_RECORD_OVERHEAD_BYTES + max(0, record.serialized_value_size) for record in readable)
+        oversized = {record.next_offset for record in readable if isinstance(record, OversizedRecord)}
+        size += _OVERSIZED_BATCH_BYTES * len(oversized)
         self.count += len(readable)
         self.size += size
         self.found += self.tail.select(readable)

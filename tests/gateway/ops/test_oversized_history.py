@@ -1,0 +1,33 @@
+"""Small batches that unpack to too much do not keep a room's history from being read."""
+
+from cohost_schemas import topics
+from cohost_schemas.partitions import partition_of
+from tests.crafted_batches import build_batch, record_parts, send_batches, zstd_with_zeros
+from tests.gateway.ops import ops_log
+from tests.gateway.ops.ops_copy import OpsCopy
+from tests.gateway.ops.ops_log import ROOM, OpsLog, PlayedRecord
+from tests.gateway.streams.stream_log import PARTITIONS
+
+BATCHES = 60
+UNPACKED_BYTES = 70_000_000
+
+
+def command(number: int) -> PlayedRecord:
+    return ops_log.event(topics.INVITATION_COMMANDS, "SendInvitation", "none", event_id=f"send-{number}")
+
+
+async def test_a_history_goes_on_past_batches_that_unpack_to_too_much(
+    copy: OpsCopy, log: OpsLog, kafka: str
+) -> None:
+    name = log.connection.topic_name(topics.INVITATION_COMMANDS)
+    head, tail = record_parts(UNPACKED_BYTES)
+    batch = build_batch("zstd", zstd_with_zeros(head, UNPACKED_BYTES, tail))
+    await log.write(command(1))
+    await send_batches(kafka, name, partition_of(ROOM, PARTITIONS), [batch] * BATCHES)
+    await log.write(command(2))
+    part = await copy.history(ROOM)
+    items = part["items"]
+    while part["before"] is not None:
+        part = await copy.history(ROOM, before=part["before"])
+        items = part["items"] + items
+    assert [item["event"]["id"] for item in items] == ["send-1", "send-2"]
