@@ -10,20 +10,25 @@ from tests.gateway.streams.stream_log import PARTITIONS
 
 BATCHES = 60
 UNPACKED_BYTES = 70_000_000
+MOST_REQUESTS = 5
 
 
 def command(number: int) -> PlayedRecord:
     return ops_log.event(topics.INVITATION_COMMANDS, "SendInvitation", "none", event_id=f"send-{number}")
 
 
-async def test_a_history_goes_on_past_batches_that_unpack_to_too_much(
-    copy: OpsCopy, log: OpsLog, kafka: str
-) -> None:
+async def send_oversized(log: OpsLog, kafka: str) -> None:
     name = log.connection.topic_name(topics.INVITATION_COMMANDS)
     head, tail = record_parts(UNPACKED_BYTES)
     batch = build_batch("zstd", zstd_with_zeros(head, UNPACKED_BYTES, tail))
-    await log.write(command(1))
     await send_batches(kafka, name, partition_of(ROOM, PARTITIONS), [batch] * BATCHES)
+
+
+async def test_a_history_goes_on_past_batches_that_unpack_to_too_much(
+    copy: OpsCopy, log: OpsLog, kafka: str
+) -> None:
+    await log.write(command(1))
+    await send_oversized(log, kafka)
     await log.write(command(2))
     part = await copy.history(ROOM)
     items = part["items"]
@@ -31,3 +36,16 @@ async def test_a_history_goes_on_past_batches_that_unpack_to_too_much(
         part = await copy.history(ROOM, before=part["before"])
         items = part["items"] + items
     assert [item["event"]["id"] for item in items] == ["send-1", "send-2"]
+
+
+async def test_what_is_new_behind_such_batches_is_found(copy: OpsCopy, log: OpsLog, kafka: str) -> None:
+    await log.write(command(1))
+    assert len((await copy.history(ROOM))["items"]) == 1
+    await send_oversized(log, kafka)
+    await log.write(command(2))
+    found = []
+    for _ in range(MOST_REQUESTS):
+        answer = await copy.request(f"rooms/{ROOM}/history")
+        if answer.status_code == 200:
+            found = [item["event"]["id"] for item in answer.json()["items"]]
+    assert found[-1:] == ["send-2"]

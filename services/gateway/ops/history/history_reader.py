@@ -140,9 +140,14 @@ class RoomHistoryReader:
         if not grown or min(grown) < 0 or max(grown) > _MAX_NEW_OFFSETS:
             room.begin(await self._open_tails(consumer, room_id, access))
         else:
-            await tail_search.search_newer(
-                consumer, [(tail, ends[tail.partition]) for tail in room.tails], bounds
-            )
+            try:
+                await tail_search.search_newer(
+                    consumer, [(tail, ends[tail.partition]) for tail in room.tails], bounds
+                )
+            except TimeoutError:
+                # It would not be faster next time: begin again at the end, backward and in small chunks.
+                room.begin(())
+                raise
             for tail in room.tails:
                 tail.begin = begins[tail.partition]
         room.mark_checked()
