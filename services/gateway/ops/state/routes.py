@@ -28,7 +28,8 @@ def create_state_router(
     # Here, not only at the services: while Kafka is away each of their answers takes a second, and the
     # consoles would hold all the connections to them.
     overviews, lanes = SharedAnswers[StateOverview](), SharedAnswers[LaneStates]()
-    stages, systems = SharedAnswers[StageConditions](), SharedAnswers[SystemState]()
+    stages = SharedAnswers[StageConditions]()
+    systems = SharedAnswers[tuple[SystemState | None, SystemState | None]]()
     routes = APIRouter(
         prefix="/v1/ops",
         tags=["ops"],
@@ -56,7 +57,11 @@ def create_state_router(
     @routes.get("/system")
     async def get_system(request: Request) -> SystemState:
         """Return the versions and the state of all parts, and the last audit."""
-        return await systems.get(None, partial(_ask_systems, services, request, audit_report))
+        (invitations_state, broadcast_state), last_audit = await asyncio.gather(
+            systems.get(None, partial(ask_services, services, request, "system", SystemState)),
+            asyncio.to_thread(read_last_audit, audit_report),
+        )
+        return merge_systems(invitations_state, broadcast_state, last_audit)
 
     return routes
 
@@ -72,11 +77,3 @@ async def _ask_lanes(services: Services, request: Request) -> LaneStates:
 async def _ask_stages(broadcast: ServiceProxy, request: Request, limit: int) -> StageConditions:
     found = await ask_service(broadcast, request, "stages", StageConditions, f"limit={limit}")
     return StageConditions(items=(), unavailable=("broadcast",)) if found is None else found
-
-
-async def _ask_systems(services: Services, request: Request, audit_report: Path | None) -> SystemState:
-    (invitations, broadcast), last_audit = await asyncio.gather(
-        ask_services(services, request, "system", SystemState),
-        asyncio.to_thread(read_last_audit, audit_report),
-    )
-    return merge_systems(invitations, broadcast, last_audit)
