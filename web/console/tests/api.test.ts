@@ -68,6 +68,11 @@ describe("a request", () => {
     await expect(reads.room("r")).rejects.toMatchObject({ status: 0, reason: "unreachable" });
   });
 
+  it("whose answer breaks off is an error of its own", async () => {
+    stubFetch(answer(200, '{"roomId": '));
+    await expect(reads.room("r")).rejects.toMatchObject({ status: 0, reason: "unreachable" });
+  });
+
   it("that is aborted is no error of the gateway", async () => {
     const aborted = new AbortController();
     aborted.abort(new Error("the page is closed"));
@@ -110,6 +115,24 @@ describe("a command", () => {
     const keys = fetch.mock.calls.map(([, init]) => new Headers(init.headers).get("Idempotency-Key"));
     expect(new Set(keys).size).toBe(1);
     expect(fetch.mock.calls.map(([, init]) => init.body)).toEqual(Array(4).fill('{"source":"camera"}'));
+  });
+
+  it("has an id over plain HTTP too, where browsers lack randomUUID", async () => {
+    vi.stubGlobal("crypto", { getRandomValues: (bytes: Uint8Array) => bytes.fill(7) });
+    const accepted = { commandId: "c", outcome: "accepted", events: [] };
+    const fetch = stubFetch(answer(200, accepted));
+    expect(await sendCommand("DELETE", "/v1/x")).toEqual(accepted);
+    const headers = new Headers(fetch.mock.calls[0]?.[1].headers);
+    expect(headers.get("Idempotency-Key")).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it("is repeated when its answer broke off, or a proxy has lost the gateway", async () => {
+    vi.useFakeTimers();
+    const accepted = { commandId: "c", outcome: "accepted", events: [] };
+    stubFetch(answer(200, '{"commandId": '), answer(502, "<html>"), answer(200, accepted));
+    const sent = sendCommand("DELETE", "/v1/x");
+    await vi.runAllTimersAsync();
+    expect(await sent).toEqual(accepted);
   });
 
   it("is given up after four attempts", async () => {

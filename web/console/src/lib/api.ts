@@ -1,4 +1,5 @@
 /** Requests to the gateway, with the token of the session. */
+import { uuid7 } from "../../../client/src/ids";
 import type {
   AcceptedCommand,
   Activity,
@@ -67,7 +68,7 @@ async function request<T>(method: string, path: string, options: RequestOptions 
   const token = session.token();
   const answer = await send(method, path, token, options);
   if (answer.ok) {
-    return (await answer.json()) as T;
+    return (await readAnswer(answer, options.signal)) as T;
   }
   const error = await readProblem(answer);
   if (token === session.token() && isAboutToken(path, error)) {
@@ -116,6 +117,16 @@ export function formatQuery(query: RequestOptions["query"] = {}): string {
     : `?${new URLSearchParams(present.map(([name, value]) => [name, String(value)]))}`;
 }
 
+/** Return an answer's JSON. One that breaks off, or is none of the gateway's, is as good as no answer. */
+async function readAnswer(answer: Response, signal?: AbortSignal): Promise<unknown> {
+  try {
+    return await answer.json();
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new ApiError(0, "unreachable", "The gateway's answer broke off.", { detail: String(error) });
+  }
+}
+
 async function readProblem(answer: Response): Promise<ApiError> {
   const problem = (await answer.json().catch(() => ({}))) as Problem;
   const message =
@@ -130,7 +141,7 @@ function isAboutToken(path: string, error: ApiError): boolean {
 
 /** Send a command and return its outcome. It keeps its id while it is repeated, so it takes effect once. */
 export async function sendCommand(method: string, path: string, body?: unknown): Promise<AcceptedCommand> {
-  const headers = { "Idempotency-Key": crypto.randomUUID(), Prefer: "wait=8" };
+  const headers = { "Idempotency-Key": uuid7(), Prefer: "wait=8" };
   for (let attempt = 1; ; attempt += 1) {
     try {
       const answer = await request<AcceptedCommand | { outcome: "pending"; commandId: string }>(
@@ -148,7 +159,7 @@ export async function sendCommand(method: string, path: string, body?: unknown):
         throw new ApiError(202, "pending", `The command ${answer.commandId} has no outcome yet.`);
       }
     } catch (error) {
-      const isPassing = error instanceof ApiError && (error.status === 0 || error.status === 503);
+      const isPassing = error instanceof ApiError && (error.status === 0 || error.status >= 502);
       if (!isPassing || attempt === ATTEMPTS) {
         throw error;
       }
