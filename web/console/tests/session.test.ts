@@ -11,12 +11,12 @@ function sign(seconds: number, scope = "cohost:ops"): string {
 }
 
 /** A gateway that takes some tokens for ops, and signs the next ones for anybody. */
-const gateway = { status: 200, signed: [] as string[], tokens: [] as string[] };
+const gateway = { status: 200, time: {} as object, signed: [] as string[], tokens: [] as string[] };
 const kept = new Map<string, string>();
 
 beforeEach(() => {
   vi.useFakeTimers({ now: NOW });
-  Object.assign(gateway, { status: 200, signed: [], tokens: [] });
+  Object.assign(gateway, { status: 200, time: {}, signed: [], tokens: [] });
   kept.clear();
   vi.stubGlobal("sessionStorage", {
     getItem: (name: string) => kept.get(name) ?? null,
@@ -31,7 +31,7 @@ beforeEach(() => {
         : new Response(JSON.stringify({ token }));
     }
     gateway.tokens.push(new Headers(init.headers).get("Authorization") ?? "none");
-    return new Response("{}", { status: gateway.status });
+    return new Response(JSON.stringify(gateway.time), { status: gateway.status });
   });
 });
 
@@ -103,6 +103,21 @@ describe("a session", () => {
     await vi.advanceTimersByTimeAsync(0);
     expect(session.token).toBe(sign(1800));
     expect(kept.size).toBe(2);
+  });
+
+  it.each([-3600, 3600])("ends by the gateway's clock where this one differs by %i s", async (seconds) => {
+    const later = NOW / 1000 + seconds + 600;
+    gateway.time = { at: new Date(NOW + seconds * 1000).toISOString() };
+    // Earlier answers are forgotten.
+    for (let count = 0; count < 10; count += 1) {
+      await session.signIn(sign(later - NOW / 1000));
+    }
+    gateway.signed.push(sign(later - NOW / 1000), sign(later + 600 - NOW / 1000));
+    await session.signInAsDemo();
+    await vi.advanceTimersByTimeAsync(530_000);
+    expect(session.token).toBe(sign(later - NOW / 1000));
+    await vi.advanceTimersByTimeAsync(11_000);
+    expect(session.token).toBe(sign(later + 600 - NOW / 1000));
   });
 
   it("of the demo that is signed out stays so", async () => {

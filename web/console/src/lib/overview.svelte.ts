@@ -1,4 +1,5 @@
 import { ops } from "./api";
+import { clock } from "./clock.svelte";
 import type { Overview } from "./api-types";
 import { Poll } from "./poll.svelte";
 import { SampleWindow } from "./series";
@@ -7,6 +8,7 @@ import { SampleWindow } from "./series";
 export class OverviewHistory {
   readonly poll = new Poll<Overview>(async (signal) => {
     const overview = await ops.overview(signal);
+    clock.observe(overview.at);
     this.samples.add(overview.at, overview);
     return overview;
   });

@@ -10,7 +10,7 @@ export class ServerClock {
   #differences: number[] = [];
   readonly #now: () => number;
 
-  constructor(now: () => number = Date.now) {
+  constructor(now: () => number = () => Date.now()) {
     this.#now = now;
   }
 

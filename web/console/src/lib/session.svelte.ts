@@ -1,4 +1,5 @@
 import { ApiError, ops, useSession } from "./api";
+import { clock } from "./clock.svelte";
 import { isPassing } from "./poll-delay";
 import { cleanToken, OPS_SCOPE, readToken, type TokenClaims } from "./token";
 
@@ -39,7 +40,7 @@ class OpsSession {
     this.isChecking = true;
     useSession({ token: () => token, onRefused: () => undefined });
     try {
-      await ops.overview();
+      clock.observe((await ops.overview()).at);
       this.#accept(token, claims, isFromDemo);
     } catch (error) {
       this.refusal = explainRefusal(error, claims);
@@ -103,7 +104,7 @@ class OpsSession {
     if (claims.expiresAt === null) {
       return;
     }
-    const left = claims.expiresAt - Date.now() - (isFromDemo ? RENEW_MS : 0);
+    const left = clock.toLocal(claims.expiresAt) - Date.now() - (isFromDemo ? RENEW_MS : 0);
     const end = () => {
       if (left > MAX_TIMER_MS) {
         this.#endInTime(claims, isFromDemo);
@@ -174,7 +175,7 @@ function explainRefusal(error: unknown, claims: TokenClaims): string {
     return `${who} lacks the scope ${OPS_SCOPE}. Without the scope nothing is shown.`;
   }
   if (error.status === 401) {
-    const isOver = claims.expiresAt !== null && claims.expiresAt <= Date.now();
+    const isOver = claims.expiresAt !== null && clock.toLocal(claims.expiresAt) <= Date.now();
     return isOver
       ? "The token has expired. Sign in with a new one."
       : "The gateway does not accept this token.";
