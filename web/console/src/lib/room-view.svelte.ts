@@ -1,6 +1,6 @@
 import { ApiError, ops, reads } from "./api";
-import type { Invitation, LogRecord, RoomSummary, Stage } from "./api-types";
-import { mergeRecords } from "./history/records";
+import type { Invitation, LogRecord, RoomHistory, RoomSummary, Stage } from "./api-types";
+import { mergeRecords, positionOf } from "./history/records";
 import { poll, type Poll } from "./poll.svelte";
 import { RefreshThrottle } from "./refresh-throttle";
 import { followRoomChanges } from "./room-stream";
@@ -14,6 +14,12 @@ export interface RoomNow {
 
 /** The gateway's answers from the log may be half a second old. */
 export const HISTORY_SHARED_MS = 550;
+
+/** How many of the pending invitations, the newest, are shown. */
+export const PENDING_SHOWN = 200;
+
+/** So many records are kept of a page that is open for long. */
+const MAX_RECORDS = 2000;
 
 /** A poll that also asks when something has changed, by `changed`. */
 export interface ChangePoll<T> {
@@ -61,7 +67,7 @@ export async function readRoom(roomId: string, signal: AbortSignal): Promise<Roo
   const [room, stage, invitations] = await Promise.all([
     nullIfMissing(reads.room(roomId, signal)),
     nullIfMissing(reads.stage(roomId, signal)),
-    nullIfMissing(reads.roomInvitations(roomId, signal, { status: "pending", limit: 200 })),
+    nullIfMissing(reads.roomInvitations(roomId, signal, { status: "pending", limit: PENDING_SHOWN })),
   ]);
   return { room, stage, pending: invitations?.items ?? [] };
 }
@@ -86,6 +92,7 @@ export class HistoryReader {
   unreadable = $state.raw<string[]>([]);
   isReadingOlder = $state(false);
   readonly #roomId: string;
+  #maxRecords = MAX_RECORDS;
 
   constructor(roomId: string) {
     this.#roomId = roomId;
@@ -100,9 +107,17 @@ export class HistoryReader {
   async readNewest(signal: AbortSignal, limit?: number): Promise<LogRecord[]> {
     const page = await ops.history(this.#roomId, signal, limit === undefined ? {} : { limit });
     this.unreadable = page.unreadable;
-    this.before = this.before === undefined ? page.before : this.before;
-    this.records = mergeRecords(this.records, page.items);
+    const merged = mergeRecords(this.records, page.items);
+    const isAnew = this.before === undefined || merged.length > this.#maxRecords || this.#isApart(page);
+    this.records = isAnew ? mergeRecords([], page.items) : merged;
+    this.before = isAnew ? page.before : this.before;
     return this.records;
+  }
+
+  /** Return whether there may be records between those that are known and a newest page: nothing is in both. */
+  #isApart({ items, before }: RoomHistory): boolean {
+    const known = new Set(this.records.map(positionOf));
+    return before !== null && known.size > 0 && !items.some((record) => known.has(positionOf(record)));
   }
 
   async readOlder(): Promise<void> {
@@ -114,6 +129,7 @@ export class HistoryReader {
       const page = await ops.history(this.#roomId, undefined, { before: this.before });
       this.before = page.before;
       this.records = mergeRecords(this.records, page.items);
+      this.#maxRecords += page.items.length;
     } finally {
       this.isReadingOlder = false;
     }
