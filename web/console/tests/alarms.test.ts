@@ -45,6 +45,23 @@ describe("alarms", () => {
     expect(collectAlarms({ ...CALM, ...changed }, SILENT)).toMatchObject([{ title, link, at: null }]);
   });
 
+  it("that are alike are one, so that a burst hides no other", () => {
+    const letter: Activity["alarms"][0] = {
+      kind: "dead_letter",
+      at: AT,
+      roomId: null,
+      userId: null,
+      detail: "invalid_fact",
+    };
+    const older = { ...letter, at: "2026-01-01T11:00:00.000Z" };
+    const intruder = { ...letter, kind: "intruder_removed" as const, roomId: "room-1", userId: "eve" };
+    const alarms = [letter, intruder, ...Array.from({ length: 98 }, () => older)];
+    expect(collectAlarms(CALM, { ...SILENT, alarms })).toMatchObject([
+      { title: "A dead letter came × 99", at: AT },
+      { title: "An intruder was removed", at: AT },
+    ]);
+  });
+
   it("come from the log, with where to look", () => {
     const alarms: Activity["alarms"] = [
       { kind: "dead_letter", at: AT, roomId: "room-1", userId: null, detail: "invalid_fact" },

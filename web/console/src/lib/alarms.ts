@@ -18,9 +18,23 @@ const TITLES: Record<Alarm["kind"], string> = {
   dead_letter: "A dead letter came",
 };
 
-/** Return all alarms: the state's first, then the log's, newest first. */
+/** Return all alarms: the state's first, then the log's, newest first; those that are alike are one. */
 export function collectAlarms(overview: Overview | null, activity: Activity | null): ShownAlarm[] {
-  return [...stateAlarms(overview), ...topicAlarms(activity), ...(activity?.alarms ?? []).map(showAlarm)];
+  return [...stateAlarms(overview), ...topicAlarms(activity), ...logAlarms(activity)];
+}
+
+/** A burst of the same would hide all others. */
+function logAlarms(activity: Activity | null): ShownAlarm[] {
+  const groups = new Map<string, { first: ShownAlarm; count: number }>();
+  for (const alarm of (activity?.alarms ?? []).map(showAlarm)) {
+    const { title, detail, link } = alarm;
+    const key = JSON.stringify([title, detail, link]);
+    groups.set(key, { first: alarm, ...groups.get(key), count: (groups.get(key)?.count ?? 0) + 1 });
+  }
+  return [...groups.values()].map(({ first, count }) => ({
+    ...first,
+    title: count === 1 ? first.title : `${first.title} × ${count}`,
+  }));
 }
 
 function topicAlarms(activity: Activity | null): ShownAlarm[] {
