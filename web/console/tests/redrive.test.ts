@@ -1,7 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { ApiError } from "../src/lib/api";
 import type { DeadLetter, RedriveAnswer } from "../src/lib/api-types";
-import { describeVerdict, indentJson, redriveRequest, withVerdict } from "../src/lib/redrive";
+import {
+  describeChoice,
+  describeVerdict,
+  draftOf,
+  indentJson,
+  mergeLetters,
+  redriveRequest,
+  withVerdict,
+} from "../src/lib/redrive";
 
 const LETTER: DeadLetter = {
   id: "invitations:3:17",
@@ -48,9 +56,53 @@ describe("a draft", () => {
     expect(redriveRequest(LETTER, { form: "hex", value: "0x", key: "room-1" })).toContain("no hex");
   });
 
+  it.each([
+    ["a tombstone", null, 0],
+    ["an empty value", "", 0],
+    ["bytes", "gP8=", 2],
+  ])("that nobody touched sends nothing: %s", (_, base64, bytes) => {
+    const text = base64 === "" ? "" : null;
+    const letter = { ...LETTER, text, base64, bytes };
+    expect(redriveRequest(letter, draftOf(letter))).toEqual({});
+  });
+
+  it("of a tombstone is mended as text", () => {
+    const letter = { ...LETTER, text: null, base64: null };
+    expect(redriveRequest(letter, { ...draftOf(letter), value: "{}" })).toEqual({ text: "{}" });
+  });
+
+  it.each([
+    '{"n":12345678901234567890,"x":1.0,"a":1,"a":2,"s":"\\u0001 [,] \\"}"}',
+    '[{"a":[1,[],{}]},null,-1e400]',
+  ])("keeps all but white space when it is indented: %s", (text) => {
+    const indented = indentJson(text);
+    expect(
+      indented
+        .split("\n")
+        .map((line) => line.trim().replace(/^("[^"]*":) /, "$1"))
+        .join(""),
+    ).toBe(text);
+    expect(indented).toBe(indentJson(indented));
+  });
+
   it("is indented where it is JSON", () => {
     expect(indentJson('{"a":1}')).toBe('{\n  "a": 1\n}');
     expect(indentJson("{a")).toBe("{a");
+  });
+});
+
+describe("a list of letters", () => {
+  it("has each once, also where pages overlap", () => {
+    const [first, second, third] = ["1", "2", "3"].map((id) => ({ ...LETTER, id }));
+    expect(mergeLetters([first!, second!], [second!, third!, third!])).toEqual([first, second, third]);
+  });
+
+  it("tells where no more can be chosen", () => {
+    expect([0, 3, 100].map((chosen) => describeChoice(chosen, 100))).toEqual([
+      "",
+      "3 chosen",
+      "100 chosen, the most at once",
+    ]);
   });
 });
 
