@@ -11,8 +11,8 @@ export const WITHIN_MS = Number(COHOST_WITHIN_MS ?? Infinity);
 /** What the pages threw, or tried against their policy. */
 export const violations = [];
 
-/** Start a browser with a fake camera and microphone. */
-export function launchBrowser() {
+/** Start a browser with a fake camera and microphone, and with further options of its command line. */
+export function launchBrowser(...more) {
   return chromium.launch({
     executablePath,
     args: [
@@ -20,6 +20,7 @@ export function launchBrowser() {
       "--use-fake-device-for-media-stream",
       "--use-fake-ui-for-media-stream",
       "--autoplay-policy=no-user-gesture-required",
+      ...more,
     ],
   });
 }

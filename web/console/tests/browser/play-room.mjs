@@ -17,27 +17,36 @@ import {
 
 // More often would slow down what is measured.
 const ASK_MS = 50;
-const ROOM = `show-${randomUUID()}`;
+// As long as an id may be, and nowhere to break it.
+const ROOM = `show${randomUUID()}`.replaceAll("-", "").padEnd(64, "x");
+// Who writes a title may turn its direction; that must not reach what is beside it.
+const TITLE = "Friday \u202enight live";
+// A page over plain HTTP from another machine: browsers keep some of their functions from it.
+const FAR = new URL(url);
+FAR.hostname = "console.test";
 const [ALICE, BOB, CAROL, DAVE] = ["alice", "bob", "carol", "dave"].map((name) => `${name}-${randomUUID()}`);
 
-const browser = await launchBrowser();
+const browser = await launchBrowser(
+  "--no-proxy-server",
+  `--host-resolver-rules=MAP ${FAR.hostname} ${new URL(url).hostname}`,
+);
 const times = [];
 
 function connect(userId, scope) {
   return new CoHost(url, { token: () => fetchToken(userId, scope) });
 }
 
-async function open(name, address, token) {
+async function open(name, address, token, origin = url) {
   const page = await openPage(browser, name, { viewport: { width: 1280, height: 900 } });
   if (token) {
     await page.addInitScript((kept) => sessionStorage.setItem("cohost.console.token", kept), token);
   }
-  await page.goto(url + address);
+  await page.goto(new URL(address, origin).href);
   return page;
 }
 
-async function openConsole(name, path, user = "operator") {
-  const page = await open(name, `/console/#${path}`, await fetchToken(user, "cohost:ops"));
+async function openConsole(name, path, user = "operator", origin = url) {
+  const page = await open(name, `/console/#${path}`, await fetchToken(user, "cohost:ops"), origin);
   await page.getByRole("status").getByText("Live", { exact: true }).waitFor();
   return page;
 }
@@ -93,6 +102,20 @@ function card(page, userId) {
   return page.getByRole("article", { name: userId });
 }
 
+/** Nothing is wider than a phone's window. */
+async function checkOnPhone(page) {
+  await page.setViewportSize({ width: 360, height: 780 });
+  await page.waitForFunction(() => document.documentElement.scrollWidth <= innerWidth);
+}
+
+/** No text that a user wrote turns what is beside it: each is on its own, with its direction. */
+async function checkDirection(locator) {
+  const kinds = await locator
+    .locator("*")
+    .evaluateAll((parts) => parts.map((part) => getComputedStyle(part).unicodeBidi));
+  assert.deepEqual(new Set(kinds), new Set(["isolate"]));
+}
+
 /** The same in both windows on the room. */
 function inBoth(find) {
   return [
@@ -105,7 +128,7 @@ const platform = connect("platform", "cohost:platform");
 for (const user of [BOB, CAROL, DAVE]) {
   await platform.setUser(user, { status: "active", displayName: user });
 }
-await platform.setRoom(ROOM, { hostId: ALICE, status: "live", title: "Friday night live" });
+await platform.setRoom(ROOM, { hostId: ALICE, status: "live", title: TITLE });
 await untilTrue("the room", () => reader.getRoom(ROOM).catch(() => false));
 const first = await openConsole("room", `/rooms/${ROOM}`);
 const second = await openConsole("room again", `/rooms/${ROOM}`);
@@ -227,7 +250,8 @@ try {
   for (const page of [first, second]) {
     await page.locator('.chain:has-text("RemoveCoHost") [data-name="CommandRejected"]').waitFor();
   }
-  const byHost = await openConsole("host", `/rooms/${ROOM}`, ALICE);
+  const byHost = await openConsole("host", `/rooms/${ROOM}`, ALICE, FAR);
+  assert.equal(await byHost.evaluate(() => isSecureContext), false);
   await card(byHost, BOB).getByRole("button", { name: "Remove" }).click();
   await dialog(byHost).getByRole("button", { name: "Remove" }).click();
   await byHost.getByText(`${BOB} is removed from the stage.`).waitFor();
@@ -252,7 +276,9 @@ try {
   await rooms.getByRole("link", { name: ROOM }).waitFor();
   for (const page of [first, invitation, why, rooms]) {
     assert.deepEqual(await findViolations(page), []);
+    await checkOnPhone(page);
   }
+  await checkDirection(rooms.locator("td", { hasText: ROOM }).first());
   assert.deepEqual(violations, []);
   assert.deepEqual(
     times.filter(([took]) => took > WITHIN_MS),
