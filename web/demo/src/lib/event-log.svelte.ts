@@ -8,13 +8,13 @@ export interface EventLine {
 }
 
 const MAX_LINES = 200;
+const MAX_COMMANDS = 500;
 
 /** The events that a page has received, newest first, each with the command that caused it. */
 export class EventLog {
   lines = $state.raw<EventLine[]>([]);
   /** The quality of each user's connection that was published last. */
   qualities = $state.raw<ReadonlyMap<string, string>>(new Map());
-  readonly #seen = new Set<string>();
   readonly #commands = new Map<string, Promise<string | undefined>>();
 
   /** Create a log that asks with the rights of operations: another user's command is nobody else's to read. */
@@ -27,11 +27,10 @@ export class EventLog {
 
   /** Add an event, unless it is known, and look its command up. */
   add(item: StreamItem): void {
-    if (!("event" in item) || this.#seen.has(item.event.id)) {
+    if (!("event" in item) || this.lines.some(({ event }) => event.id === item.event.id)) {
       return;
     }
     const event = item.event as CloudEvent;
-    this.#seen.add(event.id);
     this.lines = [{ event, name: item.name, command: undefined }, ...this.lines].slice(0, MAX_LINES);
     if (item.name === "ParticipantQualityChanged") {
       this.qualities = new Map(this.qualities).set(item.data.userId, item.data.quality);
@@ -53,6 +52,10 @@ export class EventLog {
     }
     const known = this.#commands.get(commandId) ?? this.#fetchName(commandId);
     this.#commands.set(commandId, known);
+    const oldest = this.#commands.keys().next();
+    if (this.#commands.size > MAX_COMMANDS && !oldest.done) {
+      this.#commands.delete(oldest.value);
+    }
     return known;
   }
 
