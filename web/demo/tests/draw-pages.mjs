@@ -64,6 +64,13 @@ async function play() {
   return { host, guest, viewer, invitationId };
 }
 
+/** Have a command refused, for the console to show. */
+async function refuse({ host }) {
+  await host.getByLabel("User").fill("bob");
+  await button(host, "Invite").click();
+  await host.getByRole("alert").waitFor();
+}
+
 async function drawConsole(played) {
   const page = await show.openPage();
   const answer = await page.goto(`${url}/console/`);
@@ -79,6 +86,7 @@ async function drawConsole(played) {
     // What a page asks for comes within a second, and its streams never end.
     await page.getByRole("heading").first().waitFor();
     await page.waitForTimeout(2_000);
+    await page.waitForFunction(() => !document.body.innerText.includes("One moment …"));
     await draw(`console-${name}`, page);
   }
 }
@@ -92,6 +100,7 @@ try {
   for (const name of ["host", "guest", "viewer"]) {
     await draw(`demo-${name}`, played[name]);
   }
+  await refuse(played);
   await drawConsole(played);
 } finally {
   await browser.close();
