@@ -28,6 +28,10 @@ const show = new DemoShow(browser, "", ROOM);
 async function draw(name, page) {
   for (const colorScheme of THEMES) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    // Two frames later everything has the theme's colours.
+    await page.evaluate(
+      () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))),
+    );
     const drawn = UPNG.decode(await page.screenshot({ caret: "hide" }));
     // A palette makes it a third as large.
     const small = UPNG.encode([UPNG.toRGBA8(drawn)[0]], drawn.width, drawn.height, COLOURS);
