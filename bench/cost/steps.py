@@ -82,7 +82,7 @@ def find_step(frame: FrameType | None) -> Step:
 
 
 class _CodeClass(NamedTuple):
-    """What a frame's code tells: its step, or how the frame's variables tell it, or that it is the loop's."""
+    """A rule for a frame's code: its step, or a function of the frame's variables, or the event loop."""
 
     step: Step | None = None
     read_step: Callable[[FrameType], Step] | None = None

@@ -32,7 +32,7 @@ class SeatHolder(NamedTuple):
 
 @dataclass(slots=True)
 class SeatHistory:
-    """What was read of a seat. `reached` has the time of each step that was reached."""
+    """A seat, as far as it was read. `reached` has the time of each step that was reached."""
 
     holder: SeatHolder
     accepted_at: str | None = None

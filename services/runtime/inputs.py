@@ -1,4 +1,4 @@
-"""What each service reads: here, because the gateway must judge a record exactly as its service does."""
+"""The inputs of each service: here, because the gateway must judge a record exactly as its service does."""
 
 from cohost_schemas import commands, events, facts, signals, topics
 from messaging.processor import InputTopic

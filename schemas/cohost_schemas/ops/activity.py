@@ -51,7 +51,7 @@ class Alarm(Message):
 
 
 class Activity(Message):
-    """What a copy of the gateway has read of the log's last 15 minutes, and not before `since`.
+    """The log's last 15 minutes, as far as this copy of the gateway has read them since `since`.
 
     `since` is null until the copy has reached Kafka. `unreadable` names the topics, without their prefix,
     that the copy may not read.

@@ -65,7 +65,7 @@ class DeadLetterDetails(DeadLetter):
 
 
 class RedriveRequest(Message):
-    """What is mended in a dead letter before it is redriven: its value, as text or as bytes, and its key."""
+    """A redrive of a dead letter, whose value (as text or as bytes) and key may be replaced."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -9,7 +9,7 @@ from cohost_schemas.types import StoredId as Id
 
 ServiceName = Literal["invitations", "broadcast"]
 StatePart = Literal["invitations", "broadcast", "kafka"]
-"""What the services' state comes from: their databases, and Kafka's offsets and groups."""
+"""The sources of the services' state: their databases, and Kafka's offsets and groups."""
 
 PartName = Literal["gateway", "invitations", "broadcast", "kafka", "postgres", "livekit"]
 

@@ -1,1 +1,1 @@
-"""What operators ask and do: routes that need the scope `cohost:ops`."""
+"""The API for operators: routes that need the scope `cohost:ops`."""

@@ -1,4 +1,4 @@
-"""What the log shows ops: its activity, refusals, and the history of a room."""
+"""Routes for ops that read the log: activity, refusals, and the history of a room."""
 # ruff: noqa: FAST003 - ruff does not see the aliases of `path_params`
 
 import time

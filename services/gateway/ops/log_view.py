@@ -1,4 +1,4 @@
-"""What this process shows ops of the log, and the readers that it needs for that."""
+"""The parts that show ops the log, with the readers that they need."""
 
 from cohost.kafka.connection import KafkaConnection
 from services.gateway.ops.activity.log_activity import LogActivity

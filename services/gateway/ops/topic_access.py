@@ -1,4 +1,4 @@
-"""Which topics this process may read: the broker's ACLs may allow a gateway less than ops can see."""
+"""Find the topics that this process may read: the broker's ACLs may allow it fewer than ops can see."""
 
 import asyncio
 import time

@@ -23,7 +23,7 @@ _RECORDS_PER_TURN = 50
 
 
 class EventObserver(Protocol):
-    """What sees the log beside the streams."""
+    """An observer that gets the log's events beside the streams."""
 
     def begin_events(self) -> None:
         """Begin at a place in the log, from which on each event and badge comes once."""

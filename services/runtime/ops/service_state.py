@@ -22,7 +22,7 @@ CountRows = Callable[[Connection], Awaitable[Mapping[str, int]]]
 
 
 class StoredState(NamedTuple):
-    """What the database has: its lanes, the service's own counts by field, and the server's version."""
+    """A reading of the database: its lanes, the service's own counts by field, and the server's version."""
 
     lanes: Sequence[LaneRow]
     counts: Mapping[str, int]

@@ -1,1 +1,1 @@
-"""What this process counts of the log as it reads it."""
+"""Counts of the log, made as this process reads it."""

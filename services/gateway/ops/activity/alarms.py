@@ -1,4 +1,4 @@
-"""What somebody should look at: grants that failed for good, intruders, dead letters."""
+"""Alarms: grants that failed for good, intruders, dead letters."""
 
 from typing import Any, NamedTuple
 

@@ -1,4 +1,4 @@
-"""What this process has read of the log's last minutes: counts, refusals, alarms, the newest records."""
+"""The activity in the log's last 15 minutes: counts, refusals, alarms, the newest records."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which events of the log are a command's outcome, so that each accepted command counts once."""
+"""Find the events that are a command's outcome, so that each accepted command counts once."""
 
 from cohost_schemas import envelope
 from cohost_schemas.envelope import Envelope

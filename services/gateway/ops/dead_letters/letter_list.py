@@ -37,7 +37,7 @@ _Bounds = Mapping[LetterPartition, OffsetRange]
 
 
 class PageQuestion(NamedTuple):
-    """Which page of dead letters is asked for."""
+    """A request for a page of dead letters."""
 
     service: ServiceName | None
     reason: LetterReason | None

@@ -16,7 +16,7 @@ class ListedLetter(NamedTuple):
 
 
 class _Tail:
-    """What a page has not taken yet of one partition: what was read, newest last, and all before it."""
+    """The rest of a partition that a page has not taken: what was read, newest last, and all before it."""
 
     def __init__(self, offsets: OffsetRange) -> None:
         self.unread = offsets

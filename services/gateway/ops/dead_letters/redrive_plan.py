@@ -1,4 +1,4 @@
-"""What a redrive of a dead letter will write, or why it will not."""
+"""The record that a redrive of a dead letter will write, or the reason why it will not."""
 
 import asyncio
 from collections.abc import Sequence

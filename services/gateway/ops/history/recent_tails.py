@@ -1,4 +1,4 @@
-"""What was read of rooms lately: for a console that asks every second the log is read once."""
+"""A cache of rooms' newest records: for a console that asks every second the log is read once."""
 
 import asyncio
 import time

@@ -13,7 +13,7 @@ export interface components {
             }[];
         };
         /**
-         * @description What a copy of the gateway has read of the log's last 15 minutes, and not before `since`.
+         * @description The log's last 15 minutes, as far as this copy of the gateway has read them since `since`.
          *
          *     `since` is null until the copy has reached Kafka. `unreadable` names the topics, without their prefix,
          *     that the copy may not read.
@@ -576,7 +576,7 @@ export interface components {
             /** @default null */
             warning?: string | null;
         };
-        /** @description What is mended in a dead letter before it is redriven: its value, as text or as bytes, and its key. */
+        /** @description A redrive of a dead letter, whose value (as text or as bytes) and key may be replaced. */
         RedriveRequest: {
             text?: string | null;
             base64?: string | null;
