@@ -7,17 +7,17 @@ from typing import Any
 
 import asyncpg
 from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from prometheus_client import CollectorRegistry
 
 from cohost.kafka import log_reader
-from cohost.kafka.connection import describe_topics
 from cohost_schemas.topics import Topic
 from messaging.config import Config
 from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
 from messaging.processor import Processor
 from messaging.tracing.tracer import Tracer
+from tests import kafka_topics
 from tests.messaging.counter_processor import CounterProcessor
 from tests.messaging.lane_brokers import create_broker
 from tests.messaging.worker_fleet import PARTITIONS, TIMEOUT_SECONDS
@@ -85,11 +85,4 @@ async def create_topic(config: Config, topic: Topic, setting: str, value: str) -
     name = topic.full_name(config.prefix)
     topic_configs = {**dict(topic.config), setting: value}
     async with config.kafka.open_admin() as admin:
-        await admin.create_topics([NewTopic(name, PARTITIONS, 1, topic_configs=topic_configs)])
-        await wait_until(lambda: is_known(admin, name))
-
-
-async def is_known(admin: AIOKafkaAdminClient, name: str) -> bool:
-    """Return whether the broker knows a topic, which takes a while after its creation and its deletion."""
-    (found,) = await describe_topics(admin, [name])
-    return found.error is None
+        await kafka_topics.create_topics(admin, [NewTopic(name, PARTITIONS, 1, topic_configs=topic_configs)])

@@ -18,13 +18,13 @@ from messaging.errors import IncompatibleDeployment, LogMismatch
 from messaging.metrics import PipelineMetrics
 from messaging.pipeline import Pipeline
 from messaging.processor import DuplicateCommands, InputRecord
+from tests import kafka_topics
 from tests.messaging.counter_processor import CounterProcessor
 from tests.messaging.lane_brokers import create_broker
 from tests.messaging.lane_inputs import COMMANDS, LANE, leave_command, send_record
 from tests.messaging.pipeline_in_process import (
     create_topic,
     fetch_rows,
-    is_known,
     read_topic,
     running_pipeline,
     wait_until,
@@ -209,7 +209,7 @@ async def _recreate_topic(fleet: WorkerFleet, topic: topics.Topic) -> None:
         await admin.delete_topics([name])
 
         async def is_deleted() -> bool:
-            return not await is_known(admin, name)
+            return not await kafka_topics.is_known(admin, name)
 
         await wait_until(is_deleted)
     await create_topic(fleet.config, topic, *topic.config[0])

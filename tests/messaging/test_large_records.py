@@ -23,7 +23,7 @@ class ThreadRecorder(RecordParser):
     """Records for each offset whether it was parsed in the event loop's thread."""
 
     def __init__(self) -> None:
-        super().__init__(TOPOLOGY, "cohost.", PARTITIONS)
+        super().__init__(TOPOLOGY.inputs, "cohost.", PARTITIONS)
         self.in_event_loop: dict[int, bool] = {}
         self._event_loop_thread = threading.get_ident()
 

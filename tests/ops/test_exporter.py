@@ -16,6 +16,7 @@ from cohost_schemas.types import Message
 from ops.exporter import app
 from ops.exporter.settings import ExporterSettings
 from services.runtime import process
+from tests import kafka_topics
 from tests.broadcast.domain.stage_builder import co_host_left, invitation_accepted, time_at
 
 ROOM = "room"
@@ -39,7 +40,7 @@ class EventLog:
             topic.full_name(self.prefix) for topic in (topics.INVITATION_EVENTS, topics.BROADCAST_EVENTS)
         ]
         async with self.admin() as admin:
-            await admin.create_topics([NewTopic(name, 1, 1) for name in names])
+            await kafka_topics.create_topics(admin, [NewTopic(name, 1, 1) for name in names])
 
     @contextlib.asynccontextmanager
     async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:

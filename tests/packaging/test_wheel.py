@@ -47,9 +47,9 @@ def read_metadata(wheel: Path) -> Message:
 
 
 def client_example() -> str:
-    """Return the README's Python example of the client."""
+    """Return the README's Python example of the client that plays a whole invitation."""
     blocks = PYTHON_BLOCK.findall((REPOSITORY / "README.md").read_text())
-    (example,) = (block for block in blocks if "cohost.Client(" in block)
+    (example,) = (block for block in blocks if "cohost.Client(" in block and "set_room(" in block)
     return str(example)
 
 

@@ -15,6 +15,7 @@ from services.gateway.ops.dead_letters.letter import LETTER_TOPICS, parse_positi
 from services.gateway.ops.dead_letters.letter_list import LetterList, PageQuestion
 from services.gateway.ops.dead_letters.letter_log import LetterLog
 from services.runtime.http.problems import HttpProblem
+from tests import kafka_topics
 
 PARTITIONS = 3
 SERVICES = ("invitations", "broadcast")
@@ -77,7 +78,7 @@ async def letters(kafka: str, prefix: str) -> AsyncIterator[LetterWriter]:
     connection = KafkaConnection(kafka, prefix)
     async with connection.open_admin() as admin:
         names = [topic.full_name(prefix) for topic in LETTER_TOPICS.values()]
-        await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
+        await kafka_topics.create_topics(admin, [NewTopic(name, PARTITIONS, 1) for name in names])
     async with AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=f"{prefix}letters") as producer:
         writer = LetterWriter(connection, producer)
         yield writer

@@ -20,6 +20,7 @@ from services.gateway.ops.dead_letters.newer_facts import NewerFactSearch
 from services.gateway.ops.dead_letters.redriver import Redriver
 from services.gateway.topology import SOURCE
 from services.runtime.http.problems import HttpProblem
+from tests import kafka_topics
 from tests.gateway.dead_letters.letter_harness import fact_bytes
 
 PARTITIONS = 2
@@ -66,11 +67,12 @@ async def under_test(kafka: str, prefix: str) -> AsyncIterator[RedriverUnderTest
     connection = KafkaConnection(kafka, prefix)
     used = (topics.ROOMS, topics.INVITATION_DEAD_LETTERS, topics.BROADCAST_DEAD_LETTERS)
     async with connection.open_admin() as admin:
-        await admin.create_topics(
+        await kafka_topics.create_topics(
+            admin,
             [
                 NewTopic(topic.full_name(prefix), PARTITIONS, 1, topic_configs=dict(topic.config))
                 for topic in used
-            ]
+            ],
         )
     created = RedriverUnderTest(connection)
     yield created

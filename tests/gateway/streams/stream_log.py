@@ -17,6 +17,7 @@ from cohost_schemas import envelope, ids, timestamps, topics
 from cohost_schemas.partitions import partition_of
 from cohost_schemas.topics import Topic
 from services.gateway.streams.layout import STREAM_TOPICS
+from tests import kafka_topics
 
 PARTITIONS = 3
 FIRST_MS = 1_767_268_800_000
@@ -183,11 +184,12 @@ async def create_topics(connection: KafkaConnection, requested: Sequence[Topic] 
     await admin.start()
     try:
         # Those that exist already stay as they are.
-        await admin.create_topics(
+        await kafka_topics.create_topics(
+            admin,
             [
                 NewTopic(connection.topic_name(topic), PARTITIONS, 1, topic_configs=dict(topic.config))
                 for topic in requested
-            ]
+            ],
         )
     finally:
         await admin.close()

@@ -75,6 +75,17 @@ def are_idle(lanes: list[LaneState]) -> bool:
     )
 
 
+async def wait_for_overview(copy: ServiceState) -> StateOverview:
+    """Return a copy's overview, without its time, once Kafka answers in time for it."""
+
+    async def read() -> StateOverview | None:
+        found = await copy.read_overview()
+        return None if found.unavailable else found.model_copy(update={"at": AT})
+
+    overview: StateOverview = await wait_until(read, "an overview", SECONDS)
+    return overview
+
+
 async def test_each_copy_says_the_same_of_all_workers(fleet: WorkerFleet, copies: list[ServiceState]) -> None:
     workers = [fleet.start_worker() for _ in range(2)]
     for worker in workers:
@@ -88,7 +99,7 @@ async def test_each_copy_says_the_same_of_all_workers(fleet: WorkerFleet, copies
     for copy in copies:
         # The ends of transactions are passed within a second.
         await wait_for(copy, are_idle, "no lag")
-    overviews = [(await copy.read_overview()).model_copy(update={"at": AT}) for copy in copies]
+    overviews = [await wait_for_overview(copy) for copy in copies]
     assert overviews[0] == overviews[1]
     taken = sum(lane.epoch for lane in (await copies[0].read_lanes()).items)
     assert overviews[0] == StateOverview(
