@@ -105,6 +105,18 @@ async def mark_fenced(connection: Connection, claimed: Iterable[Lane]) -> None:
     )
 
 
+async def require_claims(connection: Connection, claimed: Sequence[Lane]) -> None:
+    """Raise `Fenced` if a lane was claimed by another worker since."""
+    held = await connection.fetchval(
+        "SELECT count(*) FROM lanes JOIN unnest($1::int[], $2::bigint[]) AS held (lane, epoch)"
+        " ON lanes.lane = held.lane AND lanes.epoch = held.epoch",
+        [lane.number for lane in claimed],
+        [lane.epoch for lane in claimed],
+    )
+    if held != len(claimed):
+        raise _acquired_by_another()
+
+
 async def release_lanes(connection: Connection, owned: Iterable[Lane]) -> None:
     """Release lanes whose batches are all confirmed as published. Raises `Fenced` if a lane was lost."""
     await _update_owned_lanes(
@@ -170,8 +182,11 @@ async def _update_owned_lanes(connection: Connection, statement: str, owned: Ite
         statement, [lane.number for lane in rows], [lane.epoch for lane in rows]
     )
     if status != f"UPDATE {len(rows)}":
-        msg = "a lane was acquired by another worker"
-        raise Fenced(msg)
+        raise _acquired_by_another()
+
+
+def _acquired_by_another() -> Fenced:
+    return Fenced("a lane was acquired by another worker")
 
 
 def _to_json(numbers: Mapping[str, int]) -> str:

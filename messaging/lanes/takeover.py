@@ -38,7 +38,8 @@ class Takeover:
     ) -> tuple[dict[int, Lane], list[OutboxBatch]]:
         """Acquire the lanes of these partitions; return them by number, and their unpublished batches.
 
-        Raises `LogMismatch` if log and database contradict each other.
+        Raises `LogMismatch` if log and database contradict each other, and `Fenced` if another worker has
+        claimed a lane meanwhile.
         """
         numbers = await self._require_all_topics(partitions)
         if not numbers:
@@ -53,7 +54,13 @@ class Takeover:
         async with self._pool.acquire() as connection:
             pending = await store.load_pending(connection, numbers)
         # Fence before reading the log ends: until then they may move.
-        unpublished = await self._find_unpublished(claimed, pending)
+        try:
+            unpublished = await self._find_unpublished(claimed, pending)
+        except LogMismatch:
+            # After a pause since the claim, the log may have what another owner has written meanwhile.
+            async with self._pool.acquire() as connection:
+                await lane_store.require_claims(connection, claimed)
+            raise
         # Only now: ending a transaction that an owner left hanging needs the owner's name.
         async with self._pool.acquire() as connection:
             await lane_store.mark_fenced(connection, claimed)

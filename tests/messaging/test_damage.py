@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -16,6 +17,7 @@ from messaging import cluster
 from messaging.database import Connection
 from messaging.errors import IncompatibleDeployment, LogMismatch
 from messaging.metrics import PipelineMetrics
+from messaging.outbox import log_end
 from messaging.pipeline import Pipeline
 from messaging.processor import DuplicateCommands, InputRecord
 from tests import kafka_topics
@@ -162,6 +164,29 @@ async def test_a_database_that_lost_commits_stops_the_lane(fleet: WorkerFleet) -
     with pytest.raises(LogMismatch, match="the database lost commits"):
         async with running_pipeline(fleet.config) as pipeline:
             await wait_until(lambda: not pipeline.is_ready)
+
+
+async def test_a_log_that_another_owner_has_written_since_the_claim_stops_nothing(
+    fleet: WorkerFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_log_ends = log_end.read_log_ends
+    claims = 0
+
+    async def read_after_a_pause(*arguments: Any) -> Any:
+        nonlocal claims
+        claims += 1
+        if claims > 1:
+            return await read_log_ends(*arguments)
+        await fetch_rows(fleet.config, "UPDATE lanes SET epoch = epoch + 1")
+        msg = "the log is ahead of the database"
+        raise LogMismatch(msg)
+
+    monkeypatch.setattr(log_end, "read_log_ends", read_after_a_pause)
+    async with running_pipeline(fleet.config):
+        await fleet.publish_batch([leave_command()])
+        fleet.sent_ids.append("the one")
+        await fleet.wait_until_decided()
+    assert claims > 1
 
 
 async def test_a_recreated_commands_topic_stops_the_lane_with_instructions(
