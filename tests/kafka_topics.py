@@ -11,15 +11,14 @@ from tests.contract.polling import wait_until
 async def create_topics(admin: AIOKafkaAdminClient, requested: Sequence[NewTopic]) -> None:
     """Create the topics that are missing, and wait until the broker knows all of them."""
     await admin.create_topics(list(requested))
-
-    async def are_known() -> bool:
-        described = await describe_topics(admin, [topic.name for topic in requested])
-        return all(topic.error is None for topic in described)
-
-    await wait_until(are_known, "the new topics")
+    await wait_until_known(admin, [topic.name for topic in requested])
 
 
-async def is_known(admin: AIOKafkaAdminClient, name: str) -> bool:
-    """Return whether the broker knows a topic, which takes a while after its creation and its deletion."""
-    (found,) = await describe_topics(admin, [name])
-    return found.error is None
+async def wait_until_known(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
+    """Wait until the broker knows all of these topics."""
+    await wait_until(lambda: are_known(admin, names), "the new topics")
+
+
+async def are_known(admin: AIOKafkaAdminClient, names: Sequence[str]) -> bool:
+    """Return whether the broker knows topics, which takes a while after a creation and a deletion."""
+    return all(topic.error is None for topic in await describe_topics(admin, names))

@@ -234,7 +234,7 @@ async def _recreate_topic(fleet: WorkerFleet, topic: topics.Topic) -> None:
         await admin.delete_topics([name])
 
         async def is_deleted() -> bool:
-            return not await kafka_topics.is_known(admin, name)
+            return not await kafka_topics.are_known(admin, [name])
 
         await wait_until(is_deleted)
     await create_topic(fleet.config, topic, *topic.config[0])

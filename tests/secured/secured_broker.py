@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from cohost.kafka.connection import describe_topics
 from cohost_schemas import topics
 from stack import components, ports, settings
 from stack.servers.kafka import Kafka
 from stack.settings import ComponentContext
+from tests import kafka_topics
 from tests.secured.documented_acls import Acl, WireAcl
 
 _SECONDS = 60
@@ -84,11 +84,7 @@ class SecuredBroker:
         async with self._admin() as admin:
             made = await admin.create_topics(wanted)
             assert [error[1] for error in made.topic_errors] == [0] * len(wanted)
-            async with asyncio.timeout(_SECONDS):
-                while any(
-                    found.error for found in await describe_topics(admin, [topic.name for topic in wanted])
-                ):
-                    await asyncio.sleep(_POLL_SECONDS)
+            await kafka_topics.wait_until_known(admin, [topic.name for topic in wanted])
 
     async def add_acls(self, acls: Iterable[Acl]) -> None:
         """Add ACLs and wait until the broker applies them; aiokafka's admin has no method for it."""
