@@ -38,8 +38,9 @@ class Topology:
     """The topics that a service reads and writes. A batch handles its inputs in the order given here.
 
     `summarize_command` returns the values of `summary_fields` to store with a command's outcome, from the
-    command's data, valid or not, and the events of an accepted command. The summary fields are columns of the
-    table `outcomes`, and fields of `CommandRejected`.
+    command and, if it is accepted, its events; `summarize_invalid_command` returns them from the data of a
+    command that fits no model. The summary fields are columns of the table `outcomes`, and the fields of
+    `CommandRejected` that follow `message`, in this order.
     """
 
     name: str
@@ -49,7 +50,8 @@ class Topology:
     rejections: Topic
     dead_letters: Topic
     summary_fields: tuple[str, ...]
-    summarize_command: Callable[[Any, Sequence[Message | None]], tuple[str | None, ...]]
+    summarize_command: Callable[[Message, Sequence[Message | None]], tuple[str | None, ...]]
+    summarize_invalid_command: Callable[[Any], tuple[str | None, ...]]
 
     def input_names(self, prefix: str) -> list[str]:
         """Return the full names of the topics that the service reads."""

@@ -63,6 +63,7 @@ class RecordEncoder:
         self,
         lane: Lane,
         cause: ParsedRecord,
+        timestamp: str,
         rejection: Rejection,
         summary: tuple[str | None, ...],
     ) -> EncodedRecord:
@@ -80,7 +81,6 @@ class RecordEncoder:
                 "retry_at": rejection.retry_at,
             },
         )
-        timestamp = timestamps.from_ms(cause.raw_record.timestamp)
         value = self._encode_cloud_event(position, cause, timestamp, cause.subject or "-", data)
         key = parsing.key_within_limit(cause.raw_record)
         return EncodedRecord(

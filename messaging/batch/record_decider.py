@@ -1,9 +1,8 @@
 """Decide single records: the records that they publish, and the outcomes of commands."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from cohost_schemas import timestamps
 from cohost_schemas.types import Message
@@ -47,6 +46,7 @@ class RecordDecider:
         self._encoder = encoder
         self._tracer = tracer
         self._summarize_command = processor.topology.summarize_command
+        self._summarize_invalid_command = processor.topology.summarize_invalid_command
 
     def decide_record(
         self, lane: Lane, parsed: ParsedRecord, decisions: RecordDecisions
@@ -73,14 +73,15 @@ class RecordDecider:
             names = [type(output.data).__name__ for output in result if output.data is not None]
             set_outcome(parsed.span, "accepted", events=names)
         if parsed.is_command:
+            command = cast("Message", input_record.data)
             events = [output.data for output in result]
-            decisions.command_counts[type(input_record.data).__name__, "accepted"] += 1
+            decisions.command_counts[type(command).__name__, "accepted"] += 1
             decisions.outcomes.append(
                 (
                     parsed.id,
                     encoder.command_type(parsed),
                     input_record.timestamp,
-                    *self._summarize(parsed, events),
+                    *self._summarize_command(command, events),
                     ",".join([type(event).__name__ for event in events if event is not None]),
                     None,
                     None,
@@ -94,8 +95,13 @@ class RecordDecider:
         self, lane: Lane, parsed: ParsedRecord, rejection: Rejection, decisions: RecordDecisions
     ) -> EncodedRecord:
         set_outcome(parsed.span, "refused", rejection.reason)
-        summary = self._summarize(parsed)
-        name = "-" if parsed.input_record is None else type(parsed.input_record.data).__name__
+        if parsed.input_record is not None:
+            command, timestamp = cast("Message", parsed.input_record.data), parsed.input_record.timestamp
+            name, summary = type(command).__name__, self._summarize_command(command, ())
+        else:
+            data = parsed.envelope.data if parsed.envelope is not None else None
+            timestamp = timestamps.from_ms(parsed.raw_record.timestamp)
+            name, summary = "-", self._summarize_invalid_command(data)
         decisions.command_counts[name, rejection.reason] += 1
         command_type = encoder.command_type(parsed)
         decisions.rejected_commands.append(RejectedCommand(command_type, parsed.id))
@@ -103,7 +109,7 @@ class RecordDecider:
             (
                 parsed.id,
                 command_type,
-                timestamps.from_ms(parsed.raw_record.timestamp),
+                timestamp,
                 *summary,
                 None,
                 rejection.reason,
@@ -111,10 +117,4 @@ class RecordDecider:
                 rejection.detail,
             )
         )
-        return self._encoder.encode_rejection(lane, parsed, rejection, summary)
-
-    def _summarize(
-        self, parsed: ParsedRecord, events: Sequence[Message | None] = ()
-    ) -> tuple[str | None, ...]:
-        data = parsed.envelope.data if parsed.envelope is not None else None
-        return self._summarize_command(data, events)
+        return self._encoder.encode_rejection(lane, parsed, timestamp, rejection, summary)

@@ -1,7 +1,7 @@
 """Rejection reasons (contract, section 3), their messages, and the ids that an outcome shows."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 from cohost_schemas.invitation import Invitation
 from cohost_schemas.types import Id, Message, Timestamp, is_id
@@ -74,29 +74,41 @@ class CommandRejected(Message):
     retry_at: Timestamp | None = None
 
 
-class CommandSummary(NamedTuple):
-    """The ids that a command mentions: fields of its rejection, and columns of its stored outcome."""
+SUMMARY_FIELDS = ("room_id", "invitation_id", "actor_id")
+"""The ids that a command mentions: fields of its rejection, and columns of its stored outcome."""
 
-    room_id: str | None
-    invitation_id: str | None
-    actor_id: str | None
+CommandSummary = tuple[str | None, str | None, str | None]
+
+_STORED_IDS_ALONE = (".", "..")
+"""What is a `StoredId` but no `Id`."""
 
 
-def summarize_command(data: object, events: Sequence[Message | None] = ()) -> CommandSummary:
-    """Return the ids in a command's data, which may be any JSON; each is None unless it is a valid id.
+def summarize_command(command: Message, events: Sequence[Message | None] = ()) -> CommandSummary:
+    """Return the ids in a valid command; those of a rejected one must be an `Id`.
 
-    `events` are those of an accepted command, whose ids are valid: its last event names an invitation that
-    the command does not name, such as the one it sent.
+    `events` are those of an accepted command: the last one names an invitation that the command does not
+    name, such as the one it sent.
     """
-    if not isinstance(data, dict):
-        return CommandSummary(None, None, None)
-    room_id, invitation_id, actor_id = data.get("roomId"), data.get("invitationId"), data.get("actorId")
+    # `vars`, because `getattr` with a default is slow for an attribute that a pydantic model lacks.
+    get = vars(command).get
+    room_id, invitation_id, actor_id = get("room_id"), get("invitation_id"), get("actor_id")
     if events:
         if invitation_id is None and events[-1] is not None:
-            # `vars`, because `getattr` with a default is slow for an attribute that a pydantic model lacks.
             invitation_id = vars(events[-1]).get("invitation_id")
-        return CommandSummary(room_id, invitation_id, actor_id)
-    return CommandSummary(_id_or_none(room_id), _id_or_none(invitation_id), _id_or_none(actor_id))
+    elif room_id in _STORED_IDS_ALONE or invitation_id in _STORED_IDS_ALONE or actor_id in _STORED_IDS_ALONE:
+        return _id_or_none(room_id), _id_or_none(invitation_id), _id_or_none(actor_id)
+    return room_id, invitation_id, actor_id
+
+
+def summarize_invalid_command(data: object) -> CommandSummary:
+    """Return the ids in the data of an invalid command, which may be any JSON; None for what is no id."""
+    if not isinstance(data, dict):
+        return None, None, None
+    return (
+        _id_or_none(data.get("roomId")),
+        _id_or_none(data.get("invitationId")),
+        _id_or_none(data.get("actorId")),
+    )
 
 
 def _id_or_none(text: object) -> str | None:

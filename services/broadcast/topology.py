@@ -1,7 +1,7 @@
 """The topics that broadcast reads and writes."""
 
 from cohost_schemas import topics
-from cohost_schemas.rejections import CommandSummary, summarize_command
+from cohost_schemas.rejections import SUMMARY_FIELDS, summarize_command, summarize_invalid_command
 from messaging.processor import Topology
 from services.runtime import inputs
 
@@ -17,6 +17,7 @@ TOPOLOGY = Topology(
     ),
     rejections=topics.BROADCAST_REJECTIONS,
     dead_letters=topics.BROADCAST_DEAD_LETTERS,
-    summary_fields=CommandSummary._fields,
+    summary_fields=SUMMARY_FIELDS,
     summarize_command=summarize_command,
+    summarize_invalid_command=summarize_invalid_command,
 )

@@ -7,7 +7,7 @@
 from collections.abc import Sequence
 
 from cohost_schemas import commands, events, facts, topics
-from cohost_schemas.rejections import CommandSummary, summarize_command
+from cohost_schemas.rejections import SUMMARY_FIELDS, summarize_command, summarize_invalid_command
 from messaging.database import Connection
 from messaging.lanes.cache import LaneCache
 from messaging.processor import InputRecord, InputTopic, OutputRecord, Rejection, Topology
@@ -23,8 +23,9 @@ TOPOLOGY = Topology(
     outputs=(topics.INVITATION_EVENTS, topics.INVITATION_REJECTIONS, topics.INVITATION_DEAD_LETTERS),
     rejections=topics.INVITATION_REJECTIONS,
     dead_letters=topics.INVITATION_DEAD_LETTERS,
-    summary_fields=CommandSummary._fields,
+    summary_fields=SUMMARY_FIELDS,
     summarize_command=summarize_command,
+    summarize_invalid_command=summarize_invalid_command,
 )
 CREATE_TABLE = (
     "CREATE TABLE IF NOT EXISTS departures (room text PRIMARY KEY, lane int, left_count int NOT NULL)"

@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
 from cohost_schemas import commands, facts, topics
-from cohost_schemas.rejections import CommandSummary, summarize_command
+from cohost_schemas.rejections import SUMMARY_FIELDS, summarize_command, summarize_invalid_command
 from messaging.processor import InputTopic, Topology
 from services.runtime.http import auth, fastapi_app, pagination, path_params
 from services.runtime.http.problems import HttpProblem
@@ -28,8 +28,9 @@ LAYOUT = Topology(
     outputs=(topics.INVITATION_EVENTS, topics.INVITATION_REJECTIONS, topics.INVITATION_DEAD_LETTERS),
     rejections=topics.INVITATION_REJECTIONS,
     dead_letters=topics.INVITATION_DEAD_LETTERS,
-    summary_fields=CommandSummary._fields,
+    summary_fields=SUMMARY_FIELDS,
     summarize_command=summarize_command,
+    summarize_invalid_command=summarize_invalid_command,
 )
 
 

@@ -8,7 +8,7 @@ import asyncpg
 import httpx
 import pytest
 
-from cohost_schemas.rejections import CommandSummary
+from cohost_schemas.rejections import SUMMARY_FIELDS
 from messaging import database, outcomes
 from services.runtime.http import db
 from tests.runtime import example_service
@@ -98,7 +98,7 @@ async def migrated(pool: asyncpg.Pool, database_url: str) -> asyncpg.Pool:
     config = example_service.example_settings(database_url=database_url).pipeline_config("example")
     async with pool.acquire() as connection:
         await database.migrate_schema(connection, config, "messaging")
-        await outcomes.insert_outcomes(connection, CommandSummary._fields, [ACCEPTED, REJECTED, ODD])
+        await outcomes.insert_outcomes(connection, SUMMARY_FIELDS, [ACCEPTED, REJECTED, ODD])
     return pool
 
 
