@@ -1,3 +1,4 @@
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,3 +19,8 @@ records = st.builds(
 @given(st.lists(records))
 def test_an_outbox_batch_round_trips(given_records: list[EncodedRecord]) -> None:
     assert store.decode_records(store.encode_records(given_records)) == given_records
+
+
+@given(st.lists(records))
+def test_an_outbox_batch_of_an_earlier_version_is_read(given_records: list[EncodedRecord]) -> None:
+    assert store.decode_records(b"\x01" + msgspec.msgpack.encode(given_records)) == given_records
