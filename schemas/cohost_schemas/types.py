@@ -105,14 +105,21 @@ class CommandData(Message):
     room_id: Id
 
 
+# The slots of a message, which `object.__setattr__` would look up by name each time.
+_set_fields = BaseModel.__dict__["__dict__"].__set__
+_set_fields_set = BaseModel.__dict__["__pydantic_fields_set__"].__set__
+_set_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
+_set_private = BaseModel.__dict__["__pydantic_private__"].__set__
+
+
 def build_message(model: type[MessageT], fields: dict[str, Any]) -> MessageT:
     """Return a message from valid values for all its fields, unvalidated; the message owns `fields`."""
-    # Pydantic takes four times as long with validation, and eight times as long with model_construct.
-    message = model.__new__(model)
-    object.__setattr__(message, "__dict__", fields)
-    object.__setattr__(message, "__pydantic_fields_set__", set())
-    object.__setattr__(message, "__pydantic_extra__", None)
-    object.__setattr__(message, "__pydantic_private__", None)
+    # Pydantic takes six times as long with validation, and eighteen times as long with model_construct.
+    message = object.__new__(model)
+    _set_fields(message, fields)
+    _set_fields_set(message, set())
+    _set_extra(message, None)
+    _set_private(message, None)
     return message
 
 
