@@ -85,7 +85,7 @@ class StageHistory:
 
     def add_event(self, event: Message, time: str) -> None:
         """Count an event; `time` is that of its cause, as the event has it."""
-        self._invitation_metrics.count_event(event)
+        self._invitation_metrics.count_events([event])
         self._stage_metrics.count_event(event)
         fold = self._fold_functions.get(type(event))
         if fold is not None:

@@ -44,11 +44,11 @@ class InvitationNumbers:
 
     def count_committed(self, events: Sequence[tuple[int, StageEvent]]) -> None:
         """Count the events of a committed batch, given with their lanes."""
+        self._metrics.count_events([event for _, event in events])
         changes: Counter[tuple[int, str]] = Counter()
-        for lane, event in events:
-            self._metrics.count_event(event)
-            for name, change in _CHANGES.get(type(event), ()):
-                changes[lane, name] += change
+        for (lane, event_type), number in Counter([(lane, type(event)) for lane, event in events]).items():
+            for name, change in _CHANGES.get(event_type, ()):
+                changes[lane, name] += number * change
         self._totals.add_committed(changes)
 
 

@@ -1,6 +1,7 @@
 """Prometheus metrics of invitations and seats: counted by the invitations service, or from its events."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -44,36 +45,38 @@ class InvitationMetrics:
         seats_ended = Counter("cohost_seats_ended", "Seats that ended.", ["reason"], registry=registry)
         self.pending = Gauge("cohost_invitations_pending", "Pending invitations.", registry=registry)
         self.seats = Gauge("cohost_seats", "Seats of co-hosts.", registry=registry)
-        self._sent = sent
         # The children are made here: their series start at zero, and finding one costs as much as counting.
         self._ended = {outcome: ended.labels(outcome) for outcome in (_ACCEPTED, *get_args(CloseReason))}
         self._answer_seconds = {outcome: answer_seconds.labels(outcome) for outcome in _ANSWERS}
         self._seats_ended = {reason: seats_ended.labels(reason) for reason in get_args(LeaveReason)}
         # By exact type: `isinstance` with a pydantic model takes as long as the rest.
-        self._count_functions: Mapping[type[Message], Callable[[Any], None]] = {
-            InvitationSent: self._count_sent,
-            **dict.fromkeys(_ENDINGS, self._count_ending),
-            CoHostLeft: self._count_seat_end,
+        self._series_functions: Mapping[type[Message], Callable[[Any], Counter]] = {
+            InvitationSent: lambda _: sent,
+            **dict.fromkeys(_ENDINGS, lambda invitation: self._ended[_outcome_of(invitation)]),
+            CoHostLeft: lambda left: self._seats_ended[left.reason],
         }
 
-    def count_event(self, event: Message) -> None:
-        """Count a committed event of the invitations service."""
-        count = self._count_functions.get(type(event))
-        if count is not None:
-            count(event)
+    def count_events(self, events: Iterable[Message]) -> None:
+        """Count committed events of the invitations service."""
+        # Series are increased once for all events: each time takes a lock.
+        increments = Tally[Counter]()
+        for event in events:
+            find_series = self._series_functions.get(type(event))
+            if find_series is not None:
+                increments[find_series(event)] += 1
+            if type(event) is InvitationAccepted or type(event) is InvitationDeclined:
+                self._observe_answer(event)
+        for series, number in increments.items():
+            series.inc(number)
 
-    def _count_sent(self, _: InvitationSent) -> None:
-        self._sent.inc()
-
-    def _count_seat_end(self, event: CoHostLeft) -> None:
-        self._seats_ended[event.reason].inc()
-
-    def _count_ending(self, invitation: Invitation) -> None:
-        outcome = invitation.close_reason or _ACCEPTED
-        self._ended[outcome].inc()
+    def _observe_answer(self, invitation: Invitation) -> None:
         if invitation.responded_at is not None:
             seconds = seconds_between(invitation.sent_at, invitation.responded_at)
-            self._answer_seconds[outcome].observe(seconds)
+            self._answer_seconds[_outcome_of(invitation)].observe(seconds)
+
+
+def _outcome_of(invitation: Invitation) -> str:
+    return invitation.close_reason or _ACCEPTED
 
 
 def seconds_between(begin: str, end: str) -> float:
