@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from cohost_schemas import commands, envelope, events, facts, rejections
 from cohost_schemas.export import catalog
-from cohost_schemas.types import Message
+from cohost_schemas.types import Message, build_message
 
 IDS = {"roomId": "room-1", "userId": "bob", "actorId": "alice"}
 ANSWER = {"roomId": "room-1", "invitationId": "i-1", "actorId": "bob"}
@@ -187,6 +187,15 @@ def test_an_invitation_of_an_older_version_was_sent_once_and_not_seen() -> None:
         "resent_at": None,
         "seen_at": None,
     }
+
+
+def test_a_built_message_equals_a_validated_one_and_shares_nothing_with_its_copy() -> None:
+    fields = {"room_id": "room-1", "user_id": "bob", "actor_id": "alice"}
+    built = build_message(commands.RemoveCoHost, dict(fields))
+    assert built == commands.RemoveCoHost(**fields)
+    copied = built.model_copy(update={"user_id": "carol"})
+    assert (copied.user_id, copied.model_fields_set) == ("carol", {"user_id"})
+    assert (built.user_id, built.model_fields_set) == ("bob", set())
 
 
 def test_facts_ignore_unknown_fields() -> None:
