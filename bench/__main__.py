@@ -73,6 +73,7 @@ def _parse_options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=10, help="of steady load at each rate (default 10)")
     parser.add_argument("--clients", type=int, default=1_000, help="of live streams (default 1000)")
     parser.add_argument("--seed", type=int, default=1, help="of traffic and kills (default 1)")
+    parser.add_argument("--save", action="store_true", help="write the results to bench/results/")
     recorded = parser.add_mutually_exclusive_group()
     recorded.add_argument(
         "--check",
@@ -96,7 +97,7 @@ async def _run_measurements(options: argparse.Namespace) -> list[str]:
     async with open_environment() as environment:
         report.print_line(
             f"Kafka and Postgres on {os.cpu_count()} processors with the rest, "
-            f"load average {os.getloadavg()[0]:.1f}, seed {options.seed}"
+            f"load average {environment.load_average:.1f}, seed {options.seed}"
         )
         for name, measure in _MEASUREMENTS.items():
             if options.what in (None, name):

@@ -1,6 +1,7 @@
 """Environment of the measurements: a temporary stack, and new topics and a new database for each run."""
 
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -40,11 +41,12 @@ class BenchRun:
 
 @dataclass
 class BenchEnvironment:
-    """A running stack."""
+    """A running stack; `load_average` is that of the machine before it was started."""
 
     stack: Stack
     meter: CpuMeter
     idle: CpuUsage
+    load_average: float
     runs: int = 0
 
     async def create_run(self, name: str, service: str = "invitations") -> BenchRun:
@@ -60,6 +62,7 @@ class BenchEnvironment:
 @contextlib.asynccontextmanager
 async def open_environment() -> AsyncIterator[BenchEnvironment]:
     """Run Kafka and Postgres for the duration of the block and measure their idle CPU usage first."""
+    load_average = os.getloadavg()[0]
     async with Stack(components=("kafka", "postgres"), isolated=True) as up:
         meter = CpuMeter(postgres=up.process_of("postgres").pid, kafka=up.process_of("kafka").pid)
-        yield BenchEnvironment(up, meter, await cpu.measure_idle(meter))
+        yield BenchEnvironment(up, meter, await cpu.measure_idle(meter), load_average)

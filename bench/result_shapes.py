@@ -1,0 +1,215 @@
+"""Shapes of the `data` of saved results: what `write_result` is given, and what plots and tables read.
+
+What has an order is a list: the keys of objects are sorted in the files.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NotRequired, TypedDict
+
+
+class Spread(TypedDict):
+    """The lowest, the median and the highest of some rounds."""
+
+    lowest: float
+    median: float
+    highest: float
+
+
+class CpuMicroseconds(TypedDict):
+    """Processor time of one command in µs; a component that is not used has 0."""
+
+    process: float
+    postgres: float
+    kafka: float
+
+
+class CostItem(TypedDict):
+    """A step or a server: its µs for one command, and their multiple of a passthrough's."""
+
+    name: str
+    us: Spread
+    ratio: Spread
+
+
+class CostData(TypedDict):
+    """`cost.json`: the steps of a command and the servers, in order, and the passthrough beside them."""
+
+    commands: int
+    rounds: int
+    steps: Sequence[CostItem]
+    passthrough: Sequence[CostItem]
+    whole: CostItem
+    whole_passthrough: CostItem
+
+
+class LatencyRung(TypedDict):
+    """One rate of the ladder, in ms; `is_held` is false if the queue grew, and then nothing else is there.
+
+    `spectrum` has pairs of a percentile and its ms, up to the longest, which is at 100.
+    """
+
+    name: str
+    rate: int
+    is_held: bool
+    commands: int
+    p50_ms: float | None
+    p99_ms: float | None
+    longest_ms: float | None
+    spectrum: Sequence[tuple[float, float]]
+
+
+class StepLatency(TypedDict):
+    """A step of a command at low load, in ms."""
+
+    name: str
+    p50_ms: float
+    p99_ms: float
+
+
+class MeasurerLoad(TypedDict):
+    """Shares of one processor that sender and reader of the measurement themselves used at a rate."""
+
+    rate: int
+    sender: float
+    reader: float
+
+
+class LatencyData(TypedDict):
+    """`latency.json`: the ladder of pipeline and plain handler, the knee, and a command by step."""
+
+    seconds: float
+    ladder: Sequence[LatencyRung]
+    knee: int | None
+    knee_p99_limit_ms: float
+    steps: Sequence[StepLatency]
+    measurers: Sequence[MeasurerLoad]
+
+
+class PeerResult(TypedDict):
+    """A program that people would use instead, or the pipeline itself, which is the first one.
+
+    Latencies are those at `latency_rate` commands a second; null if they were not measured.
+    """
+
+    name: str
+    commands_per_second: float
+    cpu_us: CpuMicroseconds
+    p50_ms: float | None
+    p99_ms: float | None
+    guarantees: str
+    note: str
+
+
+class PeersData(TypedDict):
+    """`peers.json`: the same commands on the same topics, each by one process."""
+
+    commands: int
+    latency_rate: int
+    peers: Sequence[PeerResult]
+
+
+class GrowthSeries(TypedDict):
+    """A figure over a count; series with the same `x_name` and `unit` share a panel of the plot.
+
+    `x_name` says what is counted (`invitations`, `rooms`, `workers`, `minutes`), `unit` is that of `y`
+    (`µs/command`, `MB`, `s`, `ms`).
+    """
+
+    name: str
+    x_name: str
+    unit: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+class GrowthData(TypedDict):
+    """`growth.json`: the series, and notes that the page prints below the plot."""
+
+    series: Sequence[GrowthSeries]
+    notes: NotRequired[Sequence[str]]
+
+
+class DrainItem(TypedDict):
+    """A drain by one program."""
+
+    name: str
+    commands: int
+    commands_per_second: float
+    cpu_us: CpuMicroseconds
+    accepted: float
+
+
+class DrainData(TypedDict):
+    """`drain.json`: one worker beside the plain handlers."""
+
+    drains: Sequence[DrainItem]
+
+
+class GrantsItem(TypedDict):
+    """Grants by one broadcast worker, all at once or at a rate; a burst has no latencies."""
+
+    name: str
+    grants_per_second: float
+    cpu_us: CpuMicroseconds
+    livekit_us: float
+    p50_ms: float | None
+    p99_ms: float | None
+
+
+class GrantsData(TypedDict):
+    """`grants.json`: calls to a fake LiveKit server."""
+
+    seats: int
+    grants: Sequence[GrantsItem]
+
+
+class KillsData(TypedDict):
+    """`kills.json`: what the audit found after kills under load."""
+
+    commands: int
+    outcomes: int
+    kills: int
+    violations: int
+
+
+class TracesItem(TypedDict):
+    """A variant of traces; ratios are to the same round's drain without traces."""
+
+    name: str
+    cpu_us: CpuMicroseconds
+    ratio_process: Spread
+    ratio_all: Spread
+
+
+class TracesData(TypedDict):
+    """`traces.json`: what traces cost a worker."""
+
+    rounds: int
+    variants: Sequence[TracesItem]
+
+
+class GatewayLatency(TypedDict):
+    """Latency of commands by a path at a rate."""
+
+    path: str
+    rate: int
+    p50_ms: float
+    p99_ms: float
+
+
+class GatewayCapacity(TypedDict):
+    """The most commands that one path can take."""
+
+    path: str
+    in_flight: int
+    commands_per_second: float
+    server_us: float
+    worker_us: float
+
+
+class GatewayData(TypedDict):
+    """`gateway.json`: commands over HTTP, and clients of live streams."""
+
+    latency: Sequence[GatewayLatency]
+    capacity: Sequence[GatewayCapacity]
+    streams: Mapping[str, float]
