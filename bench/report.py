@@ -11,7 +11,8 @@ from bench.baseline import measurement
 from bench.environment import BenchEnvironment, BenchRun
 from bench.fake_livekit import process
 from bench.gateway import gateway_report
-from bench.measurements import drain, grant_check, grants, kills, latency, traces
+from bench.ladder import ladder_report
+from bench.measurements import drain, grant_check, grants, kills, traces
 from bench.measurements.grants import GrantsResult
 from bench.measurements.traces import TracedDrain
 from bench.results import Measurement
@@ -48,19 +49,8 @@ async def run_drain(environment: BenchEnvironment, options: Namespace) -> list[s
 
 
 async def run_latency(environment: BenchEnvironment, options: Namespace) -> list[str]:
-    """Print the latency of commands at steady rates."""
-    rows = []
-    for rate in RATES:
-        print_line(f"{rate} commands a second for {options.seconds} s …")
-        found = await latency.measure_latency(
-            await environment.create_run("steady"), rate, options.seconds, options.seed
-        )
-        rows.append(
-            [str(rate), str(found.commands), *(f"{ms:.0f}" for ms in (found.p50, found.p99, found.longest))]
-        )
-    print_line("\nfrom a command's due time to its outcome at a read_committed reader, in ms")
-    print_line(tables.format_table(["rate", "commands", "p50", "p99", "longest"], rows))
-    return []
+    """Print the latency of commands at rising rates."""
+    return await ladder_report.report_latency(environment, options, print_line)
 
 
 async def run_grants(environment: BenchEnvironment, options: Namespace) -> list[str]:

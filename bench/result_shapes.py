@@ -43,35 +43,29 @@ class CostData(TypedDict):
 
 
 class LatencyRung(TypedDict):
-    """One rate of the ladder, in ms; `is_held` is false if the queue grew, and then nothing else is there.
+    """One rate of the ladder, in ms; a rate that was not held has none.
 
-    `spectrum` has pairs of a percentile and its ms, up to the longest, which is at 100.
+    `spectrum` has pairs of a percentile and its ms, up to the longest, which is at 100. `measurer_cpu` is the
+    share of one processor that the measurement's sender and reader took, `sender_p99_ms` how late it sent.
     """
 
     name: str
     rate: int
-    is_held: bool
     commands: int
     p50_ms: float | None
     p99_ms: float | None
     longest_ms: float | None
     spectrum: Sequence[tuple[float, float]]
+    measurer_cpu: float | None
+    sender_p99_ms: float | None
 
 
 class StepLatency(TypedDict):
-    """A step of a command at low load, in ms."""
+    """A step of a command at low load, in ms; the last one, `whole`, is all of them."""
 
     name: str
     p50_ms: float
     p99_ms: float
-
-
-class MeasurerLoad(TypedDict):
-    """Shares of one processor that sender and reader of the measurement themselves used at a rate."""
-
-    rate: int
-    sender: float
-    reader: float
 
 
 class LatencyData(TypedDict):
@@ -82,7 +76,6 @@ class LatencyData(TypedDict):
     knee: int | None
     knee_p99_limit_ms: float
     steps: Sequence[StepLatency]
-    measurers: Sequence[MeasurerLoad]
 
 
 class PeerResult(TypedDict):

@@ -1,59 +1,46 @@
-"""Measurement of the latency from command to outcome at a steady rate."""
+"""Latencies in milliseconds, kept in a HdrHistogram."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench import worker
-from bench.environment import BenchRun
-from bench.workload import open_loop, traffic, traffic_producer
+from hdrh.histogram import HdrHistogram
 
-WARM_UP_SECONDS = 3
-_LATE_SECONDS = 20
-_ROOMS = 1000
+_LONGEST_MS = 600_000
+_SIGNIFICANT_DIGITS = 3
+_PERCENTILES = (0, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.8, 99.9, 99.95, 99.98, 99.99, 99.999, 100)
 
 
 @dataclass(frozen=True)
 class LatencyResult:
-    """Milliseconds from a command's due time to its outcome at a read_committed consumer."""
+    """Milliseconds from a command's due time to its outcome at a read_committed consumer.
+
+    `spectrum` has pairs of a percentile and its milliseconds, up to the longest at 100.
+    """
 
     rate: int
     commands: int
     p50: float
     p99: float
     longest: float
+    spectrum: Sequence[tuple[float, float]] = ()
 
 
-async def measure_latency(run: BenchRun, rate: int, seconds: int, seed: int) -> LatencyResult:
-    """Load one worker at `rate` commands per second for `seconds` and time them; a warm-up comes first."""
-    made = traffic.generate_traffic(_ROOMS, seed)
-    arrivals = open_loop.OutcomeTimes(run)
-    async with (
-        traffic_producer.TrafficProducer(run.bootstrap_servers, run.prefix) as producer,
-        worker.run_worker(run) as process,
-    ):
-        await producer.send_facts(made)
-        await process.wait_ready()
-        reading = asyncio.create_task(arrivals.record_outcomes())
-        try:
-            await arrivals.is_reading.wait()
-            commands = made.iterate_commands()
-            await open_loop.send_at_rate(producer.send_command, commands, rate, WARM_UP_SECONDS * rate)
-            due = await open_loop.send_at_rate(producer.send_command, commands, rate, seconds * rate)
-            await _wait_for_outcomes(arrivals, due)
-        finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
-    return summarize_latency(rate, sorted(1000 * (arrivals.arrived_at[id_] - at) for id_, at in due.items()))
+def summarize_latency(rate: int, milliseconds: Iterable[float]) -> LatencyResult:
+    """Return the percentiles of latencies, of which there must be one."""
+    histogram = HdrHistogram(1, 1000 * _LONGEST_MS, _SIGNIFICANT_DIGITS)
+    for value in milliseconds:
+        histogram.record_value(max(1, round(1000 * value)))
+    count = histogram.get_total_count()
+    p50, p99, longest = (histogram.get_value_at_percentile(each) / 1000 for each in (50, 99, 100))
+    return LatencyResult(rate, count, p50, p99, longest, _spectrum_of(histogram))
 
 
-async def _wait_for_outcomes(arrivals: open_loop.OutcomeTimes, due: Mapping[str, float]) -> None:
-    async with asyncio.timeout(_LATE_SECONDS):
-        while not due.keys() <= arrivals.arrived_at.keys():
-            await asyncio.sleep(0.05)
-
-
-def summarize_latency(rate: int, sorted_ms: Sequence[float]) -> LatencyResult:
-    """Return the quantiles of latencies in milliseconds, sorted."""
-    count = len(sorted_ms)
-    return LatencyResult(rate, count, sorted_ms[count // 2], sorted_ms[count * 99 // 100], sorted_ms[-1])
+def _spectrum_of(histogram: HdrHistogram) -> list[tuple[float, float]]:
+    """Return the percentiles that so many values can tell apart."""
+    count = histogram.get_total_count()
+    return [
+        (percentile, histogram.get_value_at_percentile(percentile) / 1000)
+        for percentile in _PERCENTILES
+        # Above the last but one value there is only the longest.
+        if percentile == 100 or count * (100 - percentile) >= 100  # noqa: PLR2004 - per cent
+    ]
