@@ -170,8 +170,16 @@ async def write_updates(connection: Connection, updates: Sequence[LaneUpdate]) -
 
 async def input_positions(connection: Connection, topic: Topic) -> dict[int, int]:
     """Return each lane's next offset to read of an input; -1 before the first read."""
+    # The last batch first: a scan would read every version of the rows that an open snapshot keeps.
     rows = await connection.fetch(
-        "SELECT lane, coalesce((positions ->> $1)::bigint, -1) AS position FROM lanes", topic.suffix
+        """
+        SELECT numbered.lane, coalesce((positions ->> $1)::bigint, -1) AS position
+        FROM generate_series(0, (SELECT max(lane) FROM lanes)) AS numbered (lane), LATERAL (
+            SELECT positions FROM lanes WHERE lanes.lane = numbered.lane
+            ORDER BY last_batch_number DESC LIMIT 1
+        ) AS newest
+        """,
+        topic.suffix,
     )
     return {row["lane"]: row["position"] for row in rows}
 

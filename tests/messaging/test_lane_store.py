@@ -1,8 +1,10 @@
 """The lanes table: claims remember every owner that may still publish, and writes are fenced."""
 
+import contextlib
 import dataclasses
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 
 from messaging import database
@@ -25,6 +27,16 @@ async def connection(database_url: str) -> AsyncIterator[Connection]:
         await lane_store.create_lanes(connection, 1)
         yield connection
     pool.terminate()
+
+
+@contextlib.asynccontextmanager
+async def hold_snapshot(database_url: str) -> AsyncIterator[None]:
+    """Keep a snapshot of the database open for the duration of the block."""
+    other = await asyncpg.connect(database_url)
+    async with other.transaction(isolation="repeatable_read"):
+        await other.fetchval("SELECT count(*) FROM counter.lanes")
+        yield
+    await other.close()
 
 
 async def claim(connection: Connection, owner: str) -> Lane:
@@ -83,6 +95,32 @@ async def test_a_write_after_a_lost_batch_without_a_position_is_fenced(connectio
         await lane_store.write_updates(connection, [update])
     await lane_store.write_updates(connection, [lost])
     await lane_store.write_updates(connection, [update])
+
+
+async def test_an_open_snapshot_makes_no_write_dearer(connection: Connection, database_url: str) -> None:
+    lane = await claim(connection, "owner")
+    read_entries = "SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'lanes'"
+
+    async def write_batches(count: int) -> int:
+        for _ in range(count):
+            lane.next_batch_number()
+            await lane_store.write_updates(connection, [lane.snapshot_update()])
+        await connection.execute("SELECT pg_stat_force_next_flush()")
+        return int(await connection.fetchval(read_entries))
+
+    async with hold_snapshot(database_url):
+        before = await write_batches(200)
+        assert await write_batches(10) - before == 10
+
+
+async def test_a_lane_that_exists_is_not_created_again(connection: Connection) -> None:
+    lane = await claim(connection, "owner")
+    lane.next_batch_number()
+    await lane_store.write_updates(connection, [lane.snapshot_update()])
+    await lane_store.create_lanes(connection, 2)
+    await connection.execute("INSERT INTO lanes (lane) VALUES (1) ON CONFLICT DO NOTHING")
+    rows = await connection.fetch("SELECT lane, last_batch_number FROM lanes ORDER BY lane")
+    assert list(map(tuple, rows)) == [(0, 1), (1, 0)]
 
 
 async def test_a_write_after_another_claim_is_fenced(connection: Connection) -> None:
