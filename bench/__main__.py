@@ -7,9 +7,10 @@ grants   one broadcast worker grants permissions on a fake LiveKit server: all a
 kills    two workers under load, one killed ten times, one stopped; then the audit of the topics
 gateway  one copy of the gateway: commands beside the pipeline and a bare handler; clients of live streams
 traces   the same drain with traces off, and on with none and with 1 % of the commands sampled
+growth   cost, memory, start and takeover with up to --largest invitations and rooms stored
 soak     both services under steady load for --minutes, a snapshot held open for a third of them: is it flat?
 
-Without an argument: all of them but the soak. The exit status is 1 if an outcome was wrong.
+Without an argument: all of them but growth and soak. The exit status is 1 if an outcome was wrong.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from pathlib import Path
 from bench import report
 from bench.cost import cost_report
 from bench.environment import BenchEnvironment, open_environment
+from bench.growth import growth_report
 from bench.soak import soak_report
 from cohost.kafka import patches
 from stack import StartError
@@ -43,9 +45,10 @@ _MEASUREMENTS: dict[str, Measurement] = {
     "kills": report.run_kills,
     "gateway": report.run_gateway,
     "traces": report.run_traces,
+    "growth": partial(growth_report.report_growth, print_line=report.print_line),
     "soak": partial(soak_report.report_soak, print_line=report.print_line),
 }
-_ONLY_ALONE = frozenset({"soak"})
+_ONLY_ALONE = frozenset({"growth", "soak"})
 
 
 def main() -> int:
@@ -76,6 +79,9 @@ def _parse_options() -> argparse.Namespace:
     parser.add_argument("--grants", type=int, default=10_000, help="to make (default 10000)")
     parser.add_argument("--seconds", type=int, default=10, help="of steady load at each rate (default 10)")
     parser.add_argument("--clients", type=int, default=1_000, help="of live streams (default 1000)")
+    parser.add_argument(
+        "--largest", type=int, default=10_000_000, help="number of stored rows for growth (default 10000000)"
+    )
     parser.add_argument("--minutes", type=int, default=30, help="of soak (default 30)")
     parser.add_argument("--seed", type=int, default=1, help="of traffic and kills (default 1)")
     parser.add_argument("--save", action="store_true", help="write the results to bench/results/")

@@ -1,0 +1,140 @@
+"""Report of what grows with what is stored. The run function returns a line per wrong result."""
+
+from argparse import Namespace
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
+
+from bench import results_file, tables
+from bench.environment import BenchEnvironment
+from bench.growth.growth_point import GrowthPoint, GrowthRound
+from bench.growth.stored_rows import StoredSize
+from bench.result_shapes import GrowthData, GrowthSeries
+
+ROUNDS = 3
+INVITATIONS = (1_000, 100_000, 1_000_000, 10_000_000)
+ROOMS = (1_000, 20_000, 100_000, 1_000_000)
+USUAL_INVITATIONS = 100_000
+USUAL_ROOMS = 20_000
+AIM = 0.9
+
+_SHOWN = 5
+_SHOWN_BYTES = 1_000_000
+
+PrintLine = Callable[[str], None]
+Found = Mapping[StoredSize, Sequence[GrowthRound]]
+
+
+def choose_sizes(largest: int) -> list[StoredSize]:
+    """Return the sizes up to the largest number of invitations or rooms, each once."""
+    many = [StoredSize(count, USUAL_ROOMS) for count in INVITATIONS]
+    wide = [StoredSize(USUAL_INVITATIONS, count) for count in ROOMS]
+    sizes = dict.fromkeys(size for size in (*many, *wide) if max(size.invitations, size.rooms) <= largest)
+    return list(sizes)
+
+
+async def report_growth(
+    environment: BenchEnvironment, options: Namespace, print_line: PrintLine
+) -> list[str]:
+    """Print cost, memory, start and takeover by the numbers of stored invitations and rooms."""
+    points: list[GrowthPoint] = []
+    for size in choose_sizes(options.largest):
+        print_line(f"storing {size.invitations} invitations in {size.rooms} rooms …")
+        points.append(await GrowthPoint.prepare(environment, size, options.seed))
+    rounds: dict[StoredSize, list[GrowthRound]] = {point.size: [] for point in points}
+    for number in range(ROUNDS):
+        # Another one begins each time: what comes first must not always find the machine as it was.
+        for point in (*points[number:], *points[:number]):
+            found = await point.measure_round(GrowthPoint.next_command)
+            rounds[point.size].append(found)
+            print_line(
+                f"round {number + 1}: {point.size.invitations} invitations, {point.size.rooms} rooms: "
+                f"{sum(found.drain.cpu_microseconds):.0f} µs for a command, ready in {found.start_seconds:.1f} s"
+            )
+    takeovers = {point.size: await point.measure_takeover() for point in points}
+    sizes = {point.size: await point.table_bytes() for point in points}
+    print_line("")
+    print_line(_format_costs(rounds, takeovers, sizes))
+    print_line("")
+    print_line(_format_tables(sizes))
+    print_line(describe_aim(rounds))
+    results_file.save_result("growth", build_data(rounds, takeovers, sizes), environment, options)
+    wrong = [line for point in points for line in await point.find_unexpected()]
+    for line in wrong[:_SHOWN]:
+        print_line(line)
+    return wrong
+
+
+def lowest_cost(rounds: Sequence[GrowthRound]) -> float:
+    """Return the lowest cost of a command in µs: what else the machine does makes commands dearer."""
+    return min(sum(each.drain.cpu_microseconds) for each in rounds)
+
+
+def describe_aim(rounds: Found) -> str:
+    """Return whether a command costs at most 1 / 0.9 of what it does with the fewest invitations."""
+    many = sorted((size for size in rounds if size.rooms == USUAL_ROOMS), key=lambda size: size.invitations)
+    first, last = many[0], many[-1]
+    share = lowest_cost(rounds[first]) / lowest_cost(rounds[last])
+    return (
+        f"with {last.invitations} invitations {share:.2f} times as many commands are decided in the same "
+        f"processor time as with {first.invitations}; the aim is {AIM}: "
+        f"{'reached' if share >= AIM else 'missed'}"
+    )
+
+
+def build_data(
+    rounds: Found, takeovers: Mapping[StoredSize, float], sizes: Mapping[StoredSize, Mapping[str, int]]
+) -> GrowthData:
+    """Return the figures as series, over invitations and over rooms."""
+    figures: list[tuple[str, str, Callable[[StoredSize], float]]] = [
+        ("a command", "µs/command", lambda size: lowest_cost(rounds[size])),
+        ("memory of a worker", "MB", lambda size: median(each.memory for each in rounds[size])),
+        ("Postgres", "MB", lambda size: sum(sizes[size].values()) / 1e6),
+        ("start", "s", lambda size: min(each.start_seconds for each in rounds[size])),
+        ("takeover", "s", lambda size: takeovers[size]),
+    ]
+    series: list[GrowthSeries] = []
+    for x_name, chosen in (
+        ("invitations", [size for size in rounds if size.rooms == USUAL_ROOMS]),
+        ("rooms", [size for size in rounds if size.invitations == USUAL_INVITATIONS]),
+    ):
+        chosen.sort(key=lambda size: (size.invitations, size.rooms))
+        x = [size.invitations if x_name == "invitations" else size.rooms for size in chosen]
+        for name, unit, figure in figures:
+            y = [results_file.round_figure(figure(size)) for size in chosen]
+            series.append({"name": name, "x_name": x_name, "unit": unit, "x": x, "y": y})
+    return {"series": series, "notes": [describe_aim(rounds)]}
+
+
+def _format_costs(
+    rounds: Found, takeovers: Mapping[StoredSize, float], sizes: Mapping[StoredSize, Mapping[str, int]]
+) -> str:
+    head = [
+        *("invitations", "rooms", "µs: lowest", "median", "worker", "Postgres", "Kafka"),
+        *("MiB of the worker", "start s", "takeover s", "MB in Postgres"),
+    ]
+    return tables.format_table(
+        head, [_cost_row(size, found, takeovers[size], sizes[size]) for size, found in rounds.items()]
+    )
+
+
+def _cost_row(
+    size: StoredSize, found: Sequence[GrowthRound], takeover: float, tables_: Mapping[str, int]
+) -> list[str]:
+    costs = [each.drain.cpu_microseconds for each in found]
+    lowest = min(costs, key=sum)
+    figures = [sum(lowest), median(map(sum, costs)), *lowest, median(each.memory for each in found)]
+    return [
+        *(str(size.invitations), str(size.rooms), *map(tables.format_number, figures)),
+        f"{min(each.start_seconds for each in found):.1f}",
+        f"{takeover:.1f}",
+        tables.format_number(sum(tables_.values()) / 1e6),
+    ]
+
+
+def _format_tables(sizes: Mapping[StoredSize, Mapping[str, int]]) -> str:
+    large = {name for found in sizes.values() for name, count in found.items() if count >= _SHOWN_BYTES}
+    head = ["MB", *(f"{size.invitations} / {size.rooms}" for size in sizes)]
+    return tables.format_table(
+        head,
+        [[name, *(f"{found.get(name, 0) / 1e6:.1f}" for found in sizes.values())] for name in sorted(large)],
+    )
