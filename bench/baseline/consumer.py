@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from bench.baseline import marks
@@ -72,7 +73,11 @@ class ProgressCounter:
             self.finished.set()
 
 
-async def main(options: dict[str, Any]) -> None:
+async def main(
+    options: dict[str, Any],
+    handler_class: type[BaselineHandler] = BaselineHandler,
+    ack_policy: AckPolicy = AckPolicy.ACK_FIRST,
+) -> None:
     """Handle the commands in the topics until `warm_up + count` are done."""
     patches.apply_patches()
     config = Config(
@@ -90,7 +95,7 @@ async def main(options: dict[str, Any]) -> None:
         allow_auto_create_topics=False,
         logger=None,
     )
-    handler = BaselineHandler(config, found.cluster_id, pool, broker)
+    handler = handler_class(config, found.cluster_id, pool, broker)
     counter = ProgressCounter(options["warm_up"], options["count"])
 
     @broker.subscriber(  # type: ignore[untyped-decorator]
@@ -98,6 +103,7 @@ async def main(options: dict[str, Any]) -> None:
         group_id=f"{config.prefix}plain",
         auto_offset_reset="earliest",
         max_workers=options["workers"],
+        ack_policy=ack_policy,
     )
     async def handle(message: KafkaMessage) -> None:
         await handler.handle_command(message.raw_message)

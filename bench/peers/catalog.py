@@ -1,0 +1,103 @@
+"""The peers, each with a fair configuration; the pipeline's own worker is the first."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from bench import worker
+from bench.environment import BenchRun
+from bench.peers import kafka_streams_program, peer
+from bench.peers.peer import Peer, PeerTraffic, PrepareProgram
+from stack.processes.process import Process, Program
+
+ALL_COMMANDS = 1_000_000_000
+
+
+@contextlib.asynccontextmanager
+async def _launch_worker(run: BenchRun, _: PeerTraffic) -> AsyncIterator[Process]:
+    async with worker.run_worker(run) as started:
+        yield started.process
+
+
+def _prepare_consumer(module: str, workers: int) -> PrepareProgram:
+    async def prepare(run: BenchRun, made: PeerTraffic) -> Program:
+        options = {
+            "bootstrap_servers": run.bootstrap_servers,
+            "database_url": run.database_url,
+            "prefix": run.prefix,
+            "rooms": made.rooms,
+            "seed": made.seed,
+            "workers": workers,
+            # It runs until it is ended.
+            "warm_up": 0,
+            "count": ALL_COMMANDS,
+        }
+        return peer.python_program(run, module, options)
+
+    return prepare
+
+
+PIPELINE = Peer(
+    "pipeline, one worker",
+    _launch_worker,
+    ALL_COMMANDS,
+    None,
+    "exactly once from topic to topic and to Postgres, command ids unique over all partitions",
+)
+"""One worker with everything on, as in `bench drain`."""
+
+PLAIN = Peer(
+    "plain handler",
+    peer.run_program(_prepare_consumer("bench.baseline.consumer", 1)),
+    2_000,
+    None,
+    "at most once: offsets are committed first, and a kill between commit and publication loses the outcome",
+)
+"""One message, one transaction, one publication with `acks=all`, idempotent; FastStream's defaults."""
+
+PLAIN_12 = Peer(
+    "plain handler, max_workers=12",
+    peer.run_program(_prepare_consumer("bench.baseline.consumer", 12)),
+    5_000,
+    None,
+    "as the plain handler, and commands of a room out of order",
+    is_ordered=False,
+)
+"""The same with twelve messages in work at a time, whose round trips overlap."""
+
+OUTBOX = Peer(
+    "outbox and relay",
+    peer.run_program(_prepare_consumer("bench.peers.outbox.consumer", 1)),
+    2_000,
+    None,
+    "at least once: a kill of the relay publishes up to 500 records twice, a reader has to drop them",
+)
+"""One message, one transaction with its outbox row; then its offset. The relay polls each 100 ms."""
+
+OUTBOX_12 = Peer(
+    "outbox and relay, max_workers=12",
+    peer.run_program(_prepare_consumer("bench.peers.outbox.consumer", 12)),
+    5_000,
+    None,
+    "as outbox and relay: a worker has partitions of its own, so a room's commands stay in order",
+)
+"""The same with a worker for each partition."""
+
+STREAMS_100 = Peer(
+    "Kafka Streams, commit 100 ms",
+    peer.run_program(kafka_streams_program.prepare_streams(100)),
+    ALL_COMMANDS,
+    "streams",
+    "exactly once from topic to topic; command ids unique within a partition; nothing in Postgres to query",
+)
+"""Kafka Streams 4.3 with exactly_once_v2, one thread, caches of 128 MB, batches of 256 KB, acks=all."""
+
+STREAMS_10 = Peer(
+    "Kafka Streams, commit 10 ms",
+    peer.run_program(kafka_streams_program.prepare_streams(10)),
+    ALL_COMMANDS,
+    "streams",
+    STREAMS_100.guarantees,
+)
+"""The same with ten times as many transactions."""
+
+PEERS = (PIPELINE, PLAIN, PLAIN_12, OUTBOX, OUTBOX_12, STREAMS_100, STREAMS_10)

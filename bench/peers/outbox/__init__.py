@@ -1,0 +1,1 @@
+"""The textbook transactional outbox: a handler writes rows, a relay polls and publishes them."""

@@ -1,0 +1,63 @@
+"""Measurement of a peer that drains prefilled command topics."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from bench import outcomes
+from bench.environment import BenchRun
+from bench.measurements import drain
+from bench.peers.catalog import PIPELINE
+from bench.peers.peer import Peer, PeerProgress, PeerTraffic
+from bench.results import Measurement
+from bench.workload.simulated_room import PlannedCommand
+from stack.processes.process import Process
+
+_LOOK_SECONDS = 0.025
+_LONGEST_SECONDS = 90
+_WARM_UP_SHARE = 10
+
+
+class PeerExited(Exception):
+    """A peer's process exited unexpectedly; the text contains the end of its log."""
+
+
+async def measure_drain(
+    peer: Peer, run: BenchRun, made: PeerTraffic, commands: Sequence[PlannedCommand]
+) -> Measurement:
+    """Start a peer on filled topics and measure it; the first tenth of the commands is warm-up."""
+    if peer is PIPELINE:
+        return await drain.measure_drain(run, commands)
+    connection = run.pipeline_config().kafka
+    async with (
+        peer.launch(run, made) as process,
+        connection.open_admin() as admin,
+        outcomes.open_consumer(run) as reader,
+        asyncio.timeout(_LONGEST_SECONDS),
+    ):
+        progress = PeerProgress(peer, run, reader, admin)
+        return await _watch_drain(run, process, progress, len(commands))
+
+
+async def _watch_drain(run: BenchRun, process: Process, progress: PeerProgress, total: int) -> Measurement:
+    meter = run.meter._replace(worker=process.pid)
+    first = await _wait_decided(process, progress, total // _WARM_UP_SHARE)
+    before, began = meter.read_usage(), time.monotonic()
+    last = await _wait_decided(process, progress, total)
+    seconds = time.monotonic() - began
+    usage = meter.read_usage().subtract(before).subtract(run.idle.scale(seconds))
+    return Measurement(last - first, seconds, usage)
+
+
+async def _wait_decided(process: Process, progress: PeerProgress, count: int) -> int:
+    while (decided := await progress.count_decided()) < count:
+        check_alive(process)
+        await asyncio.sleep(_LOOK_SECONDS)
+    return decided
+
+
+def check_alive(process: Process) -> None:
+    """Raise `PeerExited` if the process has exited."""
+    if not process.is_alive:
+        msg = f"the peer exited; the end of its log:\n{process.log_tail()}"
+        raise PeerExited(msg)
