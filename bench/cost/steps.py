@@ -57,11 +57,15 @@ RULES = (
     StepRule("messaging/inputs/consumer.py", "consume"),
     StepRule("aiokafka/consumer/", "consume"),
     StepRule("aiokafka/coordinator/", "consume"),
+    # Most of the bytes that aiokafka receives are fetched records.
+    StepRule("asyncio/streams.py", "consume", frozenset({"data_received"})),
     StepRule("faststream/", "consume"),
 )
 
-_LOOP_FILES = ("/asyncio/", "/selectors.py")
-_LOOP_FUNCTIONS = (("/asyncio/base_events.py", "_run_once"), ("/asyncio/runners.py", "run"))
+# uvloop has no frames: while it waits, reads or writes, or has asyncpg decode an answer, the runner's is the
+# innermost one. A signal that comes meanwhile is often handled in the next function that the loop calls.
+_LOOP_FILES = ("/asyncio/",)
+_LOOP_FUNCTIONS = (("/asyncio/runners.py", "run"),)
 _PRODUCER_CLIENT = "aiokafka-producer"
 
 
@@ -105,18 +109,6 @@ def _classify_code(code: CodeType) -> _CodeClass:
     )
 
 
-def _step_of_received(frame: FrameType) -> Step:
-    """Return the step of bytes that a connection received: Postgres' answers, or what Kafka sends.
-
-    Most of Postgres' answers are those of a commit, and most of Kafka's bytes are fetched records.
-    """
-    protocol = getattr(frame.f_locals["self"], "_protocol", None)
-    module = type(protocol).__module__
-    if module.startswith("asyncpg"):
-        return "commit"
-    return "consume" if module.startswith("aiokafka") else "other"
-
-
 def _step_of_answer(frame: FrameType) -> Step:
     """Return the step of an answer that aiokafka decodes."""
     client_id = getattr(frame.f_locals["self"], "_client_id", "")
@@ -124,6 +116,5 @@ def _step_of_answer(frame: FrameType) -> Step:
 
 
 _READERS: tuple[tuple[str, str, Callable[[FrameType], Step]], ...] = (
-    ("/asyncio/selector_events.py", "_read_ready__data_received", _step_of_received),
     ("/aiokafka/conn.py", "_handle_frame", _step_of_answer),
 )

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import asyncpg
 import jwt
 import structlog
+import uvloop
 from fastapi import FastAPI
 from faststream import FastStream
 from faststream.annotations import FastStream as RunningApp
@@ -78,7 +79,7 @@ def run_app(create: Callable[[], FastStream]) -> None:
     Exit statuses: 0 for a graceful stop, 1 for a bug, 2 for a wrong setting, 3 for a database or Kafka that
     the service must not use.
     """
-    asyncio.run(create().run())
+    uvloop.run(create().run())
 
 
 class Lifecycle:

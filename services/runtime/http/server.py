@@ -81,8 +81,7 @@ class BoundedConnection(H11Protocol):
         self._limit = self.config.limit_concurrency or _MAX_CONNECTIONS
         # Not uvicorn's way to refuse, which is no problem details and is in no metric.
         self.limit_concurrency = None
-        # asyncio reads this much at once, and so before anybody can stop it: by default 256 KiB.
-        transport.max_size = _READ_BYTES  # type: ignore[attr-defined]
+        transport.set_protocol(_BoundedReader(self))
         # The kernel would hold megabytes for a client that reads nothing, which is to be noticed.
         connection: socket.socket = transport.get_extra_info("socket")
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
@@ -135,6 +134,39 @@ class BoundedConnection(H11Protocol):
         if self.conn.their_state is h11.SEND_BODY:
             return _LINGER_SECONDS if self._is_answered else _BODY_SECONDS
         return math.inf
+
+
+# A connection's bytes are copied out of it before another connection can receive some.
+_received = memoryview(bytearray(_READ_BYTES))
+
+
+class _BoundedReader(asyncio.BufferedProtocol):
+    """The protocol that receives what a connection is sent, in parts of `_READ_BYTES` at most.
+
+    An event loop reads 256 KB at once, before anybody can stop it, into a protocol that has no buffer. uvloop
+    takes uvicorn's protocol for one of these, whatever methods it has.
+    """
+
+    def __init__(self, connection: BoundedConnection) -> None:
+        self._connection = connection
+
+    def get_buffer(self, _: int) -> memoryview:
+        return _received
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._connection.data_received(bytes(_received[:nbytes]))
+
+    def eof_received(self) -> None:
+        self._connection.eof_received()
+
+    def pause_writing(self) -> None:
+        self._connection.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._connection.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connection.connection_lost(exc)
 
 
 class BoundedServer(uvicorn.Server):
