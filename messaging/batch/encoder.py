@@ -15,7 +15,6 @@ from messaging.outbox.store import EncodedRecord
 from messaging.outbox.transactions import MAX_MESSAGE_BYTES
 from messaging.processor import OutputRecord, Rejection, Topology
 
-_CONTENT_TYPE = ("content-type", envelope.CONTENT_TYPE)
 _BATCH_OVERHEAD_BYTES = 4096
 _TRUNCATED_HEADER = "dead-letter-truncated"
 _RejectionData = event_json.data_type(CommandRejected)
@@ -52,7 +51,7 @@ class RecordEncoder:
         value = self._encode_event(
             lane, topic, sequence, cause.id, correlation, timestamp, record.subject, event_data(record.data)
         )
-        return EncodedRecord(topic, sequence, key, value, [_CONTENT_TYPE, _sequence_header(sequence)])
+        return EncodedRecord(topic, sequence, key, value)
 
     def encode_rejection(
         self,
@@ -78,7 +77,7 @@ class RecordEncoder:
             lane, topic, sequence, cause.id, cause.correlation, timestamp, cause.subject or "-", data
         )
         key = parsing.key_within_limit(cause.raw_record)
-        return EncodedRecord(topic, sequence, key, value, [_CONTENT_TYPE, _sequence_header(sequence)])
+        return EncodedRecord(topic, sequence, key, value)
 
     def encode_dead_letter(self, lane: Lane, parsed: ParsedRecord) -> EncodedRecord:
         """Return the record unchanged, with headers that give its origin and the reason.

@@ -6,29 +6,45 @@ from typing import NamedTuple
 import cramjam
 import msgspec
 
+from cohost_schemas import envelope
 from messaging.database import Connection
 from messaging.errors import IncompatibleDeployment
 
 # A list, because aiokafka accepts no other sequence.
 Headers = list[tuple[str, bytes | None]]
 
+_CONTENT_TYPE = ("content-type", envelope.CONTENT_TYPE)
+_EVENT_HEADERS_SIZE = 95
+
 _PLAIN_FORMAT, _COMPRESSED_FORMAT = 1, 2
 """The first byte of stored records; the rest is their MessagePack, or an LZ4 block of it."""
 
 
 class EncodedRecord(NamedTuple):
-    """A record to publish: its topic without the deployment's prefix, its sequence, and the Kafka record."""
+    """A record to publish: its topic without the deployment's prefix, its sequence, and the Kafka record.
+
+    `own_headers` is None for a CloudEvent, which has only its content type and its sequence as headers.
+    """
 
     topic: str
     sequence: int
     key: bytes | None
     value: bytes | None
-    headers: Headers
+    own_headers: Headers | None = None
+
+    @property
+    def headers(self) -> Headers:
+        """Return the headers with which the record is published."""
+        if self.own_headers is not None:
+            return self.own_headers
+        return [_CONTENT_TYPE, ("sequence", b"%d" % self.sequence)]
 
     def estimated_size(self) -> int:
         """Return the approximate number of bytes that the record takes in a Kafka batch."""
         size = len(self.key or b"") + len(self.value or b"") + 70
-        for name, value in self.headers:
+        if self.own_headers is None:
+            return size + _EVENT_HEADERS_SIZE
+        for name, value in self.own_headers:
             size += len(name.encode()) + len(value or b"") + 10
         return size
 
