@@ -77,6 +77,9 @@ def _parse_options() -> argparse.Namespace:
     parser.add_argument("what", nargs="?", choices=_MEASUREMENTS, help="default: all of them")
     parser.add_argument("--commands", type=int, default=100_000, help="to drain (default 100000)")
     parser.add_argument("--grants", type=int, default=10_000, help="to make (default 10000)")
+    parser.add_argument(
+        "--livekit", action="store_true", help="grants: also with clients of a real LiveKit server"
+    )
     parser.add_argument("--seconds", type=int, default=10, help="of steady load at each rate (default 10)")
     parser.add_argument("--clients", type=int, default=1_000, help="of live streams (default 1000)")
     parser.add_argument(

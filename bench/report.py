@@ -12,7 +12,7 @@ from bench.environment import BenchEnvironment, BenchRun
 from bench.fake_livekit import process
 from bench.gateway import gateway_report
 from bench.ladder import ladder_report
-from bench.measurements import drain, grant_check, grants, kills, traces
+from bench.measurements import drain, grant_check, grants, kills, livekit_report, traces
 from bench.measurements.grants import GrantsResult
 from bench.measurements.traces import TracedDrain
 from bench.results import Measurement
@@ -86,6 +86,8 @@ async def run_grants(environment: BenchEnvironment, options: Namespace) -> list[
         *("CPU: Python", "Postgres", "Kafka", "all", "fake LiveKit"),
     ]
     print_line(tables.format_table(head, [_grants_row(name, each) for name, each in found.items()]))
+    if options.livekit:
+        await livekit_report.report_livekit_grants(environment, options.seed, print_line)
     return wrong
 
 
