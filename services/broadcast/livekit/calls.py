@@ -64,9 +64,9 @@ class LiveKitCalls:
         self._rate_limit = RateLimit(time.monotonic)
         self.last_failure: CallFailed | None = None
 
-    def trace_config(self) -> aiohttp.TraceConfig:
-        """Return the trace that the HTTP session of the calls must have."""
-        return self._rate_limit.trace_config()
+    def record_answer(self, status: int, retry_after: str | None) -> None:
+        """Record the status of an answer and its `Retry-After`: required of every HTTP answer."""
+        self._rate_limit.record_answer(status, retry_after)
 
     async def make_call(
         self, method: str, answer: Coroutine[Any, Any, T], read: Callable[[T], R]

@@ -241,15 +241,15 @@ class LiveKitClient:
     def _http_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             # No connection limit: callers limit themselves, and must not wait here for each other.
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0), trace_configs=[self._calls.trace_config()]
-            )
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         return self._session
 
     @property
     def _room_service(self) -> CachedTokenRoomService:
         if self._service is None:
-            self._service = CachedTokenRoomService(self._http_session, self._url, self._key, self._secret)
+            self._service = CachedTokenRoomService(
+                self._http_session, self._url, self._key, self._secret, self._calls.record_answer
+            )
         return self._service
 
     async def _call(self, method: str, answer: Coroutine[Any, Any, T], read: Callable[[T], R]) -> R | None:

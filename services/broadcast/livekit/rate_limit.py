@@ -4,9 +4,6 @@ import email.utils
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from types import SimpleNamespace
-
-import aiohttp
 
 _DEFAULT_SECONDS = 1.0
 _MAX_SECONDS = 60.0
@@ -34,17 +31,6 @@ class RateLimit:
         if seconds is None:
             seconds = _DEFAULT_SECONDS if status == HTTPStatus.TOO_MANY_REQUESTS else 0.0
         self._ends_at = max(self._ends_at, self._clock() + min(seconds, _MAX_SECONDS))
-
-    def trace_config(self) -> aiohttp.TraceConfig:
-        """Return a trace of HTTP requests that records every answer: LiveKit's client hides the headers."""
-        trace = aiohttp.TraceConfig()
-        trace.on_request_end.append(self._on_request_end)
-        return trace
-
-    async def _on_request_end(
-        self, _: aiohttp.ClientSession, __: SimpleNamespace, params: aiohttp.TraceRequestEndParams
-    ) -> None:
-        self.record_answer(params.response.status, params.response.headers.get("Retry-After"))
 
 
 def _parse_seconds(value: str | None) -> float | None:
