@@ -1,6 +1,7 @@
 """LiveKit permissions of each role (contract, section 7)."""
 
 from collections.abc import Collection, Iterable
+from functools import cache
 
 from cohost_schemas.events import Permissions
 from cohost_schemas.signals import Participant, Track
@@ -27,6 +28,11 @@ def muted_sources(source: MuteSource) -> tuple[TrackSource, ...]:
 
 def for_badge(badge: Badge | None, hard_muted: Iterable[MuteSource] = ()) -> Permissions:
     """Return the permissions of a badge, without the hard-muted sources."""
+    return _without_sources(badge, frozenset(hard_muted))
+
+
+@cache
+def _without_sources(badge: Badge | None, hard_muted: frozenset[MuteSource]) -> Permissions:
     if badge is None:
         return VIEWER
     muted = {muted_source for source in hard_muted for muted_source in _SOURCES_BY_MUTE[source]}

@@ -1,6 +1,7 @@
 """Map LiveKit's protobuf messages to our models."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from livekit.protocol import egress, models, room
@@ -37,11 +38,11 @@ def to_participant(info: models.ParticipantInfo) -> Participant:
     return Participant(
         user_id=clean_text(info.identity),
         sid=info.sid,
-        permissions=Permissions(
-            can_publish=permission.can_publish,
-            can_publish_data=permission.can_publish_data,
-            can_subscribe=permission.can_subscribe,
-            can_publish_sources=_to_sources(permission.can_publish_sources),
+        permissions=_to_permissions(
+            permission.can_publish,
+            permission.can_publish_data,
+            permission.can_subscribe,
+            tuple(permission.can_publish_sources),
         ),
         can_update_metadata=permission.can_update_metadata,
         badge=clean_text(info.attributes.get(BADGE_ATTRIBUTE, "")),
@@ -59,6 +60,22 @@ def to_kind(word: str) -> int:
 def to_room_sids(response: room.ListRoomsResponse) -> dict[str, str]:
     """Return the sids of rooms by name."""
     return {info.name: info.sid for info in response.rooms}
+
+
+# Cached: few different ones are set on all participants.
+@lru_cache(maxsize=256)
+def _to_permissions(
+    can_publish: bool,  # noqa: FBT001 - LiveKit's fields
+    can_publish_data: bool,  # noqa: FBT001
+    can_subscribe: bool,  # noqa: FBT001
+    sources: tuple[int, ...],
+) -> Permissions:
+    return Permissions(
+        can_publish=can_publish,
+        can_publish_data=can_publish_data,
+        can_subscribe=can_subscribe,
+        can_publish_sources=_to_sources(sources),
+    )
 
 
 def _to_sources(numbers: Iterable[int]) -> tuple[TrackSource, ...]:
