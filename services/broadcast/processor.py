@@ -21,7 +21,12 @@ from services.broadcast.topology import TOPOLOGY
 
 _MAX_SIZE = 100_000
 """Stages and their members that are kept between batches."""
-_RELEVANT_EVENTS = (events.StageChanged, events.InvitationAccepted, events.CoHostLeft, events.StageArranged)
+_IRRELEVANT_EVENTS = frozenset(events.INVITATIONS) - {
+    events.StageChanged,
+    events.InvitationAccepted,
+    events.CoHostLeft,
+    events.StageArranged,
+}
 
 
 class BroadcastProcessor:
@@ -121,9 +126,7 @@ def _count_entries(stage: Stage | None) -> int:
 
 def _is_relevant(data: Message | None) -> bool:
     """Return whether a record can change a stage: events of pending invitations cannot."""
-    return data is not None and (
-        not isinstance(data, events.INVITATIONS) or isinstance(data, _RELEVANT_EVENTS)
-    )
+    return data is not None and type(data) not in _IRRELEVANT_EVENTS
 
 
 def _event_records(room_id: str, before: Stage | None, decided: Sequence[Message]) -> Iterator[OutputRecord]:

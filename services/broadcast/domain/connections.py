@@ -47,7 +47,9 @@ def connect(stage: Stage, member: Member, sid: str, tracks: tuple[Track, ...], o
         changed_at_offset=origin.offset,
         since=member.presence.since if member.presence.is_connected else origin.at,
     )
-    seat = replace(member.seat, no_show_at=None) if member.seat is not None else None
+    seat = member.seat
+    if seat is not None and seat.no_show_at is not None:
+        seat = replace(seat, no_show_at=None)
     next_stage = stage.with_members(replace(member, presence=presence, seat=seat))
     return Decision(next_stage, _connection_events(stage, member, origin))
 
@@ -106,6 +108,8 @@ def with_ended_sid(presence: Presence, sid: str | None) -> tuple[str, ...]:
 def media_of(tracks: Iterable[Track]) -> Media:
     """Return the published sources and those whose tracks are all muted; unknown sources are left out."""
     listed = list(tracks)
+    if not listed:
+        return Media()
     published = {track.source for track in listed}
     audible = {track.source for track in listed if not track.muted}
     return Media(
@@ -164,9 +168,11 @@ def _announce_media(stage: Stage, origin: Origin) -> Decision:
     """Announce the media of each co-host whose tracks changed."""
     changed, events = [], []
     for member in stage.sorted_members:
-        media = media_of(member.presence.tracks)
         seat = member.seat
-        if seat is None or seat.announced_media == media or stage.badge_of(member.user_id) != "coHost":
+        if seat is None:
+            continue
+        media = media_of(member.presence.tracks)
+        if seat.announced_media == media or stage.badge_of(member.user_id) != "coHost":
             continue
         has_published = seat.has_had_track or bool(media.published)
         announced = replace(seat, announced_media=media, has_published=has_published)
