@@ -96,9 +96,10 @@ class WorkQueue:
         items = list(items)
         self._drop_closed_rooms({item.room.room_id: item.version for item in items if item.member is None})
         ready = {
-            item.key: item
+            key: item
             for item in items
-            if self._remaining_work(item) is not None and not self._is_outdated(item)
+            for key in [item.key]
+            if self._remaining_work(key, item) is not None and not self._is_outdated(key, item)
         }
         is_new = any(key not in self._running and key not in self._waiting for key in ready)
         self._waiting.update(ready)
@@ -110,7 +111,7 @@ class WorkQueue:
         """Return the next item whose key has none running, and count it as running; None if there is none."""
         while (key := next((key for key in self._waiting if key not in self._running), None)) is not None:
             # The item that was running when this one was queued may have done the same work.
-            item = self._remaining_work(self._waiting.pop(key))
+            item = self._remaining_work(key, self._waiting.pop(key))
             if item is not None:
                 self._running[key] = item
                 return item
@@ -128,12 +129,13 @@ class WorkQueue:
 
     def mark_reported(self, item: WorkItem, reported: int | str) -> None:
         """Remember a reported version (int) or action id (str) until the decision on it is committed."""
+        key = item.key
         if isinstance(reported, str):
-            self._completed_actions[item.key, reported] = None
+            self._completed_actions[key, reported] = None
         else:
-            newest = max(reported, self._applied_versions.get(item.key, reported))
-            self._applied_versions[item.key] = newest
-        self._failures.pop(item.key, None)
+            newest = max(reported, self._applied_versions.get(key, reported))
+            self._applied_versions[key] = newest
+        self._failures.pop(key, None)
 
     def failed_attempts(self, item: WorkItem) -> int:
         """Return the number of consecutive failures of the item's key."""
@@ -175,20 +177,20 @@ class WorkQueue:
     def _keep_waiting(self, is_kept: Callable[[WorkItem], bool]) -> None:
         self._waiting = OrderedDict((key, item) for key, item in self._waiting.items() if is_kept(item))
 
-    def _is_outdated(self, item: WorkItem) -> bool:
-        known = (self._waiting.get(item.key), self._running.get(item.key))
+    def _is_outdated(self, key: MemberKey, item: WorkItem) -> bool:
+        known = (self._waiting.get(key), self._running.get(key))
         return any(other is not None and item.version < other.version for other in known)
 
-    def _remaining_work(self, item: WorkItem) -> WorkItem | None:
+    def _remaining_work(self, key: MemberKey, item: WorkItem) -> WorkItem | None:
         """Return the item without its reported work; None if nothing is left or while it is held back."""
-        failure = self._failures.get(item.key)
+        failure = self._failures.get(key)
         if failure is not None and item.version < failure.version:
             return None
         if failure is not None and item.version == failure.version and self._clock() < failure.retry_at:
             return None
-        apply_rights = item.apply_rights and item.version > self._applied_versions.get(item.key, -1)
+        apply_rights = item.apply_rights and item.version > self._applied_versions.get(key, -1)
         actions = tuple(
-            action for action in item.actions if (item.key, action.command_id) not in self._completed_actions
+            action for action in item.actions if (key, action.command_id) not in self._completed_actions
         )
         if not apply_rights and not actions:
             return None
