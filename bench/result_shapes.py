@@ -81,16 +81,27 @@ class LatencyData(TypedDict):
 class PeerResult(TypedDict):
     """A program that people would use instead, or the pipeline itself, which is the first one.
 
-    Latencies are those at `latency_rate` commands a second; null if they were not measured.
+    Latencies are those at its `latency_rate`, the common one or else the highest it holds; null if none.
     """
 
     name: str
     commands_per_second: float
     cpu_us: CpuMicroseconds
+    latency_rate: int | None
     p50_ms: float | None
     p99_ms: float | None
     guarantees: str
     note: str
+
+
+class RelayKillsResult(TypedDict):
+    """Commands of the outbox peer after kills of its relay: without an outcome, and with more than one."""
+
+    kills: int
+    commands: int
+    without_outcome: int
+    with_several: int
+    violations: int
 
 
 class PeersData(TypedDict):
@@ -99,6 +110,7 @@ class PeersData(TypedDict):
     commands: int
     latency_rate: int
     peers: Sequence[PeerResult]
+    relay_kills: RelayKillsResult
 
 
 class GrowthSeries(TypedDict):

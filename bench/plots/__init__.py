@@ -1,0 +1,1 @@
+"""Plots of saved results, as SVG for the pages."""
