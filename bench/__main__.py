@@ -10,7 +10,11 @@ traces   the same drain with traces off, and on with none and with 1 % of the co
 growth   cost, memory, start and takeover with up to --largest invitations and rooms stored
 soak     both services under steady load for --minutes, a snapshot held open for a third of them: is it flat?
 
-Without an argument: all of them but growth and soak. The exit status is 1 if an outcome was wrong.
+Without an argument: all of them but growth and soak. The exit status is 1 if an outcome was wrong. `--save`
+keeps results in bench/results/, and from there
+
+plots    draws them into docs/images/
+tables   writes them into docs/performance.md
 """
 
 import argparse
@@ -21,7 +25,7 @@ import pstats
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +33,8 @@ from bench import report
 from bench.cost import cost_report
 from bench.environment import BenchEnvironment, open_environment
 from bench.growth import growth_report
+from bench.pages import result_page
+from bench.plots import draw
 from bench.soak import soak_report
 from cohost.kafka import patches
 from stack import StartError
@@ -49,11 +55,20 @@ _MEASUREMENTS: dict[str, Measurement] = {
     "soak": partial(soak_report.report_soak, print_line=report.print_line),
 }
 _ONLY_ALONE = frozenset({"growth", "soak"})
+# What needs saved results alone; each returns the files that it has written.
+_FROM_RESULTS: dict[str, Callable[[], Iterable[Path]]] = {
+    "plots": draw.draw_plots,
+    "tables": lambda: [result_page.write_page()],
+}
 
 
 def main() -> int:
     """Run the requested measurements and return the exit status."""
     options = _parse_options()
+    if options.what in _FROM_RESULTS:
+        for path in _FROM_RESULTS[options.what]():
+            report.print_line(f"written: {path}")
+        return 0
     # The clients log every transient error of a broker whose topics are seconds old.
     logging.disable(logging.CRITICAL)
     patches.apply_patches()
@@ -74,7 +89,9 @@ def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", nargs="?", choices=_MEASUREMENTS, help="default: all of them")
+    parser.add_argument(
+        "what", nargs="?", choices=[*_MEASUREMENTS, *_FROM_RESULTS], help="default: all of them"
+    )
     parser.add_argument("--commands", type=int, default=100_000, help="to drain (default 100000)")
     parser.add_argument("--grants", type=int, default=10_000, help="to make (default 10000)")
     parser.add_argument(

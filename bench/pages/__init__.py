@@ -1,0 +1,1 @@
+"""Tables of saved results in the pages."""
