@@ -4,17 +4,16 @@ import time
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 
-from bench import outcomes, tables
+from bench import outcomes, results_file, saved_data, tables
 from bench.baseline import measurement
 from bench.environment import BenchEnvironment, BenchRun
 from bench.fake_livekit import process
 from bench.gateway import gateway_report
 from bench.ladder import ladder_report
-from bench.measurements import drain, grant_check, grants, kills, livekit_report, traces
+from bench.measurements import drain, grant_check, grants, kills, livekit_report, traces_report
 from bench.measurements.grants import GrantsResult
-from bench.measurements.traces import TracedDrain
+from bench.result_shapes import DrainData, GrantsData, KillsData
 from bench.results import Measurement
 from bench.workload import seat_plan
 from bench.workload.simulated_room import PlannedCommand
@@ -25,7 +24,6 @@ LEAST_ACCEPTED = 0.6
 WARM_UP = 10_000
 PLAIN = {1: 2_000, 12: 5_000}
 RATES = (1_000, 5_000)
-TRACE_ROUNDS = 6
 
 _SHOWN = 5
 
@@ -41,8 +39,19 @@ async def run_drain(environment: BenchEnvironment, options: Namespace) -> list[s
         workers: await _run_baseline(environment, workers, count, options.seed)
         for workers, count in PLAIN.items()
     }
+    drains = {
+        "one worker, everything on": result,
+        "plain handler": plain[1],
+        "plain handler, max_workers=12": plain[12],
+    }
     print_line("")
-    print_line(_format_comparison(result, plain[1], plain[12]))
+    print_line(_format_comparison(drains, [each.measurement.per_second for each in plain.values()]))
+    data: DrainData = {
+        "drains": [
+            saved_data.describe_drain(name, each.measurement, each.accepted) for name, each in drains.items()
+        ]
+    }
+    results_file.save_result("drain", data, environment, options)
     print_line("\nWith several workers the plain handler gives up the order of commands.")
     # Several workers decide out of order and may reject other commands; a single one keeps the order.
     return wrong + [f"the plain handler: {line}" for line in plain[1].unexpected]
@@ -86,6 +95,11 @@ async def run_grants(environment: BenchEnvironment, options: Namespace) -> list[
         *("CPU: Python", "Postgres", "Kafka", "all", "fake LiveKit"),
     ]
     print_line(tables.format_table(head, [_grants_row(name, each) for name, each in found.items()]))
+    data: GrantsData = {
+        "seats": options.grants,
+        "grants": [saved_data.describe_grants(name, each) for name, each in found.items()],
+    }
+    results_file.save_result("grants", data, environment, options)
     if options.livekit:
         await livekit_report.report_livekit_grants(environment, options.seed, print_line)
     return wrong
@@ -100,46 +114,24 @@ async def run_kills(environment: BenchEnvironment, options: Namespace) -> list[s
         options.seed,
         lambda text: print_line(f"{time.monotonic() - began:6.1f} s  {text}"),
     )
+    data: KillsData = {
+        "commands": sent,
+        "outcomes": report.outcomes,
+        "kills": kills.KILLS,
+        "violations": len(report.violations),
+    }
+    results_file.save_result("kills", data, environment, options)
     return _print_audit(report, sent)
 
 
 async def run_gateway(environment: BenchEnvironment, options: Namespace) -> list[str]:
     """Print what one copy of the gateway does with commands and with the clients of live streams."""
-    return [
-        *await gateway_report.report_commands(environment, options, print_line),
-        *await gateway_report.report_streams(environment, options, print_line),
-    ]
+    return await gateway_report.report_gateway(environment, options, print_line)
 
 
 async def run_traces(environment: BenchEnvironment, options: Namespace) -> list[str]:
-    """Print what traces cost a worker, as ratios to the same drain without them."""
-    warm = await environment.create_run("warm")
-    await drain.measure_drain(
-        warm, await drain.fill_topics(warm, WARM_UP, WARM_UP // COMMANDS_A_ROOM, options.seed)
-    )
-    rounds: list[dict[str, TracedDrain]] = []
-    for number in range(TRACE_ROUNDS):
-        # Another one begins each time: what comes first must not always find the machine as it was.
-        order = [*traces.VARIANTS[number % 3 :], *traces.VARIANTS[: number % 3]]
-        print_line(f"round {number + 1}: {', '.join(variant.name for variant in order)} …")
-        rounds.append(
-            {
-                variant.name: await traces.measure_variant(
-                    environment, variant, options.commands, options.seed
-                )
-                for variant in order
-            }
-        )
-    print_line("\nprocessor time of one command, in µs; ratios to the same round's drain with traces off")
-    head = ["traces", "Python", "all", "ratio Python", "lowest", "highest", "ratio all", "spans"]
-    rows = [_traces_row(variant.name, rounds) for variant in traces.VARIANTS]
-    print_line(tables.format_table(head, rows))
-    return [
-        f"{variant.name}: {found[variant.name].spans} spans"
-        for found in rounds
-        for variant in traces.VARIANTS
-        if bool(found[variant.name].spans) is not (variant.is_on and variant.is_sampled)
-    ]
+    """Print what traces cost a worker."""
+    return await traces_report.report_traces(environment, options, print_line)
 
 
 def print_line(text: str) -> None:
@@ -217,32 +209,12 @@ def _grants_row(name: str, result: GrantsResult) -> list[str]:
     ]
 
 
-def _traces_row(name: str, rounds: Sequence[Mapping[str, TracedDrain]]) -> list[str]:
-    costs = [found[name].measurement.cpu_microseconds for found in rounds]
-    bases = [found[traces.VARIANTS[0].name].measurement.cpu_microseconds for found in rounds]
-    own = [cost.worker / base.worker for cost, base in zip(costs, bases, strict=True)]
-    whole = [sum(cost) / sum(base) for cost, base in zip(costs, bases, strict=True)]
-    return [
-        name,
-        f"{median(cost.worker for cost in costs):.1f}",
-        f"{median(sum(cost) for cost in costs):.1f}",
-        *(f"{ratio:.3f}" for ratio in (median(own), min(own), max(own), median(whole))),
-        str(rounds[-1][name].spans),
-    ]
-
-
-def _format_comparison(worker: DrainResult, plain: DrainResult, plain12: DrainResult) -> str:
-    rates = [plain.measurement.per_second, plain12.measurement.per_second]
-    rows = [
-        _drain_row("one worker, everything on", worker, rates),
-        _drain_row("plain handler", plain, rates),
-        _drain_row("plain handler, max_workers=12", plain12, rates),
-    ]
+def _format_comparison(drains: Mapping[str, DrainResult], rates: Sequence[float]) -> str:
     head = [
         *("", "commands/s", "times plain", "times plain 12"),
         *("CPU µs: Python", "Postgres", "Kafka", "all", "accepted", "unexpected"),
     ]
-    return tables.format_table(head, rows)
+    return tables.format_table(head, [_drain_row(name, each, rates) for name, each in drains.items()])
 
 
 def _drain_row(name: str, result: DrainResult, rates: Sequence[float]) -> list[str]:

@@ -5,18 +5,21 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from math import sqrt
 from statistics import median
+from typing import Literal
 
-from bench import tables
+from bench import results_file, saved_data, tables
 from bench.cost import cost_round
 from bench.cost.cost_round import CostRound
 from bench.cost.recorded import UNIT, RecordedCost
 from bench.environment import BenchEnvironment
+from bench.result_shapes import CostData, CostItem
 
 COMMANDS = 30_000
 WARM_UP = 10_000
 ROUNDS = 5
 
 _SHOWN = 5
+_SPREAD: tuple[Literal["lowest", "median", "highest"], ...] = ("lowest", "median", "highest")
 
 PrintLine = Callable[[str], None]
 
@@ -33,7 +36,9 @@ async def report_cost(environment: BenchEnvironment, options: Namespace, print_l
         rounds.append(found)
         wrong += unexpected
         print_line(f"round {len(rounds)}: {found.ratio:.1f} {UNIT}")
-    _print_table(rounds, print_line)
+    data = describe_rounds(rounds)
+    _print_table(data, rounds, print_line)
+    results_file.save_result("cost", data, environment, options)
     if options.record and not wrong:
         RecordedCost.from_rounds(rounds).write()
     if recorded is not None and (rise := recorded.describe_rise(rounds)) is not None:
@@ -57,17 +62,39 @@ async def _measure_round(environment: BenchEnvironment, count: int, seed: int) -
     return found, await cost_round.find_unexpected(run, commands)
 
 
-def _print_table(rounds: Sequence[CostRound], print_line: PrintLine) -> None:
+def describe_rounds(rounds: Sequence[CostRound]) -> CostData:
+    """Return the data of rounds: each figure with its lowest, median and highest."""
     wholes = [sum(found.passthrough_costs().values()) for found in rounds]
-    rows: list[tuple[str, list[float]]] = [
-        *_select_rows([found.step_costs() for found in rounds]),
-        ("a command", [sum(found.step_costs().values()) for found in rounds]),
-        *_select_rows([found.passthrough_costs() for found in rounds]),
-        ("a passthrough", wholes),
-    ]
+    steps = [found.step_costs() for found in rounds]
+    passed = [found.passthrough_costs() for found in rounds]
+    return {
+        "commands": COMMANDS,
+        "rounds": len(rounds),
+        "steps": _describe_items(steps, wholes),
+        "whole": _describe_item("a command", [sum(costs.values()) for costs in steps], wholes),
+        "passthrough": _describe_items(passed, wholes),
+        "whole_passthrough": _describe_item("a passthrough", wholes, wholes),
+    }
+
+
+def _describe_items(costs: Sequence[Mapping[str, float]], wholes: Sequence[float]) -> list[CostItem]:
+    return [_describe_item(name, [each[name] for each in costs], wholes) for name in costs[0]]
+
+
+def _describe_item(name: str, costs: Sequence[float], wholes: Sequence[float]) -> CostItem:
+    ratios = [cost / whole for cost, whole in zip(costs, wholes, strict=True)]
+    return {
+        "name": name,
+        "us": saved_data.describe_spread(costs),
+        "ratio": saved_data.describe_spread(ratios),
+    }
+
+
+def _print_table(data: CostData, rounds: Sequence[CostRound], print_line: PrintLine) -> None:
+    items = [*data["steps"], data["whole"], *data["passthrough"], data["whole_passthrough"]]
     print_line("\nprocessor time of a command in µs, and as a multiple of a passthrough's in the same round")
     head = ["", *("lowest", "median", "highest"), *("ratio: lowest", "median", "highest")]
-    print_line(tables.format_table(head, [_format_row(name, costs, wholes) for name, costs in rows]))
+    print_line(tables.format_table(head, list(map(_format_row, items))))
     samples = sum(found.samples.total() for found in rounds)
     # Two standard errors of a step that takes a tenth of the time.
     error = 2 * sqrt(0.1 * 0.9 / samples) * median(found.worker.cpu_microseconds.worker for found in rounds)
@@ -77,14 +104,9 @@ def _print_table(rounds: Sequence[CostRound], print_line: PrintLine) -> None:
     )
 
 
-def _select_rows(costs: Sequence[Mapping[str, float]]) -> list[tuple[str, list[float]]]:
-    return [(name, [each[name] for each in costs]) for name in costs[0]]
-
-
-def _format_row(name: str, costs: Sequence[float], wholes: Sequence[float]) -> list[str]:
-    ratios = [cost / whole for cost, whole in zip(costs, wholes, strict=True)]
+def _format_row(item: CostItem) -> list[str]:
     return [
-        name,
-        *(f"{each(costs):.1f}" for each in (min, median, max)),
-        *(f"{each(ratios):.2f}" for each in (min, median, max)),
+        item["name"],
+        *(f"{item['us'][each]:.1f}" for each in _SPREAD),
+        *(f"{item['ratio'][each]:.2f}" for each in _SPREAD),
     ]

@@ -4,9 +4,9 @@ import os
 from argparse import Namespace
 from collections.abc import Sequence
 
-from bench import tables
+from bench import results_file, tables
 from bench.environment import BenchEnvironment
-from bench.gateway import commands, processes, streams
+from bench.gateway import commands, gateway_data, processes, streams
 from bench.gateway.commands import CommandsResult, PrintLine
 from bench.gateway.streams import StreamsResult
 from bench.measurements.latency import LatencyResult
@@ -17,10 +17,21 @@ _MEGABYTE = 1_000_000
 _DESCRIPTORS_PER_CLIENT = 2
 
 
-async def report_commands(
+async def report_gateway(
     environment: BenchEnvironment, options: Namespace, print_line: PrintLine
 ) -> list[str]:
-    """Print latency and capacity of commands, and return a line for each wrong outcome."""
+    """Print what one copy of the gateway does with commands and with live streams."""
+    commands_found, wrong = await _report_commands(environment, options, print_line)
+    streams_found = await _report_streams(environment, options, print_line)
+    data = gateway_data.describe_gateway(commands_found, streams_found)
+    results_file.save_result("gateway", data, environment, options)
+    return [*wrong, *streams_found.wrong]
+
+
+async def _report_commands(
+    environment: BenchEnvironment, options: Namespace, print_line: PrintLine
+) -> tuple[CommandsResult, list[str]]:
+    """Print latency and capacity of commands, and return them with a line for each wrong outcome."""
     print_line("commands, in slices: straight to Kafka, over the gateway, over a bare handler")
     run = await environment.create_run("commands")
     found = await commands.measure_commands(run, options.seconds, options.seed, print_line)
@@ -30,20 +41,20 @@ async def report_commands(
         print_line(f"  {line}")
     print_line(f"audit of the topics: {report.commands} commands, {len(report.violations)} violations")
     print_line(f"\n{_latency_table(found)}\n\n{_capacity_table(found)}")
-    return [*found.unexpected, *report.violations]
+    return found, [*found.unexpected, *report.violations]
 
 
-async def report_streams(
+async def _report_streams(
     environment: BenchEnvironment, options: Namespace, print_line: PrintLine
-) -> list[str]:
-    """Print memory, CPU and latency of live streams, and return a line for each event that went missing."""
+) -> StreamsResult:
+    """Print memory, CPU and latency of live streams."""
     clients = min(options.clients, processes.raise_descriptor_limit() // _DESCRIPTORS_PER_CLIENT)
     print_line(f"\n{clients} clients of live streams, {streams.RATE} events per second …")
     found = await streams.measure_streams(await environment.create_run("streams"), clients, options.seconds)
     for line in found.wrong[:_SHOWN]:
         print_line(f"  {line}")
     print_line(_describe_streams(found))
-    return list(found.wrong)
+    return found
 
 
 def _latency_table(found: CommandsResult) -> str:

@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from bench import outcomes
-from bench.cost import cost_round
+from bench.cost import cost_report, cost_round
 from bench.cost.cost_round import PASSES, CostRound
 from bench.cost.recorded import RecordedCost
 from bench.cost.sampler import SAMPLE_SECONDS, StepCounters, StepSampler
@@ -67,6 +67,17 @@ def test_the_ratio_compares_with_process_and_kafka_of_a_passthrough() -> None:
     found = measured_round(worker=40)
     assert found.ratio == pytest.approx(70 / 5)
     assert sum(found.ratios().values()) == pytest.approx(found.ratio)
+
+
+def test_saved_rounds_have_the_lowest_the_median_and_the_highest() -> None:
+    data = cost_report.describe_rounds([measured_round(worker=each) for each in (50, 40, 70)])
+    decided = next(item for item in data["steps"] if item["name"] == "decide")
+    assert decided == {
+        "name": "decide",
+        "us": {"lowest": 30, "median": 37.5, "highest": 52.5},
+        "ratio": {"lowest": 6, "median": 7.5, "highest": 10.5},
+    }
+    assert (data["whole"]["us"]["median"], data["whole_passthrough"]["us"]["median"]) == (80, 5)
 
 
 def test_a_cost_within_15_percent_of_the_recorded_one_passes(tmp_path: Path) -> None:
