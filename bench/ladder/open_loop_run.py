@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from bench.environment import BenchRun
-from bench.measurements.latency import LatencyResult, summarize_latency
+from bench.measurements.latency import WARM_UP_SECONDS, LatencyResult, summarize_latency
 from bench.workload import open_loop, traffic, traffic_producer
 from bench.workload.open_loop import OutcomeTimes
 from bench.workload.simulated_room import PlannedCommand
 from bench.workload.traffic_producer import EncodedCommand, TrafficProducer
 
 ROOMS = 1000
-WARM_UP_SECONDS = 2
 LATE_SECONDS = 2
 """A rate is held if every outcome is there so long after the last command was due."""
 

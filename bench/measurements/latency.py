@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from hdrh.histogram import HdrHistogram
 
+WARM_UP_SECONDS = 3
+
 _LONGEST_MS = 600_000
 _SIGNIFICANT_DIGITS = 3
 _PERCENTILES = (0, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.8, 99.9, 99.95, 99.98, 99.99, 99.999, 100)
