@@ -29,6 +29,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
 
+import uvloop
+
 from bench import report
 from bench.cost import cost_report
 from bench.environment import BenchEnvironment, open_environment
@@ -73,7 +75,7 @@ def main() -> int:
     logging.disable(logging.CRITICAL)
     patches.apply_patches()
     try:
-        wrong = asyncio.run(_run_measurements(options))
+        wrong = uvloop.run(_run_measurements(options))
     except StartError as error:
         sys.stderr.write(f"{error}\n")
         return 1

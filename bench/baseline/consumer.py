@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import uvloop
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
@@ -116,4 +117,5 @@ async def main(
 
 
 if __name__ == "__main__":
-    asyncio.run(main(json.loads(sys.argv[1])))
+    # As `faststream run` does where uvloop is installed.
+    uvloop.run(main(json.loads(sys.argv[1])))
