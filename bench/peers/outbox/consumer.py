@@ -1,15 +1,14 @@
 """Consumer process of the outbox peer: a command and its outbox row are one transaction.
 
-Started like `bench.baseline.consumer`, with the same options. It runs the relay as a process of its own. A
-command's offset is committed after its transaction, not before, as delivery at least once needs it; with
-several workers each has partitions of its own, so commands of a room stay in order.
+Started like `bench.baseline.consumer`, with the same options. It keeps the relay running, as a process of its
+own. A command's offset is committed after its transaction, not before, as delivery at least once needs it;
+with several workers each has partitions of its own, so commands of a room stay in order.
 """
 
 import asyncio
-import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
@@ -22,6 +21,8 @@ from messaging.database import Connection
 from messaging.inputs.parsing import ParsedRecord
 from messaging.lanes.lane import Lane
 from messaging.outbox.store import EncodedRecord
+
+RELAY_MODULE = "bench.peers.outbox.relay"
 
 
 class OutboxHandler(BaselineHandler):
@@ -38,20 +39,22 @@ async def consume_commands(options: dict[str, Any]) -> None:
     connection = await asyncpg.connect(options["database_url"])
     await table.create_table(connection)
     await connection.close()
-    async with _run_relay(options):
-        await consumer.main(options, OutboxHandler, AckPolicy.NACK_ON_ERROR)
-
-
-@contextlib.asynccontextmanager
-async def _run_relay(options: Mapping[str, Any]) -> AsyncIterator[None]:
-    relay = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.peers.outbox.relay", json.dumps(options)
-    )
+    relay = asyncio.create_task(_keep_relay_running(options))
     try:
-        yield
+        await consumer.main(options, OutboxHandler, AckPolicy.NACK_ON_ERROR)
     finally:
-        relay.terminate()
-        await relay.wait()
+        relay.cancel()
+        await asyncio.gather(relay, return_exceptions=True)
+
+
+async def _keep_relay_running(options: Mapping[str, Any]) -> None:
+    while True:
+        relay = await asyncio.create_subprocess_exec(sys.executable, "-m", RELAY_MODULE, json.dumps(options))
+        try:
+            await relay.wait()
+        finally:
+            if relay.returncode is None:
+                relay.terminate()
 
 
 if __name__ == "__main__":
