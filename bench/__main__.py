@@ -9,6 +9,7 @@ gateway  one copy of the gateway: commands beside the pipeline and a bare handle
 traces   the same drain with traces off, and on with none and with 1 % of the commands sampled
 growth   cost, memory, start and takeover with up to --largest invitations and rooms stored
 soak     both services under steady load for --minutes, a snapshot held open for a third of them: is it flat?
+peers    the same commands by plain handlers, an outbox with a relay, Kafka Streams and Quix Streams
 
 Without an argument: all of them but growth and soak. The exit status is 1 if an outcome was wrong. `--save`
 keeps results in bench/results/, and from there
@@ -36,6 +37,7 @@ from bench.cost import cost_report
 from bench.environment import BenchEnvironment, open_environment
 from bench.growth import growth_report
 from bench.pages import result_page
+from bench.peers import peers_report
 from bench.plots import draw
 from bench.soak import soak_report
 from cohost.kafka import patches
@@ -55,6 +57,7 @@ _MEASUREMENTS: dict[str, Measurement] = {
     "traces": report.run_traces,
     "growth": partial(growth_report.report_growth, print_line=report.print_line),
     "soak": partial(soak_report.report_soak, print_line=report.print_line),
+    "peers": partial(peers_report.report_peers, print_line=report.print_line),
 }
 _ONLY_ALONE = frozenset({"growth", "soak"})
 # What needs saved results alone; each returns the files that it has written.

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 from bench import worker
 from bench.environment import BenchRun
-from bench.peers import kafka_streams_program, peer
+from bench.peers import kafka_streams_program, peer, quix_program
 from bench.peers.peer import Peer, PeerTraffic, PrepareProgram
 from stack.processes.process import Process, Program
 
@@ -88,6 +88,7 @@ STREAMS_100 = Peer(
     ALL_COMMANDS,
     "streams",
     "exactly once from topic to topic; command ids unique within a partition; nothing in Postgres to query",
+    install=kafka_streams_program.build_jars,
 )
 """Kafka Streams 4.3 with exactly_once_v2, one thread, caches of 128 MB, batches of 256 KB, acks=all."""
 
@@ -97,7 +98,19 @@ STREAMS_10 = Peer(
     ALL_COMMANDS,
     "streams",
     STREAMS_100.guarantees,
+    install=kafka_streams_program.build_jars,
 )
 """The same with ten times as many transactions."""
 
-PEERS = (PIPELINE, PLAIN, PLAIN_12, OUTBOX, OUTBOX_12, STREAMS_100, STREAMS_10)
+QUIX = Peer(
+    "Quix Streams, commit 100 ms",
+    peer.run_program(quix_program.prepare_quix),
+    10_000,
+    "quix",
+    "exactly once from topic to topic; ids unique within a room; no sequences across a restart; no queries",
+    install=quix_program.install_environment,
+)
+"""Quix Streams 3 with exactly-once, librdkafka with batches of 256 KB, linger 5 ms, acks=all."""
+
+SLOW = (PLAIN, PLAIN_12, OUTBOX, OUTBOX_12)
+FAST = (STREAMS_100, STREAMS_10, QUIX)

@@ -31,12 +31,17 @@ PrepareProgram = Callable[[BenchRun, PeerTraffic], Awaitable[Program]]
 Launch = Callable[[BenchRun, PeerTraffic], AbstractAsyncContextManager[Process]]
 
 
+async def _install_nothing() -> None:
+    """Do nothing: what the peer needs is here."""
+
+
 @dataclass(frozen=True)
 class Peer:
     """A program that is measured beside the pipeline; `launch` runs it for the duration of a block.
 
     It drains `max_commands` at most. `group` is the suffix of the consumer group whose offsets it commits in
     the transactions of its outcomes; None if it writes without transactions: then outcomes can be counted.
+    `install` fetches or builds what it needs, and raises `StartError`.
     `is_ordered` tells whether it decides the commands of a room in their order, so that the expected outcomes
     are what it must give.
     """
@@ -47,6 +52,7 @@ class Peer:
     group: str | None
     guarantees: str
     is_ordered: bool = True
+    install: Callable[[], Awaitable[object]] = _install_nothing
 
 
 def run_program(prepare: PrepareProgram) -> Launch:

@@ -22,7 +22,7 @@ class PeerExited(Exception):
     """A peer's process exited unexpectedly; the text contains the end of its log."""
 
 
-async def measure_drain(
+async def measure_peer_drain(
     peer: Peer, run: BenchRun, made: PeerTraffic, commands: Sequence[PlannedCommand]
 ) -> Measurement:
     """Start a peer on filled topics and measure it; the first tenth of the commands is warm-up."""
