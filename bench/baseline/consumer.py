@@ -1,4 +1,4 @@
-"""Consumer process of the baseline handler, with FastStream's own defaults.
+"""Consumer process of the baseline handler, with FastStream's own defaults, and uvloop like its command line.
 
 Started as `python -m bench.baseline.consumer '{"bootstrap_servers": …}'`. It stops at a mark
 after the first `warm_up` messages and at another one `count` messages later.

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
+import uvloop
 from faststream import AckPolicy
 
 from bench.baseline import consumer
@@ -58,4 +59,4 @@ async def _keep_relay_running(options: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(consume_commands(json.loads(sys.argv[1])))
+    uvloop.run(consume_commands(json.loads(sys.argv[1])))

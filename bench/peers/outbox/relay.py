@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 import asyncpg
+import uvloop
 from aiokafka import AIOKafkaProducer
 
 from bench.peers.outbox import table
@@ -59,4 +60,4 @@ async def _send_row(producer: AIOKafkaProducer, prefix: str, row: OutboxRow) -> 
 
 
 if __name__ == "__main__":
-    asyncio.run(relay_rows(json.loads(sys.argv[1])))
+    uvloop.run(relay_rows(json.loads(sys.argv[1])))
