@@ -82,7 +82,7 @@ fmt: setup ## format, and fix what the linter can
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-bench: setup ## measure cost, drain, latency, grants, kills, the gateway, traces
+bench: setup ## measure cost, drain, latency, grants, kills, the gateway, traces, peers
 	@$(PY) -m bench
 
 .PHONY: help setup demo web screenshots test test-pythons test-containers compose-test mutants chaos up observe down status check fmt bench
