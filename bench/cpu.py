@@ -69,6 +69,11 @@ class CpuMeter(NamedTuple):
                 break
         return CpuUsage(*(sum(each.own + each.reaped for each in tree.values()) for tree in trees))
 
+    def read_usage_of(self, workers: Sequence[int]) -> CpuUsage:
+        """Return the same for several workers, whose time is added up."""
+        usages = [self._replace(worker=pid).read_usage() for pid in workers]
+        return usages[-1]._replace(worker=sum(usage.worker for usage in usages))
+
 
 async def measure_idle(meter: CpuMeter) -> CpuUsage:
     """Return the CPU time that the idle components use per second."""

@@ -72,7 +72,7 @@ class GrowthPoint:
             meter = self.run.meter._replace(worker=process.process.pid)
             before, began = meter.read_usage(), time.monotonic()
             process.process.resume()
-            await self._wait_published(process)
+            await self.wait_published(process)
             seconds = time.monotonic() - began
             usage = meter.read_usage().subtract(before).subtract(self.run.idle.scale(seconds))
             memory = sampling.read_memory(process.process.pid)
@@ -148,7 +148,8 @@ class GrowthPoint:
             await producer.send_commands(commands)
         self.sent += commands
 
-    async def _wait_published(self, process: WorkerProcess) -> None:
+    async def wait_published(self, process: WorkerProcess) -> None:
+        """Wait until every command that was sent is decided, and everything decided is published."""
         ends = Counter(partition_of(command.room_id, DEFAULT_PARTITIONS) for command in self.sent)
         connection = await self.run.connect_database()
         try:

@@ -6,7 +6,9 @@ from statistics import median
 
 from bench import results_file, tables
 from bench.environment import BenchEnvironment
+from bench.growth import load_reports
 from bench.growth.growth_point import GrowthPoint, GrowthRound
+from bench.growth.load_reports import GrowthPart, PrintLine
 from bench.growth.stored_rows import StoredSize
 from bench.result_shapes import GrowthData, GrowthSeries
 
@@ -20,7 +22,6 @@ AIM = 0.9
 _SHOWN = 5
 _SHOWN_BYTES = 1_000_000
 
-PrintLine = Callable[[str], None]
 Found = Mapping[StoredSize, Sequence[GrowthRound]]
 
 
@@ -35,11 +36,32 @@ def choose_sizes(largest: int) -> list[StoredSize]:
 async def report_growth(
     environment: BenchEnvironment, options: Namespace, print_line: PrintLine
 ) -> list[str]:
+    """Print what stored invitations, rooms, a hot room, workers and the comparison with LiveKit cost."""
+    parts = [
+        await report_stored(environment, choose_sizes(options.largest), options.seed, print_line),
+        await load_reports.report_hot_room(environment, options.seed, print_line),
+        await load_reports.report_worker_counts(environment, options.seed, print_line),
+        await load_reports.report_comparison(environment, options.seed, print_line),
+    ]
+    data: GrowthData = {
+        "series": [series for part in parts for series in part.series],
+        "notes": [note for part in parts for note in part.notes],
+    }
+    results_file.save_result("growth", data, environment, options)
+    wrong = [line for part in parts for line in part.wrong]
+    for line in wrong[:_SHOWN]:
+        print_line(line)
+    return wrong
+
+
+async def report_stored(
+    environment: BenchEnvironment, sizes: Sequence[StoredSize], seed: int, print_line: PrintLine
+) -> GrowthPart:
     """Print cost, memory, start and takeover by the numbers of stored invitations and rooms."""
     points: list[GrowthPoint] = []
-    for size in choose_sizes(options.largest):
+    for size in sizes:
         print_line(f"storing {size.invitations} invitations in {size.rooms} rooms …")
-        points.append(await GrowthPoint.prepare(environment, size, options.seed))
+        points.append(await GrowthPoint.prepare(environment, size, seed))
     rounds: dict[StoredSize, list[GrowthRound]] = {point.size: [] for point in points}
     for number in range(ROUNDS):
         # Another one begins each time: what comes first must not always find the machine as it was.
@@ -48,20 +70,18 @@ async def report_growth(
             rounds[point.size].append(found)
             print_line(
                 f"round {number + 1}: {point.size.invitations} invitations, {point.size.rooms} rooms: "
-                f"{sum(found.drain.cpu_microseconds):.0f} µs for a command, ready in {found.start_seconds:.1f} s"
+                f"{sum(found.drain.cpu_microseconds):.0f} µs, ready in {found.start_seconds:.1f} s"
             )
     takeovers = {point.size: await point.measure_takeover() for point in points}
-    sizes = {point.size: await point.table_bytes() for point in points}
+    tables_ = {point.size: await point.table_bytes() for point in points}
     print_line("")
-    print_line(_format_costs(rounds, takeovers, sizes))
+    print_line(_format_costs(rounds, takeovers, tables_))
     print_line("")
-    print_line(_format_tables(sizes))
-    print_line(describe_aim(rounds))
-    results_file.save_result("growth", build_data(rounds, takeovers, sizes), environment, options)
+    print_line(_format_tables(tables_))
+    aim = describe_aim(rounds)
+    print_line(aim)
     wrong = [line for point in points for line in await point.find_unexpected()]
-    for line in wrong[:_SHOWN]:
-        print_line(line)
-    return wrong
+    return GrowthPart(build_series(rounds, takeovers, tables_), (aim,), wrong)
 
 
 def lowest_cost(rounds: Sequence[GrowthRound]) -> float:
@@ -81,9 +101,9 @@ def describe_aim(rounds: Found) -> str:
     )
 
 
-def build_data(
+def build_series(
     rounds: Found, takeovers: Mapping[StoredSize, float], sizes: Mapping[StoredSize, Mapping[str, int]]
-) -> GrowthData:
+) -> list[GrowthSeries]:
     """Return the figures as series, over invitations and over rooms."""
     figures: list[tuple[str, str, Callable[[StoredSize], float]]] = [
         ("a command", "µs/command", lambda size: lowest_cost(rounds[size])),
@@ -102,7 +122,7 @@ def build_data(
         for name, unit, figure in figures:
             y = [results_file.round_figure(figure(size)) for size in chosen]
             series.append({"name": name, "x_name": x_name, "unit": unit, "x": x, "y": y})
-    return {"series": series, "notes": [describe_aim(rounds)]}
+    return series
 
 
 def _format_costs(

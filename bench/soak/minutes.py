@@ -11,6 +11,7 @@ HISTORY_TABLES = frozenset({"invitations.invitations", "invitations.outcomes", "
 """Tables that keep a row for each command or invitation. They grow with what was done."""
 
 _GROWTH = 1.2
+_MEMORY_GROWTH = 1.05
 _SLOWER = 1.5
 _SLACK_MS = 10.0
 _SLACK_MIB = 8.0
@@ -20,7 +21,7 @@ FLAT_P99 = (
     "or 10 ms above it"
 )
 FLAT_MEMORY = (
-    "memory is flat if a process' median in the last third is at most 1.2 times that in the second third, or "
+    "memory is flat if a process' median in the last third is at most 1.05 times that in the second, or "
     "8 MiB above it"
 )
 FLAT_TABLES = (
@@ -84,7 +85,7 @@ def _find_memory_growth(minutes: Sequence[SoakMinute]) -> list[str]:
     found = []
     for process in minutes[0].memory:
         before, after = (median(minute.memory[process] for minute in part) for part in (second, last))
-        if not _is_flat(before, after):
+        if not _is_flat(before, after, _MEMORY_GROWTH):
             found.append(f"memory of {process} rose from {before:.0f} to {after:.0f} MiB")
     return found
 
@@ -109,8 +110,8 @@ def _settled_minute(minutes: Sequence[SoakMinute]) -> int:
     return min(held[-1] + 1, len(minutes) - 1) if held else len(minutes) // 2
 
 
-def _is_flat(before: float, after: float) -> bool:
-    return after <= max(_GROWTH * before, before + _SLACK_MIB)
+def _is_flat(before: float, after: float, growth: float = _GROWTH) -> bool:
+    return after <= max(growth * before, before + _SLACK_MIB)
 
 
 def _thirds(minutes: Sequence[SoakMinute]) -> tuple[Sequence[SoakMinute], ...]:

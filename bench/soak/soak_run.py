@@ -75,9 +75,7 @@ class _Soak:
 
     def read_usage(self) -> CpuUsage:
         """Return the processor time of the services together, of Postgres and of Kafka."""
-        pids = [each.process.pid for each in self.workers.values()]
-        usages = [self.run.meter._replace(worker=pid).read_usage() for pid in pids]
-        return usages[0]._replace(worker=sum(usage.worker for usage in usages))
+        return self.run.meter.read_usage_of([each.process.pid for each in self.workers.values()])
 
 
 class _MinuteMeter:
