@@ -206,12 +206,13 @@ class Pipeline:
                 log.warning("pruning outcomes failed", cause=type(error).__name__, error=str(error))
 
     async def _watch_outbox(self, pool: asyncpg.Pool) -> None:
+        oldest_batches = store.OldestBatches()
         while True:
             # An outage of Postgres ends the session; here it leaves the last age in place. So does a table
             # that the first session has yet to create.
             with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, *_CLIENT_ERRORS):
                 async with pool.acquire() as connection:
-                    oldest = await store.oldest_batches(connection)
+                    oldest = await oldest_batches.find(connection)
                 self._metrics.outbox_oldest_seconds.set(self._outbox_ages.measure(oldest))
             await asyncio.sleep(_OUTBOX_INTERVAL_SECONDS)
 

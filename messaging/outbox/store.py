@@ -126,10 +126,39 @@ async def load_pending(connection: Connection, lanes: Sequence[int]) -> list[Out
     return [_load_batch(*row) for row in rows]
 
 
-async def oldest_batches(connection: Connection) -> dict[int, int]:
-    """Return the number of the oldest batch in the outbox by lane, for the lanes that have one."""
-    rows = await connection.fetch("SELECT lane, min(batch_number) AS oldest FROM outbox GROUP BY lane")
-    return {row["lane"]: row["oldest"] for row in rows}
+class OldestBatches:
+    """Finds the number of each lane's oldest batch.
+
+    It searches from the last one found on: while a snapshot of the database is held open, for example by a
+    dump, the index has the entries of all batches that were deleted since.
+    """
+
+    def __init__(self) -> None:
+        self._since: dict[int, int] = {}
+
+    async def find(self, connection: Connection) -> dict[int, int]:
+        """Return the number of the oldest batch in the outbox by lane, for the lanes that have one."""
+        # A lane's numbers only grow, unless an older copy of the database was restored.
+        rows = await connection.fetch(
+            """
+            SELECT lane, oldest.batch_number, newest.last_batch_number
+            FROM generate_series(0, (SELECT max(lane) FROM lanes)) AS numbered (lane)
+            LEFT JOIN unnest($1::int[], $2::bigint[]) AS searched (lane, since) USING (lane)
+            CROSS JOIN LATERAL (
+                SELECT last_batch_number FROM lanes WHERE lanes.lane = numbered.lane
+                ORDER BY last_batch_number DESC LIMIT 1
+            ) AS newest
+            LEFT JOIN LATERAL (
+                SELECT batch_number FROM outbox WHERE outbox.lane = numbered.lane
+                    AND batch_number >= CASE WHEN since <= newest.last_batch_number + 1 THEN since ELSE 0 END
+                ORDER BY batch_number LIMIT 1
+            ) AS oldest ON true
+            """,
+            list(self._since),
+            list(self._since.values()),
+        )
+        self._since = {lane: last + 1 if oldest is None else oldest for lane, oldest, last in rows}
+        return {lane: oldest for lane, oldest, _ in rows if oldest is not None}
 
 
 def _load_batch(lane: int, number: int, blob: bytes) -> OutboxBatch:

@@ -41,12 +41,12 @@ async def test_the_outbox_ages_while_no_session_can_begin(monkeypatch: pytest.Mo
     async def find_no_kafka(_: Config) -> None:
         raise KafkaConnectionError
 
-    async def oldest_batches(_: Any) -> dict[int, int]:
+    async def find_oldest(*_: Any) -> dict[int, int]:
         return {0: 7}
 
     monkeypatch.setattr(database, "create_pool", create_pool)
     monkeypatch.setattr(cluster, "ensure_topics", find_no_kafka)
-    monkeypatch.setattr(store, "oldest_batches", oldest_batches)
+    monkeypatch.setattr(store.OldestBatches, "find", find_oldest)
     monkeypatch.setattr(pipeline, "_OUTBOX_INTERVAL_SECONDS", 0.01)
     registry, processor = CollectorRegistry(), CounterProcessor()
     metrics = PipelineMetrics(registry, "counter")
