@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
+import msgspec
 from pydantic import BaseModel
 
 from cohost_schemas.envelope import Correlation
@@ -62,7 +63,7 @@ class Topology:
         return prefix + self.name
 
 
-class InputRecord(NamedTuple):
+class InputRecord(msgspec.Struct, frozen=True):
     """One valid input record: a command, a fact, an event or a signal; `data` is None for a tombstone.
 
     `id` is the CloudEvent's id (for a command the command id, for a tombstone

@@ -35,7 +35,8 @@ class StepRule(NamedTuple):
 
 # The first rule that matches counts. What a rule's functions call is in its step too, unless a rule names it.
 RULES = (
-    StepRule("messaging/inputs/parsing.py", "validate", frozenset({"_validate_command", "_validate_fields"})),
+    StepRule("messaging/inputs/parsing.py", "validate", frozenset({"_validate_command"})),
+    StepRule("messaging/inputs/valid_records.py", "validate", frozenset({"validate_fields"})),
     StepRule("messaging/batch/decider.py", "parse", frozenset({"_parse_records"})),
     StepRule("messaging/batch/decider.py", "consume", frozenset({"unprocessed_records"})),
     StepRule("messaging/batch/decider.py", "commit", frozenset({"_advance_positions", "_finish_lane"})),

@@ -14,7 +14,7 @@ from aiokafka import ConsumerRecord
 
 from messaging.batch.encoder import RecordEncoder
 from messaging.batch.record_decider import RecordDecider, RecordDecisions
-from messaging.inputs import parsing
+from messaging.inputs import record_size
 from messaging.inputs.parsing import ParsedRecord, RecordParser
 from messaging.lanes.lane import Lane, LaneUpdate
 from messaging.metrics import PipelineMetrics
@@ -123,14 +123,13 @@ class BatchDecider:
         """Return the records to decide, and the commands that repeat another one."""
         seen = set(duplicate_ids)
         parsed_records, repeated = [], []
-        parse_record = self._parser.parse_record
+        parse_valid, parse_any = self._parser.parse_valid, self._parser.parse_any
         for count, record in enumerate(records, 1):
-            # A thread gives the interpreter back every few milliseconds; the event loop would not.
-            parsed = (
-                await asyncio.to_thread(parse_record, record)
-                if parsing.is_large(record)
-                else parse_record(record)
-            )
+            parsed = parse_valid(record)
+            if parsed is None:
+                # A thread gives the interpreter back every few milliseconds; the event loop would not.
+                is_large = record_size.is_large(record)
+                parsed = await asyncio.to_thread(parse_any, record) if is_large else parse_any(record)
             if parsed.is_command:
                 if parsed.id in seen:
                     repeated.append(parsed)

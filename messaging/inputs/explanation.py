@@ -24,6 +24,7 @@ from messaging.inputs.field_faults import (
     show_value,
 )
 from messaging.inputs.parsing import ParsedRecord
+from messaging.inputs.valid_records import StructuredEvent
 from messaging.processor import InputTopic
 
 
@@ -117,7 +118,7 @@ def _explain_partition(parsed: ParsedRecord, partition_count: int) -> str:
     return f"{describe_fault('partition', rule, record.partition)}. {cause}"
 
 
-def _explain_type(event: Envelope | None, input_topic: InputTopic) -> str:
+def _explain_type(event: Envelope | StructuredEvent | None, input_topic: InputTopic) -> str:
     known = ", ".join(envelope.wire_type(model.__name__) for model in input_topic.models)
     return describe_fault("type", f"must be one of {known}", event.type if event is not None else None)
 
@@ -147,5 +148,5 @@ def _explain_data(parsed: ParsedRecord, input_topic: InputTopic) -> Iterator[str
             yield describe_fault("subject", rule, event.subject)
 
 
-def _find_model(event: Envelope, input_topic: InputTopic) -> type[Message]:
+def _find_model(event: Envelope | StructuredEvent, input_topic: InputTopic) -> type[Message]:
     return next(model for model in input_topic.models if envelope.wire_type(model.__name__) == event.type)

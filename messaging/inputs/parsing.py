@@ -1,10 +1,10 @@
 """Parse Kafka records into input records, rejections and dead letters."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
+import msgspec
 from aiokafka import ConsumerRecord
 from pydantic import ValidationError
 
@@ -12,6 +12,11 @@ from cohost_schemas import envelope, partitions, timestamps
 from cohost_schemas.envelope import Correlation, Envelope, UnreadableData
 from cohost_schemas.types import Message, is_id, is_stored_id
 from messaging.inputs import misplacement
+from messaging.inputs.valid_records import (
+    StructuredEvent,
+    ValidRecordReader,
+    validate_fields,
+)
 from messaging.processor import InputRecord, InputTopic
 from messaging.tracing.context import MAX_TRACE_LENGTH
 from messaging.tracing.tracer import Span
@@ -20,14 +25,10 @@ DeadLetterReason = Literal["not_a_cloud_event", "wrong_partition", "unknown_fact
 ParseRejectionReason = Literal["wrong_partition", "unknown_command", "invalid_command"]
 """Reasons for rejecting a command before it is decided."""
 
-LARGE_RECORD_BYTES = 64 * 1024
-"""Bytes beyond which parsing a record takes so long that it does not belong into the event loop."""
-
 _MAX_DESCRIBED_ERRORS = 20
 
 
-@dataclass(slots=True)
-class ParsedRecord:
+class ParsedRecord(msgspec.Struct):
     """A parsed record. Exactly one of `input_record`, `rejection_reason` and `dead_letter_reason` is set.
 
     `id` becomes the causation id of the records it leads to, `subject` the subject of a rejection.
@@ -36,7 +37,7 @@ class ParsedRecord:
 
     raw_record: ConsumerRecord
     id: str
-    envelope: Envelope | None = None
+    envelope: Envelope | StructuredEvent | None = None
     correlation: Correlation | None = None
     is_command: bool = False
     subject: str | None = None
@@ -52,7 +53,7 @@ class ParsedRecord:
         if self.correlation is not None:
             self.correlation = self.correlation._replace(traceparent=span.traceparent)
         if self.input_record is not None:
-            self.input_record = self.input_record._replace(given_correlation=self.correlation)
+            self.input_record = msgspec.structs.replace(self.input_record, given_correlation=self.correlation)
 
 
 class RecordParser:
@@ -65,9 +66,28 @@ class RecordParser:
             name: {envelope.wire_type(model.__name__): model for model in entry.models}
             for name, entry in self._inputs.items()
         }
+        self._valid_records = ValidRecordReader(self._inputs, partition_count)
 
     def parse_record(self, record: ConsumerRecord) -> ParsedRecord:
         """Return the record parsed according to the kind of its topic."""
+        return self.parse_valid(record) or self.parse_any(record)
+
+    def parse_valid(self, record: ConsumerRecord) -> ParsedRecord | None:
+        """Return the record parsed in a fraction of the time, or None if it is unusual or may be invalid."""
+        found = self._valid_records.read_record(record)
+        if found is None:
+            return None
+        event, key, data = found
+        input_topic = self._inputs[record.topic]
+        is_command = input_topic.kind == "commands"
+        parsed = ParsedRecord(record, event.id, event, correlation_of(event), is_command=is_command)
+        if is_command:
+            parsed.subject = key
+        parsed.input_record = _to_input_record(parsed, input_topic, key, data)
+        return parsed
+
+    def parse_any(self, record: ConsumerRecord) -> ParsedRecord:
+        """Return the record parsed, whatever it is."""
         input_topic = self._inputs[record.topic]
         if input_topic.kind == "commands":
             return self._parse_command(record, input_topic)
@@ -122,7 +142,7 @@ class RecordParser:
             parsed.detail = "The command's data has a field that is not known."
             return
         try:
-            data = _validate_fields(fields, model)
+            data = validate_fields(fields, model)
         except ValidationError as error:
             parsed.rejection_reason = "invalid_command"
             parsed.detail = (
@@ -167,7 +187,7 @@ class RecordParser:
             parsed.dead_letter_reason = "unknown_fact"
         else:
             try:
-                data = _validate_fields(_present_fields(event), model)
+                data = validate_fields(_present_fields(event), model)
             except ValidationError:
                 parsed.dead_letter_reason = "invalid_fact"
                 return parsed
@@ -176,14 +196,6 @@ class RecordParser:
                 return parsed
             parsed.input_record = _to_input_record(parsed, input_topic, key, data)
         return parsed
-
-
-def is_large(record: ConsumerRecord) -> bool:
-    """Return whether parsing the record may take milliseconds, by its size."""
-    size = len(record.value or b"") + len(record.key or b"")
-    for name, value in record.headers:
-        size += len(name) + len(value or b"")
-    return size > LARGE_RECORD_BYTES
 
 
 def format_position(record: ConsumerRecord) -> str:
@@ -202,8 +214,10 @@ def key_within_limit(record: ConsumerRecord) -> bytes | None:
     return key if key is not None and len(key.decode(errors="replace")) <= envelope.MAX_ECHO_LENGTH else None
 
 
-def correlation_of(event: Envelope) -> Correlation | None:
+def correlation_of(event: Envelope | StructuredEvent) -> Correlation | None:
     """Return what to copy into output records, without what is too long; None if nothing is left."""
+    if event.correlationid is None and event.traceparent is None:
+        return None
     return _limited_correlation(event.id, event.correlationid, event.traceparent, event.tracestate)
 
 
@@ -232,14 +246,10 @@ def _field_names(model: type[Message]) -> frozenset[str]:
     return frozenset(field.alias or name for name, field in model.model_fields.items())
 
 
-def _present_fields(event: Envelope | None) -> Any:
+def _present_fields(event: Envelope | StructuredEvent | None) -> Any:
     """Return the event's data, without its null fields if it is an object."""
     data = event.data if event is not None else None
     return envelope.without_nulls(data) if isinstance(data, dict) and None in data.values() else data
-
-
-def _validate_fields(fields: Any, model: type[Message]) -> Message:
-    return model.__pydantic_validator__.validate_python(fields, by_alias=True, by_name=False)  # type: ignore[no-any-return]
 
 
 def _to_input_record(

@@ -5,6 +5,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cohost_schemas import topics
 from cohost_schemas.commands import ArrangeStage
@@ -36,7 +37,7 @@ def test_a_repeated_command_changes_nothing(script: list[InputRecord]) -> None:
         if record.topic is topics.INVITATION_COMMANDS:
             before = deepcopy(stage_documents(processor))
             again = decide_script_record(
-                processor, record._replace(id=f"{record.id}-again", offset=record.offset + 1000)
+                processor, replace(record, id=f"{record.id}-again", offset=record.offset + 1000)
             )
             # Arranging the stage again succeeds and moves nothing.
             assert isinstance(again, Rejection) or isinstance(record.data, ArrangeStage)

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cohost_schemas import topics
 from cohost_schemas.commands import (
@@ -183,8 +184,8 @@ async def test_a_renewed_invitation_is_stored_with_its_deadline(
     script = [
         opening_records(1),
         send_record(2, "i1"),
-        lane_record(3, resend, "c1")._replace(timestamp=time_at(12)),
-        lane_record(4, seen, "c2")._replace(timestamp=time_at(13)),
+        replace(lane_record(3, resend, "c1"), timestamp=time_at(12)),
+        replace(lane_record(4, seen, "c2"), timestamp=time_at(13)),
     ]
     await batch_harness.run_batches([script] if in_one_batch else [[record] for record in script])
     rows = await batch_harness.stored_rows()
@@ -218,7 +219,7 @@ async def test_each_end_of_a_seat_is_stored_with_its_invitation(
         script += [
             send_record(offset, invitation),
             lane_record(offset + 1, accept, f"accept-{invitation}"),
-            lane_record(offset + 2, leave, f"leave-{invitation}")._replace(timestamp=time_at(offset)),
+            replace(lane_record(offset + 2, leave, f"leave-{invitation}"), timestamp=time_at(offset)),
         ]
     script.pop()
     await batch_harness.run_batches([script] if in_one_batch else [[record] for record in script])

@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 
 from messaging.batch.decider import BatchDecider
 from messaging.batch.encoder import RecordEncoder
-from messaging.inputs.parsing import LARGE_RECORD_BYTES, ParsedRecord, RecordParser
+from messaging.inputs.parsing import ParsedRecord, RecordParser
+from messaging.inputs.record_size import LARGE_RECORD_BYTES
 from messaging.lanes.lane import Lane
 from messaging.metrics import PipelineMetrics
 from tests.messaging.counter_processor import TOPOLOGY, CounterProcessor
@@ -27,9 +28,9 @@ class ThreadRecorder(RecordParser):
         self.in_event_loop: dict[int, bool] = {}
         self._event_loop_thread = threading.get_ident()
 
-    def parse_record(self, record: ConsumerRecord) -> ParsedRecord:
+    def parse_any(self, record: ConsumerRecord) -> ParsedRecord:
         self.in_event_loop[record.offset] = threading.get_ident() == self._event_loop_thread
-        return super().parse_record(record)
+        return super().parse_any(record)
 
 
 class EmptyDatabase:

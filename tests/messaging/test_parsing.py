@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cohost_schemas import commands, facts, topics
 from cohost_schemas.partitions import partition_of
-from messaging.inputs import parsing
+from messaging.inputs import parsing, record_size
 from messaging.inputs.parsing import ParsedRecord, RecordParser
 from messaging.processor import InputRecord
 from tests.messaging import counter_processor
@@ -208,7 +208,7 @@ UNKNOWN_FIELDS = {f"field-{number}": 1 for number in range(60_000)}
 def test_unknown_fields_are_refused_by_their_names_alone(
     monkeypatch: pytest.MonkeyPatch, more: dict[str, int]
 ) -> None:
-    monkeypatch.setattr(parsing, "_validate_fields", fail_validation)
+    monkeypatch.setattr(parsing, "validate_fields", fail_validation)
     given = record(event_bytes(data={"roomId": ROOM, "actorId": "bob", **more}))
     parsed = PARSER.parse_record(given)
     assert (parsed.rejection_reason, parsed.detail) == (
@@ -242,7 +242,7 @@ def test_many_errors_are_not_described_one_by_one() -> None:
     ],
 )
 def test_a_large_record_is_known_by_its_size(given: ConsumerRecord, *, expected: bool) -> None:
-    assert parsing.is_large(given) == expected
+    assert record_size.is_large(given) == expected
 
 
 def test_unreadable_data_is_refused_with_a_sentence_about_it() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from cohost_schemas.ops.dead_letters import RedriveResult
-from messaging.inputs.parsing import LARGE_RECORD_BYTES
+from messaging.inputs.record_size import LARGE_RECORD_BYTES
 from services.gateway.ops.dead_letters.letter import Letter
 from services.gateway.ops.dead_letters.newer_facts import NewerFactSearch
 from services.gateway.ops.dead_letters.record_check import CheckedRecord, RecordChecker
