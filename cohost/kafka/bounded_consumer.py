@@ -36,7 +36,7 @@ class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
         self._records_iterator = type(self)._unpack_records(weakref.proxy(self))  # noqa: SLF001 - its own method
 
     def _consumer_record(self, partition: TopicPartition, record: Any) -> ConsumerRecord:
-        if isinstance(record, OversizedOffset):
+        if type(record) is OversizedOffset:
             return OversizedRecord(
                 *(*partition, record.offset, record.timestamp, record.timestamp_type),
                 *(None, b"", None, -1, 0, ()),
@@ -56,22 +56,20 @@ class _FetchResult(fetcher.FetchResult):  # type: ignore[misc]
         if budget is None:
             return super().getall(max_records)  # type: ignore[no-any-return]
         found: list[ConsumerRecord] = []
-        if budget.is_spent or not self.has_more() or not self.check_assignment(self._topic_partition):
+        if budget.remaining <= 0 or not self.has_more() or not self.check_assignment(self._topic_partition):
             return found
         for record in self._partition_records:
             found.append(record)
-            budget.spend(_estimate_size(record))
-            if budget.is_spent or len(found) == max_records:
+            size = _RECORD_OVERHEAD_BYTES + record.serialized_key_size + record.serialized_value_size
+            for name, value in record.headers:
+                size += len(name) + len(value or b"")
+            budget.remaining -= size
+            if budget.remaining <= 0 or len(found) == max_records:
                 self._update_position()
                 return found
         self._update_position()
         self._partition_records = None
         return found
-
-
-def _estimate_size(record: ConsumerRecord) -> int:
-    size: int = _RECORD_OVERHEAD_BYTES + record.serialized_key_size + record.serialized_value_size
-    return size + sum([len(name) + len(value or b"") for name, value in record.headers])
 
 
 class BoundedConsumer(AIOKafkaConsumer):  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -10,20 +11,11 @@ MAX_POLL_BYTES = 16 * 1024 * 1024
 """Bytes of records, unpacked, after which a poll takes no further record."""
 
 
+@dataclass(slots=True)
 class FetchBudget:
     """The bytes that one poll may still take. The last record or batch may exceed it."""
 
-    def __init__(self, remaining: int) -> None:
-        self._remaining = remaining
-
-    @property
-    def is_spent(self) -> bool:
-        """Return whether the poll must end."""
-        return self._remaining <= 0
-
-    def spend(self, size: int) -> None:
-        """Take `size` bytes off the budget."""
-        self._remaining -= size
+    remaining: int
 
 
 _current: ContextVar[FetchBudget | None] = ContextVar("fetch_budget", default=None)
@@ -38,7 +30,7 @@ def spend(size: int) -> None:
     """Take `size` bytes off the budget of the poll that is running, if there is one."""
     budget = _current.get()
     if budget is not None:
-        budget.spend(size)
+        budget.remaining -= size
 
 
 async def poll_within_budget(

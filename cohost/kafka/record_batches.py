@@ -10,6 +10,7 @@ The first half can go once aiokafka's own readers do the same, the second once t
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 from aiokafka import ConsumerRecord
@@ -19,6 +20,9 @@ from aiokafka.record.util import decode_varint_py
 
 from cohost.kafka import fetch_budget, unpacking
 from cohost.kafka.unpacking import UnpackedTooLarge
+
+# A step in Python for each record takes longer than aiokafka's compiled reader.
+_CHUNK_RECORDS = 100
 
 
 @dataclass
@@ -73,26 +77,32 @@ class _BoundedBatch:
         return next(self._batch)
 
     def __iter__(self) -> Iterator[Any]:
+        return chain.from_iterable(self._read_chunks())
+
+    def _read_chunks(self) -> Iterator[list[Any]]:
         batch, raw = self._batch, self._raw
         try:
             if batch.compression_type:
                 raw = self._unpack()
                 batch = default_records.DefaultRecordBatch(raw)
             try:
-                yield from self._remaining_records(batch)
+                yield from self._remaining_chunks(batch, _CHUNK_RECORDS)
             except Exception:  # noqa: BLE001 - readers raise errors of many types
-                yield from self._remaining_records(_LenientBatch(raw))
+                # One by one, so that none is lost before the one that cannot be read at all.
+                yield from self._remaining_chunks(_LenientBatch(raw), 1)
         except UnpackedTooLarge:
             for offset in self._remaining_offsets():
-                yield OversizedOffset(
-                    offset, batch.max_timestamp, batch.timestamp_type, len(self._raw), batch.next_offset
-                )
+                yield [
+                    OversizedOffset(
+                        offset, batch.max_timestamp, batch.timestamp_type, len(self._raw), batch.next_offset
+                    )
+                ]
         except MemoryError:
             # The records may be sound, and can be read once there is memory again.
             raise
         except Exception:  # noqa: BLE001 - as above, and codecs too
             for offset in self._remaining_offsets():
-                yield _DefaultRecordPy(offset, batch.max_timestamp, batch.timestamp_type, None, None, [])
+                yield [_DefaultRecordPy(offset, batch.max_timestamp, batch.timestamp_type, None, None, [])]
 
     def _unpack(self) -> bytes:
         unpacked_bytes = unpacking.MAX_UNPACKED_BYTES
@@ -104,11 +114,15 @@ class _BoundedBatch:
             # Charged whatever it leads to, because no other task runs in the meantime.
             fetch_budget.spend(unpacked_bytes)
 
-    def _remaining_records(self, reader: Any) -> Iterator[Any]:
-        for record in reader:
-            if record.offset >= self._next_offset:
-                self._next_offset = record.offset + 1
-                yield record
+    def _remaining_chunks(self, reader: Any, size: int) -> Iterator[list[Any]]:
+        # After its end, aiokafka's reader would begin again; a chain does not ask it twice.
+        records = chain(reader)
+        while chunk := list(islice(records, size)):
+            if chunk[0].offset < self._next_offset:
+                chunk = [record for record in chunk if record.offset >= self._next_offset]
+            if chunk:
+                self._next_offset = chunk[-1].offset + 1
+                yield chunk
 
     def _remaining_offsets(self) -> range:
         return range(self._next_offset, self._batch.next_offset)

@@ -66,3 +66,39 @@ def test_unreadable_records_become_empty_records(
     assert [(record.offset, record.value or record.key) for record in found] == [
         (number, None) for number in range(COUNT)
     ]
+
+
+def plain_batch(count: int, name: str = "name") -> bytes:
+    """Return an uncompressed batch whose records have one header of this name."""
+    builder = default_records._DefaultRecordBatchBuilderPy(2, 0, False, -1, -1, -1, 1_000_000)  # noqa: FBT003, SLF001 - as above
+    for number in range(count):
+        builder.append(number, 1000 + number, b"key", b"value %05d" % number, [(name, b"x")])
+    return bytes(builder.build())
+
+
+@pytest.mark.parametrize("count", [1, 99, 100, 101, 200, 250])
+@pytest.mark.parametrize("first_offset", [0, 1, 99, 100, 150])
+def test_every_record_of_a_plain_batch_is_read_once(count: int, first_offset: int) -> None:
+    records = record_batches.BoundedRecords(plain_batch(count))
+    records.first_offset = first_offset
+    assert [record.offset for record in records.next_batch()] == list(range(first_offset, count))
+
+
+@pytest.mark.parametrize("odd", [0, 1, 99, 100, 149])
+@pytest.mark.parametrize("damaged", [None, 150, 249])
+def test_records_before_one_that_cannot_be_read_are_read(odd: int, damaged: int | None) -> None:
+    raw = bytearray(plain_batch(250))
+    at = raw.index(b"value %05d" % odd)
+    name = raw.index(b"name", at)
+    raw[name] = 0xFF
+    if damaged is not None:
+        # A negative length of its key.
+        length = raw.index(b"key", raw.index(b"value %05d" % (damaged - 1))) - 1
+        raw[length] = 0x7F
+    found = read(bytes(raw))
+    assert [record.offset for record in found] == list(range(250))
+    readable = range(250 if damaged is None else damaged)
+    assert [record.value for record in found if record.value is not None] == [
+        b"value %05d" % number for number in readable
+    ]
+    assert found[odd].headers == [("\ufffdame", b"x")]
