@@ -3,6 +3,7 @@
 Every codec stops while it unpacks: the sizes that compressed data gives of itself may be absent or wrong.
 """
 
+import contextlib
 import mmap
 import struct
 import zlib
@@ -17,6 +18,9 @@ MAX_UNPACKED_BYTES = 64 * 1024 * 1024
 
 HEADER_BYTES = DefaultRecordBase.HEADER_STRUCT.size
 """Size of a batch's header, which is never compressed."""
+
+_SMALL_BATCH_BYTES = 8 * 1024
+_SMALL_UNPACKED_BYTES = 64 * 1024
 
 _ATTRIBUTES = struct.Struct(">h")
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -39,17 +43,26 @@ def unpack_batch(batch: bytes | memoryview) -> bytes:
 
     Raises `UnpackedTooLarge`, or another error if the compressed data is invalid.
     """
-    (attributes,) = _ATTRIBUTES.unpack_from(batch, DefaultRecordBase.ATTRIBUTES_OFFSET)
-    unpack = _UNPACKERS[attributes & DefaultRecordBase.CODEC_MASK]
+    if len(batch) <= _SMALL_BATCH_BYTES:
+        # Mapping and unmapping memory takes longer than unpacking a few records.
+        with contextlib.suppress(UnpackedTooLarge):
+            return _unpack_to(bytearray(HEADER_BYTES + _SMALL_UNPACKED_BYTES), batch)
     # Anonymous memory, because only the pages that are written take memory.
     with mmap.mmap(-1, HEADER_BYTES + MAX_UNPACKED_BYTES, access=mmap.ACCESS_COPY) as unpacked:
-        unpacked[:HEADER_BYTES] = bytes(batch[:HEADER_BYTES])
-        _ATTRIBUTES.pack_into(
-            unpacked, DefaultRecordBase.ATTRIBUTES_OFFSET, attributes & ~DefaultRecordBase.CODEC_MASK
-        )
-        with memoryview(unpacked) as view, view[HEADER_BYTES:] as output:
-            size = unpack(bytes(batch[HEADER_BYTES:]), output)
-        return unpacked[: HEADER_BYTES + size]
+        return _unpack_to(unpacked, batch)
+
+
+def _unpack_to(unpacked: bytearray | mmap.mmap, batch: bytes | memoryview) -> bytes:
+    """Unpack a batch to this memory, and return what it takes of it."""
+    (attributes,) = _ATTRIBUTES.unpack_from(batch, DefaultRecordBase.ATTRIBUTES_OFFSET)
+    unpack = _UNPACKERS[attributes & DefaultRecordBase.CODEC_MASK]
+    unpacked[:HEADER_BYTES] = bytes(batch[:HEADER_BYTES])
+    _ATTRIBUTES.pack_into(
+        unpacked, DefaultRecordBase.ATTRIBUTES_OFFSET, attributes & ~DefaultRecordBase.CODEC_MASK
+    )
+    with memoryview(unpacked) as view, view[HEADER_BYTES:] as output:
+        size = unpack(bytes(batch[HEADER_BYTES:]), output)
+    return bytes(unpacked[: HEADER_BYTES + size])
 
 
 def _unpack_gzip(data: bytes, output: memoryview) -> int:

@@ -38,6 +38,16 @@ def test_a_batch_of_exactly_the_limit_is_read(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMPRESSORS)
+@pytest.mark.parametrize("more", [-1, 0, 1, 5000])
+def test_a_small_batch_may_unpack_to_more_than_is_kept_for_small_ones(name: str, more: int) -> None:
+    codec, compress = COMPRESSORS[name]
+    plain = zeros(unpacking._SMALL_UNPACKED_BYTES + more, count=3)  # noqa: SLF001 - the size where memory changes
+    batch = build_batch(codec, compress(plain), 3)
+    assert len(batch) < unpacking._SMALL_BATCH_BYTES  # noqa: SLF001 - as above
+    assert unpacking.unpack_batch(batch)[unpacking.HEADER_BYTES :] == plain
+
+
+@pytest.mark.parametrize("name", COMPRESSORS)
 def test_each_offset_of_a_batch_beyond_the_limit_is_oversized(name: str) -> None:
     codec, compress = COMPRESSORS[name]
     batch = build_batch(codec, compress(zeros(LIMIT + 1, count=3)), 3, base_offset=7)
