@@ -105,7 +105,7 @@ STREAMS_10 = Peer(
 QUIX = Peer(
     "Quix Streams, commit 100 ms",
     peer.run_program(quix_program.prepare_quix),
-    10_000,
+    20_000,
     "quix",
     "exactly once from topic to topic; ids unique within a room; no sequences across a restart; no queries",
     install=quix_program.install_environment,

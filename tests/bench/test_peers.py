@@ -110,7 +110,8 @@ def test_what_a_peer_does_better_than_the_pipeline_is_named() -> None:
     [line] = peers_report.find_faster([own, other])
     assert line == (
         "better than the pipeline is Kafka Streams, commit 100 ms in: "
-        "µs of Postgres 0.0 instead of 20.0, p50 at 1000 20.0 instead of 30.0"
+        "µs of Postgres 0.0 instead of 20.0, p50 at 1000 20.0 instead of 30.0, "
+        "p99 at 1000 20.0 instead of 30.0"
     )
     assert peers_report.find_faster([own, own]) == []
 
