@@ -15,7 +15,8 @@ from stack.processes.process import Process
 
 _LOOK_SECONDS = 0.025
 _LONGEST_SECONDS = 90
-_WARM_UP_SHARE = 10
+# A virtual machine has compiled most of what it runs by then.
+_WARM_UP_SHARE = 3
 
 
 class PeerExited(Exception):
@@ -25,7 +26,7 @@ class PeerExited(Exception):
 async def measure_peer_drain(
     peer: Peer, run: BenchRun, made: PeerTraffic, commands: Sequence[PlannedCommand]
 ) -> Measurement:
-    """Start a peer on filled topics and measure it; the first tenth of the commands is warm-up."""
+    """Start a peer on filled topics and measure it; the first third of the commands is warm-up."""
     if peer is PIPELINE:
         return await drain.measure_drain(run, commands)
     connection = run.pipeline_config().kafka
