@@ -15,8 +15,8 @@ from bench.result_shapes import PeerResult, PeersData, RelayKillsResult
 from bench.results_file import round_figure
 from stack import StartError
 
-MOST_COMMANDS = 60_000
-MOST_SECONDS = 8
+MOST_COMMANDS = 50_000
+MOST_SECONDS = 6
 
 
 async def report_peers(environment: BenchEnvironment, options: Namespace, print_line: PrintLine) -> list[str]:
