@@ -95,13 +95,17 @@ async def run_grants(environment: BenchEnvironment, options: Namespace) -> list[
         *("CPU: Python", "Postgres", "Kafka", "all", "fake LiveKit"),
     ]
     print_line(tables.format_table(head, [_grants_row(name, each) for name, each in found.items()]))
+    livekit = (
+        await livekit_report.report_livekit_grants(environment, options.seed, print_line)
+        if options.livekit
+        else []
+    )
     data: GrantsData = {
         "seats": options.grants,
         "grants": [saved_data.describe_grants(name, each) for name, each in found.items()],
+        "livekit": livekit,
     }
     results_file.save_result("grants", data, environment, options)
-    if options.livekit:
-        await livekit_report.report_livekit_grants(environment, options.seed, print_line)
     return wrong
 
 

@@ -161,11 +161,25 @@ class GrantsItem(TypedDict):
     p99_ms: float | None
 
 
+class LiveKitGrantsItem(TypedDict):
+    """Grants on a real LiveKit, in µs of one call, and ms from an acceptance to outcome and permission."""
+
+    clients: int
+    calls_per_second: float
+    broadcast_us: float
+    livekit_us: float
+    livekit_alone_us: float
+    outcome_p50_ms: float
+    permission_p50_ms: float
+    permission_p99_ms: float
+
+
 class GrantsData(TypedDict):
-    """`grants.json`: calls to a fake LiveKit server."""
+    """`grants.json`: calls to a fake LiveKit server, and to a real one if that was measured."""
 
     seats: int
     grants: Sequence[GrantsItem]
+    livekit: Sequence[LiveKitGrantsItem]
 
 
 class KillsData(TypedDict):

@@ -16,6 +16,7 @@ from bench.result_shapes import (
     GrowthSeries,
     LatencyData,
     LatencyRung,
+    LiveKitGrantsItem,
     PeersData,
     Spread,
 )
@@ -162,7 +163,24 @@ def _format_grants(data: GrantsData) -> str:
         for each in data["grants"]
     ]
     head = ["", "grants/s", *_CPU_HEAD, "fake LiveKit", "p50, ms", "p99, ms"]
-    return f"{format_number(data['seats'])} seats.\n\n{_format_table(head, rows)}"
+    tables = [f"{format_number(data['seats'])} seats on a fake LiveKit.", _format_table(head, rows)]
+    if data["livekit"]:
+        tables.append(_format_livekit(data["livekit"]))
+    return "\n\n".join(tables)
+
+
+def _format_livekit(items: Sequence[LiveKitGrantsItem]) -> str:
+    rows = [
+        [
+            format_number(each["clients"]),
+            *(format_number(each[name]) for name in ("calls_per_second", "broadcast_us", "livekit_us")),
+            *(format_number(each[name]) for name in ("livekit_alone_us", "outcome_p50_ms")),
+            *(format_number(each[name]) for name in ("permission_p50_ms", "permission_p99_ms")),
+        ]
+        for each in items
+    ]
+    head = ["clients of a real LiveKit", "calls/s", "CPU µs: broadcast", "LiveKit", "LiveKit alone"]
+    return _format_table([*head, "outcome p50, ms", "permission p50, ms", "p99, ms"], rows)
 
 
 def _format_optional(value: float | None) -> str:

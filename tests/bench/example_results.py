@@ -123,6 +123,18 @@ def grants_data() -> GrantsData:
                 ("500 a second", 500, 30, 70),
             )
         ],
+        "livekit": [
+            {
+                "clients": 30,
+                "calls_per_second": 410,
+                "broadcast_us": 900,
+                "livekit_us": 700,
+                "livekit_alone_us": 500,
+                "outcome_p50_ms": 12,
+                "permission_p50_ms": 35.5,
+                "permission_p99_ms": 80,
+            }
+        ],
     }
 
 

@@ -51,3 +51,11 @@ def test_a_rate_that_is_not_held_has_no_figures_in_the_table(results: Path) -> N
     assert "| 100 | 8.9 | 35.6 | 43.5 | 20.2 | 80.8 | 98.9 | 0% of a processor |" in filled
     assert "| 8\u202f000 " not in filled
     assert filled.count("| - | - | - |") == 3
+
+
+def test_grants_on_a_real_livekit_have_a_table_if_they_were_measured() -> None:
+    found = result_tables.RESULT_TABLES["grants"](example_results.grants_data())
+    assert "\n| 30 | 410 | 900 | 700 | 500 | 12 | 35.5 | 80 |" in found
+    assert "real LiveKit" not in result_tables.RESULT_TABLES["grants"](
+        {**example_results.grants_data(), "livekit": []}
+    )
