@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any
+from typing import Any, cast
 
 from cohost_schemas.commands import (
     AcceptInvitation,
@@ -59,36 +59,35 @@ class BatchQueries:
 
     @classmethod
     def from_batch(cls, batch: Sequence[InputRecord], stages: Mapping[str, Stage]) -> "BatchQueries":
-        """Return the queries for a batch's commands."""
+        """Return the queries for the commands of a batch, which has its facts first."""
         queries = cls()
-        sent_ids = {record.id for record in batch if type(record.data) is SendInvitation}
-        room_facts: dict[str, list[RoomChanged]] = {}
-        for record in batch:
-            if type(record.data) is RoomChanged:
-                room_facts.setdefault(record.key, []).append(record.data)
+        new_hosts: dict[str, list[str]] = {}
+        sent_ids: set[str] = set()
         for record in batch:
             data: Any = record.data
-            command_type = type(data)
-            if command_type is SendInvitation:
-                queries._add_last_invitation(data.user_id, record.key, stages[record.key])
-            elif command_type in _INVITATION_COMMANDS and data.invitation_id not in sent_ids:
-                queries._add_closed_invitation(data.invitation_id, record.key, stages[record.key])
-            if (user_id := user_to_check(data)) is not None:
-                hosts = queries.hosts_by_user.setdefault(user_id, set())
-                if command_type is SendInvitation:
-                    hosts.update(_possible_hosts(stages[record.key], room_facts.get(record.key, ())))
+            record_type = type(data)
+            if record_type is SendInvitation:
+                sent_ids.add(record.id)
+                queries._add_sending(record, stages[record.key], new_hosts.get(record.key, ()))
+            elif record_type is RoomChanged:
+                new_hosts.setdefault(record.key, []).append(data.host_id)
+            else:
+                if record_type in _INVITATION_COMMANDS and data.invitation_id not in sent_ids:
+                    queries._add_closed_invitation(data.invitation_id, record.key, stages[record.key])
+                if (user_id := user_to_check(data)) is not None:
+                    queries.hosts_by_user.setdefault(user_id, set())
         return queries
 
-    def _add_last_invitation(self, user_id: str, room_id: str, stage: Stage) -> None:
+    def _add_sending(self, record: InputRecord, stage: Stage, new_hosts: Sequence[str]) -> None:
+        user_id = cast("SendInvitation", record.data).user_id
         if not stage.has_full_history and user_id not in stage.last_invitation_of:
-            self.last_invitations[room_id, user_id] = stage
+            self.last_invitations[record.key, user_id] = stage
+        # When it is decided, the room may have any of these hosts.
+        hosts = self.hosts_by_user.setdefault(user_id, set())
+        hosts.update(new_hosts)
+        if stage.room is not None:
+            hosts.add(stage.room.host_id)
 
     def _add_closed_invitation(self, invitation_id: str, room_id: str, stage: Stage) -> None:
         if invitation_id not in stage.pending_by_id and invitation_id not in stage.recently_closed:
             self.closed_invitations[invitation_id, room_id] = stage
-
-
-def _possible_hosts(stage: Stage, room_facts: Sequence[RoomChanged]) -> list[str]:
-    """Return the hosts that a room can have when the commands of a batch with these facts are decided."""
-    present = [] if stage.room is None else [stage.room.host_id]
-    return present + [fact.host_id for fact in room_facts]
