@@ -119,7 +119,7 @@ class InvitationsProcessor:
             if fact is None
             else User(fact.status, fact.can_receive_invitations, frozenset(fact.blocked_user_ids))
         )
-        self._cache.apply_user_fact(record.key, user, record.lane, self._clock())
+        self._cache.apply_user_fact(record.key, user, record.lane)
         name = None if fact is None else fact.display_name
         changes.users[record.key] = UserUpdate(record.lane, record.offset, user, name)
 

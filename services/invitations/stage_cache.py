@@ -1,5 +1,6 @@
 """Cache of the owned lanes: stages, and the users whose eligibility commands depend on."""
 
+import math
 from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
@@ -14,18 +15,17 @@ _MAX_USER_BYTES = 120_000_000
 # Measured, with the longest ids that there are.
 _USER_BYTES, _BLOCKED_USER_BYTES = 600, 190
 _USER_TTL_SECONDS = 0.5
-_COMMITTED_BATCH = -2
 
 
 class CachedUser(NamedTuple):
-    """A user from Postgres or from a fact of `batch`; reload it at `expires_at` (monotonic seconds).
+    """A user from a fact or from Postgres; reload it at `expires_at` (monotonic seconds).
 
+    A user from a fact does not expire: this worker reads the later facts too, until it loses the user's lane.
     `hosts` are the users that were looked up in the list of blocked users; None means that all are known.
     """
 
     user: User
-    expires_at: float
-    batch: int
+    expires_at: float = math.inf
     hosts: AbstractSet[str] | None = None
 
     def knows_hosts(self, hosts: AbstractSet[str]) -> bool:
@@ -67,13 +67,13 @@ class StageCache:
     def expired_users(
         self, hosts_by_user: Mapping[str, AbstractSet[str]], now: float
     ) -> dict[str, AbstractSet[str]]:
-        """Return the users that must be loaded: not cached, or committed and expired or without a host."""
-        users, oldest_uncommitted = self.users, self.users.batch - 1
+        """Return the users that must be loaded: not cached, expired, or without one of these hosts."""
+        users = self.users
         return {
             user_id: hosts
             for user_id, hosts in hosts_by_user.items()
             if (cached := users.get(user_id)) is None
-            or (cached.expires_at <= now and cached.batch < oldest_uncommitted)
+            or cached.expires_at <= now
             or not cached.knows_hosts(hosts)
         }
 
@@ -88,9 +88,8 @@ class StageCache:
             if user_id not in loaded:
                 self.users.discard(user_id)
         for user_id, (user, lane) in loaded.items():
-            hosts = hosts_by_user[user_id]
-            self.users.put(user_id, lane, CachedUser(user, now + _USER_TTL_SECONDS, _COMMITTED_BATCH, hosts))
+            self.users.put(user_id, lane, CachedUser(user, now + _USER_TTL_SECONDS, hosts_by_user[user_id]))
 
-    def apply_user_fact(self, user_id: str, user: User, lane: int, now: float) -> None:
+    def apply_user_fact(self, user_id: str, user: User, lane: int) -> None:
         """Cache a user by a fact of this batch, which is not committed yet."""
-        self.users.put(user_id, lane, CachedUser(user, now + _USER_TTL_SECONDS, self.users.batch))
+        self.users.put(user_id, lane, CachedUser(user))

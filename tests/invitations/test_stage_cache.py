@@ -9,6 +9,7 @@ from services.invitations.stage_cache import StageCache
 
 MAX_BYTES = 20_000_000
 BLOCKED_USERS = 200
+HOST = "alice"
 INVITATION = {
     "room_id": "room",
     "user_id": "bob",
@@ -32,7 +33,7 @@ def test_users_with_long_block_lists_take_bounded_memory() -> None:
         for batch in range(30):
             for number in range(50):
                 user_id = f"user-{batch}-{number}"
-                cache.apply_user_fact(user_id, blocking_user(batch * 50 + number), 0, 0.0)
+                cache.apply_user_fact(user_id, blocking_user(batch * 50 + number), 0)
             cache.users.end_batch()
         used, _ = tracemalloc.get_traced_memory()
     finally:
@@ -48,12 +49,23 @@ def test_a_user_weighs_about_what_it_takes() -> None:
         tracemalloc.start()
         try:
             for number in range(200):
-                cache.apply_user_fact(f"{number:0>64}", blocking_user(number, blocked), 0, 0.0)
+                cache.apply_user_fact(f"{number:0>64}", blocking_user(number, blocked), 0)
             used, _ = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
         estimated = sum(cached.estimate_bytes() for cached in cache.users.values())
         assert 0.7 * used < estimated < 1.5 * used
+
+
+def test_a_user_from_a_fact_is_current_until_the_lane_is_lost() -> None:
+    cache = StageCache()
+    cache.put_users({"loaded": {HOST}}, {"loaded": (User("active"), 1)}, now=0.0)
+    cache.apply_user_fact("read", User("active"), 1)
+    wanted = {"loaded": {HOST}, "read": {HOST}}
+    assert cache.expired_users(wanted, now=0.1) == {}
+    assert cache.expired_users(wanted, now=3600.0) == {"loaded": {HOST}}
+    cache.users.drop_lanes({1})
+    assert cache.expired_users(wanted, now=3600.0) == wanted
 
 
 def test_a_stage_weighs_its_closed_invitations_too() -> None:
