@@ -64,11 +64,13 @@ class Sweeper:
         async with self._pool.acquire() as connection:
             await scheduled_commands.delete_decided(connection, lanes)
             due = await self._find_due(connection, lanes)
-            await scheduled_commands.add_commands(
-                connection, [ScheduledCommand(entry, ids.uuid7()) for entry in due]
-            )
+            if due:
+                await scheduled_commands.add_commands(
+                    connection, [ScheduledCommand(entry, ids.uuid7()) for entry in due]
+                )
             to_publish = await scheduled_commands.commands_to_publish(connection, lanes, _BATCH_LIMIT)
-            await self._publish_commands(connection, to_publish)
+            if to_publish:
+                await self._publish_commands(connection, to_publish)
         return len(to_publish) == _BATCH_LIMIT
 
     async def _find_due(self, connection: Connection, lanes: Collection[int]) -> list[DueItem]:
