@@ -27,7 +27,7 @@ class Config:
     expects_replicas: bool = False
     create_topics: bool = True
     session_timeout_ms: int = 10_000
-    max_records: int = 1000
+    max_records: int = 4000
     batch_pause_ms: int = 5
     fetch_max_wait_ms: int = 10
     max_lost_facts: int = 5

@@ -196,7 +196,7 @@ class ServiceSettings(ProcessSettings):
     replication_factor: Annotated[int, Field(ge=1, le=32_767)] = 1
     create_topics: bool = True
     session_timeout_ms: Annotated[int, Field(ge=1000, le=300_000)] = 10_000
-    max_records: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    max_records: Annotated[int, Field(ge=1, le=100_000)] = 4000
     batch_pause_ms: Annotated[int, Field(ge=0, le=10_000)] = 5
     fetch_max_wait_ms: Annotated[int, Field(ge=1, le=10_000)] = 10
     max_lost_facts: Annotated[int, Field(ge=0)] = 5
