@@ -234,14 +234,24 @@ async def test_one_token_is_signed_for_many_calls_to_a_room(
 def signed_tokens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The tokens signed during the test."""
     tokens: list[str] = []
-    sign = api.AccessToken.to_jwt
+    sign = jwt.encode
 
-    def record_token(token: api.AccessToken) -> str:
-        tokens.append(sign(token))
+    def record_token(*arguments: Any, **options: Any) -> str:
+        tokens.append(sign(*arguments, **options))
         return tokens[-1]
 
-    monkeypatch.setattr(api.AccessToken, "to_jwt", record_token)
+    monkeypatch.setattr(jwt, "encode", record_token)
     return tokens
+
+
+async def test_an_api_token_grants_its_call_and_nothing_else(
+    livekit_client: LiveKitClient, signed_tokens: list[str]
+) -> None:
+    await livekit_client.get_participant("room", "bob")
+    await livekit_client.list_rooms()
+    decoded = [jwt.decode(token, SECRET, algorithms=["HS256"], issuer=KEY) for token in signed_tokens]
+    assert [each["video"] for each in decoded] == [{"room": "room", "roomAdmin": True}, {"roomList": True}]
+    assert all(each["exp"] - each["nbf"] == 600 for each in decoded)
 
 
 async def test_after_a_refusal_another_token_is_signed(

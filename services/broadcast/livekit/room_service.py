@@ -2,17 +2,16 @@
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
 import aiohttp
+import jwt
 from cachetools import TTLCache
-from livekit import api
 from livekit.api.room_service import RoomService
 from livekit.api.twirp_client import TwirpClient
 
-_API_TOKEN_TTL = timedelta(minutes=10)
+_API_TOKEN_TTL_SECONDS = 600
 _API_TOKEN_REUSE_SECONDS = 300
 _MAX_API_TOKENS = 4096
 _CONTENT_TYPE = {"Content-Type": "application/protobuf"}
@@ -66,16 +65,25 @@ class CachedTokenRoomService(RoomService):
         self._signed.clear()
 
     def _auth_header(self, grants: Any, sip: Any = None) -> dict[str, str]:  # noqa: ARG002 - its parent's
-        scope = (grants.room, grants.room_admin, grants.room_create, grants.room_list)
+        scope = grants.room, grants.room_admin, grants.room_create, grants.room_list
         signed_at, header = self._signed.get(scope, (0.0, {}))
         # Check two clocks: the cache's monotonic one stops while the machine sleeps, this one may be reset.
         if abs(time.time() - signed_at) > _API_TOKEN_REUSE_SECONDS:
-            token = (
-                api.AccessToken(self.api_key, self.api_secret).with_ttl(_API_TOKEN_TTL).with_grants(grants)
-            )
-            header = {"authorization": f"Bearer {token.to_jwt()}"}
+            header = {"authorization": f"Bearer {self._sign_token(*scope)}"}
             self._signed[scope] = (time.time(), header)
         return header
+
+    def _sign_token(self, room: object, room_admin: object, room_create: object, room_list: object) -> str:
+        """Return a token with these grants alone; the SDK's class adds others, in three times the time."""
+        grants = {"room": room, "roomAdmin": room_admin, "roomCreate": room_create, "roomList": room_list}
+        now = int(time.time())
+        claims = {
+            "iss": self.api_key,
+            "nbf": now,
+            "exp": now + _API_TOKEN_TTL_SECONDS,
+            "video": {name: value for name, value in grants.items() if value},
+        }
+        return jwt.encode(claims, self.api_secret, algorithm="HS256")
 
 
 async def _read_error(response: aiohttp.ClientResponse) -> Any:
