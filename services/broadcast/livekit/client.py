@@ -27,6 +27,9 @@ DATA_TOPIC = "cohost"
 _TOKEN_TTL = timedelta(seconds=590)
 _EXPIRY_LEEWAY_SECONDS = 60
 
+_IDLE_CONNECTION_SECONDS = 50
+"""Longer than between two comparisons, so that a grant finds a connection; shorter than proxies keep one."""
+
 _NO_ROOM = "-/-"
 """A name that no room of ours has, because it is not an id: to list it costs LiveKit nothing."""
 
@@ -241,7 +244,8 @@ class LiveKitClient:
     def _http_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             # No connection limit: callers limit themselves, and must not wait here for each other.
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_CONNECTION_SECONDS)
+            self._session = aiohttp.ClientSession(connector=connector)
         return self._session
 
     @property
