@@ -128,7 +128,7 @@ class GrowthSeries(TypedDict):
 
 
 class GrowthData(TypedDict):
-    """`growth.json`: the series, and notes that the page prints below the plot."""
+    """`growth.json` and `soak.json`: the series, and notes that the page prints below the plot."""
 
     series: Sequence[GrowthSeries]
     notes: NotRequired[Sequence[str]]

@@ -129,8 +129,13 @@ def _format_growth(data: GrowthData) -> str:
     for series in data["series"]:
         panels[series["x_name"], tuple(series["x"])].append(series)
     parts = [_format_panel(x_name, counts, found) for (x_name, counts), found in panels.items()]
-    notes = "\n".join(f"- {note}" for note in data.get("notes", ()))
+    notes = _format_notes(data)
     return "\n\n".join([*parts, *([notes] if notes else [])])
+
+
+def _format_notes(data: GrowthData) -> str:
+    """Return the notes alone: a soak has too many minutes for a table."""
+    return "\n".join(f"- {note}" for note in data.get("notes", ()))
 
 
 def _format_panel(x_name: str, counts: Sequence[float], found: Sequence[GrowthSeries]) -> str:
@@ -201,4 +206,5 @@ RESULT_TABLES: Mapping[str, Callable[[Any], str]] = {
     "growth": _format_growth,
     "latency": _format_latency,
     "peers": _format_peers,
+    "soak": _format_notes,
 }

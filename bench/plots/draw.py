@@ -16,6 +16,7 @@ _PLOTS: Mapping[str, Callable[[Any], Figure]] = {
     "growth": growth_plot.draw_growth,
     "latency": latency_plot.draw_latency,
     "peers": peers_plot.draw_peers,
+    "soak": growth_plot.draw_growth,
 }
 
 

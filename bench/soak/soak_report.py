@@ -1,23 +1,20 @@
 """Report of a soak. The run function returns a line per thing that was not flat, or an empty list."""
 
-import dataclasses
-import json
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-from bench import tables
+from bench import results_file, tables
 from bench.environment import BenchEnvironment
+from bench.result_shapes import GrowthData, GrowthSeries
 from bench.soak import minutes as flatness
 from bench.soak import soak_run
 from bench.soak.minutes import SoakMinute
 from cohost import audit
 
-SAVED = Path(__file__).parents[1] / "results" / "soak.json"
-
 PrintLine = Callable[[str], None]
 
 _LARGEST_TABLES = 6
+_FLAT = "p99, memory and tables were flat"
 
 
 async def report_soak(environment: BenchEnvironment, options: Namespace, print_line: PrintLine) -> list[str]:
@@ -33,19 +30,59 @@ async def report_soak(environment: BenchEnvironment, options: Namespace, print_l
     )
     print_line("")
     print_line(_format_tables(found))
-    for name, cost in _COSTS.items():
-        without, held = flatness.snapshot_costs(found, cost)
-        print_line(f"{name}: {without:.0f} without the snapshot, {held:.0f} with it")
-    if options.save:
-        SAVED.parent.mkdir(exist_ok=True)
-        SAVED.write_text(json.dumps([dataclasses.asdict(each) for each in found], indent=1) + "\n")
+    print_line("\n".join(_describe_snapshot(found)))
     for sentence in (flatness.FLAT_P99, flatness.FLAT_MEMORY, flatness.FLAT_TABLES):
         print_line(sentence)
     audited = await audit.audit(run.bootstrap_servers, run.prefix)
     print_line(f"audit of the topics: {audited.commands} commands, {len(audited.violations)} violations")
-    grown = [*flatness.find_growth(found), *audited.violations]
-    print_line("\n".join(grown) if grown else "p99, memory and tables were flat")
-    return grown
+    verdict = flatness.find_growth(found) or [_FLAT]
+    print_line("\n".join(verdict))
+    results_file.save_result("soak", build_data(found), environment, options)
+    return [*(line for line in verdict if line != _FLAT), *audited.violations]
+
+
+def build_data(found: Sequence[SoakMinute]) -> GrowthData:
+    """Return the figures of each minute as series, and what was flat."""
+    figures: list[tuple[str, str, Callable[[SoakMinute], float]]] = [
+        ("p50", "ms", lambda minute: minute.p50),
+        ("p99", "ms", lambda minute: minute.p99),
+        *((f"memory of {name}", "MiB", _memory_of(name)) for name in found[0].memory),
+        ("tables without history", "MiB in tables", lambda minute: minute.mebibytes(history=False)),
+        ("tables with history", "MiB in tables", lambda minute: minute.mebibytes(history=True)),
+        ("dead rows", "rows", lambda minute: minute.dead_rows),
+        ("services", "µs/command", lambda minute: minute.cpu.worker),
+        ("Postgres", "µs/command", lambda minute: minute.cpu.postgres),
+        ("Kafka", "µs/command", lambda minute: minute.cpu.kafka),
+    ]
+    series: list[GrowthSeries] = [
+        {
+            "name": name,
+            "x_name": "minutes",
+            "unit": unit,
+            "x": list(range(1, len(found) + 1)),
+            "y": [results_file.round_figure(figure(minute)) for minute in found],
+        }
+        for name, unit, figure in figures
+    ]
+    notes = [
+        *_describe_snapshot(found),
+        *(flatness.FLAT_P99, flatness.FLAT_MEMORY, flatness.FLAT_TABLES),
+        *(flatness.find_growth(found) or [_FLAT]),
+    ]
+    return {"series": series, "notes": notes}
+
+
+def _memory_of(process: str) -> Callable[[SoakMinute], float]:
+    return lambda minute: minute.memory[process]
+
+
+def _describe_snapshot(found: Sequence[SoakMinute]) -> list[str]:
+    """Return what each minute cost without the snapshot and with it."""
+    lines = []
+    for name, cost in _COSTS.items():
+        without, held = flatness.snapshot_costs(found, cost)
+        lines.append(f"{name}: {without:.0f} without the snapshot, {held:.0f} with it")
+    return lines
 
 
 _HEAD = (

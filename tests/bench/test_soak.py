@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from bench.cpu import CpuUsage
-from bench.soak import load
+from bench.soak import load, soak_report
 from bench.soak.minutes import SoakMinute, TableSize, find_growth
 from bench.workload import traffic
 
@@ -79,3 +79,16 @@ def test_a_rooms_expiring_invitations_go_to_its_late_user() -> None:
     sent = [next(commands) for _ in range(2 * load.EXPIRING_SHARE)]
     expiring = [command for command in sent if "expiresInSeconds" in command.data]
     assert [command.data["userId"] for command in expiring] == ["late-room-0", "late-room-1"]
+
+
+def test_the_saved_result_has_each_minute_and_the_verdict() -> None:
+    data = soak_report.build_data(minutes_with(lambda number: {"p99": 40 + number}))
+    assert {
+        "name": "p99",
+        "x_name": "minutes",
+        "unit": "ms",
+        "x": list(range(1, 10)),
+        "y": list(range(40, 49)),
+    } in data["series"]
+    assert "p99 in ms: 44 without the snapshot, 44 with it" in data["notes"]
+    assert data["notes"][-1] == "p99, memory and tables were flat"
