@@ -19,7 +19,7 @@ from bench.workload.seat_plan import InvitationEvents, SeatPlan
 ROOMS = (1_000, 10_000)
 PERIOD_SECONDS = 30
 CLOUD_CALLS_A_MINUTE = 1_000
-"""What LiveKit Cloud allows a project (docs.livekit.io, "Quotas and limits", API requests)."""
+"""What LiveKit Cloud allows a project (docs.livekit.io/cloud/quotas-and-limits/, API requests)."""
 
 _SECONDS = 60
 _RESYNCS = 2
