@@ -24,7 +24,7 @@ SECONDS = 15
 
 _ROOMS = 20_000
 _ROUNDS = 3
-_HOT_ROOM = 1
+_HOT_ROOM = 0
 _LATE_SECONDS = 60
 
 
@@ -51,10 +51,10 @@ async def measure_hot_room(environment: BenchEnvironment, seed: int) -> HotRoomR
     usual: list[GrowthRound] = []
     hot: list[GrowthRound] = []
     for _ in range(_ROUNDS):
-        usual.append(await point.measure_round(GrowthPoint.next_command))
+        usual.append(await point.measure_round(usual_command))
         await crowd_room(point)
         hot.append(await point.measure_round(next_command))
-    usual_latency = await _measure_latency(point, GrowthPoint.next_command)
+    usual_latency = await _measure_latency(point, usual_command)
     await crowd_room(point)
     hot_latency = await _measure_latency(point, next_command)
     return HotRoomResult(usual, hot, usual_latency, hot_latency, await point.find_unexpected())
@@ -78,10 +78,15 @@ async def crowd_room(point: GrowthPoint) -> None:
     room.pending |= dict(zip(free, added, strict=True))
 
 
+def usual_command(point: GrowthPoint) -> PlannedCommand:
+    """Return a command to any other room."""
+    return command_mix.next_command(point.room(point.random.randrange(_HOT_ROOM + 1, point.size.rooms)))
+
+
 def next_command(point: GrowthPoint) -> PlannedCommand:
     """Return a command, one in five of them to the hot room, where nobody can be invited any more."""
     if point.random.random() >= SHARE:
-        return point.next_command()
+        return usual_command(point)
     room = point.room(_HOT_ROOM)
     while True:
         command = command_mix.next_command(room)
