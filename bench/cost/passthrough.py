@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from bench.baseline import marks
@@ -89,4 +90,5 @@ async def pass_through(options: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(pass_through(json.loads(sys.argv[1])))
+    # On the worker's loop: what is compared is the pipeline.
+    uvloop.run(pass_through(json.loads(sys.argv[1])))

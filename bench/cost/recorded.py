@@ -16,8 +16,8 @@ UNIT = "\N{MULTIPLICATION SIGN} passthrough"
 _MAX_RISE = 0.15
 _SHOWN = 3
 # A check must not take two minutes: the last round is left out if it would begin later than this.
-_MAX_ROUNDS = 3
-_LAST_ROUND_SECONDS = 60
+_MAX_ROUNDS = 6
+_LAST_ROUND_SECONDS = 90
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class RecordedCost:
         """
         if any(found.ratio <= self.limit for found in rounds):
             return False
-        return len(rounds) < (_MAX_ROUNDS if seconds < _LAST_ROUND_SECONDS else _MAX_ROUNDS - 1)
+        return len(rounds) < _MAX_ROUNDS and seconds < _LAST_ROUND_SECONDS
 
     def describe_rise(self, rounds: Sequence[CostRound]) -> str | None:
         """Return a sentence if a command costs too much in each round, with the steps that rose most."""

@@ -99,11 +99,11 @@ def test_a_cost_above_fails_and_names_the_steps_that_rose() -> None:
 def test_a_check_ends_within_the_limit_or_after_three_rounds() -> None:
     recorded = RecordedCost.from_rounds([measured_round(worker=70)])
     within, above = measured_round(worker=84), measured_round(worker=90)
-    assert recorded.needs_round([], seconds=100)
+    assert recorded.needs_round([], seconds=20)
     assert recorded.needs_round([above, above], seconds=50)
-    assert not recorded.needs_round([above, above], seconds=70)
+    assert not recorded.needs_round([above, above], seconds=100)
     assert not recorded.needs_round([above, within], seconds=50)
-    assert not recorded.needs_round([above, above, above], seconds=50)
+    assert not recorded.needs_round([above] * 6, seconds=50)
 
 
 def test_samples_are_counted_by_step_until_the_end(tmp_path: Path) -> None:
