@@ -27,6 +27,8 @@ class LaneBroker(KafkaBroker):
             # The outputs are published in transactions, which FastStream's producer does not offer.
             consumer_only=True,
             allow_auto_create_topics=False,
+            # The handler takes the message as it is: to inject it would take a thread for each batch.
+            apply_types=False,
             graceful_timeout=None,
             logger=logging.getLogger("cohost.consumer"),
             log_level=logging.DEBUG,
@@ -67,7 +69,7 @@ class LaneBroker(KafkaBroker):
             # FastStream's own parser and decoder run before the handler, and skip a batch that has one record
             # which they cannot read.
             parser=consumer.pass_through,
-            decoder=consumer.decode_nothing,
+            decoder=consumer.keep_message,
             no_reply=True,
         )
         # FastStream's own poll sleeps after an empty one, unresponsive to new records, and five seconds after
