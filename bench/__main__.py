@@ -35,10 +35,14 @@ import uvloop
 from bench import report
 from bench.cost import cost_report
 from bench.environment import BenchEnvironment, open_environment
+from bench.gateway import gateway_report
 from bench.growth import growth_report
+from bench.ladder import ladder_report
+from bench.measurements import traces_report
 from bench.pages import result_page
 from bench.peers import peers_report
 from bench.plots import draw
+from bench.printing import print_line
 from bench.soak import soak_report
 from cohost.kafka import patches
 from stack import StartError
@@ -48,16 +52,16 @@ _HOTTEST = 30
 Measurement = Callable[[BenchEnvironment, argparse.Namespace], Awaitable[list[str]]]
 
 _MEASUREMENTS: dict[str, Measurement] = {
-    "cost": partial(cost_report.report_cost, print_line=report.print_line),
+    "cost": partial(cost_report.report_cost, print_line=print_line),
     "drain": report.run_drain,
-    "latency": report.run_latency,
+    "latency": partial(ladder_report.report_latency, print_line=print_line),
     "grants": report.run_grants,
     "kills": report.run_kills,
-    "gateway": report.run_gateway,
-    "traces": report.run_traces,
-    "growth": partial(growth_report.report_growth, print_line=report.print_line),
-    "soak": partial(soak_report.report_soak, print_line=report.print_line),
-    "peers": partial(peers_report.report_peers, print_line=report.print_line),
+    "gateway": partial(gateway_report.report_gateway, print_line=print_line),
+    "traces": partial(traces_report.report_traces, print_line=print_line),
+    "growth": partial(growth_report.report_growth, print_line=print_line),
+    "soak": partial(soak_report.report_soak, print_line=print_line),
+    "peers": partial(peers_report.report_peers, print_line=print_line),
 }
 _ONLY_ALONE = frozenset({"growth", "soak"})
 # What needs saved results alone; each returns the files that it has written.
@@ -72,7 +76,7 @@ def main() -> int:
     options = _parse_options()
     if options.what in _FROM_RESULTS:
         for path in _FROM_RESULTS[options.what]():
-            report.print_line(f"written: {path}")
+            print_line(f"written: {path}")
         return 0
     # The clients log every transient error of a broker whose topics are seconds old.
     logging.disable(logging.CRITICAL)
@@ -131,17 +135,17 @@ async def _run_measurements(options: argparse.Namespace) -> list[str]:
     began = time.monotonic()
     wrong: list[str] = []
     async with open_environment() as environment:
-        report.print_line(
+        print_line(
             f"Kafka and Postgres on {os.cpu_count()} processors with the rest, "
             f"load average {environment.load_average:.1f}, seed {options.seed}"
         )
         for name, measure in _MEASUREMENTS.items():
             if options.what == name or (options.what is None and name not in _ONLY_ALONE):
-                report.print_line(f"\n== {name}")
+                print_line(f"\n== {name}")
                 wrong += await measure(environment, options)
     # A measurement alone ends with its own result.
     if options.what is None:
-        report.print_line(f"\n{time.monotonic() - began:.0f} s in all")
+        print_line(f"\n{time.monotonic() - began:.0f} s in all")
     return wrong
 
 

@@ -1,4 +1,4 @@
-"""Reports of the measurements. Each run function returns a line per wrong result, or an empty list."""
+"""Reports of drain, grants and kills. Each run function returns a line per wrong result, or an empty list."""
 
 import time
 from argparse import Namespace
@@ -9,10 +9,9 @@ from bench import outcomes, results_file, saved_data, tables
 from bench.baseline import measurement
 from bench.environment import BenchEnvironment, BenchRun
 from bench.fake_livekit import process
-from bench.gateway import gateway_report
-from bench.ladder import ladder_report
-from bench.measurements import drain, grant_check, grants, kills, livekit_report, traces_report
+from bench.measurements import drain, grant_check, grants, kills, livekit_report
 from bench.measurements.grants import GrantsResult
+from bench.printing import print_line
 from bench.result_shapes import DrainData, GrantsData, KillsData
 from bench.results import Measurement
 from bench.workload import seat_plan
@@ -55,11 +54,6 @@ async def run_drain(environment: BenchEnvironment, options: Namespace) -> list[s
     print_line("\nWith several workers the plain handler gives up the order of commands.")
     # Several workers decide out of order and may reject other commands; a single one keeps the order.
     return wrong + [f"the plain handler: {line}" for line in plain[1].unexpected]
-
-
-async def run_latency(environment: BenchEnvironment, options: Namespace) -> list[str]:
-    """Print the latency of commands at rising rates."""
-    return await ladder_report.report_latency(environment, options, print_line)
 
 
 async def run_grants(environment: BenchEnvironment, options: Namespace) -> list[str]:
@@ -126,21 +120,6 @@ async def run_kills(environment: BenchEnvironment, options: Namespace) -> list[s
     }
     results_file.save_result("kills", data, environment, options)
     return _print_audit(report, sent)
-
-
-async def run_gateway(environment: BenchEnvironment, options: Namespace) -> list[str]:
-    """Print what one copy of the gateway does with commands and with the clients of live streams."""
-    return await gateway_report.report_gateway(environment, options, print_line)
-
-
-async def run_traces(environment: BenchEnvironment, options: Namespace) -> list[str]:
-    """Print what traces cost a worker."""
-    return await traces_report.report_traces(environment, options, print_line)
-
-
-def print_line(text: str) -> None:
-    """Print a line and flush it."""
-    print(text, flush=True)  # noqa: T201 - the report
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import time
 from argparse import Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import sqrt
 from statistics import median
 from typing import Literal
@@ -12,6 +12,7 @@ from bench.cost import cost_round
 from bench.cost.cost_round import CostRound
 from bench.cost.recorded import UNIT, RecordedCost
 from bench.environment import BenchEnvironment
+from bench.printing import PrintLine
 from bench.result_shapes import CostData, CostItem
 
 COMMANDS = 30_000
@@ -20,8 +21,6 @@ ROUNDS = 5
 
 _SHOWN = 5
 _SPREAD: tuple[Literal["lowest", "median", "highest"], ...] = ("lowest", "median", "highest")
-
-PrintLine = Callable[[str], None]
 
 
 async def report_cost(environment: BenchEnvironment, options: Namespace, print_line: PrintLine) -> list[str]:

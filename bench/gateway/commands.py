@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench import cpu, outcomes, worker
@@ -12,6 +12,7 @@ from bench.environment import BenchRun
 from bench.gateway import processes
 from bench.gateway.command_paths import BarePath, CommandPath, DirectPath, GatewayPath, HttpPath
 from bench.measurements.latency import LatencyResult, summarize_latency
+from bench.printing import PrintLine
 from bench.workload import open_loop, traffic, traffic_producer
 from bench.workload.simulated_room import BANNED_USER, UNKNOWN_USER, PlannedCommand
 from bench.workload.traffic import Traffic
@@ -19,8 +20,6 @@ from bench.workload.traffic import Traffic
 RATES = (100, 500, 1_000)
 IN_FLIGHT = 256
 KEYED_IN_FLIGHT = 32
-
-PrintLine = Callable[[str], None]
 
 _ROOMS = 1_000
 _SLICE_SECONDS = 2.5

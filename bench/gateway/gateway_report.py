@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from bench import results_file, tables
 from bench.environment import BenchEnvironment
 from bench.gateway import commands, gateway_data, processes, streams
-from bench.gateway.commands import CommandsResult, PrintLine
+from bench.gateway.commands import CommandsResult
 from bench.gateway.streams import StreamsResult
 from bench.measurements.latency import LatencyResult
+from bench.printing import PrintLine
 from cohost import audit
 
 _SHOWN = 5

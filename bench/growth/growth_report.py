@@ -8,8 +8,9 @@ from bench import results_file, tables
 from bench.environment import BenchEnvironment
 from bench.growth import load_reports
 from bench.growth.growth_point import GrowthPoint, GrowthRound
-from bench.growth.load_reports import GrowthPart, PrintLine
+from bench.growth.load_reports import GrowthPart
 from bench.growth.stored_rows import StoredSize
+from bench.printing import PrintLine
 from bench.result_shapes import GrowthData, GrowthSeries
 
 ROUNDS = 3

@@ -1,15 +1,14 @@
 """Reports of the hot room, the numbers of workers and the comparison with LiveKit, each with its series."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from bench import tables
 from bench.environment import BenchEnvironment
 from bench.growth import comparison, hot_room, worker_counts
+from bench.printing import PrintLine
 from bench.result_shapes import GrowthSeries
 from bench.results_file import round_figure
-
-PrintLine = Callable[[str], None]
 
 
 class GrowthPart(NamedTuple):

@@ -1,7 +1,7 @@
 """Report of the latency ladder. The run function returns a line per wrong result, or an empty list."""
 
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from bench import results_file, tables
 from bench.environment import BenchEnvironment
@@ -9,10 +9,9 @@ from bench.ladder import command_steps, rates
 from bench.ladder.command_steps import StepResult
 from bench.ladder.open_loop_run import RateResult
 from bench.ladder.rates import KNEE_P99_MS, RATES
+from bench.printing import PrintLine
 from bench.result_shapes import LatencyData, LatencyRung, StepLatency
 from bench.results_file import round_figure
-
-PrintLine = Callable[[str], None]
 
 PIPELINE = "pipeline"
 PLAIN_HANDLER = "plain handler"

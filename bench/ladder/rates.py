@@ -7,6 +7,7 @@ from bench import worker
 from bench.baseline import measurement
 from bench.environment import BenchEnvironment, BenchRun
 from bench.ladder.open_loop_run import ROOMS, OpenLoopRun, RateResult
+from bench.printing import PrintLine
 from bench.results_file import round_figure
 
 RATES = (10, 100, 1_000, 5_000, 10_000)
@@ -17,7 +18,6 @@ _LEAST_COMMANDS = 300
 _HIGHEST_RATE = 100_000
 _KNEE_PRECISION = 1.1
 
-PrintLine = Callable[[str], None]
 MeasureRate = Callable[[int], Awaitable[RateResult]]
 
 

@@ -1,11 +1,11 @@
 """Two workers under load, killed and stopped at random moments, and the audit of their topics."""
 
 import asyncio
-from collections.abc import Callable
 from random import Random
 
 from bench import outcomes, worker
 from bench.environment import BenchRun
+from bench.printing import PrintLine
 from bench.worker import WorkerProcess
 from bench.workload import open_loop, traffic, traffic_producer
 from cohost import audit
@@ -19,8 +19,6 @@ _STOPPED_SECONDS = 2.5 * _SESSION_MS / 1000
 _LONGEST_PAUSE = 4.0
 _DRAIN_SECONDS = 60
 _LOOK_SECONDS = 0.1
-
-PrintLine = Callable[[str], None]
 
 
 async def measure_kills(run: BenchRun, seed: int, print_line: PrintLine) -> tuple[int, audit.Report]:

@@ -1,11 +1,11 @@
 """Report of the grants on a real LiveKit server."""
 
-from collections.abc import Callable
 from statistics import median
 
 from bench import tables
 from bench.environment import BenchEnvironment
 from bench.measurements.livekit_grants import LiveKitGrantsResult, measure_livekit_grants
+from bench.printing import PrintLine
 from bench.result_shapes import LiveKitGrantsItem
 from bench.results_file import round_figure
 
@@ -14,7 +14,7 @@ CLIENTS = {1: 100, 30: 50}
 
 
 async def report_livekit_grants(
-    environment: BenchEnvironment, seed: int, print_line: Callable[[str], None]
+    environment: BenchEnvironment, seed: int, print_line: PrintLine
 ) -> list[LiveKitGrantsItem]:
     """Print what a call costs broadcast and a real LiveKit, and when a client has its permission."""
     items = []

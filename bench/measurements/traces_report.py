@@ -1,19 +1,18 @@
 """Report of what traces cost a worker. The run function returns a line per wrong result, or an empty list."""
 
 from argparse import Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 from bench import results_file, saved_data, tables
 from bench.environment import BenchEnvironment
 from bench.measurements import drain, traces
 from bench.measurements.traces import TracedDrain
+from bench.printing import PrintLine
 from bench.result_shapes import TracesData
 
 ROUNDS = 6
 WARM_UP = 10_000
-
-PrintLine = Callable[[str], None]
 
 
 async def report_traces(

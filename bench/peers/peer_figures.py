@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench import outcomes
@@ -12,6 +12,7 @@ from bench.ladder.open_loop_run import RateResult
 from bench.measurements import drain
 from bench.peers import peer_drain, peer_latency
 from bench.peers.peer import Peer, PeerTraffic
+from bench.printing import PrintLine
 from bench.results import Measurement
 from bench.workload.simulated_room import PlannedCommand
 from cohost import audit
@@ -19,8 +20,6 @@ from cohost import audit
 COMMANDS_A_ROOM = 50
 
 _SHOWN = 3
-
-PrintLine = Callable[[str], None]
 
 
 @dataclass(frozen=True)

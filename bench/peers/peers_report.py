@@ -10,7 +10,8 @@ from bench.peers import catalog, peer_figures, peer_latency, relay_kills
 from bench.peers.catalog import PIPELINE
 from bench.peers.peer import Peer
 from bench.peers.peer_drain import PeerExited
-from bench.peers.peer_figures import PeerFigures, PrintLine
+from bench.peers.peer_figures import PeerFigures
+from bench.printing import PrintLine
 from bench.result_shapes import PeerResult, PeersData, RelayKillsResult
 from bench.results_file import round_figure
 from stack import StartError

@@ -5,13 +5,12 @@ from collections.abc import Callable, Sequence
 
 from bench import results_file, tables
 from bench.environment import BenchEnvironment
+from bench.printing import PrintLine
 from bench.result_shapes import GrowthData, GrowthSeries
 from bench.soak import minutes as flatness
 from bench.soak import soak_run
 from bench.soak.minutes import SoakMinute
 from cohost import audit
-
-PrintLine = Callable[[str], None]
 
 _LARGEST_TABLES = 6
 _FLAT = "p99, memory and tables were flat"
