@@ -117,7 +117,7 @@ class _CommandsScenario:
             gateway = await stack.enter_async_context(
                 processes.run_gateway(run, pipeline.service.address, bare.url)
             )
-            arrivals = await stack.enter_async_context(_read_outcomes(run))
+            arrivals = await stack.enter_async_context(open_loop.OutcomeTimes.record(run))
             url, pid, secret = gateway.service.address, gateway.process.pid, run.stack.jwt_secret
             unkeyed = GatewayPath("gateway", url, secret, with_key=False)
             keyed = GatewayPath("gateway, with keys", url, secret, with_key=True)
@@ -199,18 +199,6 @@ class _CommandsScenario:
 
     def _is_decided(self, lane: _PathTraffic) -> bool:
         return all(command.id in self.outcomes.arrived_at for command in lane.sent)
-
-
-@contextlib.asynccontextmanager
-async def _read_outcomes(run: BenchRun) -> AsyncIterator[open_loop.OutcomeTimes]:
-    arrivals = open_loop.OutcomeTimes(run)
-    reading = asyncio.create_task(arrivals.record_outcomes())
-    try:
-        await arrivals.is_reading.wait()
-        yield arrivals
-    finally:
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
 
 
 def _prepare_path(lane: _PathTraffic) -> None:

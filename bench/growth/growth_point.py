@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 
 from bench import outcomes, worker
@@ -99,27 +100,18 @@ class GrowthPoint:
 
     async def measure_takeover(self) -> float:
         """Return the seconds from the kill of a worker until another has decided a command of every lane."""
-        arrivals = OutcomeTimes(self.run)
-        victim = await worker.start_worker(self.run, COHOST_SESSION_TIMEOUT_MS=_SESSION_MS)
-        await victim.wait_ready()
-        reading = asyncio.create_task(arrivals.record_outcomes())
-        try:
-            await arrivals.is_reading.wait()
-            async with worker.run_worker(self.run, COHOST_SESSION_TIMEOUT_MS=_SESSION_MS) as other:
+        start_worker = partial(worker.run_worker, self.run, COHOST_SESSION_TIMEOUT_MS=_SESSION_MS)
+        async with start_worker() as victim, OutcomeTimes.record(self.run) as arrivals:
+            await victim.wait_ready()
+            async with start_worker() as other:
                 await other.wait_ready()
                 killed_at = time.monotonic()
                 victim.process.kill()
                 probes = self._probe_lanes()
                 await self.send(probes)
                 waiting = {probe.id for probe in probes}
-                async with asyncio.timeout(_LONGEST_SECONDS):
-                    while not waiting <= arrivals.arrived_at.keys():
-                        await asyncio.sleep(_LOOK_SECONDS)
+                await arrivals.wait_for(waiting, _LONGEST_SECONDS)
                 return max(arrivals.arrived_at[id_] for id_ in waiting) - killed_at
-        finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
-            await victim.process.stop()
 
     async def table_bytes(self) -> dict[str, int]:
         """Return the bytes of each table with its indexes."""

@@ -1,6 +1,5 @@
 """One room with very many pending invitations that gets a fifth of the commands."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 from statistics import median
 from typing import NamedTuple
@@ -99,31 +98,20 @@ async def _measure_latency(
     point: GrowthPoint, make_command: Callable[[GrowthPoint], PlannedCommand]
 ) -> LatencyResult:
     """Return the latency of a new worker at a steady rate, without its first seconds."""
-    arrivals = OutcomeTimes(point.run)
     async with (
         traffic_producer.TrafficProducer(point.run.bootstrap_servers, point.run.prefix) as producer,
         worker.run_worker(point.run) as process,
+        OutcomeTimes.record(point.run) as arrivals,
     ):
         await process.wait_ready()
-        reading = asyncio.create_task(arrivals.record_outcomes())
-        try:
-            await arrivals.is_reading.wait()
-            commands = _iterate(point, make_command)
-            await open_loop.send_at_rate(
-                producer.send_command, commands, RATE, latency.WARM_UP_SECONDS * RATE
-            )
-            due = await open_loop.send_at_rate(producer.send_command, commands, RATE, SECONDS * RATE)
-            async with asyncio.timeout(_LATE_SECONDS):
-                while not due.keys() <= arrivals.arrived_at.keys():
-                    await asyncio.sleep(0.05)
-        finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
-    waits = sorted(1000 * (arrivals.arrived_at[id_] - at) for id_, at in due.items())
-    return latency.summarize_latency(RATE, waits)
+        commands = _iterate_commands(point, make_command)
+        await open_loop.send_at_rate(producer.send_command, commands, RATE, latency.WARM_UP_SECONDS * RATE)
+        due = await open_loop.send_at_rate(producer.send_command, commands, RATE, SECONDS * RATE)
+        await arrivals.wait_for(due.keys(), _LATE_SECONDS)
+    return latency.summarize_latency(RATE, arrivals.latencies(due))
 
 
-def _iterate(
+def _iterate_commands(
     point: GrowthPoint, make_command: Callable[[GrowthPoint], PlannedCommand]
 ) -> Iterator[PlannedCommand]:
     """Yield commands, which are counted as sent."""

@@ -20,7 +20,6 @@ LATE_SECONDS = 2
 """A rate is held if every outcome is there so long after the last command was due."""
 
 _DRAIN_SECONDS = 60
-_LOOK_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -57,17 +56,11 @@ class OpenLoopRun:
     async def open(cls, run: BenchRun, seed: int, *, with_facts: bool = True) -> AsyncIterator["OpenLoopRun"]:
         """Write the facts that the commands need, and read outcomes during the block."""
         made = traffic.generate_traffic(ROOMS, seed)
-        arrivals = OutcomeTimes(run)
         async with traffic_producer.TrafficProducer(run.bootstrap_servers, run.prefix) as producer:
             if with_facts:
                 await producer.send_facts(made)
-            reading = asyncio.create_task(arrivals.record_outcomes())
-            try:
-                await arrivals.is_reading.wait()
+            async with OutcomeTimes.record(run) as arrivals:
                 yield cls(producer, arrivals, made.iterate_commands())
-            finally:
-                reading.cancel()
-                await asyncio.gather(reading, return_exceptions=True)
 
     async def measure_rate(self, rate: int, seconds: float) -> RateResult:
         """Send for `seconds`, after a warm-up at the same rate."""
@@ -86,7 +79,8 @@ class OpenLoopRun:
         finally:
             gc.enable()
         late = summarize_latency(rate, (1000 * (self.sent_at[id_] - at) for id_, at in due.items()))
-        return RateResult(rate, self._latency_of(rate, due) if is_held else None, share, late.p99)
+        found = summarize_latency(rate, self.arrivals.latencies(due)) if is_held else None
+        return RateResult(rate, found, share, late.p99)
 
     async def send_first(self) -> None:
         """Send one command, and wait until Kafka confirms it."""
@@ -111,12 +105,6 @@ class OpenLoopRun:
     async def _wait_for_outcomes(self, sent: Mapping[str, float], seconds: float) -> bool:
         """Return whether all outcomes arrived in time."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while not sent.keys() <= self.arrivals.arrived_at.keys():
-                    await asyncio.sleep(_LOOK_SECONDS)
+            await self.arrivals.wait_for(sent.keys(), seconds)
             return True
         return False
-
-    def _latency_of(self, rate: int, due: Mapping[str, float]) -> LatencyResult:
-        arrived_at = self.arrivals.arrived_at
-        return summarize_latency(rate, (1000 * (arrived_at[id_] - at) for id_, at in due.items()))

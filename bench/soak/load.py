@@ -37,21 +37,20 @@ class SteadyLoad:
     def __init__(self, arrivals: OutcomeTimes) -> None:
         self._arrivals = arrivals
         self._due: dict[str, float] = {}
-        self.sent_count = 0
 
     async def send_commands(self, producer: TrafficProducer, made: Traffic, rate: int) -> None:
         """Send `rate` commands a second until cancelled."""
         commands = mix_in_expiring(made)
         while True:
-            due = await open_loop.send_at_rate(producer.send_command, commands, rate, rate * _PIECE_SECONDS)
-            self._due |= due
-            self.sent_count += len(due)
+            self._due |= await open_loop.send_at_rate(
+                producer.send_command, commands, rate, rate * _PIECE_SECONDS
+            )
 
     def take_latencies(self) -> list[float]:
-        """Return the latency in ms of each command with an outcome since the last call, sorted."""
+        """Return the latency in ms of each command with an outcome since the last call."""
         arrived = self._arrivals.arrived_at
         answered = self._due.keys() & arrived.keys()
-        found = sorted(1000 * (arrived.pop(id_) - self._due.pop(id_)) for id_ in answered)
+        found = [1000 * (arrived.pop(id_) - self._due.pop(id_)) for id_ in answered]
         self._forget_sweepers(arrived)
         return found
 
@@ -60,8 +59,3 @@ class SteadyLoad:
         now = time.monotonic()
         for id_ in [id_ for id_, at in arrived.items() if at < now - 4 * _PIECE_SECONDS]:
             del arrived[id_]
-
-    @property
-    def unanswered(self) -> int:
-        """Return the number of commands without an outcome so far."""
-        return len(self._due.keys() - self._arrivals.arrived_at.keys())

@@ -108,7 +108,6 @@ class _MinuteMeter:
 @contextlib.asynccontextmanager
 async def _open_soak(run: BenchRun, made: traffic.Traffic, seed: int) -> AsyncIterator[_Soak]:
     """Run both services on one database, with a fake LiveKit, and load them for the duration of the block."""
-    arrivals = open_loop.OutcomeTimes(run)
     broadcast = dataclasses.replace(run, service="broadcast")
     room_ids = [room.room_id for room in made.rooms]
     async with contextlib.AsyncExitStack() as stack:
@@ -125,9 +124,7 @@ async def _open_soak(run: BenchRun, made: traffic.Traffic, seed: int) -> AsyncIt
         await producer.send_facts(made)
         for each in workers.values():
             await each.wait_ready()
-        await stack.enter_async_context(_run_task(arrivals.record_outcomes()))
-        await arrivals.is_reading.wait()
-        load = SteadyLoad(arrivals)
+        load = SteadyLoad(await stack.enter_async_context(open_loop.OutcomeTimes.record(run)))
         sending = await stack.enter_async_context(_run_task(load.send_commands(producer, made, RATE)))
         connection = await run.connect_database()
         stack.push_async_callback(connection.close)
