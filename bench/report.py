@@ -180,14 +180,14 @@ async def _run_baseline(environment: BenchEnvironment, workers: int, count: int,
 
 
 def _grants_row(name: str, result: GrantsResult) -> list[str]:
-    measured, waited = result.measurement, result.waits
-    quantiles = [waited[len(waited) // 2], waited[len(waited) * 99 // 100], waited[-1]] if waited else []
+    measured, latency = result.measurement, result.latency
+    waits = [] if latency is None else [latency.p50, latency.p99, latency.longest]
     cost = measured.cpu_microseconds
     own = 1e6 * result.livekit_cpu / measured.commands
     return [
         name,
         tables.format_number(measured.per_second),
-        *([f"{1000 * seconds:.0f}" for seconds in quantiles] or ["-"] * 3),
+        *([f"{ms:.0f}" for ms in waits] or ["-"] * 3),
         *map(tables.format_number, (*cost, sum(cost), own)),
     ]
 

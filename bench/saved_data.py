@@ -50,14 +50,14 @@ def describe_drain(name: str, measured: Measurement, accepted: float) -> DrainIt
 
 def describe_grants(name: str, result: GrantsResult) -> GrantsItem:
     """Return the data of grants; a burst has no latencies."""
-    measured, waits = result.measurement, result.waits
+    measured, latency = result.measurement, result.latency
     return {
         "name": name,
         "grants_per_second": round_figure(measured.per_second),
         "cpu_us": describe_cpu(measured.cpu_microseconds),
         "livekit_us": round_figure(1e6 * result.livekit_cpu / measured.commands),
-        "p50_ms": round_figure(1000 * waits[len(waits) // 2]) if waits else None,
-        "p99_ms": round_figure(1000 * waits[len(waits) * 99 // 100]) if waits else None,
+        "p50_ms": None if latency is None else round_figure(latency.p50),
+        "p99_ms": None if latency is None else round_figure(latency.p99),
     }
 
 

@@ -62,7 +62,7 @@ async def measure_commands(run: BenchRun, seconds: int, seed: int, print_line: P
         for rate in RATES:
             print_line(f"{rate} commands a second …")
             found = await scenario.measure_waits(rate, seconds)
-            latency |= {(rate, name): summarize_latency(rate, sorted(waits)) for name, waits in found.items()}
+            latency |= {(rate, name): summarize_latency(waits) for name, waits in found.items()}
         print_line("as many as each can take …")
         capacity = {
             lane.path.name: await scenario.measure_capacity(lane, seconds)

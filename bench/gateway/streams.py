@@ -103,10 +103,8 @@ async def measure_streams(run: BenchRun, clients: int, seconds: int) -> StreamsR
             seconds=elapsed,
             cpu=usage / elapsed,
             idle_cpu=idle_cpu,
-            reader=summarize_latency(
-                RATE, sorted(1000 * (arrived[_number(id_)] - at) for id_, at in due.items())
-            ),
-            delivery=summarize_latency(RATE, sorted(measured)),
+            reader=summarize_latency(1000 * (arrived[_number(id_)] - at) for id_, at in due.items()),
+            delivery=summarize_latency(measured),
             wrong=scenario.find_wrong(found, counts),
         )
 

@@ -108,7 +108,7 @@ async def _measure_latency(
         await open_loop.send_at_rate(producer.send_command, commands, RATE, latency.WARM_UP_SECONDS * RATE)
         due = await open_loop.send_at_rate(producer.send_command, commands, RATE, SECONDS * RATE)
         await arrivals.wait_for(due.keys(), _LATE_SECONDS)
-    return latency.summarize_latency(RATE, arrivals.latencies(due))
+    return latency.summarize_latency(arrivals.latencies(due))
 
 
 def _iterate_commands(

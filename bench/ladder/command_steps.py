@@ -88,4 +88,4 @@ def _latency_between(
     ids: Sequence[str], before: Mapping[str, float], after: Mapping[str, float]
 ) -> LatencyResult:
     # Two processes can learn of the same thing in either order.
-    return summarize_latency(RATE, (1000 * max(0.0, after[id_] - before[id_]) for id_ in ids))
+    return summarize_latency(1000 * max(0.0, after[id_] - before[id_]) for id_ in ids)

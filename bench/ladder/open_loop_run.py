@@ -78,8 +78,8 @@ class OpenLoopRun:
             is_held = await self._wait_for_outcomes(due, LATE_SECONDS)
         finally:
             gc.enable()
-        late = summarize_latency(rate, (1000 * (self.sent_at[id_] - at) for id_, at in due.items()))
-        found = summarize_latency(rate, self.arrivals.latencies(due)) if is_held else None
+        late = summarize_latency(1000 * (self.sent_at[id_] - at) for id_, at in due.items())
+        found = summarize_latency(self.arrivals.latencies(due)) if is_held else None
         return RateResult(rate, found, share, late.p99)
 
     async def send_first(self) -> None:

@@ -15,6 +15,8 @@ from bench.cpu import CpuMeter
 from bench.environment import BenchRun
 from bench.fake_livekit import process
 from bench.fake_livekit.process import FakeLiveKitProcess, FakeLiveKitState, ParticipantKey
+from bench.measurements import latency
+from bench.measurements.latency import LatencyResult
 from bench.results import Measurement
 from bench.worker import WorkerProcess, WorkerProgress
 from bench.workload import open_loop, traffic_producer
@@ -38,13 +40,13 @@ _LONGEST_SECONDS = 300
 class GrantsResult:
     """Result of a grants measurement.
 
-    `livekit_cpu` is the fake LiveKit server's CPU time in seconds; `waits` holds the seconds from event to
-    answered call, sorted.
+    `livekit_cpu` is the fake LiveKit server's CPU time in seconds; `latency` is that from a seat's due time
+    to LiveKit's first answer, None for a burst.
     """
 
     measurement: Measurement
     livekit_cpu: float
-    waits: Sequence[float]
+    latency: LatencyResult | None
     state: FakeLiveKitState
 
 
@@ -60,7 +62,7 @@ async def measure_burst(
         await bench.wait_decided(plan.seats)
         measured, cost = measuring.finish(len(plan.seats))
         await bench.wait_published()
-        return GrantsResult(measured, cost, (), await bench.fake_livekit.read_state())
+        return GrantsResult(measured, cost, None, await bench.fake_livekit.read_state())
 
 
 async def measure_steady(run: BenchRun, plan: SeatPlan, rate: int, seed: int) -> GrantsResult:
@@ -76,7 +78,7 @@ async def measure_steady(run: BenchRun, plan: SeatPlan, rate: int, seed: int) ->
         measured, cost = measuring.finish(len(due))
         await bench.wait_published()
         state = await bench.fake_livekit.read_state()
-    return GrantsResult(measured, cost, _sorted_waits(plan.seats, due, state), state)
+    return GrantsResult(measured, cost, _latency_of(plan.seats, due, state), state)
 
 
 class _UsageWindow:
@@ -206,14 +208,13 @@ def _lane(room_id: str) -> int:
     return partition_of(room_id, DEFAULT_PARTITIONS)
 
 
-def _sorted_waits(
+def _latency_of(
     seats: Sequence[PlannedSeat], due: Mapping[str, float], state: FakeLiveKitState
-) -> list[float]:
-    """Return the seconds from each seat's due time to LiveKit's first answer, sorted."""
+) -> LatencyResult:
     keys: dict[str, ParticipantKey] = {seat.id: seat.participant_key for seat in seats}
     holders = state.participants
-    return sorted(
-        holders[keys[id_]].answered_at[0] - at
+    return latency.summarize_latency(
+        1000 * (holders[keys[id_]].answered_at[0] - at)
         for id_, at in due.items()
         if keys[id_] in holders and holders[keys[id_]].answered_at
     )

@@ -14,12 +14,11 @@ _PERCENTILES = (0, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.8, 99.9, 99.95, 99.9
 
 @dataclass(frozen=True)
 class LatencyResult:
-    """Milliseconds from a command's due time to its outcome at a read_committed consumer.
+    """Percentiles of latencies in milliseconds.
 
     `spectrum` has pairs of a percentile and its milliseconds, up to the longest at 100.
     """
 
-    rate: int
     commands: int
     p50: float
     p99: float
@@ -27,18 +26,18 @@ class LatencyResult:
     spectrum: Sequence[tuple[float, float]] = ()
 
 
-def summarize_latency(rate: int, milliseconds: Iterable[float]) -> LatencyResult:
-    """Return the percentiles of latencies, of which there must be one."""
+def summarize_latency(milliseconds: Iterable[float]) -> LatencyResult:
+    """Return the percentiles of latencies in any order; there must be at least one."""
     histogram = HdrHistogram(1, 1000 * _LONGEST_MS, _SIGNIFICANT_DIGITS)
     for value in milliseconds:
         histogram.record_value(max(1, round(1000 * value)))
     count = histogram.get_total_count()
     p50, p99, longest = (histogram.get_value_at_percentile(each) / 1000 for each in (50, 99, 100))
-    return LatencyResult(rate, count, p50, p99, longest, _spectrum_of(histogram))
+    return LatencyResult(count, p50, p99, longest, _spectrum_of(histogram))
 
 
 def _spectrum_of(histogram: HdrHistogram) -> list[tuple[float, float]]:
-    """Return the percentiles that so many values can tell apart."""
+    """Return pairs of a percentile and its ms, without percentiles that need more values."""
     count = histogram.get_total_count()
     return [
         (percentile, histogram.get_value_at_percentile(percentile) / 1000)

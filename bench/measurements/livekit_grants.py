@@ -1,4 +1,4 @@
-"""Measurement of grants on a real LiveKit server, with clients who are asked on stage and leave it again."""
+"""Measurement of grants on a real LiveKit server, with clients that go on stage and leave it again."""
 
 import asyncio
 import contextlib
@@ -17,6 +17,7 @@ import cohost
 from bench import worker
 from bench.cpu import CpuMeter
 from bench.environment import BenchRun
+from bench.measurements.latency import LatencyResult, summarize_latency
 from cohost_schemas.facts import RoomChanged, UserChanged
 from stack import Stack
 
@@ -35,8 +36,8 @@ class LiveKitGrantsResult:
 
     `worker_cpu` and `livekit_cpu` are the CPU seconds of broadcast and of LiveKit for one call,
     `livekit_alone` those of LiveKit without any service, when calls come as fast as it answers: the least
-    that a call costs it. `decided` and `permitted` are the milliseconds from an acceptance until its outcome,
-    and until the client has the permission, sorted.
+    that a call costs it. `decided` and `permitted` are the latencies from an acceptance until its outcome,
+    and until the client has the permission.
     """
 
     calls: int
@@ -44,8 +45,8 @@ class LiveKitGrantsResult:
     worker_cpu: float
     livekit_cpu: float
     livekit_alone: float
-    decided: Sequence[float]
-    permitted: Sequence[float]
+    decided: LatencyResult
+    permitted: LatencyResult
 
 
 async def measure_livekit_grants(
@@ -76,7 +77,9 @@ async def measure_livekit_grants(
         seconds = time.monotonic() - began
         switches = max(1, _SWITCHES // clients)
         alone, _ = await meter.measure(_switch_permissions(run.stack, guests, switches))
-    decided, permitted = (sorted(1000 * each[kind] for made in times for each in made) for kind in (0, 1))
+    decided, permitted = (
+        summarize_latency(1000 * each[kind] for made in times for each in made) for kind in (0, 1)
+    )
     calls = 2 * clients * cycles
     worker_cpu, livekit_cpu = (
         (used - unused * seconds) / calls for used, unused in zip(usage, idle, strict=True)
@@ -130,7 +133,7 @@ async def _switch_permissions(stack: Stack, guests: Sequence["_Guest"], count: i
 
 
 class _Guest:
-    """A client of LiveKit, alone in its room, whom the room's host invites."""
+    """A client of LiveKit, alone in its room; the room's host invites it."""
 
     def __init__(self, client: cohost.Client, number: int) -> None:
         self._client = client
@@ -201,7 +204,7 @@ class _Guest:
                 self._changed.clear()
 
     def _on_permissions_changed(self, _: rtc.Participant, permissions: Any) -> None:
-        # Not read from the participant, who already has the permissions a moment before this is called.
+        # Not read from the participant, which has the permissions a moment before this is called.
         self._can_publish = permissions.can_publish
         self._changed_at = time.monotonic()
         self._changed.set()

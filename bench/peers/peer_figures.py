@@ -10,6 +10,7 @@ from bench.environment import BenchEnvironment, BenchRun
 from bench.ladder import rates
 from bench.ladder.open_loop_run import RateResult
 from bench.measurements import drain
+from bench.measurements.latency import LatencyResult
 from bench.peers import peer_drain, peer_latency
 from bench.peers.peer import Peer, PeerTraffic
 from bench.printing import PrintLine
@@ -46,6 +47,13 @@ class PeerFigures:
     violations: int
     wrong: tuple[str, ...]
     latency: RateResult | None = None
+
+    @property
+    def held_latency(self) -> tuple[int | None, LatencyResult | None]:
+        """The rate of the last measurement and its latency; None for both if that rate was not held."""
+        if self.latency is None or self.latency.latency is None:
+            return None, None
+        return self.latency.rate, self.latency.latency
 
     def add(self, other: "PeerFigures") -> "PeerFigures":
         """Return both as one."""

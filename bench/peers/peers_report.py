@@ -4,7 +4,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from functools import reduce
 
-from bench import results_file, tables
+from bench import results_file, saved_data, tables
 from bench.environment import BenchEnvironment
 from bench.peers import catalog, peer_figures, peer_latency, relay_kills
 from bench.peers.catalog import PIPELINE
@@ -76,17 +76,12 @@ async def _installed(order: Sequence[Peer], print_line: PrintLine) -> list[Peer]
 
 def describe_peer(found: PeerFigures) -> PeerResult:
     """Return a peer's result as it is saved."""
-    cost = found.drained.cpu_microseconds
-    held = None if found.latency is None else found.latency.latency
+    rate, held = found.held_latency
     return {
         "name": found.peer.name,
         "commands_per_second": round_figure(found.drained.per_second),
-        "cpu_us": {
-            "process": round_figure(cost.worker),
-            "postgres": round_figure(cost.postgres),
-            "kafka": round_figure(cost.kafka),
-        },
-        "latency_rate": None if held is None else held.rate,
+        "cpu_us": saved_data.describe_cpu(found.drained.cpu_microseconds),
+        "latency_rate": rate,
         "p50_ms": None if held is None else round_figure(held.p50),
         "p99_ms": None if held is None else round_figure(held.p99),
         "guarantees": found.peer.guarantees,
@@ -116,8 +111,8 @@ def _format_row(found: PeerFigures, pipeline: PeerFigures) -> list[str]:
     drained, cost = found.drained, found.drained.cpu_microseconds
     speed = drained.per_second / pipeline.drained.per_second
     ratio = sum(cost) / sum(pipeline.drained.cpu_microseconds)
-    held = None if found.latency is None else found.latency.latency
-    latency = ["-"] * 3 if held is None else [str(held.rate), f"{held.p50:.1f}", f"{held.p99:.1f}"]
+    rate, held = found.held_latency
+    latency = ["-"] * 3 if held is None else [str(rate), f"{held.p50:.1f}", f"{held.p99:.1f}"]
     return [
         found.peer.name,
         tables.format_number(drained.per_second),
@@ -162,6 +157,7 @@ def _named_figures(found: PeerFigures) -> dict[str, float]:
         "µs of Kafka": cost.kafka,
         "µs in all": sum(cost),
     }
-    if found.latency is not None and (held := found.latency.latency) is not None:
-        named |= {f"p50 at {held.rate}": held.p50, f"p99 at {held.rate}": held.p99}
+    rate, held = found.held_latency
+    if held is not None:
+        named |= {f"p50 at {rate}": held.p50, f"p99 at {rate}": held.p99}
     return named

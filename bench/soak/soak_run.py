@@ -92,7 +92,7 @@ class _MinuteMeter:
         idle = soak.run.idle.scale(now - self._began)
         spent = usage.subtract(self._usage).subtract(idle)
         self._began, self._usage = now, usage
-        found = latency.summarize_latency(RATE, soak.load.take_latencies())
+        found = latency.summarize_latency(soak.load.take_latencies())
         return SoakMinute(
             commands=found.commands,
             p50=found.p50,

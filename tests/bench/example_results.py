@@ -176,7 +176,7 @@ def _rate_result(rate: int, scale: float) -> RateResult:
     latencies = [
         scale * (6 + 4 * (number % 10) / 10 + 30 * (number / 10_000) ** 20) for number in range(10_000)
     ]
-    return RateResult(rate, summarize_latency(rate, latencies), measurer_cpu=rate / 50_000, sender_p99=1.2)
+    return RateResult(rate, summarize_latency(latencies), measurer_cpu=rate / 50_000, sender_p99=1.2)
 
 
 def _peer(  # noqa: PLR0913, PLR0917 - a row

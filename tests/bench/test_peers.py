@@ -36,7 +36,7 @@ NEEDS_MAVEN = pytest.mark.skipif(shutil.which("mvn") is None, reason="needs Mave
 
 def peer_figures(peer: Peer, per_second: float, us: CpuUsage, p50: float) -> PeerFigures:
     """Return the figures of a peer with this speed, µs for one command, and latency at 1 000 a second."""
-    latency = RateResult(1_000, summarize_latency(1_000, [p50] * 100), measurer_cpu=0.1, sender_p99=0.5)
+    latency = RateResult(1_000, summarize_latency([p50] * 100), measurer_cpu=0.1, sender_p99=0.5)
     drained = Measurement(1_000, 1_000 / per_second, us.scale(1e-3))
     return PeerFigures(peer, drained, unexpected=2, violations=1, wrong=("wrong",), latency=latency)
 

@@ -4,6 +4,7 @@ from bench import saved_data
 from bench.cpu import CpuUsage
 from bench.fake_livekit.process import FakeLiveKitState
 from bench.measurements.grants import GrantsResult
+from bench.measurements.latency import summarize_latency
 from bench.measurements.traces import TracedDrain
 from bench.results import Measurement
 
@@ -24,8 +25,8 @@ def test_a_drain_is_saved_with_its_rate_and_the_microseconds_of_a_command() -> N
 
 def test_grants_all_at_once_have_no_latency() -> None:
     state = FakeLiveKitState({}, 0, {})
-    steady = GrantsResult(DRAINED, 0.6, [number / 1000 for number in range(100)], state)
-    burst = GrantsResult(DRAINED, 0.6, (), state)
+    steady = GrantsResult(DRAINED, 0.6, summarize_latency(range(1, 101)), state)
+    burst = GrantsResult(DRAINED, 0.6, None, state)
     common = {"grants_per_second": 5_000, "cpu_us": CPU, "livekit_us": 60}
     assert saved_data.describe_grants("steady", steady) == {
         "name": "steady",
