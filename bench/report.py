@@ -14,13 +14,11 @@ from bench.measurements.grants import GrantsResult
 from bench.printing import print_line
 from bench.result_shapes import DrainData, GrantsData, KillsData
 from bench.results import Measurement
-from bench.workload import seat_plan
+from bench.workload import seat_plan, traffic
 from bench.workload.simulated_room import PlannedCommand
 from cohost import audit
 
-COMMANDS_A_ROOM = 50
 LEAST_ACCEPTED = 0.6
-WARM_UP = 10_000
 PLAIN = {1: 2_000, 12: 5_000}
 RATES = (1_000, 5_000)
 
@@ -29,10 +27,7 @@ _SHOWN = 5
 
 async def run_drain(environment: BenchEnvironment, options: Namespace) -> list[str]:
     """Drain with one worker, then with the baseline handler, and print both side by side."""
-    warm = await environment.create_run("warm")
-    await drain.measure_drain(
-        warm, await drain.fill_topics(warm, WARM_UP, WARM_UP // COMMANDS_A_ROOM, options.seed)
-    )
+    await drain.warm_up(environment, options.seed)
     result, wrong = await _run_worker(environment, options)
     plain = {
         workers: await _run_baseline(environment, workers, count, options.seed)
@@ -144,7 +139,7 @@ async def _run_worker(environment: BenchEnvironment, options: Namespace) -> tupl
     count = options.commands
     run = await environment.create_run("drain")
     print_line(f"filling in {count} commands …")
-    commands = await drain.fill_topics(run, count, max(1, count // COMMANDS_A_ROOM), options.seed)
+    commands = await drain.fill_topics(run, count, options.seed)
     print_line("draining them …")
     measured = await drain.measure_drain(run, commands, options.profile)
     print_line("")
@@ -171,11 +166,10 @@ def _print_audit(report: audit.Report, sent: int) -> list[str]:
 
 
 async def _run_baseline(environment: BenchEnvironment, workers: int, count: int, seed: int) -> DrainResult:
-    rooms = count // COMMANDS_A_ROOM
     run = await environment.create_run("plain")
     print_line(f"a plain handler with max_workers={workers}: {count} commands …")
-    commands = await drain.fill_topics(run, count, rooms, seed)
-    measured = await measurement.measure_baseline(run, commands, rooms, seed, workers)
+    commands = await drain.fill_topics(run, count, seed)
+    measured = await measurement.measure_baseline(run, commands, traffic.rooms_for(count), seed, workers)
     return await DrainResult.from_topics(run, measured, commands)
 
 

@@ -19,8 +19,6 @@ from cohost_schemas import topics
 PASSES = 6
 """Times that each half reads the records: it needs so little that the kernel would count few ticks of one."""
 
-COMMANDS_A_ROOM = 50
-
 
 @dataclass(frozen=True)
 class CostRound:
@@ -63,7 +61,7 @@ class CostRound:
 
 async def fill_topics(run: BenchRun, count: int, seed: int) -> list[PlannedCommand]:
     """Write facts and commands to the topics, and return the commands, none of which has to wait."""
-    made = traffic.generate_traffic(count // COMMANDS_A_ROOM, seed)
+    made = traffic.generate_traffic(traffic.rooms_for(count), seed)
     commands = list(islice(made.iterate_commands(), count))
     async with traffic_producer.TrafficProducer(run.bootstrap_servers, run.prefix, linger_ms=5) as producer:
         await producer.send_facts(made)

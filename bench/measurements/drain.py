@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer
 from bench import outcomes, worker
 from bench.cost.steps import Step
 from bench.cpu import CpuUsage
-from bench.environment import BenchRun
+from bench.environment import BenchEnvironment, BenchRun
 from bench.results import Measurement
 from bench.worker import WorkerProcess
 from bench.workload import traffic, traffic_producer
@@ -23,6 +23,7 @@ from cohost.kafka.producer import TraceProvider
 from cohost_schemas.partitions import partition_of
 from cohost_schemas.topics import DEFAULT_PARTITIONS
 
+_WARM_UP = 10_000
 _LOOK_SECONDS = 0.025
 _LONGEST_SECONDS = 300
 
@@ -40,11 +41,20 @@ class ProgressSample:
     steps: Counter[Step]
 
 
+async def warm_up(environment: BenchEnvironment, seed: int) -> None:
+    """Drain once, so that no measurement is the first that Kafka and Postgres see."""
+    run = await environment.create_run("warm")
+    await measure_drain(run, await fill_topics(run, _WARM_UP, seed))
+
+
 async def fill_topics(
-    run: BenchRun, count: int, rooms: int, seed: int, trace: TraceProvider | None = None
+    run: BenchRun, count: int, seed: int, trace: TraceProvider | None = None
 ) -> list[PlannedCommand]:
-    """Write generated traffic to the topics and return its commands; `trace` returns each command's trace."""
-    made = traffic.generate_traffic(rooms, seed)
+    """Write traffic of `traffic.rooms_for(count)` rooms to the topics, and return its commands.
+
+    `trace` returns each command's trace.
+    """
+    made = traffic.generate_traffic(traffic.rooms_for(count), seed)
     short = made.short_invitations()
     commands = [*short, *islice(made.iterate_commands(), count - 2 * len(short))]
     async with traffic_producer.TrafficProducer(run.bootstrap_servers, run.prefix, linger_ms=5) as producer:

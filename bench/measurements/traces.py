@@ -14,7 +14,6 @@ from bench.measurements import drain
 from bench.results import Measurement
 
 SAMPLED_EVERY = 100
-COMMANDS_A_ROOM = 50
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ async def measure_variant(
     """Drain commands with one worker."""
     run = await environment.create_run("traces")
     trace = _number_traces(SAMPLED_EVERY if variant.is_sampled else None)
-    commands = await drain.fill_topics(run, count, max(1, count // COMMANDS_A_ROOM), seed, trace)
+    commands = await drain.fill_topics(run, count, seed, trace)
     async with _running_sink() as sink:
         variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.url} if variant.is_on else {}
         measured = await drain.measure_drain(run, commands, None, **variables)

@@ -12,17 +12,13 @@ from bench.printing import PrintLine
 from bench.result_shapes import TracesData
 
 ROUNDS = 6
-WARM_UP = 10_000
 
 
 async def report_traces(
     environment: BenchEnvironment, options: Namespace, print_line: PrintLine
 ) -> list[str]:
     """Print what traces cost a worker, as ratios to the same drain without them."""
-    warm = await environment.create_run("warm")
-    await drain.measure_drain(
-        warm, await drain.fill_topics(warm, WARM_UP, WARM_UP // traces.COMMANDS_A_ROOM, options.seed)
-    )
+    await drain.warm_up(environment, options.seed)
     rounds: list[dict[str, TracedDrain]] = []
     for number in range(ROUNDS):
         # Another one begins each time: what comes first must not always find the machine as it was.

@@ -15,10 +15,9 @@ from bench.peers import peer_drain, peer_latency
 from bench.peers.peer import Peer, PeerTraffic
 from bench.printing import PrintLine
 from bench.results import Measurement
+from bench.workload import traffic
 from bench.workload.simulated_room import PlannedCommand
 from cohost import audit
-
-COMMANDS_A_ROOM = 50
 
 _SHOWN = 3
 
@@ -73,9 +72,9 @@ async def fill_peers_topics(
 
     async def fill(peer: Peer, run: BenchRun) -> FilledRun:
         share = min(count, peer.max_commands)
-        rooms = max(1, share // COMMANDS_A_ROOM)
-        commands = await drain.fill_topics(run, share, rooms, seed)
-        return FilledRun(peer, run, PeerTraffic(rooms, seed, len(commands)), commands)
+        commands = await drain.fill_topics(run, share, seed)
+        made = PeerTraffic(traffic.rooms_for(share), seed, len(commands))
+        return FilledRun(peer, run, made, commands)
 
     runs = [await environment.create_run("peer") for _ in peers]
     return await asyncio.gather(*map(fill, peers, runs))

@@ -14,6 +14,7 @@ from bench.peers.catalog import OUTBOX_12
 from bench.peers.outbox.consumer import RELAY_MODULE
 from bench.peers.peer import PeerProgress, PeerTraffic
 from bench.result_shapes import RelayKillsResult
+from bench.workload import traffic
 from bench.workload.simulated_room import PlannedCommand
 from cohost import audit
 from stack.processes.process import Process
@@ -21,7 +22,6 @@ from stack.processes.process import Process
 KILLS = 5
 COMMANDS = 3_000
 
-_ROOMS = 60
 _LOOK_SECONDS = 0.002
 _READ_SECONDS = 0.5
 _LONGEST_SECONDS = 60
@@ -29,10 +29,11 @@ _LONGEST_SECONDS = 60
 
 async def measure_relay_kills(run: BenchRun, seed: int) -> RelayKillsResult:
     """Drain, and kill the relay `KILLS` times, whenever records of it arrive."""
-    commands = await drain.fill_topics(run, COMMANDS, _ROOMS, seed)
+    commands = await drain.fill_topics(run, COMMANDS, seed)
+    made = PeerTraffic(traffic.rooms_for(COMMANDS), seed, len(commands))
     connection = run.pipeline_config().kafka
     async with (
-        OUTBOX_12.launch(run, PeerTraffic(_ROOMS, seed, len(commands))) as process,
+        OUTBOX_12.launch(run, made) as process,
         connection.open_admin() as admin,
         outcomes.open_consumer(run) as reader,
         asyncio.timeout(_LONGEST_SECONDS),

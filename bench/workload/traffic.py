@@ -14,6 +14,8 @@ USERS_A_ROOM = 8
 SHORT_ROOMS = 20
 """One room in this many has an invitation that expires."""
 
+_COMMANDS_A_ROOM = 50
+
 
 @dataclass(frozen=True)
 class Traffic:
@@ -58,6 +60,11 @@ class Traffic:
         while True:
             for room in self.rooms:
                 yield command_mix.next_command(room, over_http=over_http)
+
+
+def rooms_for(commands: int) -> int:
+    """Return the number of rooms over which a measurement spreads this number of commands."""
+    return max(1, commands // _COMMANDS_A_ROOM)
 
 
 def generate_traffic(rooms: int, seed: int, name: str = "room") -> Traffic:

@@ -58,7 +58,7 @@ async def run(stack: Stack, database_url: str, prefix: str) -> BenchRun:
 )
 async def test_a_peer_gives_each_command_the_expected_outcome(run: BenchRun, peer: Peer) -> None:
     commands = await cost_round.fill_topics(run, COMMANDS, SEED)
-    made = PeerTraffic(COMMANDS // cost_round.COMMANDS_A_ROOM, SEED, COMMANDS)
+    made = PeerTraffic(traffic.rooms_for(COMMANDS), SEED, COMMANDS)
     await peer_drain.measure_peer_drain(peer, run, made, commands)
     found = [outcomes.parse_outcome(record) async for record in outcomes.read_records(run)]
     expected = {command.id: command.expected for command in commands}
