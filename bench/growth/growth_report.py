@@ -23,7 +23,9 @@ AIM = 0.9
 _SHOWN = 5
 _SHOWN_BYTES = 1_000_000
 
-Found = Mapping[StoredSize, Sequence[GrowthRound]]
+RoundsBySize = Mapping[StoredSize, Sequence[GrowthRound]]
+TableBytes = Mapping[str, int]
+"""The bytes of each table with its indexes."""
 
 
 def choose_sizes(largest: int) -> list[StoredSize]:
@@ -74,15 +76,15 @@ async def report_stored(
                 f"{sum(found.drain.cpu_microseconds):.0f} µs, ready in {found.start_seconds:.1f} s"
             )
     takeovers = {point.size: await point.measure_takeover() for point in points}
-    tables_ = {point.size: await point.table_bytes() for point in points}
+    stored = {point.size: await point.table_bytes() for point in points}
     print_line("")
-    print_line(_format_costs(rounds, takeovers, tables_))
+    print_line(_format_costs(rounds, takeovers, stored))
     print_line("")
-    print_line(_format_tables(tables_))
+    print_line(_format_tables(stored))
     aim = describe_aim(rounds)
     print_line(aim)
     wrong = [line for point in points for line in await point.find_unexpected()]
-    return GrowthPart(build_series(rounds, takeovers, tables_), (aim,), wrong)
+    return GrowthPart(build_series(rounds, takeovers, stored), (aim,), wrong)
 
 
 def lowest_cost(rounds: Sequence[GrowthRound]) -> float:
@@ -90,7 +92,12 @@ def lowest_cost(rounds: Sequence[GrowthRound]) -> float:
     return min(sum(each.drain.cpu_microseconds) for each in rounds)
 
 
-def describe_aim(rounds: Found) -> str:
+def _median_memory(rounds: Sequence[GrowthRound]) -> float:
+    """Return the memory of a worker in MiB."""
+    return median(each.memory for each in rounds)
+
+
+def describe_aim(rounds: RoundsBySize) -> str:
     """Return whether a command costs at most 1 / 0.9 of what it does with the fewest invitations."""
     many = sorted((size for size in rounds if size.rooms == USUAL_ROOMS), key=lambda size: size.invitations)
     first, last = many[0], many[-1]
@@ -103,13 +110,13 @@ def describe_aim(rounds: Found) -> str:
 
 
 def build_series(
-    rounds: Found, takeovers: Mapping[StoredSize, float], sizes: Mapping[StoredSize, Mapping[str, int]]
+    rounds: RoundsBySize, takeovers: Mapping[StoredSize, float], stored: Mapping[StoredSize, TableBytes]
 ) -> list[GrowthSeries]:
     """Return the figures as series, over invitations and over rooms."""
     figures: list[tuple[str, str, Callable[[StoredSize], float]]] = [
         ("a command", "µs/command", lambda size: lowest_cost(rounds[size])),
-        ("memory of a worker", "MB", lambda size: median(each.memory for each in rounds[size])),
-        ("Postgres", "MB", lambda size: sum(sizes[size].values()) / 1e6),
+        ("memory of a worker", "MB", lambda size: _median_memory(rounds[size])),
+        ("Postgres", "MB", lambda size: sum(stored[size].values()) / 1e6),
         ("start", "s", lambda size: min(each.start_seconds for each in rounds[size])),
         ("takeover", "s", lambda size: takeovers[size]),
     ]
@@ -127,35 +134,35 @@ def build_series(
 
 
 def _format_costs(
-    rounds: Found, takeovers: Mapping[StoredSize, float], sizes: Mapping[StoredSize, Mapping[str, int]]
+    rounds: RoundsBySize, takeovers: Mapping[StoredSize, float], stored: Mapping[StoredSize, TableBytes]
 ) -> str:
     head = [
         *("invitations", "rooms", "µs: lowest", "median", "worker", "Postgres", "Kafka"),
         *("MiB of the worker", "start s", "takeover s", "MB in Postgres"),
     ]
     return tables.format_table(
-        head, [_cost_row(size, found, takeovers[size], sizes[size]) for size, found in rounds.items()]
+        head, [_cost_row(size, found, takeovers[size], stored[size]) for size, found in rounds.items()]
     )
 
 
 def _cost_row(
-    size: StoredSize, found: Sequence[GrowthRound], takeover: float, tables_: Mapping[str, int]
+    size: StoredSize, found: Sequence[GrowthRound], takeover: float, stored: TableBytes
 ) -> list[str]:
     costs = [each.drain.cpu_microseconds for each in found]
     lowest = min(costs, key=sum)
-    figures = [sum(lowest), median(map(sum, costs)), *lowest, median(each.memory for each in found)]
+    figures = [sum(lowest), median(map(sum, costs)), *lowest, _median_memory(found)]
     return [
         *(str(size.invitations), str(size.rooms), *map(tables.format_number, figures)),
         f"{min(each.start_seconds for each in found):.1f}",
         f"{takeover:.1f}",
-        tables.format_number(sum(tables_.values()) / 1e6),
+        tables.format_number(sum(stored.values()) / 1e6),
     ]
 
 
-def _format_tables(sizes: Mapping[StoredSize, Mapping[str, int]]) -> str:
-    large = {name for found in sizes.values() for name, count in found.items() if count >= _SHOWN_BYTES}
-    head = ["MB", *(f"{size.invitations} / {size.rooms}" for size in sizes)]
+def _format_tables(stored: Mapping[StoredSize, TableBytes]) -> str:
+    large = {name for found in stored.values() for name, count in found.items() if count >= _SHOWN_BYTES}
+    head = ["MB", *(f"{size.invitations} / {size.rooms}" for size in stored)]
     return tables.format_table(
         head,
-        [[name, *(f"{found.get(name, 0) / 1e6:.1f}" for found in sizes.values())] for name in sorted(large)],
+        [[name, *(f"{found.get(name, 0) / 1e6:.1f}" for found in stored.values())] for name in sorted(large)],
     )
