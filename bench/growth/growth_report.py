@@ -115,7 +115,7 @@ def build_series(
     """Return the figures as series, over invitations and over rooms."""
     figures: list[tuple[str, str, Callable[[StoredSize], float]]] = [
         ("a command", "µs/command", lambda size: lowest_cost(rounds[size])),
-        ("memory of a worker", "MB", lambda size: _median_memory(rounds[size])),
+        ("memory of a worker", "MB", lambda size: _median_memory(rounds[size]) * 2**20 / 1e6),
         ("Postgres", "MB", lambda size: sum(stored[size].values()) / 1e6),
         ("start", "s", lambda size: min(each.start_seconds for each in rounds[size])),
         ("takeover", "s", lambda size: takeovers[size]),

@@ -12,7 +12,7 @@ FEW, MANY = StoredSize(1_000, 20_000), StoredSize(10_000_000, 20_000)
 
 
 def drained(microseconds: float) -> GrowthRound:
-    """Return a round in which a command cost so many µs."""
+    """Return a round in which a command cost this, with 100 MiB of memory."""
     usage = CpuUsage(worker=microseconds / 1e6)
     return GrowthRound(1.0, Measurement(1, 1.0, usage), 100.0)
 
@@ -44,6 +44,14 @@ def test_a_series_has_the_sizes_in_order() -> None:
         "x": [1_000, 10_000_000],
         "y": [100.0, 110.0],
     } in series
+
+
+def test_a_workers_memory_is_saved_in_the_unit_of_its_series() -> None:
+    rounds = {FEW: [drained(100)]}
+    series = growth_report.build_series(rounds, {FEW: 2.0}, {FEW: {"rooms": 10**6}})
+    found = {each["name"]: (each["unit"], each["y"]) for each in series if each["x_name"] == "invitations"}
+    assert found["memory of a worker"] == ("MB", [105.0])
+    assert found["Postgres"] == ("MB", [1.0])
 
 
 def test_a_rooms_users_are_different_and_stored() -> None:
