@@ -9,6 +9,7 @@ import asyncpg
 
 from bench import cpu
 from bench.cpu import CpuMeter, CpuUsage
+from bench.results import UsageWindow
 from messaging import cluster
 from messaging.config import Config
 from stack import Stack
@@ -33,6 +34,10 @@ class BenchRun:
     def pipeline_config(self) -> Config:
         """Return the configuration of the service's pipeline."""
         return Config(self.bootstrap_servers, self.database_url, self.service, prefix=self.prefix)
+
+    def start_measuring(self, *workers: int) -> UsageWindow:
+        """Start measuring the time, and the CPU usage of these processes together, Postgres and Kafka."""
+        return UsageWindow(self.meter, self.idle, workers)
 
     async def connect_database(self) -> asyncpg.Connection:
         """Connect to the database, with the service's schema as search path."""

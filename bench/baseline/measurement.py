@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import sys
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from bench.baseline import marks
@@ -57,15 +56,13 @@ async def measure_consumer(
     `count` is the number of messages that it handles between them. It waits at both while it is measured.
     """
     async with _run_module(module, options) as process, asyncio.timeout(_LONGEST_SECONDS):
-        meter = run.meter._replace(worker=process.pid)
         await marks.wait_for_mark(process, "began")
-        before, began = meter.read_usage(), time.monotonic()
+        measuring = run.start_measuring(process.pid)
         marks.release_process(process)
         await marks.wait_for_mark(process, "ended")
-        seconds = time.monotonic() - began
-        usage = meter.read_usage().subtract(before).subtract(run.idle.scale(seconds))
+        measured = measuring.finish(count)
         marks.release_process(process)
-    return Measurement(count, seconds, usage)
+    return measured
 
 
 @contextlib.asynccontextmanager

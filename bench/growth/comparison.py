@@ -1,7 +1,6 @@
 """What comparing many open rooms with LiveKit takes: calls, and processor time."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -29,7 +28,7 @@ _LONGEST_SECONDS = 300
 
 
 class ComparisonResult(NamedTuple):
-    """Calls by method in so many seconds, and processor seconds; `livekit_cpu` is the fake server's."""
+    """Calls by method in `seconds`, and processor seconds; `livekit_cpu` is the fake server's."""
 
     rooms: int
     seconds: float
@@ -49,7 +48,7 @@ class ComparisonResult(NamedTuple):
 
 
 def shortest_period(rooms: int) -> float:
-    """Return the shortest `COHOST_COMPARISON_SECONDS` with which so many rooms stay within the limit."""
+    """Return the shortest `COHOST_COMPARISON_SECONDS` that keeps this number of rooms within the limit."""
     return 60 * rooms / CLOUD_CALLS_A_MINUTE
 
 
@@ -76,14 +75,14 @@ async def measure_comparison(environment: BenchEnvironment, rooms: int, seed: in
             await connection.close()
         async with start_worker() as comparer:
             await _wait_resynced(rooms, livekit, comparer)
-            meter, own = run.meter._replace(worker=comparer.process.pid), CpuMeter(None, None, livekit.pid)
-            calls, before, own_before = await _count_calls(livekit), meter.read_usage(), own.read_usage()
-            began = time.monotonic()
+            livekit_meter = CpuMeter(None, None, livekit.pid)
+            calls, livekit_before = await _count_calls(livekit), livekit_meter.read_usage()
+            measuring = run.start_measuring(comparer.process.pid)
             await asyncio.sleep(_SECONDS)
-            seconds = time.monotonic() - began
-            usage = meter.read_usage().subtract(before).subtract(run.idle.scale(seconds))
-            own_cpu = own.read_usage().subtract(own_before).worker
-            return ComparisonResult(rooms, seconds, await _count_calls(livekit) - calls, usage, own_cpu)
+            measured = measuring.finish(rooms)
+            livekit_cpu = livekit_meter.read_usage().subtract(livekit_before).worker
+            calls = await _count_calls(livekit) - calls
+            return ComparisonResult(rooms, measured.seconds, calls, measured.usage, livekit_cpu)
 
 
 async def _wait_opened(

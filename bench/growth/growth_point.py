@@ -70,14 +70,12 @@ class GrowthPoint:
             process.process.pause()
             commands = [next_command(self) for _ in range(COMMANDS)]
             await self.send(commands)
-            meter = self.run.meter._replace(worker=process.process.pid)
-            before, began = meter.read_usage(), time.monotonic()
+            measuring = self.run.start_measuring(process.process.pid)
             process.process.resume()
             await self.wait_published(process)
-            seconds = time.monotonic() - began
-            usage = meter.read_usage().subtract(before).subtract(self.run.idle.scale(seconds))
+            drained = measuring.finish(len(commands))
             memory = sampling.read_memory(process.process.pid)
-        return GrowthRound(started, Measurement(len(commands), seconds, usage), memory)
+        return GrowthRound(started, drained, memory)
 
     async def find_unexpected(self) -> list[str]:
         """Return a line for each command of all rounds with another outcome than the expected one."""

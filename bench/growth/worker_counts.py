@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Sequence
 from statistics import median
 
@@ -48,14 +47,11 @@ async def _measure_drain(point: GrowthPoint, count: int) -> Measurement:
         for each in workers:
             each.process.pause()
         await point.send([point.next_command() for _ in range(COMMANDS)])
-        pids = [each.process.pid for each in workers]
-        before, began = point.run.meter.read_usage_of(pids), time.monotonic()
+        measuring = point.run.start_measuring(*(each.process.pid for each in workers))
         for each in workers:
             each.process.resume()
         await point.wait_published(workers[0])
-        seconds = time.monotonic() - began
-        usage = point.run.meter.read_usage_of(pids).subtract(before)
-    return Measurement(COMMANDS, seconds, usage.subtract(point.run.idle.scale(seconds)))
+        return measuring.finish(COMMANDS)
 
 
 @contextlib.asynccontextmanager

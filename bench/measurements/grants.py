@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from bench.fake_livekit import process
 from bench.fake_livekit.process import FakeLiveKitProcess, FakeLiveKitState, ParticipantKey
 from bench.measurements import latency
 from bench.measurements.latency import LatencyResult
-from bench.results import Measurement
+from bench.results import Measurement, UsageWindow
 from bench.worker import WorkerProcess, WorkerProgress
 from bench.workload import open_loop, traffic_producer
 from bench.workload.seat_plan import InvitationEvents, PlannedSeat, SeatPlan
@@ -81,23 +80,18 @@ async def measure_steady(run: BenchRun, plan: SeatPlan, rate: int, seed: int) ->
     return GrantsResult(measured, cost, _latency_of(plan.seats, due, state), state)
 
 
-class _UsageWindow:
-    """Time and CPU usage since the object was created."""
+class _GrantsWindow:
+    """Time and CPU usage since the object was created, with those of the fake server."""
 
-    def __init__(self, run: BenchRun, meter: CpuMeter, stand_in: CpuMeter) -> None:
-        self._idle = run.idle
-        self._meter = meter
+    def __init__(self, measuring: UsageWindow, stand_in: CpuMeter) -> None:
+        self._measuring = measuring
         self._stand_in = stand_in
-        self._before, self._stand_in_before = meter.read_usage(), stand_in.read_usage()
-        self._began = time.monotonic()
+        self._stand_in_before = stand_in.read_usage()
 
     def finish(self, count: int) -> tuple[Measurement, float]:
         """Return the measurement of `count` grants until now, and the fake server's CPU seconds."""
-        seconds = time.monotonic() - self._began
-        usage = self._meter.read_usage().subtract(self._before).subtract(self._idle.scale(seconds))
-        return Measurement(count, seconds, usage), self._stand_in.read_usage().subtract(
-            self._stand_in_before
-        ).worker
+        measured = self._measuring.finish(count)
+        return measured, self._stand_in.read_usage().subtract(self._stand_in_before).worker
 
 
 @dataclass
@@ -143,12 +137,10 @@ class _GrantsScenario:
         """Send the event of a seat; the returned future is done when Kafka confirms it."""
         return await self.producer.send_event(*self.invitations.invitation_accepted(seat))
 
-    def start_measuring(self) -> _UsageWindow:
+    def start_measuring(self) -> _GrantsWindow:
         """Start measuring time and CPU usage."""
-        pid = self.worker.process.pid
-        return _UsageWindow(
-            self.run, self.run.meter._replace(worker=pid), CpuMeter(None, None, self.fake_livekit.pid)
-        )
+        measuring = self.run.start_measuring(self.worker.process.pid)
+        return _GrantsWindow(measuring, CpuMeter(None, None, self.fake_livekit.pid))
 
     async def wait_rooms_loaded(self, plan: SeatPlan) -> None:
         """Wait until the worker has loaded every room."""

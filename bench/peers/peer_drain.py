@@ -1,7 +1,6 @@
 """Measurement of a peer that drains prefilled command topics."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 
 from bench import outcomes
@@ -41,13 +40,10 @@ async def measure_peer_drain(
 
 
 async def _watch_drain(run: BenchRun, process: Process, progress: PeerProgress, total: int) -> Measurement:
-    meter = run.meter._replace(worker=process.pid)
     first = await _wait_decided(process, progress, total // _WARM_UP_SHARE)
-    before, began = meter.read_usage(), time.monotonic()
+    measuring = run.start_measuring(process.pid)
     last = await _wait_decided(process, progress, total)
-    seconds = time.monotonic() - began
-    usage = meter.read_usage().subtract(before).subtract(run.idle.scale(seconds))
-    return Measurement(last - first, seconds, usage)
+    return measuring.finish(last - first)
 
 
 async def _wait_decided(process: Process, progress: PeerProgress, count: int) -> int:
