@@ -62,7 +62,7 @@ def read_result(name: str, folder: Path = RESULTS_FOLDER) -> Mapping[str, Any] |
 
 
 def round_figure(value: float, digits: int = 3) -> float:
-    """Return a number with so many significant digits: more of them are noise."""
+    """Return a number rounded to its significant digits: more of them are noise."""
     return float(f"{value:.{digits}g}")
 
 

@@ -6,13 +6,7 @@ from statistics import median
 from bench.cpu import CpuUsage
 from bench.measurements.grants import GrantsResult
 from bench.measurements.traces import TracedDrain
-from bench.result_shapes import (
-    CpuMicroseconds,
-    DrainItem,
-    GrantsItem,
-    Spread,
-    TracesItem,
-)
+from bench.result_shapes import CpuMicroseconds, DrainItem, GrantsItem, Spread, TracesItem
 from bench.results import Measurement
 from bench.results_file import round_figure
 

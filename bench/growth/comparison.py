@@ -22,7 +22,7 @@ CLOUD_CALLS_A_MINUTE = 1_000
 
 _SECONDS = 60
 _RESYNCS = 2
-"""Comparisons of a room after a start: the first at once, the second when calls of before have ended."""
+"""Comparisons of a room after a start: the first at once, the second when earlier calls have ended."""
 _LOOK_SECONDS = 0.5
 _LONGEST_SECONDS = 300
 

@@ -37,7 +37,7 @@ def room_name(number: int) -> str:
 
 
 def users_of_room(number: int, size: StoredSize) -> list[str]:
-    """Return users of a room, who are also those of other rooms."""
+    """Return the users of a room; other rooms have the same ones."""
     return [f"user-{(number * USERS_A_ROOM + seat) % size.rooms}" for seat in range(USERS_A_ROOM)]
 
 

@@ -12,18 +12,11 @@ from bench.measurements.latency import LatencyResult, summarize_latency
 
 RATE = 10
 
-STEPS = {
-    "sent": "the sender gives the command, which is due, to its Kafka client",
-    "in Kafka": "Kafka confirms it to the sender",
-    "fetched": "the worker's poll returns it",
-    "decided": "loaded and decided",
-    "committed": "Postgres has committed the batch",
-    "begun": "the publisher takes the batch",
-    "produced": "Kafka has confirmed the records",
-    "confirmed": "Kafka has confirmed the transaction",
-    "read": "a read_committed reader has the outcome",
-}
-"""The steps, and what has happened at the end of each."""
+STEPS = (
+    *("sent", "in Kafka", "fetched", "decided", "committed"),
+    *("begun", "produced", "confirmed", "read"),
+)
+"""The steps; docs/performance.md says what has happened at the end of each."""
 
 Stamps = Mapping[str, Mapping[str, float]]
 """The time at which a command passed a step, by step and command id."""

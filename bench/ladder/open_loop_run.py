@@ -17,7 +17,7 @@ from bench.workload.traffic_producer import EncodedCommand, TrafficProducer
 
 ROOMS = 1000
 LATE_SECONDS = 2
-"""A rate is held if every outcome is there so long after the last command was due."""
+"""A rate is held if every outcome has arrived by this time after the last command was due."""
 
 _DRAIN_SECONDS = 60
 

@@ -65,12 +65,12 @@ async def _measure_plain_rate(run: BenchRun, rate: int, seconds: float, seed: in
 
 
 def seconds_at(rate: int, seconds: float) -> float:
-    """Return for how long to send at a rate: few commands would have no p99."""
+    """Return the seconds to send at a rate: more at a low one, since few commands have no p99."""
     return max(seconds, _LEAST_COMMANDS / rate)
 
 
 async def find_knee(rungs: Sequence[RateResult], measure: MeasureRate) -> int | None:
-    """Return the highest rate whose p99 is within the limit, to a tenth; None if the first rung's is not."""
+    """Return the highest rate whose p99 is within the limit, to 10 %; None if the first rung's is not."""
     held, failed = 0, math.inf
     for found in rungs:
         if not is_within_limit(found):

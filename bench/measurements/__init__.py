@@ -1,1 +1,1 @@
-"""The measurements: drain, latency, grants and kills."""
+"""Measurements of drains, grants, kills and traces, and what all of them make of latencies."""

@@ -133,7 +133,7 @@ def _format_kills(found: RelayKillsResult) -> str:
 
 
 def find_faster(figures: Sequence[PeerFigures]) -> list[str]:
-    """Return a line for each figure in which a peer is better than the pipeline, the first of them."""
+    """Return a line for each peer that is better in a figure than the pipeline, which comes first."""
     own, *others = map(_named_figures, figures)
     lines = []
     for name, values in zip([found.peer.name for found in figures[1:]], others, strict=True):

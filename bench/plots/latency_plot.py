@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from bench.ladder.ladder_report import PIPELINE, PLAIN_HANDLER
 from bench.plots import style
 from bench.result_shapes import LatencyData, LatencyRung
 
@@ -37,7 +38,7 @@ def draw_latency(data: LatencyData) -> Figure:
 
 
 # Names, colour maps and line styles.
-_PROGRAMS = (("pipeline", "Blues", "-"), ("plain handler", "Oranges", "--"))
+_PROGRAMS = ((PIPELINE, "Blues", "-"), (PLAIN_HANDLER, "Oranges", "--"))
 
 
 def _draw_spectrum(axes: Axes, rung: LatencyRung, colour: Sequence[float], line: str) -> None:

@@ -84,7 +84,7 @@ def _write_beside(axes: Axes, row: int, value: float) -> None:
 
 
 def _write_text(axes: Axes, row: int, value: float, text: str, points: float) -> None:
-    """Write a text so many points to the right of a value."""
+    """Write a text to the right of a value, at this distance in points."""
     axes.annotate(text, (value, row), (points, 0), textcoords="offset points", va="center", fontsize=9)
 
 

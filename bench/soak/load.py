@@ -55,7 +55,7 @@ class SteadyLoad:
         return found
 
     def _forget_sweepers(self, arrived: dict[str, float]) -> None:
-        """Drop the outcomes of commands that the service sent itself: no piece lasts as long."""
+        """Drop the outcomes of commands that the service sent itself: those of the load are never as old."""
         now = time.monotonic()
         for id_ in [id_ for id_, at in arrived.items() if at < now - 4 * _PIECE_SECONDS]:
             del arrived[id_]

@@ -7,8 +7,7 @@ from bench import results_file, tables
 from bench.environment import BenchEnvironment
 from bench.printing import PrintLine
 from bench.result_shapes import GrowthData, GrowthSeries
-from bench.soak import minutes as flatness
-from bench.soak import soak_run
+from bench.soak import minutes, soak_run
 from bench.soak.minutes import SoakMinute
 from cohost import audit
 
@@ -30,11 +29,11 @@ async def report_soak(environment: BenchEnvironment, options: Namespace, print_l
     print_line("")
     print_line(_format_tables(found))
     print_line("\n".join(_describe_snapshot(found)))
-    for sentence in (flatness.FLAT_P99, flatness.FLAT_MEMORY, flatness.FLAT_TABLES):
+    for sentence in (minutes.FLAT_P99, minutes.FLAT_MEMORY, minutes.FLAT_TABLES):
         print_line(sentence)
     audited = await audit.audit(run.bootstrap_servers, run.prefix)
     print_line(f"audit of the topics: {audited.commands} commands, {len(audited.violations)} violations")
-    verdict = flatness.find_growth(found) or [_FLAT]
+    verdict = minutes.find_growth(found) or [_FLAT]
     print_line("\n".join(verdict))
     results_file.save_result("soak", build_data(found), environment, options)
     return [*(line for line in verdict if line != _FLAT), *audited.violations]
@@ -65,8 +64,8 @@ def build_data(found: Sequence[SoakMinute]) -> GrowthData:
     ]
     notes = [
         *_describe_snapshot(found),
-        *(flatness.FLAT_P99, flatness.FLAT_MEMORY, flatness.FLAT_TABLES),
-        *(flatness.find_growth(found) or [_FLAT]),
+        *(minutes.FLAT_P99, minutes.FLAT_MEMORY, minutes.FLAT_TABLES),
+        *(minutes.find_growth(found) or [_FLAT]),
     ]
     return {"series": series, "notes": notes}
 
@@ -79,7 +78,7 @@ def _describe_snapshot(found: Sequence[SoakMinute]) -> list[str]:
     """Return what each minute cost without the snapshot and with it."""
     lines = []
     for name, cost in _COSTS.items():
-        without, held = flatness.snapshot_costs(found, cost)
+        without, held = minutes.snapshot_costs(found, cost)
         lines.append(f"{name}: {without:.0f} without the snapshot, {held:.0f} with it")
     return lines
 
@@ -112,8 +111,8 @@ def _format_line(cells: Sequence[str]) -> str:
 
 def _format_tables(found: Sequence[SoakMinute]) -> str:
     largest = sorted(found[-1].tables, key=lambda name: found[-1].tables[name].bytes, reverse=True)
-    shown = [name for name in largest if name not in flatness.HISTORY_TABLES][:_LARGEST_TABLES]
-    shown += sorted(flatness.HISTORY_TABLES & found[-1].tables.keys())
+    shown = [name for name in largest if name not in minutes.HISTORY_TABLES][:_LARGEST_TABLES]
+    shown += sorted(minutes.HISTORY_TABLES & found[-1].tables.keys())
     held = [minute for minute in found if minute.has_snapshot] or found
     moments = (found[0], held[-1], found[-1])
     head = ["table", *("MiB: first", "snapshot", "last"), *("dead rows: first", "snapshot", "last")]

@@ -32,7 +32,7 @@ _WARM_UP_SECONDS = 30
 async def measure_soak(
     run: BenchRun, minutes: int, seed: int, report: Callable[[int, SoakMinute], None]
 ) -> list[SoakMinute]:
-    """Load both services for so many minutes and return each; `report` gets each as it ends."""
+    """Load both services and return what was measured in each minute; `report` gets each as it ends."""
     made = traffic.generate_traffic(ROOMS, seed)
     measured: list[SoakMinute] = []
 
