@@ -12,11 +12,7 @@ from cohost_schemas import envelope, partitions, timestamps
 from cohost_schemas.envelope import Correlation, Envelope, UnreadableData
 from cohost_schemas.types import Message, is_id, is_stored_id
 from messaging.inputs import misplacement
-from messaging.inputs.valid_records import (
-    StructuredEvent,
-    ValidRecordReader,
-    validate_fields,
-)
+from messaging.inputs.valid_records import StructuredEvent, ValidRecordReader, validate_fields
 from messaging.processor import InputRecord, InputTopic
 from messaging.tracing.context import MAX_TRACE_LENGTH
 from messaging.tracing.tracer import Span

@@ -3,7 +3,7 @@
 from aiokafka import ConsumerRecord
 
 LARGE_RECORD_BYTES = 64 * 1024
-"""Bytes beyond which parsing a record takes so long that it does not belong into the event loop."""
+"""Bytes beyond which parsing a record takes too long for the event loop."""
 
 
 def is_large(record: ConsumerRecord) -> bool:

@@ -15,6 +15,7 @@ Headers = list[tuple[str, bytes | None]]
 
 _CONTENT_TYPE = ("content-type", envelope.CONTENT_TYPE)
 _EVENT_HEADERS_SIZE = 95
+"""Estimated bytes of the headers of a CloudEvent: its content type, and a sequence of 12 digits."""
 
 _PLAIN_FORMAT, _COMPRESSED_FORMAT = 1, 2
 """The first byte of stored records; the rest is their MessagePack, or an LZ4 block of it."""
@@ -72,7 +73,7 @@ _decoder = msgspec.msgpack.Decoder(list[EncodedRecord])
 
 def encode_records(records: Sequence[EncodedRecord]) -> bytes:
     """Return the records as bytes, with the version of their format."""
-    # A sixth of the bytes to send, to store and to log: that costs much more than compressing them does.
+    # To send, store and log the bytes costs much more than to compress them to a sixth.
     return bytes((_COMPRESSED_FORMAT,)) + bytes(cramjam.lz4.compress_block(_encoder.encode(records)))
 
 
