@@ -1,10 +1,8 @@
 """The lanes table: claims remember every owner that may still publish, and writes are fenced."""
 
-import contextlib
 import dataclasses
 from collections.abc import AsyncIterator
 
-import asyncpg
 import pytest
 
 from messaging import database
@@ -13,6 +11,7 @@ from messaging.database import Connection
 from messaging.errors import Fenced
 from messaging.lanes import lane_store
 from messaging.lanes.lane import Lane
+from tests.messaging.open_snapshot import hold_snapshot
 
 TOPIC = "commands"
 
@@ -27,16 +26,6 @@ async def connection(database_url: str) -> AsyncIterator[Connection]:
         await lane_store.create_lanes(connection, 1)
         yield connection
     pool.terminate()
-
-
-@contextlib.asynccontextmanager
-async def hold_snapshot(database_url: str) -> AsyncIterator[None]:
-    """Keep a snapshot of the database open for the duration of the block."""
-    other = await asyncpg.connect(database_url)
-    async with other.transaction(isolation="repeatable_read"):
-        await other.fetchval("SELECT count(*) FROM counter.lanes")
-        yield
-    await other.close()
 
 
 async def claim(connection: Connection, owner: str) -> Lane:

@@ -1,9 +1,7 @@
 """The oldest batch of each lane, found without reading what was deleted before."""
 
-import contextlib
 from collections.abc import AsyncIterator
 
-import asyncpg
 import pytest
 
 from messaging import database
@@ -13,6 +11,7 @@ from messaging.lanes import lane_store
 from messaging.lanes.lane import Lane
 from messaging.outbox import store
 from messaging.outbox.store import EncodedRecord, OldestBatches, OutboxBatch
+from tests.messaging.open_snapshot import hold_snapshot
 
 RECORD = EncodedRecord("events", 1, b"key", b"value", [])
 
@@ -34,16 +33,6 @@ async def lane(connection: Connection) -> Lane:
     """Return lane 0, which the test owns."""
     [lane] = await lane_store.claim_lanes(connection, [0], "owner")
     return lane
-
-
-@contextlib.asynccontextmanager
-async def hold_snapshot(database_url: str) -> AsyncIterator[None]:
-    """Keep a snapshot of the database open for the duration of the block."""
-    other = await asyncpg.connect(database_url)
-    async with other.transaction(isolation="repeatable_read"):
-        await other.fetchval("SELECT count(*) FROM counter.outbox")
-        yield
-    await other.close()
 
 
 async def write_batch(connection: Connection, lane: Lane) -> int:
