@@ -21,9 +21,14 @@ MOST_SECONDS = 6
 
 
 async def report_peers(environment: BenchEnvironment, options: Namespace, print_line: PrintLine) -> list[str]:
-    """Print what peers need for the same commands, with the pipeline before, between and after them."""
+    """Print what peers need for the same commands, with the pipeline before, between and after them.
+
+    Without a drain of the pipeline there is nothing to compare with.
+    """
     count, seconds = min(options.commands, MOST_COMMANDS), min(options.seconds, MOST_SECONDS)
     figures, failures = await _measure_drains(environment, count, options.seed, print_line)
+    if not figures or figures[0].peer is not PIPELINE:
+        return failures
     print_line(f"an open loop for {seconds} s, at {peer_latency.RATE} a second or what the peer holds …")
     figures = [
         await peer_figures.add_latency(environment, found, seconds, options.seed, print_line)
@@ -49,7 +54,8 @@ async def _measure_drains(
     """Return each peer's figures, the pipeline's three drains in one, and a line for each that failed."""
     order = await _installed([PIPELINE, *catalog.SLOW, PIPELINE, *catalog.FAST, PIPELINE], print_line)
     print_line("filling in the commands …")
-    by_name: dict[str, list[PeerFigures]] = {}
+    # The pipeline comes first, even if it is the first to fail: the others are compared with it.
+    by_name: dict[str, list[PeerFigures]] = {PIPELINE.name: []}
     failures: list[str] = []
     for given in await peer_figures.fill_peers_topics(environment, order, count, seed):
         try:
@@ -59,7 +65,7 @@ async def _measure_drains(
             print_line(f"  {failures[-1]}")
         else:
             by_name.setdefault(given.peer.name, []).append(found)
-    return [reduce(PeerFigures.add, drains) for drains in by_name.values()], failures
+    return [reduce(PeerFigures.add, drains) for drains in by_name.values() if drains], failures
 
 
 async def _installed(order: Sequence[Peer], print_line: PrintLine) -> list[Peer]:
