@@ -1,5 +1,6 @@
 """Worker process of a service, and its progress."""
 
+import asyncio
 import contextlib
 import dataclasses
 import sys
@@ -15,6 +16,8 @@ from cohost_schemas.topics import Topic
 from stack import ports, services
 from stack.processes import process
 from stack.processes.process import Process
+
+_LOOK_SECONDS = 0.025
 
 
 class WorkerExited(Exception):
@@ -103,6 +106,27 @@ async def read_progress(
     return WorkerProgress(
         {row["lane"]: row["position"] for row in rows}, all(row["published"] for row in rows)
     )
+
+
+async def wait_published(
+    run: BenchRun, ends: Mapping[int, int], seconds: float, watched: WorkerProcess | None = None
+) -> None:
+    """Wait until the commands before each lane's end are decided, and everything decided is published.
+
+    Raises `TimeoutError`, and `WorkerExited` if a watched worker exits.
+    """
+    connection = await run.connect_database()
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                standing = await read_progress(connection)
+                if standing.has_reached(ends) and standing.all_published:
+                    return
+                if watched is not None:
+                    watched.check_alive()
+                await asyncio.sleep(_LOOK_SECONDS)
+    finally:
+        await connection.close()
 
 
 def _worker_variables(run: BenchRun) -> dict[str, str]:

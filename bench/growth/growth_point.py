@@ -1,6 +1,5 @@
 """One size of what is stored: its database, and a worker's start, drain, memory and takeover on it."""
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -25,7 +24,6 @@ from cohost_schemas.topics import DEFAULT_PARTITIONS
 COMMANDS = 20_000
 
 _SESSION_MS = "1500"
-_LOOK_SECONDS = 0.025
 _LONGEST_SECONDS = 300
 
 
@@ -141,14 +139,4 @@ class GrowthPoint:
     async def wait_published(self, process: WorkerProcess) -> None:
         """Wait until every command that was sent is decided, and everything decided is published."""
         ends = Counter(partition_of(command.room_id, DEFAULT_PARTITIONS) for command in self.sent)
-        connection = await self.run.connect_database()
-        try:
-            async with asyncio.timeout(_LONGEST_SECONDS):
-                while True:
-                    standing = await worker.read_progress(connection)
-                    if standing.has_reached(ends) and standing.all_published:
-                        return
-                    process.check_alive()
-                    await asyncio.sleep(_LOOK_SECONDS)
-        finally:
-            await connection.close()
+        await worker.wait_published(self.run, ends, _LONGEST_SECONDS, process)

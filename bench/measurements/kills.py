@@ -18,7 +18,6 @@ _SESSION_MS = 1500
 _STOPPED_SECONDS = 2.5 * _SESSION_MS / 1000
 _LONGEST_PAUSE = 4.0
 _DRAIN_SECONDS = 60
-_LOOK_SECONDS = 0.1
 
 
 async def measure_kills(run: BenchRun, seed: int, print_line: PrintLine) -> tuple[int, audit.Report]:
@@ -103,13 +102,4 @@ async def _wait_drained(run: BenchRun) -> None:
         # The service's sweeper may have written commands too, so only the end offsets tell the total.
         ends = await reader.end_offsets(outcomes.command_partitions(run))
     lanes = {place.partition: end for place, end in ends.items()}
-    connection = await run.connect_database()
-    try:
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            while True:
-                standing = await worker.read_progress(connection)
-                if standing.has_reached(lanes) and standing.all_published:
-                    return
-                await asyncio.sleep(_LOOK_SECONDS)
-    finally:
-        await connection.close()
+    await worker.wait_published(run, lanes, _DRAIN_SECONDS)
