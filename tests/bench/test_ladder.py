@@ -1,5 +1,7 @@
 """The latency ladder: percentiles, the knee, rates that are not held, and the steps of a command."""
 
+import inspect
+
 import pytest
 
 from bench import outcomes
@@ -24,12 +26,12 @@ def test_percentiles_are_exact_to_three_digits() -> None:
     assert found.spectrum[-1] == (100, found.longest)
 
 
-def test_a_spectrum_has_no_percentile_that_its_values_cannot_tell_from_the_longest() -> None:
+def test_a_spectrum_has_only_percentiles_that_its_values_tell_apart() -> None:
     found = summarize_latency(range(1, 101))
     assert [percentile for percentile, _ in found.spectrum] == [0, 10, 25, 50, 75, 90, 95, 98, 99, 100]
 
 
-async def test_the_knee_is_found_between_the_last_rate_within_the_limit_and_the_first_above() -> None:
+async def test_the_knee_is_between_the_last_rate_within_and_the_first_above() -> None:
     measured: list[int] = []
 
     async def measure(rate: int) -> RateResult:
@@ -93,9 +95,9 @@ def test_the_steps_of_a_command_add_up_to_the_whole() -> None:
 
 
 @pytest.mark.parametrize("stamped", STAMPED_FUNCTIONS, ids=lambda stamped: stamped.step)
-def test_the_functions_that_end_a_step_exist(stamped: StampedFunction) -> None:
+def test_the_functions_that_end_a_step_are_coroutines(stamped: StampedFunction) -> None:
     owner, name = stamped_worker.find_function(stamped)
-    assert callable(getattr(owner, name))
+    assert inspect.iscoroutinefunction(getattr(owner, name))
 
 
 @pytest.mark.parametrize("value", [b'{"id":"1","causationid":"c1","data":{}}', b'{ "causationid": "c1" }'])

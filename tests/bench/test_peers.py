@@ -104,7 +104,7 @@ def test_a_peer_is_measured_at_a_rate_that_it_should_hold(capacity: float, rate:
     assert peer_latency.highest_rate(capacity) == rate
 
 
-def test_what_a_peer_does_better_than_the_pipeline_is_named() -> None:
+def test_a_peer_that_is_better_in_a_figure_is_named() -> None:
     own = peer_figures(catalog.PIPELINE, 10_000, CpuUsage(60, 20, 20), p50=30)
     other = peer_figures(catalog.STREAMS_100, 5_000, CpuUsage(90, 0, 30), p50=20)
     [line] = peers_report.find_faster([own, other])
