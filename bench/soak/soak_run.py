@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import dataclasses
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +11,10 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer
 
 from bench import outcomes, worker
-from bench.cpu import CpuUsage
 from bench.environment import BenchRun
 from bench.fake_livekit import process
 from bench.measurements import latency
+from bench.results import UsageWindow
 from bench.soak import sampling
 from bench.soak.load import SteadyLoad
 from bench.soak.minutes import SoakMinute
@@ -73,9 +72,9 @@ class _Soak:
         for each in self.workers.values():
             each.check_alive()
 
-    def read_usage(self) -> CpuUsage:
-        """Return the processor time of the services together, of Postgres and of Kafka."""
-        return self.run.meter.read_usage_of([each.process.pid for each in self.workers.values()])
+    def start_measuring(self) -> UsageWindow:
+        """Start measuring the services together, Postgres and Kafka."""
+        return self.run.start_measuring(*(each.process.pid for each in self.workers.values()))
 
 
 class _MinuteMeter:
@@ -83,23 +82,20 @@ class _MinuteMeter:
 
     def __init__(self, soak: _Soak) -> None:
         self._soak = soak
-        self._began, self._usage = time.monotonic(), soak.read_usage()
+        self._measuring = soak.start_measuring()
 
     async def take_minute(self, *, has_snapshot: bool) -> SoakMinute:
         """Return what happened since the last call."""
         soak = self._soak
-        now, usage = time.monotonic(), soak.read_usage()
-        idle = soak.run.idle.scale(now - self._began)
-        spent = usage.subtract(self._usage).subtract(idle)
-        self._began, self._usage = now, usage
         found = latency.summarize_latency(soak.load.take_latencies())
+        measured, self._measuring = self._measuring.finish(found.commands), soak.start_measuring()
         return SoakMinute(
             commands=found.commands,
             p50=found.p50,
             p99=found.p99,
             memory={name: sampling.read_memory(each.process.pid) for name, each in soak.workers.items()},
             lag=await sampling.read_lag(soak.run, soak.connection, soak.reader),
-            cpu=spent.scale(1e6 / found.commands),
+            cpu=measured.cpu_microseconds,
             tables=await sampling.read_tables(soak.connection),
             has_snapshot=has_snapshot,
         )
