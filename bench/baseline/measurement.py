@@ -21,14 +21,14 @@ async def measure_baseline(
     """Drain filled topics with the baseline handler; the first tenth of the commands is warm-up."""
     warm_up = len(commands) // 10
     count = len(commands) - warm_up
-    options = _baseline_options(run, rooms, seed, workers) | {"warm_up": warm_up, "count": count}
+    options = consumer_options(run, rooms, seed, workers) | {"warm_up": warm_up, "count": count}
     return await measure_consumer(run, "bench.baseline.consumer", options, count)
 
 
 @contextlib.asynccontextmanager
 async def run_baseline(run: BenchRun, rooms: int, seed: int) -> AsyncIterator[None]:
     """Run the baseline handler during the block, once it has handled the topic's first command."""
-    options = _baseline_options(run, rooms, seed, 1) | {"warm_up": 1, "count": sys.maxsize}
+    options = consumer_options(run, rooms, seed, 1) | {"warm_up": 1, "count": sys.maxsize}
     async with _run_module("bench.baseline.consumer", options) as process:
         async with asyncio.timeout(_LONGEST_SECONDS):
             await marks.wait_for_mark(process, "began")
@@ -37,7 +37,8 @@ async def run_baseline(run: BenchRun, rooms: int, seed: int) -> AsyncIterator[No
         process.kill()
 
 
-def _baseline_options(run: BenchRun, rooms: int, seed: int, workers: int) -> dict[str, object]:
+def consumer_options(run: BenchRun, rooms: int, seed: int, workers: int) -> dict[str, object]:
+    """Return the options of `bench.baseline.consumer`, without the numbers of its messages."""
     return {
         "bootstrap_servers": run.bootstrap_servers,
         "database_url": run.database_url,

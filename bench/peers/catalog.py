@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from bench import worker
+from bench.baseline import measurement
 from bench.environment import BenchRun
 from bench.peers import kafka_streams_program, peer, quix_program
 from bench.peers.peer import Peer, PeerTraffic, PrepareProgram
@@ -20,18 +21,9 @@ async def _launch_worker(run: BenchRun, _: PeerTraffic) -> AsyncIterator[Process
 
 def _prepare_consumer(module: str, workers: int) -> PrepareProgram:
     async def prepare(run: BenchRun, made: PeerTraffic) -> Program:
-        options = {
-            "bootstrap_servers": run.bootstrap_servers,
-            "database_url": run.database_url,
-            "prefix": run.prefix,
-            "rooms": made.rooms,
-            "seed": made.seed,
-            "workers": workers,
-            # It runs until it is ended.
-            "warm_up": 0,
-            "count": ALL_COMMANDS,
-        }
-        return peer.python_program(run, module, options)
+        options = measurement.consumer_options(run, made.rooms, made.seed, workers)
+        # It runs until it is ended.
+        return peer.python_program(run, module, options | {"warm_up": 0, "count": ALL_COMMANDS})
 
     return prepare
 
