@@ -19,10 +19,13 @@ from aiokafka.errors import (
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from cohost.kafka.fetch_budget import poll_within_budget
+from cohost.kafka.fetch_wait import set_fetch_wait
 from messaging.config import Config
 from messaging.errors import NotConfirmed
 
 POLL_MS = 200
+
+_IDLE_FETCH_WAIT_MS = 100
 
 _COMMIT_TIMEOUT_SECONDS = 5
 
@@ -66,6 +69,7 @@ class Consumer:
         """Whether the assigned partitions were sought to the lanes' positions."""
         self._discard_fetched = False
         self._last_fetch_at = 0.0
+        self._is_idle = False
 
     @property
     def kafka_consumer(self) -> AIOKafkaConsumer:
@@ -138,6 +142,7 @@ class Consumer:
                     break
                 self._listener.fail_session(error)
                 await asyncio.Event().wait()
+            self._adapt_fetches(kafka_consumer, is_idle=not records and not kafka_consumer.paused())
             if records:
                 self.has_unhandled = True
                 self._discard_fetched = False
@@ -171,6 +176,17 @@ class Consumer:
             await self._listener.on_revoked()
         except Exception as error:  # noqa: BLE001 - see `RebalanceListener`
             self._listener.fail_session(error)
+
+    def _adapt_fetches(self, kafka_consumer: AIOKafkaConsumer, *, is_idle: bool) -> None:
+        """Make fewer fetches while no record arrives: the next one ends the wait of a fetch at once.
+
+        Not so while aiokafka has records of some partitions, or they are paused: a fetch that waits leaves
+        them out, and their next records wait with it.
+        """
+        if is_idle != self._is_idle:
+            self._is_idle = is_idle
+            wait_ms = self._config.fetch_max_wait_ms
+            set_fetch_wait(kafka_consumer, max(wait_ms, _IDLE_FETCH_WAIT_MS) if is_idle else wait_ms)
 
     async def _is_input_lost(self, error: KafkaError) -> bool:
         """Return whether the log lacks the offset to read next; offsets from before the seek do not count."""

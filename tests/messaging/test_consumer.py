@@ -1,13 +1,16 @@
 """A session's consumer on the subscriber that all sessions of a process share."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from types import SimpleNamespace
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import ConsumerStoppedError
 from faststream.kafka import KafkaMessage
 
+from cohost.kafka.connection import KafkaConnection
+from cohost.kafka.fetch_wait import set_fetch_wait
 from messaging.config import Config
 from messaging.inputs import consumer
 from messaging.inputs.consumer import Consumer
@@ -117,6 +120,41 @@ async def test_records_fetched_before_a_revocation_are_not_handled() -> None:
     started.invalidate_fetched()
     await started.handle_message(message(before))
     assert listener.calls == []
+
+
+class QuietKafkaConsumer(FakeKafkaConsumer):
+    """A consumer that finds records in its third poll, and notes how long its fetches may wait at each."""
+
+    def __init__(self, paused: Collection[TopicPartition] = ()) -> None:
+        super().__init__()
+        self._paused = frozenset(paused)
+        self._fetcher = SimpleNamespace(_fetch_max_wait_ms=10)
+        self.waits: list[int] = []
+
+    def paused(self) -> frozenset[TopicPartition]:
+        return self._paused
+
+    async def getmany(self, **_: object) -> dict[TopicPartition, list[str]]:
+        self.waits.append(self._fetcher._fetch_max_wait_ms)  # noqa: SLF001 - as in `set_fetch_wait`
+        return {PARTITION: ["a record"]} if len(self.waits) % 3 == 0 else {}
+
+
+@pytest.mark.parametrize(("paused", "expected"), [([], [10, 100, 100]), ([PARTITION], [10, 10, 10])])
+async def test_fetches_wait_longer_while_no_record_arrives(
+    paused: Sequence[TopicPartition], expected: list[int]
+) -> None:
+    started, _, _ = await start_consumer(FakeSubscriber())
+    quiet = QuietKafkaConsumer(paused)
+    await started.poll(quiet)
+    await started.poll(quiet)
+    assert quiet.waits == expected * 2
+
+
+async def test_the_wait_of_a_real_consumers_fetches_is_changed(kafka: str) -> None:
+    async with KafkaConnection(kafka).open_consumer() as real:
+        before = real._fetcher._fetch_max_wait_ms  # noqa: SLF001 - no fetch of a test can show it surely
+        set_fetch_wait(real, before + 1)
+        assert real._fetcher._fetch_max_wait_ms == before + 1  # noqa: SLF001 - as above
 
 
 def message(records: Sequence[object]) -> KafkaMessage:
