@@ -9,9 +9,14 @@ ALTER TABLE lanes DROP CONSTRAINT lanes_pkey, ADD PRIMARY KEY (lane, last_batch_
 
 -- There is one row per lane all the same, also if a worker of an older version starts, which relies on the old key.
 CREATE FUNCTION is_new_lane() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    is_new boolean;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('lanes ' || TG_TABLE_SCHEMA));
-    RETURN CASE WHEN NOT EXISTS (SELECT FROM lanes WHERE lane = NEW.lane) THEN NEW END;
+    -- By the table's full name, because pg_dump's rows are restored without a search path.
+    EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s WHERE lane = $1)', TG_RELID::regclass)
+        INTO is_new USING NEW.lane;
+    RETURN CASE WHEN is_new THEN NEW END;
 END
 $$;
 CREATE TRIGGER one_row_per_lane BEFORE INSERT ON lanes FOR EACH ROW EXECUTE FUNCTION is_new_lane();

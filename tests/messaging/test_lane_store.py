@@ -1,8 +1,10 @@
 """The lanes table: claims remember every owner that may still publish, and writes are fenced."""
 
+import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 
 from messaging import database
@@ -110,6 +112,31 @@ async def test_a_lane_that_exists_is_not_created_again(connection: Connection) -
     await connection.execute("INSERT INTO lanes (lane) VALUES (1) ON CONFLICT DO NOTHING")
     rows = await connection.fetch("SELECT lane, last_batch_number FROM lanes ORDER BY lane")
     assert list(map(tuple, rows)) == [(0, 1), (1, 0)]
+
+
+async def test_rows_are_restored_without_a_search_path(connection: Connection, database_url: str) -> None:
+    restoring = await asyncpg.connect(database_url, server_settings={"search_path": ""})
+    await restoring.copy_records_to_table(
+        "lanes", schema_name="counter", columns=["lane", "last_batch_number"], records=[(0, 5), (1, 7)]
+    )
+    await restoring.close()
+    rows = await connection.fetch("SELECT lane, last_batch_number FROM lanes ORDER BY lane")
+    assert list(map(tuple, rows)) == [(0, 0), (1, 7)]
+
+
+async def test_lanes_that_two_workers_create_at_once_have_one_row_each(
+    connection: Connection, database_url: str
+) -> None:
+    other = await asyncpg.connect(database_url, server_settings={"search_path": "counter"})
+    async with connection.transaction():
+        await lane_store.create_lanes(connection, 3)
+        creating = asyncio.create_task(lane_store.create_lanes(other, 3))
+        waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)"
+        while not await connection.fetchval(waiting):
+            await asyncio.sleep(0.01)
+    await creating
+    await other.close()
+    assert await connection.fetchval("SELECT array_agg(lane ORDER BY lane) FROM lanes") == [0, 1, 2]
 
 
 async def test_a_write_after_another_claim_is_fenced(connection: Connection) -> None:
