@@ -86,9 +86,10 @@ class CachedTokenRoomService(RoomService):
         return jwt.encode(claims, self.api_secret, algorithm="HS256")
 
 
-async def _read_error(response: aiohttp.ClientResponse) -> Any:
+async def _read_error(response: aiohttp.ClientResponse) -> dict[str, Any]:
     """Return Twirp's error, an empty one if the answer has none: a proxy may answer anything."""
     try:
-        return await response.json()
+        error = await response.json()
     except Exception:  # noqa: BLE001 - the body may be anything, in any encoding
         return {}
+    return error if isinstance(error, dict) else {}
