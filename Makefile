@@ -47,6 +47,9 @@ test-containers: setup ## run the tests of the services on Kafka, Postgres and L
 compose-test: setup ## start docker-compose.yml on ports of its own, test it, stop it
 	@$(PY) -m tests.compose
 
+cost-check: setup ## fail if a command costs 15 % more processor time, as a multiple of a raw passthrough, than recorded
+	@$(PY) -m bench cost --check
+
 mutants: setup ## apply each small fault of tests/mutants to a copy, and say which test finds it
 	@$(PY) -m tests.mutants
 
