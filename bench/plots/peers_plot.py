@@ -47,7 +47,7 @@ def _draw_costs(axes: Axes, peers: Sequence[PeerResult]) -> None:
             begin += width
         _write_beside(axes, row, begin)
         sums.append(begin)
-    axes.set_title("µs of a processor for one")
+    axes.set_title("processor µs of one")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, fontsize=8, columnspacing=1)
     _make_room(axes, sums)
 
@@ -57,7 +57,7 @@ def _draw_latencies(axes: Axes, peers: Sequence[PeerResult], rate: int) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: style.format_figure(value)))
     for row, peer in enumerate(peers):
         _draw_latency(axes, row, peer, rate)
-    axes.set_title(f"latency at {style.format_figure(rate)} a second, ms")
+    axes.set_title(f"ms, at {style.format_figure(rate)} a second")
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, fontsize=8, columnspacing=1)
 
