@@ -1,5 +1,6 @@
 """A show on real servers, which a Prometheus observes."""
 
+import asyncio
 import dataclasses
 import sys
 import time
@@ -32,9 +33,14 @@ _STEPS = (
     steps.accept_while_absent,
     steps.reconnect_in_time,
     steps.mute_carol,
-    closing_steps.remove_co_host,
-    closing_steps.end_room,
 )
+_CLOSING_STEPS = (closing_steps.remove_co_host, closing_steps.end_room)
+# A show may be over before LiveKit, which counts packets every few seconds, was scraped twice.
+_MEDIA = (
+    "rate(livekit_packet_bytes[10s])",
+    "histogram_quantile(0.95, rate(livekit_packet_loss_percent_bucket[10s]))",
+)
+_MEDIA_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -94,8 +100,18 @@ async def play_show(observed: ObservedStack) -> None:
         context = DemoContext(environment, client, Timeline())
         try:
             await run_steps(context, _STEPS)
+            await _wait_for_media(observed)
+            await run_steps(context, _CLOSING_STEPS)
         finally:
             await context.close()
+
+
+async def _wait_for_media(observed: ObservedStack) -> None:
+    """Wait until Prometheus has seen media flow."""
+    async with asyncio.timeout(_MEDIA_SECONDS):
+        for expression in _MEDIA:
+            while not await observed.prometheus.range_series(expression, observed.began_at, time.time()):
+                await asyncio.sleep(0.2)
 
 
 @asynccontextmanager

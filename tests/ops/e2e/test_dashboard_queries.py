@@ -67,7 +67,6 @@ async def _is_scraped(prometheus: PrometheusReader) -> bool:
 
 async def _fail_once(observed: ObservedStack) -> None:
     """Stop Postgres and LiveKit until the metrics show it, and start them again."""
-    began_at = time.time()
     for name in ("livekit", "postgres"):
         await observed.stack.process_of(name).stop()
     async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
@@ -76,7 +75,7 @@ async def _fail_once(observed: ObservedStack) -> None:
             await http.get(f"{observed.services.broadcast_url}/readyz")
             await http.get(f"{observed.services.gateway_url}/readyz")
             found = [
-                await observed.prometheus.range_series(expression, began_at, time.time())
+                await observed.prometheus.range_series(expression, observed.began_at, time.time())
                 for expression in _FAILURES
             ]
             return all(found)
