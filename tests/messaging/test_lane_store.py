@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from messaging import database
-from messaging.config import Config
 from messaging.database import Connection
 from messaging.errors import Fenced
 from messaging.lanes import lane_store
 from messaging.lanes.lane import Lane
+from tests.messaging.lane_tables import create_lane_tables
 from tests.messaging.open_snapshot import hold_snapshot
 
 TOPIC = "commands"
@@ -21,13 +20,8 @@ TOPIC = "commands"
 @pytest.fixture
 async def connection(database_url: str) -> AsyncIterator[Connection]:
     """A connection to a database with one lane."""
-    config = Config("", database_url, "counter")
-    pool = await database.create_pool(config, size=1)
-    async with pool.acquire() as connection:
-        await database.migrate_schema(connection, config, "messaging")
-        await lane_store.create_lanes(connection, 1)
+    async with create_lane_tables(database_url, 1) as connection:
         yield connection
-    pool.terminate()
 
 
 async def claim(connection: Connection, owner: str) -> Lane:

@@ -4,13 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from messaging import database
-from messaging.config import Config
 from messaging.database import Connection
 from messaging.lanes import lane_store
 from messaging.lanes.lane import Lane
 from messaging.outbox import store
 from messaging.outbox.store import EncodedRecord, OldestBatches, OutboxBatch
+from tests.messaging.lane_tables import create_lane_tables
 from tests.messaging.open_snapshot import hold_snapshot
 
 RECORD = EncodedRecord("events", 1, b"key", b"value", [])
@@ -19,13 +18,8 @@ RECORD = EncodedRecord("events", 1, b"key", b"value", [])
 @pytest.fixture
 async def connection(database_url: str) -> AsyncIterator[Connection]:
     """A connection to a database with two lanes."""
-    config = Config("", database_url, "counter")
-    pool = await database.create_pool(config, size=1)
-    async with pool.acquire() as connection:
-        await database.migrate_schema(connection, config, "messaging")
-        await lane_store.create_lanes(connection, 2)
+    async with create_lane_tables(database_url, 2) as connection:
         yield connection
-    pool.terminate()
 
 
 @pytest.fixture
