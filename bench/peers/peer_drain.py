@@ -1,7 +1,8 @@
 """Measurement of a peer that drains prefilled command topics."""
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 
 from bench import outcomes
 from bench.environment import BenchRun
@@ -22,20 +23,27 @@ class PeerExited(Exception):
     """A peer's process exited unexpectedly; the text contains the end of its log."""
 
 
+@contextlib.asynccontextmanager
+async def watch_peer(
+    peer: Peer, run: BenchRun, made: PeerTraffic, seconds: float
+) -> AsyncIterator[tuple[Process, PeerProgress]]:
+    """Start a peer and watch what it decides for the duration of the block, for `seconds` at most."""
+    async with (
+        peer.launch(run, made) as process,
+        run.pipeline_config().kafka.open_admin() as admin,
+        outcomes.open_consumer(run) as reader,
+        asyncio.timeout(seconds),
+    ):
+        yield process, PeerProgress(peer, run, reader, admin)
+
+
 async def measure_peer_drain(
     peer: Peer, run: BenchRun, made: PeerTraffic, commands: Sequence[PlannedCommand]
 ) -> Measurement:
     """Start a peer on filled topics and measure it; the first third of the commands is warm-up."""
     if peer is PIPELINE:
         return await drain.measure_drain(run, commands)
-    connection = run.pipeline_config().kafka
-    async with (
-        peer.launch(run, made) as process,
-        connection.open_admin() as admin,
-        outcomes.open_consumer(run) as reader,
-        asyncio.timeout(_LONGEST_SECONDS),
-    ):
-        progress = PeerProgress(peer, run, reader, admin)
+    async with watch_peer(peer, run, made, _LONGEST_SECONDS) as (process, progress):
         return await _watch_drain(run, process, progress, len(commands))
 
 

@@ -12,7 +12,7 @@ from bench.measurements import drain
 from bench.peers import peer_drain
 from bench.peers.catalog import OUTBOX_12
 from bench.peers.outbox.consumer import RELAY_MODULE
-from bench.peers.peer import PeerProgress, PeerTraffic
+from bench.peers.peer import PeerTraffic
 from bench.result_shapes import RelayKillsResult
 from bench.workload import traffic
 from bench.workload.simulated_room import PlannedCommand
@@ -31,14 +31,7 @@ async def measure_relay_kills(run: BenchRun, seed: int) -> RelayKillsResult:
     """Drain, and kill the relay `KILLS` times, whenever records of it arrive."""
     commands = await drain.fill_topics(run, COMMANDS, seed)
     made = PeerTraffic(traffic.rooms_for(COMMANDS), seed, len(commands))
-    connection = run.pipeline_config().kafka
-    async with (
-        OUTBOX_12.launch(run, made) as process,
-        connection.open_admin() as admin,
-        outcomes.open_consumer(run) as reader,
-        asyncio.timeout(_LONGEST_SECONDS),
-    ):
-        progress = PeerProgress(OUTBOX_12, run, reader, admin)
+    async with peer_drain.watch_peer(OUTBOX_12, run, made, _LONGEST_SECONDS) as (process, progress):
         for _ in range(KILLS):
             published = await progress.count_decided()
             while await progress.count_decided() == published:
