@@ -151,10 +151,12 @@ async def test_a_shared_screen_keeps_its_audio_and_genuine_tracks_go_on(
     stage_driver: StageDriver, livekit: LiveKitServerApi, seat: SeatedUser
 ) -> None:
     async with join_room(await stage_driver.get_broadcast_data(seat.room, seat.user)) as bob:
+        alone, shared = (["screen_share"], []), (["screen_share", "screen_share_audio"], [])
         screen = await bob.publish_track("screen_share")
+        # LiveKit tells of a track when its media arrives, and sound may overtake a picture.
+        await wait_for_media(stage_driver, seat, alone)
         audio = await bob.publish_track("screen_share_audio")
-        shared = ["screen_share", "screen_share_audio"]
-        await wait_for_media(stage_driver, seat, (["screen_share"], []), (shared, []))
+        await wait_for_media(stage_driver, seat, alone, shared)
         await mute(stage_driver, seat, "microphone", hard=True)
         await wait_until(lambda: _may_not_publish(livekit, seat, "microphone"), "the mute on LiveKit")
         voice = await bob.publish_track("camera", "audio")

@@ -83,8 +83,9 @@ async def test_media_is_announced_with_each_webhook_and_mute(
         "at": first.data["at"],  # type: ignore[index]
     }
     await publish_track(bob, "camera")
+    await service.wait_for_event("CoHostMediaChanged", name, "bob", count=2)
     await publish_mute(service, name, hard=False)
-    await wait_until(lambda: len(media_of(service, name)) == 3)
+    await service.wait_for_event("CoHostMediaChanged", name, "bob", count=3)
     assert await _published_sources(service, name, "bob") == ["camera", "microphone"]
     await bob.local_participant.unpublish_track(published.sid)
     await wait_until(lambda: len(media_of(service, name)) == 4)
