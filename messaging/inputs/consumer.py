@@ -158,6 +158,8 @@ class Consumer:
                 await self._listener.handle_batch(records)
         finally:
             self.has_unhandled = False
+            # The message refers to itself there: its records would stay until the garbage collector comes.
+            message.clear_cache()
 
     def on_assigned(self, partitions: Sequence[TopicPartition]) -> None:
         """Pause the partitions and start their takeover."""

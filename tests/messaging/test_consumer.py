@@ -1,6 +1,8 @@
 """A session's consumer on the subscriber that all sessions of a process share."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Collection, Sequence
 from types import SimpleNamespace
 
@@ -112,6 +114,28 @@ async def test_records_fetched_before_a_seek_are_not_handled() -> None:
     after = await started.poll(kafka_consumer)
     await started.handle_message(message(after))
     assert listener.calls == [after]
+
+
+class FreeableRecord:
+    """A record that a weak reference may refer to."""
+
+
+async def test_handled_records_are_freed_without_the_garbage_collector() -> None:
+    started, listener, _ = await start_consumer(FakeSubscriber())
+    record = FreeableRecord()
+    delivered = message((record,))
+    delivered.set_decoder(consumer.keep_message)
+    # FastStream does so before it calls the handler: the message is in its own cache then.
+    await delivered.decode()
+    await started.handle_message(delivered)
+    listener.calls.clear()
+    found = weakref.ref(record)
+    gc.disable()
+    try:
+        del record, delivered
+        assert found() is None
+    finally:
+        gc.enable()
 
 
 async def test_records_fetched_before_a_revocation_are_not_handled() -> None:
