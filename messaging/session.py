@@ -173,6 +173,11 @@ class Session:
             except Exception as error:  # noqa: BLE001 - every error ends the session
                 self.fail_session(error)
 
+    async def wait_published(self) -> None:
+        """Wait until every batch that was handled is committed, and confirmed by Kafka."""
+        await self._committer.wait_idle()
+        await self._publisher.wait_confirmed()
+
     def on_assigned(self, partitions: Sequence[TopicPartition]) -> None:
         """Start to take over the lanes of these partitions."""
         # Not in the task: a revocation may come before it begins, and must not be forgotten then.
@@ -256,15 +261,17 @@ class Session:
 
     async def _skip_markers(self) -> None:
         """Advance lanes to the consumer's positions: control and aborted records have offsets only."""
-        if self._consumer.has_unhandled:
-            return
         kafka_consumer = self._consumer.kafka_consumer
         partitions = [TopicPartition(topic, number) for number in self.lanes for topic in self._input_topics]
         consumer_positions = [await kafka_consumer.position(partition) for partition in partitions]
-        # Checked again: records that arrived during the awaits lie below these positions and are not decided.
-        if not self._consumer.has_unhandled and not self.failure.done():
-            for (topic, number), position in zip(partitions, consumer_positions, strict=True):
-                self.lanes[number].advance_position(self._input_topics[topic], position)
+        if self.failure.done():
+            return
+        # After the awaits: records that arrived meanwhile are not decided, and lie below these positions.
+        unhandled = self._consumer.unhandled_partitions
+        for partition, position in zip(partitions, consumer_positions, strict=True):
+            if partition not in unhandled:
+                lane = self.lanes[partition.partition]
+                lane.advance_position(self._input_topics[partition.topic], position)
 
     def _offsets_to_mirror(self) -> dict[TopicPartition, int]:
         """Return the lanes' positions for lag monitoring. No worker starts from mirrored offsets."""

@@ -99,6 +99,11 @@ class BatchCommitter:
         self._commit_task.result()
         self._commit_task = None
 
+    async def wait_idle(self) -> None:
+        """Wait until no decided batch is being committed. It may run beside the other methods."""
+        if self._commit_task is not None:
+            await asyncio.wait([self._commit_task])
+
     async def process_synthetic(self, records: Sequence[ConsumerRecord]) -> None:
         """Decide and commit records that are not in the log, and wait for the commit."""
         await self.wait_committed()

@@ -1,6 +1,7 @@
 """The consumer of a session: raw records and partition assignments from FastStream's subscriber."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
@@ -27,6 +28,12 @@ POLL_MS = 200
 
 _IDLE_FETCH_WAIT_MS = 100
 
+_SHORTEST_PAUSE_SECONDS = 0.001
+
+_MANY_RECORDS = 1000
+_MANY_BYTES = 1024 * 1024
+"""A batch of so many records, or of so many bytes in their values, does not wait for the batches before."""
+
 _COMMIT_TIMEOUT_SECONDS = 5
 
 
@@ -35,6 +42,10 @@ class ConsumerListener(Protocol):
 
     async def handle_batch(self, records: Sequence[ConsumerRecord]) -> None:
         """Handle a batch of records; the next batch is delivered after this returns."""
+        ...
+
+    async def wait_published(self) -> None:
+        """Wait until every batch that was handled is published."""
         ...
 
     def on_assigned(self, partitions: Sequence[TopicPartition]) -> None:
@@ -63,8 +74,8 @@ class Consumer:
         self._subscriber: Any = subscriber
         self._listener = listener
         self._stopping = False
-        self.has_unhandled = False
-        """Whether fetched records are waiting to be handled."""
+        self.unhandled_partitions: set[TopicPartition] = set()
+        """The partitions of which fetched records are waiting to be handled."""
         self.has_sought = False
         """Whether the assigned partitions were sought to the lanes' positions."""
         self._discard_fetched = False
@@ -122,33 +133,69 @@ class Consumer:
             raise NotConfirmed(msg) from error
 
     async def poll(self, kafka_consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
-        """Wait for records and return them, at most once per `batch_pause_ms`."""
-        await asyncio.sleep(self._last_fetch_at + self._config.batch_pause_ms / 1000 - time.monotonic())
+        """Wait for records and return them, with all that arrive until the batches before are published.
+
+        A small batch takes about as long as a larger one: more of them at a time would only share the same
+        processors. Many records are returned at once, so that a backlog keeps the pipeline full. Kafka is
+        asked at most once per `batch_pause_ms`.
+        """
+        pause = max(_SHORTEST_PAUSE_SECONDS, self._config.batch_pause_ms / 1000)
+        collected: list[ConsumerRecord] = []
+        is_published = False
+        await asyncio.sleep(self._last_fetch_at + pause - time.monotonic())
         while not self._stopping:
-            try:
-                records = await poll_within_budget(
-                    kafka_consumer, timeout_ms=POLL_MS, max_records=self._config.max_records
-                )
-            except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
-                if await self._is_input_lost(error):
-                    self._listener.fail_session(error)
-                    await asyncio.Event().wait()
-                # Each partition may have such an error pending; nothing is fetched until it was raised.
-                if not self.has_sought:
-                    await asyncio.sleep(POLL_MS / 1000)
-                continue
-            except Exception as error:  # noqa: BLE001 - `getmany` lost the records that it had drained
-                if self._stopping:
-                    break
+            collected += await self._fetch(kafka_consumer, collected)
+            if collected and (is_published or self._are_many(collected)):
+                return tuple(collected)
+            if collected:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._listener.wait_published()
+                        is_published = True
+        raise ConsumerStoppedError
+
+    async def _fetch(
+        self, kafka_consumer: AIOKafkaConsumer, collected: list[ConsumerRecord]
+    ) -> list[ConsumerRecord]:
+        """Return the next records: without waiting for one if some are collected, which a seek discards."""
+        try:
+            found = await poll_within_budget(
+                kafka_consumer,
+                timeout_ms=0 if collected else POLL_MS,
+                max_records=self._config.max_records - len(collected),
+            )
+        except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
+            # What was read before is handled and committed first: the next takeover must know of it.
+            if not collected and await self._is_input_lost(error):
+                await self._listener.wait_published()
                 self._listener.fail_session(error)
                 await asyncio.Event().wait()
-            self._adapt_fetches(kafka_consumer, is_idle=not records and not kafka_consumer.paused())
-            if records:
-                self.has_unhandled = True
-                self._discard_fetched = False
-                self._last_fetch_at = time.monotonic()
-                return tuple(chain.from_iterable(records.values()))
-        raise ConsumerStoppedError
+            # Each partition may have such an error pending; nothing is fetched until it was raised.
+            if not self.has_sought:
+                await asyncio.sleep(POLL_MS / 1000)
+            return []
+        except Exception as error:
+            # `getmany` lost the records that it had drained.
+            if self._stopping:
+                raise ConsumerStoppedError from error
+            self._listener.fail_session(error)
+            await asyncio.Event().wait()
+        if self._discard_fetched:
+            collected.clear()
+            self.unhandled_partitions.clear()
+        if found:
+            self._discard_fetched = False
+            self.unhandled_partitions.update(found)
+            self._last_fetch_at = time.monotonic()
+        is_idle = not found and not collected and not kafka_consumer.paused()
+        self._adapt_fetches(kafka_consumer, is_idle=is_idle)
+        return list(chain.from_iterable(found.values()))
+
+    def _are_many(self, records: Sequence[ConsumerRecord]) -> bool:
+        return (
+            len(records) >= min(_MANY_RECORDS, self._config.max_records)
+            or sum([record.serialized_value_size for record in records]) >= _MANY_BYTES
+        )
 
     async def handle_message(self, message: KafkaMessage) -> None:
         """Pass a batch on to the session, unless a rebalance or a seek made it invalid."""
@@ -157,7 +204,7 @@ class Consumer:
             if not self._discard_fetched:
                 await self._listener.handle_batch(records)
         finally:
-            self.has_unhandled = False
+            self.unhandled_partitions.clear()
             # The message refers to itself there: its records would stay until the garbage collector comes.
             message.clear_cache()
 

@@ -52,9 +52,13 @@ class OutboxPublisher:
             self._idle.clear()
             await self._queue.put(batches)
 
+    async def wait_confirmed(self) -> None:
+        """Wait until Kafka has confirmed the transactions of all enqueued batches; forever after an error."""
+        await self._idle.wait()
+
     async def wait_drained(self) -> None:
         """Wait until the transactions of all enqueued batches are confirmed and settled."""
-        await self._idle.wait()
+        await self.wait_confirmed()
         await self._settlement.wait_settled()
 
     async def run(self) -> None:

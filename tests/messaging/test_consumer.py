@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.errors import ConsumerStoppedError
+from aiokafka.errors import ConsumerStoppedError, OffsetOutOfRangeError
 from faststream.kafka import KafkaMessage
 
 from cohost.kafka.connection import KafkaConnection
@@ -20,6 +20,8 @@ from tests.messaging.counter_processor import TOPOLOGY
 from tests.messaging.lane_brokers import create_broker
 
 PARTITION = TopicPartition("rooms", 0)
+POSITION = 5
+WAIT_SECONDS = 30
 
 
 class RecordingListener:
@@ -27,6 +29,11 @@ class RecordingListener:
 
     def __init__(self) -> None:
         self.calls: list[object] = []
+        self.published = asyncio.Event()
+        self.published.set()
+
+    async def wait_published(self) -> None:
+        await self.published.wait()
 
     async def handle_batch(self, records: Sequence[object]) -> None:
         self.calls.append(tuple(records))
@@ -41,6 +48,13 @@ class RecordingListener:
         self.calls.append(error)
 
 
+class FakeRecord:
+    """A record of so many bytes."""
+
+    def __init__(self, size: int = 100) -> None:
+        self.serialized_value_size = size
+
+
 class FakeKafkaConsumer:
     """An aiokafka consumer whose rebalances come after `rebalanced`, in a task of its own."""
 
@@ -51,8 +65,14 @@ class FakeKafkaConsumer:
     def pause(self, *_: TopicPartition) -> None:
         """Pause nothing."""
 
-    async def getmany(self, **_: object) -> dict[TopicPartition, list[str]]:
-        return {PARTITION: ["a record"]}
+    async def getmany(self, **_: object) -> dict[TopicPartition, list[FakeRecord]]:
+        return {PARTITION: [FakeRecord()]}
+
+    def paused(self) -> frozenset[TopicPartition]:
+        return frozenset()
+
+    async def position(self, _: TopicPartition) -> int:
+        return POSITION
 
     async def _rebalance(self) -> None:
         await self.rebalanced.wait()
@@ -110,19 +130,126 @@ async def test_records_fetched_before_a_seek_are_not_handled() -> None:
     before = await started.poll(kafka_consumer)
     started.mark_sought()
     await started.handle_message(message(before))
-    assert (listener.calls, started.has_unhandled) == ([], False)
+    assert (listener.calls, started.unhandled_partitions) == ([], set())
     after = await started.poll(kafka_consumer)
+    assert started.unhandled_partitions == {PARTITION}
     await started.handle_message(message(after))
-    assert listener.calls == [after]
+    assert (listener.calls, started.unhandled_partitions) == ([after], set())
 
 
-class FreeableRecord:
-    """A record that a weak reference may refer to."""
+async def test_records_fetched_before_a_revocation_are_not_handled() -> None:
+    started, listener, kafka_consumer = await start_consumer(FakeSubscriber())
+    before = await started.poll(kafka_consumer)
+    started.invalidate_fetched()
+    await started.handle_message(message(before))
+    assert listener.calls == []
+
+
+class QuietKafkaConsumer(FakeKafkaConsumer):
+    """A consumer that finds a record in its third poll, and notes how long its fetches may wait at each."""
+
+    def __init__(self, paused: Collection[TopicPartition] = ()) -> None:
+        super().__init__()
+        self._paused = frozenset(paused)
+        self._fetcher = SimpleNamespace(_fetch_max_wait_ms=10)
+        self.waits: list[int] = []
+
+    def paused(self) -> frozenset[TopicPartition]:
+        return self._paused
+
+    async def getmany(self, **_: object) -> dict[TopicPartition, list[FakeRecord]]:
+        self.waits.append(self._fetcher._fetch_max_wait_ms)  # noqa: SLF001 - as in `set_fetch_wait`
+        return {PARTITION: [FakeRecord()]} if len(self.waits) % 4 == 3 else {}
+
+
+@pytest.mark.parametrize(("paused", "expected"), [([], [10, 100, 100, 10]), ([PARTITION], [10, 10, 10, 10])])
+async def test_fetches_wait_longer_while_no_record_arrives(
+    paused: Sequence[TopicPartition], expected: list[int]
+) -> None:
+    started, _, _ = await start_consumer(FakeSubscriber())
+    quiet = QuietKafkaConsumer(paused)
+    await started.poll(quiet)
+    await started.poll(quiet)
+    assert quiet.waits == expected * 2
+
+
+class FeedingKafkaConsumer(FakeKafkaConsumer):
+    """A consumer whose polls find these records or errors, one after the other, and then no more."""
+
+    def __init__(self, *found: Sequence[FakeRecord] | Exception) -> None:
+        super().__init__()
+        self._found = list(found)
+        self.has_given_all = asyncio.Event()
+
+    @property
+    def has_more(self) -> bool:
+        return bool(self._found)
+
+    async def getmany(self, **_: object) -> dict[TopicPartition, list[FakeRecord]]:
+        if not self._found:
+            self.has_given_all.set()
+            return {}
+        found = self._found.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return {PARTITION: list(found)}
+
+
+async def test_records_are_collected_until_the_batches_before_are_published() -> None:
+    started, listener, _ = await start_consumer(FakeSubscriber())
+    records = [FakeRecord() for _ in range(3)]
+    feeding = FeedingKafkaConsumer(records[:1], (), records[1:])
+    listener.published.clear()
+    polling = asyncio.create_task(started.poll(feeding))
+    await asyncio.wait_for(feeding.has_given_all.wait(), WAIT_SECONDS)
+    assert not polling.done()
+    listener.published.set()
+    assert await polling == tuple(records)
+
+
+@pytest.mark.parametrize("records", [[FakeRecord() for _ in range(1000)], [FakeRecord(1024 * 1024)]])
+async def test_many_records_wait_for_no_publication(records: Sequence[FakeRecord]) -> None:
+    started, listener, _ = await start_consumer(FakeSubscriber())
+    listener.published.clear()
+    polling = started.poll(FeedingKafkaConsumer(records))
+    assert await asyncio.wait_for(polling, WAIT_SECONDS) == tuple(records)
+
+
+async def test_records_collected_before_a_seek_are_not_returned() -> None:
+    started, listener, _ = await start_consumer(FakeSubscriber())
+    before, after = FakeRecord(), FakeRecord()
+    feeding = FeedingKafkaConsumer([before])
+    listener.published.clear()
+    polling = asyncio.create_task(started.poll(feeding))
+    await asyncio.wait_for(feeding.has_given_all.wait(), WAIT_SECONDS)
+    started.mark_sought()
+    feeding._found.append([after])  # noqa: SLF001 - what is fetched after the seek
+    listener.published.set()
+    assert await polling == (after,)
+
+
+async def test_lost_input_fails_the_session_after_what_was_read_is_published() -> None:
+    started, listener, _ = await start_consumer(FakeSubscriber())
+    started.mark_sought()
+    record, lost = FakeRecord(), OffsetOutOfRangeError({PARTITION: POSITION})
+    feeding = FeedingKafkaConsumer([record], lost, lost)
+    assert await started.poll(feeding) == (record,)
+    listener.published.clear()
+    polling = asyncio.create_task(started.poll(feeding))
+    async with asyncio.timeout(WAIT_SECONDS):
+        while feeding.has_more:
+            await asyncio.sleep(0)
+        assert listener.calls == []
+        listener.published.set()
+        while not listener.calls:
+            await asyncio.sleep(0)
+    assert listener.calls == [lost]
+    polling.cancel()
 
 
 async def test_handled_records_are_freed_without_the_garbage_collector() -> None:
     started, listener, _ = await start_consumer(FakeSubscriber())
-    record = FreeableRecord()
+    record = FakeRecord()
     delivered = message((record,))
     delivered.set_decoder(consumer.keep_message)
     # FastStream does so before it calls the handler: the message is in its own cache then.
@@ -136,42 +263,6 @@ async def test_handled_records_are_freed_without_the_garbage_collector() -> None
         assert found() is None
     finally:
         gc.enable()
-
-
-async def test_records_fetched_before_a_revocation_are_not_handled() -> None:
-    started, listener, kafka_consumer = await start_consumer(FakeSubscriber())
-    before = await started.poll(kafka_consumer)
-    started.invalidate_fetched()
-    await started.handle_message(message(before))
-    assert listener.calls == []
-
-
-class QuietKafkaConsumer(FakeKafkaConsumer):
-    """A consumer that finds records in its third poll, and notes how long its fetches may wait at each."""
-
-    def __init__(self, paused: Collection[TopicPartition] = ()) -> None:
-        super().__init__()
-        self._paused = frozenset(paused)
-        self._fetcher = SimpleNamespace(_fetch_max_wait_ms=10)
-        self.waits: list[int] = []
-
-    def paused(self) -> frozenset[TopicPartition]:
-        return self._paused
-
-    async def getmany(self, **_: object) -> dict[TopicPartition, list[str]]:
-        self.waits.append(self._fetcher._fetch_max_wait_ms)  # noqa: SLF001 - as in `set_fetch_wait`
-        return {PARTITION: ["a record"]} if len(self.waits) % 3 == 0 else {}
-
-
-@pytest.mark.parametrize(("paused", "expected"), [([], [10, 100, 100]), ([PARTITION], [10, 10, 10])])
-async def test_fetches_wait_longer_while_no_record_arrives(
-    paused: Sequence[TopicPartition], expected: list[int]
-) -> None:
-    started, _, _ = await start_consumer(FakeSubscriber())
-    quiet = QuietKafkaConsumer(paused)
-    await started.poll(quiet)
-    await started.poll(quiet)
-    assert quiet.waits == expected * 2
 
 
 async def test_the_wait_of_a_real_consumers_fetches_is_changed(kafka: str) -> None:
