@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
@@ -33,6 +34,8 @@ _SHORTEST_PAUSE_SECONDS = 0.001
 _MANY_RECORDS = 1000
 _MANY_BYTES = 1024 * 1024
 """A batch of so many records, or of so many bytes in their values, does not wait for the batches before."""
+_LONGEST_WAIT_SECONDS = 0.04
+"""How long the first record of a batch waits for the batches before: longer would leave a processor idle."""
 
 _COMMIT_TIMEOUT_SECONDS = 5
 
@@ -136,22 +139,25 @@ class Consumer:
         """Wait for records and return them, with all that arrive until the batches before are published.
 
         A small batch takes about as long as a larger one: more of them at a time would only share the same
-        processors. Many records are returned at once, so that a backlog keeps the pipeline full. Kafka is
-        asked at most once per `batch_pause_ms`.
+        processors. Many records are returned at once, and no record waits for long, so that a backlog keeps
+        the pipeline full. Kafka is asked at most once per `batch_pause_ms`.
         """
         pause = max(_SHORTEST_PAUSE_SECONDS, self._config.batch_pause_ms / 1000)
         collected: list[ConsumerRecord] = []
-        is_published = False
+        is_complete, complete_at = False, math.inf
         await asyncio.sleep(self._last_fetch_at + pause - time.monotonic())
         while not self._stopping:
             collected += await self._fetch(kafka_consumer, collected)
-            if collected and (is_published or self._are_many(collected)):
+            if not collected:
+                continue
+            if is_complete or self._are_many(collected):
                 return tuple(collected)
-            if collected:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await self._listener.wait_published()
-                        is_published = True
+            complete_at = min(complete_at, time.monotonic() + _LONGEST_WAIT_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._listener.wait_published()
+                    is_complete = True
+            is_complete = is_complete or time.monotonic() >= complete_at
         raise ConsumerStoppedError
 
     async def _fetch(

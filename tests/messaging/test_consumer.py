@@ -195,7 +195,10 @@ class FeedingKafkaConsumer(FakeKafkaConsumer):
         return {PARTITION: list(found)}
 
 
-async def test_records_are_collected_until_the_batches_before_are_published() -> None:
+async def test_records_are_collected_until_the_batches_before_are_published(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(consumer, "_LONGEST_WAIT_SECONDS", WAIT_SECONDS)
     started, listener, _ = await start_consumer(FakeSubscriber())
     records = [FakeRecord() for _ in range(3)]
     feeding = FeedingKafkaConsumer(records[:1], (), records[1:])
@@ -208,14 +211,26 @@ async def test_records_are_collected_until_the_batches_before_are_published() ->
 
 
 @pytest.mark.parametrize("records", [[FakeRecord() for _ in range(1000)], [FakeRecord(1024 * 1024)]])
-async def test_many_records_wait_for_no_publication(records: Sequence[FakeRecord]) -> None:
+async def test_many_records_wait_for_no_publication(
+    records: Sequence[FakeRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "_LONGEST_WAIT_SECONDS", 2 * WAIT_SECONDS)
     started, listener, _ = await start_consumer(FakeSubscriber())
     listener.published.clear()
     polling = started.poll(FeedingKafkaConsumer(records))
     assert await asyncio.wait_for(polling, WAIT_SECONDS) == tuple(records)
 
 
-async def test_records_collected_before_a_seek_are_not_returned() -> None:
+async def test_records_wait_for_a_publication_for_a_bounded_time() -> None:
+    started, listener, _ = await start_consumer(FakeSubscriber())
+    listener.published.clear()
+    first, second = FakeRecord(), FakeRecord()
+    polling = started.poll(FeedingKafkaConsumer([first], [second]))
+    assert await asyncio.wait_for(polling, WAIT_SECONDS) == (first, second)
+
+
+async def test_records_collected_before_a_seek_are_not_returned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumer, "_LONGEST_WAIT_SECONDS", WAIT_SECONDS)
     started, listener, _ = await start_consumer(FakeSubscriber())
     before, after = FakeRecord(), FakeRecord()
     feeding = FeedingKafkaConsumer([before])

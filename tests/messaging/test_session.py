@@ -8,12 +8,13 @@ import pytest
 from aiokafka import TopicPartition
 
 from cohost_schemas import topics
+from messaging.inputs import consumer
 from messaging.outbox import transactions
 from messaging.session import Session
 from tests.messaging.counter_processor import TOPOLOGY
 from tests.messaging.lane_inputs import COMMANDS, LANE, leave_command
 from tests.messaging.pipeline_in_process import running_pipeline, wait_until
-from tests.messaging.worker_fleet import WorkerFleet
+from tests.messaging.worker_fleet import TIMEOUT_SECONDS, WorkerFleet
 
 EVENTS = topics.INVITATION_EVENTS
 FAR_OFFSET = 1_000
@@ -64,12 +65,13 @@ async def test_commands_that_arrive_during_a_publication_are_one_batch(
         return await publish(producer, records)
 
     monkeypatch.setattr(transactions, "publish_transaction", publish_when_open)
+    monkeypatch.setattr(consumer, "_LONGEST_WAIT_SECONDS", TIMEOUT_SECONDS)
     async with running_pipeline(fleet.config) as pipeline:
         session: Any = pipeline._session  # noqa: SLF001 - the pipeline keeps its session to itself
-        consumer = session._consumer.kafka_consumer  # noqa: SLF001 - to see what it has fetched
+        kafka_consumer = session._consumer.kafka_consumer  # noqa: SLF001 - to see what it has fetched
 
         async def has_fetched(offset: int) -> bool:
-            return bool(await consumer.position(partition_of_lane(fleet)) == offset)
+            return bool(await kafka_consumer.position(partition_of_lane(fleet)) == offset)
 
         for count in range(1, 5):
             await send_command(fleet)
