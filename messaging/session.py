@@ -174,7 +174,7 @@ class Session:
                 self.fail_session(error)
 
     async def wait_published(self) -> None:
-        """Wait until every batch that was handled is committed, and confirmed by Kafka."""
+        """Wait until Kafka has confirmed every batch that was handled; for ever if one failed."""
         await self._committer.wait_idle()
         await self._publisher.wait_confirmed()
 
@@ -219,6 +219,9 @@ class Session:
             # Wait for the takeover: it must not claim lanes after their next owner did.
             self._takeover.facts_wait.cancel()
             await asyncio.gather(self._takeover_task, return_exceptions=True)
+            # It may have sought, and begun to read, meanwhile.
+            self.is_reading = False
+            self._consumer.invalidate_fetched()
         async with self._handle_lock:
             if self.failure.done() or not self.lanes:
                 return

@@ -24,6 +24,7 @@ from cohost.kafka.fetch_budget import poll_within_budget
 from cohost.kafka.fetch_wait import set_fetch_wait
 from messaging.config import Config
 from messaging.errors import NotConfirmed
+from messaging.inputs import record_size
 
 POLL_MS = 200
 
@@ -33,9 +34,9 @@ _SHORTEST_PAUSE_SECONDS = 0.001
 
 _MANY_RECORDS = 1000
 _MANY_BYTES = 1024 * 1024
-"""A batch of so many records, or of so many bytes in their values, does not wait for the batches before."""
+"""A batch of so many records, or of so many bytes, does not wait for the batches before."""
 _LONGEST_WAIT_SECONDS = 0.04
-"""How long the first record of a batch waits for the batches before: longer would leave a processor idle."""
+"""How long the first record of a batch waits for the batches before: longer would leave a core idle."""
 
 _COMMIT_TIMEOUT_SECONDS = 5
 
@@ -48,7 +49,7 @@ class ConsumerListener(Protocol):
         ...
 
     async def wait_published(self) -> None:
-        """Wait until every batch that was handled is published."""
+        """Wait until every batch that was handled is published; for ever if that has failed."""
         ...
 
     def on_assigned(self, partitions: Sequence[TopicPartition]) -> None:
@@ -82,6 +83,7 @@ class Consumer:
         self.has_sought = False
         """Whether the assigned partitions were sought to the lanes' positions."""
         self._discard_fetched = False
+        self._lost_input: KafkaError | None = None
         self._last_fetch_at = 0.0
         self._is_idle = False
 
@@ -139,68 +141,83 @@ class Consumer:
         """Wait for records and return them, with all that arrive until the batches before are published.
 
         A small batch takes about as long as a larger one: more of them at a time would only share the same
-        processors. Many records are returned at once, and no record waits for long, so that a backlog keeps
-        the pipeline full. Kafka is asked at most once per `batch_pause_ms`.
+        cores. Many records are returned at once, and no record waits for long, so that a backlog keeps the
+        pipeline full. Meanwhile Kafka is asked for more every `batch_pause_ms`.
         """
         pause = max(_SHORTEST_PAUSE_SECONDS, self._config.batch_pause_ms / 1000)
-        collected: list[ConsumerRecord] = []
-        is_complete, complete_at = False, math.inf
         await asyncio.sleep(self._last_fetch_at + pause - time.monotonic())
+        collected: list[ConsumerRecord] = []
+        due_at = math.inf
         while not self._stopping:
-            collected += await self._fetch(kafka_consumer, collected)
+            if self._lost_input is not None and not collected:
+                await self._report_lost_input(self._lost_input)
+            found = await self._fetch(kafka_consumer, collected)
+            # No await from here on until it is known that the records are not handled.
+            if self._discard_fetched:
+                collected, due_at = [], math.inf
+                self.unhandled_partitions.clear()
+                self._discard_fetched = False
+            # Between a revocation and the next seek, records follow no lane's position.
+            if self.has_sought:
+                collected += chain.from_iterable(found.values())
+                self.unhandled_partitions.update(found)
+            now = time.monotonic()
+            self._last_fetch_at = now if found else self._last_fetch_at
+            self._adapt_fetches(kafka_consumer, is_idle=not collected and not kafka_consumer.paused())
             if not collected:
                 continue
-            if is_complete or self._are_many(collected):
+            due_at = min(due_at, now + _LONGEST_WAIT_SECONDS)
+            if now >= due_at or self._lost_input is not None or self._are_many(collected):
                 return tuple(collected)
-            complete_at = min(complete_at, time.monotonic() + _LONGEST_WAIT_SECONDS)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._listener.wait_published()
-                    is_complete = True
-            is_complete = is_complete or time.monotonic() >= complete_at
+            if await self._is_published_within(min(pause, due_at - now)):
+                due_at = now
         raise ConsumerStoppedError
 
     async def _fetch(
-        self, kafka_consumer: AIOKafkaConsumer, collected: list[ConsumerRecord]
-    ) -> list[ConsumerRecord]:
-        """Return the next records: without waiting for one if some are collected, which a seek discards."""
+        self, kafka_consumer: AIOKafkaConsumer, collected: Sequence[ConsumerRecord]
+    ) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
+        """Return the next records, by partition; wait for one only if none are collected."""
         try:
-            found = await poll_within_budget(
+            return await poll_within_budget(
                 kafka_consumer,
                 timeout_ms=0 if collected else POLL_MS,
                 max_records=self._config.max_records - len(collected),
             )
         except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
-            # What was read before is handled and committed first: the next takeover must know of it.
-            if not collected and await self._is_input_lost(error):
-                await self._listener.wait_published()
-                self._listener.fail_session(error)
-                await asyncio.Event().wait()
+            if await self._is_input_lost(error):
+                self._lost_input = error
             # Each partition may have such an error pending; nothing is fetched until it was raised.
-            if not self.has_sought:
+            elif not self.has_sought:
                 await asyncio.sleep(POLL_MS / 1000)
-            return []
+            return {}
         except Exception as error:
             # `getmany` lost the records that it had drained.
             if self._stopping:
                 raise ConsumerStoppedError from error
             self._listener.fail_session(error)
             await asyncio.Event().wait()
-        if self._discard_fetched:
-            collected.clear()
-            self.unhandled_partitions.clear()
-        if found:
-            self._discard_fetched = False
-            self.unhandled_partitions.update(found)
-            self._last_fetch_at = time.monotonic()
-        is_idle = not found and not collected and not kafka_consumer.paused()
-        self._adapt_fetches(kafka_consumer, is_idle=is_idle)
-        return list(chain.from_iterable(found.values()))
+            raise
+
+    async def _report_lost_input(self, error: KafkaError) -> None:
+        """Fail the session if input is lost, once what was read before is committed: takeovers need that."""
+        await self._listener.wait_published()
+        self._lost_input = None
+        if await self._is_input_lost(error):
+            self._listener.fail_session(error)
+            await asyncio.Event().wait()
+
+    async def _is_published_within(self, seconds: float) -> bool:
+        """Wait until the batches before are published; return False if they are not after this time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._listener.wait_published()
+                return True
+        return False
 
     def _are_many(self, records: Sequence[ConsumerRecord]) -> bool:
         return (
             len(records) >= min(_MANY_RECORDS, self._config.max_records)
-            or sum([record.serialized_value_size for record in records]) >= _MANY_BYTES
+            or sum(map(record_size.byte_size, records)) >= _MANY_BYTES
         )
 
     async def handle_message(self, message: KafkaMessage) -> None:

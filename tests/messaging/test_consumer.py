@@ -31,9 +31,17 @@ class RecordingListener:
         self.calls: list[object] = []
         self.published = asyncio.Event()
         self.published.set()
+        self._awaited = asyncio.Event()
+        self.failed = asyncio.Event()
 
     async def wait_published(self) -> None:
+        self._awaited.set()
         await self.published.wait()
+
+    async def wait_awaited(self) -> None:
+        """Wait until the consumer waits for a publication, from now on."""
+        self._awaited.clear()
+        await self._awaited.wait()
 
     async def handle_batch(self, records: Sequence[object]) -> None:
         self.calls.append(tuple(records))
@@ -46,13 +54,14 @@ class RecordingListener:
 
     def fail_session(self, error: BaseException) -> None:
         self.calls.append(error)
+        self.failed.set()
 
 
 class FakeRecord:
-    """A record of so many bytes."""
+    """A record with so many bytes in its value."""
 
     def __init__(self, size: int = 100) -> None:
-        self.serialized_value_size = size
+        self.key, self.value, self.headers = b"", b"x" * size, ()
 
 
 class FakeKafkaConsumer:
@@ -61,6 +70,7 @@ class FakeKafkaConsumer:
     def __init__(self) -> None:
         self.rebalanced = asyncio.Event()
         self.rebalancing = asyncio.create_task(self._rebalance())
+        self._fetcher = SimpleNamespace(_fetch_max_wait_ms=10)
 
     def pause(self, *_: TopicPartition) -> None:
         """Pause nothing."""
@@ -102,6 +112,7 @@ async def start_consumer(
     started = Consumer(config, create_broker(config, TOPOLOGY), listener)
     started._subscriber = subscriber  # noqa: SLF001 - no Kafka is there to start the real one
     await started.start("counter-1")
+    started.mark_sought()
     assert subscriber.consumer is not None
     return started, listener, subscriber.consumer
 
@@ -151,7 +162,6 @@ class QuietKafkaConsumer(FakeKafkaConsumer):
     def __init__(self, paused: Collection[TopicPartition] = ()) -> None:
         super().__init__()
         self._paused = frozenset(paused)
-        self._fetcher = SimpleNamespace(_fetch_max_wait_ms=10)
         self.waits: list[int] = []
 
     def paused(self) -> frozenset[TopicPartition]:
@@ -179,15 +189,22 @@ class FeedingKafkaConsumer(FakeKafkaConsumer):
     def __init__(self, *found: Sequence[FakeRecord] | Exception) -> None:
         super().__init__()
         self._found = list(found)
-        self.has_given_all = asyncio.Event()
+        self._is_exhausted = asyncio.Event()
 
-    @property
-    def has_more(self) -> bool:
-        return bool(self._found)
+    def add_found(self, found: Sequence[FakeRecord]) -> None:
+        """Let the next poll find these."""
+        self._is_exhausted.clear()
+        self._found.append(found)
+
+    async def wait_exhausted(self) -> None:
+        """Wait until a poll finds no more."""
+        await asyncio.wait_for(self._is_exhausted.wait(), WAIT_SECONDS)
 
     async def getmany(self, **_: object) -> dict[TopicPartition, list[FakeRecord]]:
         if not self._found:
-            self.has_given_all.set()
+            self._is_exhausted.set()
+            # As aiokafka, which waits for records, or for its other tasks.
+            await asyncio.sleep(0.001)
             return {}
         found = self._found.pop(0)
         if isinstance(found, Exception):
@@ -204,7 +221,7 @@ async def test_records_are_collected_until_the_batches_before_are_published(
     feeding = FeedingKafkaConsumer(records[:1], (), records[1:])
     listener.published.clear()
     polling = asyncio.create_task(started.poll(feeding))
-    await asyncio.wait_for(feeding.has_given_all.wait(), WAIT_SECONDS)
+    await feeding.wait_exhausted()
     assert not polling.done()
     listener.published.set()
     assert await polling == tuple(records)
@@ -236,30 +253,65 @@ async def test_records_collected_before_a_seek_are_not_returned(monkeypatch: pyt
     feeding = FeedingKafkaConsumer([before])
     listener.published.clear()
     polling = asyncio.create_task(started.poll(feeding))
-    await asyncio.wait_for(feeding.has_given_all.wait(), WAIT_SECONDS)
+    await feeding.wait_exhausted()
     started.mark_sought()
-    feeding._found.append([after])  # noqa: SLF001 - what is fetched after the seek
+    feeding.add_found([after])
     listener.published.set()
     assert await polling == (after,)
 
 
-async def test_lost_input_fails_the_session_after_what_was_read_is_published() -> None:
+async def test_records_after_a_revocation_are_not_returned_before_the_next_seek(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(consumer, "_LONGEST_WAIT_SECONDS", WAIT_SECONDS)
     started, listener, _ = await start_consumer(FakeSubscriber())
-    started.mark_sought()
-    record, lost = FakeRecord(), OffsetOutOfRangeError({PARTITION: POSITION})
-    feeding = FeedingKafkaConsumer([record], lost, lost)
-    assert await started.poll(feeding) == (record,)
+    after_seek = FakeRecord()
+    feeding = FeedingKafkaConsumer([FakeRecord()])
     listener.published.clear()
     polling = asyncio.create_task(started.poll(feeding))
-    async with asyncio.timeout(WAIT_SECONDS):
-        while feeding.has_more:
-            await asyncio.sleep(0)
-        assert listener.calls == []
-        listener.published.set()
-        while not listener.calls:
-            await asyncio.sleep(0)
+    await feeding.wait_exhausted()
+    started.invalidate_fetched()
+    listener.published.set()
+    feeding.add_found([FakeRecord()])
+    await feeding.wait_exhausted()
+    feeding.add_found([FakeRecord()])
+    await feeding.wait_exhausted()
+    assert started.unhandled_partitions == set()
+    started.mark_sought()
+    feeding.add_found([after_seek])
+    assert await asyncio.wait_for(polling, WAIT_SECONDS) == (after_seek,)
+
+
+async def test_lost_input_fails_the_session_after_what_was_read_is_published() -> None:
+    started, listener, _ = await start_consumer(FakeSubscriber())
+    record, other, lost = FakeRecord(), FakeRecord(), OffsetOutOfRangeError({PARTITION: POSITION})
+    # Other partitions always have records, and Kafka answers with the error once.
+    feeding = FeedingKafkaConsumer([record], lost, [other])
+    listener.published.clear()
+    assert await asyncio.wait_for(started.poll(feeding), WAIT_SECONDS) == (record,)
+    polling = asyncio.create_task(started.poll(feeding))
+    await asyncio.wait_for(listener.wait_awaited(), WAIT_SECONDS)
+    assert listener.calls == []
+    listener.published.set()
+    await asyncio.wait_for(listener.failed.wait(), WAIT_SECONDS)
     assert listener.calls == [lost]
     polling.cancel()
+
+
+async def test_lost_input_of_a_revoked_partition_fails_no_session() -> None:
+    started, listener, _ = await start_consumer(FakeSubscriber())
+    after = FakeRecord()
+    feeding = FeedingKafkaConsumer(OffsetOutOfRangeError({PARTITION: POSITION}))
+    listener.published.clear()
+    polling = asyncio.create_task(started.poll(feeding))
+    await asyncio.wait_for(listener.wait_awaited(), WAIT_SECONDS)
+    started.invalidate_fetched()
+    listener.published.set()
+    await feeding.wait_exhausted()
+    started.mark_sought()
+    feeding.add_found([after])
+    assert await asyncio.wait_for(polling, WAIT_SECONDS) == (after,)
+    assert listener.calls == []
 
 
 async def test_handled_records_are_freed_without_the_garbage_collector() -> None:
