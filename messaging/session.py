@@ -174,7 +174,7 @@ class Session:
                 self.fail_session(error)
 
     async def wait_published(self) -> None:
-        """Wait until Kafka has confirmed every batch that was handled; for ever if one failed."""
+        """Wait until Kafka has confirmed every batch that was handled. After a failure it does not return."""
         await self._committer.wait_idle()
         await self._publisher.wait_confirmed()
 

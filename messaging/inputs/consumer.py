@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import (
@@ -36,7 +36,7 @@ _MANY_RECORDS = 1000
 _MANY_BYTES = 1024 * 1024
 """A batch of so many records, or of so many bytes, does not wait for the batches before."""
 _LONGEST_WAIT_SECONDS = 0.04
-"""How long the first record of a batch waits for the batches before: longer would leave a core idle."""
+"""The first record of a batch waits for the batches before it no longer than this, or cores would idle."""
 
 _COMMIT_TIMEOUT_SECONDS = 5
 
@@ -49,7 +49,7 @@ class ConsumerListener(Protocol):
         ...
 
     async def wait_published(self) -> None:
-        """Wait until every batch that was handled is published; for ever if that has failed."""
+        """Wait until every batch that was handled is published. After a failure it does not return."""
         ...
 
     def on_assigned(self, partitions: Sequence[TopicPartition]) -> None:
@@ -162,7 +162,8 @@ class Consumer:
                 collected += chain.from_iterable(found.values())
                 self.unhandled_partitions.update(found)
             now = time.monotonic()
-            self._last_fetch_at = now if found else self._last_fetch_at
+            if found:
+                self._last_fetch_at = now
             self._adapt_fetches(kafka_consumer, is_idle=not collected and not kafka_consumer.paused())
             if not collected:
                 continue
@@ -194,17 +195,20 @@ class Consumer:
             # `getmany` lost the records that it had drained.
             if self._stopping:
                 raise ConsumerStoppedError from error
-            self._listener.fail_session(error)
-            await asyncio.Event().wait()
-            raise
+            return await self._fail(error)
 
     async def _report_lost_input(self, error: KafkaError) -> None:
         """Fail the session if input is lost, once what was read before is committed: takeovers need that."""
         await self._listener.wait_published()
         self._lost_input = None
         if await self._is_input_lost(error):
-            self._listener.fail_session(error)
-            await asyncio.Event().wait()
+            await self._fail(error)
+
+    async def _fail(self, error: BaseException) -> NoReturn:
+        """End the session, which cancels the poll that calls this."""
+        self._listener.fail_session(error)
+        await asyncio.Event().wait()
+        raise ConsumerStoppedError from error
 
     async def _is_published_within(self, seconds: float) -> bool:
         """Wait until the batches before are published; return False if they are not after this time."""
