@@ -23,7 +23,7 @@ from messaging.processor import DuplicateCommands, InputRecord
 from tests import kafka_topics
 from tests.messaging.counter_processor import CounterProcessor
 from tests.messaging.lane_brokers import create_broker
-from tests.messaging.lane_inputs import COMMANDS, LANE, leave_command, send_record
+from tests.messaging.lane_inputs import COMMANDS, LANE, leave_command, send_command, send_record
 from tests.messaging.pipeline_in_process import (
     create_topic,
     fetch_rows,
@@ -222,9 +222,7 @@ async def test_an_output_that_lost_its_end_and_grew_again_stops_the_lane(
 
 
 async def _decide_command(fleet: WorkerFleet) -> None:
-    command = leave_command()
-    fleet.sent_ids.append(command[0])
-    await fleet.publish_batch([command])
+    await send_command(fleet)
     await fleet.wait_until_decided()
 
 

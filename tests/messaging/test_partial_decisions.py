@@ -15,7 +15,7 @@ from messaging.outbox import store, transactions
 from messaging.outbox.publisher import OutboxPublisher
 from messaging.processor import InputRecord, OutputRecord, PartialDecision, Rejection
 from tests.messaging.counter_processor import CounterProcessor
-from tests.messaging.lane_inputs import LANE, ROOM, leave_command, send_record
+from tests.messaging.lane_inputs import LANE, ROOM, send_command, send_record
 from tests.messaging.pipeline_in_process import read_topic, running_pipeline
 from tests.messaging.worker_fleet import PARTITIONS, WorkerFleet, command_record
 
@@ -98,9 +98,7 @@ async def test_an_interruption_between_parts_repeats_and_loses_none(
     for room in (ROOM, OTHER_ROOM):
         fact = facts.RoomChanged(room_id=room, host_id="alice", status="ended", max_co_hosts=PARTS)
         await send_record(producer, rooms, command_record(f"fact-{room}", fact), key=room.encode())
-    command = leave_command()
-    fleet.sent_ids.append(command[0])
-    await fleet.publish_batch([command])
+    command_id = await send_command(fleet)
     is_interrupted = end_session_once(monkeypatch, point, step)
     async with running_pipeline(fleet.config, SteppingProcessor()):
         await fleet.wait_until_decided()
@@ -109,7 +107,7 @@ async def test_an_interruption_between_parts_repeats_and_loses_none(
     published = [json.loads(record.value) for record in records]
     assert [(event["causationid"], event["data"]["invitationId"]) for event in published] == [
         *((f"fact-{room}", str(number)) for room in (ROOM, OTHER_ROOM) for number in range(1, PARTS + 1)),
-        (command[0], str(PARTS + 1)),
+        (command_id, str(PARTS + 1)),
     ]
     assert [int(event["sequence"]) for event in published] == list(range(1, 2 * PARTS + 2))
     assert len({event["id"] for event in published}) == len(published)

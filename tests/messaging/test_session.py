@@ -12,7 +12,7 @@ from messaging.inputs import consumer
 from messaging.outbox import transactions
 from messaging.session import Session
 from tests.messaging.counter_processor import TOPOLOGY
-from tests.messaging.lane_inputs import COMMANDS, LANE, leave_command
+from tests.messaging.lane_inputs import COMMANDS, LANE, send_command
 from tests.messaging.pipeline_in_process import running_pipeline, wait_until
 from tests.messaging.worker_fleet import TIMEOUT_SECONDS, WorkerFleet
 
@@ -82,12 +82,6 @@ async def test_commands_that_arrive_during_a_publication_are_one_batch(
         await fleet.wait_until_decided()
         assert session.lanes[LANE].last_batch_number == 2
     assert published == [1, 3]
-
-
-async def send_command(fleet: WorkerFleet) -> None:
-    command = leave_command()
-    fleet.sent_ids.append(command[0])
-    await fleet.publish_batch([command])
 
 
 def partition_of_lane(fleet: WorkerFleet) -> TopicPartition:

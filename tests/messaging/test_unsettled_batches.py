@@ -13,7 +13,7 @@ from messaging.errors import NotConfirmed
 from messaging.outbox import settlement, transactions
 from messaging.outbox.store import EncodedRecord
 from messaging.pipeline import Pipeline
-from tests.messaging.lane_inputs import LANE, leave_command, send_record
+from tests.messaging.lane_inputs import LANE, send_command, send_record
 from tests.messaging.pipeline_in_process import fetch_rows, read_topic, running_pipeline, wait_until
 from tests.messaging.worker_fleet import WorkerFleet
 
@@ -35,12 +35,6 @@ async def open_transaction(writer: AIOKafkaProducer, fleet: WorkerFleet) -> None
     await send_record(writer, EVENTS.full_name(fleet.config.prefix), b"not ours")
 
 
-async def decide_command(fleet: WorkerFleet) -> None:
-    command = leave_command()
-    fleet.sent_ids.append(command[0])
-    await fleet.publish_batch([command])
-
-
 async def wait_published(pipeline: Pipeline) -> None:
     """Wait until the lane's batches are published, and its state was committed after that."""
     lane: Any = pipeline._session.lanes[LANE]  # type: ignore[union-attr]  # noqa: SLF001 - its state in memory
@@ -58,7 +52,7 @@ async def test_an_outbox_batch_is_kept_until_it_is_settled(
 ) -> None:
     async with running_pipeline(fleet.config) as pipeline:
         await open_transaction(blocked, fleet)
-        await decide_command(fleet)
+        await send_command(fleet)
         await wait_published(pipeline)
         assert await outbox_count(fleet) == 1
         await blocked.abort_transaction()
@@ -72,7 +66,7 @@ async def test_lanes_are_not_released_with_unsettled_batches(
     monkeypatch.setattr(session, "_DRAIN_TIMEOUT_SECONDS", 0.5)
     async with running_pipeline(fleet.config) as pipeline:
         await open_transaction(blocked, fleet)
-        await decide_command(fleet)
+        await send_command(fleet)
         await wait_published(pipeline)
     assert [row["released"] for row in await fetch_rows(fleet.config, "SELECT released FROM lanes")] == [
         False,
@@ -92,7 +86,7 @@ async def test_a_session_with_unsettled_batches_ends(
     with capture_logs() as logs:
         async with running_pipeline(fleet.config):
             await open_transaction(blocked, fleet)
-            await decide_command(fleet)
+            await send_command(fleet)
             await wait_until(lambda: [line for line in logs if line["event"] == "pipeline interrupted"])
             await blocked.abort_transaction()
             await fleet.wait_until_decided()
