@@ -5,15 +5,10 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from aiokafka import TopicPartition
-from aiokafka.errors import TopicAuthorizationFailedError
-
-from cohost.kafka.bounded_consumer import BoundedConsumer
-from cohost.kafka.connection import KafkaConnection, describe_topics
-from cohost.kafka.fetch_budget import poll_within_budget
+from cohost.kafka.connection import KafkaConnection
 from cohost_schemas.topics import Topic
+from services.gateway.ops.topic_rights import describe_rights
 
-_PROBE_MS = 200
 _ASK_AGAIN_SECONDS = 60.0
 
 
@@ -60,34 +55,8 @@ class KnownAccess:
 
 async def find_access(connection: KafkaConnection, requested: Sequence[Topic]) -> TopicAccess:
     """Ask the broker. Raises aiokafka's errors, also while a topic does not exist."""
-    async with connection.open_admin() as admin:
-        described = await describe_topics(admin, [connection.topic_name(topic) for topic in requested])
     by_name = {connection.topic_name(topic): topic for topic in requested}
-    counts = {}
-    for topic in described:
-        if topic.error is None:
-            counts[by_name[topic.name]] = topic.partition_count
-        elif not isinstance(topic.error, TopicAuthorizationFailedError):
-            raise topic.error
-    if counts:
-        async with connection.open_consumer() as consumer:
-            while (forbidden := await _find_forbidden(connection, consumer, list(counts))) is not None:
-                del counts[by_name[forbidden]]
+    async with connection.open_admin() as admin:
+        rights = await describe_rights(admin, by_name)
+    counts = {by_name[topic.name]: topic.partition_count for topic in rights if topic.is_readable}
     return TopicAccess(counts, tuple(topic for topic in requested if topic not in counts))
-
-
-async def _find_forbidden(
-    connection: KafkaConnection, consumer: BoundedConsumer, readable: Sequence[Topic]
-) -> str | None:
-    """Return the name of one topic that may be described but not read, None if there is none."""
-    partitions = [TopicPartition(connection.topic_name(topic), 0) for topic in readable]
-    if not partitions:
-        return None
-    consumer.assign(partitions)
-    for partition, end in (await consumer.end_offsets(partitions)).items():
-        consumer.seek(partition, end)
-    try:
-        await poll_within_budget(consumer, timeout_ms=_PROBE_MS)
-    except TopicAuthorizationFailedError as error:
-        return str(error.args[0])
-    return None
