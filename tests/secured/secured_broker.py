@@ -87,23 +87,20 @@ class SecuredBroker:
             await kafka_topics.wait_until_known(admin, [topic.name for topic in wanted])
 
     async def add_acls(self, acls: Iterable[Acl]) -> None:
-        """Add ACLs and wait until the broker applies them; aiokafka's admin has no method for it."""
-        wanted = [acl.to_wire() for acl in acls]
-        async with self._admin() as admin, asyncio.timeout(_SECONDS):
-            for acl in wanted:
-                made = await admin._send_to_controller(CreateAclsRequest(*acl))  # noqa: SLF001 - see above
-                assert made.creation_responses == [(0, "")]
-            while not await _existing_acls(admin) >= set(wanted):
-                await asyncio.sleep(_POLL_SECONDS)
+        """Add ACLs and wait until the broker applies them."""
+        async with self._admin() as admin:
+            await _create_acls(admin, {acl.to_wire() for acl in acls})
 
     @asynccontextmanager
     async def deny_acl(self, acl: Acl) -> AsyncIterator[None]:
         """Deny during the block what an ACL allows."""
         wire = (*acl.to_wire()[:-1], _DENY)
         async with self._admin() as admin:
-            await admin._send_to_controller(CreateAclsRequest(*wire))  # noqa: SLF001 - aiokafka has no call for it
-            yield
-            await admin._send_to_controller(DeleteAclsRequest(*wire))  # noqa: SLF001 - as above
+            await _create_acls(admin, {wire})
+            try:
+                yield
+            finally:
+                await _delete_acl(admin, wire)
 
     @asynccontextmanager
     async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
@@ -113,6 +110,23 @@ class SecuredBroker:
             yield admin
         finally:
             await admin.close()
+
+
+async def _create_acls(admin: AIOKafkaAdminClient, wanted: set[WireAcl]) -> None:
+    """Create ACLs and wait for the broker: the controller answers before the broker applies them."""
+    async with asyncio.timeout(_SECONDS):
+        for acl in wanted:
+            made = await admin._send_to_controller(CreateAclsRequest(*acl))  # noqa: SLF001 - aiokafka has no call for it
+            assert made.creation_responses == [(0, "")]
+        while not await _existing_acls(admin) >= wanted:
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _delete_acl(admin: AIOKafkaAdminClient, acl: WireAcl) -> None:
+    async with asyncio.timeout(_SECONDS):
+        await admin._send_to_controller(DeleteAclsRequest(*acl))  # noqa: SLF001 - as above
+        while acl in await _existing_acls(admin):
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 async def _existing_acls(admin: AIOKafkaAdminClient) -> set[WireAcl]:
