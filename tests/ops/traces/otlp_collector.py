@@ -67,6 +67,14 @@ class OtlpCollector:
         assert isinstance(span, CollectedSpan)
         return span
 
+    async def wait_for_parent(self, span: CollectedSpan, seconds: float = 60) -> CollectedSpan:
+        def found() -> CollectedSpan | None:
+            return next((each for each in self.find(span.trace_id) if each.span_id == span.parent_id), None)
+
+        parent = await wait_until(found, f"the parent of {span} in {self.find(span.trace_id)}", seconds)
+        assert isinstance(parent, CollectedSpan)
+        return parent
+
     def linked_to(self, span: CollectedSpan, name: str) -> list[CollectedSpan]:
         place = (span.trace_id, span.span_id)
         return [other for other in self.spans if other.name == name and place in other.links]
