@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import math
 import time
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
@@ -24,19 +23,13 @@ from cohost.kafka.fetch_budget import poll_within_budget
 from cohost.kafka.fetch_wait import set_fetch_wait
 from messaging.config import Config
 from messaging.errors import NotConfirmed
-from messaging.inputs import record_size
+from messaging.inputs.next_batch import NextBatch
 
 POLL_MS = 200
 
 _IDLE_FETCH_WAIT_MS = 100
 
 _SHORTEST_PAUSE_SECONDS = 0.001
-
-_MANY_RECORDS = 1000
-_MANY_BYTES = 1024 * 1024
-"""A batch of so many records, or of so many bytes, does not wait for the batches before."""
-_LONGEST_WAIT_SECONDS = 0.04
-"""The first record of a batch waits for the batches before it no longer than this, or cores would idle."""
 
 _COMMIT_TIMEOUT_SECONDS = 5
 
@@ -146,43 +139,40 @@ class Consumer:
         """
         pause = max(_SHORTEST_PAUSE_SECONDS, self._config.batch_pause_ms / 1000)
         await asyncio.sleep(self._last_fetch_at + pause - time.monotonic())
-        collected: list[ConsumerRecord] = []
-        due_at = math.inf
+        batch = NextBatch(self._config.max_records)
         while not self._stopping:
-            if self._lost_input is not None and not collected:
+            if self._lost_input is not None and not batch.records:
                 await self._report_lost_input(self._lost_input)
-            found = await self._fetch(kafka_consumer, collected)
+            found = await self._fetch(kafka_consumer, len(batch.records))
             # No await from here on until it is known that the records are not handled.
             if self._discard_fetched:
-                collected, due_at = [], math.inf
+                batch = NextBatch(self._config.max_records)
                 self.unhandled_partitions.clear()
                 self._discard_fetched = False
             # Between a revocation and the next seek, records follow no lane's position.
             if self.has_sought:
-                collected += chain.from_iterable(found.values())
+                batch.add(chain.from_iterable(found.values()))
                 self.unhandled_partitions.update(found)
-            now = time.monotonic()
             if found:
-                self._last_fetch_at = now
-            self._adapt_fetches(kafka_consumer, is_idle=not collected and not kafka_consumer.paused())
-            if not collected:
+                self._last_fetch_at = time.monotonic()
+            self._adapt_fetches(kafka_consumer, is_idle=not batch.records and not kafka_consumer.paused())
+            if not batch.records:
                 continue
-            due_at = min(due_at, now + _LONGEST_WAIT_SECONDS)
-            if now >= due_at or self._lost_input is not None or self._are_many(collected):
-                return tuple(collected)
-            if await self._is_published_within(min(pause, due_at - now)):
-                due_at = now
+            if self._lost_input is not None or batch.is_due:
+                return tuple(batch.records)
+            if await self._is_published_within(min(pause, batch.seconds_left)):
+                batch.end_wait()
         raise ConsumerStoppedError
 
     async def _fetch(
-        self, kafka_consumer: AIOKafkaConsumer, collected: Sequence[ConsumerRecord]
+        self, kafka_consumer: AIOKafkaConsumer, collected_count: int
     ) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
         """Return the next records, by partition; wait for one only if none are collected."""
         try:
             return await poll_within_budget(
                 kafka_consumer,
-                timeout_ms=0 if collected else POLL_MS,
-                max_records=self._config.max_records - len(collected),
+                timeout_ms=0 if collected_count else POLL_MS,
+                max_records=self._config.max_records - collected_count,
             )
         except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
             if await self._is_input_lost(error):
@@ -217,12 +207,6 @@ class Consumer:
                 await self._listener.wait_published()
                 return True
         return False
-
-    def _are_many(self, records: Sequence[ConsumerRecord]) -> bool:
-        return (
-            len(records) >= min(_MANY_RECORDS, self._config.max_records)
-            or sum(map(record_size.byte_size, records)) >= _MANY_BYTES
-        )
 
     async def handle_message(self, message: KafkaMessage) -> None:
         """Pass a batch on to the session, unless a rebalance or a seek made it invalid."""

@@ -14,7 +14,7 @@ from faststream.kafka import KafkaMessage
 from cohost.kafka.connection import KafkaConnection
 from cohost.kafka.fetch_wait import set_fetch_wait
 from messaging.config import Config
-from messaging.inputs import consumer
+from messaging.inputs import consumer, next_batch
 from messaging.inputs.consumer import Consumer
 from tests.messaging.counter_processor import TOPOLOGY
 from tests.messaging.lane_brokers import create_broker
@@ -215,7 +215,7 @@ class FeedingKafkaConsumer(FakeKafkaConsumer):
 async def test_records_are_collected_until_the_batches_before_are_published(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(consumer, "_LONGEST_WAIT_SECONDS", WAIT_SECONDS)
+    monkeypatch.setattr(next_batch, "_LONGEST_WAIT_SECONDS", WAIT_SECONDS)
     started, listener, _ = await start_consumer(FakeSubscriber())
     records = [FakeRecord() for _ in range(3)]
     feeding = FeedingKafkaConsumer(records[:1], (), records[1:])
@@ -231,7 +231,7 @@ async def test_records_are_collected_until_the_batches_before_are_published(
 async def test_many_records_wait_for_no_publication(
     records: Sequence[FakeRecord], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumer, "_LONGEST_WAIT_SECONDS", 2 * WAIT_SECONDS)
+    monkeypatch.setattr(next_batch, "_LONGEST_WAIT_SECONDS", 2 * WAIT_SECONDS)
     started, listener, _ = await start_consumer(FakeSubscriber())
     listener.published.clear()
     polling = started.poll(FeedingKafkaConsumer(records))
@@ -247,7 +247,7 @@ async def test_records_wait_for_a_publication_for_a_bounded_time() -> None:
 
 
 async def test_records_collected_before_a_seek_are_not_returned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumer, "_LONGEST_WAIT_SECONDS", WAIT_SECONDS)
+    monkeypatch.setattr(next_batch, "_LONGEST_WAIT_SECONDS", WAIT_SECONDS)
     started, listener, _ = await start_consumer(FakeSubscriber())
     before, after = FakeRecord(), FakeRecord()
     feeding = FeedingKafkaConsumer([before])
@@ -263,7 +263,7 @@ async def test_records_collected_before_a_seek_are_not_returned(monkeypatch: pyt
 async def test_records_after_a_revocation_are_not_returned_before_the_next_seek(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(consumer, "_LONGEST_WAIT_SECONDS", WAIT_SECONDS)
+    monkeypatch.setattr(next_batch, "_LONGEST_WAIT_SECONDS", WAIT_SECONDS)
     started, listener, _ = await start_consumer(FakeSubscriber())
     after_seek = FakeRecord()
     feeding = FeedingKafkaConsumer([FakeRecord()])

@@ -8,7 +8,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from cohost_schemas import topics
-from messaging.inputs import consumer
+from messaging.inputs import next_batch
 from messaging.outbox import transactions
 from messaging.session import Session
 from tests.messaging.counter_processor import TOPOLOGY
@@ -65,7 +65,7 @@ async def test_commands_that_arrive_during_a_publication_are_one_batch(
         return await publish(producer, records)
 
     monkeypatch.setattr(transactions, "publish_transaction", publish_when_open)
-    monkeypatch.setattr(consumer, "_LONGEST_WAIT_SECONDS", TIMEOUT_SECONDS)
+    monkeypatch.setattr(next_batch, "_LONGEST_WAIT_SECONDS", TIMEOUT_SECONDS)
     async with running_pipeline(fleet.config) as pipeline:
         session: Any = pipeline._session  # noqa: SLF001 - the pipeline keeps its session to itself
         kafka_consumer = session._consumer.kafka_consumer  # noqa: SLF001 - to see what it has fetched
