@@ -212,7 +212,7 @@ async def test_a_position_that_the_log_does_not_have_is_gone(
     own = {"COHOST_DATABASE_URL": database_url, "COHOST_TOPIC_PREFIX": prefix, "COHOST_PARTITIONS": "1"}
     async with run_services(deployment, "invitations", "broadcast", **own) as there:
         async with open_contract_client(there) as client, gateway_of(there) as gateway:
-            room, user = await client.create_room(), await client.create_user()
+            room, user = await StageDriver(client, gateway.web).open_room(), await client.create_user()
             paths = {f"/v1/rooms/{room}/stream": room.host, f"/v1/users/{user}/stream": user}
             old, kept = {}, {}
             for path, caller in paths.items():

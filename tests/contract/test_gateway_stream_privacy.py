@@ -148,8 +148,10 @@ async def test_each_reader_sees_what_is_for_it(
         assert (elsewhere.news, of_uninvolved.news) == ([], [])
 
 
-async def test_rejections_are_on_no_stream(gateway: GatewayClient, client: ContractClient) -> None:
-    room, user = await client.create_room(), await client.create_user()
+async def test_rejections_are_on_no_stream(
+    gateway: GatewayClient, client: ContractClient, stage_driver: StageDriver
+) -> None:
+    room, user = await stage_driver.open_room(), await client.create_user()
     async with (
         open_stream(gateway, f"/v1/rooms/{room}/stream", "ops", scope=OPS) as of_room,
         open_stream(gateway, f"/v1/users/{user}/stream", user) as of_user,
@@ -225,6 +227,7 @@ async def test_a_former_host_sees_no_more_of_broadcast_but_what_was_before(
         await client.send_accepted("RemoveCoHost", room, userId=before.user, actorId=second)
         await stage_driver.wait_for_revoked(before)
         await new.wait_for("GrantRevoked")
+        await old.wait_for("GrantProvisioned")
         await old.wait_for("CoHostLeft")
         await client.change_room(room, hostId=second, status="ended")
         for stream in (old, new):

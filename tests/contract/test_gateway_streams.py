@@ -21,8 +21,9 @@ COMMENT_SECONDS = 15
 
 
 @pytest.fixture
-async def room(client: ContractClient) -> Room:
-    return await client.create_room()
+async def room(stage_driver: StageDriver) -> Room:
+    """A room whose host wears the badge: it must not come on a stream that a test opens."""
+    return await stage_driver.open_room()
 
 
 async def test_a_rooms_stream_is_for_anyone_with_a_token(gateway: GatewayClient, room: Room) -> None:
