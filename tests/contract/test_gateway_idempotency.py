@@ -69,7 +69,8 @@ async def test_the_same_request_again_has_the_same_answer_at_each_copy(
     accepted_outcome(accepted[0])
     assert_same(*accepted)
     assert_same(first, await invite(second_gateway, invitee, key))
-    assert len(client.log.by_cause[key]) == len(client.log.by_cause[f"{key}.2"]) == 1
+    for command_id in (key, f"{key}.2"):
+        assert len(await client.wait_for_outcome(command_id)) == 1
 
 
 async def test_the_same_request_at_once_has_one_outcome(
@@ -82,7 +83,7 @@ async def test_the_same_request_at_once_has_one_outcome(
     accepted_outcome(answers[0], 201)
     assert_same(*answers)
     await client.wait_until_decided(invitee.room)
-    assert [record.name for record in client.log.by_cause[key]] == ["InvitationSent"]
+    assert [record.name for record in await client.wait_for_outcome(key)] == ["InvitationSent"]
 
 
 async def test_many_keys_at_once_have_their_own_outcomes(
@@ -169,7 +170,7 @@ async def test_a_copy_started_later_answers_the_same(
         for before, after in zip(first, await ask(newcomer), strict=True):
             assert_same(before, after)
     for key in keys:
-        assert len(client.log.by_cause[key]) == 1
+        assert len(await client.wait_for_outcome(key)) == 1
 
 
 async def test_a_command_that_came_over_kafka_is_the_first_of_its_key(
@@ -207,7 +208,7 @@ async def test_another_type_room_invitation_or_actor_is_refused(
     for copy in (gateway, second_gateway):
         for method, path, actor, body in cases:
             assert_reused(await copy.send(method, path, actor, body, idempotency_key=key))
-    assert [record.name for record in client.log.by_cause[key]] == ["InvitationAccepted"]
+    assert [record.name for record in await client.wait_for_outcome(key)] == ["InvitationAccepted"]
 
 
 async def test_a_refused_commands_key_cannot_be_reused_either(
@@ -235,7 +236,7 @@ async def test_a_key_of_broadcast_cannot_be_reused_for_invitations(
         assert_reused(unmute)
         again = await copy.post(f"{co_host}/mute", seat.room.host, {"source": "camera"}, idempotency_key=key)
         assert_same(first, again)
-    assert [record.name for record in client.log.by_cause[key]] == ["CoHostMuted"]
+    assert [record.name for record in await client.wait_for_outcome(key)] == ["CoHostMuted"]
 
 
 async def test_other_differences_in_the_body_are_not_noticed(
@@ -269,7 +270,7 @@ async def test_other_differences_in_the_body_are_not_noticed(
         assert first.is_success
         for copy in (gateway, second_gateway):
             assert_same(first, await copy.send(method, path, actor, other, idempotency_key=key))
-        assert len(client.log.by_cause[key]) == 1
+        assert len(await client.wait_for_outcome(key)) == 1
 
 
 async def test_of_two_requests_that_meet_with_one_key_one_has_its_outcome(
@@ -281,7 +282,7 @@ async def test_of_two_requests_that_meet_with_one_key_one_has_its_outcome(
         answers = await asyncio.gather(invite(gateway, rooms[0], key), invite(second_gateway, rooms[1], key))
         for there in rooms:
             await client.wait_until_decided(there.room)
-        [record] = client.log.by_cause[key]
+        [record] = await client.wait_for_outcome(key)
         won = [there.room.id for there in rooms].index(record.data["roomId"])
         assert accepted_outcome(answers[won], 201).events == [record.event]
         if answers[1 - won].status_code != 202:
