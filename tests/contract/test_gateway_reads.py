@@ -19,10 +19,12 @@ from tests.contract.web_client import OPS, WebClient, parse_problem
 
 @pytest.fixture
 async def seat(stage_driver: StageDriver, client: ContractClient) -> SeatedUser:
-    """A seat, in a room with a pending invitation."""
+    """A seat that nothing changes any more, in a room with a pending invitation."""
     room = await stage_driver.open_room(title="Friday night")
     await stage_driver.invite_user(room, await client.create_user())
-    return await stage_driver.seat_user(room, await client.create_user())
+    seat = await stage_driver.seat_user(room, await client.create_user())
+    await stage_driver.wait_for_provisioned(seat)
+    return seat
 
 
 def without_token(body: Any) -> Any:

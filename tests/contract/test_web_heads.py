@@ -5,8 +5,8 @@ import re
 import httpx
 import pytest
 
+from tests.contract.broadcast_stage import StageDriver
 from tests.contract.conftest import People
-from tests.contract.contract_client import ContractClient
 from tests.contract.web_client import WebClient
 
 VARYING = {"date", "content-length"}
@@ -26,10 +26,10 @@ async def get_and_head(
 
 @pytest.mark.parametrize("broadcast", [False, True])
 async def test_head_has_the_status_and_headers_of_get(
-    web: WebClient, client: ContractClient, people: People, *, broadcast: bool
+    web: WebClient, stage_driver: StageDriver, people: People, *, broadcast: bool
 ) -> None:
     http = web.broadcast if broadcast else web.invitations
-    room = await client.create_room("live")
+    room = await stage_driver.open_room()
     document = (await http.get("/openapi.json")).json()
     paths = [path for path, operations in document["paths"].items() if "get" in operations]
     statuses = set()
