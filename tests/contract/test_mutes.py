@@ -159,7 +159,7 @@ async def test_hard_mutes_take_sources_until_they_are_lifted(
             permissions = expected_data.publisher_permissions(*covered)
             await livekit.wait_for_permissions(room.id, bob, permissions)
             assert (await stage_driver.get_broadcast_data(room, bob))["permissions"] == permissions
-        assert not participant.can_publish
+        await wait_until(lambda: not participant.can_publish, "bob's client to know it")
         assert sorted((await stage_driver.stage_items(room))[bob]["hardMuted"]) == sorted(SOURCES)
         await publish_mute(stage_driver, seat, "UnmuteCoHost", source="camera")
         permissions = expected_data.publisher_permissions("microphone", "screen_share", "screen_share_audio")
@@ -168,7 +168,7 @@ async def test_hard_mutes_take_sources_until_they_are_lifted(
             "microphone",
             "screen_share",
         ]
-    assert len(stage_driver.events_so_far(seat, "GrantProvisioned")) == 1
+    assert len(await stage_driver.wait_for_events(seat, "GrantProvisioned")) == 1
 
 
 async def test_a_hard_mute_ends_with_the_seat(
