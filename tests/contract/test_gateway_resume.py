@@ -232,7 +232,12 @@ async def test_a_position_that_the_log_does_not_have_is_gone(
     # The log is shorter than the position: as after a restore of an older copy.
     await recreate_events(there)
     async with gateway_of(there, "/healthz") as gateway:
+        await wait_until(lambda: has_streams(gateway, user), "a gateway that has found the log's end")
         await assert_gone(gateway, {path: caller for path, caller in paths.items() if "users" in path}, kept)
+
+
+async def has_streams(gateway: GatewayClient, user: str) -> bool:
+    return (await gateway.send("HEAD", f"/v1/users/{user}/stream", user)).status_code == 200
 
 
 async def assert_gone(gateway: GatewayClient, paths: dict[str, str], positions: dict[str, str]) -> None:
