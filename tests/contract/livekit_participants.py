@@ -91,6 +91,19 @@ async def join_room(data: dict[str, Any]) -> AsyncIterator[LiveKitParticipant]:
         await participant.room.disconnect()
 
 
+def granted_permissions(participant: dict[str, Any]) -> dict[str, Any]:
+    """Return the permissions of a participant of the server API in the contract's words."""
+    granted = participant["permission"]
+    sources = granted.get("can_publish_sources", [])
+    names = {1: "camera", 2: "microphone", 3: "screen_share", 4: "screen_share_audio"}
+    return {
+        "canPublish": granted.get("can_publish", False),
+        "canPublishData": granted.get("can_publish_data", False),
+        "canSubscribe": granted.get("can_subscribe", False),
+        "canPublishSources": [names.get(name, str(name).lower()) for name in sources],
+    }
+
+
 class LiveKitServerApi:
     """LiveKit's view of its rooms, read through its published HTTP API."""
 
@@ -145,15 +158,7 @@ class LiveKitServerApi:
         """Return a participant's permissions in the contract's words."""
         found = await self.find_participant(room, identity)
         assert found is not None
-        granted = found["permission"]
-        sources = granted.get("can_publish_sources", [])
-        names = {1: "camera", 2: "microphone", 3: "screen_share", 4: "screen_share_audio"}
-        return {
-            "canPublish": granted.get("can_publish", False),
-            "canPublishData": granted.get("can_publish_data", False),
-            "canSubscribe": granted.get("can_subscribe", False),
-            "canPublishSources": [names.get(name, str(name).lower()) for name in sources],
-        }
+        return granted_permissions(found)
 
     async def wait_for_permissions(self, room: str, identity: str, permissions: dict[str, Any]) -> None:
         async def matches() -> bool:
