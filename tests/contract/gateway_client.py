@@ -9,6 +9,7 @@ from tests.contract.topic_log import TopicRecord
 from tests.contract.web_client import OPS, WebClient, parse_problem
 
 PLATFORM = "cohost:platform"
+LONGEST_WAIT = "wait=30"
 STATUSES = {
     "not_room_host": 403,
     "not_invitee": 403,
@@ -35,10 +36,17 @@ class GatewayClient:
     async def send(
         self, method: str, path: str, user: str | None = None, body: Any = None, **more: Any
     ) -> httpx.Response:
-        """Send a request; `more` is `scope`, the token's, `params`, `content`, or headers by their names."""
+        """Send a request; `more` is `scope`, the token's, `params`, `content`, or headers by their names.
+
+        A command waits for its outcome for as long as it may, unless `prefer` is given: by default a machine
+        that stalls for five seconds would change the answer. None sends no `Prefer`.
+        """
         scope, parts = more.pop("scope", None), {"content", "params"}
         headers = self.web.headers(user, scope=scope) if user is not None else {}
-        headers |= {name.replace("_", "-"): value for name, value in more.items() if name not in parts}
+        if method not in ("GET", "HEAD"):
+            more.setdefault("prefer", LONGEST_WAIT)
+        named = {name.replace("_", "-"): value for name, value in more.items() if name not in parts}
+        headers |= {name: value for name, value in named.items() if value is not None}
         rest = {name: value for name, value in more.items() if name in parts}
         if body is not None:
             rest["json"] = body
