@@ -122,7 +122,7 @@ async def test_the_service_follows_a_changed_expiry(client: ContractClient, peop
         assert due <= closing[0].timestamp <= put.timestamp_after(10 + SWEEP_SECONDS)
 
     async def expire_later() -> None:
-        seconds = PAUSE_SECONDS + 5
+        seconds = 2 * PAUSE_SECONDS  # so that it is sent again in time also where the machine stalls
         sent, _ = await send_invitation(client, later, people.bob, seconds)
         await resend_when_allowed(client, later, sent, expiresInSeconds=600)
         await wait_until_after(sent, seconds + SWEEP_SECONDS)
