@@ -9,7 +9,9 @@ from tests.contract.broadcast_stage import SeatedUser, StageDriver
 from tests.contract.conftest import People
 from tests.contract.contract_client import ContractClient
 from tests.contract.livekit_participants import LiveKitServerApi, join_room
-from tests.contract.polling import wait_until
+from tests.contract.polling import in_time, retry_when_late, wait_until
+
+DELETION_SECONDS = 10.0
 
 
 async def assert_revoked_once(stage_driver: StageDriver, seat: SeatedUser, reason: str, mode: str) -> None:
@@ -102,6 +104,7 @@ async def test_a_banned_co_host_loses_the_permissions(
     await assert_revoked_once(stage_driver, seat, "not_eligible", "absent")
 
 
+@retry_when_late
 async def test_closing_deletes_the_livekit_room_and_all_permissions(
     stage_driver: StageDriver, livekit: LiveKitServerApi, people: People
 ) -> None:
@@ -111,7 +114,8 @@ async def test_closing_deletes_the_livekit_room_and_all_permissions(
         await stage_driver.close_room(room)
         for seat in seats:
             await assert_revoked_once(stage_driver, seat, "room_ended", "room_deleted")
-        await wait_until(lambda: bob.disconnected, "bob's disconnection", 10)
+        with in_time(DELETION_SECONDS, "bob's disconnection"):
+            await wait_until(lambda: bob.disconnected, "bob's disconnection")
         assert not await livekit.room_exists(room.id)
 
 
@@ -146,6 +150,7 @@ async def test_a_new_seat_brings_new_permissions(stage_driver: StageDriver, peop
         await assert_revoked_once(stage_driver, seat, "left", "absent")
 
 
+@retry_when_late
 async def test_a_co_host_who_becomes_host_keeps_the_permissions(
     stage_driver: StageDriver, livekit: LiveKitServerApi, people: People
 ) -> None:
@@ -172,7 +177,8 @@ async def wait_until_deleted(livekit: LiveKitServerApi, room: str) -> None:
     async def gone() -> bool:
         return not await livekit.room_exists(room)
 
-    await wait_until(gone, "the LiveKit room to go", 10)
+    with in_time(DELETION_SECONDS, "the deletion of the LiveKit room"):
+        await wait_until(gone, "the LiveKit room to go")
 
 
 async def test_hosts_have_no_grants(stage_driver: StageDriver) -> None:
@@ -186,6 +192,7 @@ async def test_hosts_have_no_grants(stage_driver: StageDriver) -> None:
     assert [record.name for record in records] == ["HostConnected"]
 
 
+@retry_when_late
 async def test_a_reopened_room_can_be_entered_again(
     stage_driver: StageDriver, livekit: LiveKitServerApi, people: People
 ) -> None:

@@ -18,7 +18,7 @@ from tests.contract.livekit_participants import (
     granted_permissions,
     join_room,
 )
-from tests.contract.polling import wait_until
+from tests.contract.polling import in_time, retry_when_late, wait_until
 from tests.contract.topic_log import TopicRecord
 from tests.contract.web_client import WebClient, parse_problem
 
@@ -33,7 +33,8 @@ async def wait_for_removal(stage_driver: StageDriver, room: Room, user: str) -> 
         events = log.records_of(broadcast_stage.EVENTS, room.id, "IntruderRemoved")
         return [record for record in events if record.data["userId"] == user]
 
-    [event] = await log.wait_until(found, "the intruder's removal", SECONDS)
+    with in_time(SECONDS, "the intruder's removal"):
+        [event] = await log.wait_until(found, "the intruder's removal")
     assert event.data["action"] in {"demoted", "removed"}
     at = event.data["at"]
     who = {"userId": user, "identity": user}
@@ -49,10 +50,12 @@ async def wait_until_harmless(
         found = await livekit.find_participant(room.id, user)
         return found is None or granted_permissions(found) == expected_data.VIEWER
 
-    await wait_until(so, "the intruder to be harmless", SECONDS)
+    with in_time(SECONDS, "the intruder's demotion"):
+        await wait_until(so, "the intruder to be harmless")
     await wait_until(lambda: participant.disconnected or not participant.can_publish)
 
 
+@retry_when_late
 async def test_a_user_joining_with_permissions_but_no_seat_is_demoted(
     stage_driver: StageDriver, livekit: LiveKitServerApi
 ) -> None:
@@ -63,6 +66,7 @@ async def test_a_user_joining_with_permissions_but_no_seat_is_demoted(
         await wait_until_harmless(livekit, room, "mallory", mallory)
 
 
+@retry_when_late
 async def test_a_former_co_host_with_an_old_token_is_demoted(
     stage_driver: StageDriver, livekit: LiveKitServerApi, people: People
 ) -> None:
@@ -76,6 +80,7 @@ async def test_a_former_co_host_with_an_old_token_is_demoted(
         await wait_until_harmless(livekit, room, people.bob, bob)
 
 
+@retry_when_late
 async def test_an_externally_promoted_viewer_is_demoted(
     stage_driver: StageDriver, livekit: LiveKitServerApi
 ) -> None:
@@ -120,7 +125,8 @@ async def removals(stage_driver: StageDriver, room: Room, count: int) -> list[tu
         events = log.records_of(broadcast_stage.EVENTS, room.id, "IntruderRemoved")
         return events if len(events) >= count else None
 
-    records = await log.wait_until(found, f"{count} removals", SECONDS)
+    with in_time(SECONDS, "a removal"):
+        records = await log.wait_until(found, f"{count} removals")
     return [(record.data["userId"], record.data["identity"], record.data["action"]) for record in records]
 
 
@@ -134,6 +140,7 @@ async def removals(stage_driver: StageDriver, room: Room, count: int) -> list[tu
         pytest.param("..", None, {}, id="dots"),
     ],
 )
+@retry_when_late
 async def test_the_second_intrusion_of_an_identity_removes_it(
     stage_driver: StageDriver,
     livekit: LiveKitServerApi,
@@ -155,6 +162,7 @@ async def test_the_second_intrusion_of_an_identity_removes_it(
         await wait_until(lambda: second.disconnected, "the intruder to be disconnected")
 
 
+@retry_when_late
 async def test_a_connection_that_is_promoted_again_is_a_second_intrusion(
     stage_driver: StageDriver, livekit: LiveKitServerApi
 ) -> None:
@@ -172,6 +180,7 @@ async def test_a_connection_that_is_promoted_again_is_a_second_intrusion(
         await wait_until(lambda: mallory.disconnected, "the intruder to be disconnected")
 
 
+@retry_when_late
 async def test_a_long_identity_is_cut(stage_driver: StageDriver, livekit: LiveKitServerApi) -> None:
     room = await stage_driver.open_room()
     data = await stage_driver.get_broadcast_data(room, room.host)
@@ -184,6 +193,7 @@ async def test_a_long_identity_is_cut(stage_driver: StageDriver, livekit: LiveKi
     assert await removals(stage_driver, room, 1) == [(None, 256 * "é", "removed")]
 
 
+@retry_when_late
 async def test_host_co_hosts_and_viewers_are_not_intruders(
     stage_driver: StageDriver, livekit: LiveKitServerApi, people: People
 ) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.contract import expected_data
 from tests.contract.contract_client import INVITATION_COMMANDS, ContractClient, Room, WrittenRecord
+from tests.contract.polling import in_time, retry_when_late
 from tests.contract.topic_log import TopicRecord
 
 SECONDS = 5.0
@@ -17,9 +18,10 @@ async def send_invitation(client: ContractClient, room: Room, user: str) -> Writ
 
 
 async def wait_for_closing(client: ContractClient, room: Room, name: str) -> TopicRecord:
-    [found] = await client.log.wait_until(
-        lambda: client.log.records_of("invitations.events", room.id, name), name, SECONDS
-    )
+    with in_time(SECONDS, name):
+        [found] = await client.log.wait_until(
+            lambda: client.log.records_of("invitations.events", room.id, name), name
+        )
     return found
 
 
@@ -32,6 +34,7 @@ async def causing_command(client: ContractClient, caused: TopicRecord) -> dict[s
 
 
 @pytest.mark.parametrize("ending", ["banned", "deleted", "tombstone"])
+@retry_when_late
 async def test_a_banned_or_deleted_user_is_excluded_within_5_seconds(
     client: ContractClient, ending: str
 ) -> None:
@@ -57,6 +60,7 @@ async def test_a_banned_or_deleted_user_is_excluded_within_5_seconds(
     assert len(client.log.records_of("invitations.events", rooms[0].id, "InvitationCancelled")) == 1
 
 
+@retry_when_late
 async def test_any_producer_may_exclude_a_banned_user(client: ContractClient) -> None:
     user, room = await client.create_user(), await client.create_room()
     sent = await send_invitation(client, room, user)
