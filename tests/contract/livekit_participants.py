@@ -17,6 +17,7 @@ from livekit import rtc
 
 from tests.contract.deployment import Deployment
 from tests.contract.polling import wait_until
+from tests.contract.topic_log import TIMEOUT_SECONDS
 
 AUDIO = {
     "microphone": rtc.TrackSource.SOURCE_MICROPHONE,
@@ -69,7 +70,7 @@ class LiveKitParticipant:
             track = rtc.LocalVideoTrack.create_video_track(source, video)
         options = rtc.TrackPublishOptions(source=(AUDIO | VIDEO)[source])
         publishing = self.room.local_participant.publish_track(track, options)
-        return await asyncio.wait_for(publishing, 15)
+        return await asyncio.wait_for(publishing, TIMEOUT_SECONDS)
 
 
 def bypass_proxies(url: str) -> None:
@@ -110,7 +111,7 @@ class LiveKitServerApi:
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
         url = deployment.livekit_url.replace("ws://", "http://").replace("wss://", "https://")
-        self._http = httpx.AsyncClient(base_url=url, timeout=10)
+        self._http = httpx.AsyncClient(base_url=url, timeout=60)
 
     async def close(self) -> None:
         await self._http.aclose()

@@ -27,7 +27,7 @@ async def wait_for_problem(gateway: GatewayClient, room: Any, user: str, expecte
         return found[-1] == expected
 
     try:
-        await wait_until(is_found, seconds=20)
+        await wait_until(is_found)
     except AssertionError:
         assert found[-1] == expected  # to show it
 

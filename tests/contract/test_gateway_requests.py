@@ -226,6 +226,6 @@ async def test_a_client_that_closes_after_its_request_gets_the_answer(
         # It sends `Connection: close`, and looks for an answer once it has sent everything.
         request = urllib.request.Request(url, size * b" ", headers, method="POST")  # noqa: S310
         with pytest.raises(urllib.error.HTTPError) as error:
-            await asyncio.to_thread(urllib.request.urlopen, request, timeout=20)
+            await asyncio.to_thread(urllib.request.urlopen, request, timeout=60)
         assert error.value.code == expected
         error.value.close()

