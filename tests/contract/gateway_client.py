@@ -6,7 +6,7 @@ import httpx
 
 from tests.contract.contract_client import ContractClient
 from tests.contract.topic_log import TopicRecord
-from tests.contract.web_client import OPS, WebClient, parse_problem
+from tests.contract.web_client import OPS, WebClient, open_http, parse_problem
 
 PLATFORM = "cohost:platform"
 LONGEST_WAIT = "wait=30"
@@ -23,9 +23,7 @@ class GatewayClient:
 
     def __init__(self, web: WebClient, url: str) -> None:
         self.web = web
-        self.http = httpx.AsyncClient(
-            base_url=url, timeout=45, limits=httpx.Limits(max_connections=None, max_keepalive_connections=20)
-        )
+        self.http = open_http(url)
 
     async def __aenter__(self) -> Self:
         return self

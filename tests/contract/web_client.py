@@ -11,13 +11,19 @@ from tests.contract.deployment import Deployment
 OPS = "cohost:ops"
 
 
+def open_http(url: str) -> httpx.AsyncClient:
+    """Return a client with patience, which leaves no connection idle until the server closes it, in 5 s."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=2)
+    return httpx.AsyncClient(base_url=url, timeout=60, limits=limits)
+
+
 class WebClient:
     """Both services' HTTP APIs; invitations unless `broadcast` is set."""
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
-        self.invitations = httpx.AsyncClient(base_url=deployment.invitations_url, timeout=10)
-        self.broadcast = httpx.AsyncClient(base_url=deployment.broadcast_url, timeout=10)
+        self.invitations = open_http(deployment.invitations_url)
+        self.broadcast = open_http(deployment.broadcast_url)
 
     async def __aenter__(self) -> Self:
         return self
