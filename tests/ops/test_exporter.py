@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
+from cohost.kafka.connection import KafkaConnection
 from cohost_schemas import envelope, events, topics
 from cohost_schemas.types import Message
 from ops.exporter import app
@@ -66,7 +67,7 @@ class EventLog:
                     subject=ROOM,
                     time=time_at(number),
                 )
-                await producer.send_and_wait(
+                sent = await producer.send_and_wait(
                     self.invitation_events,
                     envelope.encode_event(value),
                     headers=[("sequence", b"%d" % number)],
@@ -76,6 +77,17 @@ class EventLog:
             else:
                 await producer.commit_transaction()
                 self.last_sequence = number
+                await self._wait_until_readable(sent.offset)
+
+    async def _wait_until_readable(self, offset: int) -> None:
+        """Wait until readers of committed records see a record: its commit is answered before."""
+        at = TopicPartition(self.invitation_events, 0)
+        async with (
+            asyncio.timeout(SECONDS),
+            KafkaConnection(self.kafka, self.prefix).open_consumer() as consumer,
+        ):
+            while (await consumer.end_offsets([at]))[at] <= offset:
+                await asyncio.sleep(0.005)
 
     async def delete_before(self, offset: int) -> None:
         async with self.admin() as admin:

@@ -10,7 +10,9 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewTopic, RecordsToDelete
 
+from cohost.kafka.bounded_consumer import BoundedConsumer
 from cohost.kafka.connection import KafkaConnection
+from services.gateway.ops.dead_letters import letter_list, letter_log
 from services.gateway.ops.dead_letters.letter import LETTER_TOPICS, parse_position
 from services.gateway.ops.dead_letters.letter_list import LetterList, PageQuestion
 from services.gateway.ops.dead_letters.letter_log import LetterLog
@@ -18,6 +20,7 @@ from services.runtime.http.problems import HttpProblem
 from tests import kafka_topics
 
 PARTITIONS = 3
+SECONDS = 60
 SERVICES = ("invitations", "broadcast")
 TIME = "2026-01-01T12:00:00.000Z"
 
@@ -25,17 +28,25 @@ TIME = "2026-01-01T12:00:00.000Z"
 class LetterWriter:
     """Dead letters written as the services do, each in a transaction of its own, and aborted ones."""
 
-    def __init__(self, connection: KafkaConnection, producer: AIOKafkaProducer) -> None:
+    def __init__(
+        self, connection: KafkaConnection, producer: AIOKafkaProducer, consumer: BoundedConsumer
+    ) -> None:
         self.connection = connection
         self.log = LetterLog(connection)
         self._producer = producer
+        self._consumer = consumer
         # Not older than the topic's retention.
         self._times = itertools.count(time.time_ns() // 1_000_000 - 3_600_000, 1_000)
 
     async def write(self, service: str, partition: int, reason: str = "invalid_fact") -> str:
-        """Write a dead letter, and return its id."""
+        """Write a dead letter, and return its id once readers of committed records see it."""
         async with self._producer.transaction():
             offset = await self._send(service, partition, reason)
+        at = TopicPartition(self._topic_name(service), partition)
+        async with asyncio.timeout(SECONDS):
+            # A commit is answered before it can be read.
+            while (await self._consumer.end_offsets([at]))[at] <= offset:
+                await asyncio.sleep(0.005)
         return f"{service}:{partition}:{offset}"
 
     async def write_aborted(self, service: str, partition: int) -> None:
@@ -43,10 +54,13 @@ class LetterWriter:
         await self._send(service, partition, "invalid_fact")
         await self._producer.abort_transaction()
 
+    def _topic_name(self, service: str) -> str:
+        return f"{self.connection.prefix}{service}.dead-letters"
+
     async def _send(self, service: str, partition: int, reason: str) -> int:
         origin = {"topic": "cohost.rooms", "partition": "0", "offset": "5", "time": TIME}
         sent = await self._producer.send_and_wait(
-            f"{self.connection.prefix}{service}.dead-letters",
+            self._topic_name(service),
             b"odd",
             partition=partition,
             headers=[
@@ -74,13 +88,19 @@ class LetterWriter:
 
 
 @pytest.fixture
-async def letters(kafka: str, prefix: str) -> AsyncIterator[LetterWriter]:
+async def letters(kafka: str, prefix: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LetterWriter]:
+    # A page is given out as it is after a second, which a busy machine may need for a short one.
+    monkeypatch.setattr(letter_list, "_MAX_SECONDS", SECONDS)
+    monkeypatch.setattr(letter_log, "_READ_SECONDS", SECONDS)
     connection = KafkaConnection(kafka, prefix)
     async with connection.open_admin() as admin:
         names = [topic.full_name(prefix) for topic in LETTER_TOPICS.values()]
         await kafka_topics.create_topics(admin, [NewTopic(name, PARTITIONS, 1) for name in names])
-    async with AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=f"{prefix}letters") as producer:
-        writer = LetterWriter(connection, producer)
+    async with (
+        AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=f"{prefix}letters") as producer,
+        connection.open_consumer() as consumer,
+    ):
+        writer = LetterWriter(connection, producer, consumer)
         yield writer
         await writer.log.close()
 

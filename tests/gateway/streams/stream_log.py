@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
+from cohost.kafka.bounded_consumer import BoundedConsumer
 from cohost.kafka.closing import close_within
 from cohost.kafka.connection import KafkaConnection
-from cohost.kafka.log_reader import fetch_offset_bounds
 from cohost_schemas import envelope, ids, timestamps, topics
 from cohost_schemas.partitions import partition_of
 from cohost_schemas.topics import Topic
@@ -20,6 +20,7 @@ from services.gateway.streams.layout import STREAM_TOPICS
 from tests import kafka_topics
 
 PARTITIONS = 3
+SECONDS = 60
 FIRST_MS = 1_767_268_800_000
 
 
@@ -124,12 +125,19 @@ class StreamLog:
 
     connection: KafkaConnection
     producer: AIOKafkaProducer
+    consumer: BoundedConsumer
     counter: SequenceCounter = field(default_factory=SequenceCounter)
 
     async def write(self, *events: WrittenEvent) -> None:
-        """Write events in one transaction, in this order per partition."""
+        """Write events in one transaction, in this order per partition.
+
+        A commit is answered before it can be read: wait until readers of committed records see it.
+        """
         async with self.producer.transaction():
-            await self._send(events)
+            written = await self._send(events)
+        async with asyncio.timeout(SECONDS):
+            while any(end <= written[at] for at, end in (await self.consumer.end_offsets(written)).items()):
+                await asyncio.sleep(0.005)
 
     async def abort(self, *events: WrittenEvent) -> None:
         """Write events in a transaction that is aborted."""
@@ -141,7 +149,8 @@ class StreamLog:
         for start in range(0, len(events), size):
             await self.write(*events[start : start + size])
 
-    async def _send(self, events: Sequence[WrittenEvent]) -> None:
+    async def _send(self, events: Sequence[WrittenEvent]) -> dict[TopicPartition, int]:
+        """Return the last offset in each partition."""
         sent = [
             await self.producer.send(
                 self.connection.topic_name(event.topic),
@@ -151,13 +160,7 @@ class StreamLog:
             )
             for event in events
         ]
-        await asyncio.gather(*sent)
-
-    async def end_offset(self, topic: Topic, room: str) -> int:
-        """Return the end of a room's partition of a topic, as a reader of committed records sees it."""
-        partition = TopicPartition(self.connection.topic_name(topic), partition_of(room, PARTITIONS))
-        _, ends = await fetch_offset_bounds(self.connection, [partition])
-        return ends[partition]
+        return {found.topic_partition: found.offset for found in await asyncio.gather(*sent)}
 
     async def delete_all(self, topic: Topic, room: str) -> None:
         """Delete every record from a room's partition of a topic."""
@@ -174,7 +177,8 @@ async def open_stream_log(kafka: str, prefix: str) -> AsyncIterator[StreamLog]:
     producer = AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=ids.uuid7(), retry_backoff_ms=10)
     await producer.start()
     try:
-        yield StreamLog(connection, producer)
+        async with connection.open_consumer() as consumer:
+            yield StreamLog(connection, producer, consumer)
     finally:
         await close_within(producer.stop())
 
