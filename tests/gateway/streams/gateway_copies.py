@@ -26,7 +26,7 @@ from services.runtime.http.server import BoundedServer
 from services.runtime.readiness import Readiness
 from tests.gateway.streams.stream_log import time_of
 
-SECONDS = 20
+SECONDS = 60
 SECRET = "a secret of the tests, long enough for PyJWT"
 
 
