@@ -16,5 +16,5 @@ async def log(kafka: str, prefix: str) -> AsyncIterator[OpsLog]:
 
 @pytest.fixture
 async def copy(log: OpsLog) -> AsyncIterator[OpsCopy]:
-    async with ops_copy.run_copy(log.connection) as copy:
+    async with ops_copy.run_copy(log.connection, ops_copy.patient_view(log.connection)) as copy:
         yield copy

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from cohost.kafka.connection import KafkaConnection
 from services.gateway.ops import log_routes
+from services.gateway.ops.history.history_reader import RoomHistoryReader
 from services.gateway.ops.log_view import LogView
 from services.gateway.settings import GatewaySettings
 from services.gateway.streams.event_hub import EventHub
@@ -22,7 +23,7 @@ from services.runtime.http import fastapi_app
 from services.runtime.readiness import Readiness
 
 SECRET = "a secret of the tests, long enough for PyJWT"
-SECONDS = 30
+SECONDS = 60
 
 
 @dataclass
@@ -56,6 +57,13 @@ class OpsCopy:
 
     async def history(self, room: str, **params: Any) -> Any:
         return await self.read(f"rooms/{room}/history", **params)
+
+
+def patient_view(connection: KafkaConnection) -> LogView:
+    """Return a view whose histories may take longer than a request may, as they do on a busy machine."""
+    view = LogView(connection)
+    view.history = RoomHistoryReader(connection, max_seconds=SECONDS)
+    return view
 
 
 @asynccontextmanager

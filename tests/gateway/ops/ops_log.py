@@ -18,7 +18,7 @@ from cohost_schemas.topics import Topic
 from tests.gateway.streams.stream_log import PARTITIONS, create_topics
 
 ROOM = "show"
-SECONDS = 30
+SECONDS = 60
 
 
 class PlayedRecord(NamedTuple):

@@ -120,7 +120,7 @@ async def test_records_go_by_time_between_topics_and_by_the_log_within_one(
 async def test_a_history_goes_on_with_what_is_new(log: OpsLog) -> None:
     played = play(30)
     view = LogView(log.connection)
-    view.history = RoomHistoryReader(log.connection, shared_seconds=0)
+    view.history = RoomHistoryReader(log.connection, max_seconds=SECONDS, shared_seconds=0)
     async with ops_copy.run_copy(log.connection, view) as copy:
         for number, record in enumerate(played, 1):
             await log.write(record, *play(20, NEIGHBOUR))

@@ -17,7 +17,7 @@ from services.gateway.ops.activity.log_activity import LogActivity
 from services.gateway.ops.state import audit_report
 
 NOW = time.time()
-SECONDS = 10
+SECONDS = 60
 REPORT: dict[str, Any] = {"at": "2026-01-01T12:00:00.000Z", "commands": 1, "outcomes": 1, "events": 1}
 
 
