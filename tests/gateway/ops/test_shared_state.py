@@ -5,13 +5,15 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import jwt
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.gateway.ops.state import routes
+from services.gateway.ops.shared_answers import SharedAnswers
+from services.gateway.ops.state import routes, service_answers
 from services.gateway.services import ServiceProxy
 from services.gateway.settings import GatewaySettings
 from services.runtime.http import fastapi_app
@@ -19,7 +21,7 @@ from services.runtime.readiness import Readiness
 
 SECRET = "a secret of the tests, long enough for PyJWT"
 CONSOLES = 100
-SECONDS = 30
+SECONDS = 60
 
 
 @dataclass
@@ -72,14 +74,27 @@ async def ask(web: httpx.AsyncClient, path: str, user: str) -> str:
     return headers["Authorization"]
 
 
-async def test_consoles_at_once_ask_the_services_once(services: SlowServices, web: httpx.AsyncClient) -> None:
+async def test_consoles_at_once_ask_the_services_once(
+    services: SlowServices, web: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     paths = ("overview", "lanes", "system", "stages", "stages?limit=5")
+    get, waiting = SharedAnswers.get, 0
+
+    async def count(self: SharedAnswers[Any], *question: Any) -> Any:
+        nonlocal waiting
+        waiting += 1
+        return await get(self, *question)
+
+    monkeypatch.setattr(SharedAnswers, "get", count)
+    monkeypatch.setattr(service_answers, "_SECONDS", SECONDS)
     asking = [asyncio.create_task(ask(web, path, f"o-{n}")) for n in range(CONSOLES) for path in paths]
     async with asyncio.timeout(SECONDS):
-        while len(services.asked) < 2 * 3 + 2:
+        # An answer is shared for half a second, in which a busy machine may not read all requests.
+        while waiting < len(asking):
             await asyncio.sleep(0)
         services.may_answer.set()
         await asyncio.gather(*asking)
+    assert len(services.asked) == 2 * 3 + 2
     assert max(services.asked.values()) == 1
 
 
