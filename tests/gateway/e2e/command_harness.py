@@ -41,9 +41,12 @@ class GatewayCaller:
     async def send(
         self, method: str, path: str, user: str, body: Any = None, key: str | None = None, **more: Any
     ) -> httpx.Response:
-        """Send a request as a user; `prefer` and other `more` arguments are headers, `claims` the token's."""
+        """Send a request as a user; `Prefer` and other `more` arguments are headers, `claims` the token's.
+
+        A command waits as long as it may: by default a busy machine's outcome may come too late.
+        """
         claims = more.pop("claims", {})
-        headers = {"Authorization": f"Bearer {sign_token(user, **claims)}", **more}
+        headers = {"Authorization": f"Bearer {sign_token(user, **claims)}", "Prefer": "wait=30", **more}
         if key is not None:
             headers["Idempotency-Key"] = key
         return await self.web.request(method, path, headers=headers, json=body)
@@ -144,7 +147,7 @@ async def start_ready(service: str, variables: Mapping[str, str]) -> RunningServ
 
 @contextlib.asynccontextmanager
 async def call_gateway(url: str) -> AsyncIterator[GatewayCaller]:
-    async with httpx.AsyncClient(base_url=url, timeout=40) as web:
+    async with httpx.AsyncClient(base_url=url, timeout=60) as web:
         yield GatewayCaller(web)
 
 
