@@ -14,6 +14,7 @@ from cohost.kafka.connection import KafkaConnection
 from cohost.kafka.producer import CloudEventProducer
 from cohost_schemas import topics
 from cohost_schemas.ops.dead_letters import RedriveManyRequest, RedriveRequest
+from services.gateway.ops.dead_letters import letter_log, redriver
 from services.gateway.ops.dead_letters.letter_log import LetterLog
 from services.gateway.ops.dead_letters.metrics import RedriveMetrics
 from services.gateway.ops.dead_letters.newer_facts import NewerFactSearch
@@ -24,6 +25,7 @@ from tests import kafka_topics
 from tests.gateway.dead_letters.letter_harness import fact_bytes
 
 PARTITIONS = 2
+SECONDS = 60
 LETTER_HEADERS = {
     "dead-letter-reason": "wrong_partition",
     "dead-letter-topic": "rooms",
@@ -40,7 +42,7 @@ class RedriverUnderTest:
         self.connection = connection
         self.registry = CollectorRegistry()
         self.letter_log = LetterLog(connection)
-        self.writer = CloudEventProducer(connection, SOURCE, attempt_seconds=5)
+        self.writer = CloudEventProducer(connection, SOURCE, attempt_seconds=SECONDS)
         metrics = RedriveMetrics(self.registry)
         self.redriver = Redriver(self.letter_log, NewerFactSearch(connection), self.writer, metrics)
 
@@ -63,7 +65,12 @@ class RedriverUnderTest:
 
 
 @pytest.fixture
-async def under_test(kafka: str, prefix: str) -> AsyncIterator[RedriverUnderTest]:
+async def under_test(
+    kafka: str, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[RedriverUnderTest]:
+    # No test is about how long Kafka may take.
+    monkeypatch.setattr(letter_log, "_READ_SECONDS", SECONDS)
+    monkeypatch.setattr(redriver, "_WRITE_SECONDS", SECONDS)
     connection = KafkaConnection(kafka, prefix)
     used = (topics.ROOMS, topics.INVITATION_DEAD_LETTERS, topics.BROADCAST_DEAD_LETTERS)
     async with connection.open_admin() as admin:
