@@ -12,7 +12,7 @@ from stack import ports
 from stack.services import REPOSITORY
 from tests.secured.secured_broker import SecuredBroker
 
-SECONDS = 20
+SECONDS = 120
 
 
 async def run_refused(environment: dict[str, str], variables: dict[str, str]) -> tuple[int | None, str]:
