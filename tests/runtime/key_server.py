@@ -34,6 +34,7 @@ class KeyServer:
     def __init__(self) -> None:
         self.answer: bytes | None = None
         self.requests: list[bytes] = []
+        self._unanswered: list[asyncio.StreamWriter] = []
         self.url = ""
 
     def serve_keys(self, *keys: SigningKey) -> None:
@@ -45,9 +46,15 @@ class KeyServer:
         head = f"HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {len(body)}\r\n{headers}\r\n"
         self.answer = head.encode() + body
 
+    def close_unanswered(self) -> None:
+        """Close the connections of the requests without an answer."""
+        for writer in self._unanswered:
+            writer.close()
+
     async def handle_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.requests.append(await reader.readuntil(b"\r\n\r\n"))
         if self.answer is None:
+            self._unanswered.append(writer)
             await reader.read()
         else:
             writer.write(self.answer)

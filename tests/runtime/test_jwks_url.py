@@ -103,13 +103,14 @@ async def test_known_keys_stay_while_no_others_can_be_fetched(
 async def test_others_are_answered_while_keys_are_fetched(
     client: httpx.AsyncClient, key_server: KeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jwks_url, "_FETCH_SECONDS", 1)
+    monkeypatch.setattr(jwks_url, "_FETCH_SECONDS", 60)
     key_server.answer = None
     asking = asyncio.create_task(status(client, SECOND.headers()))
     while len(key_server.requests) < 2:
         await asyncio.sleep(0.01)
     assert await status(client, FIRST.headers()) == 200
     assert not asking.done()
+    key_server.close_unanswered()
     assert await asking == 401
 
 
