@@ -10,6 +10,7 @@ import pytest
 
 from cohost_schemas.rejections import SUMMARY_FIELDS
 from messaging import database, outcomes
+from services.runtime import readiness
 from services.runtime.http import db
 from tests.runtime import example_service
 from tests.runtime.example_service import bearer_headers
@@ -162,14 +163,16 @@ async def test_every_request_is_answered_while_the_database_hangs(
             *[get_command(migrated, "c-1", bearer_headers("alice")) for _ in range(8)]
         )
     assert {(answer.status_code, answer.json()["reason"]) for answer in answers} == {(503, "unavailable")}
+    monkeypatch.undo()
     assert (await get_command(migrated, "c-1", bearer_headers("alice"))).status_code == 200
     await holder.close()
 
 
 @pytest.mark.parametrize(("status", "word"), [(200, "ready"), (503, "not ready")])
 async def test_the_service_is_ready_when_every_part_is_up(
-    pool: asyncpg.Pool, kafka: str, status: int, word: str
+    pool: asyncpg.Pool, kafka: str, status: int, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(readiness, "_CHECK_SECONDS", 60)
     facts = status == 200
     async with open_client(pool, facts=facts, kafka_bootstrap_servers=kafka) as client:
         answer = await client.get("/readyz")
