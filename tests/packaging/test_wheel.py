@@ -16,7 +16,7 @@ import pytest
 from stack import Stack
 from stack.services import REPOSITORY, TOPIC_PREFIX
 
-SECONDS = 60
+SECONDS = 120
 PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CLIENT_DEPENDENCIES = ["aiokafka[lz4,snappy,zstd]", "httpx", "pydantic", "pyjwt"]
 

@@ -40,7 +40,7 @@ _MEDIA = (
     "rate(livekit_packet_bytes[10s])",
     "histogram_quantile(0.95, rate(livekit_packet_loss_percent_bucket[10s]))",
 )
-_MEDIA_SECONDS = 60
+_MEDIA_SECONDS = 120
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from tests.ops.e2e import observed_show
 from tests.ops.e2e.observed_show import ObservedStack
 from tests.ops.e2e.prometheus_reader import PrometheusReader
 
-_SECONDS = 60
+_SECONDS = 120
 _WINDOW = "10s"
 _LEGEND_LABEL = re.compile(r"\{\{(\w+)\}\}")
 # These begin with the first failure, which no quiet system has.
