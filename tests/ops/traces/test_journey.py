@@ -44,6 +44,12 @@ class TracedShow:
         assert answer.is_success, answer.text
         return answer.json()
 
+    async def has_report(self) -> bool:
+        """Return whether LiveKit has reported anything that counts."""
+        async with httpx.AsyncClient(base_url=self.services.broadcast_url, timeout=40) as web:
+            metrics = (await web.get("/metrics")).text
+        return 'cohost_livekit_webhooks_total{result="written"} 0.0' not in metrics
+
     async def open_room(self) -> str:
         room = unique("room")
         await self.client.set_room(RoomChanged(room_id=room, host_id=HOST, status="live"))
@@ -96,6 +102,8 @@ async def test_an_acceptance_is_one_trace_from_request_to_connection(show: Trace
     viewing = await show.request("GET", f"/v1/rooms/{room}/broadcast-data?as=viewer", "bob")
     assert collector.spans == []
     async with join_room(viewing) as bob:
+        # Otherwise LiveKit's report may be what says that he is connected.
+        await wait_until(show.has_report, "LiveKit's report of bob", 60)
         path = f"/v1/rooms/{room}/invitations/{invitation}/accept"
         await show.request("POST", path, "bob", traceparent=f"00-{trace}-{PARENT_SPAN}-01")
         await wait_until(lambda: bob.can_publish, "the right to publish", 60)
