@@ -7,7 +7,7 @@ import { CoHost, Refused } from "@cohost/client";
 const { COHOST_GATEWAY_URL: url, COHOST_JWT_SECRET: secret } = process.env;
 const SECONDS = 60;
 // So short that the streams end several times during the show.
-const TOKEN_SECONDS = 6;
+const TOKEN_SECONDS = 8;
 
 function sign(claims) {
   const encode = (part) => Buffer.from(JSON.stringify(part)).toString("base64url");

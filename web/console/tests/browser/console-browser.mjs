@@ -5,7 +5,7 @@ import { chromium } from "playwright-core";
 const { COHOST_GATEWAY_URL, COHOST_CHROMIUM: executablePath, COHOST_WITHIN_MS } = process.env;
 
 export const url = COHOST_GATEWAY_URL;
-export const TIMEOUT_MS = 30_000;
+export const TIMEOUT_MS = 60_000;
 export const WITHIN_MS = Number(COHOST_WITHIN_MS ?? Infinity);
 
 /** What the pages threw, or tried against their policy. */

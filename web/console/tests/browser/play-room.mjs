@@ -88,9 +88,10 @@ async function seat(userId) {
   return (await reader.getStage(ROOM)).items.find((person) => person.userId === userId);
 }
 
+/** Return the history's records, none where the log was not read in a request's time. */
 async function readHistory() {
   const headers = { Authorization: `Bearer ${await fetchToken("operator", "cohost:ops")}` };
-  return (await (await fetch(`${url}/v1/ops/rooms/${ROOM}/history`, { headers })).json()).items;
+  return (await (await fetch(`${url}/v1/ops/rooms/${ROOM}/history`, { headers })).json()).items ?? [];
 }
 
 async function diagnosisStops(userId, step) {
