@@ -1,6 +1,7 @@
 """Streams that are cut a thousand times, and a stranger on a busy room."""
 
 import asyncio
+import itertools
 import random
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
@@ -19,6 +20,7 @@ ROOMS = ["show", "talk", "quiz", "news"]
 USERS = ["bob", "dan", "eve", "fay"]
 EVENTS_WRITTEN = 900
 MOST_BEHIND = 300
+MOST_IN_MEMORY = 100
 TOPICS = {
     **dict.fromkeys(("CoHostLeft", "InvitationSent"), topics.INVITATION_EVENTS),
     **dict.fromkeys(("GrantProvisioned", "CoHostMediaChanged"), topics.BROADCAST_EVENTS),
@@ -31,7 +33,7 @@ PUBLIC = ("CoHostLeft", "CoHostMediaChanged", "BadgeChanged", "BadgeRemoved")
 @pytest.fixture
 async def copies(log: StreamLog, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[GatewayCopy]]:
     """Two copies, which have so few records in memory that some streams resume from the log."""
-    monkeypatch.setattr(recent_records, "_MAX_RECORDS", 100)
+    monkeypatch.setattr(recent_records, "_MAX_RECORDS", MOST_IN_MEMORY)
     invitations = FakeInvitations({room: [(0, 0, "alice")] for room in ROOMS})
     async with (
         gateway_copies.run_copy(log.connection, invitations) as one,
@@ -106,10 +108,13 @@ def data_of(event: StreamEvent) -> dict[str, Any]:
 async def write_while_followed(
     log: StreamLog, events: list[WrittenEvent], streams: dict[str, CutStream]
 ) -> None:
-    """Write events at the pace of the streams, so that they are cut while the log grows."""
+    """Write events at the pace of the streams, so that they are cut while the log grows.
+
+    The first ones are more than there are in memory, whatever the pace is.
+    """
     expected = 0
-    for start in range(0, len(events), 10):
-        part = events[start : start + 10]
+    for start, end in itertools.pairwise((0, *range(MOST_IN_MEMORY + 50, len(events) + 1, 10))):
+        part = events[start:end]
         await log.write(*part)
         expected += sum(belongs_to(event, path) for event in part for path in streams)
         async with asyncio.timeout(gateway_copies.SECONDS):
