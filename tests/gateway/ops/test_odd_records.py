@@ -16,7 +16,6 @@ from services.gateway.ops.activity.activity_answers import encode_activity, enco
 from services.gateway.ops.activity.log_activity import LogActivity
 from services.gateway.ops.state import audit_report
 
-NOW = time.time()
 SECONDS = 60
 REPORT: dict[str, Any] = {"at": "2026-01-01T12:00:00.000Z", "commands": 1, "outcomes": 1, "events": 1}
 
@@ -27,7 +26,7 @@ def odd_record(topic: str, name: str, **data: Any) -> Any:
         topic=f"cohost.{topic}",
         partition=0,
         offset=0,
-        timestamp=int(NOW * 1000),
+        timestamp=time.time_ns() // 1_000_000,
         key=b"room-1",
         value=json.dumps(event).encode(),
         headers=(),
