@@ -25,6 +25,8 @@ _PERIOD_SECONDS = 0.5
 _RECHECK_SECONDS = 1.0
 _SIGNAL_RESEND_SECONDS = 5.0
 _COMMAND_RESEND_SECONDS = 30.0
+_MAX_UNVERIFIED_SECONDS = 15.0
+"""How much longer a seat is kept while LiveKit does not answer: a call that was slow proves no absence."""
 _MAX_DEADLINES = 500
 _MAX_CALLS = 32
 
@@ -68,6 +70,7 @@ class Sweeper:
         self._resyncer = resyncer
         self._call_slots = asyncio.Semaphore(_MAX_CALLS)
         self._postponed_until: dict[_PostponedKey, float] = {}
+        self._unverified_since: dict[_DeadlineKey, float] = {}
         self._is_livekit_unreachable = False
 
     async def run(self) -> None:
@@ -106,37 +109,49 @@ class Sweeper:
             due = await store.expired_deadlines(
                 connection, lanes, timestamps.current_timestamp(), _MAX_DEADLINES
             )
-        await _run_all(
-            self._expire_deadline(room, member, member.seat, member.seat_deadline)
+        deadlines = [
+            (_DeadlineKey(MemberKey(room.room_id, member.user_id), seat.invitation_id, due_at), room, member)
             for room, member in due
-            if member.seat is not None and member.seat_deadline is not None
-        )
+            if (seat := member.seat) is not None and (due_at := member.seat_deadline) is not None
+        ]
+        unverified = self._unverified_since
+        self._unverified_since = {key: unverified[key] for key, *_ in deadlines if key in unverified}
+        await _run_all(self._expire_deadline(*each) for each in deadlines)
 
-    async def _expire_deadline(self, room: Room, member: Member, seat: Seat, due_at: str) -> None:
-        key = _DeadlineKey(MemberKey(room.room_id, member.user_id), seat.invitation_id, due_at)
+    async def _expire_deadline(self, key: _DeadlineKey, room: Room, member: Member) -> None:
         if self._is_postponed(key):
             return
         async with self._call_slots:
             if not self._lease.is_valid(room.lane):
                 return
             self._postpone(key, _RECHECK_SECONDS)
-            if not self._is_livekit_unreachable and await self._is_present(room, member):
+            if await self._may_be_present(key, room, member):
                 return
         signal = DeadlineReached(
             room_id=room.room_id,
             user_id=member.user_id,
-            invitation_id=seat.invitation_id,
+            invitation_id=key.invitation_id,
             kind="grace" if member.presence.grace_ends_at is not None else "no_show",
-            due_at=due_at,
+            due_at=key.due_at,
             command_id=ids.uuid7(),
         )
+        correlation = member.seat.correlation if member.seat is not None else None
         await self._producer.send_message(
-            topics.BROADCAST_SIGNALS, ids.uuid7(), signal, room.room_id, seat.correlation
+            topics.BROADCAST_SIGNALS, ids.uuid7(), signal, room.room_id, correlation
         )
         self._postpone(key, _SIGNAL_RESEND_SECONDS)
 
-    async def _is_present(self, room: Room, member: Member) -> bool:
-        """Return whether LiveKit shows the user as connected; False while LiveKit is unreachable."""
+    async def _may_be_present(self, key: _DeadlineKey, room: Room, member: Member) -> bool:
+        """Return whether LiveKit shows the user as connected, or has not answered for a short time only."""
+        is_present = None if self._is_livekit_unreachable else await self._is_present(room, member)
+        if is_present is not None:
+            self._unverified_since.pop(key, None)
+            return is_present
+        now = time.monotonic()
+        return now - self._unverified_since.setdefault(key, now) < _MAX_UNVERIFIED_SECONDS
+
+    async def _is_present(self, room: Room, member: Member) -> bool | None:
+        """Return whether LiveKit shows the user as connected; None if it does not answer."""
         try:
             found = await self._livekit.get_participant(room.room_id, member.user_id)
         except CallFailed as error:
@@ -144,7 +159,7 @@ class Sweeper:
                 log.info("LiveKit unreachable, deadlines not verified", error=error.error)
             # LiveKit is not called again in this sweep: a call to it may take seconds.
             self._is_livekit_unreachable = True
-            return False
+            return None
         if found is None or found.sid in member.presence.ended_sids:
             return False
         self._resyncer.schedule_resync(room.room_id)

@@ -1,6 +1,7 @@
 """Deadlines, checked against LiveKit before they expire: real Postgres, fake LiveKit."""
 
 import contextlib
+import math
 from collections.abc import AsyncIterator
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from cohost_schemas import commands, signals
 from cohost_schemas.envelope import Correlation
 from services.broadcast.domain.state import SeatTimeouts
+from services.broadcast.effects import sweeper
 from tests.broadcast import fake_livekit
 from tests.broadcast.domain.stage_builder import (
     ROOM,
@@ -90,14 +92,30 @@ async def test_a_co_host_back_without_a_webhook_keeps_the_seat(
     assert "CoHostLost" not in harness.event_names("bob")
 
 
-async def test_an_unavailable_livekit_does_not_delay_deadlines(
-    harness: EffectsHarness, fake: FakeLiveKit
+async def test_a_livekit_that_does_not_answer_at_once_ends_no_seat(
+    harness: EffectsHarness, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sweeper, "_MAX_UNVERIFIED_SECONDS", math.inf)
+    await disconnect_co_hosts(harness, "bob", "carol")
+    fake.add_participant(ROOM, "bob")
+    fake.hanging_methods.add("GetParticipant")
+    async with run_sweeper(harness):
+        await harness.wait_until(lambda: fake.calls["GetParticipant"] >= 5)
+        fake.clear_faults()
+        await harness.wait_until(lambda: "CoHostReconnected" in harness.event_names("bob"))
+        await harness.wait_until(lambda: "CoHostLost" in harness.event_names("carol"))
+    assert "CoHostLost" not in harness.event_names("bob")
+
+
+async def test_an_unavailable_livekit_delays_deadlines_for_a_limited_time(
+    harness: EffectsHarness, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeper, "_MAX_UNVERIFIED_SECONDS", 0.1)
     await disconnect_co_hosts(harness, "bob")
     fake.error_replies["GetParticipant"] = lambda: twirp_error(503, "unavailable")
     async with run_sweeper(harness):
         await harness.wait_until(lambda: "CoHostLost" in harness.event_names("bob"))
-    assert fake.calls["GetParticipant"] >= 1
+    assert fake.calls["GetParticipant"] >= 2
 
 
 async def test_unconfirmed_records_are_written_once_kafka_is_back(harness: EffectsHarness) -> None:
