@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from prometheus_client import CollectorRegistry
 
 from cohost.errors import Rejected
@@ -28,10 +29,11 @@ REFUSAL = Rejected("key", "invitation_not_pending", "It is not pending.")
 
 @dataclass
 class FakeCommand:
-    """An open command whose outcome is there as soon as it is published."""
+    """An open command whose outcome is there as soon as it is published; the log may not be readable."""
 
     data: CommandData
     result: Accepted[Any] | Rejected | None
+    log_error: KafkaError | None = None
     command_id: str = "key"
     outcome: Accepted[Any] | Rejected | None = None
     has_rival: bool = False
@@ -45,6 +47,8 @@ class FakeCommand:
         pass
 
     async def search_log(self, **_: Any) -> Any:
+        if self.log_error is not None:
+            raise self.log_error
         return self.result
 
 
@@ -83,8 +87,14 @@ def outcome_of(data: CommandData) -> CommandOutcome:
 class Runner:
     """A runner, and the commands that it opened."""
 
-    def __init__(self, result: Accepted[Any] | Rejected | None, *answers: EarlierUse) -> None:
+    def __init__(
+        self,
+        result: Accepted[Any] | Rejected | None,
+        *answers: EarlierUse,
+        log_error: KafkaError | None = None,
+    ) -> None:
         self.result = result
+        self.log_error = log_error
         self.opened: list[FakeCommand] = []
         kafka = SimpleNamespace(client=SimpleNamespace(open_command=self._open_command))
         self._runner = CommandRunner(
@@ -95,7 +105,7 @@ class Runner:
 
     @contextlib.contextmanager
     def _open_command(self, data: CommandData, _: str) -> Iterator[FakeCommand]:
-        self.opened.append(FakeCommand(data, self.result))
+        self.opened.append(FakeCommand(data, self.result, self.log_error))
         yield self.opened[-1]
 
     async def run(self, data: CommandData, wait: float) -> CommandResult:
@@ -120,6 +130,19 @@ async def test_a_claimed_key_is_reused_while_nobody_decides() -> None:
     await runner.run(SENDING, wait=0)
     assert await runner.run(CANCELLATION, wait=0.1) == "reused"
     assert await runner.run(SENDING, wait=0.1) == "pending"
+
+
+async def test_an_old_refusal_is_not_answered_without_its_record_while_kafka_is_away() -> None:
+    runner = Runner(REFUSAL, outcome_of(CANCELLATION), log_error=KafkaConnectionError())
+    assert await runner.run(CANCELLATION, wait=5) == "unavailable"
+    runner.log_error = None
+    assert await runner.run(CANCELLATION, wait=5) == REFUSAL
+
+
+async def test_an_old_refusal_that_has_left_the_log_is_answered_as_its_service_has_it() -> None:
+    answer = await Runner(None, outcome_of(CANCELLATION)).run(CANCELLATION, wait=5)
+    assert isinstance(answer, Rejected)
+    assert (answer.reason, answer.envelope) == (REFUSAL.reason, None)
 
 
 async def test_a_confirmed_command_is_pending_while_its_service_cannot_be_asked() -> None:

@@ -192,15 +192,15 @@ class _KeyedCommand:
         outcome = self._command.outcome
         if outcome is not None and _is_whole(outcome, first):
             return outcome
-        outcome = await self._search(_RECALL_SECONDS, first.decided_at)
-        if outcome is None and _is_recent(first.decided_at):
+        found = await self._search(_RECALL_SECONDS, first.decided_at)
+        if (found is None or found == "unavailable") and _is_recent(first.decided_at):
             # Decided, and not published yet.
             await self._command.wait(_CONFIRM_SECONDS)
-            outcome = self._command.outcome
-        if outcome is None and first.reason is not None and not _is_recent(first.decided_at):
+            found = self._command.outcome or found
+        if found is None and first.reason is not None and not _is_recent(first.decided_at):
             # Rejections leave the log, outcomes may be remembered for longer.
             return Rejected(first.command_id, first.reason, first.message or "")
-        return outcome or "unavailable"
+        return found or "unavailable"
 
     async def _find_sending(self) -> CommandResult:
         """Return the outcome of a sending that no service remembers, but whose invitation is stored."""
@@ -216,7 +216,8 @@ class _KeyedCommand:
             return "pending"
         if (invitation.room_id, invitation.invited_by) != (data.room_id, data.actor_id):
             return "reused"
-        return await self._search(_RECALL_SECONDS, invitation.sent_at) or "pending"
+        found = await self._search(_RECALL_SECONDS, invitation.sent_at)
+        return "pending" if found is None or found == "unavailable" else found
 
     async def _verify(self) -> CommandResult:
         """Return the outcome that has arrived if it is this command's: another one may have been faster."""
@@ -244,13 +245,15 @@ class _KeyedCommand:
             return (own.decided_at, is_late) > (other.decided_at, not is_late)
         return other == "foreign" and is_late
 
-    async def _search(self, seconds: float, decided_at: str | None = None) -> Accepted[Any] | Rejected | None:
-        """Return the outcome that the log has, None if it has none or cannot be read in time."""
+    async def _search(
+        self, seconds: float, decided_at: str | None = None
+    ) -> Accepted[Any] | Rejected | Literal["unavailable"] | None:
+        """Return the outcome that the log has, None if it has none, `unavailable` if it cannot be read."""
         try:
             async with asyncio.timeout(seconds), self._searches:
                 return await self._command.search_log(decided_at=decided_at)
         except _UNAVAILABLE:
-            return None
+            return "unavailable"
 
 
 def _is_used(earlier_use: EarlierUse) -> bool:
