@@ -170,11 +170,14 @@ async def _describe_topics(admin: AIOKafkaAdminClient, config: Config) -> list[T
 
 
 async def _existing_topics(admin: AIOKafkaAdminClient, config: Config) -> list[TopicDescription]:
-    """Return every topic's description, once all of them exist."""
+    """Return every topic's description, once all of them exist.
+
+    Raises `IncompatibleDeployment` if one is missing for seconds and must not be created.
+    """
     found = await _describe_topics(admin, config)
     deadline = time.monotonic() + _CREATION_TIMEOUT_SECONDS
-    # A new topic is not known to every broker at once.
-    while config.create_topics and any(map(_is_missing, found)) and time.monotonic() < deadline:
+    # A new topic is not known to every broker at once, whoever has created it.
+    while any(map(_is_missing, found)) and time.monotonic() < deadline:
         await asyncio.sleep(_POLL_SECONDS)
         found = await _describe_topics(admin, config)
     for topic in found:

@@ -1,13 +1,15 @@
 """Topics whose settings or partition counts do not fit stop the pipeline, at its start and while it runs."""
 
 import dataclasses
+from collections.abc import Iterable
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.errors import UnknownTopicOrPartitionError
 from structlog.testing import capture_logs
 
-from cohost.kafka.connection import describe_topics
+from cohost.kafka.connection import TopicDescription, describe_topics
 from cohost_schemas import topics
 from cohost_schemas.topics import Topic
 from messaging import cluster
@@ -76,6 +78,24 @@ async def test_topics_without_replicas_are_reported_where_replicas_are_expected(
     [line] = logs
     assert line["event"] == "topics without replicas"
     assert line["topics"] == sorted(topic.full_name(fleet.config.prefix) for topic in topics.ALL)
+
+
+async def test_topics_that_a_broker_does_not_know_yet_are_waited_for(
+    fleet: WorkerFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = await cluster.ensure_topics(fleet.config)
+    answers = 0
+
+    async def describe_late(admin: AIOKafkaAdminClient, names: Iterable[str]) -> list[TopicDescription]:
+        nonlocal answers
+        answers += 1
+        described = await describe_topics(admin, names)
+        if answers > 2:
+            return described
+        return [*described[:-1], described[-1]._replace(error=UnknownTopicOrPartitionError())]
+
+    monkeypatch.setattr(cluster, "describe_topics", describe_late)
+    assert await cluster.ensure_topics(dataclasses.replace(fleet.config, create_topics=False)) == info
 
 
 async def add_partition(fleet: WorkerFleet, *changed: Topic) -> None:
