@@ -87,6 +87,11 @@ class Client(CommandMethods, FactMethods):
         self._executor = self._command_error = self._stream_factory = self._fact_writer = None
         await self._resources.__aexit__(kind, error, trace)
 
+    @property
+    def command_error(self) -> KafkaError | None:
+        """Why this client sends no command: what the broker's ACLs forbade when it was opened, else None."""
+        return self._command_error
+
     async def execute(self, data: CommandData, command_id: str | None = None) -> Accepted[Any]:
         """Publish any command of the contract, given as its data, and return the events that it caused."""
         return await self._commands.execute_command(data, command_id)

@@ -1,6 +1,7 @@
 """The gateway's access to Kafka: the project's client, opened again for as long as Kafka is unavailable."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import structlog
@@ -12,6 +13,8 @@ from services.runtime.http.problems import HttpProblem
 
 _FIRST_RETRY_SECONDS = 0.2
 _MAX_RETRY_SECONDS = 5.0
+_FORBIDDEN_SECONDS = 5.0
+"""How long a client is kept that may not send commands: a broker may not know a new ACL yet."""
 
 log = structlog.get_logger()
 
@@ -29,11 +32,12 @@ class KafkaAccess:
         self._on_stop = on_stop
         self._client: cohost.Client | None = None
         self._stopping = asyncio.Event()
+        self._is_forbidden = False
 
     @property
     def is_ready(self) -> bool:
         """Return whether commands can be sent and their outcomes are read."""
-        return self._client is not None
+        return self._client is not None and self._client.command_error is None
 
     @property
     def client(self) -> cohost.Client:
@@ -69,6 +73,17 @@ class KafkaAccess:
         async with self._create_client() as client:
             self._client = client
             try:
-                await self._stopping.wait()
+                await self._wait_while_usable(client)
             finally:
                 self._client = None
+
+    async def _wait_while_usable(self, client: cohost.Client) -> None:
+        if client.command_error is None:
+            await self._stopping.wait()
+            return
+        # Facts can be written until the next client is opened, which asks again for what is forbidden.
+        if not self._is_forbidden:
+            log.warning("commands are forbidden", error=repr(client.command_error))
+        self._is_forbidden = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), _FORBIDDEN_SECONDS)
