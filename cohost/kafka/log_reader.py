@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
@@ -22,7 +23,8 @@ _log = logging.getLogger("cohost")
 
 _POLL_MS = 1_000
 _SHORT_POLL_MS = 100
-_IDLE_POLLS = 5
+# Longer than a slow fetch takes: only two looks in a row show that a consumer is stuck.
+_IDLE_SECONDS = 5
 _REQUEST_SECONDS = 5
 _FIRST_RETRY_SECONDS = 0.5
 _MAX_RETRY_SECONDS = 2.0
@@ -103,7 +105,7 @@ class LogReader:
         self._backoff.reset()
 
     async def _fetch_batches(self, consumer: AIOKafkaConsumer) -> AsyncGenerator[Sequence[Any], None]:
-        idle_polls = 0
+        idle_since = time.monotonic()
         lagging: dict[TopicPartition, int] = {}
         async with contextlib.aclosing(poll_partitions(consumer, self._offsets, self._end_offsets)) as polls:
             async for fetched in polls:
@@ -115,9 +117,11 @@ class LogReader:
                     return
                 for partition in fetched or consumer.assignment():
                     self.passed_offsets[partition] = await consumer.position(partition)
-                idle_polls = 0 if fetched else idle_polls + 1
-                if idle_polls == _IDLE_POLLS:
-                    idle_polls = 0
+                now = time.monotonic()
+                if fetched:
+                    idle_since = now
+                elif now - idle_since >= _IDLE_SECONDS:
+                    idle_since = now
                     previous, lagging = lagging, await _lagging_positions(consumer)
                     if previous.items() & lagging.items():
                         # After an outage of all brokers some consumers never resume (aio-libs/aiokafka#703).

@@ -1,6 +1,7 @@
 """The log reader continues after errors."""
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -35,6 +36,30 @@ async def test_reading_continues_after_a_deleted_start_despite_errors(
     assert b'"cause"' in records[0].value
     await reading.stop()
     await batches.aclose()
+
+
+async def test_reading_to_an_end_waits_for_fetches_that_take_more_than_a_second(
+    kafka: str, service: FakeServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await service.publish_outcome("cause", "room", co_host_left("room"))
+    connection = KafkaConnection(kafka, service.prefix)
+    place = TopicPartition(connection.topic_name(topics.INVITATION_EVENTS), service.partition_for("room"))
+    _, ends = await log_reader.fetch_offset_bounds(connection, [place])
+    polls: Counter[AIOKafkaConsumer] = Counter()
+    getmany = AIOKafkaConsumer.getmany
+
+    async def slow(consumer: AIOKafkaConsumer, *of: Any, timeout_ms: int = 0, **more: Any) -> Any:
+        polls[consumer] += 1
+        if reads_prefix(consumer, service.prefix) and polls[consumer] <= 12:
+            await asyncio.sleep(timeout_ms / 1000)
+            return {}
+        return await getmany(consumer, *of, timeout_ms=timeout_ms, **more)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "getmany", slow)
+    async with asyncio.timeout(WAIT_SECONDS):
+        reading = LogReader(connection, {place: 0}, end_offsets=ends)
+        read = [record async for records in reading.read_batches() for record in records]
+    assert [b'"cause"' in record.value for record in read] == [True]
 
 
 async def test_reading_outcomes_continues_after_an_unexpected_error(
