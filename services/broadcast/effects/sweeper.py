@@ -25,7 +25,7 @@ _PERIOD_SECONDS = 0.5
 _RECHECK_SECONDS = 1.0
 _SIGNAL_RESEND_SECONDS = 5.0
 _COMMAND_RESEND_SECONDS = 30.0
-_MAX_UNVERIFIED_SECONDS = 15.0
+_MAX_UNVERIFIED_SECONDS = 5.0
 """How much longer a seat is kept while LiveKit does not answer: a call that was slow proves no absence."""
 _MAX_DEADLINES = 500
 _MAX_CALLS = 32
