@@ -52,8 +52,10 @@ async def prepare_join(
         async with asyncio.timeout(_TIMEOUT_SECONDS):
             current = await provisioner.provide_room(stage)
     except (CallFailed, TimeoutError) as error:
+        # Before the query: another call may succeed meanwhile.
+        is_refused = error.refused if isinstance(error, CallFailed) else provisioner.is_key_refused
         join_role(await load_stage(pool, room_id), user_id, as_viewer=as_viewer)
-        raise _livekit_problem(provisioner.is_key_refused) from error
+        raise _livekit_problem(is_refused) from error
     if current is None:
         raise _room_not_open()
     return current, join_role(current, user_id, as_viewer=as_viewer)

@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 
 from cohost_schemas.signals import RoomDeleted, RoomMade
 from services.broadcast.domain.state import Stage
-from services.broadcast.http import room_provisioner
+from services.broadcast.http import join, room_provisioner
 from services.broadcast.http.room_provisioner import RoomProvisioner
 from services.broadcast.livekit.calls import CallFailed
+from services.runtime.http.problems import HttpProblem
 from tests.broadcast.domain.stage_builder import (
     ROOM,
     co_host_participant,
@@ -196,3 +198,20 @@ async def test_an_unanswered_creation_is_cleaned_up_if_the_room_closed(
     await harness.wait_until(lambda: harness.written == [RoomMade(room_id=ROOM)])
     after = await harness.load_room(ROOM)
     assert (after != before) is wished_away
+
+
+async def test_a_refused_key_is_named_although_another_call_succeeds(
+    fake: FakeLiveKit, harness: EffectsHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await harness.decide_records(stage_changed())
+    fake.error_replies["CreateRoom"] = lambda: twirp_error(401, "unauthenticated")
+    load_stage = join.load_stage
+
+    async def load_after_a_call(pool: asyncpg.Pool, room_id: str) -> Stage:
+        await harness.livekit.list_rooms()
+        return await load_stage(pool, room_id)
+
+    monkeypatch.setattr(join, "load_stage", load_after_a_call)
+    with pytest.raises(HttpProblem) as refused:
+        await join.prepare_join(harness.pool, create_provisioner(harness), ROOM, "alice", as_viewer=False)
+    assert (refused.value.status, refused.value.reason) == (503, "livekit_refused")
