@@ -24,13 +24,21 @@ SOURCES = ["CAMERA", "MICROPHONE", "SCREEN_SHARE", "SCREEN_SHARE_AUDIO"]
 CO_HOST = permissions.for_badge("coHost")
 
 
-def create_client(url: str) -> LiveKitClient:
-    return LiveKitClient(url, KEY, SECRET, 0.5, LiveKitMetrics(CollectorRegistry()))
+def create_client(url: str, timeout_seconds: float = 60) -> LiveKitClient:
+    return LiveKitClient(url, KEY, SECRET, timeout_seconds, LiveKitMetrics(CollectorRegistry()))
 
 
 @pytest.fixture
 async def livekit_client(fake: FakeLiveKit) -> AsyncIterator[LiveKitClient]:
     opened = create_client(fake.url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def impatient_client(fake: FakeLiveKit) -> AsyncIterator[LiveKitClient]:
+    """A client for calls that LiveKit does not answer."""
+    opened = create_client(fake.url, 0.5)
     yield opened
     await opened.close()
 
@@ -169,7 +177,7 @@ async def test_a_joining_participant_is_not_connected_yet(
 
 async def test_participants_that_are_no_people_are_not_there(fake: FakeLiveKit) -> None:
     client = LiveKitClient(
-        fake.url, KEY, SECRET, 0.5, LiveKitMetrics(CollectorRegistry()), other_kinds=("agent", "sip")
+        fake.url, KEY, SECRET, 60, LiveKitMetrics(CollectorRegistry()), other_kinds=("agent", "sip")
     )
     for identity, kind in (("bob", "STANDARD"), ("helper", "AGENT"), ("phone", "SIP"), ("file", "EGRESS")):
         fake.add_participant("room", identity).kind = models.ParticipantInfo.Kind.Value(kind)
@@ -192,18 +200,18 @@ async def test_values_of_a_newer_livekit_are_read_as_unknown(
 
 
 async def test_an_unanswered_call_may_have_taken_effect(
-    fake: FakeLiveKit, livekit_client: LiveKitClient
+    fake: FakeLiveKit, impatient_client: LiveKitClient
 ) -> None:
     fake.hanging_methods.add("UpdateParticipant")
     with pytest.raises(CallFailed) as failed:
-        await livekit_client.set_rights("room", "bob", CO_HOST, "coHost")
+        await impatient_client.set_rights("room", "bob", CO_HOST, "coHost")
     assert (failed.value.retryable, failed.value.outcome_unknown) == (True, True)
 
 
-async def test_an_unanswered_read_has_no_effect(fake: FakeLiveKit, livekit_client: LiveKitClient) -> None:
+async def test_an_unanswered_read_has_no_effect(fake: FakeLiveKit, impatient_client: LiveKitClient) -> None:
     fake.hanging_methods.add("GetParticipant")
     fake.error_replies["ListRooms"] = lambda: twirp_error(503, "unavailable")
-    for look in (livekit_client.get_participant("room", "bob"), livekit_client.list_rooms()):
+    for look in (impatient_client.get_participant("room", "bob"), impatient_client.list_rooms()):
         with pytest.raises(CallFailed) as failed:
             await look
         assert (failed.value.retryable, failed.value.outcome_unknown) == (True, False)

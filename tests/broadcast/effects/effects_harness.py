@@ -29,6 +29,8 @@ from services.broadcast.metrics import LiveKitMetrics
 from services.broadcast.processor import BroadcastProcessor
 
 TIMEOUT_SECONDS = 180
+PATIENT_SECONDS = 60.0
+"""A time-out of LiveKit calls that no pause of a busy machine reaches: a call that times out is repeated."""
 
 
 @dataclass
@@ -179,7 +181,10 @@ class EffectsHarness:
 
 @contextlib.asynccontextmanager
 async def open_effects_harness(
-    database_url: str, livekit_url: str, timeouts: SeatTimeouts | None = None, livekit_seconds: float = 0.5
+    database_url: str,
+    livekit_url: str,
+    timeouts: SeatTimeouts | None = None,
+    livekit_seconds: float = PATIENT_SECONDS,
 ) -> AsyncIterator[EffectsHarness]:
     """Open a harness on a migrated database that owns lane 0."""
     timeouts = timeouts or SeatTimeouts(grace_seconds=60, no_show_seconds=0)

@@ -23,7 +23,7 @@ LATER = Correlation("show 8", "00-other")
 
 @pytest.fixture
 async def harness(database_url: str, fake: FakeLiveKit) -> AsyncIterator[EffectsHarness]:
-    async with open_effects_harness(database_url, fake.url, livekit_seconds=1) as opened:
+    async with open_effects_harness(database_url, fake.url) as opened:
         await opened.decide_records(stage_changed())
         await opened.decide_records(invitation_accepted(), correlation=ACCEPTANCE)
         yield opened

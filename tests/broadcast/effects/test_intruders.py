@@ -20,7 +20,7 @@ from tests.broadcast.fake_livekit import FakeLiveKit, twirp_error
 
 @pytest.fixture
 async def harness(database_url: str, fake: FakeLiveKit) -> AsyncIterator[EffectsHarness]:
-    async with open_effects_harness(database_url, fake.url, livekit_seconds=1) as opened:
+    async with open_effects_harness(database_url, fake.url) as opened:
         yield opened
 
 
