@@ -150,6 +150,8 @@ async def test_an_unconfirmed_release_is_retried_without_delay(harness: EffectsH
 
 async def test_a_quality_that_lasts_is_published_once(harness: EffectsHarness) -> None:
     await harness.decide_records(stage_changed(), invitation_accepted(), invitation_accepted("carol"))
+    # Due ten seconds from now.
+    harness.record_age_seconds = -5
     await harness.decide_records(quality_reported("poor", "carol"))
     harness.record_age_seconds = 6
     await harness.decide_records(
