@@ -8,7 +8,7 @@ import aiohttp
 import jwt
 from livekit.protocol import rtc
 
-_SECONDS = 30
+_SECONDS = 120
 
 
 class SignalConnection:

@@ -23,7 +23,7 @@ from tests.broadcast.e2e.scenario_steps import (
     seat_and_connect,
     stage_items,
 )
-from tests.broadcast.e2e.service_under_test import ServiceUnderTest, livekit_api, wait_until
+from tests.broadcast.e2e.service_under_test import WAIT_SECONDS, ServiceUnderTest, livekit_api, wait_until
 
 SETTINGS = {"COHOST_COMPARISON_SECONDS": "3600", "COHOST_RECONNECT_GRACE_SECONDS": "60"}
 
@@ -45,7 +45,7 @@ async def send_webhook(service: ServiceUnderTest, event: webhooks.WebhookEvent) 
         .with_sha256(digest)
         .to_jwt()
     )
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=WAIT_SECONDS) as client:
         url = f"http://127.0.0.1:{service.endpoints.http_port}/livekit/webhook"
         answer = await client.post(url, content=body, headers={"authorization": token})
     assert answer.status_code == 200

@@ -273,7 +273,7 @@ async def test_a_room_closed_while_livekit_is_down_is_deleted_on_recovery(
     await wait_until(lambda: proxy.count_calls("ListRooms", name) > calls + 1)
     assert "GrantRevoked" not in service.event_names(name)
     proxy.clear_faults()
-    await wait_until(lambda: is_deleted(service, name), 10)
+    await wait_until(lambda: is_deleted(service, name))
     await wait_until(lambda: reasons)
     revoked = await service.wait_for_event("GrantRevoked", name, "bob")
     assert revoked.data is not None

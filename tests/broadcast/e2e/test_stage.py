@@ -21,7 +21,13 @@ from tests.broadcast.e2e.scenario_steps import (
     stage_items,
     wait_for_badge,
 )
-from tests.broadcast.e2e.service_under_test import ServiceUnderTest, livekit_api, new_room_id, wait_until
+from tests.broadcast.e2e.service_under_test import (
+    WAIT_SECONDS,
+    ServiceUnderTest,
+    livekit_api,
+    new_room_id,
+    wait_until,
+)
 
 SOURCES = ["camera", "microphone", "screen_share", "screen_share_audio"]
 
@@ -352,7 +358,7 @@ async def test_an_unsigned_webhook_is_refused_and_an_unused_one_accepted(service
         .to_jwt()
     )
     url = f"http://127.0.0.1:{service.endpoints.http_port}/livekit/webhook"
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=WAIT_SECONDS) as client:
         unsigned = await client.post(url, content=dull)
         signed = await client.post(url, content=dull, headers={"authorization": token})
     assert (unsigned.status_code, unsigned.json()["reason"]) == (401, "unauthorized")

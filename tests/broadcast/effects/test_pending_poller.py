@@ -55,7 +55,7 @@ def create_poller(registry: CollectorRegistry, owner: LaneOwnerStub, queue: Work
 
 async def wait_for_count(registry: CollectorRegistry, number: int) -> None:
     await wait_until(
-        lambda: registry.get_sample_value("cohost_livekit_unfinished") == number, f"{number} unfinished", 10
+        lambda: registry.get_sample_value("cohost_livekit_unfinished") == number, f"{number} unfinished"
     )
 
 
