@@ -56,6 +56,8 @@ async def test_a_connected_viewer_is_promoted_in_place_and_demoted_again(
     }
     await wait_until(lambda: rights_of(bob) == CO_HOST_RIGHTS)
     await publish_track(bob)
+    # The media may arrive long after the track is published.
+    await service.wait_for_event("CoHostMediaChanged", name, "bob")
     await service.end_seat(name, "bob", invitation_id, "removed_by_host")
     revoked = await service.wait_for_event("GrantRevoked", name, "bob")
     assert revoked.data is not None
@@ -64,7 +66,12 @@ async def test_a_connected_viewer_is_promoted_in_place_and_demoted_again(
     async with livekit_api(service.endpoints) as livekit:
         identity = api.RoomParticipantIdentity(room=name, identity="bob")
         await wait_until(lambda: _no_tracks(livekit, identity))
-    assert sorted(service.event_names(name, "bob")) == ["CoHostConnected", "GrantProvisioned", "GrantRevoked"]
+    assert sorted(service.event_names(name, "bob")) == [
+        "CoHostConnected",
+        "CoHostMediaChanged",
+        "GrantProvisioned",
+        "GrantRevoked",
+    ]
 
 
 async def _no_tracks(livekit: api.LiveKitAPI, identity: api.RoomParticipantIdentity) -> bool:
