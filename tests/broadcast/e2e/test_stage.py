@@ -83,7 +83,7 @@ async def test_an_absent_invitee_joins_with_a_token_carrying_the_grant(
 ) -> None:
     name = await open_room(service, "idle")
     await service.seat_user(name, "bob")
-    await wait_for_badge(service, name, "bob")
+    granted = await service.wait_for_event("GrantProvisioned", name, "bob")
     bob = await join(name, "bob")
     assert rights_of(bob) == CO_HOST_RIGHTS
     await service.wait_for_event("CoHostConnected", name, "bob")
@@ -106,7 +106,6 @@ async def test_an_absent_invitee_joins_with_a_token_carrying_the_grant(
         "label": None,
         "order": 1,
     }
-    granted = await service.wait_for_event("GrantProvisioned", name, "bob")
     assert granted.data is not None
     assert granted.data["mode"] == "on_join"
 
@@ -320,6 +319,7 @@ async def test_a_new_host_takes_over_the_hosts_permissions(service: ServiceUnder
     alice = await join(name, "alice")
     bob = await join(name, "bob", viewer=True)
     await wait_until(lambda: rights_of(alice) == {**CO_HOST_RIGHTS, "badge": "host"})
+    await service.wait_for_event("HostConnected", name, "alice")
     await service.publish_stage(name, "live", "bob")
     await wait_until(lambda: rights_of(bob) == {**CO_HOST_RIGHTS, "badge": "host"})
     await wait_until(lambda: rights_of(alice) == VIEWER_RIGHTS)
