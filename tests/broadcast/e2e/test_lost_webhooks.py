@@ -73,10 +73,7 @@ async def test_manually_changed_permissions_are_restored(
     service_without_webhooks: ServiceUnderTest, clients: LiveKitClients
 ) -> None:
     name = await open_room(service_without_webhooks)
-    await service_without_webhooks.seat_user(name, "bob")
-    await service_without_webhooks.wait_for_records(lambda record: record.key == f"{name}/bob")
-    bob = await clients.connect_user(service_without_webhooks, name, "bob")
-    await service_without_webhooks.wait_for_event("CoHostConnected", name, "bob")
+    _, bob = await seat_and_connect(service_without_webhooks, clients, name)
     seen: list[bool] = []
     bob.on("participant_permissions_changed", lambda _, now: seen.append(now.can_publish))
     async with livekit_api(service_without_webhooks.endpoints) as livekit:
