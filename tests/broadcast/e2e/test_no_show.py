@@ -11,7 +11,7 @@ from tests.broadcast.e2e.scenario_steps import (
     stage_items,
     wait_for_badge,
 )
-from tests.broadcast.e2e.service_under_test import ServiceUnderTest
+from tests.broadcast.e2e.service_under_test import ServiceUnderTest, wait_until
 
 SETTINGS = {"COHOST_NO_SHOW_SECONDS": "4", "COHOST_RECONNECT_GRACE_SECONDS": "2"}
 
@@ -21,6 +21,7 @@ async def assert_no_show(service: ServiceUnderTest, room_id: str, user_id: str) 
     release = await service.wait_for_event("ReleaseSeat", room_id, user_id)
     assert release.data is not None
     assert release.data["reason"] == "no_show"
+    await service.wait_for_event("GrantProvisioned", room_id, user_id)
     await service.end_seat(room_id, user_id, release.data["invitationId"], "no_show")
     await service.wait_for_event("GrantRevoked", room_id, user_id)
     assert service.event_names(room_id, user_id) == ["GrantProvisioned", "GrantRevoked"]
@@ -68,16 +69,18 @@ async def test_a_room_waiting_for_its_host_keeps_its_stage(
     proxied_service: ServiceUnderTest, clients: LiveKitClients
 ) -> None:
     service = proxied_service
-    name = await open_room(service)
+    # Not live yet: bob must not count as a no-show while he connects.
+    name = await open_room(service, "idle")
     seat, bob = await seat_and_connect(service, clients, name)
     await publish_track(bob)
     await service.seat_user(name, "carol")
     await wait_for_badge(service, name, "carol")
+    await service.publish_stage(name, "live")
+    await wait_until(lambda: has_status(service, name, "live"))
     before, people = await stage_items(service, name), await livekit_participants(service, name)
     await service.publish_stage(name, "waitingReconnect")
     await wait_no_show_time(service)
-    during = (await service.http_get(f"/v1/rooms/{name}/stage", "anyone")).json()
-    assert during["status"] == "waitingReconnect"
+    assert await has_status(service, name, "waitingReconnect")
     assert {user_id: item["since"] for user_id, item in (await stage_items(service, name)).items()} == {
         user_id: item["since"] for user_id, item in before.items()
     }
@@ -97,3 +100,8 @@ async def test_a_room_waiting_for_its_host_keeps_its_stage(
         "GrantProvisioned",
     ]
     assert (await stage_items(service, name))["bob"]["invitationId"] == seat
+
+
+async def has_status(service: ServiceUnderTest, room_id: str, status: str) -> bool:
+    answer = await service.http_get(f"/v1/rooms/{room_id}/stage", "anyone")
+    return bool(answer.json()["status"] == status)
