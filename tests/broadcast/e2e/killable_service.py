@@ -16,7 +16,8 @@ from tests.broadcast.e2e.service_under_test import ServiceUnderTest, wait_until
 SERVICE = "tests.broadcast.e2e.broadcast_failpoints"
 SETTINGS = {
     "COHOST_SESSION_TIMEOUT_MS": "1500",
-    "COHOST_LIVEKIT_TIMEOUT_SECONDS": "1.5",
+    # The service must not give a call up before the test has killed it.
+    "COHOST_LIVEKIT_TIMEOUT_SECONDS": "5",
     "COHOST_COMPARISON_SECONDS": "3600",
 }
 CHECKED_TOPICS = (
@@ -51,7 +52,10 @@ class KillableService:
 
     def arm_failpoint(self, point: str, about: str, action: str = "SIGKILL") -> Path:
         """Make the service send itself a signal, or wait, at a failpoint; return the file marking the hit."""
-        (self.failpoints_folder / point).write_text(f"{action} {about}")
+        # The service must not read the file before it is complete.
+        written = self.failpoints_folder / f"{point}.written"
+        written.write_text(f"{action} {about}")
+        written.rename(self.failpoints_folder / point)
         return self.failpoints_folder / f"{point}.reached"
 
     @contextlib.asynccontextmanager
