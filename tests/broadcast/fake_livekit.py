@@ -25,7 +25,8 @@ class FakeLiveKit:
     """LiveKit's room service in memory: participants by room name and identity.
 
     `error_replies` replace the answers of a method while they are set. `hanging_methods` do not answer until
-    `release` is set. The participants of `unlistable_rooms` cannot be listed.
+    `release` is set; `held` are these calls, with their bodies. The participants of `unlistable_rooms` cannot
+    be listed.
     """
 
     rooms: dict[str, dict[str, models.ParticipantInfo]] = field(default_factory=dict)
@@ -36,6 +37,7 @@ class FakeLiveKit:
     calls: Counter[str] = field(default_factory=Counter)
     requests: list[tuple[str, Any]] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
+    held: list[tuple[str, bytes]] = field(default_factory=list)
     url: str = ""
 
     def clear_faults(self) -> None:
@@ -49,6 +51,7 @@ class FakeLiveKit:
             self.calls,
             self.requests,
             self.tokens,
+            self.held,
         ):
             store.clear()
 
@@ -70,6 +73,7 @@ class FakeLiveKit:
         self.tokens.append(request.headers["authorization"])
         self.calls[method] += 1
         if method in self.hanging_methods:
+            self.held.append((method, body))
             await self.release.wait()
         if method in self.error_replies:
             return self.error_replies[method]()

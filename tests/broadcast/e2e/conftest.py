@@ -60,10 +60,10 @@ async def fake_server() -> AsyncIterator[FakeLiveKit]:
 
 @pytest.fixture(scope="package")
 async def service_on_fake_livekit(stack: Stack, fake_server: FakeLiveKit) -> AsyncIterator[ServiceUnderTest]:
-    """The service on the fake LiveKit, with a short call timeout and no periodic resync."""
+    """The service on the fake LiveKit, with the longest call timeout and no periodic resync."""
     endpoints = await create_endpoints(stack, ports.reserve_port(), None, fake_server.url)
     async with run_service_under_test(
-        endpoints, COHOST_LIVEKIT_TIMEOUT_SECONDS="0.5", COHOST_COMPARISON_SECONDS="3600"
+        endpoints, COHOST_LIVEKIT_TIMEOUT_SECONDS="5", COHOST_COMPARISON_SECONDS="3600"
     ) as opened:
         yield opened
 
