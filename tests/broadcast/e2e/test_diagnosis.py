@@ -24,7 +24,10 @@ async def get_steps(service: ServiceUnderTest, room_id: str, user_id: str = "bob
 async def get_cause(
     service: ServiceUnderTest, room_id: str, user_id: str = "bob"
 ) -> tuple[str | None, ...] | None:
-    """Return the first step that is not `ok`, with its state and detail."""
+    """Return the first step that is not `ok`, with its state and detail.
+
+    To find out, the service may ask LiveKit, and it does not wait long for the answer.
+    """
     steps = await get_steps(service, room_id, user_id)
     first = next((step for step in steps if step["state"] != "ok"), None)
     return first and (first["step"], first["state"], first["detail"])
@@ -44,10 +47,10 @@ async def test_each_step_of_a_co_host_is_diagnosed(service: ServiceUnderTest, jo
     assert await get_cause(service, name) == ("granted", "waiting", "not_on_stage")
     await service.seat_user(name, "bob")
     await service.wait_for_event("GrantProvisioned", name, "bob")
-    assert await get_cause(service, name) == ("connected", "waiting", None)
+    await wait_for_cause(service, name, ("connected", "waiting", None))
     bob = await join(name, "bob")
     await service.wait_for_event("CoHostConnected", name, "bob")
-    assert await get_cause(service, name) == ("publishing", "waiting", None)
+    await wait_for_cause(service, name, ("publishing", "waiting", None))
     await publish_track(bob)
     await wait_for_cause(service, name, None)
     times = [step["at"] for step in await get_steps(service, name)]
@@ -58,14 +61,14 @@ async def test_each_step_of_a_co_host_is_diagnosed(service: ServiceUnderTest, jo
     assert times == [provisioned.data["provisionedAt"], connected.data["at"], None, None]
     await bob.disconnect()
     dropped = await service.wait_for_event("CoHostDisconnected", name, "bob")
-    assert await get_cause(service, name) == ("connected", "waiting", "disconnected")
+    await wait_for_cause(service, name, ("connected", "waiting", "disconnected"))
     assert dropped.data is not None
     assert (await get_steps(service, name))[1]["at"] == dropped.data["at"]
 
 
 async def test_a_host_is_diagnosed_without_a_grant(service: ServiceUnderTest, join: Join) -> None:
     name = await open_room(service)
-    assert await get_cause(service, name, "alice") == ("connected", "waiting", None)
+    await wait_for_cause(service, name, ("connected", "waiting", None), "alice")
     await publish_track(await join(name, "alice"))
     await wait_for_cause(service, name, None, "alice")
 
@@ -90,9 +93,9 @@ async def test_a_lost_webhook_is_seen_on_livekit(
     name = await open_room(service)
     await service.seat_user(name, "bob")
     await service.wait_for_event("GrantProvisioned", name, "bob")
-    assert await get_cause(service, name) == ("connected", "waiting", None)
+    await wait_for_cause(service, name, ("connected", "waiting", None))
     fake.add_participant(name, "bob", can_publish=True)
-    assert await get_cause(service, name) == ("connected", "waiting", "webhook_lost")
+    await wait_for_cause(service, name, ("connected", "waiting", "webhook_lost"))
 
 
 async def test_a_failing_grant_is_diagnosed(
@@ -104,7 +107,7 @@ async def test_a_failing_grant_is_diagnosed(
     fake.error_replies["UpdateParticipant"] = lambda: twirp_error(503, "unavailable")
     await service.seat_user(name, "bob")
     await service.wait_for_event("GrantFailed", name, "bob")
-    assert await get_cause(service, name) == ("granted", "failed", "grant_failed")
+    await wait_for_cause(service, name, ("granted", "failed", "grant_failed"))
     fake.error_replies["GetParticipant"] = lambda: twirp_error(503, "unavailable")
     assert await get_cause(service, name) == ("granted", "failed", "livekit_unavailable")
 
@@ -118,8 +121,8 @@ async def test_a_refused_key_is_diagnosed(
         fake.error_replies[method] = lambda: twirp_error(401, "unauthenticated")
     await service.seat_user(name, "bob")
     await service.wait_for_event("GrantFailed", name, "bob")
-    assert await get_cause(service, name) == ("granted", "failed", "livekit_refused")
-    assert await get_cause(service, name, "alice") == ("connected", "failed", "livekit_refused")
+    await wait_for_cause(service, name, ("granted", "failed", "livekit_refused"))
+    await wait_for_cause(service, name, ("connected", "failed", "livekit_refused"), "alice")
 
 
 async def test_a_hanging_livekit_delays_a_diagnosis_briefly(
@@ -130,9 +133,19 @@ async def test_a_hanging_livekit_delays_a_diagnosis_briefly(
     await service.seat_user(name, "bob")
     await service.wait_for_event("GrantProvisioned", name, "bob")
     fake.hanging_methods.add("GetParticipant")
+    # A pause of the machine delays one diagnosis, not each of them.
+    await wait_until(
+        lambda: is_diagnosed_soon(service, name, ("connected", "unknown", "livekit_unavailable"))
+    )
+
+
+async def is_diagnosed_soon(
+    service: ServiceUnderTest, room_id: str, cause: tuple[str | None, ...] | None
+) -> bool:
+    """Return whether a diagnosis took less than three seconds; assert that it names this cause."""
     began = time.monotonic()
-    assert await get_cause(service, name) == ("connected", "unknown", "livekit_unavailable")
-    assert time.monotonic() - began < 3
+    assert await get_cause(service, room_id) == cause
+    return time.monotonic() - began < 3
 
 
 async def test_a_co_host_whose_sources_are_all_muted_is_told_so(
