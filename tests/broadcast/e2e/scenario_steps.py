@@ -10,7 +10,13 @@ from livekit import api, rtc
 from livekit.protocol import models
 
 from stack import settings
-from tests.broadcast.e2e.service_under_test import PublishedRecord, ServiceUnderTest, livekit_api, new_room_id
+from tests.broadcast.e2e.service_under_test import (
+    PublishedRecord,
+    ServiceUnderTest,
+    livekit_api,
+    new_room_id,
+    wait_until,
+)
 
 SOURCES = ("camera", "microphone", "screen_share", "screen_share_audio")
 CO_HOST_RIGHTS = {
@@ -68,10 +74,20 @@ class LiveKitClients:
 async def get_broadcast_data(
     service: ServiceUnderTest, room_id: str, user_id: str, *, viewer: bool = False
 ) -> httpx.Response:
-    """Return the successful answer of `broadcast-data`."""
-    answer = await service.http_get(f"/v1/rooms/{room_id}/broadcast-data{'?as=viewer' * viewer}", user_id)
+    """Return the successful answer of `broadcast-data`; try again while LiveKit does not answer in time."""
+
+    async def request() -> httpx.Response | None:
+        answer = await service.http_get(f"/v1/rooms/{room_id}/broadcast-data{'?as=viewer' * viewer}", user_id)
+        return None if is_livekit_unavailable(answer) else answer
+
+    answer: httpx.Response = await wait_until(request)
     assert answer.status_code == 200, answer.text
     return answer
+
+
+def is_livekit_unavailable(answer: httpx.Response) -> bool:
+    """Return whether an answer says that LiveKit does not answer, and to try again."""
+    return answer.status_code == 503 and answer.json()["reason"] == "livekit_unavailable"
 
 
 async def open_room(service: ServiceUnderTest, status: str = "live") -> str:

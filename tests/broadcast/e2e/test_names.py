@@ -7,8 +7,13 @@ import httpx
 import jwt
 import pytest
 
-from tests.broadcast.e2e.scenario_steps import LiveKitClients, livekit_participants, open_room
-from tests.broadcast.e2e.service_under_test import JWT_SECRET, WAIT_SECONDS, ServiceUnderTest
+from tests.broadcast.e2e.scenario_steps import (
+    LiveKitClients,
+    is_livekit_unavailable,
+    livekit_participants,
+    open_room,
+)
+from tests.broadcast.e2e.service_under_test import JWT_SECRET, WAIT_SECONDS, ServiceUnderTest, wait_until
 
 
 @pytest.mark.parametrize(
@@ -30,6 +35,12 @@ async def test_a_participant_has_the_name_of_the_callers_token(
     token = jwt.encode({"sub": "alice", "exp": int(time.time()) + 300, **claims}, JWT_SECRET, "HS256")
     async with httpx.AsyncClient(timeout=WAIT_SECONDS) as client:
         url = f"http://127.0.0.1:{service.endpoints.http_port}/v1/rooms/{room_id}/broadcast-data"
-        answer = await client.get(url, headers={"authorization": f"Bearer {token}"})
-    await clients.connect_user(service, room_id, "alice", token=answer.json()["token"])
+        join_token = await wait_until(lambda: request_token(client, url, token))
+    await clients.connect_user(service, room_id, "alice", token=join_token)
     assert (await livekit_participants(service, room_id))["alice"].name == name
+
+
+async def request_token(client: httpx.AsyncClient, url: str, token: str) -> str | None:
+    """Return a join token, None while LiveKit does not answer in time."""
+    answer = await client.get(url, headers={"authorization": f"Bearer {token}"})
+    return None if is_livekit_unavailable(answer) else str(answer.json()["token"])

@@ -15,6 +15,7 @@ from tests.broadcast.e2e.scenario_steps import (
     CO_HOST_RIGHTS,
     VIEWER_RIGHTS,
     forged_token,
+    get_broadcast_data,
     open_room,
     publish_track,
     rights_of,
@@ -116,7 +117,7 @@ async def _tracks_of(service: ServiceUnderTest, room_id: str, user_id: str) -> A
 
 async def test_an_old_viewer_token_is_promoted_on_join(service: ServiceUnderTest, join: Join) -> None:
     name = await open_room(service)
-    token = (await service.http_get(f"/v1/rooms/{name}/broadcast-data?as=viewer", "bob")).json()["token"]
+    token = (await get_broadcast_data(service, name, "bob", viewer=True)).json()["token"]
     await service.seat_user(name, "bob")
     await service.wait_for_event("GrantProvisioned", name, "bob")
     bob = await join(name, "bob", token=token)
@@ -253,7 +254,7 @@ async def test_a_hard_mute_removes_the_source_until_it_is_lifted(
     await wait_until(lambda: rights_of(bob) == {**CO_HOST_RIGHTS, "canPublishSources": 3})
     on_stage = (await stage_items(service, name))["bob"]
     assert on_stage["hardMuted"] == ["microphone"]
-    data = (await service.http_get(f"/v1/rooms/{name}/broadcast-data", "bob")).json()
+    data = (await get_broadcast_data(service, name, "bob")).json()
     video = jwt.decode(data["token"], options={"verify_signature": False})["video"]
     assert (
         video["canPublishSources"]
@@ -306,7 +307,7 @@ async def test_a_former_co_host_with_an_old_token_is_an_intruder(
     name = await open_room(service)
     invitation_id = await service.seat_user(name, "bob")
     await wait_for_badge(service, name, "bob")
-    token = (await service.http_get(f"/v1/rooms/{name}/broadcast-data", "bob")).json()["token"]
+    token = (await get_broadcast_data(service, name, "bob")).json()["token"]
     await service.end_seat(name, "bob", invitation_id)
     await service.wait_for_event("GrantRevoked", name, "bob")
     bob = await join(name, "bob", token=token)
@@ -350,7 +351,7 @@ async def test_broadcast_data_follows_role_and_room_status(service: ServiceUnder
 
 async def test_a_host_joining_as_a_viewer_gets_a_viewer_token(service: ServiceUnderTest) -> None:
     name = await open_room(service)
-    data = (await service.http_get(f"/v1/rooms/{name}/broadcast-data?as=viewer", "alice")).json()
+    data = (await get_broadcast_data(service, name, "alice", viewer=True)).json()
     claims = jwt.decode(data["token"], service.endpoints.livekit_secret, algorithms=["HS256"])
     assert (data["role"], claims["video"]["canPublish"], claims.get("attributes")) == ("viewer", False, None)
     assert data["serverUrl"] == service.endpoints.livekit_url
