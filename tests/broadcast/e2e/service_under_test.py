@@ -198,6 +198,8 @@ class ServiceUnderTest:
         try:
             async with asyncio.timeout(seconds):
                 while len(matching := [record for record in self.published if matches(record)]) < count:
+                    if self.following is not None and self.following.done():
+                        self.following.result()
                     await asyncio.sleep(0.01)
                 return matching
         except TimeoutError:
@@ -254,6 +256,8 @@ class ServiceUnderTest:
             await consumer.stop()
 
     producer: AIOKafkaProducer = field(init=False)
+    following: asyncio.Task[None] | None = None
+    """Collects the records, until it fails."""
 
 
 @contextlib.asynccontextmanager
@@ -265,15 +269,14 @@ async def run_service_under_test(
     service.producer = AIOKafkaProducer(bootstrap_servers=endpoints.kafka, enable_idempotence=True)
     await service.producer.start()
     service.start_process()
-    listening: asyncio.Task[None] | None = None
     try:
         await service.wait_until_ready()
-        listening = asyncio.create_task(service.follow_outputs())
+        service.following = asyncio.create_task(service.follow_outputs())
         yield service
     finally:
-        if listening is not None:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+        if service.following is not None:
+            service.following.cancel()
+            await asyncio.gather(service.following, return_exceptions=True)
         await service.producer.stop()
         await service.stop_process()
 
