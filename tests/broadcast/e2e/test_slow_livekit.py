@@ -47,6 +47,8 @@ async def test_slow_calls_delay_only_grants(
     granting, revoking, silencing, closing = names
     carol = await clients.connect_user(service, granting, "carol", viewer=True)
     seats = [await seat_and_connect(service, clients, name) for name in names[1:]]
+    # Several, for the calls that follow one that has timed out.
+    held = [proxy.hold_call("UpdateParticipant", granting) for _ in range(5)]
     proxy.delay_seconds = 2
     granted = await service.seat_user(granting, "carol")
     await service.end_seat(revoking, "bob", seats[0][0])
@@ -57,6 +59,8 @@ async def test_slow_calls_delay_only_grants(
     await wait_for_badge(service, granting, "carol")
     assert (await stage_items(service, silencing))["bob"]["hardMuted"] == ["microphone"]
     assert rights_of(carol) == VIEWER_RIGHTS
+    for hold in held:
+        hold.release.set()
     await service.wait_for_event("GrantProvisioned", granting, "carol")
     await service.wait_for_event("GrantRevoked", revoking, "bob")
     await service.wait_for_event("GrantRevoked", closing, "bob")
