@@ -91,13 +91,14 @@ async def test_a_failed_grant_is_not_retried_after_its_revoke(
     await service.seat_user(other, "carol")
     await wait_until(lambda: proxy.count_calls("UpdateParticipant", other) >= 3)
     proxy.error_replies.clear()
-    calls = proxy.count_calls("UpdateParticipant", name)
+    # The revoke itself may time out on a busy machine, and is then made again.
+    grants = proxy.count_calls("UpdateParticipant", name, "coHost")
     revoking.release.set()
     await service.wait_for_event("GrantRevoked", name, "bob")
     await service.wait_for_event("GrantProvisioned", other, "carol")
     await service.seat_user(other, "dave")
     await service.wait_for_event("GrantProvisioned", other, "dave")
-    assert proxy.count_calls("UpdateParticipant", name) == calls
+    assert proxy.count_calls("UpdateParticipant", name, "coHost") == grants
     assert rights_of(bob) == VIEWER_RIGHTS
     assert "IntruderRemoved" not in service.event_names(name)
 
