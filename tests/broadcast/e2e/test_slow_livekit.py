@@ -1,6 +1,7 @@
-"""A real LiveKit that takes seconds, answers out of order, or restarts and loses every room."""
+"""A real LiveKit that takes seconds, refuses, answers out of order, or restarts and loses every room."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -21,7 +22,7 @@ from tests.broadcast.e2e.scenario_steps import (
     stage_items,
     wait_for_badge,
 )
-from tests.broadcast.e2e.service_under_test import ServiceUnderTest, wait_until
+from tests.broadcast.e2e.service_under_test import PublishedRecord, ServiceUnderTest, wait_until
 from tests.broadcast.fake_livekit import twirp_error
 
 SETTINGS = {
@@ -101,6 +102,40 @@ async def test_a_failed_grant_is_not_retried_after_its_revoke(
     assert proxy.count_calls("UpdateParticipant", name, "coHost") == grants
     assert rights_of(bob) == VIEWER_RIGHTS
     assert "IntruderRemoved" not in service.event_names(name)
+
+
+async def test_refusing_every_third_call_leaves_no_wrong_permission(
+    proxied_service: ServiceUnderTest, proxy: LiveKitProxy, clients: LiveKitClients
+) -> None:
+    service = proxied_service
+    names = [await open_room(service) for _ in range(12)]
+    for name in names:
+        await clients.connect_user(service, name, "bob", viewer=True)
+    proxy.refuse_every = 3
+    first = [await service.seat_user(name, "bob") for name in names]
+    for name, seat in zip(names, first, strict=True):
+        await service.end_seat(name, "bob", seat)
+    second = [await service.seat_user(name, "bob") for name in names]
+    for name, seat in zip(names[::2], second[::2], strict=True):
+        await service.end_seat(name, "bob", seat)
+    await asyncio.gather(
+        *(service.wait_for_event("GrantRevoked", name, "bob", count=2) for name in names[::2])
+    )
+    await asyncio.gather(*(service.wait_for_records(is_grant_of(seat)) for seat in second[1::2]))
+    proxy.clear_faults()
+    for name, seat in zip(names, second, strict=True):
+        await wait_until(lambda name=name: livekit_matches_stage(service, name))
+        assert "IntruderRemoved" not in service.event_names(name)
+        assert service.event_names(name).count("GrantRevoked") == 1 + (seat in second[::2])
+    counts = grant_event_counts(service)
+    assert [counts[seat, "GrantRevoked"] for seat in first] == [1] * len(first)
+    assert all(counts[seat, "GrantProvisioned"] <= 1 for seat in (*first, *second))
+
+
+def is_grant_of(seat: str) -> Callable[[PublishedRecord], bool]:
+    return lambda record: (
+        record.name == "GrantProvisioned" and record.data is not None and record.data["invitationId"] == seat
+    )
 
 
 @pytest.mark.parametrize("gently", [True, False])
