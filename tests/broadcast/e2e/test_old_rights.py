@@ -6,6 +6,7 @@ import pytest
 from livekit import api, rtc
 from livekit.protocol import models
 
+from tests.broadcast.e2e.livekit_proxy import LiveKitProxy
 from tests.broadcast.e2e.scenario_steps import (
     VIEWER_RIGHTS,
     LiveKitClients,
@@ -19,6 +20,7 @@ from tests.broadcast.e2e.scenario_steps import (
 )
 from tests.broadcast.e2e.service_under_test import ServiceUnderTest, wait_until
 from tests.broadcast.e2e.signal_connection import join_without_media
+from tests.broadcast.fake_livekit import twirp_error
 
 WEBHOOK_SECONDS = 5
 RESYNC_SECONDS = 10
@@ -40,20 +42,27 @@ async def renewed_publisher_token(service: ServiceUnderTest, room_id: str) -> st
 
 
 async def test_a_former_co_host_with_a_renewed_token_is_demoted_then_removed(
-    service: ServiceUnderTest, clients: LiveKitClients
+    proxied_service: ServiceUnderTest, proxy: LiveKitProxy, clients: LiveKitClients
 ) -> None:
+    service = proxied_service
     name = await open_room(service)
     token = await renewed_publisher_token(service, name)
+    # Only webhooks tell of him.
+    proxy.error_replies["ListParticipants"] = lambda: twirp_error(503, "unavailable")
     bob = await clients.connect_user(service, name, "bob", token=token)
-    started_at = time.monotonic()
+    began = time.monotonic()
     demoted = await service.wait_for_event("IntruderRemoved", name, "bob")
-    assert time.monotonic() - started_at < WEBHOOK_SECONDS
+    seconds = [time.monotonic() - began]
     await wait_until(lambda: rights_of(bob) == VIEWER_RIGHTS)
     await bob.disconnect()
     bob = await clients.connect_user(service, name, "bob", token=token)
     ends: list[rtc.DisconnectReason.ValueType] = []
     bob.on("disconnected", ends.append)
+    began = time.monotonic()
     removed = await service.wait_for_event("IntruderRemoved", name, "bob", count=2)
+    seconds.append(time.monotonic() - began)
+    # A pause of the machine delays one of them, not both.
+    assert min(seconds) < WEBHOOK_SECONDS
     await wait_until(lambda: ends)
     actions = [record.data["action"] for record in (demoted, removed) if record.data is not None]
     assert (actions, ends) == (["demoted", "removed"], [models.DisconnectReason.PARTICIPANT_REMOVED])
@@ -67,7 +76,8 @@ async def test_a_former_co_host_who_joins_without_media_is_found(service: Servic
         await bob.renewed_token(can_publish=True)
         started_at = time.monotonic()
         await bob.renewed_token(can_publish=False)
-        assert time.monotonic() - started_at < RESYNC_SECONDS + 2
+        # Not much more: in other rooms it takes up to half a minute.
+        assert time.monotonic() - started_at < RESYNC_SECONDS + 7
         await service.wait_for_event("IntruderRemoved", name, "bob")
         joining = (await livekit_participants(service, name))["bob"]
         assert joining.state != models.ParticipantInfo.State.ACTIVE
