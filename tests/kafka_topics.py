@@ -10,8 +10,10 @@ from tests.contract.polling import wait_until
 
 async def create_topics(admin: AIOKafkaAdminClient, requested: Sequence[NewTopic]) -> None:
     """Create the topics that are missing, and wait until the broker knows all of them."""
-    await admin.create_topics(list(requested))
-    await wait_until_known(admin, [topic.name for topic in requested])
+    answer = await admin.create_topics(list(requested))
+    names = [topic.name for topic in requested]
+    # An error need not be final: the topic may exist, or be created after the answer.
+    await wait_until(lambda: are_known(admin, names), f"the new topics: {answer.topic_errors}")
 
 
 async def wait_until_known(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
