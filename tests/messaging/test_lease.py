@@ -1,9 +1,14 @@
 """The lease on lanes, as background effects see it."""
 
-import time
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
+import pytest
+
+from messaging.lanes import lease as lease_module
 from messaging.lanes.lease import LaneLease
+
+NOW = 1000.0
 
 
 @dataclass
@@ -20,25 +25,30 @@ class LaneOwnerStub:
         return self.renewed_at.get(lane, 0.0)
 
 
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the clock stand still."""
+    monkeypatch.setattr(lease_module, "time", SimpleNamespace(monotonic=lambda: NOW))
+
+
 def test_no_lease_is_valid_without_a_session() -> None:
     lease = LaneLease()
     assert (lease.owned_lanes, lease.valid_lanes(), lease.is_valid(0)) == (frozenset(), [], False)
-    lease.start_session(LaneOwnerStub({0: time.monotonic()}))
+    lease.start_session(LaneOwnerStub({0: NOW}))
     lease.end_session()
     assert (lease.owned_lanes, lease.valid_lanes(), lease.is_valid(0)) == (frozenset(), [], False)
 
 
 def test_a_lease_is_valid_while_its_renewal_is_recent() -> None:
-    now = time.monotonic()
     lease = LaneLease()
-    lease.start_session(LaneOwnerStub({0: now, 1: now - 4.0, 2: now - 6.0}))
+    lease.start_session(LaneOwnerStub({0: NOW, 1: NOW - 4.0, 2: NOW - 6.0}))
     assert lease.owned_lanes == {0, 1, 2}
     assert sorted(lease.valid_lanes()) == [0, 1]
     assert [lease.is_valid(lane) for lane in range(4)] == [True, True, False, False]
 
 
 def test_a_lane_that_is_not_read_any_more_has_no_valid_lease() -> None:
-    owner = LaneOwnerStub({0: time.monotonic()})
+    owner = LaneOwnerStub({0: NOW})
     lease = LaneLease()
     lease.start_session(owner)
     owner.owned_lanes.clear()
