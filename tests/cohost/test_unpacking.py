@@ -68,14 +68,14 @@ def test_unpacking_stops_at_the_limit(name: str) -> None:
 
 @pytest.mark.parametrize("stated", [None, 0, 1, 1500 * MEBIBYTE])
 def test_the_content_size_of_a_zstd_frame_is_not_trusted(stated: int | None) -> None:
-    started = time.monotonic()
+    started = time.thread_time()
     head, tail = record_parts(1500 * MEBIBYTE)
     batch = build_batch("zstd", zstd_with_zeros(head, 1500 * MEBIBYTE, tail, stated))
     assert len(batch) < 50_000
     (found,) = read(batch)
     assert found.offset == 0
     assert not found.value if stated in (0, 1) else isinstance(found, OversizedOffset)
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5
 
 
 @pytest.mark.parametrize("frame", ["raw", "xerial"])
@@ -120,15 +120,15 @@ def test_a_wrong_length_within_a_record_loses_no_offset(codec: str, size: int) -
 def test_offsets_before_the_position_of_an_oversized_batch_are_left_out() -> None:
     count = 2**31 - 1
     batch = build_batch("zstd", bytes(cramjam.zstd.compress(bytes(LIMIT + 1))), count)
-    started = time.monotonic()
+    started = time.thread_time()
     assert [each.offset for each in read(batch, count - 2)] == [count - 2, count - 1]
-    assert time.monotonic() - started < 2
+    assert time.thread_time() - started < 2
 
 
 def test_many_small_gzip_members_are_read_quickly() -> None:
     records = record(b"value")
     members = [gzip.compress(part, 1) for part in (records[:5], *[b""] * 40_000, records[5:])]
-    started = time.monotonic()
+    started = time.thread_time()
     (found,) = read(build_batch("gzip", b"".join(members)))
     assert found.value == b"value"
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5
