@@ -31,6 +31,11 @@ class PostgresPair:
         """Let the primary go on and refuse writes, as managed servers do at a switch-over."""
         await self._execute(0, "ALTER SYSTEM SET default_transaction_read_only = on")
         await self._execute(0, "SELECT pg_reload_conf()")
+        # A new connection has the setting only once the server has told the others of it.
+        await wait_until(self._is_primary_read_only)
+
+    async def _is_primary_read_only(self) -> bool:
+        return await self._execute(0, "SHOW default_transaction_read_only") == ["on"]
 
     async def promote_standby(self) -> None:
         """Make the standby a primary, once it has all that the old one confirmed."""
