@@ -1,13 +1,14 @@
 """Fake services: the test reads the commands and writes their outcomes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
+from aiokafka.structs import RecordMetadata
 
 import cohost
 from cohost.kafka.closing import close_within
@@ -19,7 +20,7 @@ from messaging import cluster
 from messaging.config import Config
 
 PARTITIONS = 3
-WAIT_SECONDS = 20
+WAIT_SECONDS = 60
 ResultT = TypeVar("ResultT")
 TIMESTAMP = "2026-01-01T12:00:00.000Z"
 
@@ -41,6 +42,7 @@ class FakeServices:
     prefix: str
     producer: AIOKafkaProducer
     consumer: AIOKafkaConsumer
+    committed: AIOKafkaConsumer
     sequences: dict[tuple[str, int], int] = field(default_factory=dict)
 
     async def next_command(self) -> ReceivedCommand:
@@ -52,27 +54,44 @@ class FakeServices:
     async def publish_outcome(
         self, cause: str, room: str, *events: tuple[Topic, str, dict[str, Any]]
     ) -> None:
-        """Write the events of a cause in one transaction."""
+        """Write the events of a cause in one transaction, and wait until they can be read."""
         async with self.producer.transaction():
-            await self.publish_events(cause, room, *events)
+            written = await self.publish_events(cause, room, *events)
+        await self._wait_readable(written)
 
-    async def publish_events(self, cause: str, room: str, *events: tuple[Topic, str, dict[str, Any]]) -> None:
-        for topic, name, data in events:
+    async def publish_events(
+        self, cause: str, room: str, *events: tuple[Topic, str, dict[str, Any]]
+    ) -> list[RecordMetadata]:
+        return [
             await self.publish_record(topic, room, room.encode(), _cloud_event(cause, name, room, data))
+            for topic, name, data in events
+        ]
 
-    async def publish_record(self, topic: Topic, room: str, key: bytes, value: bytes | None) -> None:
+    async def publish_record(
+        self, topic: Topic, room: str, key: bytes, value: bytes | None
+    ) -> RecordMetadata:
         name = topic.full_name(self.prefix)
-        await self.producer.send_and_wait(name, value, key=key, partition=self.partition_for(room))
+        return await self.producer.send_and_wait(name, value, key=key, partition=self.partition_for(room))
+
+    async def _wait_readable(self, written: Sequence[RecordMetadata]) -> None:
+        """Wait for the end of their transaction in the log, which Kafka writes after it has confirmed it."""
+        last = {record.topic_partition: record.offset for record in written}
+        async with asyncio.timeout(WAIT_SECONDS):
+            while any(
+                end <= last[place] for place, end in (await self.committed.end_offsets(list(last))).items()
+            ):
+                await asyncio.sleep(0.01)
 
     def partition_for(self, room: str) -> int:
         return partition_of(room, PARTITIONS)
 
     async def publish_badge(self, room: str, user: str, badge: str | None) -> None:
-        """Write a badge, or a tombstone where `badge` is None."""
+        """Write a badge, or a tombstone where `badge` is None, and wait until it can be read."""
         data = {"roomId": room, "userId": user, "badge": badge, "since": TIMESTAMP}
         value = None if badge is None else _cloud_event("cause", "BadgeChanged", room, data)
         async with self.producer.transaction():
-            await self.publish_record(topics.BADGES, room, f"{room}/{user}".encode(), value)
+            written = await self.publish_record(topics.BADGES, room, f"{room}/{user}".encode(), value)
+        await self._wait_readable([written])
 
 
 def start_command(command: Awaitable[ResultT]) -> "asyncio.Future[ResultT]":
@@ -80,7 +99,7 @@ def start_command(command: Awaitable[ResultT]) -> "asyncio.Future[ResultT]":
 
 
 def client_with_short_timeout(kafka: str, service: FakeServices) -> cohost.Client:
-    return cohost.Client(kafka, prefix=service.prefix, timeout=5)
+    return cohost.Client(kafka, prefix=service.prefix, timeout=10)
 
 
 def reads_prefix(consumer: AIOKafkaConsumer, prefix: str) -> bool:
@@ -120,7 +139,8 @@ def command_rejected(command: ReceivedCommand, reason: str, **more: Any) -> tupl
 @asynccontextmanager
 async def run_fake_services(kafka: str, prefix: str) -> AsyncIterator[FakeServices]:
     """Create the topics and run fake services that read every command."""
-    await _ensure_topics(Config(kafka, "", "", prefix=prefix, partitions=PARTITIONS))
+    config = Config(kafka, "", "", prefix=prefix, partitions=PARTITIONS)
+    await _ensure_topics(config)
     producer = AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=ids.uuid7(), retry_backoff_ms=10)
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest")
     await producer.start()
@@ -132,7 +152,8 @@ async def run_fake_services(kafka: str, prefix: str) -> AsyncIterator[FakeServic
     ]
     consumer.assign(places)
     try:
-        yield FakeServices(prefix, producer, consumer)
+        async with config.kafka.open_consumer() as committed:
+            yield FakeServices(prefix, producer, consumer, committed)
     finally:
         await close_within(consumer.stop())
         await close_within(producer.stop())
