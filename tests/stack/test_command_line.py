@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,17 @@ def state_pids(root: Path) -> dict[str, int]:
 def scraped_jobs(prometheus_url: str) -> set[str]:
     answer = httpx.get(f"{prometheus_url}/api/v1/targets", trust_env=False)
     return {target["labels"]["job"] for target in answer.json()["data"]["activeTargets"]}
+
+
+def kill_process(root: Path, name: str) -> None:
+    """Kill a component or service, and wait until it is gone."""
+    killed = StateFile(root).read_entry(name)
+    assert killed is not None
+    os.kill(killed.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while killed.is_alive:
+        assert time.monotonic() < deadline, f"{name} outlives SIGKILL"
+        time.sleep(0.02)
 
 
 async def execute_sql(url: str, statement: str) -> None:
@@ -85,12 +97,7 @@ async def test_a_stack_goes_up_stays_up_comes_back_and_goes_down(tmp_path: Path)
         url = env_variable(root, "COHOST_DATABASE_URL")
         await execute_sql(url, "CREATE TABLE kept ()")
 
-        os.kill(first["livekit"], signal.SIGKILL)
-        livekit = StateFile(root).read_entry("livekit")
-        assert livekit is not None
-        async with asyncio.timeout(10):
-            while livekit.is_alive:
-                await asyncio.sleep(0.02)
+        kill_process(root, "livekit")
         assert run_stack(root, "status") == (1, PARTS_UP | {"livekit": "down"})
         assert run_stack(root, "up", "--parts-only") == (0, PARTS_UP)
         assert state_pids(root) == first | {"livekit": state_pids(root)["livekit"]}
@@ -114,7 +121,7 @@ def test_the_gateway_goes_up_after_the_services_and_is_in_the_variables(tmp_path
         answer = httpx.get(f"{url}/v1/rooms", headers={"authorization": f"Bearer {token}"}, trust_env=False)
         assert (answer.status_code, answer.json()) == (200, {"items": [], "nextCursor": None})
 
-        os.kill(first["gateway"], signal.SIGKILL)
+        kill_process(tmp_path, "gateway")
         assert run_stack(tmp_path, "status") == (1, ALL_UP | {"gateway": "down"})
         assert run_stack(tmp_path, "up") == (0, ALL_UP)
         assert state_pids(tmp_path) == first | {"gateway": state_pids(tmp_path)["gateway"]}
@@ -157,7 +164,7 @@ async def test_an_interrupted_start_leaves_nothing_running(
             await asyncio.sleep(0.01)
     starting.send_signal(number)
     assert await asyncio.to_thread(starting.wait) == status
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while any(map(psutil.pid_exists, state_pids(tmp_path).values())) or processes_naming(tmp_path):
             await asyncio.sleep(0.05)
     assert run_stack(tmp_path, "wipe") == (0, {})
