@@ -108,7 +108,7 @@ async def create_fleet(cluster: KafkaCluster, database_url: str, prefix: str) ->
         prefix=prefix,
         partitions=PARTITIONS,
         replication_factor=BROKERS,
-        session_timeout_ms=3000,
+        session_timeout_ms=10_000,
     )
     fleet = WorkerFleet(config)
     await fleet.create_tables()

@@ -9,6 +9,8 @@ from messaging.config import Config
 from tests.messaging.worker_fleet import WorkerFleet
 
 COMMANDS = 300
+NO_REBALANCE_MS = 8000
+"""A session timeout that no stall of a busy machine exceeds."""
 
 BATCH_POINTS = [
     "before commit",
@@ -67,7 +69,8 @@ async def test_a_worker_killed_during_takeover_leaves_a_consistent_log(
 
 
 async def test_a_worker_killed_before_release_leaves_a_consistent_log(fleet: WorkerFleet) -> None:
-    first = fleet.start_worker(at={"before release": [1, "kill"]})
+    # A rebalance would let it release its lanes before it is told to stop.
+    first = fleet.start_worker(at={"before release": [1, "kill"]}, session_timeout_ms=NO_REBALANCE_MS)
     await first.wait_until_reached("ready")
     await fleet.publish_commands(COMMANDS)
     await fleet.wait_until_decided()
@@ -94,7 +97,9 @@ async def test_a_stopped_worker_that_comes_back_writes_nothing(fleet: WorkerFlee
 
 async def test_two_unfenced_owners_that_live_publish_nothing(fleet: WorkerFleet) -> None:
     first = fleet.start_worker(
-        at={"before publish": [1, "stop, then go on without Postgres"], "after claim": [2, "kill"]}
+        at={"before publish": [1, "stop, then go on without Postgres"], "after claim": [2, "kill"]},
+        # A rebalance would let it claim its lanes a second time before it publishes.
+        session_timeout_ms=NO_REBALANCE_MS,
     )
     await first.wait_until_reached("ready")
     await fleet.publish_commands(COMMANDS)

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from cohost_schemas import topics
 from messaging.config import Config
+from messaging.inputs import consumer
 from messaging.outbox import settlement, transactions
 from messaging.outbox.transactions import SingleAttemptEndTxn
 from tests.messaging.kafka_cluster import KafkaCluster, create_fleet, run_kafka_cluster
@@ -65,7 +66,8 @@ async def create_events_topic(config: Config) -> None:
 async def test_records_whose_transaction_never_ended_on_a_broker_are_published_again(
     fleet: WorkerFleet, cluster: KafkaCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Stopping a broker takes longer than a transaction may take.
+    # Stopping a broker takes longer than a transaction, or a commit of offsets on it, may take.
+    monkeypatch.setattr(consumer, "_COMMIT_TIMEOUT_SECONDS", 60)
     monkeypatch.setattr(transactions, "_TRANSACTION_TIMEOUT_SECONDS", 60)
     monkeypatch.setattr(transactions, "BROKER_TIMEOUT_MS", 120_000)
     monkeypatch.setattr(settlement, "_SETTLE_SECONDS", 3)
