@@ -14,5 +14,5 @@ async def service(kafka: str, prefix: str) -> AsyncIterator[FakeServices]:
 
 @pytest.fixture
 async def client(kafka: str, service: FakeServices) -> AsyncIterator[cohost.Client]:
-    async with cohost.Client(kafka, prefix=service.prefix, source="/tests", timeout=10) as client:
+    async with cohost.Client(kafka, prefix=service.prefix, source="/tests", timeout=60) as client:
         yield client

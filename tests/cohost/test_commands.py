@@ -16,6 +16,7 @@ from cohost_schemas.partitions import partition_of
 from tests.cohost.fake_services import (
     PARTITIONS,
     TIMESTAMP,
+    WAIT_SECONDS,
     FakeServices,
     client_with_short_timeout,
     co_host_left,
@@ -173,7 +174,7 @@ async def test_more_concurrent_commands_than_the_memory_get_outcomes(
     kafka: str, service: FakeServices
 ) -> None:
     count = outcomes.MAX_REMEMBERED + 500
-    async with cohost.Client(kafka, prefix=service.prefix, timeout=60) as client:
+    async with cohost.Client(kafka, prefix=service.prefix, timeout=180) as client:
         askings = [start_command(client.leave_stage("room", f"user-{number}")) for number in range(count)]
         asked = {
             command.envelope.id: command.envelope.data["actorId"]
@@ -231,11 +232,11 @@ async def test_an_unopened_client_raises_an_error(kafka: str) -> None:
 
 
 async def test_closing_the_client_fails_pending_commands(kafka: str, service: FakeServices) -> None:
-    async with cohost.Client(kafka, prefix=service.prefix) as client:
+    async with cohost.Client(kafka, prefix=service.prefix, timeout=3600) as client:
         command_task = start_command(client.leave_stage("room", "bob"))
         command = await service.next_command()
     with pytest.raises(cohost.OutcomeUnknown) as raised:
-        await asyncio.wait_for(command_task, 1)
+        await asyncio.wait_for(command_task, WAIT_SECONDS)
     assert raised.value.command_id == command.envelope.id
 
 
@@ -251,6 +252,6 @@ async def test_a_hanging_producer_is_replaced_in_time(
             return await send(producer, *place, **record)
         return asyncio.get_running_loop().create_future()
 
-    async with cohost.Client(kafka, prefix=service.prefix, timeout=6) as client:
+    async with cohost.Client(kafka, prefix=service.prefix, timeout=15) as client:
         monkeypatch.setattr(AIOKafkaProducer, "send", hanging)
         await client.set_user(UserChanged(user_id="bob", status="active"))

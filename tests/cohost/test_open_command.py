@@ -7,7 +7,7 @@ import pytest
 import cohost
 from cohost import ids
 from cohost_schemas import commands
-from tests.cohost.fake_services import FakeServices, co_host_left, command_rejected
+from tests.cohost.fake_services import WAIT_SECONDS, FakeServices, co_host_left, command_rejected
 
 LEAVE = commands.LeaveStage(room_id="room", actor_id="bob")
 
@@ -24,7 +24,7 @@ async def test_a_command_is_published_without_waiting_for_its_outcome(
         await command.wait(0)
         assert command.outcome is None
         await service.publish_outcome(command.command_id, "room", co_host_left("room"))
-        await command.wait(20)
+        await command.wait(WAIT_SECONDS)
         assert isinstance(command.outcome, cohost.Accepted)
 
 
@@ -55,7 +55,7 @@ async def test_a_rejection_is_an_outcome_and_no_error(client: cohost.Client, ser
         await service.publish_outcome(
             command.command_id, "room", command_rejected(received, "not_co_host", **more)
         )
-        await command.wait(20)
+        await command.wait(WAIT_SECONDS)
         outcome = command.outcome
     assert isinstance(outcome, cohost.Rejected)
     assert (outcome.reason, outcome.retry_at) == ("not_co_host", more["retryAt"])
@@ -74,7 +74,7 @@ async def test_an_open_command_that_is_left_harms_no_other(
     async def wait_for_outcome() -> object:
         with client.open_command(LEAVE, identifier) as command:
             await command.publish()
-            await command.wait(20)
+            await command.wait(WAIT_SECONDS)
             return command.outcome
 
     left, kept = asyncio.ensure_future(wait_for_outcome()), asyncio.ensure_future(wait_for_outcome())

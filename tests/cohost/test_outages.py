@@ -8,7 +8,7 @@ import cohost
 from stack import Stack
 from tests.cohost.fake_services import FakeServices, co_host_left, run_fake_services
 
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 120
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from cohost_schemas.invitation import Invitation
 from stack import Stack
 from stack.services import RunningServices
 
-SECONDS = 30
+SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class RunningServices:
             invitations_url=self.running.invitations_url if http else None,
             broadcast_url=self.running.broadcast_url if http else None,
             token=lambda: tokens.sign(self.running.jwt_secret, user, ops=ops),
+            timeout=SECONDS,
         )
 
 

@@ -10,15 +10,24 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import cohost
 from cohost import tokens
 from cohost_schemas.facts import RoomChanged, UserChanged
 from stack import Stack
 from stack.services import REPOSITORY, RunningServices
 
-SECONDS = 60
+SECONDS = 120
 PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHELL_BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(autouse=True)
+def _patient_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the gateway wait longer than by default: an outcome after its answer would be missed."""
+    (tmp_path / ".curlrc").write_text('header = "Prefer: wait=30"\n')
+    monkeypatch.setenv("CURL_HOME", str(tmp_path))
 
 
 def readme_block(pattern: re.Pattern[str], marker: str) -> str:
@@ -37,10 +46,12 @@ def consumer_example(prefix: str) -> str:
 
 
 async def take_and_leave_a_seat(kafka: str, running: RunningServices) -> None:
-    async with cohost.Client(kafka, prefix=running.prefix) as client:
+    async with cohost.Client(kafka, prefix=running.prefix, timeout=SECONDS) as client:
         await client.set_room(RoomChanged(room_id="room-1", host_id="alice", status="live"))
         await client.set_user(UserChanged(user_id="bob", status="active"))
-        sent = await cohost.retry_until_known(lambda: client.send_invitation("room-1", "bob", "alice"))
+        sent = await cohost.retry_until_known(
+            lambda: client.send_invitation("room-1", "bob", "alice"), SECONDS
+        )
         await client.accept_invitation("room-1", sent.data.invitation_id, "bob")
         await client.leave_stage("room-1", "bob")
 
@@ -134,7 +145,7 @@ async def test_the_readmes_first_examples_invite_a_guest_and_show_the_stage(
     invite, read = readme_block(SHELL_BLOCK, "$TOKEN").splitlines()
     async with (
         stack.run_services(prefix, with_gateway=True) as running,
-        cohost.Client(kafka, prefix=prefix) as client,
+        cohost.Client(kafka, prefix=prefix, timeout=SECONDS) as client,
         asyncio.timeout(SECONDS),
     ):
         await client.set_room(RoomChanged(room_id="friday", host_id="alice", status="live"))
