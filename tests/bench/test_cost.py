@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, ConsumerRecord
 
 from bench import outcomes
 from bench.cost import cost_report, cost_round
@@ -21,6 +21,7 @@ from bench.results import Measurement
 from cohost_schemas import topics
 from messaging import cluster
 from stack import Stack
+from tests.contract.polling import wait_until
 
 COMMANDS = 2_000
 SAMPLED_SECONDS = 0.2
@@ -120,6 +121,12 @@ def test_samples_are_counted_by_step_until_the_end(tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGPROF) == before
 
 
+async def read_passed(run: BenchRun, count: int) -> list[ConsumerRecord] | None:
+    """Return the records that were passed through, or None if there are fewer."""
+    found = [record async for record in outcomes.read_records(run, (topics.BROADCAST_EVENTS,))]
+    return found if len(found) >= count else None
+
+
 async def test_the_passthrough_copies_records_in_transactions(run: BenchRun) -> None:
     source = topics.INVITATION_COMMANDS.full_name(run.prefix)
     sent = [(number % PARTITIONS, b"key %d" % number, b"value %d" % number) for number in range(50)]
@@ -129,7 +136,8 @@ async def test_the_passthrough_copies_records_in_transactions(run: BenchRun) -> 
             await producer.send_and_wait(source, value, key, partition, headers=headers)
     measured = await cost_round.measure_passthrough(run, len(sent))
     assert measured.commands == PASSES * len(sent)
-    written = [record async for record in outcomes.read_records(run, (topics.BROADCAST_EVENTS,))]
+    # Kafka confirms a transaction before its end is in the log.
+    written = await wait_until(lambda: read_passed(run, (PASSES + 1) * len(sent)))
     found = Counter((record.partition, record.key, record.value) for record in written)
     assert found == Counter(dict.fromkeys(sent, PASSES + 1))
     assert {record.headers for record in written} == {tuple(headers)}
