@@ -1,11 +1,31 @@
 """Topics of tests: the broker knows a topic a while after it has answered that it was created."""
 
+import asyncio
+import time
 from collections.abc import Sequence
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
 
 from cohost.kafka.connection import describe_topics
+from messaging import cluster
+from messaging.cluster import ClusterInfo
+from messaging.config import Config
 from tests.contract.polling import wait_until
+
+_ENSURE_SECONDS = 120
+
+
+async def ensure_topics(config: Config) -> ClusterInfo:
+    """Create and check the topics; try again while Kafka is too slow for it, as the pipeline does."""
+    deadline = time.monotonic() + _ENSURE_SECONDS
+    while True:
+        try:
+            return await cluster.ensure_topics(config)
+        except KafkaError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.1)
 
 
 async def create_topics(admin: AIOKafkaAdminClient, requested: Sequence[NewTopic]) -> None:

@@ -19,8 +19,8 @@ from bench.cpu import CpuMeter, CpuUsage
 from bench.environment import BenchRun
 from bench.results import Measurement
 from cohost_schemas import topics
-from messaging import cluster
 from stack import Stack
+from tests import kafka_topics
 from tests.contract.polling import wait_until
 
 COMMANDS = 2_000
@@ -32,7 +32,7 @@ PARTITIONS = 12
 async def run(stack: Stack, database_url: str, prefix: str) -> BenchRun:
     """New topics and an empty database; the servers' time is not measured."""
     made = BenchRun(stack, "invitations", prefix, database_url, CpuMeter(None, None), CpuUsage())
-    await cluster.ensure_topics(made.pipeline_config())
+    await kafka_topics.ensure_topics(made.pipeline_config())
     return made
 
 

@@ -24,9 +24,10 @@ from bench.results import Measurement
 from bench.workload import traffic
 from bench.workload.simulated_room import PlannedCommand
 from cohost_schemas import topics
-from messaging import cluster, database
+from messaging import database
 from messaging.config import Config
 from stack import Stack
+from tests import kafka_topics
 from tests.bench.test_handler import command_record
 
 COMMANDS = 500
@@ -45,7 +46,7 @@ def peer_figures(peer: Peer, per_second: float, us: CpuUsage, p50: float) -> Pee
 async def run(stack: Stack, database_url: str, prefix: str) -> BenchRun:
     """New topics and an empty database; the servers' time is not measured."""
     made = BenchRun(stack, "invitations", prefix, database_url, CpuMeter(None, None), CpuUsage())
-    await cluster.ensure_topics(made.pipeline_config())
+    await kafka_topics.ensure_topics(made.pipeline_config())
     return made
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 
 import cohost
@@ -16,8 +15,8 @@ from cohost_schemas import envelope, ids, topics
 from cohost_schemas.envelope import Envelope
 from cohost_schemas.partitions import partition_of
 from cohost_schemas.topics import Topic
-from messaging import cluster
 from messaging.config import Config
+from tests import kafka_topics
 
 PARTITIONS = 3
 WAIT_SECONDS = 60
@@ -140,7 +139,7 @@ def command_rejected(command: ReceivedCommand, reason: str, **more: Any) -> tupl
 async def run_fake_services(kafka: str, prefix: str) -> AsyncIterator[FakeServices]:
     """Create the topics and run fake services that read every command."""
     config = Config(kafka, "", "", prefix=prefix, partitions=PARTITIONS)
-    await _ensure_topics(config)
+    await kafka_topics.ensure_topics(config)
     producer = AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=ids.uuid7(), retry_backoff_ms=10)
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest")
     await producer.start()
@@ -157,17 +156,6 @@ async def run_fake_services(kafka: str, prefix: str) -> AsyncIterator[FakeServic
     finally:
         await close_within(consumer.stop())
         await close_within(producer.stop())
-
-
-async def _ensure_topics(config: Config) -> None:
-    async with asyncio.timeout(WAIT_SECONDS):
-        while True:
-            try:
-                await cluster.ensure_topics(config)
-            except KafkaError:
-                await asyncio.sleep(0.1)
-            else:
-                return
 
 
 def _cloud_event(cause: str, name: str, room: str, data: dict[str, Any]) -> bytes:

@@ -16,6 +16,7 @@ from messaging import cluster
 from messaging.cluster import ClusterInfo
 from messaging.errors import IncompatibleDeployment, LogMismatch
 from messaging.lanes.takeover import Takeover
+from tests import kafka_topics
 from tests.messaging.counter_processor import TOPOLOGY
 from tests.messaging.pipeline_in_process import create_topic, running_pipeline, wait_until
 from tests.messaging.worker_fleet import PARTITIONS, WorkerFleet
@@ -34,7 +35,7 @@ async def test_facts_that_the_broker_would_delete_are_refused(
     with pytest.raises(
         IncompatibleDeployment, match=f"^topic {name} has cleanup.policy={policy}; set it to compact$"
     ):
-        await cluster.ensure_topics(fleet.config)
+        await kafka_topics.ensure_topics(fleet.config)
 
 
 @pytest.mark.parametrize(
@@ -47,14 +48,14 @@ async def test_records_that_compaction_would_remove_unread_are_refused(
     with pytest.raises(
         IncompatibleDeployment, match=rf"{topic.suffix} has cleanup.policy=compact,delete; set it to delete$"
     ):
-        await cluster.ensure_topics(fleet.config)
+        await kafka_topics.ensure_topics(fleet.config)
 
 
 async def test_every_wrong_setting_is_in_the_one_line(fleet: WorkerFleet) -> None:
     await create_topic(fleet.config, topics.ROOMS, "message.timestamp.type", "CreateTime")
     await create_topic(fleet.config, topics.USERS, CLEANUP_POLICY, "delete")
     with pytest.raises(IncompatibleDeployment) as refused:
-        await cluster.ensure_topics(fleet.config)
+        await kafka_topics.ensure_topics(fleet.config)
     prefix = fleet.config.prefix
     assert str(refused.value) == (
         f"topic {prefix}rooms has message.timestamp.type=CreateTime; set it to LogAppendTime; "
@@ -65,7 +66,7 @@ async def test_every_wrong_setting_is_in_the_one_line(fleet: WorkerFleet) -> Non
 async def test_badges_that_the_broker_would_delete_are_reported(fleet: WorkerFleet) -> None:
     await create_topic(fleet.config, topics.BADGES, CLEANUP_POLICY, "delete")
     with capture_logs() as logs:
-        await cluster.ensure_topics(fleet.config)
+        await kafka_topics.ensure_topics(fleet.config)
     assert [(line["event"], line["topic"], line["cleanup_policy"]) for line in logs] == [
         ("last records of a topic will be deleted", "badges", "delete")
     ]
@@ -73,8 +74,8 @@ async def test_badges_that_the_broker_would_delete_are_reported(fleet: WorkerFle
 
 async def test_topics_without_replicas_are_reported_where_replicas_are_expected(fleet: WorkerFleet) -> None:
     with capture_logs() as logs:
-        await cluster.ensure_topics(fleet.config)
-        await cluster.ensure_topics(dataclasses.replace(fleet.config, expects_replicas=True))
+        await kafka_topics.ensure_topics(fleet.config)
+        await kafka_topics.ensure_topics(dataclasses.replace(fleet.config, expects_replicas=True))
     [line] = logs
     assert line["event"] == "topics without replicas"
     assert line["topics"] == sorted(topic.full_name(fleet.config.prefix) for topic in topics.ALL)
@@ -147,14 +148,14 @@ def test_a_changed_partition_count_is_noticed_within_a_minute() -> None:
 async def test_an_assignment_of_added_partitions_names_them(
     fleet: WorkerFleet, changed: tuple[Topic, ...]
 ) -> None:
-    info = await cluster.ensure_topics(fleet.config)
+    info = await kafka_topics.ensure_topics(fleet.config)
     await add_partition(fleet, *changed)
     with pytest.raises(IncompatibleDeployment, match=described_change(fleet, *changed)):
         await acquire_assigned(fleet, info, added=[topic for topic in changed if topic in INPUTS])
 
 
 async def test_an_assignment_that_splits_a_lane_names_the_assignor(fleet: WorkerFleet) -> None:
-    info = await cluster.ensure_topics(fleet.config)
+    info = await kafka_topics.ensure_topics(fleet.config)
     with pytest.raises(LogMismatch, match="must use the range assignor"):
         await acquire_assigned(fleet, info, missing=[topics.ROOMS])
 

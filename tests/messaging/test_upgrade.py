@@ -21,7 +21,7 @@ from cohost_schemas import commands, topics
 from cohost_schemas.partitions import partition_of
 from cohost_schemas.topics import Topic
 from cohost_schemas.types import Message
-from messaging import cluster, database
+from messaging import database
 from messaging.config import Config
 from messaging.outbox import store
 from messaging.outbox.store import OutboxBatch
@@ -32,6 +32,7 @@ from services.broadcast.metrics import LiveKitMetrics
 from services.broadcast.processor import BroadcastProcessor
 from services.invitations.domain.state import Policy
 from services.invitations.processor import InvitationsProcessor
+from tests import kafka_topics
 from tests.messaging.pipeline_in_process import fetch_rows, read_topic, running_pipeline, wait_until
 from tests.messaging.worker_fleet import command_record
 
@@ -81,7 +82,7 @@ async def config(old: OldService, kafka: str, database_url: str, prefix: str) ->
     config = Config(
         kafka, database_url, old.name, prefix=prefix, partitions=PARTITIONS, session_timeout_ms=6000
     )
-    cluster_info = await cluster.ensure_topics(config)
+    cluster_info = await kafka_topics.ensure_topics(config)
     await restore_database(config, old.name, cluster_info.cluster_id)
     await restore_log(config, old.name)
     return config
