@@ -78,12 +78,12 @@ class KafkaAccess:
                 self._client = None
 
     async def _wait_while_usable(self, client: cohost.Client) -> None:
-        if client.command_error is None:
+        was_forbidden, self._is_forbidden = self._is_forbidden, client.command_error is not None
+        if not self._is_forbidden:
             await self._stopping.wait()
             return
         # Facts can be written until the next client is opened, which asks again for what is forbidden.
-        if not self._is_forbidden:
+        if not was_forbidden:
             log.warning("commands are forbidden", error=repr(client.command_error))
-        self._is_forbidden = True
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), _FORBIDDEN_SECONDS)
