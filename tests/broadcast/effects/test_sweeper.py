@@ -93,17 +93,18 @@ async def test_a_co_host_back_without_a_webhook_keeps_the_seat(
 
 
 async def test_a_livekit_that_does_not_answer_at_once_ends_no_seat(
-    harness: EffectsHarness, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
+    database_url: str, fake: FakeLiveKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweeper, "_MAX_UNVERIFIED_SECONDS", math.inf)
-    await disconnect_co_hosts(harness, "bob", "carol")
-    fake.add_participant(ROOM, "bob")
-    fake.hanging_methods.add("GetParticipant")
-    async with run_sweeper(harness):
-        await harness.wait_until(lambda: fake.calls["GetParticipant"] >= 5)
-        fake.clear_faults()
-        await harness.wait_until(lambda: "CoHostReconnected" in harness.event_names("bob"))
-        await harness.wait_until(lambda: "CoHostLost" in harness.event_names("carol"))
+    async with open_effects_harness(database_url, fake.url, ZERO_TIMEOUTS, 0.5) as harness:
+        await disconnect_co_hosts(harness, "bob", "carol")
+        fake.add_participant(ROOM, "bob")
+        fake.hanging_methods.add("GetParticipant")
+        async with run_sweeper(harness):
+            await harness.wait_until(lambda: fake.calls["GetParticipant"] >= 5)
+            fake.clear_faults()
+            await harness.wait_until(lambda: "CoHostReconnected" in harness.event_names("bob"))
+            await harness.wait_until(lambda: "CoHostLost" in harness.event_names("carol"))
     assert "CoHostLost" not in harness.event_names("bob")
 
 
