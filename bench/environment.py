@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 import asyncpg
@@ -62,6 +62,18 @@ class BenchEnvironment:
         run = BenchRun(self.stack, service, f"{label}.", url, self.meter, self.idle)
         await cluster.ensure_topics(run.pipeline_config())
         return run
+
+
+    async def configure_postgres(self, settings: Mapping[str, str]) -> None:
+        """Restart Postgres with these settings."""
+        connection = await asyncpg.connect(self.stack.database_url)
+        try:
+            for name, value in settings.items():
+                await connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+        finally:
+            await connection.close()
+        await self.stack.restart("postgres")
+        self.meter = self.meter._replace(postgres=self.stack.process_of("postgres").pid)
 
 
 @contextlib.asynccontextmanager

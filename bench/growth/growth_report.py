@@ -19,6 +19,8 @@ ROOMS = (1_000, 20_000, 100_000, 1_000_000)
 USUAL_INVITATIONS = 100_000
 USUAL_ROOMS = 20_000
 AIM = 0.9
+POSTGRES = {"shared_buffers": "2GB", "max_wal_size": "8GB"}
+"""Room for the indexes of the largest size, as docs/operations.md says."""
 
 _SHOWN = 5
 _SHOWN_BYTES = 1_000_000
@@ -40,6 +42,7 @@ async def report_growth(
     environment: BenchEnvironment, options: Namespace, print_line: PrintLine
 ) -> list[str]:
     """Print what stored invitations, rooms, a hot room, workers and the comparison with LiveKit cost."""
+    await environment.configure_postgres(POSTGRES)
     parts = [
         await report_stored(environment, choose_sizes(options.largest), options.seed, print_line),
         await load_reports.report_hot_room(environment, options.seed, print_line),
