@@ -26,7 +26,7 @@ _RECHECK_SECONDS = 1.0
 _SIGNAL_RESEND_SECONDS = 5.0
 _COMMAND_RESEND_SECONDS = 30.0
 _MAX_UNVERIFIED_SECONDS = 5.0
-"""How much longer a seat is kept while LiveKit does not answer: a call that was slow proves no absence."""
+"""For how long LiveKit is asked again before a seat ends without its answer: slow calls prove no absence."""
 _MAX_DEADLINES = 500
 _MAX_CALLS = 32
 
@@ -143,19 +143,20 @@ class Sweeper:
 
     async def _may_be_present(self, key: _DeadlineKey, room: Room, member: Member) -> bool:
         """Return whether LiveKit shows the user as connected, or has not answered for a short time only."""
+        began = time.monotonic()
         is_present = None if self._is_livekit_unreachable else await self._is_present(room, member)
         if is_present is not None:
             self._unverified_since.pop(key, None)
             return is_present
-        now = time.monotonic()
-        return now - self._unverified_since.setdefault(key, now) < _MAX_UNVERIFIED_SECONDS
+        since = self._unverified_since.setdefault(key, began)
+        return time.monotonic() - since < _MAX_UNVERIFIED_SECONDS
 
     async def _is_present(self, room: Room, member: Member) -> bool | None:
         """Return whether LiveKit shows the user as connected; None if it does not answer."""
         try:
             found = await self._livekit.get_participant(room.room_id, member.user_id)
         except CallFailed as error:
-            if not self._is_livekit_unreachable:
+            if not self._is_livekit_unreachable and not self._unverified_since:
                 log.info("LiveKit unreachable, deadlines not verified", error=error.error)
             # LiveKit is not called again in this sweep: a call to it may take seconds.
             self._is_livekit_unreachable = True
