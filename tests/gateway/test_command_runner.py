@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError
 from prometheus_client import CollectorRegistry
 
 from cohost.errors import Rejected
@@ -33,7 +33,7 @@ class FakeCommand:
 
     data: CommandData
     result: Accepted[Any] | Rejected | None
-    log_error: KafkaError | None = None
+    log_error: Exception | None = None
     command_id: str = "key"
     outcome: Accepted[Any] | Rejected | None = None
     has_rival: bool = False
@@ -91,7 +91,7 @@ class Runner:
         self,
         result: Accepted[Any] | Rejected | None,
         *answers: EarlierUse,
-        log_error: KafkaError | None = None,
+        log_error: Exception | None = None,
     ) -> None:
         self.result = result
         self.log_error = log_error
@@ -139,8 +139,11 @@ async def test_an_old_refusal_is_not_answered_without_its_record_while_kafka_is_
     assert await runner.run(CANCELLATION, wait=5) == REFUSAL
 
 
-async def test_an_old_refusal_that_has_left_the_log_is_answered_as_its_service_has_it() -> None:
-    answer = await Runner(None, outcome_of(CANCELLATION)).run(CANCELLATION, wait=5)
+@pytest.mark.parametrize("log_error", [None, TimeoutError()], ids=repr)
+async def test_an_old_refusal_that_the_log_does_not_show_is_answered_as_its_service_has_it(
+    log_error: Exception | None,
+) -> None:
+    answer = await Runner(None, outcome_of(CANCELLATION), log_error=log_error).run(CANCELLATION, wait=5)
     assert isinstance(answer, Rejected)
     assert (answer.reason, answer.envelope) == (REFUSAL.reason, None)
 

@@ -248,10 +248,12 @@ class _KeyedCommand:
     async def _search(
         self, seconds: float, decided_at: str | None = None
     ) -> Accepted[Any] | Rejected | Literal["unavailable"] | None:
-        """Return the outcome that the log has, None if it has none, `unavailable` if it cannot be read."""
+        """Return the log's outcome, None if it has none or takes too long, `unavailable` without Kafka."""
         try:
             async with asyncio.timeout(seconds), self._searches:
                 return await self._command.search_log(decided_at=decided_at)
+        except TimeoutError:
+            return None
         except _UNAVAILABLE:
             return "unavailable"
 
