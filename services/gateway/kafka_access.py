@@ -1,4 +1,4 @@
-"""The gateway's access to Kafka: the project's client, opened again for as long as Kafka is unavailable."""
+"""The gateway's access to Kafka: the project's client, opened again until it may send commands."""
 
 import asyncio
 import contextlib
@@ -14,13 +14,13 @@ from services.runtime.http.problems import HttpProblem
 _FIRST_RETRY_SECONDS = 0.2
 _MAX_RETRY_SECONDS = 5.0
 _FORBIDDEN_SECONDS = 5.0
-"""How long a client is kept that may not send commands: a broker may not know a new ACL yet."""
+"""How long a client is kept that may not send commands: the broker may not have loaded an ACL yet."""
 
 log = structlog.get_logger()
 
 
 class KafkaAccess:
-    """Keep a client open until stopped; the client itself reconnects once it is open.
+    """Keep a client open until stopped. It reconnects by itself, and is replaced if it may send no commands.
 
     `on_stop` is called when it is stopped.
     """
@@ -32,6 +32,7 @@ class KafkaAccess:
         self._on_stop = on_stop
         self._client: cohost.Client | None = None
         self._stopping = asyncio.Event()
+        self._is_opened = False
         self._is_forbidden = False
 
     @property
@@ -41,7 +42,7 @@ class KafkaAccess:
 
     @property
     def client(self) -> cohost.Client:
-        """The open client. Raises `HttpProblem` (503) before Kafka was available for the first time."""
+        """The open client. Raises `HttpProblem` (503) while there is none."""
         if self._client is None:
             raise HttpProblem(503, "unavailable", "Kafka is unavailable; try again.")
         return self._client
@@ -56,9 +57,11 @@ class KafkaAccess:
         backoff = Backoff(_FIRST_RETRY_SECONDS, _MAX_RETRY_SECONDS)
         stopping = asyncio.create_task(self._stopping.wait())
         while not stopping.done():
+            self._is_opened = False
             session = asyncio.create_task(self._hold_client())
             await asyncio.wait({session, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if not session.done() and not self.is_ready:
+            # An open client ends by itself, and still answers those who wait while it closes.
+            if not session.done() and not self._is_opened:
                 session.cancel()
             try:
                 await session
@@ -68,22 +71,25 @@ class KafkaAccess:
                 if not backoff.failing:
                     log.warning("Kafka is unavailable", error=repr(error))
                 await asyncio.wait({stopping}, timeout=backoff.next_wait())
+            else:
+                backoff.reset()
 
     async def _hold_client(self) -> None:
         async with self._create_client() as client:
             self._client = client
+            self._is_opened = True
             try:
                 await self._wait_while_usable(client)
             finally:
                 self._client = None
 
     async def _wait_while_usable(self, client: cohost.Client) -> None:
-        was_forbidden, self._is_forbidden = self._is_forbidden, client.command_error is not None
-        if not self._is_forbidden:
+        if client.command_error is None:
             await self._stopping.wait()
             return
-        # Facts can be written until the next client is opened, which asks again for what is forbidden.
-        if not was_forbidden:
+        # Facts can be written until it is closed. The next client asks again for what is forbidden.
+        if not self._is_forbidden:
             log.warning("commands are forbidden", error=repr(client.command_error))
+        self._is_forbidden = True
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), _FORBIDDEN_SECONDS)

@@ -15,16 +15,19 @@ SECONDS = 60
 
 
 class FakeClient:
-    """A client that may send commands unless there is an error."""
+    """A client that may send commands unless there is an error. `has_closed` is set once it has closed."""
 
-    def __init__(self, command_error: KafkaError | None) -> None:
+    def __init__(self, command_error: KafkaError | None = None) -> None:
         self.command_error = command_error
+        self.has_closed = False
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        pass
+        for _ in range(10):
+            await asyncio.sleep(0)
+        self.has_closed = True
 
 
 async def test_a_client_that_may_not_send_commands_is_replaced_until_one_may(
@@ -64,3 +67,16 @@ async def test_a_client_that_may_not_send_commands_can_write_facts_meanwhile() -
     assert (access.client, access.is_ready) == (cast("cohost.Client", forbidden), False)
     access.stop()
     await running
+
+
+@pytest.mark.parametrize("error", [None, TopicAuthorizationFailedError("commands")], ids=repr)
+async def test_a_client_is_closed_in_peace(error: KafkaError | None) -> None:
+    client = FakeClient(error)
+    access = KafkaAccess(lambda: cast("cohost.Client", client))
+    running = asyncio.create_task(access.run())
+    async with asyncio.timeout(SECONDS):
+        while access._client is None:  # noqa: SLF001 - as above
+            await asyncio.sleep(0)
+    access.stop()
+    await running
+    assert client.has_closed
