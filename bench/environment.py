@@ -63,7 +63,6 @@ class BenchEnvironment:
         await cluster.ensure_topics(run.pipeline_config())
         return run
 
-
     async def configure_postgres(self, settings: Mapping[str, str]) -> None:
         """Restart Postgres with these settings."""
         connection = await asyncpg.connect(self.stack.database_url)

@@ -89,7 +89,7 @@ class Client(CommandMethods, FactMethods):
 
     @property
     def command_error(self) -> KafkaError | None:
-        """Why this client sends no command: what the broker's ACLs forbade when it was opened, else None."""
+        """The broker's refusal to describe a topic, if there was one: then no commands can be sent."""
         return self._command_error
 
     async def execute(self, data: CommandData, command_id: str | None = None) -> Accepted[Any]:

@@ -23,7 +23,7 @@ _log = logging.getLogger("cohost")
 
 _POLL_MS = 1_000
 _SHORT_POLL_MS = 100
-# Longer than a slow fetch takes: only two looks in a row show that a consumer is stuck.
+# A slow fetch takes less. A consumer counts as stuck if it has not moved between two looks.
 _IDLE_SECONDS = 5
 _REQUEST_SECONDS = 5
 _FIRST_RETRY_SECONDS = 0.5

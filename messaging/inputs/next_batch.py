@@ -10,13 +10,13 @@ from messaging.inputs import record_size
 
 _MANY_RECORDS = 1000
 _MANY_BYTES = 1024 * 1024
-"""A batch of so many records, or of so many bytes, does not wait for the batches before."""
+"""A batch with this number of records or bytes does not wait for the batches before."""
 _LONGEST_WAIT_SECONDS = 0.04
 """The first record of a batch waits for the batches before it no longer than this, or cores would idle."""
 
 
 class NextBatch:
-    """Fetched records that are not handled yet. `max_records` are many in any case."""
+    """Fetched records that are not handled yet. A batch of `max_records` does not wait."""
 
     def __init__(self, max_records: int) -> None:
         self.records: list[ConsumerRecord] = []

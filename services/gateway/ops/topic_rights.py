@@ -83,8 +83,8 @@ class _RightsRequest(Request[_MetadataRequest]):  # type: ignore[misc]  # as abo
 async def describe_rights(admin: AIOKafkaAdminClient, names: Iterable[str]) -> list[TopicRights]:
     """Return what this client may do with the topics of these full names.
 
-    Where it may not even describe a topic, that has no partitions. Raises aiokafka's errors, also while a
-    topic does not exist.
+    A topic that it may not describe has a partition count of 0. Raises aiokafka's errors, also while a topic
+    does not exist.
     """
     answer = await admin._send_request(_RightsRequest(names))  # noqa: SLF001 - aiokafka has no method for it
     rights = []
