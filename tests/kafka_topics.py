@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
@@ -14,6 +15,7 @@ from messaging.config import Config
 from tests.contract.polling import wait_until
 
 _ENSURE_SECONDS = 120
+_READABLE_SECONDS = 60
 
 
 async def ensure_topics(config: Config) -> ClusterInfo:
@@ -26,6 +28,16 @@ async def ensure_topics(config: Config) -> ClusterInfo:
             if time.monotonic() > deadline:
                 raise
             await asyncio.sleep(0.1)
+
+
+async def wait_until_readable(consumer: AIOKafkaConsumer, written: Mapping[TopicPartition, int]) -> None:
+    """Wait until readers of committed records see these offsets: a commit is answered before.
+
+    The consumer reads committed records.
+    """
+    async with asyncio.timeout(_READABLE_SECONDS):
+        while any(end <= written[at] for at, end in (await consumer.end_offsets(list(written))).items()):
+            await asyncio.sleep(0.005)
 
 
 async def create_topics(admin: AIOKafkaAdminClient, requested: Sequence[NewTopic]) -> None:

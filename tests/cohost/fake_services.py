@@ -73,13 +73,8 @@ class FakeServices:
         return await self.producer.send_and_wait(name, value, key=key, partition=self.partition_for(room))
 
     async def _wait_readable(self, written: Sequence[RecordMetadata]) -> None:
-        """Wait for the end of their transaction in the log, which Kafka writes after it has confirmed it."""
         last = {record.topic_partition: record.offset for record in written}
-        async with asyncio.timeout(WAIT_SECONDS):
-            while any(
-                end <= last[place] for place, end in (await self.committed.end_offsets(list(last))).items()
-            ):
-                await asyncio.sleep(0.01)
+        await kafka_topics.wait_until_readable(self.committed, last)
 
     def partition_for(self, room: str) -> int:
         return partition_of(room, PARTITIONS)

@@ -80,14 +80,9 @@ class EventLog:
                 await self._wait_until_readable(sent.offset)
 
     async def _wait_until_readable(self, offset: int) -> None:
-        """Wait until readers of committed records see a record: its commit is answered before."""
         at = TopicPartition(self.invitation_events, 0)
-        async with (
-            asyncio.timeout(SECONDS),
-            KafkaConnection(self.kafka, self.prefix).open_consumer() as consumer,
-        ):
-            while (await consumer.end_offsets([at]))[at] <= offset:
-                await asyncio.sleep(0.005)
+        async with KafkaConnection(self.kafka, self.prefix).open_consumer() as consumer:
+            await kafka_topics.wait_until_readable(consumer, {at: offset})
 
     async def delete_before(self, offset: int) -> None:
         async with self.admin() as admin:

@@ -43,10 +43,7 @@ class LetterWriter:
         async with self._producer.transaction():
             offset = await self._send(service, partition, reason)
         at = TopicPartition(self._topic_name(service), partition)
-        async with asyncio.timeout(SECONDS):
-            # A commit is answered before it can be read.
-            while (await self._consumer.end_offsets([at]))[at] <= offset:
-                await asyncio.sleep(0.005)
+        await kafka_topics.wait_until_readable(self._consumer, {at: offset})
         return f"{service}:{partition}:{offset}"
 
     async def write_aborted(self, service: str, partition: int) -> None:

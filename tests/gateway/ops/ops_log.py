@@ -15,6 +15,7 @@ from cohost.kafka.connection import KafkaConnection
 from cohost_schemas import envelope, ids, timestamps, topics
 from cohost_schemas.partitions import partition_of
 from cohost_schemas.topics import Topic
+from tests import kafka_topics
 from tests.gateway.streams.stream_log import PARTITIONS, create_topics
 
 ROOM = "show"
@@ -100,9 +101,7 @@ class OpsLog:
         """Write records in one transaction, and wait until readers of committed records see them."""
         async with self.producer.transaction():
             written = await self._send(records)
-        async with asyncio.timeout(SECONDS):
-            while any(end <= written[at] for at, end in (await self.consumer.end_offsets(written)).items()):
-                await asyncio.sleep(0.005)
+        await kafka_topics.wait_until_readable(self.consumer, written)
 
     async def abort(self, *records: PlayedRecord) -> None:
         """Write records in a transaction that is aborted."""

@@ -20,7 +20,6 @@ from services.gateway.streams.layout import STREAM_TOPICS
 from tests import kafka_topics
 
 PARTITIONS = 3
-SECONDS = 60
 FIRST_MS = 1_767_268_800_000
 
 
@@ -135,9 +134,7 @@ class StreamLog:
         """
         async with self.producer.transaction():
             written = await self._send(events)
-        async with asyncio.timeout(SECONDS):
-            while any(end <= written[at] for at, end in (await self.consumer.end_offsets(written)).items()):
-                await asyncio.sleep(0.005)
+        await kafka_topics.wait_until_readable(self.consumer, written)
 
     async def abort(self, *events: WrittenEvent) -> None:
         """Write events in a transaction that is aborted."""
