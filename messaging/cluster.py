@@ -176,7 +176,7 @@ async def _existing_topics(admin: AIOKafkaAdminClient, config: Config) -> list[T
     """
     found = await _describe_topics(admin, config)
     deadline = time.monotonic() + _CREATION_TIMEOUT_SECONDS
-    # A new topic is not known to every broker at once, whoever has created it.
+    # Brokers learn of a new topic one after the other.
     while any(map(_is_missing, found)) and time.monotonic() < deadline:
         await asyncio.sleep(_POLL_SECONDS)
         found = await _describe_topics(admin, config)

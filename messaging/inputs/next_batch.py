@@ -48,5 +48,5 @@ class NextBatch:
 
     @property
     def seconds_left(self) -> float:
-        """How long the batch may wait yet."""
+        """The time that the batch may still wait."""
         return self._due_at - time.monotonic()

@@ -14,7 +14,7 @@ from services.runtime.http.problems import HttpProblem
 _FIRST_RETRY_SECONDS = 0.2
 _MAX_RETRY_SECONDS = 5.0
 _FORBIDDEN_SECONDS = 5.0
-"""How long a client is kept that may not send commands: the broker may not have loaded an ACL yet."""
+"""The time after which a forbidden client is replaced: brokers load a new ACL with a delay."""
 
 log = structlog.get_logger()
 

@@ -69,7 +69,7 @@ async def test_a_worker_killed_during_takeover_leaves_a_consistent_log(
 
 
 async def test_a_worker_killed_before_release_leaves_a_consistent_log(fleet: WorkerFleet) -> None:
-    # A rebalance would let it release its lanes before it is told to stop.
+    # After a rebalance the worker would release its lanes before the test stops it.
     first = fleet.start_worker(at={"before release": [1, "kill"]}, session_timeout_ms=NO_REBALANCE_MS)
     await first.wait_until_reached("ready")
     await fleet.publish_commands(COMMANDS)
